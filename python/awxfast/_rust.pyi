@@ -1,0 +1,157 @@
+"""The Rust extension: what it offers to Python.
+
+Few, large calls: once a batch or once a message, never once a socket. Nothing here blocks on a peer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypedDict, final
+
+__version__: Final[str]
+
+# ---- the node secret (rust/src/hmac.rs, nonce.rs) -----------------------------------------------
+
+def sign_secret(secret: str, nonce: int) -> str:
+    """The value of the `secret` header as AWX sends it: `HMAC-SHA256 <nonce>:<hexdigest>`."""
+
+@final
+class SecretVerifier:
+    """Checks `secret` headers: digest in constant time, nonce within a window, repeats remembered.
+
+    `secrets` are accepted in any order (rotation); an empty list or an empty secret accepts nobody.
+    `tolerance` is in seconds, both ways, inclusive. At most `remember` headers are kept for the repeats.
+    """
+
+    def __init__(self, secrets: Sequence[str], tolerance: int = 300, remember: int = 65536) -> None: ...
+    def verify(self, header: bytes, now: int) -> tuple[str, int, int, bool]:
+        """`(verdict, secret_index, skew, repeated)` for a header as received, at `now` (Unix seconds).
+
+        `verdict` is `"ok"`, or why not, for the log alone: `"malformed"`, `"digest"`, `"nonce"`.
+        `secret_index` is -1 unless the digest fits; `skew` is `nonce - now` in seconds, 0 unless the digest fits.
+        `repeated` tells that this very header was seen before within the window (only set with `"ok"`).
+        """
+
+# ---- bytes (rust/src/envelope.rs, frame.rs) ------------------------------------------------------
+
+def decode_envelope(member: bytes, prefix_length: int) -> tuple[str, bytes, list[str], bool]:
+    """`(type, text, channels, needs_relay)` of one queue entry; raises `ValueError` with the reason's name.
+
+    For tests and tools; events are decoded inside `Fanout.publish_batch`.
+    """
+
+def encode_text_frame(payload: bytes) -> bytes:
+    """A whole unmasked, unfragmented text frame (RFC 6455 section 5.2), as the fan-out writes it."""
+
+@final
+class FrameDecoder:
+    """What a client sends, RFC 6455 section 5: bytes in, whole messages out. Never raises for bad input.
+
+    Limits are in bytes, exactly the limit is allowed, 0 means none. Messages are (opcode, payload):
+    1 text (UTF-8 checked), 2 binary, 8 close (code checked; payload as received), 9 ping, 10 pong.
+    """
+
+    def __init__(self, max_message_size: int, max_frame_size: int) -> None: ...
+    def receive(self, data: bytes) -> list[tuple[int, bytes]]:
+        """The messages that `data` completes, in order. After a failure or a close: always empty."""
+    failure: int
+    """0, or the close code that the connection must be failed with: 1002, 1007 or 1009."""
+    failure_reason: str
+    """One lower-case phrase for the log and the counter, e.g. `unmasked frame`; empty without a failure."""
+
+# ---- the fan-out (rust/src/fanout.rs and what it uses) -------------------------------------------
+
+NOTICE_DEAD: Final[int]
+"""The socket failed (EPIPE, ECONNRESET, HUP); what was queued is lost at close."""
+NOTICE_FINISHED: Final[int]
+"""A close that was asked for is on the wire, after all that was queued, and the sending side is shut down."""
+NOTICE_DRAINED: Final[int]
+"""Answer to `ask_drained`: no reply of this client is waiting any more."""
+NOTICE_SLOW: Final[int]
+"""Under `slow_client="close"`: the client passed its bound; a close with 4008 is on its way."""
+
+class EventCounts(TypedDict):
+    """Each event once, whatever it reached."""
+
+    # "in" is not a name Python allows in this form; the key is there all the same.
+    routed: int
+    no_subscriber: int
+    rejected: dict[str, int]
+
+@final
+class Fanout:
+    """Who gets what, and every byte that browsers get after their 101.
+
+    Owns threads that write to duplicates of the clients' descriptors. A client is an int that is never reused.
+    All methods may be called from any thread, and return at once; commands of one client take effect in call order.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int = 1,
+        queue_frames: int = 10_000,
+        queue_bytes: int = 67_108_864,
+        queue_memory: int = 536_870_912,
+        send_buffer: int = 262_144,
+        slow_client: str = "shed",
+        keep_groups: Sequence[str] = (),
+        prefix_length: int = 12,
+        max_event_size: int = 16_777_216,
+    ) -> None: ...
+
+    # clients
+    def attach(self, fd: int) -> int:
+        """Takes over the writing side of a connected, non-blocking socket: duplicates `fd`, returns the client.
+
+        The caller keeps `fd` for reading and closes it by itself. Raises `OSError` when no descriptor is left.
+        """
+    def detach(self, client: int) -> None:
+        """Forgets the client and closes the duplicate; what is queued counts as lost at close. Idempotent."""
+    def close(self, client: int, code: int, reason: bytes = b"", drop: bool = False) -> None:
+        """Queues a CLOSE frame after all that is queued (`drop`: after the frame begun, the rest is lost at close),
+        then shuts the sending side down and gives NOTICE_FINISHED. The client leaves its groups at once.
+        `code` 1005 sends a CLOSE without a code. A second call is ignored, except that `drop` hastens the first.
+        """
+    def send_text(self, client: int, payload: bytes) -> None:
+        """Queues a reply: one text frame, never shed."""
+    def send_ping(self, client: int, payload: bytes) -> None:
+        """A PING ahead of queued frames; one that still waits is replaced."""
+    def send_pong(self, client: int, payload: bytes) -> None:
+        """A PONG ahead of queued frames; one that still waits is replaced (RFC 6455 section 5.5.3)."""
+    def ask_drained(self, client: int) -> None:
+        """Asks for NOTICE_DRAINED as soon as no reply of this client waits (at once if none does)."""
+
+    # groups
+    def add_channel(self, local: str, group: str) -> None:
+        """Entries for a channel whose part after `!` is `local` are events of `group`."""
+    def remove_channel(self, local: str) -> None: ...
+    def subscribe(self, client: int, joined: Sequence[str], left: Sequence[str], reply: bytes | None = None) -> None:
+        """Changes what the client gets, then queues `reply`: no event of a group in `left` follows the reply."""
+    def groups_of(self, client: int) -> list[str]:
+        """The client's groups, sorted; empty for a client that is gone."""
+
+    # events
+    def publish_batch(self, members: Sequence[Any]) -> None:
+        """Decodes queue entries and hands their frames to every subscriber. The GIL is released meanwhile.
+
+        `members` is what a pop gave: `[[member, score], ...]`, both bytes (score: text of a double, Unix seconds).
+        Bad entries are counted by reason, never raised.
+        """
+    def count_gap(self, reason: str, at_most: int) -> None:
+        """Counts a loss that can't be counted in events: one more time, of at most so many events."""
+    def busy(self) -> int:
+        """0: go on. 1: readers fall behind, hold back for a moment. 2: the threads are behind, wait until it is not 2."""
+
+    # notices, operation
+    @property
+    def notice_fd(self) -> int:
+        """An eventfd that is readable when `take_notices` has something."""
+    def take_notices(self) -> list[tuple[int, int]]:
+        """`(client, NOTICE_*)` since the last call, in order."""
+    def ledger(self) -> dict[str, Any]:
+        """`events`, `frames`, `balance`, `gaps` as `/ledger` shows them, `clients` and `groups`; taken together."""
+    def metrics(self) -> dict[str, Any]:
+        """`encodings`, `writes`, `queued_bytes` (unique), `event_age`: `{"bounds", "counts", "sum"}`, seconds."""
+    def clients(self) -> list[tuple[int, int, int, int, float]]:
+        """For each client with something queued or shed: `(client, frames, bytes, shed, oldest_age_seconds)`."""
+    def stop(self) -> None:
+        """Ends the threads; clients that are left are detached. Idempotent."""

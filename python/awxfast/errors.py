@@ -1,0 +1,41 @@
+"""What can go wrong, as one tree. Each error's text is one line for an operator: the thing and the remedy.
+
+    AwxfastError
+     +-- ConfigurationError     a wrong option, value or file: exit code 2
+     +-- StartError             all else that keeps the server from starting: exit code 1
+     +-- RedisError             Redis is away or answers something else
+          +-- RedisUnavailable  not reached, or the connection broke; worth another try
+          +-- RedisReplyError   Redis answered with an error; `.code` is its first word
+"""
+
+
+class AwxfastError(Exception):
+    """The root; never raised itself."""
+
+    exit_code = 1
+
+
+class ConfigurationError(AwxfastError):
+    """A wrong option, value or file; names it."""
+
+    exit_code = 2
+
+
+class StartError(AwxfastError):
+    """The server can't start: a port in use, no Redis server to run, a descriptor limit."""
+
+
+class RedisError(AwxfastError):
+    """Something about Redis."""
+
+
+class RedisUnavailable(RedisError):
+    """Redis can't be reached, or the connection broke."""
+
+
+class RedisReplyError(RedisError):
+    """Redis answered with an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.code = text.split(" ", 1)[0]

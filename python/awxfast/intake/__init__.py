@@ -1,0 +1,1 @@
+"""Events in: Redis connections, registrations, a private Redis. Knows neither browsers nor frames."""

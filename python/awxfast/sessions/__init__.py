@@ -1,0 +1,1 @@
+"""Browsers: listeners, the HTTP head, one socket's life, the native protocol, who may see what."""

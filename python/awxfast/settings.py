@@ -1,0 +1,81 @@
+"""Every setting of the server, its default and its unit, in one place (interface.md, "Options of the server")."""
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The server's settings. Times in seconds, sizes in bytes, None where a value is worked out later."""
+
+    # Where to listen; empty: 127.0.0.1:8000, as daphne. `port` 0 picks one.
+    host: str | None = None
+    port: int | None = None
+    unix_socket: str | None = None
+    file_descriptor: int | None = None
+    endpoints: tuple[str, ...] = ()
+    admin: str = "127.0.0.1:8058"
+
+    # Redis and the channel layer.
+    redis: tuple[str, ...] = ("private",)
+    prefix: str = "asgi"
+    capacity: int = 10_000
+    expiry: int = 60
+    group_expiry: int = 157_784_760
+
+    # Who may connect and subscribe.
+    auth: str | None = None
+    auth_ca_file: str | None = None
+    origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    proxy_headers: bool = False
+    proxy_headers_host: str = "X-Forwarded-For"
+    proxy_headers_port: str = "X-Forwarded-Port"
+    root_path: str = ""
+    server_name: str = "daphne"
+    max_clients: int | None = None
+    accept_rate: int | None = None
+    path_prefix: str = ""
+
+    # One connection.
+    websocket_timeout: int = 86_400
+    websocket_connect_timeout: int = 5
+    http_timeout: int | None = None
+    ping_interval: int = 20
+    ping_timeout: int = 30
+    websocket_max_message_size: int = 1_048_576
+    websocket_max_frame_size: int = 1_048_576
+    max_head: int = 65_536
+    close_timeout: float = 10.0
+
+    # The fan-out.
+    threads: int = dataclasses.field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1))
+    queue_frames: int = 10_000
+    queue_bytes: int = 67_108_864
+    queue_memory: int = 536_870_912
+    send_buffer: int = 262_144
+    slow_client: str = "shed"
+    keep_groups: tuple[str, ...] = STATUS_GROUPS
+    max_event_size: int = 16_777_216
+
+    # Operation.
+    grace: float = 5.0
+    close_spread: float = 0.0
+    verbosity: int = 1
+    access_log: str | None = None
+    log_fmt: str = "%(asctime)-15s %(levelname)-8s %(message)s"
+    log_format: str = "text"
+
+    def to_json(self) -> str:
+        """For the child process; secrets are not in it."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        """The inverse of `to_json`."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

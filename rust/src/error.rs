@@ -1,0 +1,53 @@
+//! What can be wrong with an entry of the queue, as a value: bad input is an outcome here, never a panic.
+
+/// Why an entry was not an event; `name` is the label of the counter `rejected{reason}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reject {
+    /// Longer than `max_event_size`.
+    TooLarge,
+    /// Shorter than the random prefix, not msgpack, truncated, nested too deeply, or not a map with text keys.
+    Malformed,
+    /// The map has no `type`, or it is not text.
+    NoType,
+    /// A `type` that is not delivered here.
+    UnknownType,
+    /// No `text`, or it is not text.
+    NoText,
+    /// `text` is not UTF-8.
+    NotUtf8,
+    /// No `__asgi_channel__`, or neither a name nor a list of names.
+    NoChannel,
+}
+
+impl Reject {
+    /// Every reason, in the order of `index`.
+    pub const ALL: [Reject; 7] = [
+        Reject::TooLarge,
+        Reject::Malformed,
+        Reject::NoType,
+        Reject::UnknownType,
+        Reject::NoText,
+        Reject::NotUtf8,
+        Reject::NoChannel,
+    ];
+
+    /// The reason as metrics and the ledger name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Reject::TooLarge => "too_large",
+            Reject::Malformed => "malformed",
+            Reject::NoType => "no_type",
+            Reject::UnknownType => "unknown_type",
+            Reject::NoText => "no_text",
+            Reject::NotUtf8 => "not_utf8",
+            Reject::NoChannel => "no_channel",
+        }
+    }
+
+    /// The position in `ALL`.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,20 @@
+//! The event path of awxfast.
+//!
+//! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455).
+//! Who gets what: [`registry`] -> [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue) ->
+//! [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting. Only `py` knows Python.
+
+pub mod envelope;
+pub mod error;
+pub mod fanout;
+pub mod frame;
+pub mod hmac;
+pub mod ledger;
+pub mod nonce;
+pub mod outbox;
+pub mod registry;
+pub mod shard;
+pub mod slab;
+
+#[cfg(feature = "python")]
+mod py;
