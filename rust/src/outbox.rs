@@ -304,15 +304,17 @@ impl Outbox {
         }
     }
 
-    /// Chooses the control frame that goes next, which may not stand inside a frame begun.
+    /// Chooses the control frames that go next, which may not stand inside a frame begun.
     fn begin_control(&mut self) {
         let idle = self.events.is_empty() && self.kept.is_empty();
         let between_frames = self.begun == 0;
         let Some(control) = self.control.as_mut() else { return };
         if control.begun.is_empty() && between_frames {
-            let next = control.pong.take().or_else(|| control.ping.take());
-            let next = next.or_else(|| if idle { control.close.take() } else { None });
-            control.begun = next.unwrap_or_default();
+            control.begun = control.pong.take().unwrap_or_default();
+            control.begun.extend(control.ping.take().unwrap_or_default());
+            if control.begun.is_empty() && idle {
+                control.begun = control.close.take().unwrap_or_default();
+            }
         }
     }
 
