@@ -1,0 +1,275 @@
+//! Bytes of a client in, whole messages out.
+//!
+//! One decoder for each connection, most of them idle: it is small, holds no memory between messages, and gets
+//! memory for what has arrived, never for what a header announces.
+
+use std::mem;
+use std::str;
+
+use super::fault::{Failure, Fault};
+use super::header::{self, Header, is_control};
+use super::{CLOSE, CONTINUATION, TEXT};
+
+/// A whole message, its fragments joined, or a control frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// `TEXT`, `BINARY`, `CLOSE`, `PING` or `PONG`.
+    pub opcode: u8,
+    /// Unmasked. UTF-8 for `TEXT`; as received for `CLOSE`: nothing, or a valid code and a reason in UTF-8.
+    pub payload: Vec<u8>,
+}
+
+/// What a client sends, RFC 6455 section 5, split anywhere.
+pub struct Decoder {
+    max_message: u64,
+    max_frame: u64,
+    /// The frame whose payload is arriving.
+    frame: Option<Frame>,
+    /// The message so far, unmasked.
+    message: Vec<u8>,
+    /// The message's length that is known to be UTF-8.
+    checked: usize,
+    /// The control frame so far; it may come between fragments.
+    control: Vec<u8>,
+    /// A header of which more is to come.
+    header: [u8; header::MAX_SIZE],
+    header_size: u8,
+    /// The opcode that the message began with; `CONTINUATION`: there is none.
+    opcode: u8,
+    end: End,
+}
+
+#[derive(Clone, Copy)]
+struct Frame {
+    left: u64,
+    /// Turned so that it begins with the byte for the next one.
+    mask: [u8; 4],
+    opcode: u8,
+    fin: bool,
+}
+
+/// After which everything is ignored.
+enum End {
+    NotYet,
+    Closed,
+    Failed(Fault),
+}
+
+impl Decoder {
+    /// Limits are in bytes of payload, exactly the limit is allowed, 0 means none; control frames have their own.
+    #[must_use]
+    pub fn new(max_message_size: usize, max_frame_size: usize) -> Self {
+        Self {
+            max_message: limit(max_message_size),
+            max_frame: limit(max_frame_size),
+            frame: None,
+            message: Vec::new(),
+            checked: 0,
+            control: Vec::new(),
+            header: [0; header::MAX_SIZE],
+            header_size: 0,
+            opcode: CONTINUATION,
+            end: End::NotYet,
+        }
+    }
+
+    /// Appends what `data` completes to `messages`, in order. After a failure or a `CLOSE`: nothing, ever.
+    pub fn receive(&mut self, mut data: &[u8], messages: &mut Vec<Message>) {
+        while !data.is_empty() && matches!(self.end, End::NotYet) {
+            if let Err(fault) = self.receive_some(&mut data, messages) {
+                self.finish(End::Failed(fault));
+            }
+        }
+    }
+
+    /// Why the connection must be failed, if so.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match self.end {
+            End::Failed(fault) => Some(fault.failure()),
+            End::NotYet | End::Closed => None,
+        }
+    }
+
+    fn receive_some(&mut self, data: &mut &[u8], messages: &mut Vec<Message>) -> Result<(), Fault> {
+        let started = match self.frame.take() {
+            None => self.receive_header(data)?,
+            frame => frame,
+        };
+        let Some(mut frame) = started else {
+            return Ok(());
+        };
+        self.receive_payload(&mut frame, data)?;
+        if frame.left > 0 {
+            self.frame = Some(frame);
+        } else if is_control(frame.opcode) {
+            messages.push(self.finish_control(frame.opcode)?);
+        } else if frame.fin {
+            messages.push(self.finish_message());
+        }
+        Ok(())
+    }
+
+    /// Takes a header, or what there is of it, off `data`.
+    fn receive_header(&mut self, data: &mut &[u8]) -> Result<Option<Frame>, Fault> {
+        let held = usize::from(self.header_size);
+        let added = data.len().min(header::MAX_SIZE - held);
+        self.header[held..held + added].copy_from_slice(&data[..added]);
+        if let Some(header) = Header::parse(&self.header[..held + added])? {
+            self.check_sequence(&header)?;
+            self.check_size(&header)?;
+            if let Some(mask) = header.mask {
+                *data = &data[header.size - held..];
+                self.header_size = 0;
+                return Ok(Some(self.start_frame(&header, mask)));
+            }
+        }
+        *data = &data[added..];
+        self.header_size += u8::try_from(added).unwrap_or_default();
+        Ok(None)
+    }
+
+    fn check_sequence(&self, header: &Header) -> Result<(), Fault> {
+        let is_inside = self.opcode != CONTINUATION;
+        match header.opcode {
+            opcode if is_control(opcode) => Ok(()),
+            CONTINUATION if !is_inside => Err(Fault::StrayContinuation),
+            CONTINUATION => Ok(()),
+            _ if is_inside => Err(Fault::UnfinishedMessage),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_size(&self, header: &Header) -> Result<(), Fault> {
+        if is_control(header.opcode) {
+            return Ok(());
+        }
+        if header.length > self.max_frame {
+            return Err(Fault::FrameSize);
+        }
+        if self.message.len() as u64 + header.length > self.max_message {
+            return Err(Fault::MessageSize);
+        }
+        Ok(())
+    }
+
+    fn start_frame(&mut self, header: &Header, mask: [u8; 4]) -> Frame {
+        if !is_control(header.opcode) && header.opcode != CONTINUATION {
+            self.opcode = header.opcode;
+        }
+        Frame {
+            left: header.length,
+            mask,
+            opcode: header.opcode,
+            fin: header.fin,
+        }
+    }
+
+    fn receive_payload(&mut self, frame: &mut Frame, data: &mut &[u8]) -> Result<(), Fault> {
+        let length = usize::try_from(frame.left).map_or(data.len(), |left| left.min(data.len()));
+        let (arrived, rest) = data.split_at(length);
+        *data = rest;
+        let at_most = self.length_at_most(frame);
+        let buffer = if is_control(frame.opcode) {
+            &mut self.control
+        } else {
+            &mut self.message
+        };
+        append(buffer, arrived, at_most);
+        let start = buffer.len() - length;
+        unmask(&mut buffer[start..], frame.mask);
+        frame.mask.rotate_left(length % 4);
+        frame.left -= length as u64;
+        if self.opcode == TEXT && !is_control(frame.opcode) {
+            self.check_text(frame.fin && frame.left == 0)?;
+        }
+        Ok(())
+    }
+
+    /// What the buffer that `frame` goes to can grow to.
+    fn length_at_most(&self, frame: &Frame) -> u64 {
+        match frame.opcode {
+            opcode if is_control(opcode) => self.control.len() as u64 + frame.left,
+            _ if frame.fin => self.message.len() as u64 + frame.left,
+            _ => self.max_message,
+        }
+    }
+
+    /// Fails at the first byte that can't be UTF-8, wherever fragments end.
+    fn check_text(&mut self, is_whole: bool) -> Result<(), Fault> {
+        match str::from_utf8(&self.message[self.checked..]) {
+            Ok(text) => self.checked += text.len(),
+            Err(error) if error.error_len().is_some() || is_whole => return Err(Fault::Text),
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
+    }
+
+    fn finish_control(&mut self, opcode: u8) -> Result<Message, Fault> {
+        let payload = mem::take(&mut self.control);
+        if opcode == CLOSE {
+            check_close(&payload)?;
+            self.finish(End::Closed);
+        }
+        Ok(Message { opcode, payload })
+    }
+
+    fn finish_message(&mut self) -> Message {
+        self.checked = 0;
+        Message {
+            opcode: mem::replace(&mut self.opcode, CONTINUATION),
+            payload: mem::take(&mut self.message),
+        }
+    }
+
+    fn finish(&mut self, end: End) {
+        self.end = end;
+        self.message = Vec::new();
+        self.control = Vec::new();
+    }
+}
+
+fn limit(size: usize) -> u64 {
+    if size == 0 { u64::MAX } else { size as u64 }
+}
+
+/// Appends, doubling the memory while there may be more, so that many small reads cost no more than one large.
+fn append(buffer: &mut Vec<u8>, arrived: &[u8], at_most: u64) {
+    let length = buffer.len() + arrived.len();
+    if length > buffer.capacity() {
+        let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
+        let capacity = length.max(at_most.min(buffer.capacity() * 2));
+        buffer.reserve_exact(capacity - buffer.len());
+    }
+    buffer.extend_from_slice(arrived);
+}
+
+/// RFC 6455 section 5.3; chunks of a known size become whole registers.
+fn unmask(bytes: &mut [u8], [a, b, c, d]: [u8; 4]) {
+    let mask = [a, b, c, d, a, b, c, d];
+    let mut chunks = bytes.chunks_exact_mut(mask.len());
+    for chunk in &mut chunks {
+        xor(chunk, mask);
+    }
+    xor(chunks.into_remainder(), mask);
+}
+
+fn xor(bytes: &mut [u8], mask: [u8; 8]) {
+    for (byte, mask) in bytes.iter_mut().zip(mask) {
+        *byte ^= mask;
+    }
+}
+
+/// RFC 6455 section 7.4: which codes may be on the wire.
+fn check_close(payload: &[u8]) -> Result<(), Fault> {
+    let (code, reason) = match payload {
+        [] => return Ok(()),
+        [_] => return Err(Fault::ShortClose),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    str::from_utf8(reason).map_err(|_| Fault::CloseReason)?;
+    match code {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(()),
+        _ => Err(Fault::CloseCode),
+    }
+}

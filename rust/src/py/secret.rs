@@ -1,0 +1,69 @@
+//! The node secret for Python.
+
+use pyo3::prelude::*;
+
+use crate::hmac::{self, Parsed, Secrets};
+use crate::nonce::Nonces;
+
+/// Takes the place of a header that is none, so that its refusal takes as long as any other.
+const NO_HEADER: Parsed<'static> = Parsed {
+    nonce: "0000000000",
+    digest: [0; 32],
+};
+
+/// Verdict, index of the secret or -1, skew in seconds, whether the header is a repeat.
+type Outcome = (&'static str, i64, i128, bool);
+
+/// Adds this part to the extension.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(sign_secret, module)?)?;
+    module.add_class::<SecretVerifier>()
+}
+
+#[pyfunction]
+fn sign_secret(secret: &str, nonce: u64) -> String {
+    hmac::sign(secret, nonce)
+}
+
+#[pyclass(module = "awxfast._rust")]
+struct SecretVerifier {
+    secrets: Secrets,
+    nonces: Nonces,
+}
+
+#[pymethods]
+impl SecretVerifier {
+    #[new]
+    #[pyo3(signature = (secrets, tolerance = 300, remember = 65_536))]
+    fn new(secrets: Vec<String>, tolerance: u64, remember: usize) -> Self {
+        Self {
+            secrets: Secrets::new(secrets),
+            nonces: Nonces::new(tolerance, remember),
+        }
+    }
+
+    fn verify(&mut self, header: &[u8], now: i64) -> Outcome {
+        let parsed = hmac::parse(header);
+        let header = parsed.unwrap_or(NO_HEADER);
+        let signer = self.secrets.signer(&header);
+        if parsed.is_none() {
+            return ("malformed", -1, 0, false);
+        }
+        match signer.map(i64::try_from) {
+            Some(Ok(index)) => self.check_nonce(&header, index, now),
+            _ => ("digest", -1, 0, false),
+        }
+    }
+}
+
+impl SecretVerifier {
+    fn check_nonce(&mut self, header: &Parsed<'_>, index: i64, now: i64) -> Outcome {
+        let nonce = header.seconds();
+        let skew = nonce - i128::from(now);
+        if !self.nonces.admits(nonce, now) {
+            return ("nonce", index, skew, false);
+        }
+        let repeated = self.nonces.repeats(nonce, header.digest, now);
+        ("ok", index, skew, repeated)
+    }
+}
