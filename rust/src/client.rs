@@ -7,6 +7,7 @@ use rustix::net::Shutdown;
 
 use crate::ledger::{Frames, ShedCounts};
 use crate::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use crate::pace::Mark;
 use crate::registry::ClientId;
 use crate::slab::Range;
 
@@ -47,10 +48,8 @@ pub struct Client {
     pub ask_drained: bool,
     /// Frames shed so far.
     pub shed: u64,
-    /// The last window in which it was written to (see `Pace`).
-    pub window: u32,
-    /// It was behind in that window.
-    pub behind: bool,
+    /// Whether it keeps up.
+    pub mark: Mark,
     outbox: Outbox,
     blocked: bool,
     ending: Ending,
@@ -76,8 +75,7 @@ impl Client {
             dirty: false,
             ask_drained: false,
             shed: 0,
-            window: 0,
-            behind: false,
+            mark: Mark::default(),
             outbox: Outbox::default(),
             blocked: false,
             ending: Ending::Open,

@@ -107,9 +107,7 @@ impl Fanout {
     pub fn start(config: Config) -> io::Result<Self> {
         let account = Account::default();
         let notices = Arc::new(Notices::new()?);
-        let shards = (0..config.threads)
-            .map(|_| shard::share(&notices, &account))
-            .collect::<io::Result<Vec<_>>>()?;
+        let shards = (0..config.threads).map(|_| shard::share(&notices, &account)).collect::<io::Result<Vec<_>>>()?;
         let fanout = Fanout {
             state: Mutex::new(State {
                 registry: Registry::new(config.threads, config.status_groups.clone()),
@@ -128,11 +126,8 @@ impl Fanout {
     }
 
     fn start_threads(&self) -> io::Result<()> {
-        let limits = Limits {
-            bounds: self.config.bounds,
-            memory: self.config.memory,
-            close_slow: self.config.close_slow,
-        };
+        let limits =
+            Limits { bounds: self.config.bounds, memory: self.config.memory, close_slow: self.config.close_slow };
         for (index, shared) in self.shards.iter().enumerate() {
             let shard = Shard::new(Arc::clone(shared), limits)?;
             let thread = std::thread::Builder::new().name(format!("fanout-{index}"));

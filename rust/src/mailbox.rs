@@ -46,11 +46,7 @@ impl<C> Inbox<C> {
     ///
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        Ok(Inbox {
-            waiting: Mutex::new((Vec::new(), 0)),
-            asleep: AtomicBool::new(false),
-            bell: Bell::new()?,
-        })
+        Ok(Inbox { waiting: Mutex::new((Vec::new(), 0)), asleep: AtomicBool::new(false), bell: Bell::new()? })
     }
 
     /// Adds a command that carries so many bytes of frames, and wakes the shard if it sleeps.

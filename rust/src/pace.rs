@@ -9,6 +9,13 @@ use std::time::{Duration, Instant};
 /// How long "lately" is.
 const WINDOW: Duration = Duration::from_millis(10);
 
+/// What a client carries for the count: so that it counts once a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    window: u32,
+    behind: bool,
+}
+
 /// Counts clients written to, and those of them that are behind, a window at a time.
 #[derive(Debug)]
 pub struct Pace {
@@ -27,15 +34,14 @@ impl Pace {
         Pace { window: 1, began: now, written: 0, behind: 0, allowed: bound / 4 }
     }
 
-    /// Notes that a client was written to and has `frames` left; `seen` and `was_behind` are the client's own marks.
-    pub fn note(&mut self, seen: &mut u32, was_behind: &mut bool, frames: usize) {
-        if *seen != self.window {
-            *seen = self.window;
-            *was_behind = false;
+    /// Notes that a client was written to and has `frames` left.
+    pub fn note(&mut self, mark: &mut Mark, frames: usize) {
+        if mark.window != self.window {
+            *mark = Mark { window: self.window, behind: false };
             self.written += 1;
         }
-        if frames > self.allowed && !*was_behind {
-            *was_behind = true;
+        if frames > self.allowed && !mark.behind {
+            mark.behind = true;
             self.behind += 1;
         }
     }

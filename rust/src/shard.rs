@@ -399,7 +399,7 @@ impl Shard {
         client.dirty = flushed == Flushed::More;
         self.tally.writes += 1;
         let frames = client.outbox().frames();
-        self.pace.note(&mut client.window, &mut client.behind, frames);
+        self.pace.note(&mut client.mark, frames);
         let id = client.id;
         match flushed {
             Flushed::Dead => self.kill(id),

@@ -19,7 +19,7 @@ pub type Account = Arc<AtomicUsize>;
 #[derive(Debug)]
 pub struct Slab {
     bytes: Vec<u8>,
-    ends: Vec<u32>,
+    ends: Vec<usize>,
     scores: Vec<f64>,
     largest: usize,
     born: Instant,
@@ -30,7 +30,7 @@ impl Slab {
     /// The number of frames.
     #[must_use]
     pub fn frames(&self) -> u32 {
-        u32::try_from(self.ends.len()).expect("a slab holds few frames")
+        count(self.ends.len())
     }
 
     /// The size of its largest frame.
@@ -54,7 +54,7 @@ impl Slab {
     /// Where frame `index` begins; one past the last frame: where the slab ends.
     #[must_use]
     pub fn start(&self, index: u32) -> usize {
-        if index == 0 { 0 } else { self.ends[index as usize - 1] as usize }
+        if index == 0 { 0 } else { self.ends[index as usize - 1] }
     }
 
     /// The bytes of the frames `from..to`.
@@ -66,9 +66,13 @@ impl Slab {
     /// The number of frames from `from` on that end at or before `position`.
     #[must_use]
     pub fn whole_frames(&self, from: u32, position: usize) -> u32 {
-        let whole = self.ends[from as usize..].partition_point(|&end| end as usize <= position);
-        u32::try_from(whole).expect("a slab holds few frames")
+        count(self.ends[from as usize..].partition_point(|&end| end <= position))
     }
+}
+
+/// A slab of some 64 KiB holds few frames.
+fn count(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
 }
 
 impl Drop for Slab {
@@ -111,8 +115,7 @@ impl SlabWriter {
         frame::push_frame(&mut slab.bytes, frame::TEXT, payload);
         slab.account.fetch_add(slab.bytes.capacity() - capacity, Ordering::Relaxed);
         slab.largest = slab.largest.max(slab.bytes.len() - start);
-        let end = u32::try_from(slab.bytes.len()).expect("an event is bounded far below 4 GiB");
-        slab.ends.push(end);
+        slab.ends.push(slab.bytes.len());
     }
 
     /// The finished slab.

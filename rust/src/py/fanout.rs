@@ -120,10 +120,8 @@ impl PyFanout {
 
     fn publish_batch(&self, py: Python<'_>, members: &Bound<'_, PyList>) -> PyResult<()> {
         let pairs = members.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
-        let entries: Vec<Entry<'_>> = pairs
-            .iter()
-            .map(|(member, score)| Entry { member: member.as_bytes(), score: *score })
-            .collect();
+        let entries: Vec<Entry<'_>> =
+            pairs.iter().map(|(member, score)| Entry { member: member.as_bytes(), score: *score }).collect();
         py.detach(|| self.0.publish(&entries));
         Ok(())
     }
