@@ -14,7 +14,9 @@ from events import NANOSECONDS, event_text
 PREFIX = "asgi"
 RANDOM_BYTES = 12
 EXPIRY_SECONDS = 60
-SCORE_STEP_NS = 1000  # two events with one score leave the sorted set in random order
+# Scores are whole microseconds, each used once: events of one score leave a sorted set in random order.
+SCORES_A_SECOND = 1_000_000
+NANOSECONDS_A_SCORE = NANOSECONDS // SCORES_A_SECOND
 SCORE_PLACE = b"<score-to-come-->"
 RANDOM_PLACE = b"<random-12->"
 
@@ -32,26 +34,19 @@ class DirectQueue:
             queues.setdefault(PREFIX.encode() + name[: name.index(b"!") + 1], []).append(name)
         self._depths = [(b"ZCARD", queue) for queue in queues]
         self._templates = [command_template(queue, members, template) for queue, members in queues.items()]
-        self._last_score = 0
+        self._next_score = 0
 
     def send(self, first: int, count: int) -> None:
         """Writes the events `first` to `first + count - 1`, one batch, and waits for Redis' answers."""
         now = time.time_ns()
-        self._last_score = score = max(now, self._last_score + SCORE_STEP_NS)
-        self._last_score += (count - 1) * SCORE_STEP_NS
-        seconds, nanoseconds = divmod(now, NANOSECONDS)
+        begin = max(now // NANOSECONDS_A_SCORE, self._next_score)
+        self._next_score = begin + count
+        made = divmod(now, NANOSECONDS)
         random = os.urandom(RANDOM_BYTES * count)
         commands = [
-            template
-            % (
-                (score + index * SCORE_STEP_NS) / NANOSECONDS,
-                random[index * RANDOM_BYTES : (index + 1) * RANDOM_BYTES],
-                first + index,
-                seconds,
-                nanoseconds,
-            )
+            template % (*divmod(begin + index, SCORES_A_SECOND), random[at : at + RANDOM_BYTES], first + index, *made)
             for template in self._templates
-            for index in range(count)
+            for index, at in enumerate(range(0, len(random), RANDOM_BYTES))
         ]
         self._redis.call_packed(b"".join(commands), 2 * len(commands))
 
@@ -64,11 +59,17 @@ def command_template(queue: bytes, members: list[bytes], text_template: bytes) -
     """ZADD and EXPIRE as a `%` template of score, random prefix and the text's own places."""
     sample = event_text(text_template, 0, 0)
     message = {"type": "internal.message", "text": sample.decode(), "needs_relay": True}
-    body = msgpack.packb({**message, "__asgi_channel__": [name.decode() for name in members]})
-    packed = hiredis.pack_command((b"ZADD", queue, SCORE_PLACE, RANDOM_PLACE + body))
-    packed += hiredis.pack_command((b"EXPIRE", queue, b"%d" % EXPIRY_SECONDS))
+    body: bytes = msgpack.packb({**message, "__asgi_channel__": [name.decode() for name in members]})
+    packed = pack((b"ZADD", queue, SCORE_PLACE, RANDOM_PLACE + body))
+    packed += pack((b"EXPIRE", queue, b"%d" % EXPIRY_SECONDS))
     before, _, after = packed.replace(b"%", b"%%").partition(sample.replace(b"%", b"%%"))
-    return before.replace(SCORE_PLACE, b"%.6f").replace(RANDOM_PLACE, b"%b") + text_template + after
+    return before.replace(SCORE_PLACE, b"%d.%06d").replace(RANDOM_PLACE, b"%b") + text_template + after
+
+
+def pack(words: tuple[bytes, ...]) -> bytes:
+    """A command in Redis' protocol."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub knows one word only
+    return packed
 
 
 class RedisPipe:
@@ -82,7 +83,7 @@ class RedisPipe:
 
     def call(self, commands: Sequence[tuple[bytes, ...]]) -> list[Any]:
         """Sends commands, returns their answers."""
-        return self.call_packed(b"".join(map(hiredis.pack_command, commands)), len(commands))
+        return self.call_packed(b"".join(map(pack, commands)), len(commands))
 
     def call_packed(self, commands: bytes, count: int) -> list[Any]:
         """The same with commands that are bytes already; an error among the answers is raised."""

@@ -90,14 +90,13 @@ def seen_figures(seen: dict[str, float], expected: int, server_cpu: float) -> Fi
     """What the clients saw, and the server's CPU time against it."""
     frames = seen["frames"]
     seconds = (seen["last_frame_ns"] - seen["first_frame_ns"]) / 1e9
+    latency = {name: seen[f"{name}_us"] / 1000 for name in ("p50", "p99", "max") if seen["timed"]}
     return {
         "frames": frames,
         "frames_per_s": frames / seconds if seconds else 0.0,
         "cpu_s_per_m": server_cpu / frames * 1e6 if frames else 0.0,
         "frames_per_cpu_s": frames / server_cpu if server_cpu else 0.0,
-        "p50_ms": seen["p50_us"] / 1000,
-        "p99_ms": seen["p99_us"] / 1000,
-        "max_ms": seen["max_us"] / 1000,
+        **{f"{name}_ms": milliseconds for name, milliseconds in latency.items()},
         "missing": expected - frames,
         "gaps": seen["lost"],
         "reordered": seen["reordered"],

@@ -15,14 +15,17 @@ from collections import defaultdict
 from importlib import metadata
 from pathlib import Path
 
+from aims import aims_table
 from measure import Bench, Figures, measure
 from servers import SERVERS, Redis
-from tables import table
+from tables import collect, markdown, spread, table
 from workloads import WORKLOADS, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("awxfast", "daphne", "channels", "channels-redis", "django", "redis", "hiredis", "uvloop")
 QUICK_SECONDS = 2.0
+RAW_SECONDS = 2.0
+RAW_SIZES = (1024, 4096)
 
 
 def machine() -> dict[str, str]:
@@ -51,6 +54,24 @@ def build_wsload() -> Path:
     """Builds the load client in release mode, if cargo finds it changed."""
     subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "wsload"], cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "wsload"
+
+
+def raw_limit(wsload: Path, cores: tuple[int, int], size: int) -> Figures:
+    """What one core can send, and the load client take, when frames of `size` bytes cost nothing to find."""
+    command = ["taskset", "-c", f"{cores[0]},{cores[1]}", str(wsload), "rawlimit", "--size", str(size)]
+    printed = subprocess.run([*command, "--seconds", str(RAW_SECONDS)], capture_output=True, text=True, check=True)
+    limit: Figures = json.loads(printed.stdout.splitlines()[-1])["rawlimit"]
+    return limit
+
+
+def raw_limits(wsload: Path, cores: tuple[int, int], rounds: int) -> str:
+    """A table of `raw_limit` for the sizes that the workloads use."""
+    lines = [["payload", "frames/s", "sender: CPU s per M frames", "load client: CPU s per M frames"]]
+    for size in RAW_SIZES:
+        limits = [raw_limit(wsload, cores, size) for _ in range(rounds)]
+        names = ("frames_per_s", "sender_cpu_s_per_m", "reader_cpu_s_per_m")
+        lines.append([f"{size} B", *(spread(collect(name, limits)) for name in names)])
+    return markdown(lines)
 
 
 def run_rounds(bench: Bench, workload: Workload, servers: list[str], rounds: int) -> dict[str, list[Figures]]:
@@ -87,6 +108,9 @@ def main() -> None:
     about = machine()
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     wsload = options.wsload.resolve() if options.wsload else build_wsload()
+    rounds = 1 if options.quick else options.runs
+    limits = raw_limits(wsload, (options.server_core, options.load_core), rounds)
+    print(f"\n## What the machine can do: prepared frames, 32 a write, 100 connections\n\n{limits}", flush=True)
     results: dict[str, dict[str, list[Figures]]] = {}
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
         bench = Bench(wsload, Path(folder), options.server_core, options.load_core)
@@ -95,8 +119,9 @@ def main() -> None:
             servers = [server for server in chosen.servers if server in options.servers]
             if not servers:
                 continue
-            results[workload.name] = run_rounds(bench, chosen, servers, 1 if options.quick else options.runs)
+            results[workload.name] = run_rounds(bench, chosen, servers, rounds)
             print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
+    print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
     if options.json:
         options.json.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
 

@@ -1,11 +1,11 @@
-"""Runs as text: for each workload one line a server, and one of ratios."""
+"""Runs as text: for each workload a table of its figures, with ratios."""
 
 import statistics
 from collections.abc import Iterable, Sequence
 
 Figures = dict[str, float]
 
-COLUMNS = {
+TITLES = {
     "handshakes_per_s": "handshakes/s",
     "made_per_s": "events/s made",
     "frames_per_s": "frames/s",
@@ -14,7 +14,7 @@ COLUMNS = {
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
     "max_ms": "max ms",
-    "missing": "frames missing",
+    "missing": "frames not delivered",
     "reordered": "out of order",
     "repeated": "twice",
     "disconnected": "closed",
@@ -40,12 +40,12 @@ LESS_IS_BETTER = ("cpu_s_per_m", "p50_ms", "p99_ms", "max_ms", "cpu_us_a_client"
 
 def table(runs: dict[str, list[Figures]]) -> str:
     """Markdown of `runs` (server to its runs, in the order they were made): minimum / median / maximum."""
-    names = [name for name in COLUMNS if any(name in figures for all_runs in runs.values() for figures in all_runs)]
-    lines = [("server", *(COLUMNS[name] for name in names))]
-    for server, all_runs in runs.items():
-        lines.append((server, *(spread(collect(name, all_runs)) for name in names)))
-    if "daphne" in runs and "awxfast" in runs:
-        lines.append(("awxfast better, times", *(spread(better(name, runs)) for name in names)))
+    compared = "daphne" in runs and "awxfast" in runs
+    lines = [["", *runs, *(["awxfast better, times"] if compared else [])]]
+    for name, title in TITLES.items():
+        cells = [spread(collect(name, server_runs)) for server_runs in runs.values()]
+        if any(cells):
+            lines.append([title, *cells, *([spread(better(name, runs))] if compared else [])])
     return markdown(lines)
 
 
