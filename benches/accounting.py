@@ -1,5 +1,6 @@
 """What a process and its children cost: CPU seconds and memory, from its clock and /proc (proc(5))."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,13 @@ def process_tree(pid: int) -> list[int]:
     for member in tree:
         tree += children.get(member, [])
     return tree
+
+
+def machine_cpu_seconds() -> float:
+    """What all cores have spent since boot on anything but idling and waiting for disks."""
+    fields = [int(field) for field in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
+    idle, waiting = fields[3:5]
+    return (sum(fields) - idle - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 def _parent(process: Path) -> int | None:

@@ -17,7 +17,7 @@ class Worker:
     """
 
     def __init__(self, command: Sequence[str], core: int) -> None:
-        self._name = " ".join(command[:3])
+        self._name = " ".join(command[:2])
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), *command],
             stdin=subprocess.PIPE,

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from accounting import machine_cpu_seconds
 from load import Clients, Producer
 from servers import SERVERS, Redis, Server
 from workloads import Idle, Stream, Workload
@@ -42,13 +43,16 @@ def measure_stream(bench: Bench, redis: Redis, server: Server, workload: Stream)
     with connect(bench, server, workload) as clients, start_producer(bench, redis, workload) as producer:
         time.sleep(SETTLE_SECONDS)
         server_before, redis_before, begin = server.usage(), redis.usage(), time.monotonic()
+        machine_before = machine_cpu_seconds()
         producer.start()
         made = producer.result()
         seen = clients.result(made["made"] * workload.clients)
         wall = time.monotonic() - begin
+        machine_cpu = machine_cpu_seconds() - machine_before
         server_after, redis_cpu = server.usage(), redis.usage().cpu_s - redis_before.cpu_s
     server_cpu = server_after.cpu_s - server_before.cpu_s
     shares = {"server": server_cpu, "redis": redis_cpu, "clients": seen["cpu_s"], "producer": made["cpu_s"]}
+    shares["strangers"] = max(0.0, machine_cpu - sum(shares.values()))
     return {
         "handshakes_per_s": clients.ready["handshakes_per_s"],
         "made_per_s": made["made"] / made["seconds"],

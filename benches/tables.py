@@ -24,6 +24,7 @@ TITLES = {
     "redis_cpu_percent": "Redis CPU %",
     "clients_cpu_percent": "clients CPU %",
     "producer_cpu_percent": "producer CPU %",
+    "strangers_cpu_percent": "strangers CPU %",
     "grown_mib": "RSS grown MiB",
     "rss_kib_a_client": "RSS KiB a client",
     "pss_kib_a_client": "PSS KiB a client",
