@@ -8,13 +8,13 @@ import aiohttp
 import pytest
 from awxfast.operate.admin import AdminListener
 from prometheus_client.parser import text_string_to_metric_families
-from stand_in import LEDGER, StandIn
+from still_figures import LEDGER, StillFigures
 
 
 class Served:
     """A listener with its figures, and a session to ask it with."""
 
-    def __init__(self, figures: StandIn, session: aiohttp.ClientSession) -> None:
+    def __init__(self, figures: StillFigures, session: aiohttp.ClientSession) -> None:
         self.figures = figures
         self._session = session
 
@@ -26,7 +26,7 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     sock = socket.create_server(("127.0.0.1", 0))
-    figures = StandIn()
+    figures = StillFigures()
     listener = await AdminListener.start(figures, sock)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{sock.getsockname()[1]}") as session:
         yield Served(figures, session)
@@ -104,7 +104,7 @@ class TestUnixSocket:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(tmp_path / "admin.sock"))
         sock.listen()
-        listener = await AdminListener.start(StandIn(), sock)
+        listener = await AdminListener.start(StillFigures(), sock)
         connector = aiohttp.UnixConnector(str(tmp_path / "admin.sock"))
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://x/healthz") as response:
             assert await response.text() == "ok\n"

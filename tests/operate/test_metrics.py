@@ -5,12 +5,12 @@ from collections import Counter
 import pytest
 from awxfast.operate.metrics import build_registry, cumulative_buckets, metrics_text
 from prometheus_client.parser import text_string_to_metric_families
-from stand_in import LEDGER, StandIn
+from still_figures import LEDGER, StillFigures
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return metrics_text(build_registry(StandIn())).decode()
+    return metrics_text(build_registry(StillFigures())).decode()
 
 
 @pytest.fixture(scope="module")

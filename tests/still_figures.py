@@ -21,7 +21,7 @@ FANOUT = {
 }
 
 
-class StandIn:
+class StillFigures:
     """Answers what it was given."""
 
     def __init__(self, reasons: Sequence[str] = ()) -> None:
