@@ -120,8 +120,9 @@ class NativeSession:
         self._connection = self._commands = None
         if self._task is not None:
             self._task.cancel()
-        self._protocol.subscriptions.release(self._groups)
-        self._groups = ()
+        if self._groups:
+            self._protocol.subscriptions.release(self._groups)
+            self._groups = ()
 
     # Commands
 
