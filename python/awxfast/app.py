@@ -91,6 +91,8 @@ class Relay:
         await self._access.close()
         if self._admin is not None:
             await self._admin.stop()
+        if self._access_log is not None and self._settings.access_log not in (None, "-"):
+            self._access_log.stream.close()
 
     def reload_files(self) -> None:
         """Reads tokens again and reopens the access log; what has a fault stays as it was, and the log says so."""
@@ -152,7 +154,7 @@ def build_fanout(settings: Settings) -> Fanout:
 
 def build_access(settings: Settings) -> Access:
     """Who may connect: `--auth`. Without it nobody may, and the log says so."""
-    kind, equals, value = (settings.auth or "").partition("=")
+    kind, _, value = (settings.auth or "").partition("=")
     if settings.auth is None:
         logger.warning("Every browser is refused: --auth says who may connect (tokens=FILE, forward=URL or open)")
         return RefuseAccess()
@@ -162,7 +164,7 @@ def build_access(settings: Settings) -> Access:
         return TokensAccess(Path(value))
     if kind == "forward" and value:
         return ForwardAccess(value, settings.auth_ca_file)
-    raise ConfigurationError(f"--auth {kind}{equals}: give tokens=FILE, forward=URL or open")
+    raise ConfigurationError("--auth: give tokens=FILE, forward=URL or open")  # it may be a token: not repeated
 
 
 def open_access_log(settings: Settings) -> AccessLog | None:

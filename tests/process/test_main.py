@@ -122,6 +122,13 @@ class TestStop:
         assert not is_alive(child)
         silent.close()
 
+    def test_signal_while_it_starts_ends_it_well(self, start: Start) -> None:
+        server = start("-p", "0", *LOOPBACK)
+        folder = Path(server.wait_for_line(r"Private Redis at unix://(\S+)/redis.sock")[1])
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert not folder.exists()
+
     def test_signals_to_the_whole_group_are_mains(self, start: Start, redis_server: RedisServer) -> None:
         """supervisord's `stopasgroup`."""
         server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK, start_new_session=True)
