@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -102,3 +104,35 @@ async def close_browsers(browsers: Iterable[Browser]) -> None:
     for browser in browsers:
         browser.transport.disconnect()
         await browser.gone.wait()
+
+
+class NeverReads:
+    """A browser that subscribes and then leaves everything, pings too, in the kernel's buffers."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, port: int, groups: Iterable[str]) -> "NeverReads":
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(
+            f"GET /websocket/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            f"Cookie: csrftoken={TOKEN}\r\n\r\n".encode()
+        )
+        payload = command(groups).encode().ljust(126)
+        writer.write(bytes([0x81, 0x80 | 126]) + len(payload).to_bytes(2, "big") + b"\0\0\0\0" + payload)
+        await reader.readuntil(b"groups_current")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        return cls(writer)
+
+    def abort(self) -> None:
+        """Goes without a word: with a reset, since there is unread data."""
+        self.writer.transport.abort()
+
+
+def reset(browser: Browser) -> None:
+    """The far end goes away in the rudest way: RST."""
+    raw = browser.transport.underlying_transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    browser.transport.underlying_transport.abort()

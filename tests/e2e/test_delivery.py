@@ -4,37 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from browsers import Browser, close_browsers, open_browser
+from browsers import Browser, NeverReads, close_browsers, open_browser
 from events import GROUPS, group_of
 from producers import Producer
 from servers import AwxfastServer, wait_for
 
 # Which groups the readers are in: three groups that overlap.
 SUBSCRIPTIONS = [GROUPS[:1], GROUPS[1:2], GROUPS[2:], GROUPS[:2], GROUPS[1:]]
-
-
-class NeverReads:
-    """A browser that subscribes and then leaves everything in the kernel's buffers."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    @classmethod
-    async def open(cls, port: int, command: str) -> "NeverReads":
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-        writer.write(
-            f"GET /websocket/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-        )
-        payload = command.encode()
-        assert len(payload) < 126
-        writer.write(bytes([0x81, 0x80 | len(payload)]) + b"\0\0\0\0" + payload)
-        await reader.readuntil(b"groups_current")
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-        return cls(reader, writer)
-
-    async def close(self) -> None:
-        self.writer.transport.abort()
 
 
 def expected(groups: tuple[str, ...], producers: int, count: int) -> int:
@@ -65,8 +41,7 @@ async def test_fifty_browsers_get_20000_events_of_four_producers(
     relay: AwxfastServer, new_producer: Callable[..., Producer], stuck: int
 ) -> None:
     readers = await open_readers(relay.url, 50)
-    command = '{"groups": {"job_events": [1, 2], "jobs": ["status_changed"]}}'
-    never = [await NeverReads.open(relay.port, command) for _ in range(stuck)]
+    never = [await NeverReads.open(relay.port, GROUPS) for _ in range(stuck)]
 
     await run_producers([new_producer(producer, 5000) for producer in range(4)])
     for groups, browser in readers:
@@ -86,7 +61,7 @@ async def test_fifty_browsers_get_20000_events_of_four_producers(
     assert "overloaded" not in ledger["gaps"]
 
     for client in never:
-        await client.close()
+        client.abort()
     await close_browsers([browser for _, browser in readers])
     wait_for(lambda: relay.ledger()["clients"] == 0)
     assert relay.ledger()["balance"] == {"events": 0, "frames": 0}
