@@ -6,9 +6,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from awxfast.errors import RedisUnavailable
 from awxfast.intake.drain import BATCH, Drain
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.reconnect import Outages
+from awxfast.intake.redis import RedisConnection
 from channels_redis.core import RedisChannelLayer
 from intake.redis_servers import RedisServer
 from intake.remembering_fanout import RememberingFanout, eventually
@@ -185,6 +187,16 @@ class TestBrokenConnection:
             await eventually(lambda: drain.events == 2 * BATCH)
         assert not fanout.gaps
 
+    async def test_batch_that_came_before_the_cut_is_handed_on(
+        self, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        drain = Drain(redis_server.address, NAMES.queue, fanout, Outages(redis_server.address), 60)
+        connection = await RedisConnection.open(redis_server.address)
+        connection.close()
+        with pytest.raises(RedisUnavailable):
+            await drain._publish(connection, [[b"member", b"1"]])
+        assert fanout.batches == [[[b"member", b"1"]]]
+
     async def test_killed_redis_that_comes_back_is_drained_again(
         self, redis_server: RedisServer, fanout: RememberingFanout
     ) -> None:
@@ -202,17 +214,19 @@ class TestBrokenConnection:
             pass
         assert not fanout.gaps
 
-    async def test_queue_of_the_wrong_type_is_an_outage_that_ends(
-        self, either_redis: RedisServer, fanout: RememberingFanout
+    async def test_queue_that_can_not_be_popped_is_one_outage(
+        self, either_redis: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with draining(either_redis, fanout) as drain:
             with either_redis.client() as client:
                 client.set(NAMES.queue, "x")
                 cut_drain(either_redis)
-                await eventually(lambda: drain.reconnects >= 3)
+                await eventually(lambda: drain.reconnects >= 4)
+                assert not drain.up
                 client.delete(NAMES.queue)
             put(either_redis, 1)
             await eventually(lambda: drain.events == 1)
+        assert [message.partition(" is ")[2][:4] for message in caplog.messages] == ["away", "back"]
 
 
 class TestExpiry:
