@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from awxfast._rust import Fanout
 from awxfast.errors import ConfigurationError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.clean_up import Cleaner
@@ -114,6 +116,35 @@ class TestEvents:
                 await eventually(lambda: not client.exists("asgi:group:a"))
             assert fanout.channels == {"g.a": "a"}
             await eventually(lambda: not fanout.channels)
+
+
+class TestRealFanout:
+    async def test_event_of_a_stock_producer_reaches_the_socket(
+        self, redis_server: RedisServer, stock_layer: LayerMaker
+    ) -> None:
+        fanout = Fanout()
+        ours, browsers = socket.socketpair()
+        ours.setblocking(False)
+        browsers.setblocking(False)
+        intake = Intake(Settings(), RedisAddress.parse(redis_server.url), fanout)
+        await intake.start()
+        client = fanout.attach(ours.fileno())
+        await intake.hold(["jobs-summary", LONG])
+        fanout.subscribe(client, ["jobs-summary", LONG], [])
+        for group in ("jobs-summary", LONG):
+            await stock_layer(redis_server).group_send(group, {"type": "internal.message", "text": group[:4]})
+        received = b""
+        while len(received) < 12:
+            received += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(browsers, 100), 20)
+        assert received == b"\x81\x04jobs\x81\x04job_"
+        await intake.stop()
+        ledger = fanout.ledger()
+        assert ledger["events"]["routed"] == 2
+        assert ledger["balance"] == {"events": 0, "frames": 0}
+        fanout.detach(client)
+        fanout.stop()
+        ours.close()
+        browsers.close()
 
 
 class TestStart:
