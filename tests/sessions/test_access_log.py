@@ -47,3 +47,13 @@ class TestRotation:
         log.write("a", "b")
         assert not first.getvalue()
         assert second.getvalue()
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+class TestFaults:
+    def test_full_disk_costs_only_the_line(self) -> None:
+        AccessLog(FullDisk()).write("a", "b")

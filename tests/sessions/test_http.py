@@ -254,6 +254,34 @@ class TestTurns:
         await browser.close()
 
 
+class TestFloods:
+    @pytest.mark.parametrize(
+        "body", [b"", b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"], ids=["bare", "behind a body"]
+    )
+    async def test_many_requests_in_one_segment_are_taken_up_a_few_at_a_time(self, host: Host, body: bytes) -> None:
+        hosted = await host()
+        browser = await hosted.connect()
+        browser.send(body, GET * 5000)
+        await until(lambda: hosted.application.scopes)
+        await asyncio.sleep(0.02)
+        (connection,) = hosted.service.state.connections
+        assert len(connection.pipeline) < 700
+        hosted.application.go.set()
+        for _ in range(5000 + bool(body)):
+            assert (await browser.read_response())[0] == 200
+        await browser.close()
+
+    async def test_upgrade_behind_many_requests(self, host: Host) -> None:
+        hosted = await host()
+        hosted.application.go.set()
+        browser = await hosted.connect()
+        browser.send(GET * 50, handshake(), b"x")
+        for _ in range(50):
+            assert (await browser.read_response())[0] == 200
+        assert (await browser.read_head()).startswith("taken over, behind: x")
+        await browser.close()
+
+
 class TestRequests:
     async def test_path_stays_as_sent_beside_a_root_path(self, host: Host) -> None:
         hosted = await host(root_path="/awx")

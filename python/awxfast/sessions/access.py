@@ -27,6 +27,9 @@ class Identity:
     credentials: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
 
 
+EVERYBODY = Identity(user=0)
+
+
 class Access(Protocol):
     """What sessions ask."""
 
@@ -69,7 +72,7 @@ class OpenAccess(RefuseAccess):
 
     def identify(self, request: Request) -> Identity:
         """User 0."""
-        return Identity(user=0)
+        return EVERYBODY
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Everything."""

@@ -1,5 +1,6 @@
 """The access log, in daphne's format. Only paths reach it: a query may hold a token."""
 
+import contextlib
 import datetime
 import urllib.parse
 from collections.abc import Callable
@@ -21,7 +22,8 @@ class AccessLog:
         """One line. `client` is `host:port`, `request` what happened and the path."""
         date = self._now().strftime("%d/%b/%Y:%H:%M:%S")
         line = f'{client} - - [{date}] "{request}" {status or "-"} {length or "-"}\n'
-        self.stream.write(line)
+        with contextlib.suppress(OSError):  # a full disk must not cost a browser its connection
+            self.stream.write(line)
 
     def wrap(self, application: ASGI3Application) -> ASGI3Application:
         """The application, with a line for each response that it gives."""

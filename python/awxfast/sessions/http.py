@@ -23,10 +23,10 @@ from awxfast.sessions.access_log import format_client
 from awxfast.sessions.handshakes import Handshakes
 from awxfast.wire.forwarded import ForwardedHeaders
 from awxfast.wire.handshake import Refusal, encode_refusal, wants_websocket
+from awxfast.wire.heads import HeadFinder
 from awxfast.wire.request import Request
 
 INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f\x85]")
-HEAD_END = b"\r\n\r\n"
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read its answer; a close with unread bytes would take it away."""
 
@@ -45,7 +45,8 @@ class Upgrades(Protocol):
 class HttpService:
     """What all connections of some listeners share, and the factory of their protocols.
 
-    `max_head` in bytes, `head_timeout` in seconds. Without `upgrades` every request is the application's.
+    `max_head` in bytes, `head_timeout` in seconds (negative: none). Without `upgrades` all requests are the
+    application's.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class HttpService:
         self.root_path = root_path
         self.upgrades = upgrades
         self.forwarded = forwarded
-        self._server_header = [(b"server", server_name.encode("latin-1"))] if server_name else []
+        self._server_header = [(b"server", server_name.encode("latin-1", "replace"))] if server_name else []
         self._second = 0
 
     def __call__(self) -> "HttpProtocol":
@@ -105,13 +106,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(service.config, service.state, {})
         self.access_log = False  # uvicorn's own would show query strings
         self.service = service
-        self._in_head = True
-        self._head_size = 0
-        self._head_tail = b""
+        self._heads = HeadFinder()
         self._head_timer: asyncio.TimerHandle | None = None
         self._header_fault = False
         self._upgrade: Request | None = None
-        self._behind = b""
+        self._unread = b""
+        self._at = 0
         self._waiting: Callable[[], None] | None = None
         self._refused = False
 
@@ -133,48 +133,40 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._unset_keepalive_if_required()
-        if self._upgrade is not None:
-            self._behind += data
+        waits = self._at < len(self._unread) or self._upgrade is not None
+        self._unread = self._unread[self._at :] + data
+        self._at = 0
+        if waits:
             self.flow.pause_reading()
-            return
-        if self._in_head and self._head_timer is None:
-            self._start_head_timer()
+        else:
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parses until there is something that has to wait; one request may wait for the response before it."""
         try:
-            self._receive(data)
+            while self._at < len(self._unread) and not (self._upgrade or self.pipeline or self._refused):
+                self._parse_piece()
         except httptools.HttpParserError:
             self._refuse_in_turn(MALFORMED)
+        if self._at == len(self._unread):
+            self._unread, self._at = b"", 0
+        if self._upgrade is not None:
+            self._take_turn(self._open_websocket)
 
-    def _receive(self, data: bytes) -> None:
-        while data and not self._refused:
-            part, data = self._cut_at_head_end(data)
-            if self._in_head and self._head_size > self.service.max_head:
-                self._refuse_in_turn(too_large(self.service.max_head))
-                return
-            try:
-                self.parser.feed_data(part)
-            except httptools.HttpParserUpgrade as upgrade:
-                data = part[upgrade.args[0] :] + data
-            if self._header_fault:
-                self._refuse_in_turn(INVALID_HEADER)
-                return
-            if self._upgrade is not None:
-                self._behind = data
-                self._take_turn(self._open_websocket)
-                return
-
-    def _cut_at_head_end(self, data: bytes) -> tuple[bytes, bytes]:
-        """The bytes up to the end of the head that is being read, and the rest; counts the head's bytes.
-
-        A head that begins in the middle of a segment, behind a body, is counted from the next segment on.
-        """
-        if not self._in_head:
-            self._head_tail = data[-3:]
-            return data, b""
-        end = (self._head_tail + data).find(HEAD_END)
-        size = len(data) if end < 0 else end + len(HEAD_END) - len(self._head_tail)
-        self._head_tail = (self._head_tail + data)[-3:] if end < 0 else b""
-        self._head_size += size
-        return data[:size], data[size:]
+    def _parse_piece(self) -> None:
+        """Parses a piece that ends where a head ends, if one does."""
+        if self._heads.in_head and self._head_timer is None:
+            self._start_head_timer()
+        begin, self._at = self._at, self._heads.find_piece_end(self._unread, self._at)
+        if self._heads.size > self.service.max_head:
+            self._refuse_in_turn(too_large(self.service.max_head))
+            return
+        try:
+            self.parser.feed_data(self._unread[begin : self._at])
+        except httptools.HttpParserUpgrade as upgrade:
+            self._at = begin + upgrade.args[0]
+        if self._header_fault:
+            self._refuse_in_turn(INVALID_HEADER)
 
     # What the parser finds
 
@@ -192,8 +184,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole: an upgrade, or a request for the application."""
-        self._in_head = False
-        self._head_size = 0
+        self._heads.begin_body()
         self._stop_head_timer()
         if self._header_fault:
             return
@@ -216,16 +207,21 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The next byte begins a head."""
-        self._in_head = True
+        self._heads.begin_head()
         if self._upgrade is None and not self._header_fault:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Goes on with what had to wait for the response."""
         super().on_response_complete()
-        if self._waiting is not None and self.cycle.response_complete and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._waiting is not None and self.cycle.response_complete:
             step, self._waiting = self._waiting, None
             step()
+        elif self._at < len(self._unread) and self._upgrade is None:
+            self._unset_keepalive_if_required()
+            self._parse()
 
     def _should_upgrade(self) -> bool:
         return self._upgrade is not None
@@ -284,12 +280,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.set_protocol(successor)
         self.flow.resume_reading()
         self.parser = self.cycle = None  # type: ignore[assignment]
-        return self.transport, self._behind
+        return self.transport, self._unread[self._at :]
 
     # The time for a head
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.service.head_timeout, self._end_late_head)
+        if self.service.head_timeout >= 0:
+            self._head_timer = self.loop.call_later(self.service.head_timeout, self._end_late_head)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -298,7 +295,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _end_late_head(self) -> None:
         self._head_timer = None
-        if self._head_size == 0:
+        if self._heads.size == 0:
             self.transport.close()  # a connection that was opened ahead of need; no request waits for an answer
         else:
             self._refuse_in_turn(HEAD_TIMEOUT)
