@@ -64,6 +64,11 @@ class TestStop:
         watched = Watched(monkeypatch, "assert receive()['kind'] == 'stop'")
         await watched.stop()
 
+    async def test_nobody_is_told_of_a_child_that_serves_too_late(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, "receive(); send(kind='serving')")
+        await watched.stop()
+        assert watched.serving.empty()
+
     async def test_second_time_ends_it_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, "send(kind='serving'); time.sleep(600)")
         await watched.wait_until_serving()

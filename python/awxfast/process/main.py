@@ -24,6 +24,8 @@ from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+
 STOP_MARGIN = 5.0
 """Seconds that a child gets beyond grace and spread: to take its names out of Redis, and to leave."""
 
@@ -33,8 +35,8 @@ def run(settings: Settings) -> int:
     configure_log(settings)
     endpoints = list_endpoints(settings)
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop runs, both stop what has begun
-    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as resources:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
+    with contextlib.ExitStack() as resources:
         listeners = [enter_listener(resources, open_listener(endpoint)) for endpoint in endpoints]
         refuse_open_to_strangers(settings, listeners)
         admin = open_admin(settings.admin)
@@ -84,16 +86,19 @@ class Main:
 
     async def run(self) -> None:
         """Until the child has left after a TERM or INT."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_files)
-        loop.add_signal_handler(signal.SIGUSR2, self._refuse_reload)
+        self._take_signals()
         watchdog = asyncio.ensure_future(self._feed_watchdog())
         try:
             await self._supervisor.run()
         finally:
             watchdog.cancel()
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        handlers = (self._stop, self._stop, self._reload_files, self._refuse_reload)
+        for number, handler in zip(SIGNALS, handlers, strict=True):
+            loop.add_signal_handler(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _announce_serving(self) -> None:
         for listener in self._listeners:

@@ -131,7 +131,8 @@ class Supervisor:
             match message["kind"]:
                 case "serving":
                     self._served_once = True
-                    self._on_serving()
+                    if not self._stopping.is_set():
+                        self._on_serving()
                 case "pong":
                     self._answered = True
                 case "failed":
