@@ -42,12 +42,7 @@ pub fn decode(body: &[u8]) -> Result<Envelope<'_>, Reject> {
     let Some(channels) = channels else {
         return Err(text.err().unwrap_or(Reject::NoChannel));
     };
-    Ok(Envelope {
-        kind,
-        text,
-        needs_relay: fields.needs_relay,
-        channels,
-    })
+    Ok(Envelope { kind, text, needs_relay: fields.needs_relay, channels })
 }
 
 /// The names in `__asgi_channel__`, checked by [`decode`] and read again by each iteration, so that nothing is
@@ -68,9 +63,7 @@ impl<'a> Channels<'a> {
     fn check(value: Value<'a>) -> Result<Option<Self>, Reject> {
         let names = match value {
             Value::Str(bytes) => Names::One(utf8(bytes)?),
-            Value::Array { count, items } if are_names(count, items)? => {
-                Names::List { count, items }
-            }
+            Value::Array { count, items } if are_names(count, items)? => Names::List { count, items },
             _ => return Ok(None),
         };
         Ok(Some(Self { names }))
@@ -80,16 +73,8 @@ impl<'a> Channels<'a> {
     #[must_use]
     pub fn iter(&self) -> ChannelsIter<'a> {
         match self.names {
-            Names::One(name) => ChannelsIter {
-                one: Some(name),
-                left: 0,
-                list: Reader::new(&[]),
-            },
-            Names::List { count, items } => ChannelsIter {
-                one: None,
-                left: count,
-                list: Reader::new(items),
-            },
+            Names::One(name) => ChannelsIter { one: Some(name), left: 0, list: Reader::new(&[]) },
+            Names::List { count, items } => ChannelsIter { one: None, left: count, list: Reader::new(items) },
         }
     }
 
@@ -170,12 +155,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, Reject> {
-        let mut fields = Self {
-            kind: Value::Other,
-            text: Value::Other,
-            needs_relay: false,
-            channels: Value::Other,
-        };
+        let mut fields = Self { kind: Value::Other, text: Value::Other, needs_relay: false, channels: Value::Other };
         for _ in 0..reader.map()? {
             let Value::Str(key) = reader.value()? else {
                 return Err(Reject::Malformed);

@@ -47,10 +47,7 @@ impl Parsed<'_> {
 #[must_use]
 pub fn parse(header: &[u8]) -> Option<Parsed<'_>> {
     let header = std::str::from_utf8(header).ok()?;
-    let (nonce, digest) = header
-        .strip_prefix(ALGORITHM)
-        .unwrap_or(header)
-        .split_once(':')?;
+    let (nonce, digest) = header.strip_prefix(ALGORITHM).unwrap_or(header).split_once(':')?;
     let are_digits = nonce.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits || nonce.is_empty() || nonce.len() > MAX_NONCE_DIGITS {
         return None;
@@ -67,10 +64,7 @@ pub struct Secrets {
 impl Secrets {
     /// Takes them in the order that [`signer`](Self::signer) counts in. An empty one is nobody's.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
-        let keys = secrets
-            .into_iter()
-            .map(|secret| Key::new(secret.as_ref()))
-            .collect();
+        let keys = secrets.into_iter().map(|secret| Key::new(secret.as_ref())).collect();
         Self { keys }
     }
 
@@ -81,9 +75,7 @@ impl Secrets {
         for (index, key) in self.keys.iter().enumerate().rev() {
             signer.conditional_assign(&(index as u64), key.has_signed(header));
         }
-        usize::try_from(signer)
-            .ok()
-            .filter(|index| *index < self.keys.len())
+        usize::try_from(signer).ok().filter(|index| *index < self.keys.len())
     }
 }
 
@@ -95,8 +87,7 @@ struct Key {
 
 impl Key {
     fn new(secret: &str) -> Self {
-        let mut begun =
-            Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+        let mut begun = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
         begun.update(br#"{"secret": ""#);
         begun.update(escape(secret).as_bytes());
         begun.update(br#"", "nonce": ""#);
@@ -137,9 +128,7 @@ fn escape_unit(unit: u16) -> String {
 
 fn to_hex(digest: &Digest) -> String {
     let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// 64 lower-case hexadecimal digits.

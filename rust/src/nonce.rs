@@ -16,11 +16,7 @@ impl Nonces {
     /// `tolerance` is in seconds, both ways, inclusive (AWX: 300); `remember` bounds the memory, in headers.
     #[must_use]
     pub fn new(tolerance: u64, remember: usize) -> Self {
-        Self {
-            tolerance: tolerance.into(),
-            remember,
-            seen: BTreeSet::new(),
-        }
+        Self { tolerance: tolerance.into(), remember, seen: BTreeSet::new() }
     }
 
     /// Whether a header with this nonce is fresh at `now`.

@@ -83,16 +83,11 @@ fn event_but<'a>(key: &'a str, value: Value<'a>) -> Vec<u8> {
 }
 
 fn event_without<'a>(key: &str) -> Vec<(&'a str, Value<'a>)> {
-    event()
-        .into_iter()
-        .filter(|(name, _)| *name != key)
-        .collect()
+    event().into_iter().filter(|(name, _)| *name != key).collect()
 }
 
 fn reason(entry: &[u8]) -> Option<Reject> {
-    envelope::decode(entry)
-        .and_then(|envelope| envelope.text)
-        .err()
+    envelope::decode(entry).and_then(|envelope| envelope.text).err()
 }
 
 fn channels<'a>(envelope: &Envelope<'a>) -> Vec<&'a str> {
@@ -102,9 +97,7 @@ fn channels<'a>(envelope: &Envelope<'a>) -> Vec<&'a str> {
 fn unhex(hex: &str) -> Vec<u8> {
     let pairs = hex.as_bytes().chunks(2);
     let digits = pairs.map(|pair| std::str::from_utf8(pair).expect("hex"));
-    digits
-        .map(|digits| u8::from_str_radix(digits, 16).expect("hex"))
-        .collect()
+    digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex")).collect()
 }
 
 mod reading {
@@ -115,15 +108,9 @@ mod reading {
         let body = unhex(CAPTURED);
         let envelope = envelope::decode(&body).expect("an event");
         assert_eq!(envelope.kind, "internal.message");
-        assert_eq!(
-            envelope.text,
-            Ok(r#"{"group_name": "jobs", "unified_job_id": 42, "final_counter": 11}"#)
-        );
+        assert_eq!(envelope.text, Ok(r#"{"group_name": "jobs", "unified_job_id": 42, "final_counter": 11}"#));
         assert!(!envelope.needs_relay);
-        assert_eq!(
-            channels(&envelope),
-            ["specific.3f1c0a9be2d44c7f8a6b5d4e3c2b1a00!a1"]
-        );
+        assert_eq!(channels(&envelope), ["specific.3f1c0a9be2d44c7f8a6b5d4e3c2b1a00!a1"]);
     }
 
     #[test]
@@ -133,10 +120,7 @@ mod reading {
         pairs.reverse();
         let body = entry(&pairs);
         let envelope = envelope::decode(&body).expect("an event");
-        assert_eq!(
-            (envelope.kind, envelope.text),
-            ("internal.message", Ok("{}"))
-        );
+        assert_eq!((envelope.kind, envelope.text), ("internal.message", Ok("{}")));
         assert!(envelope.needs_relay);
     }
 
@@ -144,28 +128,14 @@ mod reading {
     fn last_of_equal_keys_counts() {
         let body = event_with("text", text("last"));
         assert_eq!(envelope::decode(&body).expect("an event").text, Ok("last"));
-        assert_eq!(
-            reason(&event_with("text", Value::Bool(true))),
-            Some(Reject::NoText)
-        );
-        assert_eq!(
-            reason(&event_with("type", Value::Bool(true))),
-            Some(Reject::NoType)
-        );
-        assert_eq!(
-            reason(&event_with("__asgi_channel__", Value::Bool(true))),
-            Some(Reject::NoChannel)
-        );
+        assert_eq!(reason(&event_with("text", Value::Bool(true))), Some(Reject::NoText));
+        assert_eq!(reason(&event_with("type", Value::Bool(true))), Some(Reject::NoType));
+        assert_eq!(reason(&event_with("__asgi_channel__", Value::Bool(true))), Some(Reject::NoChannel));
     }
 
     #[test]
     fn only_true_needs_relay() {
-        for value in [
-            Value::Bool(false),
-            text("true"),
-            Value::Raw(vec![1]),
-            Value::Raw(vec![0xc0]),
-        ] {
+        for value in [Value::Bool(false), text("true"), Value::Raw(vec![1]), Value::Raw(vec![0xc0])] {
             let body = event_with("needs_relay", value);
             assert!(!envelope::decode(&body).expect("an event").needs_relay);
         }
@@ -176,10 +146,7 @@ mod reading {
         for size in [0, 31, 32, 255, 256, 0xffff, 0x1_0000] {
             let long = "é".repeat(size / 2) + &"x".repeat(size % 2);
             let body = event_but("text", text(&long));
-            let borrowed = envelope::decode(&body)
-                .expect("an event")
-                .text
-                .expect("text");
+            let borrowed = envelope::decode(&body).expect("an event").text.expect("text");
             assert_eq!(borrowed, long);
             assert!(size == 0 || body.as_ptr_range().contains(&borrowed.as_ptr()));
         }
@@ -238,27 +205,14 @@ mod channels {
     #[test]
     fn empty_list_is_for_nobody() {
         let body = event_but("__asgi_channel__", names(&[]));
-        assert!(
-            envelope::decode(&body)
-                .expect("an event")
-                .channels
-                .is_empty()
-        );
+        assert!(envelope::decode(&body).expect("an event").channels.is_empty());
     }
 
     #[test]
     fn anything_but_names_is_no_channel() {
         let mixed = Value::List(vec![text("a!1"), Value::Bool(true)]);
-        for value in [
-            Value::Bool(true),
-            Value::Bin(b"a!1"),
-            Value::Raw(vec![0x80]),
-            mixed,
-        ] {
-            assert_eq!(
-                reason(&event_but("__asgi_channel__", value)),
-                Some(Reject::NoChannel)
-            );
+        for value in [Value::Bool(true), Value::Bin(b"a!1"), Value::Raw(vec![0x80]), mixed] {
+            assert_eq!(reason(&event_but("__asgi_channel__", value)), Some(Reject::NoChannel));
         }
     }
 }
@@ -270,22 +224,13 @@ mod refusing {
     fn missing_keys_have_their_own_reasons() {
         assert_eq!(reason(&entry(&event_without("type"))), Some(Reject::NoType));
         assert_eq!(reason(&entry(&event_without("text"))), Some(Reject::NoText));
-        assert_eq!(
-            reason(&entry(&event_without("__asgi_channel__"))),
-            Some(Reject::NoChannel)
-        );
+        assert_eq!(reason(&entry(&event_without("__asgi_channel__"))), Some(Reject::NoChannel));
     }
 
     #[test]
     fn values_of_other_types_are_as_good_as_missing() {
-        assert_eq!(
-            reason(&event_but("type", Value::Bin(b"internal.message"))),
-            Some(Reject::NoType)
-        );
-        assert_eq!(
-            reason(&event_but("text", Value::Bin(b"{}"))),
-            Some(Reject::NoText)
-        );
+        assert_eq!(reason(&event_but("type", Value::Bin(b"internal.message"))), Some(Reject::NoType));
+        assert_eq!(reason(&event_but("text", Value::Bin(b"{}"))), Some(Reject::NoText));
     }
 
     #[test]
@@ -294,10 +239,7 @@ mod refusing {
         pairs[0].1 = text("consumer.subscribe");
         let body = entry(&pairs);
         let envelope = envelope::decode(&body).expect("an envelope");
-        assert_eq!(
-            (envelope.kind, envelope.text),
-            ("consumer.subscribe", Err(Reject::NoText))
-        );
+        assert_eq!((envelope.kind, envelope.text), ("consumer.subscribe", Err(Reject::NoText)));
     }
 
     #[test]
@@ -305,32 +247,17 @@ mod refusing {
         let bad = || Value::Str(b"\xff");
         assert_eq!(reason(&event_but("text", bad())), Some(Reject::NotUtf8));
         assert_eq!(reason(&event_but("type", bad())), Some(Reject::Malformed));
-        assert_eq!(
-            reason(&event_but("__asgi_channel__", bad())),
-            Some(Reject::Malformed)
-        );
+        assert_eq!(reason(&event_but("__asgi_channel__", bad())), Some(Reject::Malformed));
         let list = Value::List(vec![Value::Bool(true), bad()]);
-        assert_eq!(
-            reason(&event_but("__asgi_channel__", list)),
-            Some(Reject::Malformed)
-        );
+        assert_eq!(reason(&event_but("__asgi_channel__", list)), Some(Reject::Malformed));
     }
 
     #[test]
     fn graver_reason_is_given_first() {
         assert_eq!(reason(&entry(&[])), Some(Reject::NoType));
         assert_eq!(reason(&entry(&[("type", text("x"))])), Some(Reject::NoText));
-        assert_eq!(
-            reason(&entry(&[
-                ("type", text("x")),
-                ("text", Value::Str(b"\xff"))
-            ])),
-            Some(Reject::NotUtf8)
-        );
-        assert_eq!(
-            reason(&entry(&[("__asgi_channel__", Value::Str(b"\xff"))])),
-            Some(Reject::Malformed)
-        );
+        assert_eq!(reason(&entry(&[("type", text("x")), ("text", Value::Str(b"\xff"))])), Some(Reject::NotUtf8));
+        assert_eq!(reason(&entry(&[("__asgi_channel__", Value::Str(b"\xff"))])), Some(Reject::Malformed));
     }
 
     #[test]
@@ -375,12 +302,7 @@ mod hostile_lengths {
 
     #[test]
     fn nesting_is_followed_to_64_levels() {
-        let nested = |depth| {
-            event_with(
-                "other",
-                Value::Raw([vec![0x91; depth], vec![0xc0]].concat()),
-            )
-        };
+        let nested = |depth| event_with("other", Value::Raw([vec![0x91; depth], vec![0xc0]].concat()));
         assert_eq!(reason(&nested(64)), None);
         assert_eq!(reason(&nested(65)), Some(Reject::Malformed));
         assert_eq!(reason(&nested(1_000_000)), Some(Reject::Malformed));

@@ -16,13 +16,7 @@ mod window {
     #[test]
     fn exactly_the_tolerance_is_fresh_both_ways() {
         let nonces = Nonces::new(300, 10);
-        for (skew, fresh) in [
-            (-301, false),
-            (-300, true),
-            (0, true),
-            (300, true),
-            (301, false),
-        ] {
+        for (skew, fresh) in [(-301, false), (-300, true), (0, true), (300, true), (301, false)] {
             assert_eq!(nonces.admits(i128::from(NOW + skew), NOW), fresh, "{skew}");
         }
     }

@@ -50,10 +50,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Reject> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(Reject::Malformed)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Reject::Malformed)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -61,9 +58,7 @@ impl<'a> Reader<'a> {
     /// A big-endian length of `width` bytes.
     fn length(&mut self, width: usize) -> Result<usize, Reject> {
         let bytes = self.take(width)?;
-        Ok(bytes
-            .iter()
-            .fold(0, |length, byte| length << 8 | usize::from(*byte)))
+        Ok(bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
     }
 
     fn head(&mut self) -> Result<Head, Reject> {
@@ -112,10 +107,7 @@ impl<'a> Reader<'a> {
             Head::Array(count) => {
                 let start = self.rest;
                 self.skip(count)?;
-                Ok(Value::Array {
-                    count,
-                    items: &start[..start.len() - self.rest.len()],
-                })
+                Ok(Value::Array { count, items: &start[..start.len() - self.rest.len()] })
             }
             Head::Map(count) => self.skip(count.saturating_mul(2)).map(|()| Value::Other),
             Head::True => Ok(Value::True),

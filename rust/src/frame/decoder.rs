@@ -157,12 +157,7 @@ impl Decoder {
         if !is_control(header.opcode) && header.opcode != CONTINUATION {
             self.opcode = header.opcode;
         }
-        Frame {
-            left: header.length,
-            mask,
-            opcode: header.opcode,
-            fin: header.fin,
-        }
+        Frame { left: header.length, mask, opcode: header.opcode, fin: header.fin }
     }
 
     fn receive_payload(&mut self, frame: &mut Frame, data: &mut &[u8]) -> Result<(), Fault> {
@@ -170,11 +165,7 @@ impl Decoder {
         let (arrived, rest) = data.split_at(length);
         *data = rest;
         let at_most = self.length_at_most(frame);
-        let buffer = if is_control(frame.opcode) {
-            &mut self.control
-        } else {
-            &mut self.message
-        };
+        let buffer = if is_control(frame.opcode) { &mut self.control } else { &mut self.message };
         append(buffer, arrived, at_most);
         let start = buffer.len() - length;
         unmask(&mut buffer[start..], frame.mask);
@@ -216,10 +207,7 @@ impl Decoder {
 
     fn finish_message(&mut self) -> Message {
         self.checked = 0;
-        Message {
-            opcode: mem::replace(&mut self.opcode, CONTINUATION),
-            payload: mem::take(&mut self.message),
-        }
+        Message { opcode: mem::replace(&mut self.opcode, CONTINUATION), payload: mem::take(&mut self.message) }
     }
 
     fn finish(&mut self, end: End) {

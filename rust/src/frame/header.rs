@@ -1,10 +1,7 @@
 //! The first 6 to 14 bytes of a client's frame (RFC 6455 section 5.2), checked as far as they explain themselves.
 
 use super::fault::Fault;
-use super::{
-    BINARY, CLOSE, CONTINUATION, EIGHT_BYTE_LENGTH, FIN, MAX_CONTROL, PING, PONG, TEXT,
-    TWO_BYTE_LENGTH,
-};
+use super::{BINARY, CLOSE, CONTINUATION, EIGHT_BYTE_LENGTH, FIN, MAX_CONTROL, PING, PONG, TEXT, TWO_BYTE_LENGTH};
 
 /// Two bytes, a length of eight, a mask of four.
 pub(super) const MAX_SIZE: usize = 14;
@@ -81,11 +78,7 @@ fn parse_length(short: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, Fault> 
         },
         length => return Ok(Some((length.into(), bytes))),
     };
-    let longest_of_shorter_form = if short == TWO_BYTE_LENGTH {
-        125
-    } else {
-        0xffff
-    };
+    let longest_of_shorter_form = if short == TWO_BYTE_LENGTH { 125 } else { 0xffff };
     if length <= longest_of_shorter_form {
         return Err(Fault::LongLengthForm);
     }

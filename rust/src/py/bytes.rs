@@ -19,11 +19,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 type Decoded<'py> = (String, Bound<'py, PyBytes>, Vec<String>, bool);
 
 #[pyfunction]
-fn decode_envelope<'py>(
-    py: Python<'py>,
-    member: &[u8],
-    prefix_length: usize,
-) -> PyResult<Decoded<'py>> {
+fn decode_envelope<'py>(py: Python<'py>, member: &[u8], prefix_length: usize) -> PyResult<Decoded<'py>> {
     let body = member.get(prefix_length..).ok_or(Reject::Malformed);
     let envelope = body.and_then(envelope::decode).map_err(to_value_error)?;
     let text = envelope.text.map_err(to_value_error)?;
@@ -55,18 +51,13 @@ struct FrameDecoder {
 impl FrameDecoder {
     #[new]
     fn new(max_message_size: usize, max_frame_size: usize) -> Self {
-        Self {
-            decoder: Decoder::new(max_message_size, max_frame_size),
-        }
+        Self { decoder: Decoder::new(max_message_size, max_frame_size) }
     }
 
     fn receive<'py>(&mut self, py: Python<'py>, data: &[u8]) -> Vec<(u8, Bound<'py, PyBytes>)> {
         let mut messages = Vec::new();
         self.decoder.receive(data, &mut messages);
-        messages
-            .iter()
-            .map(|message| (message.opcode, PyBytes::new(py, &message.payload)))
-            .collect()
+        messages.iter().map(|message| (message.opcode, PyBytes::new(py, &message.payload))).collect()
     }
 
     #[getter]

@@ -6,10 +6,7 @@ use crate::hmac::{self, Parsed, Secrets};
 use crate::nonce::Nonces;
 
 /// Takes the place of a header that is none, so that its refusal takes as long as any other.
-const NO_HEADER: Parsed<'static> = Parsed {
-    nonce: "0000000000",
-    digest: [0; 32],
-};
+const NO_HEADER: Parsed<'static> = Parsed { nonce: "0000000000", digest: [0; 32] };
 
 /// Verdict, index of the secret or -1, skew in seconds, whether the header is a repeat.
 type Outcome = (&'static str, i64, i128, bool);
@@ -36,10 +33,7 @@ impl SecretVerifier {
     #[new]
     #[pyo3(signature = (secrets, tolerance = 300, remember = 65_536))]
     fn new(secrets: Vec<String>, tolerance: u64, remember: usize) -> Self {
-        Self {
-            secrets: Secrets::new(secrets),
-            nonces: Nonces::new(tolerance, remember),
-        }
+        Self { secrets: Secrets::new(secrets), nonces: Nonces::new(tolerance, remember) }
     }
 
     fn verify(&mut self, header: &[u8], now: i64) -> Outcome {
