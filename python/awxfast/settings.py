@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
@@ -51,6 +52,7 @@ class Settings:
     websocket_max_frame_size: int = 1_048_576
     max_head: int = 65_536
     close_timeout: float = 10.0
+    application_close_timeout: int = 10
 
     # The fan-out.
     threads: int = dataclasses.field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1))
@@ -77,5 +79,10 @@ class Settings:
     @classmethod
     def from_json(cls, text: str) -> "Settings":
         """The inverse of `to_json`."""
-        values: dict[str, Any] = json.loads(text)
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return cls.from_values(json.loads(text))
+
+    @classmethod
+    def from_values(cls, given: Mapping[str, Any]) -> "Settings":
+        """Settings by name; what is not given has its default, and lists become tuples."""
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        return cls(**values)

@@ -4,14 +4,17 @@
 //! Who gets what: [`registry`] -> [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue) ->
 //! [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting. Only `py` knows Python.
 
+pub mod client;
 pub mod envelope;
 pub mod error;
 pub mod fanout;
 pub mod frame;
 pub mod hmac;
 pub mod ledger;
+pub mod mailbox;
 pub mod nonce;
 pub mod outbox;
+pub mod pace;
 pub mod registry;
 pub mod shard;
 pub mod slab;

@@ -1,0 +1,60 @@
+# One door for commands; .ci/run and people call the same. CONTRIBUTING.md says what each is for.
+.DEFAULT_GOAL := build
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The oldest Python that is supported is the one that is tested.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
+CHECKED := python tests benches
+
+.PHONY: build demo test test-long bench wheel lint format clean programs
+
+build: $(VENV)/.built
+
+$(VENV)/.built: $(SOURCES)
+	@test -n "$(PYTHON)" || { echo "awxfast needs Python 3.11 or later: apt-get install python3.11-venv" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "awxfast needs Rust 1.88 or later: https://rustup.rs" >&2; exit 1; }
+	@test "$$(uname -s)" = Linux || { echo "awxfast runs on Linux only" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python -m venv failed: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet 'maturin>=1.16,<2'
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --extras demo,test
+	@touch $@
+
+demo: build
+	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS))
+
+# Debian programs that tests use, where they can be installed; a test whose program is missing says so.
+programs:
+	@sh tests/install_programs.sh
+
+test: build programs
+	cargo test --quiet --package awxfast --package wsload
+	$(BIN)/pytest
+
+test-long: build programs
+	$(BIN)/pytest --run-long
+
+bench: build programs
+	$(BIN)/python benches/relay.py $(if $(QUICK),--quick)
+
+wheel: build
+	$(BIN)/python tools/make_wheel.py
+
+lint: build
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- --deny warnings
+	cargo clippy --quiet --all-targets --package awxfast --features python -- --deny warnings
+
+format: build
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+	cargo fmt
+
+clean:
+	rm -rf target $(VENV) python/awxfast/_rust.abi3.so

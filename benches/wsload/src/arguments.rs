@@ -1,0 +1,126 @@
+//! The command line.
+
+use std::time::Duration;
+
+/// Printed for a wrong command line.
+pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
+              [--never-read N] [--path P] [--token T] [--connecting N]
+              [--seconds S] [--quiet S] [--warm-up S]
+       wsload rawlimit [--clients N] [--size N] [--batch N] [--seconds S]";
+
+/// What to do, from the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arguments {
+    /// `read`, `idle` or `rawlimit`.
+    pub mode: String,
+    /// The server's `HOST:PORT`.
+    pub address: String,
+    /// The request's path.
+    pub path: String,
+    /// Sent as `?token=`; without it the identity is the server's business.
+    pub token: Option<String>,
+    /// Connections that read.
+    pub clients: usize,
+    /// Further connections that subscribe and then never read again.
+    pub never_read: usize,
+    /// `<key>-<value>` each; client `i` takes `groups_each` of them from number `i` on, round and round.
+    pub groups: Vec<String>,
+    /// How many groups a client takes.
+    pub groups_each: usize,
+    /// Handshakes under way at once.
+    pub connecting: usize,
+    /// The whole run ends after this time, whatever happens.
+    pub limit: Duration,
+    /// After the end of stdin: how long nothing must come before the run is taken for over.
+    pub quiet: Duration,
+    /// Latencies of events sent within this time of the first one do not count.
+    pub warm_up: Duration,
+    /// `rawlimit`: payload bytes a frame.
+    pub size: usize,
+    /// `rawlimit`: frames a write.
+    pub batch: usize,
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self {
+            mode: String::new(),
+            address: String::new(),
+            path: "/websocket/".into(),
+            token: None,
+            clients: 100,
+            never_read: 0,
+            groups: vec!["job_events-1".into()],
+            groups_each: 1,
+            connecting: 32,
+            limit: Duration::from_secs(60),
+            quiet: Duration::from_secs(1),
+            warm_up: Duration::ZERO,
+            size: 1024,
+            batch: 32,
+        }
+    }
+}
+
+impl Arguments {
+    /// Reads the words after the program's name.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the word that is wrong.
+    pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut words = words.into_iter();
+        let mut arguments = Self {
+            mode: words.next().unwrap_or_default(),
+            ..Self::default()
+        };
+        match arguments.mode.as_str() {
+            "read" | "idle" => arguments.address = words.next().ok_or("HOST:PORT is missing")?,
+            "rawlimit" => {}
+            other => return Err(format!("unknown mode {other:?}")),
+        }
+        while let Some(name) = words.next() {
+            let value = words.next().ok_or_else(|| format!("{name} needs a value"))?;
+            arguments.set(&name, value)?;
+        }
+        Ok(arguments)
+    }
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "--path" => self.path = value,
+            "--token" => self.token = Some(value),
+            "--groups" => self.groups = groups(&value)?,
+            "--clients" => self.clients = number(name, &value)?,
+            "--never-read" => self.never_read = number(name, &value)?,
+            "--groups-each" => self.groups_each = number(name, &value)?,
+            "--connecting" => self.connecting = number(name, &value)?.max(1),
+            "--size" => self.size = number(name, &value)?,
+            "--batch" => self.batch = number(name, &value)?.max(1),
+            "--seconds" => self.limit = seconds(name, &value)?,
+            "--quiet" => self.quiet = seconds(name, &value)?,
+            "--warm-up" => self.warm_up = seconds(name, &value)?,
+            other => return Err(format!("unknown option {other}")),
+        }
+        Ok(())
+    }
+}
+
+fn groups(value: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = value.split(',').map(str::to_owned).collect();
+    match names.iter().find(|name| !name.contains('-')) {
+        Some(name) => Err(format!("--groups: {name:?} is not of the form KEY-VALUE")),
+        None => Ok(names),
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<usize, String> {
+    value.parse().map_err(|_| format!("{name}: {value:?} is not a number"))
+}
+
+fn seconds(name: &str, value: &str) -> Result<Duration, String> {
+    let seconds: f64 = value
+        .parse()
+        .map_err(|_| format!("{name}: {value:?} is not a number"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{name}: {value:?} is not a time"))
+}

@@ -1,0 +1,73 @@
+"""The front door: commands, exit codes, and the one line on stderr that says what is wrong and what to do."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.options import parse_settings
+
+logger = logging.getLogger(__name__)
+
+NOT_BUILT_COMMANDS = ("doctor", "reload")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 2 a wrong option, value or file, 1 all else.
+
+    A traceback is shown with `-v 2` only: that is when the log shows debugging lines.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return find_command(words)(words)
+    except AwxfastError as error:
+        return report_failure(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return report_failure("interrupted", 1)
+    except Exception as error:
+        return report_failure(f"unexpected {type(error).__name__}: {error}; -v 2 shows where", 1)
+
+
+def report_failure(text: str, exit_code: int) -> int:
+    """The last line on stderr, after the traceback for those who debug."""
+    logger.debug("what led to the failure", exc_info=True)
+    sys.stdout.flush()
+    print("awxfast:", " ".join(text.split()), file=sys.stderr)
+    return exit_code
+
+
+def find_command(words: Sequence[str]) -> Callable[[Sequence[str]], int]:
+    """A command is the first word; an APPLICATION contains a colon, so no command can be mistaken for one."""
+    first = words[0] if words else ""
+    if first in NOT_BUILT_COMMANDS:
+        refuse_command(first)
+    return {"demo": run_demo, "status": run_status}.get(first, run_server)
+
+
+def refuse_command(name: str) -> NoReturn:
+    """A command of the contract that this version does not have."""
+    raise ConfigurationError(f"the command {name} is not built yet; see awxfast --help for those that are")
+
+
+def run_server(words: Sequence[str]) -> int:
+    """`awxfast [options]`: serves until it is told to stop."""
+    settings = parse_settings(words, os.environ)
+    from awxfast.process import main as process_main  # uvloop and Redis cost `--help` and wrong options too much
+
+    return process_main.run(settings)
+
+
+def run_status(words: Sequence[str]) -> int:
+    """`awxfast status`: a running server's figures."""
+    from awxfast.operate import status
+
+    return status.run(words[1:], os.environ)
+
+
+def run_demo(words: Sequence[str]) -> int:
+    """`awxfast demo`: made-up live job output, to look at."""
+    from awxfast.operate.demo import command
+
+    return command.run(words[1:])

@@ -1,0 +1,151 @@
+"""Takes events out of the process's queue, in batches, on a connection that does nothing else."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from awxfast.errors import RedisReplyError, RedisUnavailable
+from awxfast.intake.address import RedisAddress
+from awxfast.intake.gaps import GapCounter, most_events_in
+from awxfast.intake.pace import Pace
+from awxfast.intake.reconnect import KeptConnection, Outages
+from awxfast.intake.redis import RedisConnection
+from awxfast.intake.server import ask_facts
+
+BATCH = 256
+"""Events a pop: what a connection that breaks between pop and reply costs at most."""
+
+BLOCK = 5
+"""Seconds that a pop of an empty queue waits in Redis."""
+
+OVERDUE = 5
+"""Seconds past `BLOCK` after which the connection counts as dead."""
+
+HOLD_STEP = 0.001
+HOLD_STEPS = 50
+"""The longest hold in a row for readers that fall behind; Redis keeps `capacity` events meanwhile."""
+
+Batch = list[Any]
+"""`[[member, score], ...]`, both bytes."""
+
+
+class Publisher(GapCounter, Protocol):
+    """Who takes the events (the fan-out)."""
+
+    def publish_batch(self, members: Sequence[Any]) -> None:
+        """Takes a batch as popped. Bad entries are its business; it raises for none."""
+
+    def busy(self) -> int:
+        """0: go on; 1: hold back for a moment; 2: wait until it is not 2."""
+
+
+class Drain:
+    """Pops one queue for ever. Plain attributes are counters for metrics."""
+
+    def __init__(self, address: RedisAddress, queue: str, publisher: Publisher, outages: Outages, expiry: int) -> None:
+        self._queue = queue
+        self._publisher = publisher
+        self._expiry = expiry
+        self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE)
+        self._pace = Pace()
+        self._has_bzmpop = True
+        self._pop_outstanding = False
+        self._unread_since: float | None = None
+        self.pops = 0
+        self.events = 0
+        self.holds = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether events are being taken."""
+        return self._kept.up
+
+    @property
+    def reconnects(self) -> int:
+        """Further tries to connect."""
+        return self._kept.reconnects
+
+    async def wait_up(self) -> None:
+        """Returns when events are being taken."""
+        await self._kept.wait_up()
+
+    async def run(self) -> None:
+        """Pops until it is cancelled, whatever Redis does."""
+        await self._kept.run(self._drain)
+
+    async def _drain(self, connection: RedisConnection) -> None:
+        facts = await ask_facts(connection)
+        self._has_bzmpop = facts.has_bzmpop
+        if self._unread_since is not None:  # a Redis that was not running took no events either
+            self._unread_since = max(self._unread_since, time.monotonic() - facts.uptime)
+        try:
+            pop = self._send_pop(connection)
+            self._kept.works()
+            while True:
+                reply = await pop
+                self._pop_outstanding = False
+                pop = await self._publish(connection, self._read_batch(reply))
+        except RedisUnavailable:
+            if self._pop_outstanding:
+                self._publisher.count_gap("pop_broken", BATCH)
+            raise
+        finally:
+            self._pop_outstanding = False
+
+    async def _publish(self, connection: RedisConnection, batch: Batch) -> asyncio.Future[Any]:
+        """Hands a batch on and sends the next pop: before, so that Redis works meanwhile, or later if it must."""
+        self.pops += 1
+        self.events += len(batch)
+        now = self._unread_since = time.monotonic()
+        pause = self._pace.pause_after(len(batch), len(batch) >= BATCH, now)
+        if not pause and not self._publisher.busy():
+            pop = self._send_pop(connection)
+            self._hand_on(batch)
+            return pop
+        self._hand_on(batch)
+        if pause:
+            await asyncio.sleep(pause - (time.monotonic() - now))
+        await self._hold_back()
+        return self._send_pop(connection)
+
+    def _hand_on(self, batch: Batch) -> None:
+        if batch:
+            self._publisher.publish_batch(batch)
+
+    async def _hold_back(self) -> None:
+        """Waits while the fan-out is behind. What waits in Redis costs nothing; what waits here costs cold memory."""
+        steps = 0
+        while (busy := self._publisher.busy()) == 2 or (busy == 1 and steps < HOLD_STEPS):
+            self.holds += not steps
+            steps += 1
+            await asyncio.sleep(HOLD_STEP)
+
+    def _send_pop(self, connection: RedisConnection) -> asyncio.Future[Any]:
+        if connection.lost.done():
+            raise connection.lost.result()
+        self._count_expired()
+        self._pop_outstanding = True
+        if self._has_bzmpop:
+            return connection.command("BZMPOP", BLOCK, 1, self._queue, "MIN", "COUNT", BATCH)
+        # Redis runs the second when an event wakes the first; one after the other would be a round trip more an event.
+        return connection.commands([("BZPOPMIN", self._queue, BLOCK), ("ZPOPMIN", self._queue, BATCH - 1)])
+
+    def _read_batch(self, reply: Any) -> Batch:
+        """Either form of pop as `[[member, score], ...]`."""
+        if self._has_bzmpop:
+            return reply[1] if reply else []
+        first, rest = reply
+        for part in (first, rest):
+            if isinstance(part, RedisReplyError):
+                raise part
+        batch = [[first[1], first[2]]] if first else []
+        batch.extend([rest[i], rest[i + 1]] for i in range(0, len(rest), 2))
+        return batch
+
+    def _count_expired(self) -> None:
+        """After more than `expiry` seconds without a pop, producers trim the queue's head (their step 4)."""
+        now = time.monotonic()
+        if self._unread_since is not None and now - self._unread_since > self._expiry:
+            self._publisher.count_gap("expired", most_events_in(now - self._unread_since - self._expiry))
+            self._unread_since = now

@@ -1,0 +1,222 @@
+"""Which groups this process gets events of: counted holds here, one channel a group in Redis.
+
+An event that is sent after `hold` returned arrives. All commands go through one connection, so that Redis sees joins
+and leaves of a group in the order in which they happened here.
+"""
+
+import asyncio
+import functools
+import itertools
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from awxfast.errors import RedisReplyError, RedisUnavailable
+from awxfast.intake.names import ProcessNames, is_valid_group
+from awxfast.intake.redis import Argument, RedisConnection
+
+log = logging.getLogger(__name__)
+
+LEAVE_DELAY = 0.05
+"""Seconds between the last release and the leave: a page that reloads costs nothing, many that close cost one write."""
+
+LINGER = 2.0
+"""Seconds after a leave in which the channel is still known, for events that were on their way."""
+
+Command = tuple[Argument, ...]
+
+
+class ChannelTable(Protocol):
+    """Who finds the group of an event by the channel that it names (the fan-out)."""
+
+    def add_channel(self, local: str, group: str) -> None:
+        """Entries for the channel whose part after `!` is `local` are events of `group`."""
+
+    def remove_channel(self, local: str) -> None:
+        """They no longer are."""
+
+
+class _Member:
+    """This process's channel in one group. `ready` is set while Redis has answered for it.
+
+    `sent`: Redis may have it. `known`: Redis had it, so that it must be there unless somebody deleted it.
+    """
+
+    __slots__ = ("count", "group", "known", "local", "name", "ready", "refused", "sent")
+
+    def __init__(self, group: str, local: str, name: str) -> None:
+        self.group = group
+        self.local = local
+        self.name = name
+        self.count = 0
+        self.ready = asyncio.Event()
+        self.sent = self.known = self.refused = False
+
+
+class Groups:
+    """The registrations of the process, its sentinel among them. `attach` and `detach` say which connection to use."""
+
+    def __init__(self, names: ProcessNames, channels: ChannelTable, group_expiry: int) -> None:
+        self._names = names
+        self._channels = channels
+        self._group_expiry = group_expiry
+        self._connection: RedisConnection | None = None
+        sentinel = f"g.{names.sentinel}"
+        self._members = {names.sentinel: _Member(names.sentinel, sentinel, names.channel(sentinel))}
+        self._idle: set[str] = set()
+        self._leaving: dict[str, _Member] = {}
+        self._leave_timer: asyncio.TimerHandle | None = None
+        self._counter = itertools.count(1)
+
+    @property
+    def held(self) -> int:
+        """Groups that somebody holds."""
+        return len(self._members) - len(self._idle) - 1
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """Makes events of `groups` come to this process. Returns when Redis has answered for all of them.
+
+        While Redis is away that is when it is back. One `release` undoes it; cancelled, it undoes itself.
+        Raises `ValueError` for a name that Channels does not take.
+        """
+        wanted = list(dict.fromkeys(groups))
+        if not all(map(is_valid_group, wanted)):
+            raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
+        fresh = [self._add_member(group) for group in wanted if group not in self._members]
+        members = [self._members[group] for group in wanted]
+        for member in members:
+            member.count += 1
+        self._idle.difference_update(wanted)
+        try:
+            self._send_joins(fresh)
+            for member in members:
+                await member.ready.wait()
+        except BaseException:
+            self.release(wanted)
+            raise
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Undoes one `hold` of each of `groups`. Returns at once; a hold that comes meanwhile wins."""
+        for group in dict.fromkeys(groups):
+            member = self._members[group]
+            member.count -= 1
+            if member.count == 0:
+                self._idle.add(group)
+        if self._idle and self._leave_timer is None:
+            self._leave_timer = asyncio.get_running_loop().call_later(LEAVE_DELAY, self._leave_idle)
+
+    def attach(self, connection: RedisConnection) -> None:
+        """From now on commands go to this connection. `register_all` must follow."""
+        self._connection = connection
+        self._send_leaves(list(self._leaving.values()))
+
+    def detach(self) -> None:
+        """The connection is gone: holds wait from now on."""
+        self._connection = None
+        self.forget_answers()
+
+    def forget_answers(self) -> None:
+        """Redis may have lost the registrations: holds wait until it has answered again."""
+        for member in self._members.values():
+            member.ready.clear()
+
+    async def register_all(self) -> int:
+        """Registers everything with the present time. Returns how many names had vanished.
+
+        Raises `RedisUnavailable`, or `RedisReplyError` when Redis takes no registration at all.
+        """
+        members = list(self._members.values())
+        known = [member.known for member in members]
+        replies = (await self._send_joins(members))[1::2]
+        if isinstance(replies[0], RedisReplyError):
+            raise replies[0]
+        return sum(was_known and reply == 1 for was_known, reply in zip(known, replies, strict=True))
+
+    def register_refused(self) -> None:
+        """Tries again what Redis refused."""
+        self._send_joins([member for member in self._members.values() if member.refused])
+
+    async def leave_all(self) -> None:
+        """Removes every name of the process. Raises `RedisUnavailable`."""
+        if self._leave_timer is not None:
+            self._leave_timer.cancel()
+        await self._send_leaves([*self._members.values(), *self._leaving.values()])
+
+    def _add_member(self, group: str) -> _Member:
+        """The channel table knows it before producers can."""
+        local = self._names.local_of(group) or f"n.{next(self._counter)}"
+        member = self._members[group] = _Member(group, local, self._names.channel(local))
+        self._channels.add_channel(local, group)
+        return member
+
+    def _send_joins(self, members: list[_Member]) -> asyncio.Future[list[Any]]:
+        """One write: the set first, so that whoever cleans up after a crash finds every name."""
+        if not members:
+            return self._send([])
+        now = time.time()
+        commands: list[Command] = [("SADD", self._names.groups_key, *(member.group for member in members))]
+        for member in members:
+            key = self._names.group_key(member.group)
+            commands += [("ZADD", key, now, member.name), ("EXPIRE", key, self._group_expiry)]
+            member.sent = self._connection is not None
+        answers = self._send(commands)
+        answers.add_done_callback(functools.partial(self._receive_join_answers, members))
+        return answers
+
+    def _receive_join_answers(self, members: list[_Member], answers: asyncio.Future[list[Any]]) -> None:
+        if answers.cancelled() or answers.exception() is not None:
+            return  # the connection broke; the next one registers all
+        for member, reply in zip(members, answers.result()[1::2], strict=True):
+            if isinstance(reply, RedisReplyError):
+                if not member.refused:
+                    log.warning("Redis refuses to register group %s: %s", member.group, reply)
+                member.refused = True
+                continue
+            member.refused = False
+            member.known = True
+            member.ready.set()
+
+    def _leave_idle(self) -> None:
+        self._leave_timer = None
+        members = [self._members.pop(group) for group in self._idle]
+        self._idle.clear()
+        for member in members:
+            if member.sent:
+                self._leaving[member.name] = member
+            else:
+                self._forget_channel(member)
+        self._send_leaves([member for member in members if member.sent])
+
+    def _send_leaves(self, members: list[_Member]) -> asyncio.Future[list[Any]]:
+        if not members:
+            return self._send([])
+        commands: list[Command] = [("ZREM", self._names.group_key(member.group), member.name) for member in members]
+        commands.append(("SREM", self._names.groups_key, *(member.group for member in members)))
+        answers = self._send(commands)
+        answers.add_done_callback(functools.partial(self._receive_leave_answers, members))
+        return answers
+
+    def _receive_leave_answers(self, members: list[_Member], answers: asyncio.Future[list[Any]]) -> None:
+        if answers.cancelled() or answers.exception() is not None:
+            return  # the connection broke; the next one begins with these
+        loop = asyncio.get_running_loop()
+        for member in members:
+            if self._leaving.get(member.name) is member:
+                del self._leaving[member.name]
+                loop.call_later(LINGER, self._forget_channel, member)
+
+    def _forget_channel(self, member: _Member) -> None:
+        """Unless somebody holds the group again under the same channel."""
+        current = self._members.get(member.group)
+        if member.name not in self._leaving and (current is None or current.local != member.local):
+            self._channels.remove_channel(member.local)
+
+    def _send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
+        """While Redis is away nothing is sent, and nothing is lost: the next connection starts from our tables."""
+        if self._connection is not None:
+            return self._connection.commands(commands)
+        unsent: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        unsent.set_exception(RedisUnavailable("Redis is away"))
+        unsent.exception()  # not everybody looks
+        return unsent

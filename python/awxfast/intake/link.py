@@ -1,0 +1,110 @@
+"""The intake as a whole: one queue, one drain, one set of registrations, for one process on one Redis."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from typing import Protocol
+
+from awxfast.errors import RedisError
+from awxfast.intake.address import RedisAddress
+from awxfast.intake.drain import Drain, Publisher
+from awxfast.intake.groups import ChannelTable, Groups
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.reconnect import Outages
+from awxfast.intake.redis import RedisConnection
+from awxfast.intake.registration import Registration
+from awxfast.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT = 5.0
+STOP_TIMEOUT = 3.0
+
+
+class EventTaker(Publisher, ChannelTable, Protocol):
+    """What the intake needs of the fan-out."""
+
+
+class Intake:
+    """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
+
+    def __init__(self, settings: Settings, address: RedisAddress, taker: EventTaker) -> None:
+        outages = Outages(address)
+        self._address = address
+        self.names = ProcessNames(settings.prefix)
+        self.groups = Groups(self.names, taker, settings.group_expiry)
+        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry)
+        self.registration = Registration(
+            address,
+            self.names,
+            self.groups,
+            taker,
+            outages,
+            capacity=settings.capacity,
+            group_expiry=settings.group_expiry,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed = asyncio.Event()
+        """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether Redis answers: events are taken and registrations stand."""
+        return self.drain.up and self.registration.up
+
+    @property
+    def depth(self) -> int:
+        """Events that waited in the queue when last looked at, at most a second ago while Redis is there."""
+        return self.registration.depth
+
+    async def start(self) -> None:
+        """Connects and registers. When Redis is away it returns all the same, and goes on trying.
+
+        Raises `ConfigurationError` for a Redis that can never work: a wrong password, or no Redis at all.
+        """
+        try:
+            (await RedisConnection.open(self._address, START_TIMEOUT)).close()
+            is_there = True
+        except RedisError:  # the tasks try again, and say so in the log
+            is_there = False
+        self._tasks = [
+            asyncio.create_task(self.registration.run(), name="registrations"),
+            asyncio.create_task(self.drain.run(), name="drain"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._notice_end)
+        if is_there:
+            await self._wait_ready()
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """See `Groups.hold`."""
+        await self.groups.hold(groups)
+
+    def release(self, groups: Iterable[str]) -> None:
+        """See `Groups.release`."""
+        self.groups.release(groups)
+
+    async def stop(self) -> None:
+        """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
+        if not self._tasks:
+            return
+        registrations, drain = self._tasks
+        if self.registration.up:
+            self.registration.request_stop()
+            await asyncio.wait([registrations], timeout=STOP_TIMEOUT)
+        for task in (registrations, drain):
+            task.cancel()
+        await asyncio.gather(registrations, drain, return_exceptions=True)
+        self._tasks = []
+
+    async def _wait_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_TIMEOUT):
+                await self.registration.wait_up()
+                await self.drain.wait_up()
+
+    def _notice_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
+            self.failed.set()

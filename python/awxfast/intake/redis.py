@@ -1,0 +1,243 @@
+"""One connection to Redis: commands out, replies back in order (RESP2), on a plain asyncio protocol.
+
+There is no read timeout as client libraries have it, which races with blocking pops. Instead a connection on which an
+answer is `patience` seconds overdue counts as broken.
+"""
+
+import asyncio
+import collections
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Any, cast
+
+import hiredis
+
+from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
+from awxfast.intake.address import RedisAddress
+
+Argument = str | bytes | int | float
+
+_INCOMPLETE = object()
+_WATCH_INTERVAL = 1.0
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds, seconds, probes: a peer that vanished is noticed after 30 s although nothing is being sent."""
+
+_NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
+"""First words of answers to AUTH, SELECT and PING after which another try with the same URL is vain."""
+
+
+class _Expected:
+    """The replies that one write waits for."""
+
+    __slots__ = ("future", "missing", "replies")
+
+    def __init__(self, future: asyncio.Future[Any], missing: int, replies: list[Any] | None) -> None:
+        self.future = future
+        self.missing = missing
+        self.replies = replies
+
+
+class RedisConnection(asyncio.Protocol):
+    """Made by `open`. `lost` is done when the connection is gone, with the reason as its result."""
+
+    def __init__(self, name: str, patience: float) -> None:
+        self._name = name
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_INCOMPLETE)
+        self._expected: collections.deque[_Expected] = collections.deque()
+        self._transport: asyncio.Transport | None = None
+        self._progress = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._error: RedisUnavailable | None = None
+        self.lost: asyncio.Future[RedisUnavailable] = self._loop.create_future()
+
+    @classmethod
+    async def open(cls, address: RedisAddress, seconds: float = 5.0, patience: float = 5.0) -> "RedisConnection":
+        """Connects, logs in and selects the database, all within `seconds`.
+
+        Raises `RedisUnavailable` when another try may help, `ConfigurationError` when it can't: a wrong password,
+        database or certificate, or something there that is no Redis.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await _connect(address, patience)
+                try:
+                    await _log_in(connection, address)
+                except BaseException:
+                    connection.close()
+                    raise
+        except TimeoutError:
+            raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s") from None
+        return connection
+
+    # What callers do
+
+    def command(self, *arguments: Argument) -> asyncio.Future[Any]:
+        """Sends one command. The future gives its reply (bytes, int, None or a list) or raises `RedisError`."""
+        return self._send(_pack(arguments), 1, None)
+
+    def commands(self, commands: Iterable[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
+        """Sends several in one write. An error reply is a `RedisReplyError` in the list of results, not raised."""
+        packed = [_pack(command) for command in commands]
+        return self._send(b"".join(packed), len(packed), [])
+
+    def close(self) -> None:
+        """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
+        self._fail("the connection was closed")
+
+    def _send(self, packed: bytes, count: int, replies: list[Any] | None) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._error is not None or self._transport is None:
+            future.set_exception(self._error or RedisUnavailable(f"Redis at {self._name}: not connected"))
+        elif count == 0:
+            future.set_result(replies)
+        else:
+            if not self._expected:
+                self._progress = self._loop.time()
+            self._expected.append(_Expected(future, count, replies))
+            self._transport.write(packed)
+        return future
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        _keep_alive(transport)
+        self._check_progress()
+
+    def data_received(self, data: bytes) -> None:
+        self._progress = self._loop.time()
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _INCOMPLETE:
+                if not self._expected:
+                    # What a Redis says unasked is the reason why it hangs up, such as too many clients.
+                    self._fail(str(reply) if isinstance(reply, RedisReplyError) else "it talks without being asked")
+                    return
+                self._answer(reply)
+        except hiredis.ProtocolError as error:
+            self._fail("its answer is not Redis' protocol", cause=error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(_in_words(exc) if exc else "it closed the connection")
+
+    def _answer(self, reply: Any) -> None:
+        expected = self._expected[0]
+        expected.missing -= 1
+        if expected.replies is not None:
+            expected.replies.append(reply)
+            reply = expected.replies
+        if expected.missing:
+            return
+        self._expected.popleft()
+        if expected.future.done():  # whoever asked was cancelled
+            return
+        if isinstance(reply, RedisReplyError):
+            expected.future.set_exception(reply)
+        else:
+            expected.future.set_result(reply)
+
+    def _check_progress(self) -> None:
+        if self._expected and self._loop.time() - self._progress > self._patience:
+            self._fail(f"no answer for {self._patience:g} s")
+        else:
+            self._watch = self._loop.call_later(_WATCH_INTERVAL, self._check_progress)
+
+    def _fail(self, why: str, cause: Exception | None = None) -> None:
+        if self._error is not None:
+            return
+        self._error = RedisUnavailable(f"Redis at {self._name}: {why}")
+        self._error.__cause__ = cause
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self.lost.set_result(self._error)
+        while self._expected:
+            future = self._expected.popleft().future
+            if not future.done():
+                future.set_exception(self._error)
+                future.exception()  # not everybody still looks; the reason is in `lost`
+
+
+def _pack(command: tuple[Argument, ...]) -> bytes:
+    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says tuples of one
+    return packed
+
+
+async def _connect(address: RedisAddress, patience: float) -> RedisConnection:
+    loop = asyncio.get_running_loop()
+    name = str(address)
+    try:
+        if address.path is not None:
+            _, connection = await loop.create_unix_connection(lambda: RedisConnection(name, patience), address.path)
+        else:
+            _, connection = await loop.create_connection(
+                lambda: RedisConnection(name, patience), address.host, address.port, ssl=address.ssl_context()
+            )
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigurationError(f"Redis at {name}: its certificate is refused: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"Redis at {name}: what listens there does not speak TLS as we do") from error
+    except OSError as error:
+        raise RedisUnavailable(f"Redis at {name}: {_in_words(error)}") from error
+    return connection
+
+
+async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
+    commands: list[tuple[Argument, ...]] = [("PING",)]
+    if address.db:
+        commands.insert(0, ("SELECT", address.db))
+    if address.username is not None:
+        commands.insert(0, ("AUTH", address.username, address.password or ""))
+    elif address.password is not None:
+        commands.insert(0, ("AUTH", address.password))
+    try:
+        replies = await connection.commands(commands)
+    except RedisUnavailable as error:
+        if isinstance(error.__cause__, hiredis.ProtocolError):
+            raise ConfigurationError(f"Redis at {address}: what answers there is not Redis, or wants TLS") from error
+        raise
+    for reply in replies:
+        if isinstance(reply, RedisReplyError):
+            raise _refusal(reply, address)
+
+
+def _refusal(reply: RedisReplyError, address: RedisAddress) -> Exception:
+    """Why a Redis did not let us in. Its own words may be long; their first sentence says it."""
+    sentence = str(reply).partition(". ")[0]
+    if reply.code not in _NEVER or "max number of clients" in sentence:
+        return RedisUnavailable(f"Redis at {address}: {sentence}")
+    if reply.code == "NOAUTH":
+        return ConfigurationError(f"Redis at {address}: it wants a password, as in redis://:PASSWORD@host:port/0")
+    return ConfigurationError(f"Redis at {address}: {sentence}")
+
+
+def _keep_alive(transport: asyncio.BaseTransport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE.items():
+        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _in_words(error: Exception) -> str:
+    """Why a connection failed, for an operator who may not know errno names."""
+    if isinstance(error, socket.gaierror):
+        return "the host's name is not known"
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(first[1])  # a name with several addresses: asyncio joins their errors into one text
+    if number == errno.ENOENT:
+        return "no such socket (is Redis running?)"
+    if number == errno.EACCES:
+        return "no permission to open the socket"
+    if number == errno.ECONNREFUSED:
+        return "connection refused (is Redis running?)"
+    return os.strerror(number) if number else str(error) or type(error).__name__

@@ -1,0 +1,202 @@
+"""Keeps this process's names in Redis true: registers, renews, notices when they vanish, repairs, cleans up, leaves."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from typing import Any
+
+from awxfast.errors import RedisReplyError
+from awxfast.intake.address import RedisAddress
+from awxfast.intake.clean_up import Cleaner
+from awxfast.intake.gaps import GapCounter, most_events_in
+from awxfast.intake.groups import Groups
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
+from awxfast.intake.reconnect import KeptConnection, Outages
+from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.intake.server import ask_facts
+
+log = logging.getLogger(__name__)
+
+CHECK_INTERVAL = 1.0
+
+CONFIRM_INTERVAL = 0.5
+CONFIRMATIONS = 2
+"""A wipe is a cursor that may still delete what was added while it runs: so many checks of all names must pass."""
+
+RENEW_INTERVAL = 60.0
+"""At most; a third of `group_expiry` when that is shorter. Also finds single names that vanished."""
+
+CLEAN_INTERVAL = 60.0
+
+RETURN_DELAY = 15.0
+"""Seconds that other hosts' processes get to come back after an outage before their names are removed."""
+
+EMPTY_QUEUE_STEPS = 100
+"""Of 10 ms: how long the drain may take for what waits when the process leaves."""
+
+
+class Registration:
+    """One process's registrations, on a connection of their own. Plain attributes are for metrics."""
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        names: ProcessNames,
+        groups: Groups,
+        gaps: GapCounter,
+        outages: Outages,
+        *,
+        capacity: int,
+        group_expiry: int,
+    ) -> None:
+        self._names = names
+        self._groups = groups
+        self._gaps = gaps
+        self._capacity = capacity
+        self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
+        self._identity = ProcessIdentity.own()
+        self._cleaner = Cleaner(names, self._identity)
+        self._kept = KeptConnection(address, "registrations", outages)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._confirmations_left = 0
+        self._arrivals = 0
+        self._seen_at = self._renewed_at = time.monotonic()
+        self._announce_at = self._renew_at = self._clean_at = 0.0
+        self.depth = 0
+        self.repaired = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether Redis holds this process's names, as far as is known."""
+        return self._kept.up
+
+    async def wait_up(self) -> None:
+        """Returns when Redis holds this process's names."""
+        await self._kept.wait_up()
+
+    async def run(self) -> None:
+        """Registers and stays registered until `request_stop`, whatever Redis does."""
+        await self._kept.run(self._keep)
+
+    def request_stop(self) -> None:
+        """Makes `run` remove every trace of the process from Redis and return, provided that Redis is there."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _keep(self, connection: RedisConnection) -> None:
+        connection.lost.add_done_callback(lambda _: self._wake.set())
+        try:
+            await self._arrive(connection)
+            while not self._stopping:
+                await self._pause()
+                await self._check(connection)
+                await self._clean_when_due(connection)
+            await self._depart(connection)
+        finally:
+            self._groups.detach()
+
+    async def _arrive(self, connection: RedisConnection) -> None:
+        """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
+        uptime = (await ask_facts(connection)).uptime
+        returns = self._arrivals > 0
+        # A Redis that was not running took no events that could be lost.
+        up_since = time.monotonic() - uptime - CHECK_INTERVAL
+        self._seen_at = max(self._seen_at, up_since)
+        self._renewed_at = max(self._renewed_at, up_since)
+        await self._announce(connection)
+        self._groups.attach(connection)
+        self._renew_at = 0.0
+        await self._check(connection)
+        self._arrivals += 1
+        self._kept.works()
+        also_expired = not returns and uptime >= RETURN_DELAY
+        await self._cleaner.clean(connection, also_expired)
+        self._clean_at = time.monotonic() + (_about(CLEAN_INTERVAL) if also_expired else RETURN_DELAY)
+
+    async def _pause(self) -> None:
+        seconds = CONFIRM_INTERVAL if self._confirmations_left else min(CHECK_INTERVAL, self._renew_interval / 2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _check(self, connection: RedisConnection) -> None:
+        last_seen_at = self._seen_at
+        if not await self._look(connection):
+            await self._announce(connection)
+            self._groups.forget_answers()
+            await self._renew(last_seen_at)
+        elif self._confirmations_left or time.monotonic() >= self._renew_at:
+            await self._renew(self._renewed_at)
+        else:
+            self._groups.register_refused()
+        if time.monotonic() >= self._announce_at:
+            await self._announce(connection)
+
+    async def _look(self, connection: RedisConnection) -> bool:
+        """Whether the sentinel is there; also how much waits in the queue."""
+        sentinel = self._names.sentinel
+        score, depth = await _ask(
+            connection,
+            ("ZSCORE", self._names.group_key(sentinel), self._names.channel(f"g.{sentinel}")),
+            ("ZCARD", self._names.queue),
+        )
+        unwatched = time.monotonic() - self._seen_at
+        self._seen_at += unwatched
+        self.depth = depth
+        if depth >= self._capacity:  # producers throw their newest events away without a word
+            self._gaps.count_gap("queue_full", most_events_in(unwatched))
+        return score is not None
+
+    async def _renew(self, watched_until: float) -> None:
+        """Registers all again. What had vanished since `watched_until` cost the events of that time."""
+        vanished = await self._groups.register_all()
+        self._renewed_at = time.monotonic()
+        self._renew_at = self._renewed_at + _about(self._renew_interval)
+        if not vanished:
+            self._confirmations_left = max(0, self._confirmations_left - 1)
+            return
+        self._confirmations_left = CONFIRMATIONS
+        self.repaired += vanished
+        self._gaps.count_gap("wiped", most_events_in(self._renewed_at - watched_until))
+        log.warning(
+            "%d registrations had vanished from Redis (somebody deleted %s:*, flushed or restarted it): added again",
+            vanished,
+            self._names.prefix,
+        )
+
+    async def _announce(self, connection: RedisConnection) -> None:
+        await _ask(connection, *announce_commands(self._names, self._identity))
+        self._announce_at = time.monotonic() + _about(ANNOUNCE_INTERVAL)
+
+    async def _clean_when_due(self, connection: RedisConnection) -> None:
+        if time.monotonic() >= self._clean_at:
+            self._clean_at = time.monotonic() + _about(CLEAN_INTERVAL)
+            await self._cleaner.clean_with_lock(connection)
+
+    async def _depart(self, connection: RedisConnection) -> None:
+        """Leaves, gives the drain a moment to take what producers had already sent, and deletes what is left."""
+        await self._groups.leave_all()
+        for _ in range(EMPTY_QUEUE_STEPS):
+            if not await connection.command("ZCARD", self._names.queue):
+                break
+            await asyncio.sleep(0.01)
+        await _ask(connection, ("DEL", *self._names.own_keys))
+
+
+async def _ask(connection: RedisConnection, *commands: tuple[Argument, ...]) -> list[Any]:
+    """The replies; an error among them is raised."""
+    replies = await connection.commands(commands)
+    for reply in replies:
+        if isinstance(reply, RedisReplyError):
+            raise reply
+    return replies
+
+
+def _about(seconds: float) -> float:
+    """Somewhat less, so that processes that started together do not stay in step."""
+    return seconds * random.uniform(0.8, 1.0)

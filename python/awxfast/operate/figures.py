@@ -1,0 +1,47 @@
+"""What the operator's rooms ask of a running relay; `app` answers."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IntakeFigures:
+    """The intake's state: is Redis there, how many events waited at the last look, what had to be mended."""
+
+    redis_up: bool
+    depth: int
+    registrations_repaired: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SlowClient:
+    """A client with something queued or shed; ages in seconds."""
+
+    client: int
+    frames: int
+    bytes: int
+    shed: int
+    oldest_age: float
+
+
+class Figures(Protocol):
+    """A running relay, to look at. Nothing here blocks."""
+
+    def ledger(self) -> Mapping[str, Any]:
+        """The fan-out's ledger (interface.md, "The admin listener")."""
+
+    def fanout(self) -> Mapping[str, Any]:
+        """Encodings, writes, queued bytes and the histogram of event ages."""
+
+    def intake(self) -> IntakeFigures:
+        """The intake's state."""
+
+    def handshakes(self) -> Mapping[tuple[str, str], int]:
+        """How many handshakes ended with (result, reason)."""
+
+    def slow_clients(self) -> Sequence[SlowClient]:
+        """Clients with something queued or shed."""
+
+    def unready_reasons(self) -> Sequence[str]:
+        """Why the relay can't do its work now, a line each; empty: it can."""

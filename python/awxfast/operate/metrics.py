@@ -1,0 +1,133 @@
+"""Prometheus metrics: the ledger and the rooms' counters under the names of interface.md, "The admin listener"."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from awxfast.operate.figures import Figures
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class RelayCollector(Collector):
+    """Reads the figures once a scrape, so that what belongs together is taken together."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics of the relay; all of their names start with `awxfast_`."""
+        ledger = self._figures.ledger()
+        yield from collect_events(ledger["events"])
+        yield from collect_frames(ledger["frames"])
+        yield from collect_gaps(ledger["gaps"])
+        yield labelled_gauge("awxfast_ledger_balance", "What does not add up; always 0.", "of", ledger["balance"])
+        yield GaugeMetricFamily("awxfast_clients", "Browsers, until their socket is gone.", ledger["clients"])
+        yield GaugeMetricFamily("awxfast_groups", "Groups that somebody is subscribed to.", ledger["groups"])
+        yield from collect_fanout(self._figures.fanout())
+        yield from self._collect_intake()
+        yield collect_handshakes(self._figures.handshakes())
+
+    def _collect_intake(self) -> Iterator[Metric]:
+        intake = self._figures.intake()
+        yield GaugeMetricFamily("awxfast_redis_up", "1 while Redis answers.", int(intake.redis_up))
+        yield GaugeMetricFamily("awxfast_intake_depth", "Events waiting in Redis at the last look.", intake.depth)
+        yield CounterMetricFamily(
+            "awxfast_registrations_repaired", "Registrations found missing and renewed.", intake.registrations_repaired
+        )
+
+
+def metrics_text(registry: CollectorRegistry) -> bytes:
+    """The registry in Prometheus' text format."""
+    return generate_latest(registry)
+
+
+def build_registry(figures: Figures) -> CollectorRegistry:
+    """The relay's metrics and those of its process (`awxfast_process_...`), apart from the global registry."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(RelayCollector(figures))
+    ProcessCollector(namespace="awxfast", registry=registry)
+    return registry
+
+
+def collect_events(events: Mapping[str, Any]) -> Iterator[Metric]:
+    """Each event once, by what became of it."""
+    rejected: Mapping[str, int] = events["rejected"]
+    results = {
+        "routed": events["routed"],
+        "no_subscriber": events["no_subscriber"],
+        "rejected": sum(rejected.values()),
+    }
+    yield labelled_counter("awxfast_events", "Events by result.", "result", results)
+    yield labelled_counter("awxfast_events_rejected", "Events that were rejected, by reason.", "reason", rejected)
+
+
+def collect_frames(frames: Mapping[str, Any]) -> Iterator[Metric]:
+    """Each frame queued to a client once, by what became of it; those without a result are pending."""
+    shed: Mapping[str, int] = frames["shed"]
+    results = {"written": frames["written"], "shed": sum(shed.values()), "lost_at_close": frames["lost_at_close"]}
+    yield labelled_counter("awxfast_frames", "Frames by result.", "result", results)
+    yield labelled_counter("awxfast_frames_shed", "Frames that were shed, by reason.", "reason", shed)
+    yield CounterMetricFamily("awxfast_frames_queued", "Frames queued to clients.", frames["queued"])
+    yield GaugeMetricFamily("awxfast_frames_pending", "Frames that wait.", frames["pending"])
+
+
+def collect_gaps(gaps: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+    """Losses that can't be counted as events."""
+    times = {reason: gap["times"] for reason, gap in gaps.items()}
+    at_most = {reason: gap["at_most"] for reason, gap in gaps.items()}
+    yield labelled_counter("awxfast_gaps", "Gaps, by reason.", "reason", times)
+    yield labelled_counter("awxfast_gap_events_at_most", "Upper bound of the events lost in gaps.", "reason", at_most)
+
+
+def collect_fanout(fanout: Mapping[str, Any]) -> Iterator[Metric]:
+    """The fan-out's own figures."""
+    yield CounterMetricFamily(
+        "awxfast_encodings", "Frames encoded: one an event, however many clients.", fanout["encodings"]
+    )
+    yield CounterMetricFamily("awxfast_writes", "System calls that wrote to clients.", fanout["writes"])
+    yield GaugeMetricFamily("awxfast_queued_bytes", "Bytes queued, shared ones counted once.", fanout["queued_bytes"])
+    age = fanout["event_age"]
+    yield HistogramMetricFamily(
+        "awxfast_event_age_seconds",
+        "From the producer's clock to the write.",
+        buckets=cumulative_buckets(age["bounds"], age["counts"]),
+        sum_value=age["sum"],
+    )
+
+
+def cumulative_buckets(bounds: list[float], counts: list[int]) -> list[tuple[str, float]]:
+    """Prometheus' buckets from counts for each range; the last count is that of all above the last bound."""
+    buckets: list[tuple[str, float]] = []
+    total = 0
+    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
+        total += count
+        buckets.append((bound, total))
+    return buckets
+
+
+def collect_handshakes(handshakes: Mapping[tuple[str, str], int]) -> Metric:
+    """Handshakes by result and reason."""
+    family = CounterMetricFamily("awxfast_handshakes", "Handshakes by result and reason.", labels=["result", "reason"])
+    for labels, count in sorted(handshakes.items()):
+        family.add_metric(labels, count)
+    return family
+
+
+def labelled_counter(name: str, documentation: str, label: str, values: Mapping[str, int]) -> Metric:
+    """A counter with one label."""
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for value, count in sorted(values.items()):
+        family.add_metric([value], count)
+    return family
+
+
+def labelled_gauge(name: str, documentation: str, label: str, values: Mapping[str, int]) -> Metric:
+    """A gauge with one label."""
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for value, count in sorted(values.items()):
+        family.add_metric([value], count)
+    return family

@@ -1,0 +1,91 @@
+"""`awxfast status`: a running server's ledger and slow clients, as a table or as JSON."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from awxfast.errors import ConfigurationError, StartError
+from awxfast.options import OptionParser
+from awxfast.settings import Settings
+
+TIMEOUT = 5.0
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a socket file."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the file instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Prints the figures; returns the exit code. Raises `AwxfastError` when nobody answers at the address."""
+    parser = OptionParser(prog="awxfast status", description="Shows a running server's figures.")
+    parser.add_argument("--admin", help="the server's admin listener: HOST:PORT or a socket's path")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    options = parser.parse_args(words)
+    address = options.admin or environ.get("AWXFAST_ADMIN") or Settings().admin
+    figures = {**read_page(address, "/ledger"), "slow_clients": read_page(address, "/clients")}
+    print(json.dumps(figures, indent=1) if options.json else "\n".join(format_table(figures)))
+    return 0
+
+
+def read_page(address: str, path: str) -> Any:
+    """One page of the admin listener, decoded from JSON."""
+    connection = open_connection(address)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise StartError(f"{address} answers {response.status} to {path}; is it awxfast's --admin address?")
+        return json.loads(response.read())
+    except (OSError, http.client.HTTPException) as error:
+        raise StartError(f"no answer at {address} ({error}); give the server's --admin address") from error
+    except ValueError as error:
+        raise StartError(f"{address} is not awxfast's admin listener; give the server's --admin address") from error
+    finally:
+        connection.close()
+
+
+def open_connection(address: str) -> http.client.HTTPConnection:
+    """A connection to HOST:PORT or to a socket file."""
+    if "/" in address:
+        return UnixConnection(address, TIMEOUT)
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigurationError(f"--admin {address!r}: give HOST:PORT or a socket's path with a slash")
+    return http.client.HTTPConnection(host.strip("[]") or "127.0.0.1", int(port), timeout=TIMEOUT)
+
+
+def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """The table's lines: one figure each, then those clients that have something waiting or lost something."""
+    for name, value in flatten("", {key: value for key, value in figures.items() if key != "slow_clients"}):
+        yield f"{name:<32} {value:>14}"
+    slow = figures["slow_clients"]
+    if slow:
+        yield ""
+        yield f"{'slow client':>12} {'frames':>10} {'bytes':>12} {'shed':>10} {'oldest':>10}"
+    for row in slow:
+        yield (
+            f"{row['client']:>12} {row['frames']:>10} {row['bytes']:>12} {row['shed']:>10} {row['oldest_age']:>8.1f} s"
+        )
+
+
+def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Nested figures as names with dots; a list is shown by its length."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from flatten(f"{prefix}.{key}" if prefix else key, inner)
+    elif isinstance(value, list):
+        yield prefix, len(value)
+    else:
+        yield prefix, value

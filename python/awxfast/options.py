@@ -1,0 +1,322 @@
+"""The server's options: command line and environment in, `Settings` out (interface.md, "Options of the server").
+
+Defaults are those of `Settings`; nothing here repeats one.
+"""
+
+import argparse
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from awxfast import __version__
+from awxfast.errors import ConfigurationError
+from awxfast.settings import Settings
+
+DAPHNE_LONG_OPTIONS = (
+    "--port",
+    "--bind",
+    "--websocket_timeout",
+    "--websocket_connect_timeout",
+    "--unix-socket",
+    "--fd",
+    "--endpoint",
+    "--verbosity",
+    "--http-timeout",
+    "--access-log",
+    "--log-fmt",
+    "--ping-interval",
+    "--ping-timeout",
+    "--websocket-max-message-size",
+    "--websocket-max-frame-size",
+    "--application-close-timeout",
+    "--root-path",
+    "--proxy-headers",
+    "--proxy-headers-host",
+    "--proxy-headers-port",
+    "--server-name",
+    "--no-server-name",
+    "--help",
+)
+
+NOT_BUILT = (
+    "--encryption-key-file",
+    "--secret-file",
+    "--nonce-tolerance",
+    "--nonce-replay",
+    "--backplane-max-message-size",
+    "--node-endpoints",
+    "--direct",
+    "--notify-gaps",
+    "--compress",
+    "--reload-consumers",
+    "--check",
+)
+"""Options of the contract that this version refuses by name rather than accept and ignore."""
+
+
+class OptionParser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are `ConfigurationError`s, so that the last line on stderr is ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{message}; see {self.prog} --help")
+
+
+def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds, both included."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}") from None
+        if (least is not None and value < least) or (most is not None and value > most):
+            bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"a number {bounds} is needed, not {value}")
+        return value
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """A duration that is not negative; fractions are allowed."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number of seconds is needed, not {text!r}") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of seconds is needed, not {text}")
+    return value
+
+
+def non_empty(text: str) -> str:
+    """Any text but the empty one."""
+    if not text:
+        raise argparse.ArgumentTypeError("a value is needed")
+    return text
+
+
+def one_of(*values: str, not_built: Sequence[str] = ()) -> Callable[[str], str]:
+    """A parser of a few words; words of the contract that are not built yet are refused by name."""
+
+    def parse(text: str) -> str:
+        if text in not_built:
+            raise argparse.ArgumentTypeError(f"{text} is not built yet; use {' or '.join(values)}")
+        if text not in values:
+            raise argparse.ArgumentTypeError(f"{' or '.join(values)} is needed, not {text!r}")
+        return text
+
+    return parse
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OwnOption:
+    """One of awxfast's own options, which is also the environment variable AWXFAST_<NAME>."""
+
+    name: str
+    field: str
+    parse: Callable[[str], Any]
+    help: str
+    many: bool = False
+
+    @property
+    def variable(self) -> str:
+        return variable_of(self.name)
+
+
+positive = whole_number(least=1)
+OWN_OPTIONS = (
+    OwnOption(
+        "--redis", "redis", non_empty, "redis://, rediss://, unix:///path, or private: one of its own", many=True
+    ),
+    OwnOption("--layer", "layer", one_of("core", not_built=("pubsub", "lists")), "the producers' channel layer: core"),
+    OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
+    OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
+    OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
+    OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open"),
+    OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
+    OwnOption("--origin", "origins", non_empty, "refuse handshakes from other origins", many=True),
+    OwnOption("--trusted-proxy", "trusted_proxies", non_empty, "whose forwarded headers count", many=True),
+    OwnOption("--max-clients", "max_clients", positive, "more get 503"),
+    OwnOption("--accept-rate", "accept_rate", positive, "handshakes a second; more get 503"),
+    OwnOption("--threads", "threads", positive, "fan-out threads"),
+    OwnOption("--queue-frames", "queue_frames", positive, "a client's bound for event frames"),
+    OwnOption("--queue-bytes", "queue_bytes", positive, "a client's bound for queued bytes"),
+    OwnOption("--queue-memory", "queue_memory", positive, "the process's bound for queued bytes"),
+    OwnOption("--send-buffer", "send_buffer", positive, "SO_SNDBUF of every client"),
+    OwnOption(
+        "--slow-client", "slow_client", one_of("shed", "close"), "what a client past its bound gets: shed, close"
+    ),
+    OwnOption("--keep-group", "keep_groups", non_empty, "groups that are shed last (glob)", many=True),
+    OwnOption("--max-event-size", "max_event_size", positive, "larger events are rejected"),
+    OwnOption("--max-head", "max_head", positive, "the limit of a request's head; above it 431"),
+    OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
+    OwnOption("--grace", "grace", seconds, "how long queues may drain at shutdown"),
+    OwnOption("--close-spread", "close_spread", seconds, "over how long closes are spread at shutdown"),
+    OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
+)
+
+
+def variable_of(option: str) -> str:
+    """The environment variable of one of awxfast's own options."""
+    return "AWXFAST_" + option.removeprefix("--").replace("-", "_").upper()
+
+
+def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """The settings that a command line and an environment ask for; the command line wins.
+
+    Raises `ConfigurationError` for anything wrong, and `SystemExit` with 0 after `--help` and `--version`.
+    """
+    parser = build_parser()
+    given = vars(parser.parse_args(expand_daphne_abbreviations(arguments)))
+    application = given.pop("application")
+    if application is not None:
+        refuse_application(application)
+    values = {**read_environment(parser, environ), **given}
+    return check_values(values)
+
+
+def build_parser() -> OptionParser:
+    """The server's parser; what is not given is absent from its namespace."""
+    parser = OptionParser(
+        prog="awxfast",
+        usage="awxfast [options] | awxfast demo [options] | awxfast status [options]",
+        description="Relays live events from Redis to browsers, speaking AWX's protocol.",
+        epilog="awxfast's own options are also environment variables AWXFAST_<NAME> (upper case, _ for -; several "
+        "values with spaces between); the command line wins. Each command has a --help of its own.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--version", action="version", version=f"awxfast {__version__}")
+    parser.add_argument("application", nargs="?", default=None, metavar="APPLICATION", help=argparse.SUPPRESS)
+    add_daphne_listeners(parser.add_argument_group("where to listen (as in daphne)"))
+    add_daphne_connections(parser.add_argument_group("connections (as in daphne)"))
+    add_daphne_output(parser.add_argument_group("output (as in daphne)"))
+    add_own_options(parser.add_argument_group("awxfast's own"))
+    for name in NOT_BUILT:
+        parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
+    return parser
+
+
+class RefuseNotBuilt(argparse.Action):
+    """An option of the contract that is not built yet."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        raise ConfigurationError(f"{self.option_strings[0]} is not built yet; leave it out")
+
+
+def refuse_application(word: str) -> NoReturn:
+    """Hosting is not built; a word without a colon can only be a command."""
+    if ":" in word:
+        raise ConfigurationError(f"hosting an application ({word}) is not built yet; leave it out to serve natively")
+    raise ConfigurationError(f"there is no command {word!r} (a command comes first); see awxfast --help")
+
+
+def add_daphne_listeners(group: Any) -> None:
+    """Where to listen."""
+    group.add_argument("-p", "--port", type=whole_number(0, 65535), help="TCP port; 0 picks a free one")
+    group.add_argument("-b", "--bind", dest="host", help="address to bind to, IPv4 or IPv6")
+    group.add_argument("-u", "--unix-socket", dest="unix_socket", metavar="PATH", help="a unix socket")
+    group.add_argument("--fd", dest="file_descriptor", type=whole_number(least=0), help="an inherited listening socket")
+    group.add_argument(
+        "-e",
+        "--endpoint",
+        dest="endpoints",
+        action="append",
+        help="tcp:port=..:interface=.., tcp6:port=.., unix:PATH:mode=.., fd:fileno=..; may be given several times",
+    )
+
+
+def add_daphne_connections(group: Any) -> None:
+    """Limits of one connection, and what proxies say."""
+    number = whole_number()
+    size = whole_number(least=0)
+    group.add_argument("--websocket_timeout", type=number, help="seconds a websocket may last; -1: any")
+    group.add_argument("--websocket_connect_timeout", type=number, help="seconds a handshake may take; -1: any")
+    group.add_argument("-t", "--http-timeout", type=number, help="seconds a plain request may take")
+    group.add_argument("--ping-interval", type=number, help="seconds of silence after which a ping is sent")
+    group.add_argument("--ping-timeout", type=number, help="seconds without an answer after which a client is gone")
+    group.add_argument("--websocket-max-message-size", type=size, help="bytes of one message received; 0: no limit")
+    group.add_argument("--websocket-max-frame-size", type=size, help="bytes of one frame received; 0: no limit")
+    group.add_argument("--application-close-timeout", type=number, help="seconds an application may take to end")
+    group.add_argument("--root-path", help="the path under which the site lives")
+    group.add_argument("--proxy-headers", action="store_true", help="take the client's address from X-Forwarded-For")
+    group.add_argument("--proxy-headers-host", help="the header with the client's address")
+    group.add_argument("--proxy-headers-port", help="the header with the client's port")
+
+
+def add_daphne_output(group: Any) -> None:
+    """What is written, and where."""
+    group.add_argument("-v", "--verbosity", type=whole_number(0, 3), help="0 warnings, 1 start-up lines, 2 debugging")
+    group.add_argument("--access-log", metavar="FILE", help="where requests are logged; - is stdout")
+    group.add_argument("--log-fmt", help="the log's format, in Python's %% style")
+    group.add_argument("-s", "--server-name", help="the Server header's value")
+    group.add_argument("--no-server-name", dest="server_name", action="store_const", const="", help="no Server header")
+
+
+def add_own_options(group: Any) -> None:
+    """The options that daphne does not have."""
+    for option in OWN_OPTIONS:
+        group.add_argument(
+            option.name,
+            dest=option.field,
+            type=option.parse,
+            action="append" if option.many else "store",
+            metavar=option.name.rsplit("-", 1)[-1].upper(),
+            help=option.help + (" (several)" if option.many else ""),
+        )
+
+
+def expand_daphne_abbreviations(arguments: Sequence[str]) -> list[str]:
+    """Completes what daphne takes for an abbreviation, before options of ours could make it ambiguous."""
+    expanded = list(arguments)
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        name, equals, value = argument.partition("=")
+        matches = [option for option in DAPHNE_LONG_OPTIONS if option.startswith(name)]
+        if len(name) > 2 and name.startswith("--") and len(matches) == 1:
+            expanded[index] = matches[0] + equals + value
+    return expanded
+
+
+def read_environment(parser: OptionParser, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
+    for name in (*NOT_BUILT, "--secret"):
+        if environ.get(variable_of(name)):
+            raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
+    values: dict[str, Any] = {}
+    for option in OWN_OPTIONS:
+        text = environ.get(option.variable)
+        if text:
+            values[option.field] = read_variable(parser, option, text)
+    return values
+
+
+def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
+    """One variable's value, parsed as on the command line."""
+    words = text.split() if option.many else [text]
+    try:
+        return getattr(parser.parse_args([f"{option.name}={word}" for word in words]), option.field)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{option.variable}: {error}") from error
+
+
+def check_values(values: dict[str, Any]) -> Settings:
+    """What no single option can check, then the settings."""
+    values.pop("layer", None)
+    for name in ("host", "port"):
+        if f"proxy_headers_{name}" in values and not values.get("proxy_headers"):
+            raise ConfigurationError(f"--proxy-headers-{name} needs --proxy-headers; add it")
+    if len(values.get("redis", ())) > 1:
+        raise ConfigurationError("several --redis URLs (a sharded layer) are not built yet; give one")
+    check_log_format(values.get("log_fmt"))
+    return Settings.from_values(values)
+
+
+def check_log_format(log_fmt: str | None) -> None:
+    """A format that `logging` would refuse is named before anything starts."""
+    try:
+        logging.Formatter(log_fmt)
+    except ValueError as error:
+        raise ConfigurationError(f"--log-fmt {log_fmt!r}: {error}; use names such as %(message)s") from error

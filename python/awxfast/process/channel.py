@@ -1,0 +1,48 @@
+"""What main and child say to each other: one JSON object a line over a socketpair.
+
+    main to child    start {settings, listeners, admin}   reload_files   ping   stop
+    child to main    serving   failed {text, exit_code}   pong
+
+The end of the stream means that the other process is gone.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from typing import Any
+
+LINE_LIMIT = 1 << 20
+
+
+class Channel:
+    """One end. Few and small messages: nothing is sent in answer to something that repeats unasked."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, sock: socket.socket) -> "Channel":
+        """Takes over a connected socket."""
+        return cls(*await asyncio.open_connection(sock=sock, limit=LINE_LIMIT))
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Sends one message; to a peer that is gone: nothing."""
+        if not self._writer.is_closing():
+            self._writer.write(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+
+    async def receive(self) -> dict[str, Any] | None:
+        """The next message; None when the other process is gone."""
+        try:
+            line = await self._reader.readline()
+        except ConnectionError:
+            return None
+        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        return message
+
+    async def close(self) -> None:
+        """Sends what is left, then closes."""
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()

@@ -1,0 +1,122 @@
+"""The serving process: runs the application's rooms on uvloop until main asks it to stop, or is gone."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import uvloop
+
+from awxfast.errors import AwxfastError
+from awxfast.process.channel import Channel
+from awxfast.process.limits import most_clients, raise_descriptor_limit
+from awxfast.process.log import configure_log
+from awxfast.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+"""They are main's: supervisord's `stopasgroup` sends them to both."""
+
+
+def main(control_descriptor: int) -> NoReturn:
+    """Never returns: worker threads that are blocked must not hold up the end of the process."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        exit_code = runner.run(run_child(socket.socket(fileno=control_descriptor)))
+        leave(exit_code)
+
+
+def leave(exit_code: int) -> NoReturn:
+    """Ends the process at once, after what was written to the logs."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(exit_code)
+
+
+async def run_child(sock: socket.socket) -> int:
+    """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
+    sock.set_inheritable(False)
+    channel = await Channel.open(sock)
+    start = await channel.receive()
+    if start is None:
+        return 1
+    control = Control(channel)
+    try:
+        await serve(start, control)
+    except Exception as error:
+        logger.debug("what led to the failure", exc_info=True)
+        text = str(error) if isinstance(error, AwxfastError) else f"unexpected {type(error).__name__}: {error}"
+        return await control.report_failure(text, getattr(error, "exit_code", 1))
+    return 0
+
+
+async def serve(start: dict[str, Any], control: "Control") -> None:
+    """Sets the process up and runs the application's rooms."""
+    settings = Settings.from_json(start["settings"])
+    configure_log(settings)
+    asyncio.get_running_loop().set_debug(settings.verbosity >= 3)
+    descriptors = raise_descriptor_limit()
+    if settings.max_clients is None:
+        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors))
+    from awxfast import app  # a room that can't be imported is reported to main like any other failure
+
+    sockets = [socket.socket(fileno=number) for number in start["listeners"]]
+    admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
+    await app.serve(settings, sockets, admin, control)
+
+
+class Control:
+    """What main asks for, while the rooms run. Main's end takes this process with it, whatever it is doing."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._stop_asked = asyncio.Event()
+        self._reload_files: Callable[[], None] | None = None
+        self._receiver = asyncio.ensure_future(self._receive())
+
+    def report_serving(self, reload_files: Callable[[], None]) -> None:
+        """Everything runs; `reload_files` is called whenever main asks for it."""
+        self._reload_files = reload_files
+        self._channel.send("serving")
+
+    async def wait_for_stop(self) -> None:
+        """Returns when main asks for an orderly end."""
+        await self._stop_asked.wait()
+
+    async def report_failure(self, text: str, exit_code: int) -> int:
+        """The process can't go on; returns its exit code."""
+        self._receiver.cancel()
+        self._channel.send("failed", text=text, exit_code=exit_code)
+        await self._channel.close()
+        return exit_code
+
+    async def _receive(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            match message["kind"]:
+                case "ping":
+                    self._channel.send("pong")
+                case "stop":
+                    self._stop_asked.set()
+                case "reload_files":
+                    self._read_files_again()
+        leave(1)
+
+    def _read_files_again(self) -> None:
+        try:
+            if self._reload_files is not None:
+                self._reload_files()
+        except Exception as error:  # whatever a file holds, this task must live to notice the end of main
+            logger.error("Files were not read again: %s", error)  # noqa: TRY400
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,21 @@
+"""The descriptor limit, and how many clients fit under it."""
+
+import resource
+
+RESERVE = 128
+"""Descriptors for all but clients: listeners, Redis, epoll, logs, heads that are read before a client is refused."""
+
+NO_LIMIT = 1 << 20
+"""What an unlimited process gets in fact: Linux' default for fs.nr_open."""
+
+
+def raise_descriptor_limit() -> int:
+    """Raises the soft limit to the hard one, and returns it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return NO_LIMIT if hard == resource.RLIM_INFINITY else hard
+
+
+def most_clients(descriptors: int) -> int:
+    """A client holds two descriptors: the connection's, and the fan-out's duplicate. At least one fits."""
+    return max(1, (descriptors - RESERVE) // 2)

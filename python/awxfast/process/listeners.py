@@ -1,0 +1,152 @@
+"""Listening sockets: opened before the serving process starts, kept open while it is replaced."""
+
+import contextlib
+import dataclasses
+import ipaddress
+import os
+import socket
+import stat
+from pathlib import Path
+
+from awxfast.errors import ConfigurationError, StartError
+from awxfast.process.endpoints import BACKLOG, Endpoint
+
+
+@dataclasses.dataclass(slots=True)
+class Listener:
+    """A listening socket, and the socket file that is ours to remove (`inode` tells whether it still is)."""
+
+    sock: socket.socket
+    path: str | None = None
+    inode: int = 0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this machine can connect."""
+        if self.sock.family == socket.AF_UNIX:
+            return True
+        return ipaddress.ip_address(self.sock.getsockname()[0].partition("%")[0]).is_loopback
+
+    @property
+    def serving_line(self) -> str:
+        """daphne's line, with the port that the kernel chose for port 0; daphne has none for unix sockets."""
+        address = self.sock.getsockname()
+        if self.sock.family == socket.AF_UNIX:
+            return f"Listening on UNIX address {address}"
+        return f"Listening on TCP address {address[0]}:{address[1]}"
+
+    def close(self) -> None:
+        """Closes the socket; removes the file unless somebody else has put another in its place."""
+        self.sock.close()
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                if Path(self.path).stat().st_ino == self.inode:
+                    Path(self.path).unlink()
+
+
+def open_listener(endpoint: Endpoint) -> Listener:
+    """Opens one. Raises `StartError` for a port in use, `ConfigurationError` for an address that can't be meant."""
+    if endpoint.kind == "unix":
+        return open_unix(endpoint.path, endpoint.mode, endpoint.backlog)
+    if endpoint.kind == "fd":
+        return adopt_descriptor(endpoint.descriptor)
+    family = socket.AF_INET6 if endpoint.kind == "tcp6" or ":" in endpoint.interface else socket.AF_INET
+    return open_tcp(endpoint.interface, endpoint.port, family, endpoint.backlog)
+
+
+def open_tcp(host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int = BACKLOG) -> Listener:
+    """Listens on the first address that the host's name stands for."""
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"no address to bind to is known for {host!r} ({error}); give another") from error
+    sock = socket.socket(found[0][0], socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(found[0][4])
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise StartError(f"can't listen on {host} port {port}: {error.strerror}; choose another or free it") from error
+    sock.setblocking(False)
+    return Listener(sock)
+
+
+def open_unix(path: str, mode: int, backlog: int = BACKLOG) -> Listener:
+    """Listens on a socket file, in place of one that nobody listens on any more."""
+    remove_stale_socket(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bind_private(sock, path)
+        Path(path).chmod(mode)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise StartError(f"can't listen on {path}: {error.strerror or error}; choose another path") from error
+    sock.setblocking(False)
+    return Listener(sock, path, Path(path).stat().st_ino)
+
+
+def bind_private(sock: socket.socket, path: str) -> None:
+    """Nobody else can connect between the bind and the mode that was asked for."""
+    former = os.umask(0o177)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(former)
+
+
+def remove_stale_socket(path: str) -> None:
+    """Removes the file of a server that is gone; refuses a living one's, and a file that is no socket."""
+    try:
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            raise StartError(f"{path} exists and is no socket; remove it or choose another path")
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise StartError(f"can't tell who serves {path}: {error}; remove it or choose another path") from error
+        else:
+            raise StartError(f"another process serves {path}; stop it or choose another path")
+
+
+def adopt_descriptor(number: int) -> Listener:
+    """Takes a duplicate of an inherited descriptor, which must be a listening stream socket."""
+    try:
+        sock = socket.socket(fileno=os.dup(number))
+    except OSError as error:
+        raise ConfigurationError(
+            f"descriptor {number} is no socket ({error.strerror}); pass a listening one"
+        ) from error
+    served = sock.family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX) and sock.type == socket.SOCK_STREAM
+    if not served or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        sock.close()
+        raise ConfigurationError(f"descriptor {number} is no listening stream socket; pass one")
+    sock.setblocking(False)
+    return Listener(sock)
+
+
+def open_admin(address: str) -> Listener | None:
+    """The admin listener: HOST:PORT on a loopback address, a socket file of mode 0600, or None for `off`.
+
+    It has no credentials (interface.md, "The admin listener"), so anything else is refused.
+    """
+    if address == "off":
+        return None
+    host, colon, port = address.rpartition(":")
+    if "/" in address:
+        return open_unix(address, 0o600)
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigurationError(f"--admin {address!r}: give HOST:PORT, a socket's path with a slash, or off")
+    listener = open_tcp(host.strip("[]") or "127.0.0.1", int(port), backlog=128)
+    if not listener.is_local:
+        listener.close()
+        raise ConfigurationError(
+            f"--admin {address}: only a loopback address or a socket's path; it has no credentials"
+        )
+    return listener

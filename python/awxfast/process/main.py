@@ -1,0 +1,123 @@
+"""The process that was started: owns the listening sockets, the private Redis and the signals, and serves nobody.
+
+It stays the main PID for supervisord and systemd while serving processes come and go (DESIGN, "Processes").
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+from collections.abc import Sequence
+
+import uvloop
+
+from awxfast.errors import ConfigurationError
+from awxfast.intake.private_redis import PrivateRedis
+from awxfast.process.endpoints import list_endpoints
+from awxfast.process.listeners import Listener, open_admin, open_listener
+from awxfast.process.log import configure_log
+from awxfast.process.notify import Notifier
+from awxfast.process.supervisor import Supervisor
+from awxfast.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STOP_MARGIN = 5.0
+"""Seconds that a child gets beyond grace and spread: to take its names out of Redis, and to leave."""
+
+
+def run(settings: Settings) -> int:
+    """Serves until TERM or INT; returns the exit code. Raises `AwxfastError` for what keeps it from starting."""
+    configure_log(settings)
+    endpoints = list_endpoints(settings)
+    logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
+    with contextlib.ExitStack() as resources:
+        listeners = [enter_listener(resources, open_listener(endpoint)) for endpoint in endpoints]
+        refuse_open_to_strangers(settings, listeners)
+        admin = open_admin(settings.admin)
+        if admin is not None:
+            enter_listener(resources, admin)
+        settings = start_private_redis(resources, settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Main(settings, listeners, admin).run())
+    return 0
+
+
+def enter_listener(resources: contextlib.ExitStack, listener: Listener) -> Listener:
+    """Closes the listener with the rest."""
+    resources.callback(listener.close)
+    return listener
+
+
+def refuse_open_to_strangers(settings: Settings, listeners: Sequence[Listener]) -> None:
+    """`--auth open` lets everybody in, so only programs of this machine may get as far."""
+    if settings.auth == "open" and not all(listener.is_local for listener in listeners):
+        raise ConfigurationError("--auth open is for loopback addresses and unix sockets; bind to 127.0.0.1")
+
+
+def start_private_redis(resources: contextlib.ExitStack, settings: Settings) -> Settings:
+    """Starts a Redis when none was given; the settings name it from then on."""
+    if settings.redis != ("private",):
+        return settings
+    private = PrivateRedis()
+    resources.callback(private.stop)
+    logger.info("Private Redis at %s", private.url)
+    return dataclasses.replace(settings, redis=(private.url,))
+
+
+class Main:
+    """The main process's loop: signals in, the child's reports out."""
+
+    def __init__(self, settings: Settings, listeners: Sequence[Listener], admin: Listener | None) -> None:
+        self._listeners = listeners
+        self._admin = admin
+        self._notifier = Notifier(os.environ)
+        sockets = [listener.sock.fileno() for listener in listeners]
+        admin_socket = admin.sock.fileno() if admin is not None else None
+        start = {"settings": settings.to_json(), "listeners": sockets, "admin": admin_socket}
+        descriptors = sockets if admin_socket is None else [*sockets, admin_socket]
+        stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
+        self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit)
+
+    async def run(self) -> None:
+        """Until the child has left after a TERM or INT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_files)
+        loop.add_signal_handler(signal.SIGUSR2, self._refuse_reload)
+        watchdog = asyncio.ensure_future(self._feed_watchdog())
+        try:
+            await self._supervisor.run()
+        finally:
+            watchdog.cancel()
+
+    def _announce_serving(self) -> None:
+        for listener in self._listeners:
+            logger.info("%s", listener.serving_line)
+        if self._admin is not None:
+            logger.info("%s", self._admin.serving_line.replace("Listening", "Admin listener", 1))
+        self._notifier.send_ready()
+
+    def _stop(self) -> None:
+        self._notifier.send_stopping()
+        for listener in self._listeners:
+            listener.close()
+        self._supervisor.stop()
+
+    def _reload_files(self) -> None:
+        logger.info("Reading files again and reopening logs")
+        self._supervisor.reload_files()
+
+    def _refuse_reload(self) -> None:
+        logger.warning("USR2 is ignored: reload is not built yet; restart instead")
+
+    async def _feed_watchdog(self) -> None:
+        interval = self._notifier.watchdog_interval
+        while interval is not None:
+            self._supervisor.send_ping()
+            await asyncio.sleep(interval)
+            if self._supervisor.take_answer():
+                self._notifier.send_watchdog()

@@ -1,0 +1,45 @@
+"""systemd's notify protocol (sd_notify(3)): ready, stopping, and the watchdog's pings."""
+
+import logging
+import os
+import socket
+from collections.abc import MutableMapping
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Tells the service manager how the main process is; silent where nobody asked.
+
+    The variables are taken out of `environ`, so that children don't speak in main's name.
+    """
+
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        self._address = environ.pop("NOTIFY_SOCKET", "")
+        microseconds = environ.pop("WATCHDOG_USEC", "")
+        watched = environ.pop("WATCHDOG_PID", "") or str(os.getpid())
+        wanted = self._address and microseconds.isdigit() and watched == str(os.getpid())
+        self.watchdog_interval: float | None = int(microseconds) / 2_000_000 if wanted else None
+        """Seconds between pings, half of what the manager allows; None: no watchdog."""
+
+    def send_ready(self) -> None:
+        """Start-up is complete."""
+        self._send("READY=1")
+
+    def send_stopping(self) -> None:
+        """Shutdown has begun."""
+        self._send("STOPPING=1")
+
+    def send_watchdog(self) -> None:
+        """Main is alive, and so is its child."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, state: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+                sock.sendto(state.encode(), address)
+        except OSError as error:
+            logger.warning("the service manager can't be told %s: %s", state, error)

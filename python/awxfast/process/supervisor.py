@@ -1,0 +1,135 @@
+"""The serving process's life, seen from main: start, what it reports, restart after a death, stop."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from awxfast.errors import AwxfastError, ConfigurationError, StartError
+from awxfast.process.channel import Channel
+
+logger = logging.getLogger(__name__)
+
+CHILD_COMMAND = (sys.executable, "-P", "-m", "awxfast.process.child")
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+HEALTHY_AFTER = 10.0
+"""A child that lived so many seconds is no part of a series of failures."""
+
+
+class Pauses:
+    """Jittered, growing pauses between restarts, in seconds."""
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+        self._base = FIRST_PAUSE
+
+    def next_pause(self, lived: float) -> float:
+        """How long to wait after a child that lived so long: half to all of the base, which doubles each time."""
+        if lived >= HEALTHY_AFTER:
+            self._base = FIRST_PAUSE
+        pause = self._base * (0.5 + self._jitter() / 2)
+        self._base = min(self._base * 2, LONGEST_PAUSE)
+        return pause
+
+
+class Supervisor:
+    """Keeps one serving process alive until it is told to stop.
+
+    `start` is what a child gets first; `descriptors` are the numbers that it inherits; `on_serving` is called each
+    time one serves.
+    """
+
+    def __init__(
+        self, start: Mapping[str, Any], descriptors: Sequence[int], on_serving: Callable[[], None], stop_limit: float
+    ) -> None:
+        self._start = start
+        self._descriptors = tuple(descriptors)
+        self._on_serving = on_serving
+        self._stop_limit = stop_limit
+        self._stopping = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: Channel | None = None
+        self._served_once = False
+        self._answered = False
+        self._failure: AwxfastError | None = None
+
+    async def run(self) -> None:
+        """Returns after `stop`. Raises what the first child reports if it can't start at all."""
+        pauses = Pauses()
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            exit_code = await self._run_child()
+            if self._stopping.is_set():
+                break
+            if self._failure is not None and not self._served_once:
+                raise self._failure
+            pause = pauses.next_pause(time.monotonic() - began)
+            reason = self._failure or f"exit code {exit_code}"
+            logger.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+    def stop(self) -> None:
+        """Asks the child to flush and leave; a second call, or one that outlasts the limit, ends it at once."""
+        if self._stopping.is_set():
+            self._kill()
+            return
+        self._stopping.set()
+        self._send("stop")
+        asyncio.get_running_loop().call_later(self._stop_limit, self._kill)
+
+    def reload_files(self) -> None:
+        """Asks the child to read its files again and to reopen its logs."""
+        self._send("reload_files")
+
+    def send_ping(self) -> None:
+        """Asks the child whether its loop runs."""
+        self._send("ping")
+
+    def take_answer(self) -> bool:
+        """Whether the child answered since the last call."""
+        answered, self._answered = self._answered, False
+        return answered
+
+    def _send(self, kind: str) -> None:
+        if self._channel is not None:
+            self._channel.send(kind)
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _run_child(self) -> int:
+        self._failure = None
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *CHILD_COMMAND, str(theirs.fileno()), pass_fds=(theirs.fileno(), *self._descriptors)
+            )
+        self._channel = await Channel.open(ours)
+        self._channel.send("start", **self._start)
+        if self._stopping.is_set():
+            self._channel.send("stop")
+        await self._receive_reports(self._channel)
+        await self._channel.close()
+        self._channel = None
+        return await self._process.wait()
+
+    async def _receive_reports(self, channel: Channel) -> None:
+        while (message := await channel.receive()) is not None:
+            match message["kind"]:
+                case "serving":
+                    self._served_once = True
+                    self._on_serving()
+                case "pong":
+                    self._answered = True
+                case "failed":
+                    kind = ConfigurationError if message["exit_code"] == 2 else StartError
+                    self._failure = kind(message["text"])

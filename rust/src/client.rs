@@ -1,0 +1,191 @@
+//! One client as its shard knows it: the duplicate of its descriptor, its queue, and where it stands on the way out.
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+
+use rustix::net::Shutdown;
+
+use crate::ledger::{Frames, ShedCounts};
+use crate::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use crate::pace::Mark;
+use crate::registry::ClientId;
+use crate::slab::Range;
+
+/// How far the end of a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It lives.
+    Open,
+    /// A CLOSE frame is queued; nothing is queued after it.
+    Closing,
+    /// All is written and the sending side is shut down.
+    Finished,
+}
+
+/// What `Client::flush` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing waits any more.
+    Empty,
+    /// More waits, and the socket takes it.
+    More,
+    /// The socket takes nothing now.
+    Blocked,
+    /// The CLOSE frame is written, the sending side shut down.
+    Finished,
+    /// The socket failed.
+    Dead,
+}
+
+/// A client of a shard.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name outside.
+    pub id: ClientId,
+    /// Waiting to be flushed in the next pass.
+    pub dirty: bool,
+    /// Python waits for the replies to be written.
+    pub ask_drained: bool,
+    /// Frames shed so far.
+    pub shed: u64,
+    /// Whether it keeps up.
+    pub mark: Mark,
+    outbox: Outbox,
+    blocked: bool,
+    ending: Ending,
+    socket: Socket,
+}
+
+/// A connected socket's duplicate.
+#[derive(Debug)]
+struct Socket(OwnedFd);
+
+impl Sink for Socket {
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::writev(&self.0, pieces)?)
+    }
+}
+
+impl Client {
+    /// A client that writes to `socket`, which is non-blocking.
+    #[must_use]
+    pub fn new(id: ClientId, socket: OwnedFd) -> Self {
+        Client {
+            id,
+            dirty: false,
+            ask_drained: false,
+            shed: 0,
+            mark: Mark::default(),
+            outbox: Outbox::default(),
+            blocked: false,
+            ending: Ending::Open,
+            socket: Socket(socket),
+        }
+    }
+
+    /// Its descriptor, for epoll.
+    #[must_use]
+    pub fn descriptor(&self) -> &OwnedFd {
+        &self.socket.0
+    }
+
+    /// Its queue.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Whether a flush could write something.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.blocked && !self.outbox.is_empty()
+    }
+
+    /// Queues frames, unless a CLOSE is queued already.
+    pub fn push(&mut self, class: Class, range: Range, bounds: Bounds, counts: &mut Frames) {
+        if self.ending != Ending::Open {
+            return;
+        }
+        let before = (counts.shed, self.outbox.frames());
+        self.outbox.push(class, range, bounds, counts);
+        self.count_change(before, counts);
+    }
+
+    /// Sheds what was made before `cutoff` (see `Outbox::shed_before`).
+    pub fn shed_before(&mut self, cutoff: std::time::Instant, status: bool, counts: &mut Frames) {
+        let before = (counts.shed, self.outbox.frames());
+        self.outbox.shed_before(cutoff, status, counts);
+        self.count_change(before, counts);
+    }
+
+    /// Keeps `pending` and this client's `shed` in step with what its queue did.
+    fn count_change(&mut self, before: (ShedCounts, usize), counts: &mut Frames) {
+        let (shed, frames) = before;
+        self.shed += counts.shed.iter().sum::<u64>() - shed.iter().sum::<u64>();
+        counts.pending = counts.pending + self.outbox.frames() as u64 - frames as u64;
+    }
+
+    /// A PING or PONG that goes next.
+    pub fn push_control(&mut self, ping: bool, frame: Vec<u8>) {
+        match (self.ending, ping) {
+            (Ending::Open, true) => self.outbox.set_ping(frame),
+            (Ending::Open, false) => self.outbox.set_pong(frame),
+            _ => {}
+        }
+    }
+
+    /// Queues a CLOSE; with `drop` all that waits but the frame begun is lost. Later calls only drop.
+    pub fn close(&mut self, frame: Vec<u8>, drop: bool, counts: &mut Frames) {
+        if drop {
+            self.lose_queue(true, counts);
+        }
+        if self.ending == Ending::Open {
+            self.ending = Ending::Closing;
+            self.outbox.set_close(frame);
+        }
+    }
+
+    /// Counts what waits as lost.
+    pub fn lose_queue(&mut self, keep_begun: bool, counts: &mut Frames) {
+        let lost = self.outbox.clear(keep_begun) as u64;
+        counts.lost_at_close += lost;
+        counts.pending -= lost;
+    }
+
+    /// The socket takes bytes again.
+    pub fn unblock(&mut self) {
+        self.blocked = false;
+    }
+
+    /// Writes once.
+    pub fn flush(&mut self, counts: &mut Frames) -> Flushed {
+        if self.blocked {
+            return Flushed::Blocked;
+        }
+        let frames = self.outbox.frames();
+        let written = self.outbox.write(&mut self.socket, counts);
+        counts.pending = counts.pending + self.outbox.frames() as u64 - frames as u64;
+        match written {
+            Err(_) => Flushed::Dead,
+            Ok(Progress::Blocked) => {
+                self.blocked = true;
+                Flushed::Blocked
+            }
+            Ok(Progress::Wrote) if !self.outbox.is_empty() => Flushed::More,
+            Ok(Progress::Wrote) => self.run_empty(),
+        }
+    }
+
+    fn run_empty(&mut self) -> Flushed {
+        self.outbox.shrink();
+        if self.ending != Ending::Closing {
+            return Flushed::Empty;
+        }
+        self.ending = Ending::Finished;
+        // After the last byte, so that the CLOSE frame is not lost in a reset. A socket that is gone says ENOTCONN.
+        match rustix::net::shutdown(&self.socket.0, Shutdown::Write) {
+            Ok(()) => Flushed::Finished,
+            Err(_) => Flushed::Dead,
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The owner of the shards: turns calls into commands, and queue entries into frames for whoever wants them.
+//!
+//! One lock covers the registry and the sending of commands, so that all shards see subscriptions and events in the
+//! same order: an event published after a subscription's reply was queued comes after that reply.
+
+use std::io;
+use std::ops::Range as Span;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::envelope;
+use crate::error::Reject;
+use crate::frame;
+use crate::ledger::{Events, Gaps};
+use crate::mailbox::{Notice, Notices};
+use crate::outbox::{Bounds, Class};
+use crate::registry::{ClientId, GroupId, Registry};
+use crate::shard::{self, Backlog, Closing, Command, Limits, Run, Shard, Shared, Subscription, Tally};
+use crate::slab::{self, Account, SLAB_BYTES, Slab, SlabWriter};
+
+/// The type of message that is delivered: its `text` is what browsers get (awx-wire.md, section 4).
+const EVENT_TYPE: &str = "internal.message";
+/// Bytes of frames that a shard may have in its inbox before intake must wait.
+const INBOX_BYTES: usize = 32 * 1024 * 1024;
+/// How long a report of what waits may take; a shard answers between two passes.
+const REPORT_WAIT: Duration = Duration::from_secs(1);
+
+/// How a fan-out is made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Threads, 1 to 255.
+    pub threads: usize,
+    /// A client's bounds.
+    pub bounds: Bounds,
+    /// The process's bound of unique queued bytes.
+    pub memory: usize,
+    /// `SO_SNDBUF` of each client's socket, in bytes.
+    pub send_buffer: usize,
+    /// Close clients that pass their bound.
+    pub close_slow: bool,
+    /// Globs of the groups that carry status frames.
+    pub status_groups: Vec<String>,
+    /// Random bytes before each entry.
+    pub prefix_length: usize,
+    /// The largest entry that is an event.
+    pub max_event_size: usize,
+}
+
+/// One entry of the process's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The member of the sorted set.
+    pub member: &'a [u8],
+    /// Its score: when the producer sent it, in Unix seconds.
+    pub score: f64,
+}
+
+/// Everything that was counted, taken together.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Events.
+    pub events: Events,
+    /// Frames, writes and ages of all shards.
+    pub tally: Tally,
+    /// Losses that are not counted in events.
+    pub gaps: Gaps,
+    /// Frames that were encoded: one an event that has a taker.
+    pub encodings: u64,
+    /// Clients.
+    pub clients: usize,
+    /// Groups that somebody is in.
+    pub groups: usize,
+    /// Unique bytes of slabs that are alive.
+    pub queued_bytes: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    registry: Registry,
+    events: Events,
+    gaps: Gaps,
+    encodings: u64,
+}
+
+/// Clients, groups and the threads that write to them.
+pub struct Fanout {
+    config: Config,
+    state: Mutex<State>,
+    shards: Vec<Arc<Shared>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    notices: Arc<Notices>,
+    account: Account,
+}
+
+impl Fanout {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// When no thread or descriptor is left.
+    pub fn start(config: Config) -> io::Result<Self> {
+        let account = Account::default();
+        let notices = Arc::new(Notices::new()?);
+        let shards = (0..config.threads).map(|_| shard::share(&notices, &account)).collect::<io::Result<Vec<_>>>()?;
+        let fanout = Fanout {
+            state: Mutex::new(State {
+                registry: Registry::new(config.threads, config.status_groups.clone()),
+                events: Events::default(),
+                gaps: Gaps::default(),
+                encodings: 0,
+            }),
+            config,
+            shards,
+            threads: Mutex::new(Vec::new()),
+            notices,
+            account,
+        };
+        fanout.start_threads()?;
+        Ok(fanout)
+    }
+
+    fn start_threads(&self) -> io::Result<()> {
+        let limits =
+            Limits { bounds: self.config.bounds, memory: self.config.memory, close_slow: self.config.close_slow };
+        for (index, shared) in self.shards.iter().enumerate() {
+            let shard = Shard::new(Arc::clone(shared), limits)?;
+            let thread = std::thread::Builder::new().name(format!("fanout-{index}"));
+            self.threads.lock().push(thread.spawn(move || shard.run())?);
+        }
+        Ok(())
+    }
+
+    /// Takes over writing to a connected, non-blocking socket: to a duplicate, since the number itself is the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left, or the descriptor is none.
+    pub fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<ClientId> {
+        let duplicate: OwnedFd = rustix::io::fcntl_dupfd_cloexec(socket, 3)?;
+        // The kernel's buffer is a queue too; left to itself it grows to megabytes for a client that does not read.
+        rustix::net::sockopt::set_socket_send_buffer_size(&duplicate, self.config.send_buffer)?;
+        // It fails for unix sockets, which don't delay.
+        let _ = rustix::net::sockopt::set_tcp_nodelay(&duplicate, true);
+        let mut state = self.state.lock();
+        let client = state.registry.add_client();
+        self.send(client.shard(), Command::Attach(client, duplicate));
+        Ok(client)
+    }
+
+    /// Forgets a client; what it had queued is lost at close.
+    pub fn detach(&self, client: ClientId) {
+        let mut state = self.state.lock();
+        if let Some(left) = state.registry.remove_client(client) {
+            self.send(client.shard(), Command::Detach(client, left));
+        }
+    }
+
+    /// Queues a CLOSE, after which the client gets nothing more.
+    pub fn close(&self, client: ClientId, code: u16, reason: &[u8], drop: bool) {
+        let mut frame = Vec::new();
+        frame::push_frame(&mut frame, frame::CLOSE, &frame::close_payload(code, reason));
+        let mut state = self.state.lock();
+        if let Some(left) = state.registry.leave_all(client) {
+            self.send(client.shard(), Command::Close(client, Closing { left, frame, drop }));
+        }
+    }
+
+    /// Queues a PING or PONG.
+    pub fn send_control(&self, client: ClientId, payload: &[u8], ping: bool) {
+        let mut frame = Vec::new();
+        frame::push_frame(&mut frame, if ping { frame::PING } else { frame::PONG }, payload);
+        self.send_ordered(client, Command::Control(client, frame, ping));
+    }
+
+    /// Queues a reply.
+    pub fn send_text(&self, client: ClientId, payload: &[u8]) {
+        let reply = Some(slab::single(payload, &self.account));
+        self.send_ordered(client, Command::Subscribe(client, Subscription { reply, ..Subscription::default() }));
+    }
+
+    /// Asks for `Notice::Drained`.
+    pub fn ask_drained(&self, client: ClientId) {
+        self.send_ordered(client, Command::AskDrained(client));
+    }
+
+    /// See `Registry::add_channel`.
+    pub fn add_channel(&self, local: &str, group: &str) {
+        self.state.lock().registry.add_channel(local, group);
+    }
+
+    /// See `Registry::remove_channel`.
+    pub fn remove_channel(&self, local: &str) {
+        self.state.lock().registry.remove_channel(local);
+    }
+
+    /// Changes what a client gets, then queues the reply.
+    pub fn subscribe(&self, client: ClientId, joined: &[&str], left: &[&str], reply: Option<&[u8]>) {
+        let reply = reply.map(|payload| slab::single(payload, &self.account));
+        let mut state = self.state.lock();
+        if let Some(change) = state.registry.subscribe(client, joined, left) {
+            let subscription = Subscription { joined: change.joined, left: change.left, reply };
+            self.send(client.shard(), Command::Subscribe(client, subscription));
+        }
+    }
+
+    /// A client's groups, sorted.
+    pub fn groups_of(&self, client: ClientId) -> Vec<String> {
+        self.state.lock().registry.groups_of(client).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Decodes entries and hands their frames to every shard that has a subscriber.
+    pub fn publish(&self, entries: &[Entry<'_>]) {
+        let mut state = self.state.lock();
+        let mut batch = Batch::default();
+        for entry in entries {
+            self.receive(entry, &mut state, &mut batch);
+        }
+        state.encodings += batch.events.len() as u64;
+        for (slab, runs) in self.encode(&batch, &state.registry) {
+            self.send_frames(&slab, &runs, &state.registry);
+        }
+    }
+
+    fn receive<'a>(&self, entry: &Entry<'a>, state: &mut State, batch: &mut Batch<'a>) {
+        state.events.received += 1;
+        match self.decode(entry.member) {
+            Err(reason) => state.events.rejected[reason.index()] += 1,
+            Ok((text, channels)) => {
+                let first = batch.groups.len();
+                batch.groups.extend(channels.iter().filter_map(|channel| state.registry.resolve(channel)));
+                if batch.groups.len() == first {
+                    state.events.no_subscriber += 1;
+                } else {
+                    state.events.routed += 1;
+                    let groups = first..batch.groups.len();
+                    batch.events.push(Event { text, score: entry.score, groups });
+                }
+            }
+        }
+    }
+
+    fn decode<'a>(&self, member: &'a [u8]) -> Result<(&'a str, envelope::Channels<'a>), Reject> {
+        if member.len() > self.config.max_event_size {
+            return Err(Reject::TooLarge);
+        }
+        let body = member.get(self.config.prefix_length..).ok_or(Reject::Malformed)?;
+        let envelope = envelope::decode(body)?;
+        if envelope.kind != EVENT_TYPE {
+            return Err(Reject::UnknownType);
+        }
+        Ok((envelope.text?, envelope.channels))
+    }
+
+    /// Writes the frames of a batch into slabs, each allocated once in its size.
+    fn encode(&self, batch: &Batch<'_>, registry: &Registry) -> Vec<(Arc<Slab>, Arc<[Run]>)> {
+        let mut slabs = Vec::new();
+        let mut events = batch.events.as_slice();
+        while !events.is_empty() {
+            let (count, bytes) = fill(events);
+            let (these, rest) = events.split_at(count);
+            let mut writer = SlabWriter::with_capacity(count, bytes, &self.account);
+            let mut runs = Vec::new();
+            for (index, event) in (0u32..).zip(these) {
+                writer.push_event(event.text.as_bytes(), event.score);
+                for &group in &batch.groups[event.groups.clone()] {
+                    extend_runs(&mut runs, group, index, registry);
+                }
+            }
+            slabs.push((writer.finish(), runs.into()));
+            events = rest;
+        }
+        slabs
+    }
+
+    fn send_frames(&self, slab: &Arc<Slab>, runs: &Arc<[Run]>, registry: &Registry) {
+        let bytes = slab.slice(0, slab.frames()).len();
+        for (index, shared) in self.shards.iter().enumerate() {
+            if runs.iter().any(|run| registry.has_members(run.group, index)) {
+                shared.inbox.send(Command::Publish(Arc::clone(slab), Arc::clone(runs)), bytes);
+            }
+        }
+    }
+
+    /// Counts a loss of at most `at_most` events.
+    pub fn count_gap(&self, reason: &str, at_most: u64) {
+        self.state.lock().gaps.count(reason, at_most);
+    }
+
+    /// 2: the threads are behind; 1: the readers are; 0: neither.
+    #[must_use]
+    pub fn busy(&self) -> u8 {
+        if self.shards.iter().any(|shared| shared.inbox.bytes() > INBOX_BYTES) {
+            2
+        } else {
+            u8::from(self.shards.iter().any(|shared| shared.behind.load(Ordering::Relaxed)))
+        }
+    }
+
+    /// Readable when there are notices.
+    #[must_use]
+    pub fn notice_fd(&self) -> BorrowedFd<'_> {
+        self.notices.as_fd()
+    }
+
+    /// What happened to clients since the last call.
+    pub fn take_notices(&self) -> Vec<(ClientId, Notice)> {
+        self.notices.take()
+    }
+
+    /// Everything that was counted.
+    pub fn counts(&self) -> Counts {
+        let state = self.state.lock();
+        let mut counts = Counts {
+            events: state.events.clone(),
+            gaps: state.gaps.clone(),
+            encodings: state.encodings,
+            clients: state.registry.clients(),
+            groups: state.registry.groups(),
+            queued_bytes: self.account.load(Ordering::Relaxed),
+            ..Counts::default()
+        };
+        for shared in &self.shards {
+            counts.tally += *shared.tally.lock();
+        }
+        counts
+    }
+
+    /// The clients that have something queued or shed.
+    pub fn backlogs(&self) -> Vec<Backlog> {
+        let (answer, answers) = mpsc::channel();
+        for shared in &self.shards {
+            shared.inbox.send(Command::Report(answer.clone()), 0);
+        }
+        drop(answer);
+        let mut backlogs = Vec::new();
+        while let Ok(more) = answers.recv_timeout(REPORT_WAIT) {
+            backlogs.extend(more);
+        }
+        backlogs
+    }
+
+    /// Ends the threads; what clients had queued is lost at close.
+    pub fn stop(&self) {
+        for shared in &self.shards {
+            shared.inbox.send(Command::Stop, 0);
+        }
+        for thread in self.threads.lock().drain(..) {
+            // A panic of the thread was printed when it happened; there is nothing to add at the end.
+            let _ = thread.join();
+        }
+    }
+
+    fn send(&self, shard: usize, command: Command) {
+        if let Some(shared) = self.shards.get(shard) {
+            shared.inbox.send(command, 0);
+        }
+    }
+
+    fn send_ordered(&self, client: ClientId, command: Command) {
+        let _state = self.state.lock();
+        self.send(client.shard(), command);
+    }
+}
+
+impl Drop for Fanout {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Event<'a> {
+    text: &'a str,
+    score: f64,
+    groups: Span<usize>,
+}
+
+#[derive(Default)]
+struct Batch<'a> {
+    events: Vec<Event<'a>>,
+    groups: Vec<GroupId>,
+}
+
+/// How many events fit into one slab, and their bytes; at least one.
+fn fill(events: &[Event<'_>]) -> (usize, usize) {
+    let mut bytes = 0;
+    for (count, event) in events.iter().enumerate() {
+        let more = frame::text_frame_len(event.text.len());
+        if count > 0 && bytes + more > SLAB_BYTES {
+            return (count, bytes);
+        }
+        bytes += more;
+    }
+    (events.len(), bytes)
+}
+
+/// Adds frame `index` for a group: to the last run if that is the group's and adjoins, else as a run of its own.
+fn extend_runs(runs: &mut Vec<Run>, group: GroupId, index: u32, registry: &Registry) {
+    match runs.last_mut() {
+        Some(run) if run.group == group && run.to == index => run.to += 1,
+        _ => {
+            let class = if registry.is_status(group) { Class::Status } else { Class::Event };
+            runs.push(Run { group, class, from: index, to: index + 1 });
+        }
+    }
+}

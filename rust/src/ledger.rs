@@ -1,0 +1,154 @@
+//! What came in and what became of it: exact counters, one place.
+//!
+//! For every event `in = routed + no_subscriber + rejected`, for every frame `queued = written + shed + lost_at_close +
+//! pending`. `pending` is kept by the outboxes, not derived from the others, so that the balance proves something.
+
+use std::collections::BTreeMap;
+
+use crate::error::Reject;
+
+/// Why a queued frame was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// The client's bound of frames.
+    Frames,
+    /// The client's bound of bytes.
+    Bytes,
+    /// The process's bound of unique bytes.
+    Memory,
+    /// A frame larger than the client's whole bound of bytes.
+    TooLarge,
+}
+
+impl Shed {
+    /// Every reason, in the order of `ShedCounts`.
+    pub const ALL: [Shed; 4] = [Shed::Frames, Shed::Bytes, Shed::Memory, Shed::TooLarge];
+
+    /// The reason as metrics and the ledger name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Shed::Frames => "queue_frames",
+            Shed::Bytes => "queue_bytes",
+            Shed::Memory => "queue_memory",
+            Shed::TooLarge => "too_large",
+        }
+    }
+}
+
+/// Shed frames by reason, in the order of `Shed::ALL`.
+pub type ShedCounts = [u64; 4];
+
+/// The frames of a shard, or of all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frames {
+    /// Given to a client's queue.
+    pub queued: u64,
+    /// Last byte taken by the kernel.
+    pub written: u64,
+    /// Given up, by reason.
+    pub shed: ShedCounts,
+    /// Still queued when the client went.
+    pub lost_at_close: u64,
+    /// Waiting now.
+    pub pending: u64,
+}
+
+impl Frames {
+    /// Counts `frames` as shed for `reason`.
+    pub fn count_shed(&mut self, reason: Shed, frames: usize) {
+        self.shed[reason as usize] += frames as u64;
+    }
+
+    /// What does not add up; 0.
+    #[must_use]
+    pub fn balance(&self) -> i64 {
+        let gone = self.written + self.shed.iter().sum::<u64>() + self.lost_at_close + self.pending;
+        self.queued.cast_signed() - gone.cast_signed()
+    }
+}
+
+impl std::ops::AddAssign for Frames {
+    fn add_assign(&mut self, other: Frames) {
+        self.queued += other.queued;
+        self.written += other.written;
+        for (sum, more) in self.shed.iter_mut().zip(other.shed) {
+            *sum += more;
+        }
+        self.lost_at_close += other.lost_at_close;
+        self.pending += other.pending;
+    }
+}
+
+/// The events of the process.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    /// Taken from Redis or a peer, each once.
+    pub received: u64,
+    /// Given to at least one taker.
+    pub routed: u64,
+    /// Nobody here wants its group.
+    pub no_subscriber: u64,
+    /// Not an event, by reason.
+    pub rejected: [u64; Reject::ALL.len()],
+}
+
+impl Events {
+    /// What does not add up; 0.
+    #[must_use]
+    pub fn balance(&self) -> i64 {
+        let known = self.routed + self.no_subscriber + self.rejected.iter().sum::<u64>();
+        self.received.cast_signed() - known.cast_signed()
+    }
+}
+
+/// Losses that nobody can count in events: how often, and how many events at most.
+#[derive(Clone, Debug, Default)]
+pub struct Gaps {
+    reasons: BTreeMap<String, (u64, u64)>,
+}
+
+impl Gaps {
+    /// One more loss of at most `at_most` events.
+    pub fn count(&mut self, reason: &str, at_most: u64) {
+        let gap = self.reasons.entry(reason.to_owned()).or_default();
+        gap.0 += 1;
+        gap.1 += at_most;
+    }
+
+    /// `(reason, times, at_most)`, by reason.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+        self.reasons.iter().map(|(reason, &(times, at_most))| (reason.as_str(), times, at_most))
+    }
+}
+
+/// Upper bounds of the histogram of event ages, in seconds; above the last is one more bucket.
+pub const AGE_BOUNDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// How old events were, from the producer's clock to the first write of their frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ages {
+    /// Events for each bound, not cumulative; the last is above every bound.
+    pub counts: [u64; AGE_BOUNDS.len() + 1],
+    /// The sum of all ages in seconds; a clock that runs ahead counts as 0.
+    pub sum: f64,
+}
+
+impl Ages {
+    /// Adds one event.
+    pub fn add(&mut self, age: f64) {
+        let age = age.max(0.0);
+        self.counts[AGE_BOUNDS.partition_point(|&bound| bound < age)] += 1;
+        self.sum += age;
+    }
+}
+
+impl std::ops::AddAssign for Ages {
+    fn add_assign(&mut self, other: Ages) {
+        for (sum, more) in self.counts.iter_mut().zip(other.counts) {
+            *sum += more;
+        }
+        self.sum += other.sum;
+    }
+}

@@ -1,0 +1,17 @@
+//! The skin towards Python: checks arguments, releases the GIL, calls the core, maps the errors. Nothing else.
+
+use pyo3::prelude::*;
+
+mod bytes;
+mod fanout;
+mod secret;
+
+/// `awxfast._rust`; what is in it stands in `python/awxfast/_rust.pyi`.
+#[pymodule]
+#[pyo3(name = "_rust")]
+fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    secret::register(module)?;
+    bytes::register(module)?;
+    fanout::register(module)
+}

@@ -1,0 +1,276 @@
+//! Who wants what: groups and clients by number, both ways, and which shards have members of a group.
+//!
+//! Pure bookkeeping: the caller turns each [`Change`] into commands for the client's shard, in the same order.
+
+use std::collections::HashMap;
+
+/// A group's number; used again once nothing refers to the group.
+pub type GroupId = u32;
+
+/// A client, as the outside names it: shard, generation and slot in one number that is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u64);
+
+impl ClientId {
+    fn new(shard: usize, generation: u32, slot: usize) -> Self {
+        ClientId((shard as u64) << 56 | u64::from(generation & 0x00ff_ffff) << 32 | slot as u64)
+    }
+
+    /// The shard that owns its socket.
+    #[must_use]
+    pub fn shard(self) -> usize {
+        (self.0 >> 56) as usize
+    }
+
+    /// Its place in the shard's table.
+    #[must_use]
+    pub fn slot(self) -> usize {
+        (self.0 & 0xffff_ffff) as usize
+    }
+}
+
+#[derive(Debug)]
+struct Group {
+    name: Box<str>,
+    status: bool,
+    /// Members in each shard.
+    members: Box<[u32]>,
+    channels: u32,
+}
+
+impl Group {
+    fn is_unused(&self) -> bool {
+        self.channels == 0 && !self.has_members()
+    }
+
+    fn has_members(&self) -> bool {
+        self.members.iter().any(|&members| members > 0)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    live: bool,
+    groups: Vec<GroupId>,
+}
+
+/// What a subscription changed, by number.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Groups that the client is in now and was not before.
+    pub joined: Vec<GroupId>,
+    /// Groups that it was in and is not now.
+    pub left: Vec<GroupId>,
+}
+
+/// All groups and clients of the process.
+#[derive(Debug)]
+pub struct Registry {
+    shards: usize,
+    status_groups: Vec<String>,
+    groups: Vec<Option<Group>>,
+    free_groups: Vec<GroupId>,
+    by_name: HashMap<Box<str>, GroupId>,
+    by_local: HashMap<Box<str>, GroupId>,
+    slots: Vec<Vec<Slot>>,
+    free_slots: Vec<Vec<usize>>,
+    live: Vec<usize>,
+}
+
+impl Registry {
+    /// An empty registry for `shards` shards (1 to 255); groups that fit one of the globs carry status frames.
+    #[must_use]
+    pub fn new(shards: usize, status_groups: Vec<String>) -> Self {
+        Registry {
+            shards,
+            status_groups,
+            groups: Vec::new(),
+            free_groups: Vec::new(),
+            by_name: HashMap::new(),
+            by_local: HashMap::new(),
+            slots: (0..shards).map(|_| Vec::new()).collect(),
+            free_slots: vec![Vec::new(); shards],
+            live: vec![0; shards],
+        }
+    }
+
+    /// A new client, in the shard that has the fewest.
+    pub fn add_client(&mut self) -> ClientId {
+        let shard = (0..self.shards).min_by_key(|&shard| self.live[shard]).unwrap_or(0);
+        let slots = &mut self.slots[shard];
+        let slot = self.free_slots[shard].pop().unwrap_or_else(|| {
+            slots.push(Slot::default());
+            slots.len() - 1
+        });
+        slots[slot].live = true;
+        self.live[shard] += 1;
+        ClientId::new(shard, slots[slot].generation, slot)
+    }
+
+    /// Forgets a client; the groups it was in, or `None` if it was gone already.
+    pub fn remove_client(&mut self, client: ClientId) -> Option<Vec<GroupId>> {
+        let left = self.leave_all(client)?;
+        let slot = &mut self.slots[client.shard()][client.slot()];
+        slot.live = false;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free_slots[client.shard()].push(client.slot());
+        self.live[client.shard()] -= 1;
+        Some(left)
+    }
+
+    /// Takes a client out of its groups; which they were, or `None` if it is gone.
+    pub fn leave_all(&mut self, client: ClientId) -> Option<Vec<GroupId>> {
+        let groups = std::mem::take(&mut self.slot_mut(client)?.groups);
+        for &group in &groups {
+            self.count_member(group, client.shard(), -1);
+        }
+        Some(groups)
+    }
+
+    /// Changes a client's groups; `None` if it is gone. A group in both lists ends joined.
+    pub fn subscribe(&mut self, client: ClientId, joined: &[&str], left: &[&str]) -> Option<Change> {
+        self.slot(client)?;
+        let mut change = Change::default();
+        for name in left.iter().filter(|name| !joined.contains(name)) {
+            if let Some(&group) = self.by_name.get(*name) {
+                let groups = &mut self.slot_mut(client)?.groups;
+                if let Some(position) = groups.iter().position(|&member| member == group) {
+                    groups.swap_remove(position);
+                    change.left.push(group);
+                }
+            }
+        }
+        for name in joined {
+            let group = self.intern(name);
+            let groups = &mut self.slot_mut(client)?.groups;
+            if !groups.contains(&group) {
+                groups.push(group);
+                change.joined.push(group);
+                self.count_member(group, client.shard(), 1);
+            }
+        }
+        for &group in &change.left {
+            self.count_member(group, client.shard(), -1);
+        }
+        Some(change)
+    }
+
+    /// The names of a client's groups, sorted.
+    #[must_use]
+    pub fn groups_of(&self, client: ClientId) -> Vec<&str> {
+        let groups = self.slot(client).map_or(&[][..], |slot| &slot.groups);
+        let mut names: Vec<&str> = groups.iter().map(|&group| self.name(group)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Entries whose channel ends in `local` belong to `group` from now on.
+    pub fn add_channel(&mut self, local: &str, group: &str) {
+        let id = self.intern(group);
+        if let Some(entry) = self.groups[id as usize].as_mut() {
+            entry.channels += 1;
+        }
+        if let Some(before) = self.by_local.insert(local.into(), id) {
+            self.count_channel_gone(before);
+        }
+    }
+
+    /// Forgets what `add_channel` said.
+    pub fn remove_channel(&mut self, local: &str) {
+        if let Some(group) = self.by_local.remove(local) {
+            self.count_channel_gone(group);
+        }
+    }
+
+    fn count_channel_gone(&mut self, group: GroupId) {
+        if let Some(entry) = self.groups[group as usize].as_mut() {
+            entry.channels -= 1;
+        }
+        self.drop_unused(group);
+    }
+
+    /// The group that a channel name stands for, if it has members: channel-layer.md, section 12.
+    #[must_use]
+    pub fn resolve(&self, channel: &str) -> Option<GroupId> {
+        let local = channel.split_once('!')?.1;
+        let group = *self.by_local.get(local)?;
+        self.groups[group as usize].as_ref().filter(|entry| entry.has_members()).map(|_| group)
+    }
+
+    /// Whether a shard has members of a group.
+    #[must_use]
+    pub fn has_members(&self, group: GroupId, shard: usize) -> bool {
+        self.groups[group as usize].as_ref().is_some_and(|entry| entry.members[shard] > 0)
+    }
+
+    /// Whether a group's frames are status frames, which are shed last.
+    #[must_use]
+    pub fn is_status(&self, group: GroupId) -> bool {
+        self.groups[group as usize].as_ref().is_some_and(|entry| entry.status)
+    }
+
+    /// A group's name.
+    #[must_use]
+    pub fn name(&self, group: GroupId) -> &str {
+        self.groups[group as usize].as_ref().map_or("", |entry| &entry.name)
+    }
+
+    /// The number of clients.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.live.iter().sum()
+    }
+
+    /// The number of groups that somebody is in.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.groups.iter().flatten().filter(|group| group.has_members()).count()
+    }
+
+    fn slot(&self, client: ClientId) -> Option<&Slot> {
+        let slot = self.slots.get(client.shard())?.get(client.slot())?;
+        (slot.live && ClientId::new(client.shard(), slot.generation, client.slot()) == client).then_some(slot)
+    }
+
+    fn slot_mut(&mut self, client: ClientId) -> Option<&mut Slot> {
+        self.slot(client)?;
+        self.slots.get_mut(client.shard())?.get_mut(client.slot())
+    }
+
+    fn intern(&mut self, name: &str) -> GroupId {
+        if let Some(&group) = self.by_name.get(name) {
+            return group;
+        }
+        let status = self.status_groups.iter().any(|pattern| fits(pattern, name));
+        let entry = Group { name: name.into(), status, members: vec![0; self.shards].into(), channels: 0 };
+        let group = self.free_groups.pop().unwrap_or_else(|| {
+            self.groups.push(None);
+            GroupId::try_from(self.groups.len() - 1).expect("fewer than 2^32 groups")
+        });
+        self.groups[group as usize] = Some(entry);
+        self.by_name.insert(name.into(), group);
+        group
+    }
+
+    fn count_member(&mut self, group: GroupId, shard: usize, change: i32) {
+        if let Some(entry) = self.groups[group as usize].as_mut() {
+            entry.members[shard] = entry.members[shard].saturating_add_signed(change);
+        }
+        self.drop_unused(group);
+    }
+
+    fn drop_unused(&mut self, group: GroupId) {
+        if let Some(entry) = self.groups[group as usize].take_if(|entry| entry.is_unused()) {
+            self.by_name.remove(&entry.name);
+            self.free_groups.push(group);
+        }
+    }
+}
+
+/// Whether a name fits a glob, in which `*` stands for any characters.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == name };
+    let Some(rest) = name.strip_prefix(head) else { return false };
+    (0..=rest.len()).filter(|&skip| rest.is_char_boundary(skip)).any(|skip| fits(tail, &rest[skip..]))
+}

@@ -1,0 +1,496 @@
+//! A thread that owns the writing side of its clients' sockets.
+//!
+//! Commands come through an [`Inbox`], in order. A pass takes all of them, queues the frames, and writes once to every
+//! client that has something and is not blocked; what is queued meanwhile goes out with the next pass, coalesced.
+//! Blocked sockets wait in the shard's own epoll, edge-triggered and armed once.
+
+use std::io;
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+use crate::client::{Client, Flushed};
+use crate::frame;
+use crate::ledger::{Ages, Frames};
+use crate::mailbox::{Inbox, Notice, Notices};
+use crate::outbox::{Bounds, Class};
+use crate::pace::Pace;
+use crate::registry::{ClientId, GroupId};
+use crate::slab::{Account, Range, Slab};
+
+/// Consecutive frames of a slab that belong to one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose frames they are.
+    pub group: GroupId,
+    /// How they are shed.
+    pub class: Class,
+    /// The first frame.
+    pub from: u32,
+    /// One past the last frame.
+    pub to: u32,
+}
+
+/// What a shard is told to do.
+#[derive(Debug)]
+pub enum Command {
+    /// A new client and the duplicate of its descriptor.
+    Attach(ClientId, OwnedFd),
+    /// A client is gone; it was in these groups.
+    Detach(ClientId, Vec<GroupId>),
+    /// A client's groups change, then it gets the reply.
+    Subscribe(ClientId, Subscription),
+    /// A PING (or PONG) frame.
+    Control(ClientId, Vec<u8>, bool),
+    /// A CLOSE frame.
+    Close(ClientId, Closing),
+    /// Give `Notice::Drained` when no reply waits.
+    AskDrained(ClientId),
+    /// Frames for groups.
+    Publish(Arc<Slab>, Arc<[Run]>),
+    /// Say what waits.
+    Report(mpsc::Sender<Vec<Backlog>>),
+    /// End the thread.
+    Stop,
+}
+
+/// A change of a client's groups.
+#[derive(Debug, Default)]
+pub struct Subscription {
+    /// Groups it joins.
+    pub joined: Vec<GroupId>,
+    /// Groups it leaves.
+    pub left: Vec<GroupId>,
+    /// What it is told, after the change.
+    pub reply: Option<Arc<Slab>>,
+}
+
+/// How a client is closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// The groups it was in.
+    pub left: Vec<GroupId>,
+    /// The CLOSE frame.
+    pub frame: Vec<u8>,
+    /// What waits is lost, but for the frame begun.
+    pub drop: bool,
+}
+
+/// The state of one client's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    /// Whose.
+    pub client: ClientId,
+    /// Data frames that wait.
+    pub frames: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Frames shed so far.
+    pub shed: u64,
+    /// The age of the oldest frame that waits, in seconds.
+    pub oldest: f64,
+}
+
+/// What a shard has counted; replaced as a whole after each pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Its frames.
+    pub frames: Frames,
+    /// Writes to sockets.
+    pub writes: u64,
+    /// Ages of events at their first write.
+    pub ages: Ages,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.frames += other.frames;
+        self.writes += other.writes;
+        self.ages += other.ages;
+    }
+}
+
+/// What a thread and its owner share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Commands for this shard.
+    pub inbox: Inbox<Command>,
+    /// Notices for Python, from all shards.
+    pub notices: Arc<Notices>,
+    /// What was counted up to the last pass.
+    pub tally: Mutex<Tally>,
+    /// Most readers of this shard are behind.
+    pub behind: AtomicBool,
+    /// Unique bytes of slabs in the process.
+    pub account: Account,
+}
+
+/// What a shard must keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A client's bounds.
+    pub bounds: Bounds,
+    /// The process's bound of unique bytes.
+    pub memory: usize,
+    /// Close clients that pass their bound, with 4008, instead of shedding on.
+    pub close_slow: bool,
+}
+
+/// The close code of a client that does not keep up (interface.md, table of codes).
+const SLOW_CLIENT: u16 = 4008;
+/// epoll's data for the inbox; no client has this number.
+const INBOX: u64 = u64::MAX;
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// The thread's own state.
+pub struct Shard {
+    shared: Arc<Shared>,
+    limits: Limits,
+    epoll: OwnedFd,
+    clients: Vec<Option<Box<Client>>>,
+    members: Vec<Vec<usize>>,
+    dirty: Vec<usize>,
+    tally: Tally,
+    pace: Pace,
+    /// Send times of events that are queued and not yet written for the first time.
+    scores: Vec<f64>,
+    stopping: bool,
+}
+
+impl Shard {
+    /// A shard without clients.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left for its epoll.
+    pub fn new(shared: Arc<Shared>, limits: Limits) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &shared.inbox, EventData::new_u64(INBOX), EventFlags::IN)?;
+        Ok(Shard {
+            shared,
+            limits,
+            epoll,
+            clients: Vec::new(),
+            members: Vec::new(),
+            dirty: Vec::new(),
+            tally: Tally::default(),
+            pace: Pace::new(limits.bounds.frames, Instant::now()),
+            scores: Vec::new(),
+            stopping: false,
+        })
+    }
+
+    /// Runs until it is told to stop.
+    pub fn run(mut self) {
+        let mut commands = Vec::new();
+        let mut events = Vec::with_capacity(256);
+        while !self.stopping {
+            self.wait(&mut events);
+            self.shared.inbox.take(&mut commands);
+            for command in commands.drain(..) {
+                self.obey(command);
+            }
+            self.flush();
+            self.shed_for_memory();
+            self.commit();
+        }
+        for slot in 0..self.clients.len() {
+            self.remove(slot);
+        }
+        self.commit();
+    }
+
+    /// Waits for commands or sockets; with work at hand it only looks.
+    fn wait(&mut self, events: &mut Vec<epoll::Event>) {
+        let idle = self.dirty.is_empty() && self.shared.inbox.fall_asleep();
+        if idle {
+            self.shared.behind.store(false, Ordering::Relaxed);
+        }
+        let timeout = if idle { None } else { Some(&AT_ONCE) };
+        events.clear();
+        // The only error is EINTR: then there is nothing to see, and the next pass looks again.
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), timeout);
+        for event in events.iter() {
+            match event.data.u64() {
+                INBOX => self.shared.inbox.wake_up(),
+                client => self.socket_event(ClientId(client), event.flags),
+            }
+        }
+    }
+
+    fn socket_event(&mut self, id: ClientId, flags: EventFlags) {
+        // The generation in the number tells a client that is gone from the one that has its slot now.
+        let Some(client) = self.client(id) else { return };
+        if flags.contains(EventFlags::ERR) {
+            self.kill(id);
+            return;
+        }
+        client.unblock();
+        self.mark(id.slot());
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Publish(slab, runs) => self.publish(&slab, &runs),
+            Command::Subscribe(id, subscription) => self.subscribe(id, subscription),
+            Command::Attach(id, socket) => self.attach(id, socket),
+            Command::Detach(id, left) => self.detach(id, &left),
+            Command::Control(id, frame, ping) => self.control(id, frame, ping),
+            Command::Close(id, closing) => self.close(id, closing),
+            Command::AskDrained(id) => self.ask_drained(id),
+            Command::Report(answer) => {
+                // Whoever asked may have given up waiting.
+                let _ = answer.send(self.report());
+            }
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn publish(&mut self, slab: &Arc<Slab>, runs: &[Run]) {
+        self.scores.extend_from_slice(slab.scores());
+        let mut slow = Vec::new();
+        for run in runs {
+            let members = self.members.get(run.group as usize).map_or(&[][..], Vec::as_slice);
+            for &slot in members {
+                let Some(client) = self.clients[slot].as_mut() else { continue };
+                let range = Range { slab: Arc::clone(slab), from: run.from, to: run.to };
+                let shed = client.shed;
+                client.push(run.class, range, self.limits.bounds, &mut self.tally.frames);
+                if client.shed > shed && self.limits.close_slow {
+                    slow.push(client.id);
+                }
+                if !client.dirty && client.is_ready() {
+                    client.dirty = true;
+                    self.dirty.push(slot);
+                }
+            }
+        }
+        for id in slow {
+            self.close_slow(id);
+        }
+    }
+
+    fn close_slow(&mut self, id: ClientId) {
+        let mut frame = Vec::new();
+        frame::push_frame(&mut frame, frame::CLOSE, &frame::close_payload(SLOW_CLIENT, b"slow client"));
+        self.close(id, Closing { left: Vec::new(), frame, drop: true });
+        self.shared.notices.send(id, Notice::Slow);
+    }
+
+    fn subscribe(&mut self, id: ClientId, subscription: Subscription) {
+        self.leave(id.slot(), &subscription.left);
+        if self.client(id).is_none() {
+            return;
+        }
+        for group in subscription.joined {
+            let group = group as usize;
+            if group >= self.members.len() {
+                self.members.resize_with(group + 1, Vec::new);
+            }
+            self.members[group].push(id.slot());
+        }
+        if let Some(slab) = subscription.reply {
+            let bounds = self.limits.bounds;
+            if let Some(client) = self.clients[id.slot()].as_mut() {
+                client.push(Class::Reply, Range::whole(slab), bounds, &mut self.tally.frames);
+            }
+            self.mark(id.slot());
+        }
+    }
+
+    fn leave(&mut self, slot: usize, groups: &[GroupId]) {
+        for &group in groups {
+            let Some(members) = self.members.get_mut(group as usize) else { continue };
+            if let Some(position) = members.iter().position(|&member| member == slot) {
+                members.swap_remove(position);
+            }
+            if members.is_empty() {
+                *members = Vec::new();
+            }
+        }
+    }
+
+    fn attach(&mut self, id: ClientId, socket: OwnedFd) {
+        // No RDHUP: reading, and so the peer's end, is Python's.
+        let interest = EventFlags::OUT | EventFlags::ET;
+        if epoll::add(&self.epoll, &socket, EventData::new_u64(id.0), interest).is_err() {
+            self.shared.notices.send(id, Notice::Dead);
+            return;
+        }
+        if id.slot() >= self.clients.len() {
+            self.clients.resize_with(id.slot() + 1, || None);
+        }
+        self.clients[id.slot()] = Some(Box::new(Client::new(id, socket)));
+    }
+
+    fn detach(&mut self, id: ClientId, left: &[GroupId]) {
+        self.leave(id.slot(), left);
+        if self.client(id).is_some() {
+            self.remove(id.slot());
+        }
+    }
+
+    /// Drops a client: first out of epoll, then its descriptor, else the entry outlives the number.
+    fn remove(&mut self, slot: usize) {
+        let Some(mut client) = self.clients[slot].take() else { return };
+        client.lose_queue(false, &mut self.tally.frames);
+        // It can only fail for a descriptor that is not there, and that one is.
+        let _ = epoll::delete(&self.epoll, client.descriptor());
+    }
+
+    fn kill(&mut self, id: ClientId) {
+        self.remove(id.slot());
+        self.shared.notices.send(id, Notice::Dead);
+    }
+
+    fn control(&mut self, id: ClientId, frame: Vec<u8>, ping: bool) {
+        if let Some(client) = self.client(id) {
+            client.push_control(ping, frame);
+            self.mark(id.slot());
+        }
+    }
+
+    fn close(&mut self, id: ClientId, closing: Closing) {
+        self.leave(id.slot(), &closing.left);
+        let mut counts = mem::take(&mut self.tally.frames);
+        if let Some(client) = self.client(id) {
+            client.close(closing.frame, closing.drop, &mut counts);
+            self.mark(id.slot());
+        }
+        self.tally.frames = counts;
+    }
+
+    fn ask_drained(&mut self, id: ClientId) {
+        let Some(client) = self.client(id) else { return };
+        client.ask_drained = true;
+        self.tell_drained(id.slot());
+    }
+
+    fn tell_drained(&mut self, slot: usize) {
+        let Some(client) = self.clients[slot].as_mut() else { return };
+        if client.ask_drained && client.outbox().replies() == 0 {
+            client.ask_drained = false;
+            self.shared.notices.send(client.id, Notice::Drained);
+        }
+    }
+
+    /// Writes once to each client that has something and takes it.
+    fn flush(&mut self) {
+        let mut dirty = mem::take(&mut self.dirty);
+        dirty.retain(|&slot| self.flush_client(slot));
+        self.dirty = dirty;
+        self.count_ages();
+        if let Some(behind) = self.pace.verdict(Instant::now()) {
+            self.shared.behind.store(behind, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the client stays dirty.
+    fn flush_client(&mut self, slot: usize) -> bool {
+        let Some(client) = self.clients[slot].as_mut() else { return false };
+        let flushed = client.flush(&mut self.tally.frames);
+        client.dirty = flushed == Flushed::More;
+        self.tally.writes += 1;
+        let frames = client.outbox().frames();
+        self.pace.note(&mut client.mark, frames);
+        let id = client.id;
+        match flushed {
+            Flushed::Dead => self.kill(id),
+            Flushed::Finished => self.shared.notices.send(id, Notice::Finished),
+            _ => {}
+        }
+        self.tell_drained(slot);
+        flushed == Flushed::More
+    }
+
+    fn count_ages(&mut self) {
+        if self.scores.is_empty() {
+            return;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        for score in self.scores.drain(..) {
+            self.tally.ages.add(now - score);
+        }
+    }
+
+    /// Past the process's bound of bytes, the clients furthest behind shed first: the oldest eighth of what waits, then
+    /// the next, and status frames only when no event frame is left to shed.
+    fn shed_for_memory(&mut self) {
+        if !self.is_over_memory() {
+            return;
+        }
+        let Some(oldest) = self.clients.iter().flatten().filter_map(|client| client.outbox().oldest()).min() else {
+            return;
+        };
+        let eighth = oldest.elapsed() / 8 + Duration::from_micros(1);
+        for status in [false, true] {
+            for step in 1..=8 {
+                for client in self.clients.iter_mut().flatten() {
+                    client.shed_before(oldest + eighth * step, status, &mut self.tally.frames);
+                }
+                if !self.is_over_memory() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn is_over_memory(&self) -> bool {
+        self.shared.account.load(Ordering::Relaxed) > self.limits.memory
+    }
+
+    fn report(&self) -> Vec<Backlog> {
+        let waiting = self.clients.iter().flatten();
+        let waiting = waiting.filter(|client| client.shed > 0 || client.outbox().frames() > 0);
+        waiting
+            .map(|client| Backlog {
+                client: client.id,
+                frames: client.outbox().frames(),
+                bytes: client.outbox().bytes(),
+                shed: client.shed,
+                oldest: client.outbox().oldest().map_or(0.0, |born| born.elapsed().as_secs_f64()),
+            })
+            .collect()
+    }
+
+    fn commit(&self) {
+        *self.shared.tally.lock() = self.tally;
+    }
+
+    fn client(&mut self, id: ClientId) -> Option<&mut Client> {
+        let client = self.clients.get_mut(id.slot())?.as_deref_mut()?;
+        (client.id == id).then_some(client)
+    }
+
+    fn mark(&mut self, slot: usize) {
+        if let Some(client) = self.clients[slot].as_mut()
+            && !client.dirty
+            && client.is_ready()
+        {
+            client.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+}
+
+/// What a shard shares with its owner, at the start.
+///
+/// # Errors
+///
+/// When no descriptor is left.
+pub fn share(notices: &Arc<Notices>, account: &Arc<AtomicUsize>) -> io::Result<Arc<Shared>> {
+    Ok(Arc::new(Shared {
+        inbox: Inbox::new()?,
+        notices: Arc::clone(notices),
+        tally: Mutex::new(Tally::default()),
+        behind: AtomicBool::new(false),
+        account: Arc::clone(account),
+    }))
+}

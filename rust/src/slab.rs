@@ -1,0 +1,172 @@
+//! Frames written once and shared: a slab holds the ready frames of one publish call, back to back.
+//!
+//! A client's queue holds [`Range`]s of slabs, so a slow client costs pointers, not copies. The ends of the frames
+//! stand beside the bytes, so that shedding and counting never touch the (cold) frames themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::frame;
+
+/// The most bytes that the frames of one slab take together, unless a single frame is larger.
+pub const SLAB_BYTES: usize = 64 * 1024;
+
+/// How many bytes of slabs are alive in the process, each counted once however many clients share it.
+pub type Account = Arc<AtomicUsize>;
+
+/// Immutable frames, one after the other.
+#[derive(Debug)]
+pub struct Slab {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    scores: Vec<f64>,
+    largest: usize,
+    born: Instant,
+    account: Account,
+}
+
+impl Slab {
+    /// The number of frames.
+    #[must_use]
+    pub fn frames(&self) -> u32 {
+        count(self.ends.len())
+    }
+
+    /// The size of its largest frame.
+    #[must_use]
+    pub fn largest(&self) -> usize {
+        self.largest
+    }
+
+    /// When it was made, for the age of what waits.
+    #[must_use]
+    pub fn born(&self) -> Instant {
+        self.born
+    }
+
+    /// The producers' send times of its events (Unix seconds); empty for a reply.
+    #[must_use]
+    pub fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
+    /// Where frame `index` begins; one past the last frame: where the slab ends.
+    #[must_use]
+    pub fn start(&self, index: u32) -> usize {
+        if index == 0 { 0 } else { self.ends[index as usize - 1] }
+    }
+
+    /// The bytes of the frames `from..to`.
+    #[must_use]
+    pub fn slice(&self, from: u32, to: u32) -> &[u8] {
+        &self.bytes[self.start(from)..self.start(to)]
+    }
+
+    /// The number of frames from `from` on that end at or before `position`.
+    #[must_use]
+    pub fn whole_frames(&self, from: u32, position: usize) -> u32 {
+        count(self.ends[from as usize..].partition_point(|&end| end <= position))
+    }
+}
+
+/// A slab of some 64 KiB holds few frames.
+fn count(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        self.account.fetch_sub(self.bytes.capacity(), Ordering::Relaxed);
+    }
+}
+
+/// Writes the frames of one slab.
+pub struct SlabWriter {
+    slab: Slab,
+}
+
+impl SlabWriter {
+    /// A slab for `frames` frames of `bytes` bytes together (headers included): allocated once, in that size.
+    #[must_use]
+    pub fn with_capacity(frames: usize, bytes: usize, account: &Account) -> Self {
+        let slab = Slab {
+            bytes: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(frames),
+            scores: Vec::new(),
+            largest: 0,
+            born: Instant::now(),
+            account: Arc::clone(account),
+        };
+        account.fetch_add(slab.bytes.capacity(), Ordering::Relaxed);
+        SlabWriter { slab }
+    }
+
+    /// Appends an event: one text frame, and the time at which its producer sent it.
+    pub fn push_event(&mut self, payload: &[u8], score: f64) {
+        self.push_text(payload);
+        self.slab.scores.push(score);
+    }
+
+    /// Appends one text frame.
+    pub fn push_text(&mut self, payload: &[u8]) {
+        let slab = &mut self.slab;
+        let (start, capacity) = (slab.bytes.len(), slab.bytes.capacity());
+        frame::push_frame(&mut slab.bytes, frame::TEXT, payload);
+        slab.account.fetch_add(slab.bytes.capacity() - capacity, Ordering::Relaxed);
+        slab.largest = slab.largest.max(slab.bytes.len() - start);
+        slab.ends.push(slab.bytes.len());
+    }
+
+    /// The finished slab.
+    #[must_use]
+    pub fn finish(self) -> Arc<Slab> {
+        Arc::new(self.slab)
+    }
+}
+
+/// A slab with a single text frame: a reply.
+#[must_use]
+pub fn single(payload: &[u8], account: &Account) -> Arc<Slab> {
+    let mut writer = SlabWriter::with_capacity(1, frame::text_frame_len(payload.len()), account);
+    writer.push_text(payload);
+    writer.finish()
+}
+
+/// The frames `from..to` of a slab.
+#[derive(Clone, Debug)]
+pub struct Range {
+    /// The slab.
+    pub slab: Arc<Slab>,
+    /// Its first frame.
+    pub from: u32,
+    /// One past its last frame.
+    pub to: u32,
+}
+
+impl Range {
+    /// All frames of a slab.
+    #[must_use]
+    pub fn whole(slab: Arc<Slab>) -> Self {
+        let to = slab.frames();
+        Range { slab, from: 0, to }
+    }
+
+    /// The number of frames.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
+    /// The number of bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slab.start(self.to) - self.slab.start(self.from)
+    }
+
+    /// The bytes themselves.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.slab.slice(self.from, self.to)
+    }
+}

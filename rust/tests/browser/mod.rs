@@ -1,0 +1,125 @@
+//! Browsers for tests: the far end of a socket whose near end the fan-out writes to.
+#![allow(dead_code, missing_docs)] // Each test binary uses its part.
+
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use awxfast_core::fanout::{Config, Entry, Fanout};
+use awxfast_core::mailbox::Notice;
+use awxfast_core::outbox::Bounds;
+use awxfast_core::registry::ClientId;
+
+/// A small fan-out of two threads.
+pub fn config() -> Config {
+    Config {
+        threads: 2,
+        bounds: Bounds { frames: 10_000, bytes: 64 << 20 },
+        memory: 512 << 20,
+        send_buffer: 64 << 10,
+        close_slow: false,
+        status_groups: vec!["jobs-*".into()],
+        prefix_length: 12,
+        max_event_size: 1 << 20,
+    }
+}
+
+/// An entry as `channels_redis` writes it: prefix, then a msgpack map of type, text and channels.
+pub fn entry(channels: &[&str], text: &str) -> Vec<u8> {
+    let mut bytes = vec![0xff; 12];
+    rmp::encode::write_map_len(&mut bytes, 3).unwrap();
+    for (key, value) in [("type", "internal.message"), ("text", text)] {
+        rmp::encode::write_str(&mut bytes, key).unwrap();
+        rmp::encode::write_str(&mut bytes, value).unwrap();
+    }
+    rmp::encode::write_str(&mut bytes, "__asgi_channel__").unwrap();
+    rmp::encode::write_array_len(&mut bytes, u32::try_from(channels.len()).unwrap()).unwrap();
+    for channel in channels {
+        rmp::encode::write_str(&mut bytes, channel).unwrap();
+    }
+    bytes
+}
+
+/// Publishes one batch.
+pub fn publish(fanout: &Fanout, members: &[Vec<u8>]) {
+    let entries: Vec<Entry<'_>> = members.iter().map(|member| Entry { member, score: 0.0 }).collect();
+    fanout.publish(&entries);
+}
+
+/// A client of the fan-out and the browser's end of its socket.
+pub struct Browser {
+    pub client: ClientId,
+    pub here: UnixStream,
+    pub there: OwnedFd,
+}
+
+impl Browser {
+    pub fn new(fanout: &Fanout) -> Self {
+        let (here, there) = UnixStream::pair().unwrap();
+        there.set_nonblocking(true).unwrap();
+        here.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let client = fanout.attach(there.as_fd()).unwrap();
+        Browser { client, here, there: there.into() }
+    }
+
+    pub fn in_group(fanout: &Fanout, group: &str) -> Self {
+        let browser = Browser::new(fanout);
+        fanout.add_channel(&format!("g.{group}"), group);
+        fanout.subscribe(browser.client, &[group], &[], None);
+        browser
+    }
+
+    /// The next frame: opcode and payload; `None` at the end of the stream.
+    pub fn receive(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut header = [0u8; 2];
+        match self.here.read_exact(&mut header) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
+            result => result.unwrap(),
+        }
+        let length = match header[1] {
+            126 => usize::from(u16::from_be_bytes(self.exactly::<2>())),
+            127 => usize::try_from(u64::from_be_bytes(self.exactly::<8>())).unwrap(),
+            short => usize::from(short),
+        };
+        let mut payload = vec![0; length];
+        self.here.read_exact(&mut payload).unwrap();
+        Some((header[0], payload))
+    }
+
+    fn exactly<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.here.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    pub fn receive_text(&mut self) -> String {
+        let (opcode, payload) = self.receive().expect("a frame, not the end");
+        assert_eq!(opcode, 0x81);
+        String::from_utf8(payload).unwrap()
+    }
+}
+
+/// Waits for a condition that threads bring about; the limit only ends a hanging test.
+pub fn wait_until(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never came true");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until these notices have come, in any order.
+pub fn notices(fanout: &Fanout, wanted: &[(ClientId, Notice)]) {
+    let mut seen = Vec::new();
+    wait_until(|| {
+        seen.extend(fanout.take_notices());
+        wanted.iter().all(|notice| seen.contains(notice))
+    });
+}
+
+/// The ledger adds up.
+pub fn assert_books_balance(fanout: &Fanout) {
+    let counts = fanout.counts();
+    assert_eq!((counts.events.balance(), counts.tally.frames.balance()), (0, 0), "{counts:?}");
+}

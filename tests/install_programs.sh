@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs the Debian programs that tests use, if this user may; otherwise the tests that need them are skipped by name.
+set -eu
+
+missing=""
+command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing="$missing redis-server"
+command -v chromium >/dev/null || missing="$missing chromium"
+
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086  # one word a package
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+elif [ -n "$missing" ]; then
+    echo "not installed, tests that need them are skipped:$missing" >&2
+fi

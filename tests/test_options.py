@@ -1,0 +1,172 @@
+"""The command line and the environment become settings, or one line that names what is wrong."""
+
+import contextlib
+import io
+
+import pytest
+from awxfast.errors import ConfigurationError
+from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, OWN_OPTIONS, parse_settings
+from awxfast.settings import Settings
+from daphne.cli import CommandLineInterface
+
+
+def parse(*words: str, **environ: str) -> Settings:
+    return parse_settings(words, environ)
+
+
+def refusal(*words: str, **environ: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_settings(words, environ)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+class TestDaphneOptions:
+    """Same names, same short names, same defaults (interface.md)."""
+
+    def test_every_long_option_of_daphne_is_known(self) -> None:
+        parser = CommandLineInterface().parser
+        names = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
+        assert names == set(DAPHNE_LONG_OPTIONS)
+
+    def test_defaults_are_those_of_daphne(self) -> None:
+        theirs = vars(CommandLineInterface().parser.parse_args(["a:b"]))
+        ours = Settings()
+        same = set(theirs) - {"application", "socket_strings", "proxy_headers_host", "proxy_headers_port"}
+        assert {name: theirs[name] for name in same} == {name: getattr(ours, name) for name in same}
+
+    def test_short_names(self) -> None:
+        settings = parse("-p", "8051", "-b", "::1", "-u/run/a.sock", "-etcp:1", "-v2", "-t", "7", "-s", "x")
+        assert (settings.port, settings.host, settings.unix_socket) == (8051, "::1", "/run/a.sock")
+        assert (settings.endpoints, settings.verbosity, settings.http_timeout) == (("tcp:1",), 2, 7)
+        assert settings.server_name == "x"
+
+    def test_awx_own_command_line(self) -> None:
+        settings = parse("-b", "127.0.0.1", "-p", "8051", "--websocket_timeout", "-1")
+        assert (settings.host, settings.port, settings.websocket_timeout) == ("127.0.0.1", 8051, -1)
+
+    def test_no_server_name_empties_it(self) -> None:
+        assert parse("--no-server-name").server_name == ""
+
+    @pytest.mark.parametrize(
+        ("words", "field", "value"),
+        [
+            (["--proxy-headers", "--proxy-headers-h", "X-Real-IP"], "proxy_headers_host", "X-Real-IP"),
+            (["--acc", "-"], "access_log", "-"),  # would also fit --accept-rate
+            (["--ro=/awx"], "root_path", "/awx"),
+            (["--se", "x"], "server_name", "x"),  # would also fit --send-buffer and --secret-file
+            (["--end", "tcp:1"], "endpoints", ("tcp:1",)),
+            (["--websocket_c", "9"], "websocket_connect_timeout", 9),
+        ],
+    )
+    def test_daphne_abbreviations_keep_their_meaning(self, words: list[str], field: str, value: object) -> None:
+        assert getattr(parse(*words), field) == value
+
+    def test_abbreviation_that_daphne_finds_ambiguous_is_refused(self) -> None:
+        assert "ambiguous" in refusal("--websocket-max", "1")
+
+    def test_proxy_header_name_needs_proxy_headers(self) -> None:
+        assert refusal("--proxy-headers-host", "X-Real-IP").startswith("--proxy-headers-host needs --proxy-headers")
+
+
+class TestOwnOptions:
+    def test_several_values_replace_the_default(self) -> None:
+        assert parse("--keep-group", "a-*", "--keep-group", "b").keep_groups == ("a-*", "b")
+
+    def test_every_own_option_is_a_setting(self) -> None:
+        known = set(Settings.__dataclass_fields__) | {"layer"}
+        assert {option.field for option in OWN_OPTIONS} <= known
+
+    def test_numbers_and_seconds(self) -> None:
+        settings = parse("--capacity", "5", "--grace", "0.5", "--max-clients", "7")
+        assert (settings.capacity, settings.grace, settings.max_clients) == (5, 0.5, 7)
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--capacity", "0"],
+            ["--capacity", "many"],
+            ["--threads", "-1"],
+            ["--grace", "-1"],
+            ["--grace", "nan"],
+            ["--grace", "inf"],
+            ["--slow-client", "kill"],
+            ["--log-format", "xml"],
+            ["--port", "65536"],
+            ["--port", "http"],
+            ["--verbosity", "4"],
+            ["--websocket-max-frame-size", "-1"],
+            ["--redis", ""],
+            ["--log-fmt", "%(message"],
+            ["--no-such-option"],
+            ["--port"],
+        ],
+    )
+    def test_wrong_value_is_named(self, words: list[str]) -> None:
+        assert words[0].lstrip("-") in refusal(*words)
+
+
+class TestNotBuilt:
+    @pytest.mark.parametrize("name", NOT_BUILT)
+    def test_option_is_refused_by_name(self, name: str) -> None:
+        assert f"{name} is not built yet" in refusal(name)
+        assert f"{name} is not built yet" in refusal(name, "value")
+
+    @pytest.mark.parametrize("name", [*NOT_BUILT, "--secret"])
+    def test_variable_is_refused_by_name(self, name: str) -> None:
+        variable = "AWXFAST_" + name[2:].replace("-", "_").upper()
+        assert variable in refusal(**{variable: "x"})
+
+    @pytest.mark.parametrize("layer", ["pubsub", "lists"])
+    def test_layer_is_refused_by_name(self, layer: str) -> None:
+        assert f"{layer} is not built yet" in refusal("--layer", layer)
+
+    def test_layer_core_is_what_there_is(self) -> None:
+        assert parse("--layer", "core") == Settings()
+
+    def test_sharded_layer_is_refused(self) -> None:
+        assert "several --redis" in refusal("--redis", "redis://a", "--redis", "redis://b")
+
+    def test_application_is_refused(self) -> None:
+        assert "awx.asgi:channel_layer" in refusal("-p", "8051", "awx.asgi:channel_layer")
+
+    def test_unknown_command_is_refused(self) -> None:
+        assert "there is no command 'serve'" in refusal("serve")
+
+
+class TestEnvironment:
+    def test_variable_sets_the_option(self) -> None:
+        assert parse(AWXFAST_REDIS="unix:///r.sock", AWXFAST_GRACE="1.5").redis == ("unix:///r.sock",)
+
+    def test_several_values_stand_between_spaces(self) -> None:
+        assert parse(AWXFAST_ORIGIN="https://a  https://b").origins == ("https://a", "https://b")
+
+    def test_command_line_wins(self) -> None:
+        assert parse("--origin", "https://c", AWXFAST_ORIGIN="https://a https://b").origins == ("https://c",)
+
+    def test_empty_variable_counts_as_absent(self) -> None:
+        assert parse(AWXFAST_REDIS="", AWXFAST_SECRET_FILE="") == Settings()
+
+    def test_wrong_value_names_the_variable(self) -> None:
+        assert refusal(AWXFAST_CAPACITY="many").startswith("AWXFAST_CAPACITY: ")
+
+    def test_daphne_options_have_no_variable(self) -> None:
+        assert parse(AWXFAST_PORT="1").port is None
+
+
+class TestHelp:
+    @pytest.mark.parametrize("word", ["--help", "--version", "-h"])
+    def test_it_prints_and_ends_well(self, word: str) -> None:
+        output = io.StringIO()
+        with pytest.raises(SystemExit) as caught, contextlib.redirect_stdout(output):
+            parse_settings([word], {})
+        assert caught.value.code == 0
+        assert "awxfast" in output.getvalue()
+
+    def test_options_that_are_not_built_are_not_shown(self) -> None:
+        output = io.StringIO()
+        with pytest.raises(SystemExit), contextlib.redirect_stdout(output):
+            parse_settings(["--help"], {})
+        assert "--compress" not in output.getvalue()
+        assert "--queue-frames" in output.getvalue()
