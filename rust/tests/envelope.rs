@@ -153,33 +153,50 @@ mod reading {
     }
 
     #[test]
-    fn unknown_keys_of_every_type_are_skipped() {
-        let samples: [&[u8]; 20] = [
-            b"\x07",
-            b"\xe0",
-            b"\xc0",
-            b"\xc2",
-            b"\xcc\x01",
-            b"\xcd\0\x01",
-            b"\xce\0\0\0\x01",
-            b"\xd0\x01",
-            b"\xd3\0\0\0\0\0\0\0\x01",
-            b"\xca\0\0\0\0",
-            b"\xcb\0\0\0\0\0\0\0\0",
+    fn unknown_keys_of_every_fixed_size_are_skipped() {
+        let markers_by_size: [(usize, &[u8]); 9] = [
+            (0, b"\x07\xe0\xc0\xc2"),
+            (1, b"\xcc\xd0"),
+            (2, b"\xcd\xd1\xd4"),
+            (3, b"\xd5"),
+            (4, b"\xce\xd2\xca"),
+            (5, b"\xd6"),
+            (8, b"\xcf\xd3\xcb"),
+            (9, b"\xd7"),
+            (17, b"\xd8"),
+        ];
+        for (size, markers) in markers_by_size {
+            for marker in markers {
+                assert_skipped(&[&[*marker][..], &vec![0xff; size]].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_keys_of_every_form_of_length_are_skipped() {
+        let samples: [&[u8]; 13] = [
             b"\xc4\x01\xff",
             b"\xc5\0\x01\xff",
             b"\xc6\0\0\0\x01\xff",
-            b"\xd4\x01\xff",
             b"\xc7\x01\x05\xff",
+            b"\xc8\0\x01\x05\xff",
+            b"\xc9\0\0\0\x01\x05\xff",
             b"\xd9\x01x",
+            b"\xda\0\x01x",
+            b"\xdb\0\0\0\x01x",
             b"\x92\x01\x81\x01\x02",
             b"\xdc\0\x01\x01",
+            b"\xde\0\x01\x01\x02",
             b"\xdf\0\0\0\x01\x01\x02",
         ];
         for sample in samples {
-            let body = event_with("other", Value::Raw(sample.to_vec()));
-            assert_eq!(reason(&body), None, "{sample:02x?}");
+            assert_skipped(sample);
         }
+    }
+
+    fn assert_skipped(value: &[u8]) {
+        let body = event_with("other", Value::Raw(value.to_vec()));
+        assert_eq!(reason(&body), None, "{value:02x?}");
     }
 }
 
