@@ -3,6 +3,7 @@
     AwxfastError
      +-- ConfigurationError     a wrong option, value or file: exit code 2
      +-- StartError             all else that keeps the server from starting: exit code 1
+     +-- AccessUnavailable      who decides about rights can't be asked; worth another try
      +-- RedisError             Redis is away or answers something else
           +-- RedisUnavailable  not reached, or the connection broke; worth another try
           +-- RedisReplyError   Redis answered with an error; `.code` is its first word
@@ -23,6 +24,10 @@ class ConfigurationError(AwxfastError):
 
 class StartError(AwxfastError):
     """The server can't start: a port in use, no Redis server to run, a descriptor limit."""
+
+
+class AccessUnavailable(AwxfastError):
+    """The API that knows users and rights can't be asked, or answers something else."""
 
 
 class RedisError(AwxfastError):

@@ -84,5 +84,8 @@ class Settings:
     @classmethod
     def from_values(cls, given: Mapping[str, Any]) -> "Settings":
         """Settings by name; what is not given has its default, and lists become tuples."""
-        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        values: dict[str, Any] = dict(given)
+        for name, value in given.items():
+            if isinstance(value, list):
+                values[name] = tuple(value)
         return cls(**values)

@@ -128,8 +128,8 @@ impl Client {
     /// A PING or PONG that goes next.
     pub fn push_control(&mut self, ping: bool, frame: Vec<u8>) {
         match (self.ending, ping) {
-            (Ending::Open, true) => self.outbox.set_ping(frame),
-            (Ending::Open, false) => self.outbox.set_pong(frame),
+            (Ending::Open, true) => self.outbox.control().set_ping(frame),
+            (Ending::Open, false) => self.outbox.control().set_pong(frame),
             _ => {}
         }
     }
@@ -141,7 +141,7 @@ impl Client {
         }
         if self.ending == Ending::Open {
             self.ending = Ending::Closing;
-            self.outbox.set_close(frame);
+            self.outbox.control().set_close(frame);
         }
     }
 

@@ -4,7 +4,6 @@
 //! same order: an event published after a subscription's reply was queued comes after that reply.
 
 use std::io;
-use std::ops::Range as Span;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,15 +13,17 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::batch::Batch;
+use crate::command::{Backlog, Closing, Command, Run, Subscription};
 use crate::envelope;
 use crate::error::Reject;
 use crate::frame;
 use crate::ledger::{Events, Gaps};
 use crate::mailbox::{Notice, Notices};
-use crate::outbox::{Bounds, Class};
-use crate::registry::{ClientId, GroupId, Registry};
-use crate::shard::{self, Backlog, Closing, Command, Limits, Run, Shard, Shared, Subscription, Tally};
-use crate::slab::{self, Account, SLAB_BYTES, Slab, SlabWriter};
+use crate::outbox::Bounds;
+use crate::registry::{ClientId, Registry};
+use crate::shard::{self, Limits, Shard, Shared, Tally};
+use crate::slab::{self, Account, Slab};
 
 /// The type of message that is delivered: its `text` is what browsers get (awx-wire.md, section 4).
 const EVENT_TYPE: &str = "internal.message";
@@ -221,8 +222,8 @@ impl Fanout {
         for entry in entries {
             self.receive(entry, &mut state, &mut batch);
         }
-        state.encodings += batch.events.len() as u64;
-        for (slab, runs) in self.encode(&batch, &state.registry) {
+        state.encodings += batch.len() as u64;
+        for (slab, runs) in batch.encode(&state.registry, &self.account) {
             self.send_frames(&slab, &runs, &state.registry);
         }
     }
@@ -232,14 +233,11 @@ impl Fanout {
         match self.decode(entry.member) {
             Err(reason) => state.events.rejected[reason.index()] += 1,
             Ok((text, channels)) => {
-                let first = batch.groups.len();
-                batch.groups.extend(channels.iter().filter_map(|channel| state.registry.resolve(channel)));
-                if batch.groups.len() == first {
-                    state.events.no_subscriber += 1;
-                } else {
+                let groups = channels.iter().filter_map(|channel| state.registry.resolve(channel));
+                if batch.push(text, entry.score, groups) {
                     state.events.routed += 1;
-                    let groups = first..batch.groups.len();
-                    batch.events.push(Event { text, score: entry.score, groups });
+                } else {
+                    state.events.no_subscriber += 1;
                 }
             }
         }
@@ -255,27 +253,6 @@ impl Fanout {
             return Err(Reject::UnknownType);
         }
         Ok((envelope.text?, envelope.channels))
-    }
-
-    /// Writes the frames of a batch into slabs, each allocated once in its size.
-    fn encode(&self, batch: &Batch<'_>, registry: &Registry) -> Vec<(Arc<Slab>, Arc<[Run]>)> {
-        let mut slabs = Vec::new();
-        let mut events = batch.events.as_slice();
-        while !events.is_empty() {
-            let (count, bytes) = fill(events);
-            let (these, rest) = events.split_at(count);
-            let mut writer = SlabWriter::with_capacity(count, bytes, &self.account);
-            let mut runs = Vec::new();
-            for (index, event) in (0u32..).zip(these) {
-                writer.push_event(event.text.as_bytes(), event.score);
-                for &group in &batch.groups[event.groups.clone()] {
-                    extend_runs(&mut runs, group, index, registry);
-                }
-            }
-            slabs.push((writer.finish(), runs.into()));
-            events = rest;
-        }
-        slabs
     }
 
     fn send_frames(&self, slab: &Arc<Slab>, runs: &Arc<[Run]>, registry: &Registry) {
@@ -371,41 +348,5 @@ impl Fanout {
 impl Drop for Fanout {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-struct Event<'a> {
-    text: &'a str,
-    score: f64,
-    groups: Span<usize>,
-}
-
-#[derive(Default)]
-struct Batch<'a> {
-    events: Vec<Event<'a>>,
-    groups: Vec<GroupId>,
-}
-
-/// How many events fit into one slab, and their bytes; at least one.
-fn fill(events: &[Event<'_>]) -> (usize, usize) {
-    let mut bytes = 0;
-    for (count, event) in events.iter().enumerate() {
-        let more = frame::text_frame_len(event.text.len());
-        if count > 0 && bytes + more > SLAB_BYTES {
-            return (count, bytes);
-        }
-        bytes += more;
-    }
-    (events.len(), bytes)
-}
-
-/// Adds frame `index` for a group: to the last run if that is the group's and adjoins, else as a run of its own.
-fn extend_runs(runs: &mut Vec<Run>, group: GroupId, index: u32, registry: &Registry) {
-    match runs.last_mut() {
-        Some(run) if run.group == group && run.to == index => run.to += 1,
-        _ => {
-            let class = if registry.is_status(group) { Class::Status } else { Class::Event };
-            runs.push(Run { group, class, from: index, to: index + 1 });
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! The event path of awxfast.
 //!
 //! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455).
-//! Who gets what: [`registry`] -> [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue) ->
-//! [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting. Only `py` knows Python.
+//! Who gets what: [`registry`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
+//! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting. Only `py` knows Python.
 
+pub mod batch;
 pub mod client;
+pub mod command;
 pub mod envelope;
 pub mod error;
 pub mod fanout;

@@ -4,12 +4,16 @@
 //! A frame begun is never shed. The queue is kept as two lines, events and all else, that are merged by arrival when
 //! written: the oldest event is then always at the head of its line, however many status frames stand before it.
 
-use std::collections::VecDeque;
+mod control;
+mod lines;
+
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use crate::ledger::{Frames, Shed};
-use crate::slab::{Range, Slab};
+use crate::slab::Range;
+use control::Control;
+use lines::{Item, Lines};
 
 /// The most bytes of one write: below it coalescing costs throughput, above it the cache.
 pub const WRITE_BYTES: usize = 128 * 1024;
@@ -65,13 +69,6 @@ pub enum Progress {
     Wrote,
 }
 
-#[derive(Debug)]
-struct Item {
-    range: Range,
-    arrival: u64,
-    class: Class,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Load {
     frames: usize,
@@ -85,25 +82,14 @@ enum Goal {
     Bytes(usize),
 }
 
-/// Control frames, which go ahead of queued frames; kept apart since most clients have none.
-#[derive(Debug, Default)]
-struct Control {
-    begun: Vec<u8>,
-    ping: Option<Vec<u8>>,
-    pong: Option<Vec<u8>>,
-    close: Option<Vec<u8>>,
-}
-
 /// One client's queue.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    events: VecDeque<Item>,
-    kept: VecDeque<Item>,
-    arrivals: u64,
+    lines: Lines,
     /// Bytes already written of the frame at the head.
     begun: usize,
     load: [Load; 3],
-    control: Option<Box<Control>>,
+    control: Control,
 }
 
 impl Outbox {
@@ -128,13 +114,13 @@ impl Outbox {
     /// Nothing waits, no control frame either.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.kept.is_empty() && self.control.is_none()
+        self.lines.is_empty() && self.control.is_empty()
     }
 
     /// When the oldest waiting frame was made.
     #[must_use]
     pub fn oldest(&self) -> Option<Instant> {
-        self.head().map(|item| item.range.slab.born())
+        self.lines.head().map(|item| item.range.slab.born())
     }
 
     /// Queues frames, and sheds the oldest of their class past its bound. Counts both.
@@ -164,22 +150,7 @@ impl Outbox {
         let load = &mut self.load[class as usize];
         load.frames += range.frames();
         load.bytes += range.bytes();
-        let (line, other) = match class {
-            Class::Event => (&mut self.events, &self.kept),
-            Class::Status | Class::Reply => (&mut self.kept, &self.events),
-        };
-        if let Some(last) = line.back_mut() {
-            let adjoins = std::ptr::eq(&raw const *last.range.slab, &raw const *range.slab)
-                && last.range.to == range.from
-                && last.class == class;
-            // Nothing overtakes: a frame of the other line that came in between keeps its place.
-            if adjoins && other.back().is_none_or(|item| item.arrival < last.arrival) {
-                last.range.to = range.to;
-                return;
-            }
-        }
-        self.arrivals += 1;
-        line.push_back(Item { range, arrival: self.arrivals, class });
+        self.lines.append(class, range);
     }
 
     fn shed_past(&mut self, class: Class, bounds: Bounds, counts: &mut Frames) {
@@ -203,7 +174,7 @@ impl Outbox {
     /// Sheds from the oldest item of a class until the goal is reached or the item is gone; how many frames.
     fn shed_oldest(&mut self, class: Class, goal: Goal) -> usize {
         let Some(position) = self.oldest_sheddable(class) else { return 0 };
-        let line = self.line(class);
+        let line = self.lines.of(class);
         let range = &mut line[position].range;
         let wanted = match goal {
             Goal::Frames(frames) => u32::try_from(frames).unwrap_or(u32::MAX),
@@ -222,12 +193,12 @@ impl Outbox {
 
     /// Where the oldest item of a class stands in its line; a frame begun is split off first, and stays.
     fn oldest_sheddable(&mut self, class: Class) -> Option<usize> {
-        let begun_here = self.begun > 0 && self.head().is_some_and(|item| item.class == class);
-        let line = self.line(class);
+        let begun_here = self.begun > 0 && self.lines.head().is_some_and(|item| item.class == class);
         if begun_here {
-            split_first_frame(line);
+            self.lines.split_first_frame(class);
         }
         let skip = usize::from(begun_here);
+        let line = self.lines.of(class);
         line.iter().skip(skip).position(|item| item.class == class).map(|position| position + skip)
     }
 
@@ -236,7 +207,7 @@ impl Outbox {
         let classes: &[Class] = if status { &[Class::Event, Class::Status] } else { &[Class::Event] };
         for &class in classes {
             while let Some(position) = self.oldest_sheddable(class) {
-                if self.line(class)[position].range.slab.born() >= cutoff {
+                if self.lines.of(class)[position].range.slab.born() >= cutoff {
                     break;
                 }
                 let shed = self.shed_oldest(class, Goal::Frames(usize::MAX));
@@ -249,8 +220,7 @@ impl Outbox {
     pub fn clear(&mut self, keep_begun: bool) -> usize {
         let before = self.frames();
         let kept = if keep_begun && self.begun > 0 { self.take_begun() } else { None };
-        self.events.clear();
-        self.kept.clear();
+        self.lines.clear();
         self.load = [Load::default(); 3];
         match kept {
             Some(item) => self.append(item.class, item.range),
@@ -260,25 +230,14 @@ impl Outbox {
     }
 
     fn take_begun(&mut self) -> Option<Item> {
-        let class = self.head()?.class;
-        let line = self.line(class);
-        split_first_frame(line);
-        line.pop_front()
+        let class = self.lines.head()?.class;
+        self.lines.split_first_frame(class);
+        self.lines.of(class).pop_front()
     }
 
-    /// A PING that goes next; one that waits already is replaced.
-    pub fn set_ping(&mut self, frame: Vec<u8>) {
-        self.control.get_or_insert_default().ping = Some(frame);
-    }
-
-    /// A PONG that goes next; one that waits already is replaced.
-    pub fn set_pong(&mut self, frame: Vec<u8>) {
-        self.control.get_or_insert_default().pong = Some(frame);
-    }
-
-    /// A CLOSE that goes after everything else.
-    pub fn set_close(&mut self, frame: Vec<u8>) {
-        self.control.get_or_insert_default().close = Some(frame);
+    /// Control frames: PING and PONG go next, CLOSE last.
+    pub fn control(&mut self) -> &mut Control {
+        &mut self.control
     }
 
     /// Writes once, as much as one write takes, and counts the frames whose last byte is gone.
@@ -287,7 +246,9 @@ impl Outbox {
     ///
     /// The sink's, but for `WouldBlock`, which is `Progress::Blocked`.
     pub fn write(&mut self, sink: &mut impl Sink, counts: &mut Frames) -> io::Result<Progress> {
-        self.begin_control();
+        if self.begun == 0 {
+            self.control.begin(self.lines.is_empty());
+        }
         let mut pieces = [IoSlice::new(&[]); WRITE_PIECES];
         let (used, offered) = self.gather(&mut pieces);
         if used == 0 {
@@ -304,34 +265,18 @@ impl Outbox {
         }
     }
 
-    /// Chooses the control frames that go next, which may not stand inside a frame begun.
-    fn begin_control(&mut self) {
-        let idle = self.events.is_empty() && self.kept.is_empty();
-        let between_frames = self.begun == 0;
-        let Some(control) = self.control.as_mut() else { return };
-        if control.begun.is_empty() && between_frames {
-            control.begun = control.pong.take().unwrap_or_default();
-            control.begun.extend(control.ping.take().unwrap_or_default());
-            if control.begun.is_empty() && idle {
-                control.begun = control.close.take().unwrap_or_default();
-            }
-        }
-    }
-
     fn gather<'a>(&'a self, pieces: &mut [IoSlice<'a>; WRITE_PIECES]) -> (usize, usize) {
         let mut gathered = Gathered { pieces, used: 0, bytes: 0 };
-        if let Some(control) = &self.control {
-            if !control.begun.is_empty() {
-                gathered.add(&control.begun);
-            } else if self.begun > 0 && (control.ping.is_some() || control.pong.is_some()) {
-                if let Some(item) = self.head() {
-                    gathered.add(&item.range.slab.slice(item.range.from, item.range.from + 1)[self.begun..]);
-                }
-                return (gathered.used, gathered.bytes);
-            }
+        if !self.control.begun().is_empty() {
+            gathered.add(self.control.begun());
         }
         let mut begun = self.begun;
-        for item in self.in_order() {
+        for item in self.lines.in_order() {
+            if begun > 0 && self.control.is_urgent() {
+                // The rest of the frame alone, so that the control frame is next.
+                gathered.add(&item.range.slab.slice(item.range.from, item.range.from + 1)[begun..]);
+                break;
+            }
             if gathered.is_full() {
                 break;
             }
@@ -339,31 +284,6 @@ impl Outbox {
             begun = 0;
         }
         (gathered.used, gathered.bytes)
-    }
-
-    fn in_order(&self) -> impl Iterator<Item = &Item> {
-        let mut events = self.events.iter().peekable();
-        let mut kept = self.kept.iter().peekable();
-        std::iter::from_fn(move || match (events.peek(), kept.peek()) {
-            (Some(event), Some(other)) if other.arrival < event.arrival => kept.next(),
-            (Some(_), _) => events.next(),
-            (None, _) => kept.next(),
-        })
-    }
-
-    fn head(&self) -> Option<&Item> {
-        match (self.events.front(), self.kept.front()) {
-            (Some(event), Some(other)) if other.arrival < event.arrival => Some(other),
-            (Some(event), _) => Some(event),
-            (None, other) => other,
-        }
-    }
-
-    fn line(&mut self, class: Class) -> &mut VecDeque<Item> {
-        match class {
-            Class::Event => &mut self.events,
-            Class::Status | Class::Reply => &mut self.kept,
-        }
     }
 
     fn unload(&mut self, class: Class, range: &Range) {
@@ -374,26 +294,16 @@ impl Outbox {
 
     /// Forgets the first `taken` bytes of what `gather` offered.
     fn advance(&mut self, mut taken: usize, counts: &mut Frames) {
-        taken -= self.advance_control(taken);
+        taken -= self.control.advance(taken);
         while taken > 0 {
-            let Some(class) = self.head().map(|item| item.class) else { return };
+            let Some(class) = self.lines.head().map(|item| item.class) else { return };
             taken -= self.advance_item(class, taken, counts);
         }
     }
 
-    fn advance_control(&mut self, taken: usize) -> usize {
-        let Some(control) = self.control.as_mut() else { return 0 };
-        let gone = taken.min(control.begun.len());
-        control.begun.drain(..gone);
-        if control.begun.is_empty() && control.ping.is_none() && control.pong.is_none() && control.close.is_none() {
-            self.control = None;
-        }
-        gone
-    }
-
     fn advance_item(&mut self, class: Class, taken: usize, counts: &mut Frames) -> usize {
         let begun = self.begun;
-        let line = self.line(class);
+        let line = self.lines.of(class);
         let Some(item) = line.front_mut() else { return taken };
         let start = item.range.slab.start(item.range.from);
         let left = item.range.bytes() - begun;
@@ -416,22 +326,7 @@ impl Outbox {
 
     /// Returns memory that a burst left behind; called when the queue has run empty.
     pub fn shrink(&mut self) {
-        if self.events.is_empty() && self.events.capacity() > 16 {
-            self.events = VecDeque::new();
-        }
-        if self.kept.is_empty() && self.kept.capacity() > 4 {
-            self.kept = VecDeque::new();
-        }
-    }
-}
-
-fn split_first_frame(line: &mut VecDeque<Item>) {
-    let Some(first) = line.front_mut() else { return };
-    if first.range.frames() > 1 {
-        let (slab, from) = (first.range.slab.clone(), first.range.from);
-        let (arrival, class) = (first.arrival, first.class);
-        first.range.from += 1;
-        line.push_front(Item { range: Range { slab, from, to: from + 1 }, arrival, class });
+        self.lines.shrink();
     }
 }
 
@@ -450,14 +345,5 @@ impl<'a> Gathered<'_, 'a> {
         self.pieces[self.used] = IoSlice::new(piece);
         self.used += 1;
         self.bytes += piece.len();
-    }
-}
-
-/// So that a test can ask which slabs a queue still holds.
-impl Outbox {
-    /// Whether any of the slab's frames wait here.
-    #[must_use]
-    pub fn holds(&self, slab: &Slab) -> bool {
-        self.in_order().any(|item| std::ptr::eq(&raw const *item.range.slab, slab))
     }
 }

@@ -9,7 +9,6 @@ use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -17,6 +16,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use crate::client::{Client, Flushed};
+use crate::command::{Backlog, Closing, Command, Run, Subscription};
 use crate::frame;
 use crate::ledger::{Ages, Frames};
 use crate::mailbox::{Inbox, Notice, Notices};
@@ -24,79 +24,6 @@ use crate::outbox::{Bounds, Class};
 use crate::pace::Pace;
 use crate::registry::{ClientId, GroupId};
 use crate::slab::{Account, Range, Slab};
-
-/// Consecutive frames of a slab that belong to one group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Whose frames they are.
-    pub group: GroupId,
-    /// How they are shed.
-    pub class: Class,
-    /// The first frame.
-    pub from: u32,
-    /// One past the last frame.
-    pub to: u32,
-}
-
-/// What a shard is told to do.
-#[derive(Debug)]
-pub enum Command {
-    /// A new client and the duplicate of its descriptor.
-    Attach(ClientId, OwnedFd),
-    /// A client is gone; it was in these groups.
-    Detach(ClientId, Vec<GroupId>),
-    /// A client's groups change, then it gets the reply.
-    Subscribe(ClientId, Subscription),
-    /// A PING (or PONG) frame.
-    Control(ClientId, Vec<u8>, bool),
-    /// A CLOSE frame.
-    Close(ClientId, Closing),
-    /// Give `Notice::Drained` when no reply waits.
-    AskDrained(ClientId),
-    /// Frames for groups.
-    Publish(Arc<Slab>, Arc<[Run]>),
-    /// Say what waits.
-    Report(mpsc::Sender<Vec<Backlog>>),
-    /// End the thread.
-    Stop,
-}
-
-/// A change of a client's groups.
-#[derive(Debug, Default)]
-pub struct Subscription {
-    /// Groups it joins.
-    pub joined: Vec<GroupId>,
-    /// Groups it leaves.
-    pub left: Vec<GroupId>,
-    /// What it is told, after the change.
-    pub reply: Option<Arc<Slab>>,
-}
-
-/// How a client is closed.
-#[derive(Debug)]
-pub struct Closing {
-    /// The groups it was in.
-    pub left: Vec<GroupId>,
-    /// The CLOSE frame.
-    pub frame: Vec<u8>,
-    /// What waits is lost, but for the frame begun.
-    pub drop: bool,
-}
-
-/// The state of one client's queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Backlog {
-    /// Whose.
-    pub client: ClientId,
-    /// Data frames that wait.
-    pub frames: usize,
-    /// Their bytes.
-    pub bytes: usize,
-    /// Frames shed so far.
-    pub shed: u64,
-    /// The age of the oldest frame that waits, in seconds.
-    pub oldest: f64,
-}
 
 /// What a shard has counted; replaced as a whole after each pass.
 #[derive(Clone, Copy, Debug, Default)]

@@ -164,6 +164,12 @@ impl Range {
         self.slab.start(self.to) - self.slab.start(self.from)
     }
 
+    /// Whether `next` begins where this ends, in the same slab.
+    #[must_use]
+    pub fn adjoins(&self, next: &Range) -> bool {
+        Arc::ptr_eq(&self.slab, &next.slab) && self.to == next.from
+    }
+
     /// The bytes themselves.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {

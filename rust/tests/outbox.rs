@@ -171,9 +171,9 @@ fn control_frames_go_ahead_but_never_inside_a_frame() {
     outbox.push(Class::Event, Range::whole(slab(&["first", "second"])), WIDE, &mut counts);
     let mut sink = Narrow { taken: Vec::new(), room: 3 };
     outbox.write(&mut sink, &mut counts).unwrap();
-    outbox.set_pong(vec![0x8a, 0]);
-    outbox.set_ping(vec![0x89, 0]);
-    outbox.set_close(vec![0x88, 0]);
+    outbox.control().set_pong(vec![0x8a, 0]);
+    outbox.control().set_ping(vec![0x89, 0]);
+    outbox.control().set_close(vec![0x88, 0]);
     sink.room = usize::MAX;
     while !outbox.is_empty() {
         outbox.write(&mut sink, &mut counts).unwrap();
@@ -185,8 +185,8 @@ fn control_frames_go_ahead_but_never_inside_a_frame() {
 #[test]
 fn newer_ping_and_pong_replace_waiting_ones() {
     let (mut outbox, mut counts) = (Outbox::default(), Frames::default());
-    outbox.set_pong(vec![0x8a, 1, 1]);
-    outbox.set_pong(vec![0x8a, 1, 2]);
+    outbox.control().set_pong(vec![0x8a, 1, 1]);
+    outbox.control().set_pong(vec![0x8a, 1, 2]);
     assert_eq!(drain(&mut outbox, &mut counts), [0x8a, 1, 2]);
 }
 
@@ -278,7 +278,7 @@ proptest! {
                     sink.room = room;
                     outbox.write(&mut sink, &mut counts).unwrap();
                 }
-                Step::Ping => outbox.set_ping(vec![0x89, 1, 7]),
+                Step::Ping => outbox.control().set_ping(vec![0x89, 1, 7]),
                 Step::Clear(keep) => {
                     // Without the frame begun only a socket that is closed is left: the stream ends there.
                     if keep || split(&sink.taken).1.is_empty() {

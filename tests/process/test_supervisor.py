@@ -70,10 +70,13 @@ class TestStop:
         watched.supervisor.stop()
         await watched.stop()
 
-    async def test_child_that_outlasts_the_limit_is_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_child_that_outlasts_the_limit_is_ended(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
         watched = Watched(monkeypatch, "send(kind='serving'); time.sleep(600)", stop_limit=0.1)
         await watched.wait_until_serving()
         await watched.stop()
+        assert "did not leave within 0.1 s" in caplog.text
 
 
 class TestDeath:

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Printed for a wrong command line.
 pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
               [--never-read N] [--path P] [--token T] [--connecting N]
-              [--seconds S] [--quiet S] [--warm-up S]
+              [--seconds S] [--quiet S] [--drain S] [--warm-up S]
        wsload rawlimit [--clients N] [--size N] [--batch N] [--seconds S]";
 
 /// What to do, from the command line.
@@ -33,6 +33,8 @@ pub struct Arguments {
     pub limit: Duration,
     /// After the end of stdin: how long nothing must come before the run is taken for over.
     pub quiet: Duration,
+    /// After the end of stdin: the run is over after this time, whatever still comes.
+    pub drain: Duration,
     /// Latencies of events sent within this time of the first one do not count.
     pub warm_up: Duration,
     /// `rawlimit`: payload bytes a frame.
@@ -55,6 +57,7 @@ impl Default for Arguments {
             connecting: 32,
             limit: Duration::from_secs(60),
             quiet: Duration::from_secs(1),
+            drain: Duration::from_secs(5),
             warm_up: Duration::ZERO,
             size: 1024,
             batch: 32,
@@ -70,10 +73,7 @@ impl Arguments {
     /// One line that names the word that is wrong.
     pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut words = words.into_iter();
-        let mut arguments = Self {
-            mode: words.next().unwrap_or_default(),
-            ..Self::default()
-        };
+        let mut arguments = Self { mode: words.next().unwrap_or_default(), ..Self::default() };
         match arguments.mode.as_str() {
             "read" | "idle" => arguments.address = words.next().ok_or("HOST:PORT is missing")?,
             "rawlimit" => {}
@@ -99,6 +99,7 @@ impl Arguments {
             "--batch" => self.batch = number(name, &value)?.max(1),
             "--seconds" => self.limit = seconds(name, &value)?,
             "--quiet" => self.quiet = seconds(name, &value)?,
+            "--drain" => self.drain = seconds(name, &value)?,
             "--warm-up" => self.warm_up = seconds(name, &value)?,
             other => return Err(format!("unknown option {other}")),
         }
@@ -119,8 +120,6 @@ fn number(name: &str, value: &str) -> Result<usize, String> {
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {
-    let seconds: f64 = value
-        .parse()
-        .map_err(|_| format!("{name}: {value:?} is not a number"))?;
+    let seconds: f64 = value.parse().map_err(|_| format!("{name}: {value:?} is not a number"))?;
     Duration::try_from_secs_f64(seconds).map_err(|_| format!("{name}: {value:?} is not a time"))
 }

@@ -31,25 +31,14 @@ pub fn command_to_send(groups: &[&str]) -> Vec<u8> {
     let mut keys: Vec<(&str, Vec<String>)> = Vec::new();
     for group in groups {
         let (key, value) = group.split_once('-').unwrap_or((group, ""));
-        let value = if value.parse::<u64>().is_ok() {
-            value.to_owned()
-        } else {
-            format!("\"{value}\"")
-        };
+        let value = if value.parse::<u64>().is_ok() { value.to_owned() } else { format!("\"{value}\"") };
         match keys.iter_mut().find(|(known, _)| *known == key) {
             Some((_, values)) => values.push(value),
             None => keys.push((key, vec![value])),
         }
     }
-    let keys: Vec<String> = keys
-        .iter()
-        .map(|(key, values)| format!("\"{key}\": [{}]", values.join(", ")))
-        .collect();
-    format!(
-        "{{\"groups\": {{{}}}, \"xrftoken\": \"{CSRF_TOKEN}\"}}",
-        keys.join(", ")
-    )
-    .into_bytes()
+    let keys: Vec<String> = keys.iter().map(|(key, values)| format!("\"{key}\": [{}]", values.join(", "))).collect();
+    format!("{{\"groups\": {{{}}}, \"xrftoken\": \"{CSRF_TOKEN}\"}}", keys.join(", ")).into_bytes()
 }
 
 /// What a connection has learned so far.
@@ -92,12 +81,7 @@ impl Client {
     /// What the operating system says.
     pub fn adopt(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self {
-            stream,
-            response: None,
-            scanner: Scanner::default(),
-            session: Session::default(),
-        })
+        Ok(Self { stream, response: None, scanner: Scanner::default(), session: Session::default() })
     }
 
     /// The socket, for epoll.
@@ -134,12 +118,7 @@ impl Client {
             Err(error) => return Err(error),
         };
         let now = wall_clock();
-        let Self {
-            response,
-            scanner,
-            session,
-            ..
-        } = self;
+        let Self { response, scanner, session, .. } = self;
         let frames = receive_response(response, &buffer[..length], tally)?;
         scanner.scan(frames, |frame| session.receive(&frame, now, tally));
         if !session.to_send.is_empty() {
@@ -155,11 +134,7 @@ fn receive_response<'b>(response: &mut Option<Vec<u8>>, bytes: &'b [u8], tally: 
     let before = head.len();
     head.extend(bytes);
     let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return if head.len() > LONGEST_RESPONSE {
-            Err(refusal(head))
-        } else {
-            Ok(&[])
-        };
+        return if head.len() > LONGEST_RESPONSE { Err(refusal(head)) } else { Ok(&[]) };
     };
     let accepted = head.windows(ANSWER.len()).any(|window| window == ANSWER);
     if !head.starts_with(b"HTTP/1.1 101 ") || !accepted {

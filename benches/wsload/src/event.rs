@@ -44,7 +44,5 @@ fn fraction(text: &[u8]) -> u64 {
 }
 
 fn decimal(digits: &[u8]) -> u64 {
-    digits
-        .iter()
-        .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
+    digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
 }

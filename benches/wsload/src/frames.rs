@@ -37,11 +37,7 @@ pub struct Scanner {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self {
-            held: [0; LONGEST_HEADER + LOOK],
-            held_length: 0,
-            to_skip: 0,
-        }
+        Self { held: [0; LONGEST_HEADER + LOOK], held_length: 0, to_skip: 0 }
     }
 }
 
@@ -50,11 +46,7 @@ impl Scanner {
     pub fn scan(&mut self, bytes: &[u8], mut receive: impl FnMut(Frame<'_>)) {
         let mut rest = self.skip(bytes);
         while !rest.is_empty() {
-            let taken = if self.held_length == 0 {
-                self.take_whole(rest, &mut receive)
-            } else {
-                None
-            };
+            let taken = if self.held_length == 0 { self.take_whole(rest, &mut receive) } else { None };
             rest = match taken {
                 Some(after) => after,
                 None => self.take_split(rest, &mut receive),
@@ -103,15 +95,7 @@ fn first_frame(bytes: &[u8]) -> Option<(Frame<'_>, u64)> {
     let shown = usize::try_from(length).map_or(LOOK, |length| length.min(LOOK));
     let start = bytes.get(header..header + shown)?;
     let plain = first & 0xf0 == 0x80 && second & 0x80 == 0;
-    Some((
-        Frame {
-            opcode: first & 0x0f,
-            plain,
-            length,
-            start,
-        },
-        length.saturating_add(header as u64),
-    ))
+    Some((Frame { opcode: first & 0x0f, plain, length, start }, length.saturating_add(header as u64)))
 }
 
 /// A control or text frame as a client sends it: masked, with a mask of zeros (RFC 6455 section 5.3 allows any).
@@ -121,11 +105,11 @@ pub fn frame_to_send(opcode: u8, payload: &[u8]) -> Vec<u8> {
     match u16::try_from(payload.len()) {
         Ok(length @ 0..=125) => frame.push(0x80 | length.to_be_bytes()[1]),
         Ok(length) => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend(length.to_be_bytes());
         }
         Err(_) => {
-            frame.push(0x80 | 127);
+            frame.push(0xff);
             frame.extend((payload.len() as u64).to_be_bytes());
         }
     }

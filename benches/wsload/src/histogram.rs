@@ -12,11 +12,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            counts: vec![0; bucket(u64::MAX) + 1],
-            total: 0,
-            highest: 0,
-        }
+        Self { counts: vec![0; bucket(u64::MAX) + 1], total: 0, highest: 0 }
     }
 }
 

@@ -18,7 +18,8 @@ const STDIN: u64 = u64::MAX;
 const TURN: Duration = Duration::from_millis(50);
 
 /// Prints the ready line, then the result line. Stdin steers it: `expect N` is the number of event frames after
-/// which the run is over; at its end the run is over once nothing has come for `quiet`, or (`idle`) at once.
+/// which the run is over; at its end the run is over once nothing has come for `quiet`, at the latest after `drain`
+/// (`idle`: at once).
 ///
 /// # Errors
 ///
@@ -28,12 +29,8 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     let (handshakes, subscriptions) = load.prepare(arguments)?;
     println!("{}", ready_line(&load.tally, handshakes, subscriptions));
     load.listen_to_stdin();
-    let quiet = if arguments.mode == "idle" {
-        Duration::ZERO
-    } else {
-        arguments.quiet
-    };
-    load.follow(quiet)?;
+    let drain = if arguments.mode == "idle" { Duration::ZERO } else { arguments.drain };
+    load.follow(arguments.quiet, drain)?;
     println!("{}", load.result());
     Ok(())
 }
@@ -147,13 +144,11 @@ impl Load {
     /// # Errors
     ///
     /// epoll fails.
-    pub fn follow(&mut self, quiet: Duration) -> Result<(), String> {
+    pub fn follow(&mut self, quiet: Duration, drain: Duration) -> Result<(), String> {
         let (mut frames, mut moved) = (0, Instant::now());
         while !self.expired() && self.tally.gone < self.clients.len() as u64 && !self.complete() {
-            if self
-                .stdin_ended
-                .is_some_and(|ended| ended.max(moved).elapsed() >= quiet)
-            {
+            let ended = |ended: Instant| ended.elapsed() >= drain || ended.max(moved).elapsed() >= quiet;
+            if self.stdin_ended.is_some_and(ended) {
                 break;
             }
             self.turn(TURN)?;
@@ -182,11 +177,7 @@ impl Load {
     fn turn(&mut self, timeout: Duration) -> Result<(), String> {
         self.events.clear();
         let timeout = Timespec::try_from(timeout).map_err(|error| error.to_string())?;
-        match epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut self.events),
-            Some(&timeout),
-        ) {
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(format!("epoll: {error}")),
         }
@@ -223,20 +214,13 @@ impl Load {
 }
 
 fn resolve(address: &str) -> Result<SocketAddr, String> {
-    let found = address
-        .to_socket_addrs()
-        .map_err(|error| format!("{address}: {error}"))?;
-    found
-        .into_iter()
-        .next()
-        .ok_or_else(|| format!("{address}: no such address"))
+    let found = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?;
+    found.into_iter().next().ok_or_else(|| format!("{address}: no such address"))
 }
 
 fn groups_of(client: usize, arguments: &Arguments) -> Vec<&str> {
     let count = arguments.groups_each.min(arguments.groups.len());
-    (client..client + count)
-        .map(|number| arguments.groups[number % arguments.groups.len()].as_str())
-        .collect()
+    (client..client + count).map(|number| arguments.groups[number % arguments.groups.len()].as_str()).collect()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a number of clients")]

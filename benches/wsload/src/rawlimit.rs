@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let (begin, cpu_before) = (Instant::now(), thread_cpu());
     let sender = send_in_background(senders, arguments.clone());
-    load.follow(Duration::MAX)?;
+    load.follow(Duration::MAX, Duration::MAX)?;
     let took = begin.elapsed();
     let reader_cpu = thread_cpu() - cpu_before;
     let sender_cpu = sender.join().map_err(|_| "the sender failed")?;
@@ -40,8 +40,7 @@ fn summary(frames: u64, took: Duration, sender_cpu: f64, reader_cpu: f64) -> Str
     let millions = frames as f64 / 1e6;
     let mut line = Object::default();
     line.decimal("frames_per_s", frames as f64 / took.as_secs_f64());
-    line.decimal("sender_cpu_s_per_m", sender_cpu / millions)
-        .decimal("reader_cpu_s_per_m", reader_cpu / millions);
+    line.decimal("sender_cpu_s_per_m", sender_cpu / millions).decimal("reader_cpu_s_per_m", reader_cpu / millions);
     line.decimal("reader_frames_per_cpu_s", frames as f64 / reader_cpu);
     format!("{{\"rawlimit\": {}}}", line.close())
 }
@@ -74,11 +73,7 @@ fn batch_to_send(number: u64, arguments: &Arguments) -> Vec<u8> {
     let now = wall_clock();
     let mut batch = Vec::with_capacity(arguments.batch * (arguments.size + 4));
     for number in number..number + arguments.batch as u64 {
-        let front = format!(
-            r#"{{"stream": 0, "seq": {number}, "t": {}.{:09}, "stdout": ""#,
-            now / NANOS,
-            now % NANOS
-        );
+        let front = format!(r#"{{"stream": 0, "seq": {number}, "t": {}.{:09}, "stdout": ""#, now / NANOS, now % NANOS);
         let size = u16::try_from(arguments.size.clamp(126, 65535)).expect("clamped");
         batch.extend([0x81, 126]);
         batch.extend(size.to_be_bytes());

@@ -21,10 +21,7 @@ pub fn wall_clock() -> u64 {
 
 /// CPU seconds of the calling thread.
 #[must_use]
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "nanoseconds of a bounded run are far below 2^53"
-)]
+#[allow(clippy::cast_precision_loss, reason = "nanoseconds of a bounded run are far below 2^53")]
 pub fn thread_cpu() -> f64 {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
@@ -86,13 +83,9 @@ impl Tally {
 #[must_use]
 pub fn ready_line(tally: &Tally, handshakes_per_second: f64, subscriptions_per_second: f64) -> String {
     let mut line = Object::default();
-    line.number("connected", tally.accepted)
-        .number("subscribed", tally.subscribed)
-        .number("gone", tally.gone);
-    line.decimal("handshakes_per_s", handshakes_per_second)
-        .decimal("subscriptions_per_s", subscriptions_per_second);
-    line.number("errors", tally.errors)
-        .text("failure", tally.first_failure.as_deref());
+    line.number("connected", tally.accepted).number("subscribed", tally.subscribed).number("gone", tally.gone);
+    line.decimal("handshakes_per_s", handshakes_per_second).decimal("subscriptions_per_s", subscriptions_per_second);
+    line.number("errors", tally.errors).text("failure", tally.first_failure.as_deref());
     format!("{{\"ready\": {}}}", line.close())
 }
 
@@ -107,20 +100,14 @@ pub fn result_line<'a>(tally: &Tally, sequences: impl Iterator<Item = &'a Sequen
     }
     let mut line = Object::default();
     line.number("frames", tally.frames).number("bytes", tally.bytes);
-    line.number("lost", sum.lost)
-        .number("reordered", sum.reordered)
-        .number("repeated", sum.repeated);
+    line.number("lost", sum.lost).number("reordered", sum.reordered).number("repeated", sum.repeated);
     line.number("timed", tally.latency.total());
     for (name, nanoseconds) in latencies(&tally.latency) {
         line.number(name, nanoseconds / 1000);
     }
-    line.number("first_frame_ns", tally.first_frame)
-        .number("last_frame_ns", tally.last_frame);
-    line.decimal("cpu_s", cpu)
-        .number("gone", tally.gone)
-        .number("errors", tally.errors);
-    line.number("odd_frames", tally.odd_frames)
-        .text("failure", tally.first_failure.as_deref());
+    line.number("first_frame_ns", tally.first_frame).number("last_frame_ns", tally.last_frame);
+    line.decimal("cpu_s", cpu).number("gone", tally.gone).number("errors", tally.errors);
+    line.number("odd_frames", tally.odd_frames).text("failure", tally.first_failure.as_deref());
     for (code, count) in &tally.closes {
         line.number(&format!("closed_{code}"), *count);
     }
@@ -128,11 +115,7 @@ pub fn result_line<'a>(tally: &Tally, sequences: impl Iterator<Item = &'a Sequen
 }
 
 fn latencies(latency: &Histogram) -> [(&'static str, u64); 3] {
-    [
-        ("p50_us", latency.quantile(500)),
-        ("p99_us", latency.quantile(990)),
-        ("max_us", latency.highest()),
-    ]
+    [("p50_us", latency.quantile(500)), ("p99_us", latency.quantile(990)), ("max_us", latency.highest())]
 }
 
 /// A flat JSON object, written by hand: the only JSON there is here.

@@ -1,5 +1,7 @@
 //! Is anything missing? One client's view of one stream of numbered events.
 
+use std::cmp::Ordering;
+
 /// How far back a late number is still told from a repeated one.
 const WINDOW: u64 = 64;
 
@@ -21,24 +23,20 @@ impl Sequence {
     /// Takes the next number as received.
     #[inline]
     pub fn receive(&mut self, number: u64) {
-        if number == self.next {
-            self.next += 1;
-            self.seen = self.seen << 1 | 1;
-        } else if number > self.next {
-            self.skip_to(number);
-        } else {
-            self.receive_late(self.next - 1 - number);
+        match number.cmp(&self.next) {
+            Ordering::Equal => {
+                self.next += 1;
+                self.seen = self.seen << 1 | 1;
+            }
+            Ordering::Greater => self.skip_to(number),
+            Ordering::Less => self.receive_late(self.next - 1 - number),
         }
     }
 
     fn skip_to(&mut self, number: u64) {
         let gap = number - self.next;
         self.lost += gap;
-        self.seen = if gap + 1 < WINDOW {
-            self.seen << (gap + 1) | 1
-        } else {
-            1
-        };
+        self.seen = if gap + 1 < WINDOW { self.seen << (gap + 1) | 1 } else { 1 };
         self.next = number + 1;
     }
 

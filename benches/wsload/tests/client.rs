@@ -28,20 +28,13 @@ fn client_counts_accept_reply_and_events_behind_one_handshake() {
     let (mut client, mut server) = connect(b"GET / HTTP/1.1\r\n\r\n");
     let mut tally = Tally::default();
     server.write_all(GOOD).unwrap();
-    let texts = [
-        r#"{"accept": true}"#,
-        r#"{"groups_current": []}"#,
-        r#"{"stream": 0, "seq": 1, "t": 1.5}"#,
-    ];
+    let texts = [r#"{"accept": true}"#, r#"{"groups_current": []}"#, r#"{"stream": 0, "seq": 1, "t": 1.5}"#];
     for text in texts {
         server.write_all(&[0x81, u8::try_from(text.len()).unwrap()]).unwrap();
         server.write_all(text.as_bytes()).unwrap();
     }
     receive_until(&mut client, &mut tally, |tally| tally.frames > 0).unwrap();
-    assert_eq!(
-        (tally.handshakes, tally.accepted, tally.subscribed, tally.frames),
-        (1, 1, 1, 1)
-    );
+    assert_eq!((tally.handshakes, tally.accepted, tally.subscribed, tally.frames), (1, 1, 1, 1));
     assert_eq!(client.sequences()[0].lost, 1);
 }
 
@@ -64,18 +57,13 @@ fn refused_handshake_is_an_error_with_its_status_line() {
     let (mut client, mut server) = connect(b"");
     server.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
     let outcome = receive_until(&mut client, &mut Tally::default(), |_| false);
-    assert_eq!(
-        outcome.unwrap_err().to_string(),
-        "handshake refused: HTTP/1.1 403 Forbidden"
-    );
+    assert_eq!(outcome.unwrap_err().to_string(), "handshake refused: HTTP/1.1 403 Forbidden");
 }
 
 #[test]
 fn answer_to_another_key_is_refused() {
     let (mut client, mut server) = connect(b"");
-    server
-        .write_all(b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n")
-        .unwrap();
+    server.write_all(b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n").unwrap();
     assert!(receive_until(&mut client, &mut Tally::default(), |_| false).is_err());
 }
 

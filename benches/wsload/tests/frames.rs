@@ -24,32 +24,17 @@ fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
 fn scan_in_pieces(bytes: &[u8], piece: usize) -> Seen {
     let (mut scanner, mut seen) = (Scanner::default(), Seen::new());
     for part in bytes.chunks(piece) {
-        scanner.scan(
-            part,
-            |Frame {
-                 opcode,
-                 plain,
-                 length,
-                 start,
-             }| seen.push((opcode, plain, length, start.to_vec())),
-        );
+        scanner.scan(part, |Frame { opcode, plain, length, start }| seen.push((opcode, plain, length, start.to_vec())));
     }
     seen
 }
 
 #[test]
 fn every_length_form_is_found_in_pieces_of_any_size() {
-    let payloads: Vec<Vec<u8>> = [0, 1, 125, 126, 127, 1024, 65535, 65536, 3]
-        .map(|length| vec![b'a'; length])
-        .into();
-    let bytes: Vec<u8> = payloads
-        .iter()
-        .flat_map(|payload| server_frame(0x81, payload))
-        .collect();
-    let expected: Seen = payloads
-        .iter()
-        .map(|p| (TEXT, true, p.len() as u64, p[..p.len().min(LOOK)].to_vec()))
-        .collect();
+    let payloads: Vec<Vec<u8>> = [0, 1, 125, 126, 127, 1024, 65535, 65536, 3].map(|length| vec![b'a'; length]).into();
+    let bytes: Vec<u8> = payloads.iter().flat_map(|payload| server_frame(0x81, payload)).collect();
+    let expected: Seen =
+        payloads.iter().map(|p| (TEXT, true, p.len() as u64, p[..p.len().min(LOOK)].to_vec())).collect();
     for piece in [1, 2, 3, 7, 126, 127, 130, 135, 4096, bytes.len()] {
         assert_eq!(scan_in_pieces(&bytes, piece), expected, "pieces of {piece}");
     }
@@ -57,12 +42,7 @@ fn every_length_form_is_found_in_pieces_of_any_size() {
 
 #[test]
 fn control_frame_between_two_texts_is_seen_whole() {
-    let bytes = [
-        server_frame(0x81, &[b'x'; 300]),
-        server_frame(0x89, b"ping me"),
-        server_frame(0x81, b"{}"),
-    ]
-    .concat();
+    let bytes = [server_frame(0x81, &[b'x'; 300]), server_frame(0x89, b"ping me"), server_frame(0x81, b"{}")].concat();
     let seen = scan_in_pieces(&bytes, 50);
     assert_eq!(seen[1], (PING, true, 7, b"ping me".to_vec()));
     assert_eq!(seen.len(), 3);
@@ -87,8 +67,5 @@ fn absurd_length_header_skips_everything_after_it() {
 fn client_frame_is_masked_in_each_length_form() {
     assert_eq!(frame_to_send(TEXT, b"hi"), [0x81, 0x82, 0, 0, 0, 0, b'h', b'i']);
     assert_eq!(frame_to_send(TEXT, &[0; 126])[..8], [0x81, 0xfe, 0, 126, 0, 0, 0, 0]);
-    assert_eq!(
-        frame_to_send(TEXT, &vec![0; 65536])[..10],
-        [0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]
-    );
+    assert_eq!(frame_to_send(TEXT, &vec![0; 65536])[..10], [0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]);
 }

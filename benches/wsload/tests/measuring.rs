@@ -15,34 +15,19 @@ fn follow(numbers: &[u64]) -> (u64, u64, u64) {
 #[test]
 fn event_is_read_from_the_front_of_its_text() {
     let text = br#"{"stream": 3, "seq": 17, "t": 1795561314.123456789, "stdout": "#;
-    assert_eq!(
-        read(text),
-        Some(Event {
-            stream: 3,
-            number: 17,
-            sent: 1_795_561_314_123_456_789
-        })
-    );
+    assert_eq!(read(text), Some(Event { stream: 3, number: 17, sent: 1_795_561_314_123_456_789 }));
 }
 
 #[test]
 fn padded_numbers_and_short_fractions_are_read() {
     let sent = |text: &[u8]| read(text).map(|event| (event.number, event.sent));
-    assert_eq!(
-        sent(br#"{"stream": 0, "seq":        9, "t": 2.5, "#),
-        Some((9, 2_500_000_000))
-    );
+    assert_eq!(sent(br#"{"stream": 0, "seq":        9, "t": 2.5, "#), Some((9, 2_500_000_000)));
     assert_eq!(sent(br#"{"stream": 0, "seq": 9, "t": 2, "#), Some((9, 2_000_000_000)));
 }
 
 #[test]
 fn other_texts_are_no_events() {
-    let others: [&[u8]; 4] = [
-        b"",
-        br#"{"groups_current": []"#,
-        br#"{"stream": x"#,
-        br#"{"stream": 1, "t": 3"#,
-    ];
+    let others: [&[u8]; 4] = [b"", br#"{"groups_current": []"#, br#"{"stream": x"#, br#"{"stream": 1, "t": 3"#];
     assert!(others.iter().all(|text| read(text).is_none()));
 }
 

@@ -80,18 +80,27 @@ class Drain:
         if self._unread_since is not None:  # a Redis that was not running took no events either
             self._unread_since = max(self._unread_since, time.monotonic() - facts.uptime)
         try:
-            pop = self._send_pop(connection)
+            batch = await self._take_waiting(connection)
             self._kept.works()
             while True:
+                pop = await self._publish(connection, batch)
                 reply = await pop
                 self._pop_outstanding = False
-                pop = await self._publish(connection, self._read_batch(reply))
+                batch = self._read_batch(reply)
         except RedisUnavailable:
             if self._pop_outstanding:
                 self._publisher.count_gap("pop_broken", BATCH)
             raise
         finally:
             self._pop_outstanding = False
+
+    async def _take_waiting(self, connection: RedisConnection) -> Batch:
+        """A pop that does not block, so that its answer soon proves the connection good."""
+        self._count_expired()
+        self._pop_outstanding = True
+        waiting = await connection.command("ZPOPMIN", self._queue, BATCH)
+        self._pop_outstanding = False
+        return _pairs(waiting)
 
     async def _publish(self, connection: RedisConnection, batch: Batch) -> asyncio.Future[Any]:
         """Hands a batch on and sends the next pop: before, so that Redis works meanwhile, or later if it must."""
@@ -100,9 +109,10 @@ class Drain:
         now = self._unread_since = time.monotonic()
         pause = self._pace.pause_after(len(batch), len(batch) >= BATCH, now)
         if not pause and not self._publisher.busy():
-            pop = self._send_pop(connection)
-            self._hand_on(batch)
-            return pop
+            try:
+                return self._send_pop(connection)
+            finally:
+                self._hand_on(batch)  # also when the connection has just broken
         self._hand_on(batch)
         if pause:
             await asyncio.sleep(pause - (time.monotonic() - now))
@@ -139,9 +149,7 @@ class Drain:
         for part in (first, rest):
             if isinstance(part, RedisReplyError):
                 raise part
-        batch = [[first[1], first[2]]] if first else []
-        batch.extend([rest[i], rest[i + 1]] for i in range(0, len(rest), 2))
-        return batch
+        return [[first[1], first[2]], *_pairs(rest)] if first else _pairs(rest)
 
     def _count_expired(self) -> None:
         """After more than `expiry` seconds without a pop, producers trim the queue's head (their step 4)."""
@@ -149,3 +157,8 @@ class Drain:
         if self._unread_since is not None and now - self._unread_since > self._expiry:
             self._publisher.count_gap("expired", most_events_in(now - self._unread_since - self._expiry))
             self._unread_since = now
+
+
+def _pairs(flat: list[Any]) -> Batch:
+    """What RESP2 gives as member, score, member, score."""
+    return [[flat[i], flat[i + 1]] for i in range(0, len(flat), 2)]

@@ -114,7 +114,7 @@ class PrivateRedis:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509  main has one thread
+                preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509  main has one thread
             )
         except OSError as error:
             raise StartError(f"{server} does not start: {error.strerror}") from error
@@ -143,11 +143,11 @@ class PrivateRedis:
         return "it said nothing"
 
 
-def _dying_with(parent: int) -> Callable[[], None]:
-    """What the child does before it becomes the server: asks the kernel for death when `parent` dies.
+def dying_with(parent: int) -> Callable[[], None]:
+    """What a forked process does before it becomes another program: asks the kernel for death when `parent` dies.
 
-    Sound because main has one thread: none other can hold a lock at the fork, and the signal comes when the *thread*
-    that forked ends (prctl(2)). The library is loaded before the fork.
+    Sound because `parent` has one thread: none other can hold a lock at the fork, and the signal comes when the
+    *thread* that forked ends (prctl(2)). The library is loaded before the fork.
     """
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 

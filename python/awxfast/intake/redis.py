@@ -29,6 +29,13 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
 """First words of answers to AUTH, SELECT and PING after which another try with the same URL is vain."""
 
+_WORDS = {
+    errno.ENOENT: "no such socket (is Redis running?)",
+    errno.EACCES: "no permission to open the socket",
+    errno.ECONNREFUSED: "connection refused (is Redis running?)",
+    errno.ECONNRESET: "it closed the connection",
+}
+
 
 class _Expected:
     """The replies that one write waits for."""
@@ -234,10 +241,6 @@ def _in_words(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
         number = int(first[1])  # a name with several addresses: asyncio joins their errors into one text
-    if number == errno.ENOENT:
-        return "no such socket (is Redis running?)"
-    if number == errno.EACCES:
-        return "no permission to open the socket"
-    if number == errno.ECONNREFUSED:
-        return "connection refused (is Redis running?)"
-    return os.strerror(number) if number else str(error) or type(error).__name__
+    if number is None:
+        return str(error) or type(error).__name__
+    return _WORDS.get(number) or os.strerror(number)

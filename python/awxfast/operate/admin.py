@@ -3,23 +3,25 @@
 An ASGI application; no credentials and no writes, so it is only ever served on loopback or a private socket.
 """
 
+import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, MutableMapping
+import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import orjson
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from awxfast.operate.figures import Figures
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from awxfast.sessions.handshakes import Handshakes
+from awxfast.sessions.http import HttpService
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+MAX_HEAD = 16_384
+HEAD_TIMEOUT = 10.0
 STATUS_PAGE = Path(__file__).with_name("status_page.html")
 
 
@@ -47,12 +49,12 @@ class Admin:
             "/clients": self._clients,
         }
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """The ASGI entry; anything but HTTP is not for this listener."""
         if scope["type"] == "http":
             await send_answer(self._find_answer(scope), scope["method"], send)
 
-    def _find_answer(self, scope: Message) -> Answer:
+    def _find_answer(self, scope: HTTPScope) -> Answer:
         page = self._pages.get(scope["path"])
         if page is None:
             return Answer(404, TEXT, f"no such page; there are {' '.join(self._pages)}\n".encode())
@@ -76,7 +78,29 @@ class Admin:
         return Answer(200, HTML, STATUS_PAGE.read_bytes())
 
 
-async def send_answer(answer: Answer, method: str, send: Send) -> None:
+class AdminListener:
+    """Serves `Admin` on one listening socket."""
+
+    def __init__(self, server: asyncio.Server, service: HttpService) -> None:
+        self._server = server
+        self._service = service
+
+    @classmethod
+    async def start(cls, figures: Figures, sock: socket.socket) -> "AdminListener":
+        """Answers from now on. Its requests don't count as the relay's handshakes."""
+        service = HttpService(Admin(figures), Handshakes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT)
+        loop = asyncio.get_running_loop()
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        return cls(await create(service, sock=sock), service)
+
+    async def stop(self) -> None:
+        """Closes the listener and its connections."""
+        self._server.close()
+        self._service.close()
+        await self._server.wait_closed()
+
+
+async def send_answer(answer: Answer, method: str, send: ASGISendCallable) -> None:
     """Sends one response; nothing of it may be kept by a browser or a proxy."""
     headers = [
         (b"content-type", answer.content_type.encode()),
@@ -86,5 +110,6 @@ async def send_answer(answer: Answer, method: str, send: Send) -> None:
     ]
     if answer.status == 405:
         headers.append((b"allow", b"GET, HEAD"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+    body = b"" if method == "HEAD" else answer.body
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -4,13 +4,14 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.options import OptionParser
 from awxfast.settings import Settings
 
 TIMEOUT = 5.0
+Page = TypeVar("Page")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -34,26 +35,28 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(words)
     address = options.admin or environ.get("AWXFAST_ADMIN") or Settings().admin
-    figures = {**read_page(address, "/ledger"), "slow_clients": read_page(address, "/clients")}
+    figures = {**read_page(address, "/ledger", dict), "slow_clients": read_page(address, "/clients", list)}
     print(json.dumps(figures, indent=1) if options.json else "\n".join(format_table(figures)))
     return 0
 
 
-def read_page(address: str, path: str) -> Any:
-    """One page of the admin listener, decoded from JSON."""
+def read_page(address: str, path: str, kind: type[Page]) -> Page:
+    """One page of the admin listener, which has to be JSON of this kind."""
     connection = open_connection(address)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        if response.status != 200:
-            raise StartError(f"{address} answers {response.status} to {path}; is it awxfast's --admin address?")
-        return json.loads(response.read())
+        page = json.loads(response.read()) if response.status == 200 else None
     except (OSError, http.client.HTTPException) as error:
-        raise StartError(f"no answer at {address} ({error}); give the server's --admin address") from error
-    except ValueError as error:
-        raise StartError(f"{address} is not awxfast's admin listener; give the server's --admin address") from error
+        reason = " ".join(str(error).split())
+        raise StartError(f"no answer at {address} ({reason}); give the server's --admin address") from error
+    except ValueError:
+        page = None
     finally:
         connection.close()
+    if not isinstance(page, kind):
+        raise StartError(f"{address} is not awxfast's admin listener; give the server's --admin address")
+    return page
 
 
 def open_connection(address: str) -> http.client.HTTPConnection:

@@ -51,7 +51,7 @@ async def run_child(sock: socket.socket) -> int:
         return 1
     control = Control(channel)
     try:
-        await serve(start, control)
+        await run_rooms(start, control)
     except Exception as error:
         logger.debug("what led to the failure", exc_info=True)
         text = str(error) if isinstance(error, AwxfastError) else f"unexpected {type(error).__name__}: {error}"
@@ -59,7 +59,7 @@ async def run_child(sock: socket.socket) -> int:
     return 0
 
 
-async def serve(start: dict[str, Any], control: "Control") -> None:
+async def run_rooms(start: dict[str, Any], control: "Control") -> None:
     """Sets the process up and runs the application's rooms."""
     settings = Settings.from_json(start["settings"])
     configure_log(settings)
@@ -67,11 +67,11 @@ async def serve(start: dict[str, Any], control: "Control") -> None:
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors))
-    from awxfast import app  # a room that can't be imported is reported to main like any other failure
+    from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
 
     sockets = [socket.socket(fileno=number) for number in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
-    await app.serve(settings, sockets, admin, control)
+    await serve(settings, sockets, admin, control)
 
 
 class Control:

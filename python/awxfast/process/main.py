@@ -33,7 +33,8 @@ def run(settings: Settings) -> int:
     configure_log(settings)
     endpoints = list_endpoints(settings)
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
-    with contextlib.ExitStack() as resources:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop runs, both stop what has begun
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as resources:
         listeners = [enter_listener(resources, open_listener(endpoint)) for endpoint in endpoints]
         refuse_open_to_strangers(settings, listeners)
         admin = open_admin(settings.admin)

@@ -82,7 +82,7 @@ class Supervisor:
             return
         self._stopping.set()
         self._send("stop")
-        asyncio.get_running_loop().call_later(self._stop_limit, self._kill)
+        asyncio.get_running_loop().call_later(self._stop_limit, self._end_late_child)
 
     def reload_files(self) -> None:
         """Asks the child to read its files again and to reopen its logs."""
@@ -100,6 +100,10 @@ class Supervisor:
     def _send(self, kind: str) -> None:
         if self._channel is not None:
             self._channel.send(kind)
+
+    def _end_late_child(self) -> None:
+        logger.warning("The serving process did not leave within %.1f s and is ended", self._stop_limit)
+        self._kill()
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

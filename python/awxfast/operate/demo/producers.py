@@ -42,11 +42,11 @@ def build_layer(url: str) -> Layer:
 
 
 class Producers:
-    """Sends the jobs' events in turn at a steady rate, and counts what it sent."""
+    """Sends the jobs' events, all of them together at a steady rate, and counts what it sent."""
 
     def __init__(self, layer: Layer, rate: float, jobs: Sequence[int]) -> None:
         self._layer = layer
-        self._rate = rate
+        self._rate = rate / len(jobs)
         self._jobs = [MadeUpJob(job) for job in jobs]
         self._stopped = False
         self.sent: Counter[str] = Counter()
@@ -56,17 +56,20 @@ class Producers:
         self._stopped = True
 
     async def run(self) -> None:
-        """Until `stop`; what can't be sent within a second is not made up for later."""
-        for job in self._jobs:
-            await self._send(STATUS_GROUP, job.status("running"))
-        due, turn, last = 0.0, 0, time.monotonic()
+        """Until `stop`."""
+        await asyncio.gather(*(self._run_job(job) for job in self._jobs))
+
+    async def _run_job(self, job: MadeUpJob) -> None:
+        """One job, an event after the other; what can't be sent within a second is not made up for later."""
+        await self._send(STATUS_GROUP, job.status("running"))
+        due, last = 0.0, time.monotonic()
         while not self._stopped:
             await asyncio.sleep(TICK)
             now = time.monotonic()
             due, last = min(due + (now - last) * self._rate, max(1.0, self._rate)), now
             while due >= 1 and not self._stopped:
-                await self._send_next(self._jobs[turn % len(self._jobs)])
-                due, turn = due - 1, turn + 1
+                await self._send_next(job)
+                due -= 1
 
     async def _send_next(self, job: MadeUpJob) -> None:
         text, ends_run = job.next_event(datetime.datetime.now(datetime.UTC))

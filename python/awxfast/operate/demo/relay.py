@@ -8,6 +8,7 @@ import sys
 from typing import Self
 
 from awxfast.errors import StartError
+from awxfast.intake.private_redis import dying_with
 
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
@@ -35,6 +36,7 @@ class Relay:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is the demo's: it stops the producers first, then the relay
+            preexec_fn=dying_with(os.getpid()),
         )
         relay = cls(process)
         try:

@@ -1,0 +1,147 @@
+"""Starts and stops what a run is made of: Redis, daphne, awxfast. Only processes started here are ever ended."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from accounting import Usage, usage_of
+
+HERE = Path(__file__).resolve().parent
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+LOOPBACK = "127.0.0.1"
+
+
+class Program:
+    """One process on one core. A context manager: it runs inside `with`; its output is in `log`."""
+
+    def __init__(self, command: Sequence[str], core: int, log: Path, environment: dict[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["taskset", "-c", str(core), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **(environment or {})},
+                cwd=HERE,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def usage(self) -> Usage:
+        """CPU and memory of the process and its children."""
+        return usage_of(self.process.pid)
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Waits for `ready`; ends the benchmark with the program's own words when it does not come."""
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                words = self.log.read_text(errors="replace")[-2000:]
+                self.__exit__()
+                raise SystemExit(f"{self.log.stem} did not start:\n{words}")
+            time.sleep(0.05)
+
+
+class Redis(Program):
+    """A Redis without persistence on a unix socket in `folder`."""
+
+    def __init__(self, folder: Path, core: int) -> None:
+        self.socket = folder / "redis.sock"
+        command = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
+        super().__init__([*command, "--dir", str(folder)], core, folder / "redis.log")
+        self.wait_until(lambda: self.ask("PING") == "PONG")
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def ask(self, *words: str) -> str:
+        """One command through redis-cli; what it prints."""
+        command = ["redis-cli", "-s", str(self.socket), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+class Server(Program):
+    """A relay that is being measured, listening on `address`."""
+
+    name: str
+    address: str
+
+    def counters(self) -> dict[str, Any] | None:
+        """Its own account of a run, if it keeps one."""
+        return None
+
+
+class Daphne(Server):
+    """daphne with `stock_site`, as AWX's supervisor starts it."""
+
+    name = "daphne"
+
+    def __init__(self, redis: Redis, core: int, folder: Path) -> None:
+        port = free_port()
+        self.address = f"{LOOPBACK}:{port}"
+        command = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "-v", "0"]
+        command += ["--websocket_timeout", "-1", "stock_site:application"]
+        super().__init__(command, core, folder / "daphne.log", {"RELAY_BENCH_REDIS": redis.url})
+        self.wait_until(lambda: accepts_connections(port))
+
+
+class Awxfast(Server):
+    """awxfast in native mode, with its defaults."""
+
+    name = "awxfast"
+
+    def __init__(self, redis: Redis, core: int, folder: Path) -> None:
+        port, self._admin_port = free_port(), free_port()
+        self.address = f"{LOOPBACK}:{port}"
+        command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0", "--auth", "open"]
+        command += ["--redis", redis.url, "--admin", f"{LOOPBACK}:{self._admin_port}"]
+        super().__init__(command, core, folder / "awxfast.log")
+        self.wait_until(lambda: accepts_connections(port) and self._get("/readyz") is not None)
+
+    def counters(self) -> dict[str, Any] | None:
+        ledger = self._get("/ledger")
+        return None if ledger is None else json.loads(ledger)
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._admin_port}{path}", timeout=5) as answer:
+                body: bytes = answer.read()
+                return body
+        except OSError:
+            return None
+
+
+SERVERS: dict[str, type[Daphne] | type[Awxfast]] = {server.name: server for server in (Daphne, Awxfast)}
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether somebody listens."""
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0

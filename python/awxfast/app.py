@@ -1,0 +1,186 @@
+"""Wires the rooms of one serving process together: what is built, started and stopped in which order."""
+
+import asyncio
+import io
+import logging
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from awxfast._rust import Fanout
+from awxfast.errors import ConfigurationError, StartError
+from awxfast.intake.address import RedisAddress
+from awxfast.intake.link import Intake
+from awxfast.operate.admin import AdminListener
+from awxfast.operate.figures import IntakeFigures, SlowClient
+from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
+from awxfast.sessions.access_log import AccessLog
+from awxfast.sessions.forward import ForwardAccess
+from awxfast.sessions.server import Server
+from awxfast.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Control(Protocol):
+    """Who runs the process."""
+
+    def report_serving(self, reload_files: Callable[[], None]) -> None:
+        """Everything runs; `reload_files` may be called from now on."""
+
+    async def wait_for_stop(self) -> None:
+        """Returns when the process is to end in order."""
+
+
+async def serve(
+    settings: Settings, sockets: Sequence[socket.socket], admin: socket.socket | None, control: Control
+) -> None:
+    """Serves until `control` asks for the end, then flushes and leaves nothing behind.
+
+    Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
+    """
+    relay = Relay(settings)
+    try:
+        await relay.start(sockets, admin)
+        control.report_serving(relay.reload_files)
+        failed = await relay.wait_for_end(control)
+    finally:
+        await relay.stop()
+    if failed:
+        raise StartError("the intake ended by a fault of its own, see the line above; please report it")
+
+
+class Relay:
+    """All rooms of the process, and their figures for the operator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._address = RedisAddress.parse(settings.redis[0])
+        self._access = build_access(settings)
+        self._access_log = open_access_log(settings)
+        self._fanout = build_fanout(settings)
+        self._intake = Intake(settings, self._address, self._fanout)
+        self._server = Server(settings, self._fanout, self._intake, self._access, self._access_log)
+        self._admin: AdminListener | None = None
+        self._listening = False
+
+    async def start(self, sockets: Sequence[socket.socket], admin: socket.socket | None) -> None:
+        """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
+        if admin is not None:
+            self._admin = await AdminListener.start(self, admin)
+        await self._intake.start()
+        await self._server.start(sockets)
+        self._listening = True
+
+    async def wait_for_end(self, control: Control) -> bool:
+        """Until `control` asks for it, or the intake has failed: then True."""
+        ends = [asyncio.ensure_future(control.wait_for_stop()), asyncio.ensure_future(self._intake.failed.wait())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        return self._intake.failed.is_set()
+
+    async def stop(self) -> None:
+        """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
+        self._listening = False
+        await self._server.stop(self._settings.grace)
+        await self._intake.stop()
+        self._fanout.stop()
+        await self._access.close()
+        if self._admin is not None:
+            await self._admin.stop()
+        if self._access_log is not None and self._settings.access_log not in (None, "-"):
+            self._access_log.stream.close()
+
+    def reload_files(self) -> None:
+        """Reads tokens again and reopens the access log; what has a fault stays as it was, and the log says so."""
+        for reload in (self._access.reload, self._reopen_access_log):
+            try:
+                reload()
+            except ConfigurationError as error:
+                logger.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
+
+    def _reopen_access_log(self) -> None:
+        if self._access_log is not None and self._settings.access_log not in (None, "-"):
+            former, self._access_log.stream = self._access_log.stream, open_log_file(str(self._settings.access_log))
+            former.close()
+
+    # Figures (operate.figures)
+
+    def ledger(self) -> Mapping[str, Any]:
+        """The fan-out's."""
+        return self._fanout.ledger()
+
+    def fanout(self) -> Mapping[str, Any]:
+        """The fan-out's other figures."""
+        return self._fanout.metrics()
+
+    def intake(self) -> IntakeFigures:
+        """The intake's."""
+        return IntakeFigures(self._intake.ready, self._intake.depth, self._intake.registration.repaired)
+
+    def handshakes(self) -> Mapping[tuple[str, str], int]:
+        """The sessions'."""
+        return self._server.handshakes
+
+    def slow_clients(self) -> Sequence[SlowClient]:
+        """The fan-out's clients with something queued or shed."""
+        return [SlowClient(*row) for row in self._fanout.clients()]
+
+    def unready_reasons(self) -> Sequence[str]:
+        """Why browsers would not get events now."""
+        reasons = {
+            "it does not listen": not self._listening,
+            f"Redis at {self._address} does not answer": not self._intake.ready,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+
+def build_fanout(settings: Settings) -> Fanout:
+    """The fan-out with the settings' bounds."""
+    return Fanout(
+        threads=settings.threads,
+        queue_frames=settings.queue_frames,
+        queue_bytes=settings.queue_bytes,
+        queue_memory=settings.queue_memory,
+        send_buffer=settings.send_buffer,
+        slow_client=settings.slow_client,
+        keep_groups=settings.keep_groups,
+        max_event_size=settings.max_event_size,
+    )
+
+
+def build_access(settings: Settings) -> Access:
+    """Who may connect: `--auth`. Without it nobody may, and the log says so."""
+    kind, _, value = (settings.auth or "").partition("=")
+    if settings.auth is None:
+        logger.warning("Every browser is refused: --auth says who may connect (tokens=FILE, forward=URL or open)")
+        return RefuseAccess()
+    if settings.auth == "open":
+        return OpenAccess()
+    if kind == "tokens" and value:
+        return TokensAccess(Path(value))
+    if kind == "forward" and value:
+        return ForwardAccess(value, settings.auth_ca_file)
+    raise ConfigurationError("--auth: give tokens=FILE, forward=URL or open")  # it may be a token: not repeated
+
+
+def open_access_log(settings: Settings) -> AccessLog | None:
+    """As daphne: to the file or to stdout (`-`) if asked for, else to stdout from verbosity 1 on."""
+    if settings.access_log not in (None, "-"):
+        return AccessLog(open_log_file(str(settings.access_log)))
+    if settings.access_log is None and settings.verbosity < 1:
+        return None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe wants lines in time
+    return AccessLog(sys.stdout)
+
+
+def open_log_file(path: str) -> Any:
+    """A file to append lines to."""
+    try:
+        return Path(path).open("a", 1)
+    except OSError as error:
+        raise ConfigurationError(f"--access-log {path}: {error.strerror}; choose a file that can be written") from error

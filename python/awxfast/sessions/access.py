@@ -1,0 +1,143 @@
+"""Who somebody is and what they may see, in native mode: `--auth tokens=FILE`, `open`, or nobody at all."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from awxfast.errors import ConfigurationError
+from awxfast.wire.messages import Want
+from awxfast.wire.request import Request, read_token
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody who is known. `groups` is what they may see by name; None: everything.
+
+    `by_session`: a cookie told who it is, which a foreign page's script would send too, so that `xrftoken` is needed.
+    `credentials` are the headers that told it, where they are needed again; never to be logged.
+    """
+
+    user: int
+    groups: re.Pattern[str] | None = None
+    by_session: bool = False
+    credentials: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+
+
+EVERYBODY = Identity(user=0)
+
+
+class Access(Protocol):
+    """What sessions ask."""
+
+    def identify(self, request: Request) -> Identity | Awaitable[Identity | None] | None:
+        """Who sent this handshake; None: nobody who is known. An awaitable where somebody else has to be asked.
+
+        The awaitable raises `AccessUnavailable` when there is no answer.
+        """
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        """Whether they may have a group's events."""
+
+    def reload(self) -> None:
+        """Reads files again. Raises `ConfigurationError` and changes nothing when they have a fault."""
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+
+
+class RefuseAccess:
+    """Nobody is known; the default."""
+
+    def identify(self, request: Request) -> Identity | None:
+        """Nobody."""
+        return None
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        """Nothing."""
+        return False
+
+    def reload(self) -> None:
+        """There is no file."""
+
+    async def close(self) -> None:
+        """There is no connection."""
+
+
+class OpenAccess(RefuseAccess):
+    """Everybody is user 0 and may see everything; for listeners that only this machine reaches."""
+
+    def identify(self, request: Request) -> Identity:
+        """User 0."""
+        return EVERYBODY
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        """Everything."""
+        return True
+
+
+class TokensAccess(RefuseAccess):
+    """A file of tokens: `{"<token>": {"user": 7, "groups": ["job_events-*"]}}`. Raises `ConfigurationError`.
+
+    Tokens are kept and looked up by their digest, so that the time of a look-up tells nothing about them.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._identities = read_tokens(file)
+
+    def identify(self, request: Request) -> Identity | None:
+        """Whose token the handshake carries."""
+        token = read_token(request)
+        return self._identities.get(digest(token)) if token else None
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        """What the token's `groups` name."""
+        return identity.groups is None or identity.groups.fullmatch(want.group) is not None
+
+    def reload(self) -> None:
+        """Reads the file again; who is connected keeps what they had."""
+        self._identities = read_tokens(self._file)
+
+
+def digest(token: str) -> bytes:
+    """What stands for a token in memory."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def read_tokens(file: Path) -> dict[bytes, Identity]:
+    """The identities of a tokens file by their tokens' digests."""
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"tokens file {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"tokens file {file} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f'tokens file {file}: it has to be an object, {{"<token>": {{"user": 7}}}}')
+    entries = enumerate(document.items(), 1)
+    return {
+        digest(token): read_identity(f"tokens file {file}, entry {n}", token, entry) for n, (token, entry) in entries
+    }
+
+
+def read_identity(place: str, token: str, entry: Any) -> Identity:
+    """One entry. Errors name it by its place, since its name is a secret."""
+    if not token.strip():
+        raise ConfigurationError(f"{place}: the token is empty")
+    if not isinstance(entry, dict) or not set(entry) <= {"user", "groups"}:
+        raise ConfigurationError(f'{place}: it has to be {{"user": <number>, "groups": [<names>]}}')
+    user, groups = entry.get("user"), entry.get("groups")
+    if not isinstance(user, int) or isinstance(user, bool):
+        raise ConfigurationError(f"{place}: user has to be a number, the user's id")
+    if groups is not None and not (isinstance(groups, list) and all(isinstance(name, str) for name in groups)):
+        raise ConfigurationError(f"{place}: groups has to be a list of group names, * stands for anything")
+    return Identity(user, None if groups is None else compile_globs(groups))
+
+
+def compile_globs(globs: Sequence[str]) -> re.Pattern[str]:
+    """One pattern for names in which `*` stands for anything; no globs fit nothing."""
+    return re.compile("|".join(".*".join(map(re.escape, glob.split("*"))) for glob in globs) if globs else r"(?!)")

@@ -1,0 +1,189 @@
+"""Who somebody is and what they may see, asked of the application's own API: `--auth forward=URL`."""
+
+import asyncio
+import hashlib
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import orjson
+
+from awxfast.errors import AccessUnavailable, ConfigurationError
+from awxfast.sessions.access import Identity
+from awxfast.wire.messages import CHECKED_KINDS, Want
+from awxfast.wire.request import Request, read_authorization_token, read_query_token
+
+OBJECTS = {
+    "job_events": "jobs",
+    "workflow_events": "workflow_jobs",
+    "ad_hoc_command_events": "ad_hoc_commands",
+}
+"""Where the API has the objects of the kinds that are checked."""
+FORWARDED = (b"cookie", b"authorization", b"x-dab-jw-token")
+QUIET = ("X-WS-Session-Quiet", "1")
+"""Keeps AWX from renewing the user's session with each question."""
+
+KEEP_SECONDS = 30.0
+KEEP_ANSWERS = 10_000
+TIMEOUT_SECONDS = 5.0
+MAX_CONNECTIONS = 32
+MAX_ANSWER = 1 << 20
+"""How much of an answer is read, in bytes."""
+NO = frozenset({401, 403, 404})
+
+
+class ForwardAccess:
+    """Asks `GET url` for the user, and objects beside it for rights; answers about rights are kept for a while.
+
+    `ca_file` has the certificates that an https API is checked against, the system's if it is None.
+    Raises `ConfigurationError` for a URL or file that can't be used.
+    """
+
+    def __init__(self, url: str, ca_file: str | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._url = check_url(url)
+        self._base = self._url.rstrip("/").rpartition("/")[0]
+        self._tls = load_certificates(ca_file)
+        self._answers = AnswerMemory(now)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def identify(self, request: Request) -> Identity | None:
+        """The user of the handshake's cookie or token. Raises `AccessUnavailable`."""
+        credentials = collect_credentials(request)
+        if not credentials:
+            return None
+        status, body = await self._get(self._url, credentials)
+        if status in NO:
+            return None
+        if status != 200:
+            raise AccessUnavailable(f"{self._url} answers {status} to who somebody is")
+        user = read_user(body)
+        return None if user is None else Identity(user, by_session=is_by_session(request), credentials=credentials)
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX."""
+        if want.kind not in CHECKED_KINDS:
+            return True
+        url = f"{self._base}/{OBJECTS[want.kind]}/{want.value}/"
+        key = hashlib.sha256(repr((identity.credentials, url)).encode()).digest()
+        kept = self._answers.recall(key)
+        return kept if kept is not None else await self._ask(key, url, identity)
+
+    async def _ask(self, key: bytes, url: str, identity: Identity) -> bool:
+        """An answer that is neither yes nor no counts as no this time, and is not kept."""
+        try:
+            status, _ = await self._get(url, identity.credentials)
+        except AccessUnavailable:
+            return False
+        if status == 200 or status in NO:
+            self._answers.keep(key, status == 200)
+        return status == 200
+
+    async def _get(self, url: str, credentials: tuple[tuple[str, str], ...]) -> tuple[int, bytes]:
+        """Status and body. Redirects are not followed: they would carry the credentials elsewhere."""
+        try:
+            async with self._open().get(url, headers=[*credentials, QUIET], allow_redirects=False) as response:
+                return response.status, await read_body(response)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise AccessUnavailable(f"{url} can't be asked: {type(error).__name__}") from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=MAX_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+                headers={"Accept": "application/json", "User-Agent": "awxfast"},
+            )
+        return self._session
+
+    def reload(self) -> None:
+        """Forgets all answers."""
+        self._answers.clear()
+
+    async def close(self) -> None:
+        """Closes the connections to the API."""
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)
+
+
+class AnswerMemory:
+    """Yes and no, each kept for `KEEP_SECONDS`; past `KEEP_ANSWERS` the oldest goes."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._answers: dict[bytes, tuple[float, bool]] = {}
+
+    def recall(self, key: bytes) -> bool | None:
+        """An answer that is young enough."""
+        asked, answer = self._answers.get(key, (0.0, None))
+        return answer if answer is not None and self._now() - asked < KEEP_SECONDS else None
+
+    def keep(self, key: bytes, answer: bool) -> None:
+        """Remembers an answer as the newest."""
+        self._answers.pop(key, None)
+        self._answers[key] = (self._now(), answer)
+        if len(self._answers) > KEEP_ANSWERS:
+            del self._answers[next(iter(self._answers))]
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._answers.clear()
+
+
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """A body within its limit; raises `ValueError` above it."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise ValueError("the answer is too long")
+    return bytes(body)
+
+
+def check_url(url: str) -> str:
+    """A URL whose last part names the user, so that the API's objects stand beside it."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/") or parts.query:
+        raise ConfigurationError(f"--auth forward={url}: give the URL of the user, as https://127.0.0.1/api/v2/me/")
+    return url
+
+
+def load_certificates(ca_file: str | None) -> ssl.SSLContext:
+    """What certificates are checked against."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"--auth-ca-file {ca_file}: {error.strerror or error}") from error
+
+
+def collect_credentials(request: Request) -> tuple[tuple[str, str], ...]:
+    """The headers that tell who it is; a token of the URL becomes one. Bytes that are no UTF-8 are replaced."""
+    found = [(name.decode(), value.decode("utf-8", "replace")) for name, value in request.headers if name in FORWARDED]
+    token = read_query_token(request)
+    if token and request.first(b"authorization") is None and token.isprintable():
+        found.append(("authorization", f"Bearer {token}"))
+    return tuple(found)
+
+
+def is_by_session(request: Request) -> bool:
+    """Whether a browser would have sent the same by itself: with cookies, and unless a bearer token came alone."""
+    token = read_authorization_token(request) or read_query_token(request)
+    return token is None or request.first(b"cookie") is not None
+
+
+def read_user(body: bytes) -> int | None:
+    """`results[0].id` or `id`; None for an empty list. Raises `AccessUnavailable` for anything else."""
+    try:
+        document: Any = orjson.loads(body)
+        if "results" in document and not document["results"]:
+            return None
+        user = document["results"][0]["id"] if "results" in document else document["id"]
+    except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:
+        raise AccessUnavailable("the user's URL answers without results[0].id or id") from error
+    if not isinstance(user, int):
+        raise AccessUnavailable("the user's URL answers with an id that is no number")
+    return user

@@ -1,0 +1,56 @@
+"""Who a request comes from when a proxy stands between: the forwarded headers that daphne reads."""
+
+import dataclasses
+import ipaddress
+from collections.abc import Sequence
+
+from awxfast.errors import ConfigurationError
+from awxfast.wire.handshake import Headers
+
+Address = tuple[str, int]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MAX_HOST = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ForwardedHeaders:
+    """Which headers count, and from whom. No `trusted` network: from anybody, as in daphne."""
+
+    host_header: bytes
+    port_header: bytes
+    trusted: tuple[Network, ...] = ()
+
+    @classmethod
+    def configure(cls, host_header: str, port_header: str, trusted: Sequence[str] = ()) -> "ForwardedHeaders":
+        """From the options; raises `ConfigurationError` for a proxy that is no address."""
+        return cls(host_header.lower().encode(), port_header.lower().encode(), tuple(map(read_network, trusted)))
+
+    def find_client(self, peer: Address | None, headers: Headers) -> Address | None:
+        """The first address of the header, with port 0 or that of the port's header; else `peer`."""
+        host = self._first(headers, self.host_header).partition(b",")[0].strip().decode("latin-1")
+        if not self._is_trusted(peer) or not 0 < len(host) <= MAX_HOST or not host.isprintable():
+            return peer
+        port = self._first(headers, self.port_header).strip()
+        return strip_port(host), int(port) if port.isdigit() and len(port) <= 5 else 0
+
+    def _first(self, headers: Headers, name: bytes) -> bytes:
+        return next((value for key, value in headers if key == name), b"")
+
+    def _is_trusted(self, peer: Address | None) -> bool:
+        if not self.trusted or peer is None:
+            return True
+        address = ipaddress.ip_address(peer[0].partition("%")[0])
+        return any(address in network for network in self.trusted)
+
+
+def read_network(text: str) -> Network:
+    """An address or a network in CIDR form."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--trusted-proxy {text}: not an address; give one like 10.0.0.5") from error
+
+
+def strip_port(host: str) -> str:
+    """`[2001:db8::1]:443` is 2001:db8::1; all else stays."""
+    return host[1:].partition("]")[0] if host.startswith("[") else host

@@ -1,0 +1,193 @@
+"""A browser's commands and their replies, as AWX's EventConsumer speaks them (awx/main/consumers.py).
+
+A command is `{"groups": {"<kind>": [<value>, ...], ...}, "xrftoken": "<csrf token>"}` and names a group
+`<kind>-<value>` for each value. Here it becomes steps, in the order sent: a group that is wanted, or an error reply.
+"""
+
+import dataclasses
+import hmac
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+CHECKED_KINDS = frozenset({"job_events", "workflow_events", "ad_hoc_command_events"})
+"""The kinds whose values are ids of objects that the user must be allowed to see."""
+BACKPLANE_GROUP = "broadcast-group_send"
+METRICS_KIND = "metrics"
+
+MAX_VALUES = 1000
+"""How many groups one command may name; AWX's pages name tens."""
+MAX_ECHO = 200
+"""How much of a client's own text an error reply repeats, in characters."""
+
+GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]{1,99}")
+ID = re.compile(r"0|[1-9][0-9]{0,19}")
+MAX_ID = 2**64 - 1
+MIN_INTEGER = -(2**63)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Want:
+    """A group that is asked for: its name, and what the name is made of."""
+
+    group: str
+    kind: str
+    value: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """Something that is not granted: the reply that says so. `reason` is for counters."""
+
+    reason: str
+    reply: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Command:
+    """What a text frame asks for. `replaces`: the groups granted replace the former, and a reply says so.
+
+    `excessive`: it names more than `MAX_VALUES` groups, and the connection is to be closed with 1008.
+    """
+
+    steps: tuple[Want | Refused, ...] = ()
+    replaces: bool = False
+    excessive: bool = False
+
+
+class HugeInteger(str):
+    """An integer beyond 64 bits, as it was sent."""
+
+    __slots__ = ()
+
+
+def encode_reply(document: dict[str, Any]) -> bytes:
+    """JSON as stock AWX writes its own messages: ASCII, with a space after commas and colons."""
+    return json.dumps(document).encode("ascii")
+
+
+def encode_error(text: str) -> bytes:
+    """The reply to something that is wrong."""
+    return encode_reply({"error": text})
+
+
+def encode_welcome(user: int) -> bytes:
+    """The first message to somebody who is known."""
+    return encode_reply({"accept": True, "user": user})
+
+
+def encode_subscribed(current: Iterable[str], left: Iterable[str], joined: Iterable[str]) -> bytes:
+    """The reply to a subscription that has taken effect."""
+    return encode_reply({"groups_current": [*current], "groups_left": [*left], "groups_joined": [*joined]})
+
+
+GOODBYE = encode_reply({"close": True})
+"""The only message to somebody who is not known; a close with 1000 follows."""
+DENIED = encode_error("access denied to channel")
+
+
+def deny(kind: str, value: str) -> Refused:
+    """The refusal of one group for want of rights."""
+    return Refused("access", encode_error(f"access denied to channel {shorten(kind)} for resource id {shorten(value)}"))
+
+
+def shorten(text: str) -> str:
+    """A client's own text, short enough to be sent back."""
+    return text if len(text) <= MAX_ECHO else text[:MAX_ECHO] + "..."
+
+
+def read_command(payload: bytes, csrf_token: str | None) -> Command:
+    """Reads a text frame. `csrf_token` is what `xrftoken` must repeat; empty: nothing fits; None: it plays no part."""
+    try:
+        document = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        return refuse("not_json", f"the command is not JSON: {error}")
+    if not isinstance(document, dict):
+        return refuse("not_an_object", "the command is not a JSON object")
+    if csrf_token is not None and not repeats(csrf_token, document.get("xrftoken")):
+        return Command((Refused("xrftoken", DENIED),))
+    if "groups" not in document:
+        return Command()
+    if not isinstance(document["groups"], dict):
+        return refuse("groups", "groups is not a JSON object")
+    return read_groups(restore_integers(document["groups"], payload))
+
+
+def refuse(reason: str, text: str) -> Command:
+    """A command that changes nothing and gets one error."""
+    return Command((Refused(reason, encode_error(text)),))
+
+
+def repeats(csrf_token: str, claimed: object) -> bool:
+    """Whether `xrftoken` is the cookie's value; compared in constant time."""
+    return bool(csrf_token) and isinstance(claimed, str) and hmac.compare_digest(csrf_token.encode(), claimed.encode())
+
+
+def restore_integers(groups: dict[str, Any], payload: bytes) -> dict[str, Any]:
+    """Gives integers beyond 64 bits, which orjson reads as floats, back as they were sent."""
+    lists = [values for values in groups.values() if isinstance(values, list)]
+    if not any(isinstance(value, float) for values in lists for value in values):
+        return groups
+    try:
+        exact: dict[str, Any] = json.loads(payload, parse_int=read_integer)["groups"]
+    except RecursionError:
+        return groups
+    return exact
+
+
+def read_integer(text: str) -> int | HugeInteger:
+    """An integer if it fits in 64 bits, signed or not."""
+    value = int(text) if len(text) <= 20 else MAX_ID + 1
+    return value if MIN_INTEGER <= value <= MAX_ID else HugeInteger(text)
+
+
+def read_groups(groups: dict[str, Any]) -> Command:
+    """The steps of a `groups` dictionary. A value that is no list ends them, and then nothing changes."""
+    steps: list[Want | Refused] = []
+    for kind, values in groups.items():
+        if not isinstance(values, list):
+            return Command((*steps, Refused("no_list", DENIED)))
+        if len(steps) + len(values) > MAX_VALUES:
+            return Command(excessive=True)
+        steps.extend(read_value(kind, value) for value in values)
+    return Command(tuple(steps), replaces=True)
+
+
+def read_value(kind: str, value: object) -> Want | Refused:
+    """One group. AWX formats its value as Python does: `42` and `"42"` are one, `true` is `True`."""
+    text = format_value(value)
+    if isinstance(value, HugeInteger) or (kind in CHECKED_KINDS and not is_id(value)):
+        return deny(kind, text)
+    group = f"{kind}-{text}"
+    if kind == METRICS_KIND or group == BACKPLANE_GROUP:
+        return Refused("reserved", DENIED)
+    if not GROUP_NAME.fullmatch(group):
+        return Refused("group_name", encode_error(describe_name(group)))
+    return Want(group, kind, text)
+
+
+def format_value(value: object) -> str:
+    """A value's text; lists and objects, which no name can hold, only as what they are."""
+    if isinstance(value, list):
+        return "[...]" if value else "[]"
+    if isinstance(value, dict):
+        return "{...}" if value else "{}"
+    return str(value)
+
+
+def is_id(value: object) -> bool:
+    """Whether this is an object's id: an integer, or the plain decimal text of one."""
+    if isinstance(value, str):
+        return ID.fullmatch(value) is not None and int(value) <= MAX_ID
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def describe_name(group: str) -> str:
+    """Why a group's name is refused."""
+    return (
+        f"group name {shorten(group)} is not valid ({len(group)} characters): "
+        "1 to 99 characters out of A-Z a-z 0-9 - _ . are allowed"
+    )

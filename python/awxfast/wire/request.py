@@ -1,0 +1,62 @@
+"""A request's head as values: what paths, handshakes and identities are read from."""
+
+import dataclasses
+import urllib.parse
+from collections.abc import Iterable
+
+MAX_QUERY_FIELDS = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """One request's head. Header names are in lower case, values as received; the path is decoded, without query."""
+
+    method: str
+    version: str
+    path: str
+    query: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    client: tuple[str, int] | None = None
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of all lines with this name, in order."""
+        return [value for key, value in self.headers if key == name]
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first line with this name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+def list_tokens(values: Iterable[bytes]) -> list[bytes]:
+    """The comma-separated tokens of all lines of one header, lower-cased (RFC 9110 section 5.6.1)."""
+    return [token.strip(b" \t").lower() for value in values for token in value.split(b",")]
+
+
+def read_cookie(request: Request, name: str) -> str | None:
+    """A cookie's value. As in AWX only the first `cookie` line counts, and of equal names the last."""
+    found = None
+    for pair in (request.first(b"cookie") or b"").decode("latin-1").split(";"):
+        key, separator, value = pair.partition("=")
+        if separator and key.strip() == name:
+            found = value.strip()
+    return found
+
+
+def read_token(request: Request) -> str | None:
+    """The token of `Authorization: Bearer` or `Token`, else of `?token=`."""
+    return read_authorization_token(request) or read_query_token(request)
+
+
+def read_authorization_token(request: Request) -> str | None:
+    """The token of `Authorization: Bearer T` or `Authorization: Token T`; other schemes carry none."""
+    scheme, _, token = (request.first(b"authorization") or b"").decode("latin-1").partition(" ")
+    return token.strip() or None if scheme.lower() in ("bearer", "token") else None
+
+
+def read_query_token(request: Request) -> str | None:
+    """The token of `?token=T`, percent-decoded."""
+    try:
+        fields = urllib.parse.parse_qsl(request.query.decode("latin-1"), max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        return None
+    return next((value for key, value in fields if key == "token"), None)

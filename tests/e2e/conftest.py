@@ -1,0 +1,51 @@
+"""A Redis, awxfast and producers for each test; all end with it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from producers import Producer
+from servers import AwxfastServer, RedisServer
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start_relay(redis_server: RedisServer) -> Iterator[Callable[..., AwxfastServer]]:
+    """Starts awxfast with options of the test's choice on the test's Redis."""
+    started: list[AwxfastServer] = []
+
+    def start(*options: str) -> AwxfastServer:
+        started.append(AwxfastServer(redis_server.url, *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def relay(start_relay: Callable[..., AwxfastServer]) -> AwxfastServer:
+    return start_relay()
+
+
+@pytest.fixture
+def new_producer(redis_server: RedisServer) -> Iterator[Callable[..., Producer]]:
+    """Makes producer processes: `new_producer(producer, count, *options)`."""
+    made: list[Producer] = []
+
+    def make(producer: int, count: int, *options: str) -> Producer:
+        made.append(Producer(redis_server.url, producer, count, *options))
+        return made[-1]
+
+    yield make
+    for producer in made:
+        producer.close()
+
+
+def balanced(ledger: dict) -> bool:
+    return ledger["balance"] == {"events": 0, "frames": 0}

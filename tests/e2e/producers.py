@@ -1,0 +1,42 @@
+"""Producers as a test sees them: processes that wait for the word, and end by themselves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from servers import HANG
+
+SCRIPT = Path(__file__).with_name("producer.py")
+
+
+class Producer:
+    """One producer process."""
+
+    def __init__(self, redis_url: str, producer: int, count: int, *options: str) -> None:
+        self.count = count
+        command = [sys.executable, str(SCRIPT), "--redis", redis_url, "--producer", str(producer)]
+        command += ["--count", str(count), *options]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def start(self) -> None:
+        self.write("go")
+
+    def send(self, group: str, number: int) -> None:
+        """With `--on-demand`: one event, now."""
+        self.write(f"{group} {number}")
+
+    def write(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def wait(self) -> None:
+        output, _ = self.process.communicate(timeout=120)
+        assert (self.process.returncode, output) == (0, f"{self.count}\n")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate(timeout=HANG)

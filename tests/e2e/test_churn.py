@@ -1,0 +1,72 @@
+"""Tabs that open and close all day: nothing of them may stay behind."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from browsers import Browser, open_browser, reset
+from producers import Producer
+from servers import AwxfastServer, RedisServer, wait_for
+
+EVENTS = 10
+
+
+class Footprint:
+    """What the serving process holds, apart from memory."""
+
+    def __init__(self, relay: AwxfastServer, redis_server: RedisServer) -> None:
+        self.descriptors = len(list(Path(f"/proc/{relay.child_pid()}/fd").iterdir()))
+        with redis_server.client() as client:
+            self.keys = set(client.keys("*"))
+            own = client.client_id()
+            self.connections = len([entry for entry in client.client_list() if int(entry["id"]) != own])
+        ledger = relay.ledger()
+        self.clients, self.groups = ledger["clients"], ledger["groups"]
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+async def run_round(relay: AwxfastServer, producer: Producer, number: int, sockets: int) -> None:
+    groups = [f"job_events-{index}" for index in range(5)]
+    browsers: list[Browser] = [await open_browser(relay.url, groups) for _ in range(sockets)]
+    for index in range(EVENTS):
+        producer.send(groups[index % 5], number * EVENTS + index)
+    for browser in browsers:
+        await browser.until(lambda browser=browser: browser.events == EVENTS)
+    for browser in browsers[::2]:
+        browser.transport.send_close(1000)
+    for browser in browsers[1::2]:
+        reset(browser)
+    for browser in browsers:
+        await browser.gone.wait()
+    await asyncio.to_thread(wait_for, lambda: relay.ledger()["clients"] == 0)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("rounds", "sockets", "growth"),
+    [pytest.param(8, 60, 1.5, id="scaled"), pytest.param(20, 500, 1.05, id="in_full", marks=pytest.mark.long)],
+)
+async def test_c14_browsers_that_come_and_go_leave_nothing_behind(
+    relay: AwxfastServer,
+    redis_server: RedisServer,
+    new_producer: Callable[..., Producer],
+    rounds: int,
+    sockets: int,
+    growth: float,
+) -> None:
+    """C14: connect, subscribe to 5 groups, receive 10 events, half closes properly, half by RST."""
+    producer = new_producer(1, 0, "--on-demand")
+    await run_round(relay, producer, 0, 1)
+    before = Footprint(relay, redis_server)
+    resident = []
+    for number in range(1, rounds + 1):
+        await run_round(relay, producer, number, sockets)
+        resident.append(relay.resident())
+    await asyncio.to_thread(wait_for, lambda: Footprint(relay, redis_server) == before)
+    assert resident[-1] <= growth * resident[2], resident
+    assert relay.ledger()["balance"] == {"events": 0, "frames": 0}

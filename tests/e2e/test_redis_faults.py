@@ -1,0 +1,148 @@
+"""Redis wiped, emptied, killed: browsers stay, are told nothing, and get events again; what is lost is in the books."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from browsers import Browser, close_browsers, open_browser
+from events import GROUPS
+from producers import Producer
+from servers import AwxfastServer, RedisServer, wait_for
+
+GROUP = "job_events-1"
+
+
+class Probe:
+    """Sends one event at a time from outside until one arrives everywhere."""
+
+    def __init__(self, new_producer: Callable[..., Producer]) -> None:
+        self.producer, self.number = new_producer(7, 0, "--on-demand"), 0
+
+    async def until_one_arrives(self, browsers: list[Browser]) -> None:
+        async with asyncio.timeout(30):
+            while not all(browser.last_number == self.number for browser in browsers):
+                self.number += 1
+                self.producer.send(GROUP, self.number)
+                await asyncio.sleep(0.2)
+
+
+def assert_all_open(browsers: list[Browser]) -> None:
+    assert all(browser.closed is None and not browser.gone.is_set() for browser in browsers)
+
+
+def names_in(redis_server: RedisServer) -> set[bytes]:
+    """Everything that is in Redis but the sentinel's random name."""
+    with redis_server.client() as client:
+        return set(client.keys("*"))
+
+
+async def test_c23_wiped_registrations_are_repaired_and_counted(
+    redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
+) -> None:
+    """C23: another AWX process deletes every `asgi:*` key; no socket closes, the log says so, a counter rises."""
+    browsers = [await open_browser(relay.url, [GROUP]) for _ in range(3)]
+    before = relay.metric("awxfast_registrations_repaired_total")
+    with redis_server.client() as client:
+        client.delete(*client.keys("asgi:*"))
+    await Probe(new_producer).until_one_arrives(browsers)
+    assert_all_open(browsers)
+    assert relay.metric("awxfast_registrations_repaired_total") > before
+    assert relay.ledger()["gaps"]["wiped"]["times"] >= 1
+    assert "vanished from Redis" in relay.text()
+    await close_browsers(browsers)
+
+
+async def test_flushall_costs_no_browser_its_socket(
+    redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
+) -> None:
+    browsers = [await open_browser(relay.url, [GROUP]) for _ in range(3)]
+    with redis_server.client() as client:
+        client.flushall()
+    await Probe(new_producer).until_one_arrives(browsers)
+    assert_all_open(browsers)
+    await close_browsers(browsers)
+
+
+async def test_killed_redis_that_comes_back_serves_the_same_sockets(
+    redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
+) -> None:
+    browsers = [await open_browser(relay.url, [GROUP]) for _ in range(3)]
+    redis_server.kill()
+    wait_for(lambda: relay.metric("awxfast_redis_up") == 0)
+    waiting = asyncio.create_task(browsers[0].subscribe([GROUP, "job_events-2"]))
+    await asyncio.sleep(0.5)
+    assert not waiting.done(), "the reply waits for Redis"
+    redis_server.start()
+    reply = await waiting
+    assert reply["groups_joined"] == ["job_events-2"]
+    await Probe(new_producer).until_one_arrives(browsers)
+    assert_all_open(browsers)
+    assert relay.metric("awxfast_redis_up") == 1
+    assert relay.ledger()["balance"] == {"events": 0, "frames": 0}
+    await close_browsers(browsers)
+
+
+def cut_pop(redis_server: RedisServer) -> bool:
+    """Ends the connection that waits for events; whether there was one."""
+    with redis_server.client() as client:
+        popping = [entry["id"] for entry in client.client_list() if entry["cmd"] in {"bzmpop", "bzpopmin", "zpopmin"}]
+        return bool(popping and client.client_kill_filter(_id=popping[0]))
+
+
+@pytest.mark.timeout(180)
+async def test_c20_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
+    redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
+) -> None:
+    """C20, scaled: ten cuts while two producers send as fast as they can."""
+    browsers = [await open_browser(relay.url, GROUPS) for _ in range(2)]
+    producers = [new_producer(producer, 4000) for producer in range(2)]
+    for producer in producers:
+        producer.start()
+    cuts = 0
+    while cuts < 10:
+        cuts += cut_pop(redis_server)
+        await asyncio.sleep(0.15)
+    for producer in producers:
+        await asyncio.to_thread(producer.wait)
+    taken = wait_for(lambda: relay.metric("awxfast_intake_depth") == 0 and relay.ledger()["events"]["in"])
+    for browser in browsers:
+        await browser.until(lambda browser=browser: browser.events == relay.ledger()["events"]["routed"])
+
+    assert_all_open(browsers)
+    ledger = relay.ledger()
+    assert ledger["events"]["in"] == ledger["events"]["routed"]
+    assert ledger["balance"] == {"events": 0, "frames": 0}
+    gap = ledger["gaps"].get("pop_broken", {"times": 0, "at_most": 0})
+    assert gap["times"] <= cuts
+    assert 8000 - taken <= gap["at_most"]
+    assert all((browser.out_of_order, browser.altered) == (0, 0) for browser in browsers)
+    await close_browsers(browsers)
+
+
+async def test_names_of_a_killed_relay_are_gone_once_the_next_serves(
+    redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
+) -> None:
+    browsers = [await open_browser(relay.url, [GROUP]) for _ in range(3)]
+    with redis_server.client() as client:
+        dead = client.zrange(f"asgi:group:{GROUP}", 0, -1)
+    assert len(dead) == 1
+    relay.kill()
+    for browser in browsers:
+        await browser.gone.wait()
+    relay.start()
+    process = dead[0].partition(b"!")[0].removeprefix(b"specific.")
+    wait_for(lambda: not any(process in name for name in names_in(redis_server)))
+    with redis_server.client() as client:
+        assert not client.exists(f"asgi:group:{GROUP}")
+    again = await open_browser(relay.url, [GROUP])
+    await Probe(new_producer).until_one_arrives([again])
+    await close_browsers([again])
+
+
+async def test_clean_exit_leaves_nothing_in_redis(redis_server: RedisServer, relay: AwxfastServer) -> None:
+    browser = await open_browser(relay.url, [GROUP])
+    assert names_in(redis_server)
+    assert await asyncio.to_thread(relay.stop) == 0
+    assert names_in(redis_server) == set()
+    await browser.gone.wait()
+    assert browser.closed == 1001

@@ -1,0 +1,245 @@
+"""Events come out of the queue once, in order and in batches, whatever happens to the connection."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from awxfast.errors import RedisUnavailable
+from awxfast.intake.drain import BATCH, Drain
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.reconnect import Outages
+from awxfast.intake.redis import RedisConnection
+from channels_redis.core import RedisChannelLayer
+from intake.redis_servers import RedisServer
+from intake.remembering_fanout import RememberingFanout, eventually
+
+GROUP = "job_events-42"
+NAMES = ProcessNames("asgi")
+LayerMaker = Callable[..., RedisChannelLayer]
+
+
+@contextlib.asynccontextmanager
+async def draining(server: RedisServer, fanout: RememberingFanout, expiry: int = 60) -> AsyncIterator[Drain]:
+    """A drain that works, for a process that is registered in one group."""
+    with server.client() as client:
+        client.zadd(NAMES.group_key(GROUP), {NAMES.channel(f"g.{GROUP}"): time.time()})
+    drain = Drain(server.address, NAMES.queue, fanout, Outages(server.address), expiry)
+    task = asyncio.create_task(drain.run())
+    try:
+        await drain.wait_up()
+        yield drain
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def send(layer: RedisChannelLayer, numbers: range) -> None:
+    for number in numbers:
+        await layer.group_send(GROUP, {"type": "internal.message", "text": str(number)})
+
+
+def texts(numbers: range) -> list[str]:
+    return [str(number) for number in numbers]
+
+
+def put(server: RedisServer, count: int) -> None:
+    """Messages that wait, as if producers had sent them; scores give the order."""
+    with server.client() as client:
+        client.zadd(NAMES.queue, {b"%012d\x81\xa4text\xa4%04d" % (number, number): number for number in range(count)})
+
+
+def cut_drain(server: RedisServer) -> bool:
+    """Kills the connection that pops, if it is there."""
+    with server.client() as client:
+        for entry in client.client_list():
+            if entry["cmd"] in ("bzmpop", "bzpopmin", "zpopmin"):
+                client.client_kill_filter(_id=entry["id"])
+                return True
+    return False
+
+
+class TestPopping:
+    async def test_takes_all_in_order_from_a_stock_producer(
+        self, either_redis: RedisServer, fanout: RememberingFanout, stock_layer: LayerMaker
+    ) -> None:
+        async with draining(either_redis, fanout) as drain:
+            await send(stock_layer(either_redis), range(1_000))
+            await eventually(lambda: drain.events == 1_000)
+        assert fanout.texts() == texts(range(1_000))
+        assert {tuple(message["__asgi_channel__"]) for message in fanout.messages()} == {(NAMES.channel(f"g.{GROUP}"),)}
+        assert not fanout.gaps
+
+    async def test_what_waited_comes_in_full_batches(
+        self, either_redis: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        put(either_redis, 1_000)
+        async with draining(either_redis, fanout) as drain:
+            await eventually(lambda: drain.events == 1_000)
+        assert [len(batch) for batch in fanout.batches] == [BATCH, BATCH, BATCH, 1_000 - 3 * BATCH]
+        assert fanout.texts() == [f"{number:04}" for number in range(1_000)]
+
+    async def test_scores_come_along(self, either_redis: RedisServer, fanout: RememberingFanout) -> None:
+        put(either_redis, 3)
+        async with draining(either_redis, fanout) as drain:
+            await eventually(lambda: drain.events == 3)
+        assert [float(score) for _, score in fanout.batches[0]] == [0.0, 1.0, 2.0]
+
+    async def test_next_pop_is_on_its_way_before_the_batch_is_handed_on(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[bool] = []
+        async with draining(redis_server, fanout) as drain:
+            monkeypatch.setattr(fanout, "publish_batch", lambda _: seen.append(drain._pop_outstanding))
+            put(redis_server, 1)
+            await eventually(lambda: seen)
+        assert seen == [True]
+
+    async def test_pop_of_an_empty_queue_that_times_out_is_repeated(
+        self, either_redis: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("awxfast.intake.drain.BLOCK", 0.05)
+        async with draining(either_redis, fanout) as drain:
+            await eventually(lambda: drain.pops >= 3)
+            put(either_redis, 1)
+            await eventually(lambda: drain.events == 1)
+        assert len(fanout.batches) == 1
+
+
+class TestHoldingBack:
+    async def test_waits_while_the_threads_are_behind(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        busy = 2
+        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        put(redis_server, 1_000)
+        async with draining(redis_server, fanout) as drain:
+            await eventually(lambda: drain.holds)
+            await asyncio.sleep(0.1)
+            assert drain.events == BATCH
+            with redis_server.client() as client:
+                assert client.zcard(NAMES.queue) == 1_000 - BATCH
+            busy = 0
+            await eventually(lambda: drain.events == 1_000)
+            assert drain.holds == 1
+
+    async def test_slow_readers_delay_it_only_for_a_moment(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fanout, "busy", lambda: 1)
+        put(redis_server, 1_000)
+        async with draining(redis_server, fanout) as drain:
+            await eventually(lambda: drain.events == 1_000)
+            await eventually(lambda: drain.holds == 4)
+
+    async def test_short_hold_ends_as_soon_as_readers_are_back(
+        self, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        fanout.busy_answers = [1, 1, 2, 1]
+        put(redis_server, 2 * BATCH)
+        async with draining(redis_server, fanout) as drain:
+            await eventually(lambda: drain.events == 2 * BATCH)
+            assert drain.holds == 1
+            assert fanout.busy_answers == []
+
+
+class TestBrokenConnection:
+    async def test_case_c20_ten_cuts_cost_at_most_one_pop_each(
+        self,
+        either_redis: RedisServer,
+        fanout: RememberingFanout,
+        stock_layer: LayerMaker,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        total = 3_000
+        async with draining(either_redis, fanout) as drain:
+            producer = asyncio.create_task(send(stock_layer(either_redis), range(total)))
+            for cut in range(1, 11):
+                await drain.wait_up()
+                before = drain.events
+                await eventually(lambda: drain.events > before or producer.done())  # noqa: B023
+                await eventually(lambda: cut_drain(either_redis))
+                await eventually(lambda: fanout.gaps["pop_broken"] >= cut)  # noqa: B023
+            await producer
+            await drain.wait_up()
+            await eventually(lambda: not either_redis.client().zcard(NAMES.queue))
+            await eventually(lambda: fanout.texts()[-1] == str(total - 1))
+        received = fanout.texts()
+        assert received == sorted(set(received), key=int), "each at most once, in order"
+        assert fanout.gaps == {"pop_broken": 10}
+        assert total - len(received) <= sum(at_most for _, at_most in fanout.gap_sizes) == 10 * BATCH
+        assert drain.reconnects >= 10
+        assert sum("is away" in message for message in caplog.messages) == 10
+        assert sum("is back" in message for message in caplog.messages) == 10
+
+    async def test_cut_without_a_pop_on_its_way_is_no_gap(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        busy = 2
+        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        async with draining(redis_server, fanout) as drain:
+            put(redis_server, 2 * BATCH)
+            await eventually(lambda: drain.holds)
+            assert cut_drain(redis_server)
+            await asyncio.sleep(0.05)
+            busy = 0
+            await eventually(lambda: drain.events == 2 * BATCH)
+        assert not fanout.gaps
+
+    async def test_batch_that_came_before_the_cut_is_handed_on(
+        self, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        drain = Drain(redis_server.address, NAMES.queue, fanout, Outages(redis_server.address), 60)
+        connection = await RedisConnection.open(redis_server.address)
+        connection.close()
+        with pytest.raises(RedisUnavailable):
+            await drain._publish(connection, [[b"member", b"1"]])
+        assert fanout.batches == [[[b"member", b"1"]]]
+
+    async def test_killed_redis_that_comes_back_is_drained_again(
+        self, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        async with draining(redis_server, fanout) as drain:
+            redis_server.kill()
+            await eventually(lambda: not drain.up)
+            redis_server.start()
+            await drain.wait_up()
+            put(redis_server, 5)
+            await eventually(lambda: drain.events == 5)
+        assert fanout.gaps == {"pop_broken": 1}
+
+    async def test_stopping_is_no_gap(self, redis_server: RedisServer, fanout: RememberingFanout) -> None:
+        async with draining(redis_server, fanout):
+            pass
+        assert not fanout.gaps
+
+    async def test_queue_that_can_not_be_popped_is_one_outage(
+        self, either_redis: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with draining(either_redis, fanout) as drain:
+            with either_redis.client() as client:
+                client.set(NAMES.queue, "x")
+                cut_drain(either_redis)
+                await eventually(lambda: drain.reconnects >= 4)
+                assert not drain.up
+                client.delete(NAMES.queue)
+            put(either_redis, 1)
+            await eventually(lambda: drain.events == 1)
+        assert [message.partition(" is ")[2][:4] for message in caplog.messages] == ["away", "back"]
+
+
+class TestExpiry:
+    async def test_stall_longer_than_producers_keep_events_is_a_gap(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        busy = 0
+        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        async with draining(redis_server, fanout, expiry=1) as drain:
+            busy = 2
+            put(redis_server, 1)
+            await eventually(lambda: drain.holds)
+            await asyncio.sleep(1.1)
+            busy = 0
+            await eventually(lambda: fanout.gaps["expired"])
+        assert fanout.gaps == {"expired": 1}

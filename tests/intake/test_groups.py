@@ -1,0 +1,313 @@
+"""Holds are counted here, registered once in Redis, and answered only when producers see them."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from awxfast.intake import groups as groups_module
+from awxfast.intake.groups import Groups
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.redis import RedisConnection
+from channels.layers import BaseChannelLayer
+from channels_redis.core import RedisChannelLayer
+from intake.redis_servers import RedisServer
+from intake.remembering_fanout import RememberingFanout, eventually
+
+NAMES = ProcessNames("asgi")
+EXPIRY = 1000
+LONG = "job_events-" + "9" * 88
+
+
+def members_of(server: RedisServer, group: str) -> list[str]:
+    with server.client() as client:
+        return [member.decode() for member in client.zrange(NAMES.group_key(group), 0, -1)]
+
+
+def registered(server: RedisServer, group: str) -> bool:
+    return any(name.startswith(NAMES.non_local) for name in members_of(server, group))
+
+
+def groups_in_set(server: RedisServer) -> set[str]:
+    with server.client() as client:
+        return {member.decode() for member in client.smembers(NAMES.groups_key)} - {NAMES.sentinel}
+
+
+@contextlib.asynccontextmanager
+async def attached(groups: Groups, server: RedisServer) -> AsyncIterator[RedisConnection]:
+    """As the keeper of the connection does it."""
+    connection = await RedisConnection.open(server.address)
+    with contextlib.closing(connection):
+        groups.attach(connection)
+        await groups.register_all()
+        yield connection
+        groups.detach()
+
+
+@pytest.fixture
+def groups(fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch) -> Groups:
+    monkeypatch.setattr(groups_module, "LINGER", 0.0)
+    return Groups(NAMES, fanout, EXPIRY)
+
+
+@pytest.fixture
+async def connected(groups: Groups, redis_server: RedisServer) -> AsyncIterator[RedisConnection]:
+    async with attached(groups, redis_server) as connection:
+        yield connection
+
+
+@pytest.mark.usefixtures("connected")
+class TestHold:
+    async def test_registers_one_channel_that_names_the_group(self, groups: Groups, redis_server: RedisServer) -> None:
+        before = time.time()
+        await groups.hold(["job_events-42"])
+        channel = f"specific.{NAMES.token}!g.job_events-42"
+        with redis_server.client() as client:
+            ((member, score),) = client.zrange("asgi:group:job_events-42", 0, -1, withscores=True)
+            assert member.decode() == channel
+            assert before <= score <= time.time()
+            assert 0 < client.ttl("asgi:group:job_events-42") <= EXPIRY
+        assert groups_in_set(redis_server) == {"job_events-42"}
+        assert groups.held == 1
+
+    async def test_tells_the_fan_out_before_producers_can_send(self, groups: Groups, fanout: RememberingFanout) -> None:
+        holding = asyncio.ensure_future(groups.hold(["jobs-summary"]))
+        await asyncio.sleep(0)
+        assert not holding.done()
+        assert fanout.channels == {"g.jobs-summary": "jobs-summary"}
+        await holding
+
+    async def test_long_group_gets_a_number_that_channels_accepts(
+        self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        await groups.hold([LONG])
+        (name,) = members_of(redis_server, LONG)
+        assert BaseChannelLayer().require_valid_channel_name(name)
+        assert fanout.channels == {name.partition("!")[2]: LONG}
+        assert groups_in_set(redis_server) == {LONG}
+
+    async def test_stock_producer_writes_one_name_however_many_hold(
+        self,
+        groups: Groups,
+        redis_server: RedisServer,
+        fanout: RememberingFanout,
+        stock_layer: Callable[..., RedisChannelLayer],
+    ) -> None:
+        await asyncio.gather(*(groups.hold(["jobs-summary", LONG]) for _ in range(50)))
+        layer = stock_layer(redis_server)
+        await layer.group_send("jobs-summary", {"type": "internal.message", "text": "{}"})
+        with redis_server.client() as client:
+            fanout.publish_batch(client.zpopmin(NAMES.queue, 10))
+        assert [message["__asgi_channel__"] for message in fanout.messages()] == [[NAMES.channel("g.jobs-summary")]]
+
+    async def test_name_twice_in_one_hold_counts_once(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(["a", "a"])
+        groups.release(["a"])
+        await eventually(lambda: not registered(redis_server, "a"))
+
+    @pytest.mark.parametrize("name", ["", "a b", "x" * 100, "a\n", "é"])
+    async def test_refuses_what_would_break_producers(self, groups: Groups, name: str) -> None:
+        with pytest.raises(ValueError, match="group name"):
+            await groups.hold(["good", name])
+        assert groups.held == 0
+
+    async def test_many_groups_at_once(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(f"job_events-{number}" for number in range(10_000))
+        assert len(groups_in_set(redis_server)) == 10_000
+        assert registered(redis_server, "job_events-9999")
+
+
+@pytest.mark.usefixtures("connected")
+class TestRelease:
+    async def test_last_one_leaves(self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout) -> None:
+        await groups.hold(["a", "b"])
+        await groups.hold(["a"])
+        groups.release(["a", "b"])
+        await eventually(lambda: not registered(redis_server, "b"))
+        assert registered(redis_server, "a")
+        groups.release(["a"])
+        await eventually(lambda: not registered(redis_server, "a"))
+        await eventually(lambda: not fanout.channels)
+        assert groups_in_set(redis_server) == set()
+        assert groups.held == 0
+
+    async def test_reloaded_page_costs_redis_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(["a"])
+        with redis_server.client() as client:
+            client.config_resetstat()
+            groups.release(["a"])
+            await groups.hold(["a"])
+            await asyncio.sleep(3 * groups_module.LEAVE_DELAY)
+            assert not {"cmdstat_zrem", "cmdstat_zadd"} & client.info("commandstats").keys()
+        assert registered(redis_server, "a")
+
+    async def test_hold_while_the_leave_is_on_its_way_wins(
+        self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        for group in ("a", LONG):
+            await groups.hold([group])
+            groups.release([group])
+            groups._leave_idle()
+            await groups.hold([group])
+            assert registered(redis_server, group)
+            assert groups_in_set(redis_server) >= {group}
+        await eventually(lambda: len(fanout.channels) == 2)
+        assert set(fanout.channels.values()) == {"a", LONG}
+
+    async def test_any_order_of_holds_and_releases_ends_right(
+        self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(groups_module, "LEAVE_DELAY", 0.0)
+        rng = random.Random(7)
+        names = ["a", "b", LONG, "c-" + "d" * 90]
+
+        async def browse(keep: list[str]) -> None:
+            for _ in range(100):
+                some = rng.sample(names, 2)
+                await groups.hold(some)
+                assert all(registered(redis_server, group) for group in some)
+                groups.release(some)
+                if rng.random() < 0.5:
+                    await asyncio.sleep(rng.random() / 1000)
+            await groups.hold(keep)
+
+        await asyncio.gather(browse(["a"]), browse([LONG]), browse([]))
+        await eventually(lambda: groups_in_set(redis_server) == {"a", LONG})
+        await eventually(lambda: set(fanout.channels.values()) == {"a", LONG})
+        assert [len(members_of(redis_server, group)) for group in names] == [1, 0, 1, 0]
+
+
+@pytest.mark.usefixtures("connected")
+class TestTrouble:
+    async def test_hold_that_is_given_up_undoes_itself(
+        self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        holding = asyncio.ensure_future(groups.hold(["a"]))
+        await asyncio.sleep(0)
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+        assert groups.held == 0
+        await eventually(lambda: not fanout.channels and not registered(redis_server, "a"))
+
+    async def test_who_waits_for_the_same_group_does_not_suffer(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        first = asyncio.ensure_future(groups.hold(["a"]))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(groups.hold(["a"]))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert registered(redis_server, "a")
+
+    async def test_group_that_redis_refuses_delays_nobody_else(
+        self, groups: Groups, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with redis_server.client() as client:
+            client.set(NAMES.group_key("odd"), "not a zset")
+            holding = asyncio.ensure_future(groups.hold(["odd"]))
+            await groups.hold(["a"])
+            groups.register_refused()
+            await groups.hold(["b"])
+            assert not holding.done()
+            assert sum("refuses to register group odd" in message for message in caplog.messages) == 1
+            client.delete(NAMES.group_key("odd"))
+        groups.register_refused()
+        await holding
+        assert registered(redis_server, "odd")
+
+
+class TestWithoutConnection:
+    async def test_hold_waits_until_redis_is_back(self, groups: Groups, redis_server: RedisServer) -> None:
+        holding = asyncio.ensure_future(groups.hold(["a"]))
+        await asyncio.sleep(0.01)
+        assert not holding.done()
+        async with attached(groups, redis_server):
+            await holding
+            assert registered(redis_server, "a")
+
+    async def test_hold_of_a_group_that_others_hold_waits_too(self, groups: Groups, redis_server: RedisServer) -> None:
+        async with attached(groups, redis_server):
+            await groups.hold(["a"])
+        holding = asyncio.ensure_future(groups.hold(["a"]))
+        await asyncio.sleep(0.01)
+        assert not holding.done()
+        async with attached(groups, redis_server):
+            await holding
+
+    async def test_leave_is_made_up_for(
+        self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        async with attached(groups, redis_server):
+            await groups.hold(["a", "b"])
+        groups.release(["a", "b"])
+        groups._leave_idle()
+        holding = asyncio.ensure_future(groups.hold(["b"]))
+        async with attached(groups, redis_server):
+            await holding
+            assert not registered(redis_server, "a")
+            assert registered(redis_server, "b")
+            await eventually(lambda: set(fanout.channels) == {"g.b"})
+
+    async def test_what_redis_never_heard_of_is_forgotten_at_once(
+        self, groups: Groups, fanout: RememberingFanout
+    ) -> None:
+        for _ in range(100):
+            holding = asyncio.ensure_future(groups.hold([LONG]))
+            await asyncio.sleep(0)
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+            groups._leave_idle()
+        assert fanout.channels == {}
+        assert groups._leaving == {}
+
+    async def test_connection_that_breaks_in_between_is_no_answer(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        async with attached(groups, redis_server) as connection:
+            holding = asyncio.ensure_future(groups.hold(["a"]))
+            await asyncio.sleep(0)
+            connection.close()
+            await asyncio.sleep(0.01)
+            assert not holding.done()
+        async with attached(groups, redis_server):
+            await holding
+
+
+@pytest.mark.usefixtures("connected")
+class TestRegisterAll:
+    async def test_counts_what_had_vanished(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(["a", "b", LONG])
+        assert await groups.register_all() == 0
+        with redis_server.client() as client:
+            client.delete(NAMES.group_key("a"), NAMES.group_key(LONG))
+        assert await groups.register_all() == 2
+        assert all(registered(redis_server, group) for group in ("a", "b", LONG))
+
+    async def test_new_group_has_not_vanished(self, groups: Groups) -> None:
+        holding = asyncio.ensure_future(groups.hold(["new"]))
+        await asyncio.sleep(0)
+        assert await groups.register_all() == 0
+        await holding
+
+    async def test_renews_the_join_time_and_the_expiry(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(["a"])
+        with redis_server.client() as client:
+            key, name = NAMES.group_key("a"), NAMES.channel("g.a")
+            client.zadd(key, {name: 1.0})
+            client.expire(key, 5)
+            await groups.register_all()
+            assert client.zscore(key, name) > 1.0
+            assert client.ttl(key) > 5
+
+    async def test_leaving_everything_leaves_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(["a", LONG])
+        groups.release(["a"])
+        await groups.leave_all()
+        with redis_server.client() as client:
+            remaining: list[Any] = client.keys("*")
+        assert remaining == []

@@ -1,0 +1,111 @@
+"""The admin listener over real sockets."""
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from awxfast.operate.admin import AdminListener
+from prometheus_client.parser import text_string_to_metric_families
+from still_figures import LEDGER, StillFigures
+
+
+class Served:
+    """A listener with its figures, and a session to ask it with."""
+
+    def __init__(self, figures: StillFigures, session: aiohttp.ClientSession) -> None:
+        self.figures = figures
+        self._session = session
+
+    async def ask(self, path: str, method: str = "GET") -> tuple[int, str, aiohttp.ClientResponse]:
+        async with self._session.request(method, path) as response:
+            return response.status, await response.text(), response
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    sock = socket.create_server(("127.0.0.1", 0))
+    figures = StillFigures()
+    listener = await AdminListener.start(figures, sock)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{sock.getsockname()[1]}") as session:
+        yield Served(figures, session)
+    await listener.stop()
+
+
+class TestHealth:
+    async def test_loop_runs(self, served: Served) -> None:
+        assert (await served.ask("/healthz"))[:2] == (200, "ok\n")
+
+    async def test_ready(self, served: Served) -> None:
+        assert (await served.ask("/readyz"))[:2] == (200, "ok\n")
+
+    async def test_not_ready_says_why_a_line_each(self, served: Served) -> None:
+        served.figures.reasons = ["not listening yet", "Redis does not answer"]
+        assert (await served.ask("/readyz"))[:2] == (503, "not listening yet\nRedis does not answer\n")
+        assert (await served.ask("/healthz"))[0] == 200
+
+
+class TestPages:
+    async def test_ledger(self, served: Served) -> None:
+        status, _, response = await served.ask("/ledger")
+        assert status == 200
+        assert response.content_type == "application/json"
+        assert await response.json() == {**LEDGER, "peers": []}
+
+    async def test_metrics(self, served: Served) -> None:
+        status, text, response = await served.ask("/metrics")
+        assert status == 200
+        assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert list(text_string_to_metric_families(text))
+
+    async def test_slow_clients(self, served: Served) -> None:
+        _, _, response = await served.ask("/clients")
+        row = {"client": 9, "frames": 20, "bytes": 2048, "shed": 3, "oldest_age": 1.5}
+        assert await response.json() == [row]
+
+    async def test_status_page_needs_nothing_from_elsewhere(self, served: Served) -> None:
+        status, text, response = await served.ask("/")
+        assert status == 200
+        assert response.content_type == "text/html"
+        assert "http://" not in text and "https://" not in text and "src=" not in text
+
+    async def test_query_is_no_part_of_the_path(self, served: Served) -> None:
+        assert (await served.ask("/healthz?x=1"))[0] == 200
+
+    async def test_nothing_is_kept(self, served: Served) -> None:
+        _, _, response = await served.ask("/ledger")
+        assert response.headers["cache-control"] == "no-store"
+
+
+class TestOtherRequests:
+    async def test_head_has_no_body(self, served: Served) -> None:
+        status, text, response = await served.ask("/healthz", "HEAD")
+        assert (status, text, response.headers["content-length"]) == (200, "", "3")
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+    async def test_writes_are_refused(self, served: Served, method: str) -> None:
+        status, _, response = await served.ask("/ledger", method)
+        assert (status, response.headers["allow"]) == (405, "GET, HEAD")
+
+    async def test_unknown_page_names_those_that_exist(self, served: Served) -> None:
+        status, text, _ = await served.ask("/nothing")
+        assert status == 404
+        assert "/readyz" in text
+
+    async def test_upgrade_is_an_ordinary_request(self, served: Served) -> None:
+        headers = {"connection": "upgrade", "upgrade": "websocket"}
+        async with served._session.get("/healthz", headers=headers) as response:
+            assert response.status == 200
+
+
+class TestUnixSocket:
+    async def test_it_answers_there_too(self, tmp_path: Path) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "admin.sock"))
+        sock.listen()
+        listener = await AdminListener.start(StillFigures(), sock)
+        connector = aiohttp.UnixConnector(str(tmp_path / "admin.sock"))
+        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://x/healthz") as response:
+            assert await response.text() == "ok\n"
+        await listener.stop()

@@ -1,0 +1,102 @@
+"""`awxfast status` against a real admin listener."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from awxfast.errors import ConfigurationError, StartError
+from awxfast.operate import status
+from awxfast.operate.admin import AdminListener
+from still_figures import LEDGER, StillFigures
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[str]:
+    sock = socket.create_server(("127.0.0.1", 0))
+    listener = await AdminListener.start(StillFigures(), sock)
+    yield f"127.0.0.1:{sock.getsockname()[1]}"
+    await listener.stop()
+
+
+async def run(*words: str, **environ: str) -> int:
+    return await asyncio.to_thread(status.run, words, environ)
+
+
+class TestTable:
+    async def test_a_line_a_figure(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert await run("--admin", address) == 0
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        for line in (["events.in", "115"], ["events.rejected.too_large", "3"], ["clients", "7"], ["peers", "0"]):
+            assert line in lines
+
+    async def test_slow_clients_follow(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+        await run("--admin", address)
+        header, row = capsys.readouterr().out.splitlines()[-2:]
+        assert header.split() == ["slow", "client", "frames", "bytes", "shed", "oldest"]
+        assert row.split() == ["9", "20", "2048", "3", "1.5", "s"]
+
+
+class TestJson:
+    async def test_the_ledger_and_the_slow_clients(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert await run("--json", "--admin", address) == 0
+        figures = json.loads(capsys.readouterr().out)
+        assert figures.pop("slow_clients")[0]["client"] == 9
+        assert figures == {**LEDGER, "peers": []}
+
+
+class TestAddress:
+    async def test_variable(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert await run(AWXFAST_ADMIN=address) == 0
+        assert "events.in" in capsys.readouterr().out
+
+    async def test_option_wins(self, address: str) -> None:
+        assert await run("--admin", address, AWXFAST_ADMIN="127.0.0.1:1") == 0
+
+    async def test_unix_socket(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "admin.sock"))
+        sock.listen()
+        listener = await AdminListener.start(StillFigures(), sock)
+        assert await run("--admin", str(tmp_path / "admin.sock")) == 0
+        await listener.stop()
+        assert "events.in" in capsys.readouterr().out
+
+
+class TestNobodyAnswers:
+    async def test_nobody_listens(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with pytest.raises(StartError, match=f"no answer at 127.0.0.1:{port} .*--admin"):
+            await run("--admin", f"127.0.0.1:{port}")
+        with pytest.raises(StartError, match="no answer at"):
+            await run("--admin", str(tmp_path / "none.sock"))
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"garbage\r\n\r\n",
+            b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]",
+        ],
+    )
+    async def test_somebody_else_answers(self, answer: bytes) -> None:
+        async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(StartError) as caught:
+                await run("--admin", f"127.0.0.1:{port}")
+        assert "--admin" in str(caught.value) and "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("address", ["off", "8058", "localhost:http"])
+    async def test_address_that_is_none(self, address: str) -> None:
+        with pytest.raises(ConfigurationError, match="give HOST:PORT"):
+            await run("--admin", address)

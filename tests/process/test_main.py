@@ -1,0 +1,358 @@
+"""The program as supervisors and operators see it: start-up lines, signals, deaths, exit codes."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from main_process import LOOPBACK, MainProcess, is_alive, run_to_its_end
+from servers import RedisServer, wait_for
+from websockets.sync.client import connect, unix_connect
+
+Start = Callable[..., MainProcess]
+
+
+def greet(port: int, host: str = "127.0.0.1", query: str = "") -> str | bytes:
+    """What a browser hears first."""
+    with connect(f"ws://{host}:{port}/websocket/{query}", open_timeout=30) as browser:
+        return browser.recv(timeout=30)
+
+
+class TestStartUp:
+    def test_lines_are_daphnes(self, start: Start) -> None:
+        server = start("-p", "0", *LOOPBACK)
+        port = server.wait_until_serving()
+        lines = [re.sub(r"^[\d-]+ [\d:,]+ ", "", line) for line in server.err.read_text().splitlines()]
+        assert lines[0] == "INFO     Starting server at tcp:port=0:interface=127.0.0.1"
+        assert lines[-1] == f"INFO     Listening on TCP address 127.0.0.1:{port}"
+        assert json.loads(greet(port)) == {"accept": True, "user": 0}
+
+    def test_private_redis_is_named_and_goes_with_main(self, start: Start) -> None:
+        server = start("-p", "0", *LOOPBACK)
+        folder = Path(server.wait_for_line(r"Private Redis at unix://(\S+)/redis.sock")[1])
+        server.wait_until_serving()
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert server.stop() == 0
+        assert not folder.exists()
+
+    def test_ipv6(self, start: Start, redis_server: RedisServer) -> None:
+        server = start("-b", "::1", "-p", "0", "--redis", redis_server.url, *LOOPBACK)
+        server.wait_for_line(r"Starting server at tcp:port=0:interface=\\:\\:1$")
+        port = int(server.wait_for_line(r"Listening on TCP address ::1:(\d+)$")[1])
+        assert greet(port, "[::1]")
+
+    def test_unix_socket_beside_a_port(self, start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
+        path = tmp_path / "browsers.sock"
+        server = start("-p", "0", "-u", str(path), "--redis", redis_server.url, *LOOPBACK)
+        server.wait_for_line(rf"Starting server at tcp:port=0:interface=127.0.0.1, unix:{path}$")
+        server.wait_for_line(rf"Listening on UNIX address {path}$")
+        assert greet(server.wait_until_serving())
+        with unix_connect(str(path), "ws://localhost/websocket/") as browser:
+            assert browser.recv(timeout=30)
+        assert server.stop() == 0
+        assert not path.exists()
+
+    def test_inherited_descriptor(self, start: Start, redis_server: RedisServer) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as inherited:
+            number = inherited.fileno()
+            server = start("--fd", str(number), "--redis", redis_server.url, *LOOPBACK, pass_fds=[number])
+            assert server.wait_until_serving() == inherited.getsockname()[1]
+            assert greet(inherited.getsockname()[1])
+
+    def test_connections_wait_while_the_child_starts(self, start: Start) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as inherited:
+            port, number = inherited.getsockname()[1], inherited.fileno()
+            start("--fd", str(number), *LOOPBACK, pass_fds=[number])
+            assert greet(port)
+
+    def test_verbosity_0_is_silent(self, start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
+        path = tmp_path / "browsers.sock"
+        server = start("-v", "0", "-u", str(path), "--redis", redis_server.url, *LOOPBACK)
+        wait_for(path.exists)
+        with unix_connect(str(path), "ws://localhost/websocket/", open_timeout=30) as browser:
+            assert browser.recv(timeout=30)
+        assert server.stop() == 0
+        assert server.err.read_text() == server.out.read_text() == ""
+
+    def test_json_log(self, start: Start, redis_server: RedisServer) -> None:
+        server = start("-p", "0", "--log-format", "json", "--redis", redis_server.url, *LOOPBACK)
+        server.wait_for_line(r'"Listening on TCP address')
+        assert server.stop() == 0
+        messages = [json.loads(line)["message"] for line in server.err.read_text().splitlines()]
+        assert messages[0] == "Starting server at tcp:port=0:interface=127.0.0.1"
+
+    def test_nobody_may_connect_unless_the_operator_says_who(self, start: Start, redis_server: RedisServer) -> None:
+        server = start("-p", "0", "--redis", redis_server.url, "--admin", "off")
+        port = server.wait_until_serving()
+        server.wait_for_line("WARNING  Every browser is refused: --auth")
+        assert json.loads(greet(port)) == {"close": True}
+
+
+class TestStop:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_one_signal_ends_it_well(
+        self, served: MainProcess, redis_server: RedisServer, number: signal.Signals
+    ) -> None:
+        with connect(f"ws://127.0.0.1:{served.wait_until_serving()}/websocket/") as browser:
+            browser.recv(timeout=30)
+            browser.send('{"groups": {"job_events": [42]}}')
+            browser.recv(timeout=30)
+            served.signal(number)
+            assert served.wait() == 0
+            with pytest.raises(Exception, match="1001"):
+                browser.recv(timeout=30)
+        with redis_server.client() as client:
+            assert client.keys("*") == []
+
+    def test_second_signal_ends_it_at_once(self, start: Start, redis_server: RedisServer) -> None:
+        server = start("-p", "0", "--grace", "600", "--redis", redis_server.url, *LOOPBACK)
+        port = server.wait_until_serving()
+        child = server.child()
+        silent = open_silent_browser(port)
+        server.signal(signal.SIGTERM)
+        wait_for(lambda: refuses(port))
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert not is_alive(child)
+        silent.close()
+
+    def test_signal_while_it_starts_ends_it_well(self, start: Start) -> None:
+        server = start("-p", "0", *LOOPBACK)
+        folder = Path(server.wait_for_line(r"Private Redis at unix://(\S+)/redis.sock")[1])
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert not folder.exists()
+
+    def test_signals_to_the_whole_group_are_mains(self, start: Start, redis_server: RedisServer) -> None:
+        """supervisord's `stopasgroup`."""
+        server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK, start_new_session=True)
+        server.wait_until_serving()
+        os.killpg(server.process.pid, signal.SIGTERM)
+        assert server.wait() == 0
+        assert "unasked" not in server.err.read_text()
+        with redis_server.client() as client:
+            assert client.keys("*") == []
+
+
+def open_silent_browser(port: int) -> socket.socket:
+    """A browser that answers nothing, not even a close."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=30)
+    sock.sendall(
+        b"GET /websocket/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert sock.recv(12) == b"HTTP/1.1 101"
+    return sock
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+class TestDeath:
+    def test_child_ends_with_main(self, served: MainProcess) -> None:
+        child = served.child()
+        served.process.kill()
+        served.process.wait()
+        wait_for(lambda: not is_alive(child))
+
+    def test_another_child_serves_on_the_same_port(self, served: MainProcess) -> None:
+        port, child = served.wait_until_serving(), served.child()
+        os.kill(child, signal.SIGKILL)
+        served.wait_for_line(r"ERROR    The serving process ended unasked \(exit code -9\); another one starts in")
+        assert served.wait_until_serving(count=2) == port
+        assert served.child() != child
+        assert greet(port)
+
+    def test_names_of_the_dead_child_leave_redis(self, served: MainProcess, redis_server: RedisServer) -> None:
+        with connect(f"ws://127.0.0.1:{served.wait_until_serving()}/websocket/") as browser:
+            browser.recv(timeout=30)
+            browser.send('{"groups": {"job_events": [42]}}')
+            browser.recv(timeout=30)
+            os.kill(served.child(), signal.SIGKILL)
+        served.wait_until_serving(count=2)
+        with redis_server.client() as client:
+            wait_for(lambda: not client.exists("asgi:group:job_events-42"))
+            wait_for(lambda: len(client.keys("awxfast:groups:*")) == 1)
+
+
+class TestFiles:
+    @pytest.fixture
+    def tokens(self, tmp_path: Path) -> Path:
+        path = tmp_path / "tokens.json"
+        path.write_text('{"old": {"user": 7}}')
+        return path
+
+    @pytest.fixture
+    def guarded(self, start: Start, redis_server: RedisServer, tokens: Path, tmp_path: Path) -> MainProcess:
+        options = ("--auth", f"tokens={tokens}", "--admin", "off", "--access-log", str(tmp_path / "access.log"))
+        server = start("-p", "0", "--redis", redis_server.url, *options)
+        server.wait_until_serving()
+        return server
+
+    def test_hup_reads_tokens_again(self, guarded: MainProcess, tokens: Path) -> None:
+        port = guarded.wait_until_serving()
+        assert json.loads(greet(port, query="?token=old")) == {"accept": True, "user": 7}
+        tokens.write_text('{"new": {"user": 8}}')
+        guarded.signal(signal.SIGHUP)
+        wait_for(lambda: json.loads(greet(port, query="?token=new")) == {"accept": True, "user": 8})
+        assert json.loads(greet(port, query="?token=old")) == {"close": True}
+
+    def test_tokens_with_a_fault_change_nothing(self, guarded: MainProcess, tokens: Path) -> None:
+        tokens.write_text("{")
+        guarded.signal(signal.SIGHUP)
+        guarded.wait_for_line(r"ERROR    tokens file \S+ is not JSON: .*the old one stays in force")
+        assert json.loads(greet(guarded.wait_until_serving(), query="?token=old")) == {"accept": True, "user": 7}
+
+    def test_hup_reopens_the_access_log(self, guarded: MainProcess, tmp_path: Path) -> None:
+        port, log = guarded.wait_until_serving(), tmp_path / "access.log"
+        greet(port, query="?token=old")
+        rotated = log.rename(tmp_path / "access.log.1")
+        assert "WSCONNECT /websocket/" in rotated.read_text()
+        guarded.signal(signal.SIGHUP)
+        wait_for(log.exists)
+        greet(port, query="?token=old")
+        wait_for(lambda: "WSDISCONNECT /websocket/" in log.read_text())
+        assert "token" not in rotated.read_text() + log.read_text() + guarded.err.read_text()
+
+    def test_access_log_is_on_stdout_unless_told_otherwise(self, served: MainProcess) -> None:
+        greet(served.wait_until_serving())
+        pattern = r'127\.0\.0\.1:\d+ - - \[.*\] "WSCONNECT /websocket/" - -'
+        wait_for(lambda: re.search(pattern, served.out.read_text()))
+
+    def test_usr2_is_refused_in_the_log(self, served: MainProcess) -> None:
+        served.signal(signal.SIGUSR2)
+        served.wait_for_line("reload is not built yet")
+        assert greet(served.wait_until_serving())
+
+
+class TestSystemd:
+    def test_manager_hears_of_every_state(self, start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(tmp_path / "notify.sock"))
+            manager.settimeout(30)
+            environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "200000"}
+            server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK, environ=environ)
+            assert manager.recv(100) == b"READY=1"
+            assert manager.recv(100) == b"WATCHDOG=1"
+            server.signal(signal.SIGTERM)
+            wait_for(lambda: manager.recv(100) == b"STOPPING=1")
+            assert server.wait() == 0
+
+    def test_watchdog_is_not_fed_while_the_child_hangs(
+        self, start: Start, redis_server: RedisServer, tmp_path: Path
+    ) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(tmp_path / "notify.sock"))
+            environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "100000"}
+            server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK, environ=environ)
+            server.wait_until_serving()
+            os.kill(server.child(), signal.SIGSTOP)
+            manager.settimeout(1.0)
+            with pytest.raises(TimeoutError):
+                for _ in range(100):
+                    manager.recv(100)
+
+
+class TestRedisAway:
+    def test_it_serves_and_is_ready_when_redis_is(
+        self, start: Start, redis_server: RedisServer, tmp_path: Path
+    ) -> None:
+        redis_server.kill()
+        options = ("--auth", "open", "--admin", "127.0.0.1:0")
+        server = start("-p", "0", "--redis", redis_server.url, *options)
+        assert greet(server.wait_until_serving())
+        admin = server.wait_for_line(r"Admin listener on TCP address (\S+)$")[1]
+        assert ask(admin, "/readyz") == (503, f"Redis at {redis_server.url} does not answer\n")
+        assert ask(admin, "/healthz") == (200, "ok\n")
+        redis_server.start()
+        wait_for(lambda: ask(admin, "/readyz") == (200, "ok\n"))
+
+
+def ask(admin: str, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(admin, timeout=30)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    answer = response.status, response.read().decode()
+    connection.close()
+    return answer
+
+
+class TestRefusals:
+    """Exit code 2 for what the operator wrote, 1 for all else; the last line on stderr says what is wrong."""
+
+    def check(self, exit_code: int, text: str, *words: str, **environ: str) -> None:
+        done = run_to_its_end(*words, **environ)
+        last = done.stderr.splitlines()[-1]
+        assert (done.returncode, last.startswith("awxfast: "), text in last) == (exit_code, True, True), done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_port_in_use(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.check(1, f"port {port}: Address already in use; choose another", "-p", str(port), *LOOPBACK)
+
+    def test_admin_port_in_use(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.check(1, f"port {port}", "-p", "0", "--admin", f"127.0.0.1:{port}")
+
+    def test_open_is_for_this_machine_only(self) -> None:
+        self.check(2, "--auth open is for loopback", "-b", "0.0.0.0", "-p", "0", *LOOPBACK)
+
+    def test_admin_is_for_this_machine_only(self) -> None:
+        self.check(2, "only a loopback address", "-p", "0", "--admin", "0.0.0.0:0")
+
+    @pytest.mark.parametrize("auth", ["secret", "tokens=", "forward=ftp://x/", "tokens=/no/such/file"])
+    def test_auth_with_a_fault(self, auth: str, redis_server: RedisServer) -> None:
+        self.check(2, "", "-p", "0", "--redis", redis_server.url, "--admin", "off", "--auth", auth)
+
+    def test_tokens_with_a_fault(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        tokens = tmp_path / "tokens.json"
+        tokens.write_text('{"s3cret": {"user": "admin"}}')
+        words = ("-p", "0", "--redis", redis_server.url, "--admin", "off", "--auth", f"tokens={tokens}")
+        self.check(2, "entry 1: user has to be a number", *words)
+
+    def test_redis_url_with_a_fault(self) -> None:
+        self.check(2, "Redis URL", "-p", "0", "--redis", "http://localhost", *LOOPBACK)
+
+    def test_something_else_answers_in_place_of_redis(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+
+            def answer() -> None:
+                connection, _ = other.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    connection.recv(100)
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            url = f"redis://127.0.0.1:{other.getsockname()[1]}"
+            self.check(2, "", "-p", "0", "--redis", url, *LOOPBACK)
+            thread.join()
+
+    def test_access_log_that_can_not_be_written(self, redis_server: RedisServer) -> None:
+        words = ("-p", "0", "--redis", redis_server.url, *LOOPBACK, "--access-log", "/no/such/folder/log")
+        self.check(2, "--access-log /no/such/folder/log", *words)
+
+    def test_no_redis_server_to_run(self, tmp_path: Path) -> None:
+        self.check(1, "no redis-server or valkey-server on the PATH", "-p", "0", *LOOPBACK, PATH=str(tmp_path))
+
+    def test_variable_with_a_fault(self) -> None:
+        self.check(2, "AWXFAST_CAPACITY", "-p", "0", AWXFAST_CAPACITY="many")
+
+    def test_traceback_for_those_who_debug(self) -> None:
+        done = run_to_its_end("-v", "2", "-p", "0", "--admin", "0.0.0.0:0")
+        assert "Traceback" in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("awxfast: --admin 0.0.0.0:0")

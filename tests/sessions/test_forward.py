@@ -1,0 +1,247 @@
+"""Asking the application's API, with one that aiohttp serves."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from awxfast.errors import AccessUnavailable, ConfigurationError
+from awxfast.sessions import forward
+from awxfast.sessions.access import Identity
+from awxfast.sessions.forward import AnswerMemory, ForwardAccess
+from awxfast.wire.messages import Want
+from awxfast.wire.request import Request
+
+
+class Api:
+    """Answers as the test wants, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.questions: list[web.Request] = []
+        self.answers: dict[str, Any] = {"/api/v2/me/": {"results": [{"id": 7}]}}
+        self.time = 1000.0
+
+    async def start(self) -> None:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self.answer)
+        self.runner = web.AppRunner(application)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+        self.access = ForwardAccess(f"http://127.0.0.1:{self.port}/api/v2/me/", now=lambda: self.time)
+
+    async def stop(self) -> None:
+        await self.access.close()
+        await self.runner.cleanup()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.questions.append(request)
+        answer = self.answers.get(request.path, 404)
+        if isinstance(answer, int):
+            headers = {"Location": f"http://127.0.0.1:{self.port}/elsewhere"} if answer == 302 else None
+            return web.Response(status=answer, headers=headers)
+        return web.Response(text=answer) if isinstance(answer, str) else web.json_response(answer)
+
+    def paths(self) -> list[str]:
+        return [question.path for question in self.questions]
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    serving = Api()
+    await serving.start()
+    yield serving
+    await serving.stop()
+
+
+def request(*headers: tuple[bytes, bytes], query: bytes = b"") -> Request:
+    return Request("GET", "1.1", "/websocket/", query, headers)
+
+
+COOKIE = (b"cookie", b"awx_sessionid=S; csrftoken=X")
+BEARER = (b"authorization", b"Bearer T")
+
+
+def want(kind: str, value: str = "42") -> Want:
+    return Want(f"{kind}-{value}", kind, value)
+
+
+USER = Identity(user=7, credentials=(("cookie", "c"),))
+
+
+class TestIdentify:
+    async def test_credentials_go_on_and_nothing_else(self, api: Api) -> None:
+        jwt = (b"x-dab-jw-token", b"J")
+        identity = await api.access.identify(request(COOKIE, BEARER, jwt, (b"x-other", b"O")))
+        assert identity is not None
+        assert identity.user == 7
+        (question,) = api.questions
+        assert question.method == "GET"
+        assert question.headers["Cookie"] == "awx_sessionid=S; csrftoken=X"
+        assert question.headers["Authorization"] == "Bearer T"
+        assert question.headers["X-DAB-JW-TOKEN"] == "J"
+        assert question.headers["X-WS-Session-Quiet"] == "1"
+        assert "X-Other" not in question.headers
+
+    async def test_token_of_the_url_becomes_a_header(self, api: Api) -> None:
+        assert await api.access.identify(request(query=b"token=T")) is not None
+        assert api.questions[0].headers["Authorization"] == "Bearer T"
+
+    async def test_plain_id_is_understood_too(self, api: Api) -> None:
+        api.answers["/api/v2/me/"] = {"id": 9, "results_of_something": 1}
+        identity = await api.access.identify(request(COOKIE))
+        assert identity is not None
+        assert identity.user == 9
+
+    async def test_one_users_cookies_never_reach_anothers_question(self, api: Api) -> None:
+        await api.access.identify(request(COOKIE))
+        await api.access.identify(request(BEARER))
+        assert "Cookie" not in api.questions[1].headers
+
+    async def test_without_credentials_nobody_is_asked(self, api: Api) -> None:
+        assert await api.access.identify(request()) is None
+        assert not api.questions
+
+    async def test_bytes_that_are_no_utf_8_do_no_harm(self, api: Api) -> None:
+        assert await api.access.identify(request((b"cookie", b"a=\xe9; awx_sessionid=S"))) is not None
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    async def test_refusal_is_nobody(self, api: Api, status: int) -> None:
+        api.answers["/api/v2/me/"] = status
+        assert await api.access.identify(request(COOKIE)) is None
+
+    async def test_empty_list_is_nobody(self, api: Api) -> None:
+        api.answers["/api/v2/me/"] = {"count": 0, "results": []}
+        assert await api.access.identify(request(COOKIE)) is None
+
+    @pytest.mark.parametrize(
+        "answer", [500, 302, "<html>", "[]", "5", {}, {"id": "7"}, {"results": 5}, {"results": [{}]}, "x" * 2**21]
+    )
+    async def test_anything_else_is_no_answer(self, api: Api, answer: Any) -> None:
+        api.answers["/api/v2/me/"] = answer
+        with pytest.raises(AccessUnavailable):
+            await api.access.identify(request(COOKIE))
+        assert api.paths() == ["/api/v2/me/"]
+
+    async def test_api_that_is_down_is_no_answer_and_the_error_has_no_secret(self, api: Api) -> None:
+        await api.runner.cleanup()
+        with pytest.raises(AccessUnavailable) as caught:
+            await api.access.identify(request(BEARER))
+        assert "Bearer" not in str(caught.value)
+
+    async def test_api_that_hangs_is_no_answer(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forward, "TIMEOUT_SECONDS", 0.001)
+        with pytest.raises(AccessUnavailable):
+            await api.access.identify(request(BEARER))
+
+
+class TestWhoseTokenItWas:
+    @pytest.mark.parametrize(
+        ("headers", "query", "by_session"),
+        [
+            ([COOKIE], b"", True),
+            ([COOKIE, BEARER], b"", True),
+            ([(b"x-dab-jw-token", b"J")], b"", True),
+            ([(b"authorization", b"Basic dTpw")], b"", True),
+            ([BEARER], b"", False),
+            ([(b"authorization", b"Token T")], b"", False),
+            ([], b"token=T", False),
+            ([COOKIE], b"token=T", True),
+        ],
+    )
+    async def test_only_a_token_that_came_alone_needs_no_xrftoken(
+        self, api: Api, headers: list[tuple[bytes, bytes]], query: bytes, by_session: bool
+    ) -> None:
+        identity = await api.access.identify(request(*headers, query=query))
+        assert identity is not None
+        assert identity.by_session is by_session
+
+
+class TestMaySubscribe:
+    @pytest.mark.parametrize(
+        ("kind", "path"),
+        [
+            ("job_events", "/api/v2/jobs/42/"),
+            ("workflow_events", "/api/v2/workflow_jobs/42/"),
+            ("ad_hoc_command_events", "/api/v2/ad_hoc_commands/42/"),
+        ],
+    )
+    async def test_object_is_asked_for_with_the_users_credentials(self, api: Api, kind: str, path: str) -> None:
+        api.answers[path] = {}
+        assert await api.access.may_subscribe(USER, want(kind))
+        assert api.paths() == [path]
+        assert api.questions[0].headers["Cookie"] == "c"
+
+    async def test_other_groups_are_not_asked_for(self, api: Api) -> None:
+        assert await api.access.may_subscribe(USER, want("jobs", "summary"))
+        assert not api.questions
+
+    @pytest.mark.parametrize(("status", "allowed"), [(200, True), (401, False), (403, False), (404, False)])
+    async def test_yes_and_no_are_kept_for_30_seconds(self, api: Api, status: int, allowed: bool) -> None:
+        api.answers["/api/v2/jobs/42/"] = status
+        for seconds in (0, 29.9):
+            api.time = 1000 + seconds
+            assert await api.access.may_subscribe(USER, want("job_events")) is allowed
+        assert len(api.questions) == 1
+        api.time = 1030
+        await api.access.may_subscribe(USER, want("job_events"))
+        assert len(api.questions) == 2
+
+    @pytest.mark.parametrize("status", [500, 302, 429])
+    async def test_anything_else_is_no_and_not_kept(self, api: Api, status: int) -> None:
+        api.answers["/api/v2/jobs/42/"] = status
+        assert not await api.access.may_subscribe(USER, want("job_events"))
+        api.answers["/api/v2/jobs/42/"] = 200
+        assert await api.access.may_subscribe(USER, want("job_events"))
+
+    async def test_answers_are_not_shared_between_credentials(self, api: Api) -> None:
+        api.answers["/api/v2/jobs/42/"] = 200
+        await api.access.may_subscribe(USER, want("job_events"))
+        await api.access.may_subscribe(Identity(user=7, credentials=(("cookie", "d"),)), want("job_events"))
+        assert len(api.questions) == 2
+
+    async def test_api_that_is_down_is_no(self, api: Api) -> None:
+        await api.runner.cleanup()
+        assert not await api.access.may_subscribe(USER, want("job_events"))
+
+    async def test_reload_forgets_answers(self, api: Api) -> None:
+        await api.access.may_subscribe(USER, want("job_events"))
+        api.access.reload()
+        await api.access.may_subscribe(USER, want("job_events"))
+        assert len(api.questions) == 2
+
+    async def test_nothing_secret_reaches_the_log(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        await api.access.identify(request((b"cookie", b"SECRET=1")))
+        await api.access.may_subscribe(Identity(user=7, credentials=(("cookie", "SECRET"),)), want("job_events"))
+        assert "SECRET" not in caplog.text
+
+
+class TestAnswerMemory:
+    def test_past_its_bound_the_oldest_goes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forward, "KEEP_ANSWERS", 2)
+        memory = AnswerMemory(lambda: 0.0)
+        for key in (b"a", b"b", b"a", b"c"):
+            memory.keep(key, True)
+        assert [memory.recall(key) for key in (b"a", b"b", b"c")] == [True, None, True]
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        "url", ["", "127.0.0.1", "ftp://a/b", "http://a", "http://a/", "http:///b", "http://a/b?c"]
+    )
+    def test_url_that_can_not_be_meant_is_refused_by_name(self, url: str) -> None:
+        with pytest.raises(ConfigurationError, match="/api/v2/me/"):
+            ForwardAccess(url)
+
+    def test_missing_certificates_are_refused_by_name(self, tmp_path: Any) -> None:
+        with pytest.raises(ConfigurationError, match=r"--auth-ca-file .*nothing"):
+            ForwardAccess("https://a/api/v2/me/", str(tmp_path / "nothing"))
+
+    async def test_https_is_verified(self, api: Api) -> None:
+        access = ForwardAccess(f"https://127.0.0.1:{api.port}/api/v2/me/")
+        with pytest.raises(AccessUnavailable):
+            await access.identify(request(BEARER))
+        await access.close()

@@ -1,0 +1,47 @@
+"""A relay's figures that don't move, for tests of what operators look at."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awxfast.operate.figures import IntakeFigures, SlowClient
+
+LEDGER = {
+    "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
+    "frames": {"queued": 400, "written": 350, "shed": {"queue_frames": 20}, "lost_at_close": 10, "pending": 20},
+    "balance": {"events": 0, "frames": 0},
+    "gaps": {"pop_broken": {"times": 2, "at_most": 512}},
+    "clients": 7,
+    "groups": 4,
+}
+FANOUT = {
+    "encodings": 100,
+    "writes": 60,
+    "queued_bytes": 4096,
+    "event_age": {"bounds": [0.001, 0.01], "counts": [5, 3, 2], "sum": 0.5},
+}
+
+
+class StillFigures:
+    """Answers what it was given."""
+
+    def __init__(self, reasons: Sequence[str] = ()) -> None:
+        self.reasons = reasons
+        self.slow = [SlowClient(client=9, frames=20, bytes=2048, shed=3, oldest_age=1.5)]
+
+    def ledger(self) -> Mapping[str, Any]:
+        return LEDGER
+
+    def fanout(self) -> Mapping[str, Any]:
+        return FANOUT
+
+    def intake(self) -> IntakeFigures:
+        return IntakeFigures(redis_up=not self.reasons, depth=12, registrations_repaired=5)
+
+    def handshakes(self) -> Mapping[tuple[str, str], int]:
+        return {("accepted", "tokens"): 8, ("refused", "auth"): 2}
+
+    def slow_clients(self) -> Sequence[SlowClient]:
+        return self.slow
+
+    def unready_reasons(self) -> Sequence[str]:
+        return self.reasons

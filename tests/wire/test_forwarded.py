@@ -1,0 +1,55 @@
+"""Forwarded headers, as proxies and attackers write them (C35)."""
+
+import pytest
+from awxfast.errors import ConfigurationError
+from awxfast.wire.forwarded import ForwardedHeaders
+
+PEER = ("10.0.0.1", 4000)
+
+
+def find(*headers: tuple[bytes, bytes], trusted: tuple[str, ...] = ()) -> tuple[str, int] | None:
+    return ForwardedHeaders.configure("X-Forwarded-For", "X-Forwarded-Port", trusted).find_client(PEER, headers)
+
+
+class TestForwardedAddress:
+    @pytest.mark.parametrize(
+        ("value", "client"),
+        [
+            (b"203.0.113.7", ("203.0.113.7", 0)),
+            (b"203.0.113.7, 10.0.0.1", ("203.0.113.7", 0)),
+            (b"2001:db8:85a3::8a2e:370:7334", ("2001:db8:85a3::8a2e:370:7334", 0)),
+            (b"[2001:db8::1]:443", ("2001:db8::1", 0)),
+            (b"unknown", ("unknown", 0)),
+            (b"", PEER),
+            (b"," * 8192, PEER),
+            (b"\x9c", PEER),
+            (b"x" * 65, PEER),
+        ],
+    )
+    def test_first_entry_is_the_client(self, value: bytes, client: tuple[str, int]) -> None:
+        assert find((b"x-forwarded-for", value)) == client
+
+    def test_without_the_header_the_peer_is_the_client(self) -> None:
+        assert find((b"x-forwarded-port", b"443")) == PEER
+
+    @pytest.mark.parametrize(("value", "port"), [(b"443", 443), (b"x", 0), (b"", 0), (b"-1", 0), (b"9" * 400, 0)])
+    def test_port_has_a_header_of_its_own(self, value: bytes, port: int) -> None:
+        assert find((b"x-forwarded-for", b"a"), (b"x-forwarded-port", value)) == ("a", port)
+
+
+class TestTrustedProxies:
+    @pytest.mark.parametrize("trusted", ["10.0.0.1", "10.0.0.0/8"])
+    def test_trusted_proxy_is_believed(self, trusted: str) -> None:
+        assert find((b"x-forwarded-for", b"a"), trusted=(trusted,)) == ("a", 0)
+
+    @pytest.mark.parametrize("trusted", ["10.0.0.2", "::1"])
+    def test_others_are_not(self, trusted: str) -> None:
+        assert find((b"x-forwarded-for", b"a"), trusted=(trusted,)) == PEER
+
+    def test_a_unix_socket_is_as_good_as_a_trusted_address(self) -> None:
+        forwarded = ForwardedHeaders.configure("X-Forwarded-For", "X-Forwarded-Port", ("10.0.0.2",))
+        assert forwarded.find_client(None, [(b"x-forwarded-for", b"a")]) == ("a", 0)
+
+    def test_what_is_no_address_is_refused_by_name(self) -> None:
+        with pytest.raises(ConfigurationError, match="nonsense"):
+            ForwardedHeaders.configure("a", "b", ("nonsense",))
