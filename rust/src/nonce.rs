@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::hmac::Digest;
 
 /// The nonces that are valid now, and the headers among them that were accepted already.
-#[derive(Debug)]
 pub struct Nonces {
     tolerance: i128,
     remember: usize,
