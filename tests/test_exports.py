@@ -9,8 +9,6 @@ import awxfast
 from awxfast import _rust
 
 STUB = Path(awxfast.__file__).with_name("_rust.pyi")
-# Shapes that exist for the type checker only.
-ONLY_TYPES = {"EventCounts"}
 
 
 def stub_names() -> dict[str, ast.stmt]:
@@ -20,7 +18,7 @@ def stub_names() -> dict[str, ast.stmt]:
             names[node.name] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names[node.target.id] = node
-    return {name: node for name, node in names.items() if name not in ONLY_TYPES}
+    return names
 
 
 def parameters(function: ast.FunctionDef) -> list[str]:

@@ -4,7 +4,7 @@ Few, large calls: once a batch or once a message, never once a socket. Nothing h
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypedDict, final
+from typing import Any, Final, final
 
 __version__: Final[str]
 
@@ -52,10 +52,12 @@ class FrameDecoder:
     def __init__(self, max_message_size: int, max_frame_size: int) -> None: ...
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
         """The messages that `data` completes, in order. After a failure or a close: always empty."""
-    failure: int
-    """0, or the close code that the connection must be failed with: 1002, 1007 or 1009."""
-    failure_reason: str
-    """One lower-case phrase for the log and the counter, e.g. `unmasked frame`; empty without a failure."""
+    @property
+    def failure(self) -> int:
+        """0, or the close code that the connection must be failed with: 1002, 1007 or 1009."""
+    @property
+    def failure_reason(self) -> str:
+        """One lower-case phrase for the log and the counter, e.g. `unmasked frame`; empty without a failure."""
 
 # ---- the fan-out (rust/src/fanout.rs and what it uses) -------------------------------------------
 
@@ -67,14 +69,6 @@ NOTICE_DRAINED: Final[int]
 """Answer to `ask_drained`: no reply of this client is waiting any more."""
 NOTICE_SLOW: Final[int]
 """Under `slow_client="close"`: the client passed its bound; a close with 4008 is on its way."""
-
-class EventCounts(TypedDict):
-    """Each event once, whatever it reached."""
-
-    # "in" is not a name Python allows in this form; the key is there all the same.
-    routed: int
-    no_subscriber: int
-    rejected: dict[str, int]
 
 @final
 class Fanout:
