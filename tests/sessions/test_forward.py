@@ -1,5 +1,6 @@
 """Asking the application's API, with one that aiohttp serves."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +22,8 @@ class Api:
         self.questions: list[web.Request] = []
         self.answers: dict[str, Any] = {"/api/v2/me/": {"results": [{"id": 7}]}}
         self.time = 1000.0
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def start(self) -> None:
         application = web.Application()
@@ -33,11 +36,13 @@ class Api:
         self.access = ForwardAccess(f"http://127.0.0.1:{self.port}/api/v2/me/", now=lambda: self.time)
 
     async def stop(self) -> None:
+        self.answering.set()
         await self.access.close()
         await self.runner.cleanup()
 
     async def answer(self, request: web.Request) -> web.Response:
         self.questions.append(request)
+        await self.answering.wait()
         answer = self.answers.get(request.path, 404)
         if isinstance(answer, int):
             headers = {"Location": f"http://127.0.0.1:{self.port}/elsewhere"} if answer == 302 else None
@@ -132,7 +137,8 @@ class TestIdentify:
         assert "Bearer" not in str(caught.value)
 
     async def test_api_that_hangs_is_no_answer(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(forward, "TIMEOUT_SECONDS", 0.001)
+        monkeypatch.setattr(forward, "TIMEOUT_SECONDS", 0.1)
+        api.answering.clear()
         with pytest.raises(AccessUnavailable):
             await api.access.identify(request(BEARER))
 
