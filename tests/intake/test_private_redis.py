@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,7 +91,21 @@ class TestEnd:
         owner.kill()
         owner.wait()
         wait_until(lambda: not is_running(int(pid)))
-        shutil.rmtree(Path(url.removeprefix("unix://")).parent)
+        folder = Path(url.removeprefix("unix://")).parent
+        assert folder.exists()
+
+        def next_one_cleans_up() -> bool:  # once the last thread of the dead one is gone
+            PrivateRedis(allow_wheel=True).stop()
+            return not folder.exists()
+
+        wait_until(next_one_cleans_up)
+
+    def test_next_one_leaves_folders_alone_that_are_in_use(self, private: PrivateRedis) -> None:
+        empty = Path(tempfile.mkdtemp(prefix="awxfast-redis-"))
+        PrivateRedis(allow_wheel=True).stop()
+        assert socket_of(private).exists()
+        assert empty.exists()
+        empty.rmdir()
 
 
 class TestFindServer:

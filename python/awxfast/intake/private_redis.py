@@ -21,6 +21,8 @@ from awxfast.intake.address import MAX_SOCKET_PATH
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
 
+_FOLDER_PREFIX = "awxfast-redis-"
+_SOCKET_NAME = "redis.sock"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,8 +59,9 @@ class PrivateRedis:
         Raises `StartError`.
         """
         server = server or find_server(allow_wheel)
-        self._folder = Path(tempfile.mkdtemp(prefix="awxfast-redis-"))
-        self._socket = self._folder / "redis.sock"
+        _remove_leftovers()
+        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+        self._socket = self._folder / _SOCKET_NAME
         self._log = self._folder / "redis.log"
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -141,6 +144,18 @@ class PrivateRedis:
             lines = self._log.read_text(errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
         return "it said nothing"
+
+
+def _remove_leftovers() -> None:
+    """Folders of servers that were killed together with their main: ours, and nobody listens any more."""
+    for folder in Path(tempfile.gettempdir()).glob(_FOLDER_PREFIX + "*"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if folder.lstat().st_uid != os.geteuid():
+                continue
+            try:
+                probe.connect(str(folder / _SOCKET_NAME))
+            except ConnectionRefusedError:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def dying_with(parent: int) -> Callable[[], None]:
