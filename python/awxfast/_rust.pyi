@@ -133,7 +133,7 @@ class Fanout:
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that can't be counted in events: one more time, of at most so many events."""
     def busy(self) -> int:
-        """0: go on. 1: readers fall behind, hold back for a moment. 2: the threads are behind, wait until it is not 2."""
+        """0: go on. 1: readers fall behind, hold back a moment. 2: the threads are behind, wait for another answer."""
 
     # notices, operation
     @property

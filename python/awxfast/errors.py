@@ -1,12 +1,12 @@
 """What can go wrong, as one tree. Each error's text is one line for an operator: the thing and the remedy.
 
-    AwxfastError
-     +-- ConfigurationError     a wrong option, value or file: exit code 2
-     +-- StartError             all else that keeps the server from starting: exit code 1
-     +-- AccessUnavailable      who decides about rights can't be asked; worth another try
-     +-- RedisError             Redis is away or answers something else
-          +-- RedisUnavailable  not reached, or the connection broke; worth another try
-          +-- RedisReplyError   Redis answered with an error; `.code` is its first word
+AwxfastError
+ +-- ConfigurationError     a wrong option, value or file: exit code 2
+ +-- StartError             all else that keeps the server from starting: exit code 1
+ +-- AccessUnavailable      who decides about rights can't be asked; worth another try
+ +-- RedisError             Redis is away or answers something else
+      +-- RedisUnavailable  not reached, or the connection broke; worth another try
+      +-- RedisReplyError   Redis answered with an error; `.code` is its first word
 """
 
 

@@ -1,0 +1,146 @@
+"""The fan-out as Python sees it: arguments, notices on a loop's descriptor, books. Its behaviour is tested in Rust."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import msgpack
+import pytest
+
+from awxfast import _rust
+from awxfast._rust import Fanout
+
+HANG = 20.0
+
+
+@pytest.fixture
+def fanout() -> Iterator[Fanout]:
+    fanout = Fanout(threads=2)
+    yield fanout
+    fanout.stop()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.settimeout(HANG)
+    with near, far:
+        yield near, far
+
+
+def member(channel: str, text: str, kind: str = "internal.message") -> bytes:
+    return b"\0" * 12 + msgpack.packb({"type": kind, "text": text, "__asgi_channel__": [channel]})
+
+
+class TestPublish:
+    def test_publish_batch_takes_what_a_pop_gave(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        near, far = pair
+        client = fanout.attach(near.fileno())
+        fanout.add_channel("g.jobs-summary", "jobs-summary")
+        fanout.subscribe(client, ["jobs-summary"], [], b"reply")
+        scores = [b"1795561314.1431942", "1795561314.2", time.time()]
+        fanout.publish_batch([[member("p!g.jobs-summary", "é"), score] for score in scores])
+        wanted = b"\x81\x05reply" + b"\x81\x02\xc3\xa9" * 3
+        received = b""
+        while len(received) < len(wanted):
+            received += far.recv(4096)
+        assert received == wanted
+        assert fanout.groups_of(client) == ["jobs-summary"]
+
+    def test_event_age_is_the_time_since_the_producers_score(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        near, far = pair
+        client = fanout.attach(near.fileno())
+        fanout.add_channel("g.a", "a")
+        fanout.subscribe(client, ["a"], [])
+        fanout.publish_batch([[member("p!g.a", "x"), b"%f" % (time.time() - 3)]])
+        far.recv(10)
+        deadline = time.monotonic() + HANG
+        while not sum((age := fanout.metrics()["event_age"])["counts"]):
+            assert time.monotonic() < deadline
+        assert age["counts"][age["bounds"].index(10.0)] == 1
+        assert 3 <= age["sum"] < 3 + HANG
+
+    @pytest.mark.parametrize("batch", [[b"no pair"], [[b"one"]], [["text", b"1"]], [[b"member", b"no number"]]])
+    def test_answer_of_another_shape_raises_and_publishes_nothing(self, fanout: Fanout, batch: list[object]) -> None:
+        with pytest.raises((TypeError, ValueError, IndexError)):
+            fanout.publish_batch(batch)
+        assert fanout.ledger()["events"]["in"] == 0
+
+    def test_gil_is_free_while_a_batch_is_published(self, fanout: Fanout) -> None:
+        """Another thread gets on with its work during large batches."""
+        batch = [[member("p!g.a", "x" * 4000, "other"), b"0"] for _ in range(20_000)]
+        turns = 0
+        stop = threading.Event()
+
+        def count() -> None:
+            nonlocal turns
+            while not stop.is_set():
+                turns += 1
+
+        thread = threading.Thread(target=count)
+        thread.start()
+        before = turns
+        for _ in range(5):
+            fanout.publish_batch(batch)
+        stop.set()
+        thread.join()
+        assert turns > before
+        assert fanout.ledger()["events"]["rejected"] == {"unknown_type": 100_000}
+
+
+class TestNotice:
+    async def test_loop_hears_of_a_dead_socket(self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
+        near, far = pair
+        client = fanout.attach(near.fileno())
+        heard = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(fanout.notice_fd, heard.set)
+        far.close()
+        fanout.send_text(client, b"into the void")
+        fanout.send_text(client, b"once more")
+        await asyncio.wait_for(heard.wait(), HANG)
+        loop.remove_reader(fanout.notice_fd)
+        assert fanout.take_notices() == [(client, _rust.NOTICE_DEAD)]
+        assert fanout.take_notices() == []
+
+
+class TestArgument:
+    @pytest.mark.parametrize("options", [{"threads": 0}, {"threads": 256}, {"slow_client": "punish"}])
+    def test_constructor_refuses_what_makes_no_sense(self, options: dict[str, object]) -> None:
+        with pytest.raises(ValueError, match="must be"):
+            Fanout(**options)
+
+    def test_attach_refuses_what_is_no_descriptor(self, fanout: Fanout) -> None:
+        with pytest.raises(OSError):
+            fanout.attach(-1)
+        with pytest.raises(OSError):
+            fanout.attach(1_000_000)
+
+    def test_calls_for_a_client_that_is_gone_do_nothing(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        client = fanout.attach(pair[0].fileno())
+        fanout.detach(client)
+        fanout.detach(client)
+        fanout.send_text(client, b"x")
+        fanout.send_ping(client, b"")
+        fanout.close(client, 1001)
+        fanout.subscribe(client, ["a"], [], b"x")
+        assert fanout.groups_of(client) == []
+        assert fanout.ledger()["clients"] == 0
+
+    def test_gaps_are_counted_by_reason(self, fanout: Fanout) -> None:
+        fanout.count_gap("pop_broken", 256)
+        fanout.count_gap("pop_broken", 256)
+        assert fanout.ledger()["gaps"] == {"pop_broken": {"times": 2, "at_most": 512}}
+
+    def test_stop_may_be_called_twice(self, fanout: Fanout) -> None:
+        fanout.stop()
+        fanout.stop()
