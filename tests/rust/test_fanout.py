@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import msgpack
 import pytest
-
 from awxfast import _rust
 from awxfast._rust import Fanout
 
