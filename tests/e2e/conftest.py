@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from producers import Producer
-from servers import AwxfastServer, RedisServer
+from redis_servers import RedisServer
+from servers import AwxfastServer
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from browsers import Browser, open_browser, reset
 from producers import Producer
-from servers import AwxfastServer, RedisServer, wait_for
+from redis_servers import RedisServer
+from servers import AwxfastServer, wait_for
 
 EVENTS = 10
 

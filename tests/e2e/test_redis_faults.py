@@ -7,7 +7,8 @@ import pytest
 from browsers import Browser, close_browsers, open_browser
 from events import GROUPS
 from producers import Producer
-from servers import AwxfastServer, RedisServer, wait_for
+from redis_servers import RedisServer
+from servers import AwxfastServer, wait_for
 
 GROUP = "job_events-1"
 

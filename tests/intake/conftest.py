@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import uvloop
 from channels_redis.core import RedisChannelLayer
-from intake.redis_servers import RedisServer, binary_of
 from intake.remembering_fanout import RememberingFanout
+from redis_servers import RedisServer, binary_of
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:

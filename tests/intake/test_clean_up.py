@@ -11,7 +11,7 @@ from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.redis import RedisConnection
-from intake.redis_servers import RedisServer
+from redis_servers import RedisServer
 
 OWN = ProcessIdentity.own()
 DEAD_HERE = dataclasses.replace(OWN, pid=2**22 + 1, start_time=1)

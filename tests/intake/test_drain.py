@@ -12,8 +12,8 @@ from awxfast.intake.names import ProcessNames
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
 from channels_redis.core import RedisChannelLayer
-from intake.redis_servers import RedisServer
 from intake.remembering_fanout import RememberingFanout, eventually
+from redis_servers import RedisServer
 
 GROUP = "job_events-42"
 NAMES = ProcessNames("asgi")

@@ -14,8 +14,8 @@ from awxfast.intake.names import ProcessNames
 from awxfast.intake.redis import RedisConnection
 from channels.layers import BaseChannelLayer
 from channels_redis.core import RedisChannelLayer
-from intake.redis_servers import RedisServer
 from intake.remembering_fanout import RememberingFanout, eventually
+from redis_servers import RedisServer
 
 NAMES = ProcessNames("asgi")
 EXPIRY = 1000

@@ -19,8 +19,8 @@ from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.redis import RedisConnection
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
-from intake.redis_servers import RedisServer
 from intake.remembering_fanout import RememberingFanout, eventually
+from redis_servers import RedisServer
 
 HERE = Path(__file__).parent
 LONG = "job_events-" + "9" * 88

@@ -9,8 +9,8 @@ from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.reconnect import FIRST_PAUSE, LONGEST_PAUSE, KeptConnection, Outages, pauses
 from awxfast.intake.redis import RedisConnection
-from intake.redis_servers import RedisServer
 from intake.remembering_fanout import eventually
+from redis_servers import RedisServer
 
 ADDRESS = RedisAddress.parse("unix:///run/redis.sock")
 

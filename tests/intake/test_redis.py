@@ -17,7 +17,7 @@ from awxfast.intake.redis import RedisConnection
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from intake.redis_servers import RedisServer
+from redis_servers import RedisServer
 
 Start = Callable[..., RedisServer]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

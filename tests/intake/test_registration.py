@@ -16,8 +16,8 @@ from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.registration import Registration
 from channels_redis.core import RedisChannelLayer
-from intake.redis_servers import RedisServer
 from intake.remembering_fanout import RememberingFanout, eventually
+from redis_servers import RedisServer
 
 LayerMaker = Callable[..., RedisChannelLayer]
 

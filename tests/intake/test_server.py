@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from awxfast.intake.redis import RedisConnection
 from awxfast.intake.server import ServerFacts, ask_facts
-from intake.redis_servers import RedisServer
+from redis_servers import RedisServer
 
 
 class TestParse:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from main_process import LOOPBACK, MainProcess
-from servers import RedisServer
+from redis_servers import RedisServer
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from awxfast.process.channel import Channel
 from awxfast.process.supervisor import CHILD_COMMAND
 from awxfast.settings import Settings
-from servers import HANG, RedisServer
+from redis_servers import RedisServer
+from servers import HANG
 
 
 class Child:

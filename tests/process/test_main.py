@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from main_process import LOOPBACK, MainProcess, is_alive, run_to_its_end
-from servers import RedisServer, wait_for
+from redis_servers import RedisServer
+from servers import wait_for
 from websockets.sync.client import connect, unix_connect
 
 Start = Callable[..., MainProcess]

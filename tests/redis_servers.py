@@ -21,8 +21,8 @@ HANG = 20.0
 class RedisServer:
     """A redis-server in a folder of its own, on a unix socket unless told otherwise."""
 
-    def __init__(self, binary: str, *options: str, url: str | None = None) -> None:
-        self.binary = binary
+    def __init__(self, binary: str | None = None, *options: str, url: str | None = None) -> None:
+        self.binary = binary or binary_of("installed")
         self.folder = Path(tempfile.mkdtemp(prefix="awxfast-test-"))
         self.socket = self.folder / "s"
         self.options = options
