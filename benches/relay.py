@@ -5,6 +5,7 @@ to itself; Redis, producers and clients share another. README.md has the method.
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from aims import aims_table
 from measure import Bench, Figures, measure
+from patience import measure_in_quiet
 from servers import SERVERS, Redis
 from tables import collect, markdown, spread, table
 from workloads import WORKLOADS, Workload
@@ -74,13 +76,16 @@ def raw_limits(wsload: Path, cores: tuple[int, int], rounds: int) -> str:
     return markdown(lines)
 
 
-def run_rounds(bench: Bench, workload: Workload, servers: list[str], rounds: int) -> dict[str, list[Figures]]:
+def run_rounds(
+    bench: Bench, workload: Workload, servers: list[str], rounds: int, patience: float
+) -> dict[str, list[Figures]]:
     """The servers in turns, `rounds` times; a Redis of its own for all of them."""
     runs: dict[str, list[Figures]] = defaultdict(list)
     with Redis(bench.folder, bench.load_core) as redis:
         for _ in range(rounds):
             for server in servers:
-                runs[server].append(measure(bench, redis, server, workload))
+                run = functools.partial(measure, bench, redis, server, workload)
+                runs[server].append(measure_in_quiet(run, patience))
     return dict(runs)
 
 
@@ -90,6 +95,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="how often each server runs each workload (3)")
     parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
     parser.add_argument("--servers", metavar="NAME,NAME", default=",".join(SERVERS), help="daphne, awxfast, or both")
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
     parser.add_argument("--wsload", type=Path, help="the load client, already built")
     parser.add_argument("--server-core", type=int, default=0)
@@ -119,7 +125,7 @@ def main() -> None:
             servers = [server for server in chosen.servers if server in options.servers]
             if not servers:
                 continue
-            results[workload.name] = run_rounds(bench, chosen, servers, rounds)
+            results[workload.name] = run_rounds(bench, chosen, servers, rounds, options.patience)
             print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
     print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
     if options.json:
