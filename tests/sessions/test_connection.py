@@ -92,6 +92,18 @@ class TestFailures:
         assert "groups_current" in await neighbour.read_text()
         await neighbour.close()
 
+    async def test_fault_is_logged_once_without_what_was_sent(
+        self, serving: Serving, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(3):
+            browser = await open_browser(serving)
+            browser.send(frame(b"SECRET\xff"))
+            assert await browser.read_close() == 1007
+            await browser.close()
+        assert len(caplog.messages) == 1
+        assert "1007" in caplog.text
+        assert "SECRET" not in caplog.text
+
     async def test_what_follows_the_bad_frame_is_not_served(self, serving: Serving) -> None:
         browser = await open_browser(serving)
         browser.send(frame("x", rsv=4), frame(SUBSCRIBE))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from awxfast._rust import Fanout, FrameDecoder
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.connection import NOT_ATTACHED, Connection
+from awxfast.sessions.quiet_log import QuietLog
 from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Clients:
         self._opening: set[Connection] = set()
         self._attached: dict[int, Connection] = {}
         self._emptied = asyncio.Event()
+        self._faults = QuietLog(log, now)
 
     def __len__(self) -> int:
         return len(self._opening) + len(self._attached)
@@ -47,6 +49,10 @@ class Clients:
     def count_close(self, by: str, code: int) -> None:
         """Counts one end."""
         self.closes[by, code] = self.closes.get((by, code), 0) + 1
+
+    def report_fault(self, code: int, reason: bytes) -> None:
+        """A peer that did wrong is closed."""
+        self._faults.warn(str(code), f"closed a client with {code}: {reason.decode()}")
 
     def add_opening(self, connection: Connection) -> None:
         """A connection whose 101 is not out yet."""

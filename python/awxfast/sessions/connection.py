@@ -23,6 +23,8 @@ ABNORMAL = 1006
 POLICY = 1008
 FAILED = 1011
 SLOW = 4008
+FAULTS = frozenset({1002, UNSUPPORTED_DATA, 1007, POLICY, 1009})
+"""The codes that say that the peer did wrong."""
 
 NOT_ATTACHED = -1
 """Instead of the fan-out's number of a client."""
@@ -64,6 +66,9 @@ class Registry(Protocol):
 
     def count_close(self, by: str, code: int) -> None:
         """Counts one end, by `server` or `peer`."""
+
+    def report_fault(self, code: int, reason: bytes) -> None:
+        """The peer did wrong and is closed; `reason` is ours, and has nothing of what it sent."""
 
 
 class Session(Protocol):
@@ -238,6 +243,8 @@ class Connection(asyncio.Protocol):
     def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """Queues a CLOSE behind all that is queued, or in its place (`drop`)."""
         if self.phase is Phase.OPEN:
+            if code in FAULTS:
+                self._registry.report_fault(code, reason)
             self._begin_close(code, reason, drop=drop, by="server")
         elif self.phase is Phase.OPENING:
             self.cut_off()
