@@ -15,7 +15,7 @@ ROOMS = [
     {"__init__", "errors", "_rust"},
     {"settings"},
     {"options", "wire"},
-    {"intake", "sessions"},
+    {"intake", "sessions", "asgi"},
     {"operate"},
     {"app"},
     {"process"},
