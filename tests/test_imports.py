@@ -29,7 +29,7 @@ CRATE = [
     {"registry", "outbox", "pace"},
     {"command", "client"},
     {"mailbox", "batch"},
-    {"shard"},
+    {"route", "shard"},
     {"fanout"},
     {"py"},
     {"lib"},
