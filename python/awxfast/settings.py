@@ -27,6 +27,10 @@ class Settings:
     capacity: int = 10_000
     expiry: int = 60
     group_expiry: int = 157_784_760
+    random_prefix_length: int = 12
+    layer_options: tuple[str, ...] = ()
+    """Which of these options gave; an application's CHANNEL_LAYERS has the others."""
+    direct: tuple[str, ...] = ("internal.message",)
 
     # Who may connect and subscribe.
     auth: str | None = None
