@@ -7,6 +7,7 @@ import pytest
 import uvloop
 from asgi.layers import Hosted, PlayedSession
 from channels_redis.core import RedisChannelLayer
+from django.conf import settings
 from redis_servers import RedisServer
 
 
@@ -70,3 +71,10 @@ async def play_session() -> AsyncIterator[Callable[[Hosted], PlayedSession]]:
     yield play
     for session in sessions:
         session.end()
+
+
+@pytest.fixture(scope="session")
+def django_settings() -> None:
+    """Settings that tests may override."""
+    if not settings.configured:
+        settings.configure(SECRET_KEY="of the tests")
