@@ -297,6 +297,7 @@ class TestRedisAway:
         redis_server.kill()
         with pytest.raises(RedisConnectionError):
             await hosted.layer.group_add("room", channel)
+        monkeypatch.undo()
         redis_server.start()
         await hosted.layer.group_add("other", channel)
         assert hosted.intake.groups.held == 1
