@@ -5,7 +5,7 @@ import io
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, OWN_OPTIONS, parse_settings
+from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, NOT_BUILT_FOR_APPLICATIONS, OWN_OPTIONS, parse_settings
 from awxfast.settings import Settings
 from daphne.cli import CommandLineInterface
 
@@ -128,11 +128,31 @@ class TestNotBuilt:
     def test_sharded_layer_is_refused(self) -> None:
         assert "several --redis" in refusal("--redis", "redis://a", "--redis", "redis://b")
 
-    def test_application_is_refused(self) -> None:
-        assert "awx.asgi:channel_layer" in refusal("-p", "8051", "awx.asgi:channel_layer")
-
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")
+
+
+class TestApplication:
+    def test_awx_own_command_line(self) -> None:
+        words = ["-b", "127.0.0.1", "-p", "8051", "--websocket_timeout", "-1", "awx.asgi:channel_layer"]
+        settings = parse(*words)
+        assert (settings.application, settings.port) == ("awx.asgi:channel_layer", 8051)
+
+    def test_it_has_its_own_redis_and_no_admin_listener_unless_asked_for(self) -> None:
+        assert (parse("a:b").redis, parse("a:b").admin) == ((), "off")
+        assert parse("--admin", "127.0.0.1:9", "a:b").admin == "127.0.0.1:9"
+
+    @pytest.mark.parametrize("word", ["a:", ":b", ":"])
+    def test_half_a_name_is_refused(self, word: str) -> None:
+        assert "module:attribute" in refusal(word)
+
+    @pytest.mark.parametrize("name", ["--auth", "--auth-ca-file"])
+    def test_options_of_native_mode_are_refused_by_name(self, name: str) -> None:
+        assert refusal(name, "open", "a:b").startswith(f"{name} is for native mode")
+
+    @pytest.mark.parametrize("name", NOT_BUILT_FOR_APPLICATIONS)
+    def test_options_of_the_layer_are_refused_by_name(self, name: str) -> None:
+        assert refusal(name, "1", "a:b").startswith(f"{name} is not built yet for an application")
 
 
 class TestEnvironment:

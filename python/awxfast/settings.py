@@ -13,6 +13,9 @@ STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflo
 class Settings:
     """The server's settings. Times in seconds, sizes in bytes, None where a value is worked out later."""
 
+    # What is hosted, as `module:attribute`; None: native mode.
+    application: str | None = None
+
     # Where to listen; empty: 127.0.0.1:8000, as daphne. `port` 0 picks one.
     host: str | None = None
     port: int | None = None
