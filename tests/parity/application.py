@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 Scope = dict[str, Any]
@@ -234,3 +236,80 @@ class TwoCallables:
 
     async def __call__(self, receive: Any, send: Any) -> None:
         await application(self.scope, receive, send)
+
+
+async def websocket_say(scope: Scope, receive: Any, send: Any) -> None:
+    """Does to the socket what it is told, as JSON; `error` comes back when that raises."""
+    await accept(receive, send)
+    while (message := await receive())["type"] != "websocket.disconnect":
+        try:
+            await send(json.loads(message["text"]))
+        except ValueError as error:
+            await send({"type": "websocket.send", "text": f"error: {error}"})
+
+
+async def websocket_large(scope: Scope, receive: Any, send: Any) -> None:
+    await accept(receive, send)
+    await send({"type": "websocket.send", "text": "x" * 3_000_000})
+    await remember_end(receive)
+
+
+async def http_refuse(scope: Scope, receive: Any, send: Any) -> None:
+    """Answers without reading."""
+    await respond(send, 413, b"too much")
+
+
+async def http_slow(scope: Scope, receive: Any, send: Any) -> None:
+    """Reads slowly, and says how much it was and how much memory that took."""
+    size = 0
+    before = resident()
+    most = before
+    while True:
+        message = await receive()
+        size += len(message["body"])
+        most = max(most, resident())
+        if not message.get("more_body"):
+            break
+    await respond(send, 200, json.dumps({"size": size, "grown": most - before}).encode())
+
+
+def resident() -> int:
+    """Bytes of memory in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+async def http_short(scope: Scope, receive: Any, send: Any) -> None:
+    """Promises more than it sends."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
+    await send({"type": "http.response.body", "body": b"short"})
+
+
+async def http_route(scope: Scope, receive: Any, send: Any) -> None:
+    raise ValueError(f"No route found for path {scope['path']!r}.")
+
+
+def block(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+async def http_block(scope: Scope, receive: Any, send: Any) -> None:
+    """Synchronous code that takes its time, in a thread."""
+    await asyncio.to_thread(block, 60.0)
+
+
+class Lifespan:
+    """Knows the protocol; its state is in every scope."""
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await respond(send, 200, json.dumps(scope["state"]).encode())
+        elif scope["type"] == "lifespan":
+            assert (await receive())["type"] == "lifespan.startup"
+            scope["state"]["made"] = "at the start"
+            await send({"type": "lifespan.startup.complete"})
+            assert (await receive())["type"] == "lifespan.shutdown"
+            print("cleaned up", flush=True)
+            await send({"type": "lifespan.shutdown.complete"})
+
+
+lifespan = Lifespan()

@@ -54,15 +54,16 @@ class Opening:
         """Answers with something else than a 101."""
         http = self._take()
         if http is not None:
-            self._log_reject()
+            self._log("WSREJECT")
             http.refuse(refusal, describe_refused(self.request, refusal))
+            http.on_lost = self._note_end
 
     # An answer of the application's own
 
     def begin_denial(self, status: int, headers: Headers) -> None:
         """Its head. `end_denial` must follow."""
         if self._http is not None:
-            self._log_reject()
+            self._log("WSREJECT")
             refusal = Refusal(status, "application", f"The application answered {status}.")
             self._http.service.handshakes.refuse(refusal.reason, describe_refused(self.request, refusal))
             described = self._http.service.describe_server()
@@ -79,6 +80,7 @@ class Opening:
         http = self._take()
         if http is not None:
             http.end_answer()
+            http.on_lost = self._note_end
 
     def _take(self) -> HttpProtocol | None:
         """The connection, for the first who decides."""
@@ -88,12 +90,17 @@ class Opening:
         return http
 
     def _lose(self) -> None:
+        self._note_end()
         if self._take() is not None and self.on_lost is not None:
             self.on_lost()
 
-    def _log_reject(self) -> None:
+    def _note_end(self) -> None:
+        """As in daphne, which has this line for every socket that it had the first one for."""
+        self._log("WSDISCONNECT")
+
+    def _log(self, action: str) -> None:
         if self._access_log is not None:
-            self._access_log.write(format_client(self.request.client), f"WSREJECT {format_path(self.request.path)}")
+            self._access_log.write(format_client(self.request.client), f"{action} {format_path(self.request.path)}")
 
 
 def describe_refused(request: Request, refusal: Refusal) -> str:
