@@ -5,7 +5,7 @@ import io
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, NOT_BUILT_FOR_APPLICATIONS, OWN_OPTIONS, parse_settings
+from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, OWN_OPTIONS, parse_settings
 from awxfast.settings import Settings
 from daphne.cli import CommandLineInterface
 
@@ -150,9 +150,19 @@ class TestApplication:
     def test_options_of_native_mode_are_refused_by_name(self, name: str) -> None:
         assert refusal(name, "open", "a:b").startswith(f"{name} is for native mode")
 
-    @pytest.mark.parametrize("name", NOT_BUILT_FOR_APPLICATIONS)
-    def test_options_of_the_layer_are_refused_by_name(self, name: str) -> None:
-        assert refusal(name, "1", "a:b").startswith(f"{name} is not built yet for an application")
+    def test_options_of_the_layer_are_told_from_defaults(self) -> None:
+        assert parse("a:b").layer_options == ()
+        settings = parse("--redis", "redis://r", "--capacity", "5", "a:b")
+        assert (settings.redis, settings.capacity) == (("redis://r",), 5)
+        assert settings.layer_options == ("redis", "capacity")
+
+    def test_awx_messages_are_direct_for_awx_alone(self) -> None:
+        assert parse("awx.asgi:channel_layer").direct == ("internal.message",)
+        assert parse("awxsite.asgi:application").direct == ()
+        assert parse("--direct", "a.b", "--direct", "c", "awx.asgi:x").direct == ("a.b", "c")
+
+    def test_direct_types_are_for_applications(self) -> None:
+        assert refusal("--direct", "a.b").startswith("--direct is for an application")
 
 
 class TestEnvironment:

@@ -12,7 +12,10 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
+from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
+from awxfast.asgi.exchange import Exchange
 from awxfast.asgi.host import Host
+from awxfast.asgi.replace import Replacement
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.link import Intake
@@ -64,23 +67,41 @@ class Relay:
     """All rooms of the process, and their figures for the operator."""
 
     def __init__(self, settings: Settings, application: ASGI3Application | None) -> None:
-        self._settings = settings
+        stock = find_layer_of_application(settings) if application is not None else None
+        self._settings = settings = stock.settings(settings) if stock is not None else settings
         self._access_log = open_access_log(settings)
         self._fanout = build_fanout(settings)
-        self._address = RedisAddress.parse(settings.redis[0]) if settings.redis else None
-        self._intake = Intake(settings, self._address, self._fanout) if self._address else None
+        self._address: RedisAddress | None = None
+        self._intake: Intake | None = None
         self._access: Access | None = None
         self._host: Host | None = None
+        self._replacement: Replacement | None = None
         if application is not None:
             self._host = Host(application, settings)
+            self._replacement = self._replace_layer(stock) if stock is not None else None
         self._server = Server(settings, self._fanout, self._host or self._make_native(), self._access_log)
         self._admin: AdminListener | None = None
         self._listening = False
 
     def _make_native(self) -> NativeEndpoints:
-        assert self._intake is not None
+        self._address = RedisAddress.parse(self._settings.redis[0])
+        self._intake = Intake(self._settings, self._address, self._fanout)
         self._access = build_access(self._settings)
         return NativeEndpoints(self._settings, self._intake, self._access)
+
+    def _replace_layer(self, stock: StockLayer) -> Replacement:
+        """The exchange stands between intake and fan-out, and between the application's consumers and both."""
+        settings = self._settings
+        exchange = Exchange(
+            self._fanout,
+            capacity=settings.capacity,
+            prefix_length=settings.random_prefix_length,
+            direct=bool(settings.direct),
+        )
+        self._address = RedisAddress.parse(settings.redis[0])
+        self._intake = Intake(settings, self._address, exchange)
+        exchange.connect(self._intake)
+        return Replacement(stock, exchange, self._intake.names.token, settings)
 
     async def start(self, sockets: Sequence[socket.socket], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
@@ -88,6 +109,8 @@ class Relay:
             self._admin = await AdminListener.start(self, admin)
         if self._intake is not None:
             await self._intake.start()
+        if self._replacement is not None:
+            self._replacement.install()
         if self._host is not None:
             await self._host.start()
         await self._server.start(sockets)
@@ -108,6 +131,8 @@ class Relay:
         """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
         self._listening = False
         await self._server.stop(self._settings.grace)
+        if self._replacement is not None:
+            await self._replacement.stop()
         if self._intake is not None:
             await self._intake.stop()
         self._fanout.stop()
@@ -166,6 +191,15 @@ class Relay:
         return [reason for reason, holds in reasons.items() if holds]
 
 
+def find_layer_of_application(settings: Settings) -> StockLayer | None:
+    """The layer to replace, if the application has one; without it there is nothing that options could be for."""
+    stock = find_stock_layer()
+    if stock is None and settings.layer_options:
+        option = settings.layer_options[0].replace("_", "-")
+        raise ConfigurationError(f"--{option}: the application has no channel layer of channels_redis; leave it out")
+    return stock
+
+
 def build_fanout(settings: Settings) -> Fanout:
     """The fan-out with the settings' bounds."""
     return Fanout(
@@ -176,7 +210,10 @@ def build_fanout(settings: Settings) -> Fanout:
         send_buffer=settings.send_buffer,
         slow_client=settings.slow_client,
         keep_groups=settings.keep_groups,
+        prefix_length=settings.random_prefix_length,
         max_event_size=settings.max_event_size,
+        direct_types=settings.direct,
+        consumers=settings.application is not None,
     )
 
 

@@ -46,7 +46,6 @@ NOT_BUILT = (
     "--nonce-replay",
     "--backplane-max-message-size",
     "--node-endpoints",
-    "--direct",
     "--notify-gaps",
     "--compress",
     "--reload-consumers",
@@ -55,8 +54,8 @@ NOT_BUILT = (
 """Options of the contract that this version refuses by name rather than accept and ignore."""
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
-NOT_BUILT_FOR_APPLICATIONS = ("--redis", "--prefix", "--capacity", "--expiry", "--group-expiry")
-"""The application's own layer has these until awxfast's stands in its place."""
+LAYER_FIELDS = ("redis", "prefix", "capacity", "expiry", "group_expiry")
+"""What an application's CHANNEL_LAYERS says unless an option does."""
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -138,6 +137,7 @@ OWN_OPTIONS = (
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    OwnOption("--direct", "direct", non_empty, "messages whose text bypasses the application's consumer", many=True),
     OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open"),
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
     OwnOption("--origin", "origins", non_empty, "refuse handshakes from other origins", many=True),
@@ -302,6 +302,8 @@ def check_values(values: dict[str, Any]) -> Settings:
     values.pop("layer", None)
     if "application" in values:
         check_application(values)
+    elif "direct" in values:
+        raise ConfigurationError("--direct is for an application, native mode has no consumers; leave it out")
     for name in ("host", "port"):
         if f"proxy_headers_{name}" in values and not values.get("proxy_headers"):
             raise ConfigurationError(f"--proxy-headers-{name} needs --proxy-headers; add it")
@@ -321,10 +323,10 @@ def check_application(values: dict[str, Any]) -> None:
     for option in OWN_OPTIONS:
         if option.field in values and option.name in NATIVE_ONLY:
             raise ConfigurationError(f"{option.name} is for native mode, an application decides itself; leave it out")
-        if option.field in values and option.name in NOT_BUILT_FOR_APPLICATIONS:
-            raise ConfigurationError(f"{option.name} is not built yet for an application; leave it out")
     values.setdefault("admin", "off")
-    values["redis"] = ()
+    values.setdefault("direct", ("internal.message",) if module.startswith("awx.") else ())
+    values["layer_options"] = tuple(field for field in LAYER_FIELDS if field in values)
+    values.setdefault("redis", ())
 
 
 def check_log_format(log_fmt: str | None) -> None:

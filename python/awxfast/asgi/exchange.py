@@ -234,15 +234,15 @@ class Exchange:
     def _hand_out(self, direct: bool, groups: list[str], channels: list[str], message: Message) -> None:
         named = [self._mailboxes[local] for local in channels if local in self._mailboxes]
         members = (mailbox for group in groups if group in self._groups for mailbox in self._groups[group].members)
-        for mailbox in dict.fromkeys(named):
-            mailbox.put(dict(message))
-        for mailbox in dict.fromkeys(members):
-            if mailbox in named or (direct and not mailbox.is_loose):
-                continue
-            if direct and mailbox.seated:
-                mailbox.hold(message["text"].encode())
+        takers = dict.fromkeys(named)
+        takers.update(dict.fromkeys(mailbox for mailbox in members if mailbox.is_loose or not direct))
+        for mailbox in takers:
+            if direct and mailbox.is_seated_early and mailbox not in named:
+                has_room = mailbox.hold(message["text"].encode())
             else:
-                mailbox.put(dict(message))
+                has_room = mailbox.put(dict(message))
+            if not has_room:
+                self._fanout.count_gap("consumer_behind", 1)
 
     def busy(self) -> int:
         """See the fan-out."""

@@ -26,7 +26,6 @@ class Mailbox:
         "_waiters",
         "client",
         "closed",
-        "dropped",
         "groups",
         "held",
         "local",
@@ -42,25 +41,30 @@ class Mailbox:
         self.closed = False
         self.groups: set[str] = set()
         self.held: collections.deque[bytes] | None = None
-        self.dropped = 0
         self._capacity = capacity
         self._messages: collections.deque[Message] | None = None
         self._waiters: collections.deque[asyncio.Future[None]] | None = None
+
+    @property
+    def is_seated_early(self) -> bool:
+        """Whether its socket is yet to come."""
+        return self.seated and self.client is None
 
     @property
     def is_loose(self) -> bool:
         """Whether it must be handed direct messages too, since no socket of its own gets them."""
         return self.client is None
 
-    def put(self, message: Message) -> None:
-        """Adds a message, for whoever has waited longest."""
+    def put(self, message: Message) -> bool:
+        """Adds a message, for whoever has waited longest. False: the oldest was dropped for it."""
         if self._messages is None:
             self._messages = collections.deque()
-        elif len(self._messages) >= self._capacity:
+        has_room = len(self._messages) < self._capacity
+        if not has_room:
             self._messages.popleft()
-            self.dropped += 1
         self._messages.append(message)
         self._wake_next()
+        return has_room
 
     async def receive(self) -> Message:
         """The next message. Of several who wait, the first gets it."""
@@ -68,12 +72,13 @@ class Mailbox:
             await self._wait()
         return self._messages.popleft()
 
-    def hold(self, text: bytes) -> None:
-        """Keeps a direct text until the socket can take it."""
+    def hold(self, text: bytes) -> bool:
+        """Keeps a direct text until the socket can take it. False: the oldest was dropped for it."""
         if self.held is None:
             self.held = collections.deque(maxlen=HELD_TEXTS)
-        self.dropped += len(self.held) == HELD_TEXTS
+        has_room = len(self.held) < HELD_TEXTS
         self.held.append(text)
+        return has_room
 
     def take_held(self) -> list[bytes]:
         """What was held, oldest first."""
