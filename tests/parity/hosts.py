@@ -17,7 +17,14 @@ KINDS = ("daphne", "awxfast")
 class HostingServer:
     """One server. `options` are daphne's, which awxfast takes too; `address` is where to connect."""
 
-    def __init__(self, kind: str, *options: str, application: str = "application:application") -> None:
+    def __init__(
+        self,
+        kind: str,
+        *options: str,
+        application: str = "application:application",
+        where: Path = HERE,
+        environ: dict[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
         self._log = self.folder / "log"
@@ -25,7 +32,9 @@ class HostingServer:
         listen = [] if "-u" in options else ["-b", "127.0.0.1", "-p", "0"]
         command = [sys.executable, "-m", kind, *listen, "--access-log", str(self._access), *options, application]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=HERE, stdout=log, stderr=log, env=clean_environment())
+            self.process = subprocess.Popen(
+                command, cwd=where, stdout=log, stderr=log, env=clean_environment(**(environ or {}))
+            )
         self.address: tuple[str, int] | str
         if listen:
             self.address = ("127.0.0.1", int(wait_for(self._find_port)))
