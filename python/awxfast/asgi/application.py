@@ -5,6 +5,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import redis.exceptions
 from asgiref.compatibility import guarantee_single_callable
@@ -23,8 +24,7 @@ def load_application(path: str) -> ASGI3Application:
     ASGI 2 applications are wrapped. Raises `ApplicationNeedsRedis` when the import ended because Redis does not
     answer, and `StartError` for all else. A module that failed half-way is not to be imported again in this process.
     """
-    if "." not in sys.path[:1]:
-        sys.path.insert(0, ".")
+    sys.path.insert(0, str(Path.cwd()))
     module_name, _, attributes = path.partition(":")
     try:
         target = importlib.import_module(module_name)
