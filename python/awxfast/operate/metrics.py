@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from awxfast.operate.figures import Figures
+from awxfast.operate.threads import count_busy_threads
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -30,6 +31,7 @@ class RelayCollector(Collector):
         yield from collect_fanout(self._figures.fanout())
         yield from self._collect_intake()
         yield collect_handshakes(self._figures.handshakes())
+        yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", count_busy_threads())
 
     def _collect_intake(self) -> Iterator[Metric]:
         intake = self._figures.intake()
