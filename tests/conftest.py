@@ -1,7 +1,4 @@
-"""What all tests share: the switch for long tests, and what to do when a Debian program is absent."""
-
-import os
-import shutil
+"""What all tests share: the switch for long tests."""
 
 import pytest
 
@@ -16,14 +13,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "long" in item.keywords:
                 item.add_marker(skip)
-
-
-def require_program(name: str) -> str:
-    """The path of a Debian program; its absence skips the test, and fails it in CI."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed: apt-get install {name}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
