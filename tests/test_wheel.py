@@ -95,19 +95,20 @@ class TestCheck:
             make_wheel.check_wheel(wheel)
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a new environment that has nothing but the wheel and what it asks for."""
+    subprocess.run([sys.executable, TOOL], check=True)
+    (wheel,) = (ROOT / "dist").glob("awxfast-*.whl")
+    folder = tmp_path_factory.mktemp("clean")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([folder / "bin" / "pip", "install", "--quiet", wheel], check=True)
+    return folder / "bin" / "python"
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 class TestWheel:
-    @pytest.fixture(scope="class")
-    def python(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """The interpreter of a new environment that has nothing but the wheel and what it asks for."""
-        subprocess.run([sys.executable, TOOL], check=True)
-        (wheel,) = (ROOT / "dist").glob("awxfast-*.whl")
-        folder = tmp_path_factory.mktemp("clean")
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "pip", "install", "--quiet", wheel], check=True)
-        return folder / "bin" / "python"
-
     def test_wheel_runs_in_a_clean_environment(self, python: Path) -> None:
         command = [python.with_name("awxfast"), "--version"]
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)
