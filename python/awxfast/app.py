@@ -125,6 +125,14 @@ class Relay:
         """The sessions'."""
         return self._server.handshakes
 
+    def closes(self) -> Mapping[tuple[str, str], int]:
+        """The sessions', 1006 where there was no CLOSE."""
+        return {(by, str(code)): count for (by, code), count in self._server.closes.items()}
+
+    def command_errors(self) -> Mapping[str, int]:
+        """The native protocol's."""
+        return self._server.refusals
+
     def slow_clients(self) -> Sequence[SlowClient]:
         """The fan-out's clients with something queued or shed."""
         return [SlowClient(*row) for row in self._fanout.clients()]
