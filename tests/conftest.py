@@ -1,6 +1,9 @@
-"""What all tests share: the switch for long tests."""
+"""What all tests share: a Redis of their own, and the switch for long tests."""
+
+from collections.abc import Iterator
 
 import pytest
+from redis_servers import RedisServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -13,3 +16,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "long" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis for this test alone."""
+    server = RedisServer()
+    yield server
+    server.close()
