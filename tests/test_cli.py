@@ -24,7 +24,7 @@ class TestCommands:
             (["doctor"], "doctor is not built yet"),
             (["reload"], "reload is not built yet"),
             (["serve"], "no command 'serve'"),
-            (["awx.asgi:channel_layer"], "hosting an application (awx.asgi:channel_layer) is not built yet"),
+            (["awx.asgi:"], "give module:attribute"),
             (["--no-such-option"], "--no-such-option"),
             (["--compress"], "--compress is not built yet"),
             (["--layer", "pubsub"], "pubsub is not built yet"),

@@ -128,11 +128,41 @@ class TestNotBuilt:
     def test_sharded_layer_is_refused(self) -> None:
         assert "several --redis" in refusal("--redis", "redis://a", "--redis", "redis://b")
 
-    def test_application_is_refused(self) -> None:
-        assert "awx.asgi:channel_layer" in refusal("-p", "8051", "awx.asgi:channel_layer")
-
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")
+
+
+class TestApplication:
+    def test_awx_own_command_line(self) -> None:
+        words = ["-b", "127.0.0.1", "-p", "8051", "--websocket_timeout", "-1", "awx.asgi:channel_layer"]
+        settings = parse(*words)
+        assert (settings.application, settings.port) == ("awx.asgi:channel_layer", 8051)
+
+    def test_it_has_its_own_redis_and_no_admin_listener_unless_asked_for(self) -> None:
+        assert (parse("a:b").redis, parse("a:b").admin) == ((), "off")
+        assert parse("--admin", "127.0.0.1:9", "a:b").admin == "127.0.0.1:9"
+
+    @pytest.mark.parametrize("word", ["a:", ":b", ":"])
+    def test_half_a_name_is_refused(self, word: str) -> None:
+        assert "module:attribute" in refusal(word)
+
+    @pytest.mark.parametrize("name", ["--auth", "--auth-ca-file"])
+    def test_options_of_native_mode_are_refused_by_name(self, name: str) -> None:
+        assert refusal(name, "open", "a:b").startswith(f"{name} is for native mode")
+
+    def test_options_of_the_layer_are_told_from_defaults(self) -> None:
+        assert parse("a:b").layer_options == ()
+        settings = parse("--redis", "redis://r", "--capacity", "5", "a:b")
+        assert (settings.redis, settings.capacity) == (("redis://r",), 5)
+        assert settings.layer_options == ("redis", "capacity")
+
+    def test_awx_messages_are_direct_for_awx_alone(self) -> None:
+        assert parse("awx.asgi:channel_layer").direct == ("internal.message",)
+        assert parse("awxsite.asgi:application").direct == ()
+        assert parse("--direct", "a.b", "--direct", "c", "awx.asgi:x").direct == ("a.b", "c")
+
+    def test_direct_types_are_for_applications(self) -> None:
+        assert refusal("--direct", "a.b").startswith("--direct is for an application")
 
 
 class TestEnvironment:

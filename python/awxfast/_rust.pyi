@@ -69,6 +69,8 @@ NOTICE_DRAINED: Final[int]
 """Answer to `ask_drained`: no reply of this client is waiting any more."""
 NOTICE_SLOW: Final[int]
 """Under `slow_client="close"`: the client passed its bound; a close with 4008 is on its way."""
+NOTICE_ROOM: Final[int]
+"""Answer to `ask_room`: less waits for this client than its bound allows."""
 
 @final
 class Fanout:
@@ -90,7 +92,13 @@ class Fanout:
         keep_groups: Sequence[str] = (),
         prefix_length: int = 12,
         max_event_size: int = 16_777_216,
-    ) -> None: ...
+        direct_types: Sequence[str] = ("internal.message",),
+        consumers: bool = False,
+    ) -> None:
+        """`direct_types`: messages whose `text` goes straight to the sockets of a group.
+
+        `consumers`: Python takes messages of other types (`publish_batch` returns them); without, they are rejected.
+        """
 
     # clients
     def attach(self, fd: int) -> int:
@@ -106,13 +114,17 @@ class Fanout:
         `code` 1005 sends a CLOSE without a code. A second call is ignored, except that `drop` hastens the first.
         """
     def send_text(self, client: int, payload: bytes) -> None:
-        """Queues a reply: one text frame, never shed."""
+        """Queues a reply, or what an application sends: one text frame, never shed."""
+    def send_binary(self, client: int, payload: bytes) -> None:
+        """Queues what an application sends as bytes: one binary frame, never shed."""
     def send_ping(self, client: int, payload: bytes) -> None:
         """A PING ahead of queued frames; one that still waits is replaced."""
     def send_pong(self, client: int, payload: bytes) -> None:
         """A PONG ahead of queued frames; one that still waits is replaced (RFC 6455 section 5.5.3)."""
     def ask_drained(self, client: int) -> None:
         """Asks for NOTICE_DRAINED as soon as no reply of this client waits (at once if none does)."""
+    def ask_room(self, client: int) -> None:
+        """Asks for NOTICE_ROOM as soon as less waits, events included, than `queue_frames` and `queue_bytes`."""
 
     # groups
     def add_channel(self, local: str, group: str) -> None:
@@ -122,10 +134,18 @@ class Fanout:
         """Changes what the client gets, then queues `reply`: no event of a group in `left` follows the reply."""
     def groups_of(self, client: int) -> list[str]:
         """The client's groups, sorted; empty for a client that is gone."""
+    def set_consumers(self, group: str, all: int, loose: int) -> None:
+        """So many consumers of Python's are in the group; `loose` of them want direct messages as well."""
+    def add_own_channel(self, local: str) -> None:
+        """Python takes entries for the channel whose part after `!` is `local`."""
+    def remove_own_channel(self, local: str) -> None: ...
 
     # events
-    def publish_batch(self, members: Sequence[Any]) -> None:
+    def publish_batch(self, members: Sequence[Any]) -> list[tuple[bool, list[str], list[str], bytes]]:
         """Decodes queue entries and hands their frames to every subscriber. The GIL is released meanwhile.
+
+        Returns what consumers get, in order: `(direct, groups, channels, member)`. `direct`: it went to sockets, only
+        consumers that are loose want it; `channels` are own channels by their part after `!`.
 
         `members` is what a pop gave: `[[member, score], ...]`, both bytes (score: text of a double, Unix seconds).
         Bad entries are counted by reason, never raised.

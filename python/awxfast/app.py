@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from asgiref.typing import ASGI3Application
+
 from awxfast._rust import Fanout
+from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
+from awxfast.asgi.exchange import Exchange
+from awxfast.asgi.host import Host
+from awxfast.asgi.replace import Replacement
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.link import Intake
@@ -18,6 +24,7 @@ from awxfast.operate.figures import IntakeFigures, SlowClient
 from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.forward import ForwardAccess
+from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
 from awxfast.settings import Settings
 
@@ -35,13 +42,17 @@ class Control(Protocol):
 
 
 async def serve(
-    settings: Settings, sockets: Sequence[socket.socket], admin: socket.socket | None, control: Control
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    admin: socket.socket | None,
+    control: Control,
+    application: ASGI3Application | None = None,
 ) -> None:
     """Serves until `control` asks for the end, then flushes and leaves nothing behind.
 
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
-    relay = Relay(settings)
+    relay = Relay(settings, application)
     try:
         await relay.start(sockets, admin)
         control.report_serving(relay.reload_files)
@@ -55,27 +66,61 @@ async def serve(
 class Relay:
     """All rooms of the process, and their figures for the operator."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._address = RedisAddress.parse(settings.redis[0])
-        self._access = build_access(settings)
+    def __init__(self, settings: Settings, application: ASGI3Application | None) -> None:
+        stock = find_layer_of_application(settings) if application is not None else None
+        self._settings = settings = stock.settings(settings) if stock is not None else settings
         self._access_log = open_access_log(settings)
         self._fanout = build_fanout(settings)
-        self._intake = Intake(settings, self._address, self._fanout)
-        self._server = Server(settings, self._fanout, self._intake, self._access, self._access_log)
+        self._address: RedisAddress | None = None
+        self._intake: Intake | None = None
+        self._access: Access | None = None
+        self._host: Host | None = None
+        self._replacement: Replacement | None = None
+        if application is not None:
+            self._host = Host(application, settings)
+            self._replacement = self._replace_layer(stock) if stock is not None else None
+        self._server = Server(settings, self._fanout, self._host or self._make_native(), self._access_log)
         self._admin: AdminListener | None = None
         self._listening = False
+
+    def _make_native(self) -> NativeEndpoints:
+        self._address = RedisAddress.parse(self._settings.redis[0])
+        self._intake = Intake(self._settings, self._address, self._fanout)
+        self._access = build_access(self._settings)
+        return NativeEndpoints(self._settings, self._intake, self._access)
+
+    def _replace_layer(self, stock: StockLayer) -> Replacement:
+        """The exchange stands between intake and fan-out, and between the application's consumers and both."""
+        settings = self._settings
+        exchange = Exchange(
+            self._fanout,
+            capacity=settings.capacity,
+            prefix_length=settings.random_prefix_length,
+            direct=bool(settings.direct),
+        )
+        self._address = RedisAddress.parse(settings.redis[0])
+        self._intake = Intake(settings, self._address, exchange)
+        exchange.connect(self._intake)
+        return Replacement(stock, exchange, self._intake.names.token, settings)
 
     async def start(self, sockets: Sequence[socket.socket], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
-        await self._intake.start()
+        if self._intake is not None:
+            await self._intake.start()
+        if self._replacement is not None:
+            self._replacement.install()
+        if self._host is not None:
+            await self._host.start()
         await self._server.start(sockets)
         self._listening = True
 
     async def wait_for_end(self, control: Control) -> bool:
         """Until `control` asks for it, or the intake has failed: then True."""
+        if self._intake is None:
+            await control.wait_for_stop()
+            return False
         ends = [asyncio.ensure_future(control.wait_for_stop()), asyncio.ensure_future(self._intake.failed.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
@@ -86,9 +131,13 @@ class Relay:
         """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
         self._listening = False
         await self._server.stop(self._settings.grace)
-        await self._intake.stop()
+        if self._replacement is not None:
+            await self._replacement.stop()
+        if self._intake is not None:
+            await self._intake.stop()
         self._fanout.stop()
-        await self._access.close()
+        if self._access is not None:
+            await self._access.close()
         if self._admin is not None:
             await self._admin.stop()
         if self._access_log is not None and self._settings.access_log not in (None, "-"):
@@ -96,7 +145,8 @@ class Relay:
 
     def reload_files(self) -> None:
         """Reads tokens again and reopens the access log; what has a fault stays as it was, and the log says so."""
-        for reload in (self._access.reload, self._reopen_access_log):
+        reloads = [self._reopen_access_log] if self._access is None else [self._access.reload, self._reopen_access_log]
+        for reload in reloads:
             try:
                 reload()
             except ConfigurationError as error:
@@ -117,9 +167,12 @@ class Relay:
         """The fan-out's other figures."""
         return self._fanout.metrics()
 
-    def intake(self) -> IntakeFigures:
-        """The intake's."""
-        return IntakeFigures(self._intake.ready, self._intake.depth, self._intake.registration.repaired)
+    def intake(self) -> IntakeFigures | None:
+        """The intake's; None without one."""
+        intake = self._intake
+        if intake is None:
+            return None
+        return IntakeFigures(intake.ready, intake.depth, intake.registration.repaired)
 
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         """The sessions'."""
@@ -141,9 +194,18 @@ class Relay:
         """Why browsers would not get events now."""
         reasons = {
             "it does not listen": not self._listening,
-            f"Redis at {self._address} does not answer": not self._intake.ready,
+            f"Redis at {self._address} does not answer": self._intake is not None and not self._intake.ready,
         }
         return [reason for reason, holds in reasons.items() if holds]
+
+
+def find_layer_of_application(settings: Settings) -> StockLayer | None:
+    """The layer to replace, if the application has one; without it there is nothing that options could be for."""
+    stock = find_stock_layer()
+    if stock is None and settings.layer_options:
+        option = settings.layer_options[0].replace("_", "-")
+        raise ConfigurationError(f"--{option}: the application has no channel layer of channels_redis; leave it out")
+    return stock
 
 
 def build_fanout(settings: Settings) -> Fanout:
@@ -156,7 +218,10 @@ def build_fanout(settings: Settings) -> Fanout:
         send_buffer=settings.send_buffer,
         slow_client=settings.slow_client,
         keep_groups=settings.keep_groups,
+        prefix_length=settings.random_prefix_length,
         max_event_size=settings.max_event_size,
+        direct_types=settings.direct,
+        consumers=settings.application is not None,
     )
 
 
@@ -178,12 +243,12 @@ def build_access(settings: Settings) -> Access:
 def open_access_log(settings: Settings) -> AccessLog | None:
     """As daphne: to the file or to stdout (`-`) if asked for, else to stdout from verbosity 1 on."""
     if settings.access_log not in (None, "-"):
-        return AccessLog(open_log_file(str(settings.access_log)))
+        return AccessLog(open_log_file(str(settings.access_log)), with_queries=settings.application is not None)
     if settings.access_log is None and settings.verbosity < 1:
         return None
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe wants lines in time
-    return AccessLog(sys.stdout)
+    return AccessLog(sys.stdout, with_queries=settings.application is not None)
 
 
 def open_log_file(path: str) -> Any:

@@ -3,6 +3,7 @@
 AwxfastError
  +-- ConfigurationError     a wrong option, value or file: exit code 2
  +-- StartError             all else that keeps the server from starting: exit code 1
+      +-- ApplicationNeedsRedis  its import failed because Redis is away: another process may try again
  +-- AccessUnavailable      who decides about rights can't be asked; worth another try
  +-- RedisError             Redis is away or answers something else
       +-- RedisUnavailable  not reached, or the connection broke; worth another try
@@ -24,6 +25,12 @@ class ConfigurationError(AwxfastError):
 
 class StartError(AwxfastError):
     """The server can't start: a port in use, no Redis server to run, a descriptor limit."""
+
+
+class ApplicationNeedsRedis(StartError):
+    """The application can't be imported while Redis is away. Only a new process can try again."""
+
+    exit_code = 75
 
 
 class AccessUnavailable(AwxfastError):

@@ -46,13 +46,16 @@ NOT_BUILT = (
     "--nonce-replay",
     "--backplane-max-message-size",
     "--node-endpoints",
-    "--direct",
     "--notify-gaps",
     "--compress",
     "--reload-consumers",
     "--check",
 )
 """Options of the contract that this version refuses by name rather than accept and ignore."""
+
+NATIVE_ONLY = ("--auth", "--auth-ca-file")
+LAYER_FIELDS = ("redis", "prefix", "capacity", "expiry", "group_expiry")
+"""What an application's CHANNEL_LAYERS says unless an option does."""
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -134,6 +137,7 @@ OWN_OPTIONS = (
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    OwnOption("--direct", "direct", non_empty, "messages whose text bypasses the application's consumer", many=True),
     OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open"),
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
     OwnOption("--origin", "origins", non_empty, "refuse handshakes from other origins", many=True),
@@ -170,9 +174,6 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Sett
     """
     parser = build_parser()
     given = vars(parser.parse_args(expand_daphne_abbreviations(arguments)))
-    application = given.pop("application")
-    if application is not None:
-        refuse_application(application)
     values = {**read_environment(parser, environ), **given}
     return check_values(values)
 
@@ -181,14 +182,15 @@ def build_parser() -> OptionParser:
     """The server's parser; what is not given is absent from its namespace."""
     parser = OptionParser(
         prog="awxfast",
-        usage="awxfast [options] | awxfast demo [options] | awxfast status [options]",
-        description="Relays live events from Redis to browsers, speaking AWX's protocol.",
+        usage="awxfast [options] [APPLICATION] | awxfast demo [options] | awxfast status [options]",
+        description="Hosts an ASGI application in daphne's place. Without one it relays live events from Redis to "
+        "browsers, speaking AWX's protocol.",
         epilog="awxfast's own options are also environment variables AWXFAST_<NAME> (upper case, _ for -; several "
         "values with spaces between); the command line wins. Each command has a --help of its own.",
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("--version", action="version", version=f"awxfast {__version__}")
-    parser.add_argument("application", nargs="?", default=None, metavar="APPLICATION", help=argparse.SUPPRESS)
+    parser.add_argument("application", nargs="?", metavar="APPLICATION", help="module:attribute of what to host")
     add_daphne_listeners(parser.add_argument_group("where to listen (as in daphne)"))
     add_daphne_connections(parser.add_argument_group("connections (as in daphne)"))
     add_daphne_output(parser.add_argument_group("output (as in daphne)"))
@@ -203,13 +205,6 @@ class RefuseNotBuilt(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         raise ConfigurationError(f"{self.option_strings[0]} is not built yet; leave it out")
-
-
-def refuse_application(word: str) -> NoReturn:
-    """Hosting is not built; a word without a colon can only be a command."""
-    if ":" in word:
-        raise ConfigurationError(f"hosting an application ({word}) is not built yet; leave it out to serve natively")
-    raise ConfigurationError(f"there is no command {word!r} (a command comes first); see awxfast --help")
 
 
 def add_daphne_listeners(group: Any) -> None:
@@ -305,6 +300,10 @@ def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
 def check_values(values: dict[str, Any]) -> Settings:
     """What no single option can check, then the settings."""
     values.pop("layer", None)
+    if "application" in values:
+        check_application(values)
+    elif "direct" in values:
+        raise ConfigurationError("--direct is for an application, native mode has no consumers; leave it out")
     for name in ("host", "port"):
         if f"proxy_headers_{name}" in values and not values.get("proxy_headers"):
             raise ConfigurationError(f"--proxy-headers-{name} needs --proxy-headers; add it")
@@ -312,6 +311,22 @@ def check_values(values: dict[str, Any]) -> Settings:
         raise ConfigurationError("several --redis URLs (a sharded layer) are not built yet; give one")
     check_log_format(values.get("log_fmt"))
     return Settings.from_values(values)
+
+
+def check_application(values: dict[str, Any]) -> None:
+    """What means something else, or nothing, when an application is hosted. A word without a colon is a command."""
+    module, colon, attribute = values["application"].partition(":")
+    if not colon:
+        raise ConfigurationError(f"there is no command {module!r} (a command comes first); see awxfast --help")
+    if not module or not attribute:
+        raise ConfigurationError(f"APPLICATION {values['application']!r}: give module:attribute")
+    for option in OWN_OPTIONS:
+        if option.field in values and option.name in NATIVE_ONLY:
+            raise ConfigurationError(f"{option.name} is for native mode, an application decides itself; leave it out")
+    values.setdefault("admin", "off")
+    values.setdefault("direct", ("internal.message",) if module.startswith("awx.") else ())
+    values["layer_options"] = tuple(field for field in LAYER_FIELDS if field in values)
+    values.setdefault("redis", ())
 
 
 def check_log_format(log_fmt: str | None) -> None:

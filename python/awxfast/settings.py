@@ -13,6 +13,9 @@ STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflo
 class Settings:
     """The server's settings. Times in seconds, sizes in bytes, None where a value is worked out later."""
 
+    # What is hosted, as `module:attribute`; None: native mode.
+    application: str | None = None
+
     # Where to listen; empty: 127.0.0.1:8000, as daphne. `port` 0 picks one.
     host: str | None = None
     port: int | None = None
@@ -27,6 +30,10 @@ class Settings:
     capacity: int = 10_000
     expiry: int = 60
     group_expiry: int = 157_784_760
+    random_prefix_length: int = 12
+    layer_options: tuple[str, ...] = ()
+    """Which of these options gave; an application's CHANNEL_LAYERS has the others."""
+    direct: tuple[str, ...] = ("internal.message",)
 
     # Who may connect and subscribe.
     auth: str | None = None

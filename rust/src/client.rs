@@ -37,6 +37,15 @@ pub enum Flushed {
     Dead,
 }
 
+/// What Python wants to be told once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// That the replies are written.
+    pub drained: bool,
+    /// That the queue is below its bound.
+    pub room: bool,
+}
+
 /// A client of a shard.
 #[derive(Debug)]
 pub struct Client {
@@ -44,8 +53,8 @@ pub struct Client {
     pub id: ClientId,
     /// Waiting to be flushed in the next pass.
     pub dirty: bool,
-    /// Python waits for the replies to be written.
-    pub ask_drained: bool,
+    /// What Python waits for.
+    pub asked: Asked,
     /// Frames shed so far.
     pub shed: u64,
     /// Whether it keeps up.
@@ -73,7 +82,7 @@ impl Client {
         Client {
             id,
             dirty: false,
-            ask_drained: false,
+            asked: Asked::default(),
             shed: 0,
             mark: Mark::default(),
             outbox: Outbox::default(),

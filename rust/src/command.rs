@@ -36,6 +36,8 @@ pub enum Command {
     Close(ClientId, Closing),
     /// Give `Notice::Drained` when no reply waits.
     AskDrained(ClientId),
+    /// Give `Notice::Room` when the queue is below its bound.
+    AskRoom(ClientId),
     /// Frames for groups.
     Publish(Arc<Slab>, Arc<[Run]>),
     /// Say what waits.

@@ -13,8 +13,8 @@ use msgpack::{Reader, Value};
 /// One entry of the queue; everything borrows from its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    /// The message's `type`.
-    pub kind: &'a str,
+    /// The message's `type`; what no handler is chosen for may do without.
+    pub kind: Option<&'a str>,
     /// What subscribers get, byte for byte; or why there is nothing to deliver, which is normal for other types.
     pub text: Result<&'a str, Reject>,
     /// Set by producers of the relay era (AWX 22 on) on what other nodes want as well.
@@ -29,7 +29,7 @@ pub struct Envelope<'a> {
 ///
 /// # Errors
 ///
-/// `Malformed`, `NoType`, or, of an entry without channels, `NoText`, `NotUtf8` or `NoChannel`, in this precedence.
+/// `Malformed`, or, of an entry without channels, `NoType`, `NoText`, `NotUtf8` or `NoChannel`, in this precedence.
 pub fn decode(body: &[u8]) -> Result<Envelope<'_>, Reject> {
     let mut reader = Reader::new(body);
     let fields = Fields::read(&mut reader)?;
@@ -40,7 +40,8 @@ pub fn decode(body: &[u8]) -> Result<Envelope<'_>, Reject> {
     let kind = fields.kind()?;
     let text = fields.text();
     let Some(channels) = channels else {
-        return Err(text.err().unwrap_or(Reject::NoChannel));
+        let faults = [kind.is_none().then_some(Reject::NoType), text.err()];
+        return Err(faults.into_iter().flatten().next().unwrap_or(Reject::NoChannel));
     };
     Ok(Envelope { kind, text, needs_relay: fields.needs_relay, channels })
 }
@@ -175,10 +176,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn kind(&self) -> Result<&'a str, Reject> {
+    fn kind(&self) -> Result<Option<&'a str>, Reject> {
         match self.kind {
-            Value::Str(bytes) => utf8(bytes),
-            _ => Err(Reject::NoType),
+            Value::Str(bytes) => utf8(bytes).map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -13,20 +13,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::batch::Batch;
 use crate::command::{Backlog, Closing, Command, Run, Subscription};
-use crate::envelope;
-use crate::error::Reject;
 use crate::frame;
 use crate::ledger::{Events, Gaps};
 use crate::mailbox::{Notice, Notices};
 use crate::outbox::Bounds;
-use crate::registry::{ClientId, Registry};
+use crate::registry::{ClientId, Consumers, Registry};
+use crate::route::Routes;
+pub use crate::route::{Entry, HandedOut, Rules};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
 use crate::slab::{self, Account, Slab};
 
-/// The type of message that is delivered: its `text` is what browsers get (awx-wire.md, section 4).
-const EVENT_TYPE: &str = "internal.message";
 /// Bytes of frames that a shard may have in its inbox before intake must wait.
 const INBOX_BYTES: usize = 32 * 1024 * 1024;
 /// How long a report of what waits may take; a shard answers between two passes.
@@ -47,19 +44,8 @@ pub struct Config {
     pub close_slow: bool,
     /// Globs of the groups that carry status frames.
     pub status_groups: Vec<String>,
-    /// Random bytes before each entry.
-    pub prefix_length: usize,
-    /// The largest entry that is an event.
-    pub max_event_size: usize,
-}
-
-/// One entry of the process's queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// The member of the sorted set.
-    pub member: &'a [u8],
-    /// Its score: when the producer sent it, in Unix seconds.
-    pub score: f64,
+    /// What is done with entries.
+    pub rules: Rules,
 }
 
 /// Everything that was counted, taken together.
@@ -179,15 +165,29 @@ impl Fanout {
         self.send_ordered(client, Command::Control(client, frame, ping));
     }
 
-    /// Queues a reply.
+    /// Queues a reply, or what an application sends: never shed.
     pub fn send_text(&self, client: ClientId, payload: &[u8]) {
-        let reply = Some(slab::single(payload, &self.account));
+        self.send_data(client, frame::TEXT, payload);
+    }
+
+    /// Queues what an application sends as bytes: never shed.
+    pub fn send_binary(&self, client: ClientId, payload: &[u8]) {
+        self.send_data(client, frame::BINARY, payload);
+    }
+
+    fn send_data(&self, client: ClientId, opcode: u8, payload: &[u8]) {
+        let reply = Some(slab::single(opcode, payload, &self.account));
         self.send_ordered(client, Command::Subscribe(client, Subscription { reply, ..Subscription::default() }));
     }
 
     /// Asks for `Notice::Drained`.
     pub fn ask_drained(&self, client: ClientId) {
         self.send_ordered(client, Command::AskDrained(client));
+    }
+
+    /// Asks for `Notice::Room`.
+    pub fn ask_room(&self, client: ClientId) {
+        self.send_ordered(client, Command::AskRoom(client));
     }
 
     /// See `Registry::add_channel`.
@@ -200,9 +200,24 @@ impl Fanout {
         self.state.lock().registry.remove_channel(local);
     }
 
+    /// See `Registry::set_consumers`.
+    pub fn set_consumers(&self, group: &str, consumers: Consumers) {
+        self.state.lock().registry.set_consumers(group, consumers);
+    }
+
+    /// See `Registry::add_own_channel`.
+    pub fn add_own_channel(&self, local: &str) {
+        self.state.lock().registry.add_own_channel(local);
+    }
+
+    /// See `Registry::remove_own_channel`.
+    pub fn remove_own_channel(&self, local: &str) {
+        self.state.lock().registry.remove_own_channel(local);
+    }
+
     /// Changes what a client gets, then queues the reply.
     pub fn subscribe(&self, client: ClientId, joined: &[&str], left: &[&str], reply: Option<&[u8]>) {
-        let reply = reply.map(|payload| slab::single(payload, &self.account));
+        let reply = reply.map(|payload| slab::single(frame::TEXT, payload, &self.account));
         let mut state = self.state.lock();
         if let Some(change) = state.registry.subscribe(client, joined, left) {
             let subscription = Subscription { joined: change.joined, left: change.left, reply };
@@ -215,44 +230,20 @@ impl Fanout {
         self.state.lock().registry.groups_of(client).into_iter().map(str::to_owned).collect()
     }
 
-    /// Decodes entries and hands their frames to every shard that has a subscriber.
-    pub fn publish(&self, entries: &[Entry<'_>]) {
+    /// Decodes entries and hands their frames to every shard that has a subscriber. Returns what consumers get.
+    #[must_use]
+    pub fn publish(&self, entries: &[Entry<'_>]) -> Vec<HandedOut> {
         let mut state = self.state.lock();
-        let mut batch = Batch::default();
+        let State { registry, events, encodings, .. } = &mut *state;
+        let mut routes = Routes::default();
         for entry in entries {
-            self.receive(entry, &mut state, &mut batch);
+            routes.add(entry, &self.config.rules, registry, events);
         }
-        state.encodings += batch.len() as u64;
-        for (slab, runs) in batch.encode(&state.registry, &self.account) {
-            self.send_frames(&slab, &runs, &state.registry);
+        *encodings += routes.batch.len() as u64;
+        for (slab, runs) in routes.batch.encode(registry, &self.account) {
+            self.send_frames(&slab, &runs, registry);
         }
-    }
-
-    fn receive<'a>(&self, entry: &Entry<'a>, state: &mut State, batch: &mut Batch<'a>) {
-        state.events.received += 1;
-        match self.decode(entry.member) {
-            Err(reason) => state.events.rejected[reason.index()] += 1,
-            Ok((text, channels)) => {
-                let groups = channels.iter().filter_map(|channel| state.registry.resolve(channel));
-                if batch.push(text, entry.score, groups) {
-                    state.events.routed += 1;
-                } else {
-                    state.events.no_subscriber += 1;
-                }
-            }
-        }
-    }
-
-    fn decode<'a>(&self, member: &'a [u8]) -> Result<(&'a str, envelope::Channels<'a>), Reject> {
-        if member.len() > self.config.max_event_size {
-            return Err(Reject::TooLarge);
-        }
-        let body = member.get(self.config.prefix_length..).ok_or(Reject::Malformed)?;
-        let envelope = envelope::decode(body)?;
-        if envelope.kind != EVENT_TYPE {
-            return Err(Reject::UnknownType);
-        }
-        Ok((envelope.text?, envelope.channels))
+        routes.handed_out
     }
 
     fn send_frames(&self, slab: &Arc<Slab>, runs: &Arc<[Run]>, registry: &Registry) {

@@ -1,7 +1,7 @@
 //! The event path of awxfast.
 //!
 //! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455).
-//! Who gets what: [`registry`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
+//! Who gets what: [`registry`] -> [`route`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
 //! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting. Only `py` knows Python.
 
 pub mod batch;
@@ -18,6 +18,7 @@ pub mod nonce;
 pub mod outbox;
 pub mod pace;
 pub mod registry;
+pub mod route;
 pub mod shard;
 pub mod slab;
 

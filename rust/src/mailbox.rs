@@ -107,6 +107,8 @@ pub enum Notice {
     Drained = 3,
     /// It passed its bound and is being closed for it.
     Slow = 4,
+    /// Its queue is below the bound.
+    Room = 5,
 }
 
 /// Notices of all shards, for Python's loop.

@@ -37,7 +37,7 @@ pub enum Class {
     Event,
     /// A change of state that pages rely on: a bound of its own, shed last.
     Status,
-    /// An answer to a command: never shed.
+    /// An answer to a command, or what an application sends: never shed.
     Reply,
 }
 
@@ -103,6 +103,12 @@ impl Outbox {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.load.iter().map(|load| load.bytes).sum()
+    }
+
+    /// Whether an application may send on: less waits, of all classes together, than events alone may.
+    #[must_use]
+    pub fn has_room(&self, bounds: Bounds) -> bool {
+        self.frames() < bounds.frames && self.bytes() < bounds.bytes
     }
 
     /// Replies that wait.

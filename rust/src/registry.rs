@@ -2,7 +2,7 @@
 //!
 //! Pure bookkeeping: the caller turns each [`Change`] into commands for the client's shard, in the same order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A group's number; used again once nothing refers to the group.
 pub type GroupId = u32;
@@ -36,11 +36,41 @@ struct Group {
     /// Members in each shard.
     members: Box<[u32]>,
     channels: u32,
+    consumers: Consumers,
+}
+
+/// The members of a group that are served by Python.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consumers {
+    /// All of them.
+    pub all: u32,
+    /// Those without a socket in the group, which want what others get directly, too.
+    pub loose: u32,
+}
+
+impl Consumers {
+    /// Whether some want a message that does (not) go directly to sockets.
+    fn want(self, direct: bool) -> bool {
+        if direct { self.loose > 0 } else { self.all > 0 }
+    }
+}
+
+/// Whom a channel name stands for among those that Python serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consumer<'a> {
+    /// The consumers in this group.
+    Group(&'a str),
+    /// A channel of its own: the name's part after `!`.
+    Channel(&'a str),
 }
 
 impl Group {
     fn is_unused(&self) -> bool {
-        self.channels == 0 && !self.has_members()
+        self.channels == 0 && self.consumers == Consumers::default() && !self.has_members()
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.consumers.all > 0 || self.has_members()
     }
 
     fn has_members(&self) -> bool {
@@ -73,6 +103,7 @@ pub struct Registry {
     free_groups: Vec<GroupId>,
     by_name: HashMap<Box<str>, GroupId>,
     by_local: HashMap<Box<str>, GroupId>,
+    own_channels: HashSet<Box<str>>,
     slots: Vec<Vec<Slot>>,
     free_slots: Vec<Vec<usize>>,
     live: Vec<usize>,
@@ -89,6 +120,7 @@ impl Registry {
             free_groups: Vec::new(),
             by_name: HashMap::new(),
             by_local: HashMap::new(),
+            own_channels: HashSet::new(),
             slots: (0..shards).map(|_| Vec::new()).collect(),
             free_slots: vec![Vec::new(); shards],
             live: vec![0; shards],
@@ -190,6 +222,36 @@ impl Registry {
         self.drop_unused(group);
     }
 
+    /// Says how many consumers are in a group from now on.
+    pub fn set_consumers(&mut self, group: &str, consumers: Consumers) {
+        let id = self.intern(group);
+        if let Some(entry) = self.groups[id as usize].as_mut() {
+            entry.consumers = consumers;
+        }
+        self.drop_unused(id);
+    }
+
+    /// Entries whose channel ends in `local` are taken by Python from now on.
+    pub fn add_own_channel(&mut self, local: &str) {
+        self.own_channels.insert(local.into());
+    }
+
+    /// Forgets what `add_own_channel` said.
+    pub fn remove_own_channel(&mut self, local: &str) {
+        self.own_channels.remove(local);
+    }
+
+    /// Whom Python serves under a channel name, for a message that does (not) go directly to sockets.
+    #[must_use]
+    pub fn consumer<'a>(&'a self, channel: &'a str, direct: bool) -> Option<Consumer<'a>> {
+        let local = channel.split_once('!')?.1;
+        if let Some(&group) = self.by_local.get(local) {
+            let entry = self.groups[group as usize].as_ref()?;
+            return entry.consumers.want(direct).then_some(Consumer::Group(&entry.name));
+        }
+        self.own_channels.contains(local).then_some(Consumer::Channel(local))
+    }
+
     /// The group that a channel name stands for, if it has members: channel-layer.md, section 12.
     #[must_use]
     pub fn resolve(&self, channel: &str) -> Option<GroupId> {
@@ -225,7 +287,7 @@ impl Registry {
     /// The number of groups that somebody is in.
     #[must_use]
     pub fn groups(&self) -> usize {
-        self.groups.iter().flatten().filter(|group| group.has_members()).count()
+        self.groups.iter().flatten().filter(|group| group.is_wanted()).count()
     }
 
     fn slot(&self, client: ClientId) -> Option<&Slot> {
@@ -243,7 +305,13 @@ impl Registry {
             return group;
         }
         let status = self.status_groups.iter().any(|pattern| fits(pattern, name));
-        let entry = Group { name: name.into(), status, members: vec![0; self.shards].into(), channels: 0 };
+        let entry = Group {
+            name: name.into(),
+            status,
+            members: vec![0; self.shards].into(),
+            channels: 0,
+            consumers: Consumers::default(),
+        };
         let group = self.free_groups.pop().unwrap_or_else(|| {
             self.groups.push(None);
             GroupId::try_from(self.groups.len() - 1).expect("fewer than 2^32 groups")

@@ -158,6 +158,7 @@ impl Shard {
         }
         client.unblock();
         self.mark(id.slot());
+        self.tell_room(id.slot()); // all that waited may have been shed: then nothing is left to flush
     }
 
     fn obey(&mut self, command: Command) {
@@ -169,6 +170,7 @@ impl Shard {
             Command::Control(id, frame, ping) => self.control(id, frame, ping),
             Command::Close(id, closing) => self.close(id, closing),
             Command::AskDrained(id) => self.ask_drained(id),
+            Command::AskRoom(id) => self.ask_room(id),
             Command::Report(answer) => {
                 // Whoever asked may have given up waiting.
                 let _ = answer.send(self.report());
@@ -293,15 +295,29 @@ impl Shard {
 
     fn ask_drained(&mut self, id: ClientId) {
         let Some(client) = self.client(id) else { return };
-        client.ask_drained = true;
+        client.asked.drained = true;
         self.tell_drained(id.slot());
     }
 
     fn tell_drained(&mut self, slot: usize) {
         let Some(client) = self.clients[slot].as_mut() else { return };
-        if client.ask_drained && client.outbox().replies() == 0 {
-            client.ask_drained = false;
+        if client.asked.drained && client.outbox().replies() == 0 {
+            client.asked.drained = false;
             self.shared.notices.send(client.id, Notice::Drained);
+        }
+    }
+
+    fn ask_room(&mut self, id: ClientId) {
+        let Some(client) = self.client(id) else { return };
+        client.asked.room = true;
+        self.tell_room(id.slot());
+    }
+
+    fn tell_room(&mut self, slot: usize) {
+        let Some(client) = self.clients[slot].as_mut() else { return };
+        if client.asked.room && client.outbox().has_room(self.limits.bounds) {
+            client.asked.room = false;
+            self.shared.notices.send(client.id, Notice::Room);
         }
     }
 
@@ -332,6 +348,7 @@ impl Shard {
             _ => {}
         }
         self.tell_drained(slot);
+        self.tell_room(slot);
         flushed == Flushed::More
     }
 

@@ -110,9 +110,13 @@ impl SlabWriter {
 
     /// Appends one text frame.
     pub fn push_text(&mut self, payload: &[u8]) {
+        self.push_frame(frame::TEXT, payload);
+    }
+
+    fn push_frame(&mut self, opcode: u8, payload: &[u8]) {
         let slab = &mut self.slab;
         let (start, capacity) = (slab.bytes.len(), slab.bytes.capacity());
-        frame::push_frame(&mut slab.bytes, frame::TEXT, payload);
+        frame::push_frame(&mut slab.bytes, opcode, payload);
         slab.account.fetch_add(slab.bytes.capacity() - capacity, Ordering::Relaxed);
         slab.largest = slab.largest.max(slab.bytes.len() - start);
         slab.ends.push(slab.bytes.len());
@@ -125,11 +129,11 @@ impl SlabWriter {
     }
 }
 
-/// A slab with a single text frame: a reply.
+/// A slab with a single frame: a reply, or what an application sends.
 #[must_use]
-pub fn single(payload: &[u8], account: &Account) -> Arc<Slab> {
+pub fn single(opcode: u8, payload: &[u8], account: &Account) -> Arc<Slab> {
     let mut writer = SlabWriter::with_capacity(1, frame::text_frame_len(payload.len()), account);
-    writer.push_text(payload);
+    writer.push_frame(opcode, payload);
     writer.finish()
 }
 

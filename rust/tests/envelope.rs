@@ -87,7 +87,11 @@ fn event_without<'a>(key: &str) -> Vec<(&'a str, Value<'a>)> {
 }
 
 fn reason(entry: &[u8]) -> Option<Reject> {
-    envelope::decode(entry).and_then(|envelope| envelope.text).err()
+    match envelope::decode(entry) {
+        Err(reason) => Some(reason),
+        Ok(envelope) if envelope.kind.is_none() => Some(Reject::NoType),
+        Ok(envelope) => envelope.text.err(),
+    }
 }
 
 fn channels<'a>(envelope: &Envelope<'a>) -> Vec<&'a str> {
@@ -107,7 +111,7 @@ mod reading {
     fn captured_bytes_of_a_stock_producer_are_read() {
         let body = unhex(CAPTURED);
         let envelope = envelope::decode(&body).expect("an event");
-        assert_eq!(envelope.kind, "internal.message");
+        assert_eq!(envelope.kind, Some("internal.message"));
         assert_eq!(envelope.text, Ok(r#"{"group_name": "jobs", "unified_job_id": 42, "final_counter": 11}"#));
         assert!(!envelope.needs_relay);
         assert_eq!(channels(&envelope), ["specific.3f1c0a9be2d44c7f8a6b5d4e3c2b1a00!a1"]);
@@ -120,7 +124,7 @@ mod reading {
         pairs.reverse();
         let body = entry(&pairs);
         let envelope = envelope::decode(&body).expect("an event");
-        assert_eq!((envelope.kind, envelope.text), ("internal.message", Ok("{}")));
+        assert_eq!((envelope.kind, envelope.text), (Some("internal.message"), Ok("{}")));
         assert!(envelope.needs_relay);
     }
 
@@ -256,7 +260,7 @@ mod refusing {
         pairs[0].1 = text("consumer.subscribe");
         let body = entry(&pairs);
         let envelope = envelope::decode(&body).expect("an envelope");
-        assert_eq!((envelope.kind, envelope.text), ("consumer.subscribe", Err(Reject::NoText)));
+        assert_eq!((envelope.kind, envelope.text), (Some("consumer.subscribe"), Err(Reject::NoText)));
     }
 
     #[test]
@@ -353,7 +357,7 @@ proptest! {
         let list: Vec<&str> = list.iter().map(String::as_str).collect();
         let body = entry(&[("__asgi_channel__", names(&list)), ("text", text(&event_text)), ("type", text(&kind))]);
         let envelope = envelope::decode(&body).expect("an event");
-        prop_assert_eq!((envelope.kind, envelope.text), (kind.as_str(), Ok(event_text.as_str())));
+        prop_assert_eq!((envelope.kind, envelope.text), (Some(kind.as_str()), Ok(event_text.as_str())));
         prop_assert_eq!(channels(&envelope), list);
     }
 }

@@ -68,7 +68,7 @@ fn frames_leave_in_order_of_arrival_whatever_their_class() {
     outbox.push(Class::Event, range(&events, 0, 1), WIDE, &mut counts);
     outbox.push(Class::Status, range(&slab(&["S"]), 0, 1), WIDE, &mut counts);
     outbox.push(Class::Event, range(&events, 1, 2), WIDE, &mut counts);
-    outbox.push(Class::Reply, Range::whole(single(b"R", &Account::default())), WIDE, &mut counts);
+    outbox.push(Class::Reply, Range::whole(single(frame::TEXT, b"R", &Account::default())), WIDE, &mut counts);
     outbox.push(Class::Event, range(&events, 2, 3), WIDE, &mut counts);
     assert_eq!(texts(&drain(&mut outbox, &mut counts)), ["a", "S", "b", "R", "c"]);
     assert_eq!((counts.queued, counts.written), (5, 5));
@@ -151,7 +151,12 @@ fn replies_are_never_shed() {
     let bounds = Bounds { frames: 1, bytes: 1 };
     let (mut outbox, mut counts) = (Outbox::default(), Frames::default());
     for _ in 0..50 {
-        outbox.push(Class::Reply, Range::whole(single(b"reply", &Account::default())), bounds, &mut counts);
+        outbox.push(
+            Class::Reply,
+            Range::whole(single(frame::TEXT, b"reply", &Account::default())),
+            bounds,
+            &mut counts,
+        );
     }
     assert_eq!((outbox.replies(), counts.shed), (50, [0; 4]));
 }

@@ -12,6 +12,7 @@ import msgpack
 from awxfast._rust import Fanout
 from awxfast.sessions.access import Access, OpenAccess
 from awxfast.sessions.access_log import AccessLog
+from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
 from awxfast.settings import Settings
 
@@ -79,7 +80,8 @@ class Serving:
         self.access = access or OpenAccess()
         self.sock = sock or socket.create_server(("127.0.0.1", 0))
         self.address: Any = self.sock.getsockname()
-        self.server = Server(self.settings, self.fanout, self.groups, self.access, access_log)
+        self.endpoints = NativeEndpoints(self.settings, self.groups, self.access)
+        self.server = Server(self.settings, self.fanout, self.endpoints, access_log)
         self._running = False
 
     @property

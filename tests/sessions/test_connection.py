@@ -266,7 +266,10 @@ class QuietSession:
     def replies_drained(self) -> None:
         self.calls.append("drained")
 
-    def end(self) -> None:
+    def room_made(self) -> None:
+        self.calls.append("room")
+
+    def end(self, code: int) -> None:
         self.calls.append("end")
 
 
@@ -320,7 +323,7 @@ class TestOpening:
         connection.data_received(frame("later"))
         assert (len(clients), session.calls, transport.reading) == (1, [], False)
         connection.connection_lost(None)
-        assert (len(clients), session.calls, connection.phase) == (0, [], Phase.ENDED)
+        assert (len(clients), session.calls, connection.phase) == (0, ["end"], Phase.ENDED)
         fanout.stop()
 
     async def test_client_that_can_not_be_attached_is_turned_away(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -340,7 +343,7 @@ class TestFaultsOfOurs:
         self, serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         session = QuietSession()
-        monkeypatch.setattr(serving.server._native, "begin", lambda identity, request: session)
+        monkeypatch.setattr(serving.endpoints._native, "begin", lambda identity, request: session)
         browser = await RawBrowser.connect(serving.address)
         browser.send(handshake(), frame("hello"), frame("fail"), frame("more"))
         await browser.read_head()

@@ -169,7 +169,7 @@ class TestErrorReplies:
             assert json.loads(await browser.read_text()) == {"error": error}
         assert [await browser.read_text() for _ in range(2)] == [DENIED, DENIED]
         assert json.loads(await browser.read_text())["groups_current"] == ["job_events-1", "jobs-summary"]
-        assert serving.server.refusals == {"group_name": 1, "access": 3, "reserved": 2}
+        assert serving.endpoints.refusals == {"group_name": 1, "access": 3, "reserved": 2}
         await browser.close()
 
     async def test_value_that_is_no_list_keeps_the_old_subscriptions(self, serving: Serving) -> None:

@@ -33,7 +33,7 @@ Batch = list[Any]
 class Publisher(GapCounter, Protocol):
     """Who takes the events (the fan-out)."""
 
-    def publish_batch(self, members: Sequence[Any]) -> None:
+    def publish_batch(self, members: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
     def busy(self) -> int:

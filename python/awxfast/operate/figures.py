@@ -34,8 +34,8 @@ class Figures(Protocol):
     def fanout(self) -> Mapping[str, Any]:
         """Encodings, writes, queued bytes and the histogram of event ages."""
 
-    def intake(self) -> IntakeFigures:
-        """The intake's state."""
+    def intake(self) -> IntakeFigures | None:
+        """The intake's state; None when an application needs none."""
 
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         """How many handshakes ended with (result, reason)."""

@@ -37,6 +37,8 @@ class RelayCollector(Collector):
 
     def _collect_intake(self) -> Iterator[Metric]:
         intake = self._figures.intake()
+        if intake is None:
+            return
         yield GaugeMetricFamily("awxfast_redis_up", "1 while Redis answers.", int(intake.redis_up))
         yield GaugeMetricFamily("awxfast_intake_depth", "Events waiting in Redis at the last look.", intake.depth)
         yield CounterMetricFamily(

@@ -35,14 +35,30 @@ class Channel:
     async def receive(self) -> dict[str, Any] | None:
         """The next message; None when the other process is gone."""
         try:
-            line = await self._reader.readline()
+            return parse_line(await self._reader.readline())
         except ConnectionError:
             return None
-        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-        return message
 
     async def close(self) -> None:
         """Sends what is left, then closes."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
+
+
+def receive_blocking(sock: socket.socket) -> dict[str, Any] | None:
+    """The first message, before there is a loop. What comes behind it is left for a `Channel`."""
+    line = b""
+    while not line.endswith(b"\n"):
+        waiting = sock.recv(LINE_LIMIT, socket.MSG_PEEK)
+        piece = sock.recv(waiting.find(b"\n") + 1 or len(waiting)) if waiting else b""
+        if not piece:
+            break
+        line += piece
+    return parse_line(line)
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """A line's message; None for one that was cut by the end of the stream."""
+    message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+    return message

@@ -9,12 +9,15 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import uvloop
+from asgiref.typing import ASGI3Application
 
+from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError
-from awxfast.process.channel import Channel
+from awxfast.process.channel import Channel, receive_blocking
 from awxfast.process.limits import most_clients, raise_descriptor_limit
 from awxfast.process.log import configure_log
 from awxfast.settings import Settings
@@ -29,9 +32,14 @@ def main(control_descriptor: int) -> NoReturn:
     """Never returns: worker threads that are blocked must not hold up the end of the process."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    sock = socket.socket(fileno=control_descriptor)
+    sock.set_inheritable(False)
+    start = receive_blocking(sock)
+    if start is None:
+        leave(1)
+    prepared = prepare(start)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        exit_code = runner.run(run_child(socket.socket(fileno=control_descriptor)))
-        leave(exit_code)
+        leave(runner.run(run_child(sock, start, prepared)))
 
 
 def leave(exit_code: int) -> NoReturn:
@@ -42,16 +50,32 @@ def leave(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-async def run_child(sock: socket.socket) -> int:
-    """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
-    sock.set_inheritable(False)
-    channel = await Channel.open(sock)
-    start = await channel.receive()
-    if start is None:
-        return 1
-    control = Control(channel)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is made before there is a loop: the settings, and the application or why there is none."""
+
+    settings: Settings | None = None
+    application: ASGI3Application | None = None
+    failure: Exception | None = None
+
+
+def prepare(start: dict[str, Any]) -> Prepared:
+    """Imports the application while no loop runs: Django refuses to touch a database inside of one."""
     try:
-        await run_rooms(start, control)
+        settings = Settings.from_json(start["settings"])
+        configure_log(settings)
+        if settings.application is None:
+            return Prepared(settings)
+        return Prepared(settings, load_application(settings.application))
+    except Exception as error:
+        return Prepared(failure=error)
+
+
+async def run_child(sock: socket.socket, start: dict[str, Any], prepared: Prepared) -> int:
+    """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
+    control = Control(await Channel.open(sock))
+    try:
+        await run_rooms(start, prepared, control)
     except Exception as error:
         logger.debug("what led to the failure", exc_info=True)
         text = str(error) if isinstance(error, AwxfastError) else f"unexpected {type(error).__name__}: {error}"
@@ -59,11 +83,15 @@ async def run_child(sock: socket.socket) -> int:
     return 0
 
 
-async def run_rooms(start: dict[str, Any], control: "Control") -> None:
+async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control") -> None:
     """Sets the process up and runs the application's rooms."""
-    settings = Settings.from_json(start["settings"])
-    configure_log(settings)
-    asyncio.get_running_loop().set_debug(settings.verbosity >= 3)
+    if prepared.settings is None:
+        raise prepared.failure or AssertionError("there are settings, or there is a failure")
+    settings = prepared.settings
+    loop = asyncio.get_running_loop()
+    loop.set_debug(settings.verbosity >= 3)
+    if "ASGI_THREADS" in os.environ:
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=int(os.environ["ASGI_THREADS"])))
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors))
@@ -71,7 +99,7 @@ async def run_rooms(start: dict[str, Any], control: "Control") -> None:
 
     sockets = [socket.socket(fileno=number) for number in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
-    await serve(settings, sockets, admin, control)
+    await serve(settings, sockets, admin, control, prepared.application)
 
 
 class Control:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from awxfast.errors import AwxfastError, ConfigurationError, StartError
+from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
 from awxfast.process.channel import Channel
 
 logger = logging.getLogger(__name__)
@@ -18,8 +18,14 @@ logger = logging.getLogger(__name__)
 CHILD_COMMAND = (sys.executable, "-P", "-m", "awxfast.process.child")
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
+LONGEST_WAIT_FOR_REDIS = 1.0
 HEALTHY_AFTER = 10.0
 """A child that lived so many seconds is no part of a series of failures."""
+
+FAILURES: Mapping[int, type[AwxfastError]] = {
+    kind.exit_code: kind for kind in (ConfigurationError, StartError, ApplicationNeedsRedis)
+}
+"""What a child reports, by its exit code."""
 
 
 class Pauses:
@@ -58,6 +64,7 @@ class Supervisor:
         self._served_once = False
         self._answered = False
         self._failure: AwxfastError | None = None
+        self._said = ""
 
     async def run(self) -> None:
         """Returns after `stop`. Raises what the first child reports if it can't start at all."""
@@ -67,13 +74,24 @@ class Supervisor:
             exit_code = await self._run_child()
             if self._stopping.is_set():
                 break
-            if self._failure is not None and not self._served_once:
+            waits_for_redis = isinstance(self._failure, ApplicationNeedsRedis)
+            if self._failure is not None and not self._served_once and not waits_for_redis:
                 raise self._failure
             pause = pauses.next_pause(time.monotonic() - began)
-            reason = self._failure or f"exit code {exit_code}"
-            logger.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
+            if waits_for_redis:
+                pause = min(pause, LONGEST_WAIT_FOR_REDIS)
+            self._say_what_happened(exit_code, pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
+
+    def _say_what_happened(self, exit_code: int, pause: float) -> None:
+        """While Redis is away the same is not said again and again."""
+        if not isinstance(self._failure, ApplicationNeedsRedis):
+            reason = self._failure or f"exit code {exit_code}"
+            logger.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
+        elif str(self._failure) != self._said:
+            logger.warning("%s; trying again until it does", self._failure)
+        self._said = str(self._failure)
 
     def stop(self) -> None:
         """Asks the child to flush and leave; a second call, or one that outlasts the limit, ends it at once."""
@@ -136,5 +154,4 @@ class Supervisor:
                 case "pong":
                     self._answered = True
                 case "failed":
-                    kind = ConfigurationError if message["exit_code"] == 2 else StartError
-                    self._failure = kind(message["text"])
+                    self._failure = FAILURES.get(message["exit_code"], StartError)(message["text"])

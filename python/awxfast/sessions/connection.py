@@ -6,7 +6,15 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from awxfast._rust import NOTICE_DEAD, NOTICE_DRAINED, NOTICE_FINISHED, NOTICE_SLOW, Fanout, FrameDecoder
+from awxfast._rust import (
+    NOTICE_DEAD,
+    NOTICE_DRAINED,
+    NOTICE_FINISHED,
+    NOTICE_ROOM,
+    NOTICE_SLOW,
+    Fanout,
+    FrameDecoder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +94,11 @@ class Session(Protocol):
     def replies_drained(self) -> None:
         """The answer to `Connection.ask_drained`."""
 
-    def end(self) -> None:
-        """Nothing more is sent or received. Called once, and only after `open`."""
+    def room_made(self) -> None:
+        """The answer to `Connection.ask_room`."""
+
+    def end(self, code: int) -> None:
+        """Nothing more is sent or received; `code` says why. Called once, without `open` when it never came to that."""
 
 
 class Connection(asyncio.Protocol):
@@ -234,17 +245,29 @@ class Connection(asyncio.Protocol):
         """Changes the groups that the peer gets events of, then queues the reply."""
         self._registry.fanout.subscribe(self.client, joined, left, reply)
 
+    def send_binary(self, payload: bytes) -> None:
+        """Queues a binary message."""
+        self._registry.fanout.send_binary(self.client, payload)
+
     def ask_drained(self) -> None:
         """Asks to be told when no reply waits any more."""
         self._registry.fanout.ask_drained(self.client)
+
+    def ask_room(self) -> None:
+        """Asks to be told when less waits than a client's bound."""
+        self._registry.fanout.ask_room(self.client)
 
     # The end
 
     def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """Queues a CLOSE behind all that is queued, or in its place (`drop`)."""
+        if self.phase is Phase.OPEN and code in FAULTS:
+            self._registry.report_fault(code, reason)
+        self.leave(code, reason, drop=drop)
+
+    def leave(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
+        """The same for a session that has its own reasons: whatever the code, nobody did wrong."""
         if self.phase is Phase.OPEN:
-            if code in FAULTS:
-                self._registry.report_fault(code, reason)
             self._begin_close(code, reason, drop=drop, by="server")
         elif self.phase is Phase.OPENING:
             self.cut_off()
@@ -265,7 +288,7 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.CLOSING
         self.deadline = self._registry.now() + self._registry.close_timeout
         self._registry.count_close(by, code)
-        self._end_session()
+        self._end_session(code)
         self.resume_reading()  # the peer's CLOSE is waited for, whatever the session held back
 
     def receive_notice(self, notice: int) -> None:
@@ -278,6 +301,8 @@ class Connection(asyncio.Protocol):
             self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
         elif notice == NOTICE_DRAINED and self._session is not None:
             self._session.replies_drained()
+        elif notice == NOTICE_ROOM and self._session is not None:
+            self._session.room_made()
 
     def _finish(self) -> None:
         """Our CLOSE is out. The peer closes first, so that nothing on its way to it is lost in a reset."""
@@ -295,10 +320,10 @@ class Connection(asyncio.Protocol):
         self._registry.remove(self)
         if self.client != NOT_ATTACHED:
             self._registry.fanout.detach(self.client)
-            self._end_session()
-        self._session = self._transport = None
+        self._end_session(ABNORMAL)
+        self._transport = None
 
-    def _end_session(self) -> None:
+    def _end_session(self, code: int) -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.end()
+            session.end(code)

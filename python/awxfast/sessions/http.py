@@ -16,12 +16,13 @@ from typing import Protocol
 import httptools
 from asgiref.typing import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from awxfast.sessions.access_log import format_client
 from awxfast.sessions.handshakes import Handshakes
-from awxfast.wire.forwarded import ForwardedHeaders
+from awxfast.sessions.requests import Requests
+from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader
 from awxfast.wire.handshake import Refusal, encode_refusal, wants_websocket
 from awxfast.wire.heads import HeadFinder
 from awxfast.wire.request import Request
@@ -29,6 +30,8 @@ from awxfast.wire.request import Request
 INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f\x85]")
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read its answer; a close with unread bytes would take it away."""
+DISCARD_BYTES = 262_144
+"""How much of a body is read to no purpose, so that the connection can go on behind it."""
 
 MALFORMED = Refusal(400, "malformed", "This is not an HTTP request.")
 INVALID_HEADER = Refusal(400, "header", "A header value has control bytes.")
@@ -45,8 +48,9 @@ class Upgrades(Protocol):
 class HttpService:
     """What all connections of some listeners share, and the factory of their protocols.
 
-    `max_head` in bytes, `head_timeout` in seconds (negative: none). Without `upgrades` all requests are the
-    application's.
+    `max_head` in bytes, `head_timeout` in seconds (negative: none), `idle_timeout` in seconds between requests and
+    between the parts of a body. Without `upgrades` all requests are the application's; without `root_paths`
+    `Daphne-Root-Path` is a header like any other.
     """
 
     def __init__(
@@ -56,28 +60,25 @@ class HttpService:
         *,
         max_head: int,
         head_timeout: float,
+        idle_timeout: int = 5,
         server_name: str = "",
         root_path: str = "",
         upgrades: Upgrades | None = None,
         forwarded: ForwardedHeaders | None = None,
+        root_paths: RootPathHeader | None = None,
+        requests: Requests | None = None,
     ) -> None:
-        self.config = Config(
-            application,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-        )
-        self.config.load()
+        self.config = configure_uvicorn(application)
         self.state = ServerState()
         self.handshakes = handshakes
         self.max_head = max_head
         self.head_timeout = head_timeout
+        self.idle_timeout = idle_timeout
         self.root_path = root_path
         self.upgrades = upgrades
         self.forwarded = forwarded
+        self.root_paths = root_paths
+        self.requests = requests or Requests()
         self._server_header = [(b"server", server_name.encode("latin-1", "replace"))] if server_name else []
         self._second = 0
 
@@ -105,7 +106,9 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(self, service: HttpService) -> None:
         super().__init__(service.config, service.state, {})
         self.access_log = False  # uvicorn's own would show query strings
+        self.timeout_keep_alive = service.idle_timeout
         self.service = service
+        self.on_lost: Callable[[], None] | None = None
         self._heads = HeadFinder()
         self._head_timer: asyncio.TimerHandle | None = None
         self._header_fault = False
@@ -113,6 +116,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread = b""
         self._at = 0
         self._waiting: Callable[[], None] | None = None
+        self._running: RequestResponseCycle | None = None
+        self._discarded = 0
         self._refused = False
 
     # The connection
@@ -123,10 +128,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets what was to come."""
+        """Forgets what was to come, and tells who answers a request or decides about an upgrade."""
         self._stop_head_timer()
         self._waiting = None
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True  # uvicorn tells the request that came last, which may wait for this one
+            self._running.message_event.set()
         super().connection_lost(exc)
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost()
 
     def data_received(self, data: bytes) -> None:
         """Reads heads and bodies; holds what comes behind an upgrade until somebody else takes the connection over."""
@@ -140,6 +151,20 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
         else:
             self._parse()
+            self._await_body()
+
+    def _await_body(self) -> None:
+        """The rest of a body may take its time, but not for ever."""
+        if not self._heads.in_head and not self._refused and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._end_silent_body)
+
+    def _end_silent_body(self) -> None:
+        """Silence is the client's only while somebody listens."""
+        self.timeout_keep_alive_task = None
+        if self.flow.read_paused:
+            self._await_body()
+        else:
+            self.transport.close()
 
     def _parse(self) -> None:
         """Parses until there is something that has to wait; one request may wait for the response before it."""
@@ -173,7 +198,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.scope["root_path"] = self.service.root_path
+        self._discarded = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Drops names with `_`, which an application can't tell from those with `-`."""
@@ -189,6 +214,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._header_fault:
             return
         version = self.parser.get_http_version()
+        self._apply_proxy_headers()
         if (
             self.service.upgrades is not None
             and self.parser.should_upgrade()
@@ -197,13 +223,30 @@ class HttpProtocol(HttpToolsProtocol):
             self._upgrade = self._describe_request(version)
             return
         self.service.describe_server()
-        self.scope["client"] = self._find_client()
         super().on_headers_complete()
 
+    def _apply_proxy_headers(self) -> None:
+        """Where the site is mounted, and whose request this is, as a proxy in front says it."""
+        service = self.service
+        root_path = service.root_paths.take(self.client, self.headers) if service.root_paths else None
+        self.scope["root_path"] = service.root_path if root_path is None else root_path
+        if service.forwarded is not None:
+            self.scope["client"] = service.forwarded.find_client(self.client, self.headers)
+            self.scope["scheme"] = service.forwarded.find_scheme(self.client, self.headers) or self.scope["scheme"]
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:  # type: ignore[override]
+        self._running = cycle
+        self.service.requests.begin(cycle, app)
+
     def on_body(self, body: bytes) -> None:
-        """Only the application gets bodies."""
+        """Only the application gets bodies. What comes of one after the response is dropped, up to a limit."""
         if self._upgrade is None and not self._header_fault:
             super().on_body(body)
+            if self.cycle.response_complete:
+                self._discarded += len(body)
+                if self._discarded > DISCARD_BYTES and not self._refused:
+                    self._refused = True
+                    self._end_sending()
 
     def on_message_complete(self) -> None:
         """The next byte begins a head."""
@@ -234,7 +277,11 @@ class HttpProtocol(HttpToolsProtocol):
             path=urllib.parse.unquote(url.path.decode("ascii")),
             query=url.query or b"",
             headers=tuple(self.headers),
-            client=self._find_client(),
+            client=self.scope["client"],
+            server=self.server,  # type: ignore[arg-type]
+            raw_path=url.path,
+            root_path=self.scope["root_path"],
+            scheme=self.scope["scheme"],
         )
 
     def _find_client(self) -> tuple[str, int] | None:
@@ -261,21 +308,39 @@ class HttpProtocol(HttpToolsProtocol):
 
     def refuse(self, refusal: Refusal, detail: str) -> None:
         """Answers, counts, and ends the connection when the client has had time to read; `detail` is for the log."""
+        self.service.handshakes.refuse(refusal.reason, detail)
+        self.begin_answer(encode_refusal(refusal, self.service.describe_server()))
+        self.end_answer()
+
+    def begin_answer(self, data: bytes) -> None:
+        """Writes the beginning of an answer that is the connection's last. `end_answer` follows."""
         self._refused = True
         self._stop_head_timer()
         self._unset_keepalive_if_required()
-        self.service.handshakes.refuse(refusal.reason, detail)
-        if self.transport.is_closing():
-            return
-        self.transport.write(encode_refusal(refusal, self.service.describe_server()))
+        self.write_answer(data)
+
+    def write_answer(self, data: bytes) -> None:
+        """Writes a part of it; `flow.drain` tells when there is room for more."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def end_answer(self) -> None:
+        """It is whole."""
+        self.on_lost = None
+        if not self.transport.is_closing():
+            self._end_sending()
+
+    def _end_sending(self) -> None:
         self.transport.write_eof()
         self.flow.resume_reading()
+        self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
 
     def hand_over(self, successor: asyncio.BaseProtocol) -> tuple[asyncio.Transport, bytes]:
         """Leaves the connection to another protocol: its transport, and what came behind the upgrade's head."""
         self._stop_head_timer()
         self._unset_keepalive_if_required()
+        self.on_lost = None
         self.connections.discard(self)
         self.transport.set_protocol(successor)
         self.flow.resume_reading()

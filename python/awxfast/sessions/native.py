@@ -115,7 +115,10 @@ class NativeSession:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
-    def end(self) -> None:
+    def room_made(self) -> None:
+        """Never asked for: replies are bounded by not making more."""
+
+    def end(self, code: int) -> None:
         """Lets go of the groups; a subscription that waits for Redis lets go of its own."""
         self._connection = self._commands = None
         if self._task is not None:

@@ -1,85 +1,107 @@
-"""The browsers' side of the process: listeners, and the decision about each handshake."""
+"""The browsers' side of the process: listeners, limits, and every connection until its end."""
 
 import asyncio
-import inspect
 import logging
 import socket
-from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.errors import AccessUnavailable
-from awxfast.sessions.access import Access, Identity
 from awxfast.sessions.access_log import AccessLog, format_client, format_path
 from awxfast.sessions.admission import RETRY, Admission
 from awxfast.sessions.clients import Clients
-from awxfast.sessions.connection import GOING_AWAY, Connection
+from awxfast.sessions.connection import GOING_AWAY
 from awxfast.sessions.handshakes import Handshakes
 from awxfast.sessions.http import HttpProtocol, HttpService
 from awxfast.sessions.keepalive import SWEEP_SECONDS, Keepalive
-from awxfast.sessions.native import NativeProtocol, Subscriptions
-from awxfast.sessions.plain import NOT_FOUND, answer_plainly
+from awxfast.sessions.opening import Opening, describe_refused
+from awxfast.sessions.requests import Requests
 from awxfast.settings import Settings
-from awxfast.wire.forwarded import ForwardedHeaders
-from awxfast.wire.handshake import Handshake, Refusal, check_handshake, encode_acceptance
-from awxfast.wire.paths import Endpoint, Paths
+from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
+from awxfast.wire.handshake import Handshake, Refusal, check_handshake
 from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
+IDLE_SECONDS = 60
+"""How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
 
-NODE_REFUSED = Refusal(403, "node", "Nodes are not served here.")
-NO_ANSWER = Refusal(503, "access", "Who you are can't be asked at the moment.", RETRY)
 STOPPING = Refusal(503, "stopping", "The server is stopping.", RETRY)
 
 
-class Server:
-    """Serves native mode on sockets that already listen.
+class Endpoints(Protocol):
+    """Who answers on all the paths: native mode, or an application."""
 
-    `access` says who somebody is, `subscriptions` gets the process the events of groups. The counters are for
-    metrics: `handshakes` `{(result, reason): n}`, `closes` `{(by, code): n}`, `refusals` `{reason: n}` (error replies).
+    @property
+    def plain(self) -> ASGI3Application:
+        """Answers plain requests."""
+
+    def check(self, request: Request) -> Refusal | None:
+        """Why an upgrade can't succeed, from its head alone."""
+
+    def decide(self, opening: Opening) -> None:
+        """Accepts or refuses, now or later."""
+
+    def sweep(self) -> None:
+        """Called about twice a second, for what has a time limit."""
+
+    def begin_stop(self) -> None:
+        """No upgrade is accepted any more."""
+
+    async def stop(self, seconds: float) -> None:
+        """All connections are closed; what still runs has so many seconds."""
+
+
+class Server:
+    """Serves endpoints on sockets that already listen.
+
+    The counters are for metrics: `handshakes` `{(result, reason): n}`, `closes` `{(by, code): n}`.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        fanout: Fanout,
-        subscriptions: Subscriptions,
-        access: Access,
-        access_log: AccessLog | None = None,
+        self, settings: Settings, fanout: Fanout, endpoints: Endpoints, access_log: AccessLog | None = None
     ) -> None:
         self._settings = settings
         self._fanout = fanout
-        self._access = access
+        self._endpoints = endpoints
         self._access_log = access_log
-        self._paths = Paths(settings.path_prefix, settings.root_path)
         self._clients = Clients(fanout, settings, access_log)
         self._keepalive = Keepalive(self._clients, settings)
         self._admission = Admission(settings.max_clients, settings.accept_rate, settings.origins, self._clients.now)
-        self._native = NativeProtocol(subscriptions, access)
         self._handshakes = Handshakes(self._clients.now)
+        self._requests = Requests(
+            access_log,
+            answer_timeout=settings.http_timeout or None,
+            close_timeout=settings.application_close_timeout,
+            now=self._clients.now,
+        )
         self._http = self._make_http()
         self._listeners: list[asyncio.Server] = []
-        self._deciding: set[asyncio.Task[None]] = set()
+        self._deciding: set[Opening] = set()
         self._sweeping: asyncio.Task[None] | None = None
         self._stopping = False
 
     def _make_http(self) -> HttpService:
         settings = self._settings
-        application = answer_plainly(self._paths)
         forwarded = ForwardedHeaders.configure(
             settings.proxy_headers_host, settings.proxy_headers_port, settings.trusted_proxies
         )
         return HttpService(
-            self._access_log.wrap(application) if self._access_log else application,
+            self._endpoints.plain,
             self._handshakes,
             max_head=settings.max_head,
             head_timeout=settings.websocket_connect_timeout,
+            idle_timeout=IDLE_SECONDS,
             server_name=settings.server_name,
             root_path=settings.root_path,
             upgrades=self,
             forwarded=forwarded if settings.proxy_headers else None,
+            root_paths=RootPathHeader(read_networks(settings.trusted_proxies)),
+            requests=self._requests,
         )
 
     @property
@@ -96,11 +118,6 @@ class Server:
     def closes(self) -> dict[tuple[str, int], int]:
         """Ends of websockets by who closed (`server`, `peer`) and code; 1006 without a CLOSE."""
         return self._clients.closes
-
-    @property
-    def refusals(self) -> dict[str, int]:
-        """Error replies by reason."""
-        return self._native.refusals
 
     # Start and stop
 
@@ -120,10 +137,12 @@ class Server:
         self._stopping = True
         for listener in self._listeners:
             listener.close()
-        for task in self._deciding:
-            task.cancel()
+        self._endpoints.begin_stop()
         self._http.close()
-        await self._clients.close_all(GOING_AWAY, self._settings.close_spread, grace)
+        spread = self._settings.close_spread
+        end = time.monotonic() + spread + grace
+        await asyncio.gather(self._clients.close_all(GOING_AWAY, spread, grace), self._requests.stop(grace))
+        await self._endpoints.stop(max(1.0, end - time.monotonic()))
         if self._sweeping is not None:
             self._sweeping.cancel()
             asyncio.get_running_loop().remove_reader(self._fanout.notice_fd)
@@ -131,79 +150,36 @@ class Server:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                self._keepalive.sweep()
-            except Exception:
-                log.exception("a look at the connections failed")
+            for look in (self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep):
+                try:
+                    look()
+                except Exception:
+                    log.exception("a look at the connections failed")
 
     # Handshakes
 
     def open_websocket(self, http: HttpProtocol, request: Request) -> None:
-        """Decides about an upgrade: at once where nobody has to be asked who it is."""
-        self._log(request, "WSCONNECTING")
-        decision = self._decide(request)
-        if isinstance(decision, Refusal):
-            self._refuse(http, request, decision)
+        """Refuses what the head alone forbids; all else is decided by the endpoints."""
+        if self._access_log is not None:
+            self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
+        handshake = self._check(request)
+        if isinstance(handshake, Refusal):
+            self._refuse(http, request, handshake)
             return
-        answer = self._access.identify(request)
-        if inspect.isawaitable(answer):
-            self._begin(self._wait_for_identity(http, request, decision, answer))
-        else:
-            self._accept(http, request, decision, answer)
+        opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard)
+        self._deciding.add(opening)
+        self._endpoints.decide(opening)
 
-    def _decide(self, request: Request) -> Handshake | Refusal:
-        endpoint = self._paths.find(request.path)
-        if endpoint is None:
-            return NOT_FOUND
-        handshake = check_handshake(request)
+    def _check(self, request: Request) -> Handshake | Refusal:
+        refusal = self._endpoints.check(request)
+        handshake = refusal or check_handshake(request)
         if isinstance(handshake, Refusal):
             return handshake
-        if endpoint is Endpoint.NODE:
-            return NODE_REFUSED
         if self._stopping:
             return STOPPING
         return self._admission.refuse(request, len(self._clients) + len(self._deciding)) or handshake
 
-    async def _wait_for_identity(
-        self, http: HttpProtocol, request: Request, handshake: Handshake, answer: Awaitable[Identity | None]
-    ) -> None:
-        try:
-            identity = await answer
-        except AccessUnavailable as error:
-            log.warning("a handshake is refused: %s", error)
-            self._refuse(http, request, NO_ANSWER)
-        except Exception:
-            log.exception("asking who somebody is failed")
-            self._refuse(http, request, NO_ANSWER)
-        else:
-            self._accept(http, request, handshake, identity)
-
-    def _accept(self, http: HttpProtocol, request: Request, handshake: Handshake, identity: Identity | None) -> None:
-        """Writes the 101, to somebody unknown too: AWX accepts them, and its pages wait for `{"close": true}`."""
-        if http.transport.is_closing():
-            return
-        self._handshakes.accept("anonymous" if identity is None else "known")
-        label = (format_client(request.client), format_path(request.path)) if self._access_log else None
-        connection = Connection(self._clients, self._native.begin(identity, request), label)
-        headers = self._http.describe_server()
-        transport, behind = http.hand_over(connection)
-        connection.open(transport, encode_acceptance(handshake, headers), behind)
-
     def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
-        self._log(request, "WSREJECT")
-        http.refuse(refusal, describe_refused(request, refusal))
-
-    def _begin(self, decision: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(decision)
-        self._deciding.add(task)
-        task.add_done_callback(self._deciding.discard)
-
-    def _log(self, request: Request, action: str) -> None:
         if self._access_log is not None:
-            self._access_log.write(format_client(request.client), f"{action} {format_path(request.path)}")
-
-
-def describe_refused(request: Request, refusal: Refusal) -> str:
-    """A line for the log: why, who, and where from; never the query, which may hold a token."""
-    origin = f", Origin {request.values(b'origin')[0][:200]!r}" if refusal.reason == "origin" else ""
-    return f"{refusal.text} {request.path[:200]!r} from {format_client(request.client)}{origin}"
+            self._access_log.write(format_client(request.client), f"WSREJECT {format_path(request.path)}")
+        http.refuse(refusal, describe_refused(request, refusal))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import ipaddress
+import urllib.parse
 from collections.abc import Sequence
 
 from awxfast.errors import ConfigurationError
@@ -10,6 +11,8 @@ from awxfast.wire.handshake import Headers
 Address = tuple[str, int]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_HOST = 64
+ROOT_PATH_HEADER = b"daphne-root-path"
+SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,24 +26,52 @@ class ForwardedHeaders:
     @classmethod
     def configure(cls, host_header: str, port_header: str, trusted: Sequence[str] = ()) -> "ForwardedHeaders":
         """From the options; raises `ConfigurationError` for a proxy that is no address."""
-        return cls(host_header.lower().encode(), port_header.lower().encode(), tuple(map(read_network, trusted)))
+        return cls(host_header.lower().encode(), port_header.lower().encode(), read_networks(trusted))
 
     def find_client(self, peer: Address | None, headers: Headers) -> Address | None:
         """The first address of the header, with port 0 or that of the port's header; else `peer`."""
         host = self._first(headers, self.host_header).partition(b",")[0].strip().decode("latin-1")
-        if not self._is_trusted(peer) or not 0 < len(host) <= MAX_HOST or not host.isprintable():
+        if not is_trusted(peer, self.trusted) or not 0 < len(host) <= MAX_HOST or not host.isprintable():
             return peer
         port = self._first(headers, self.port_header).strip()
         return strip_port(host), int(port) if port.isdigit() and len(port) <= 5 else 0
 
+    def find_scheme(self, peer: Address | None, headers: Headers) -> str | None:
+        """`http` or `https` from X-Forwarded-Proto, which counts where the address's header is there too."""
+        if not self._first(headers, self.host_header) or not is_trusted(peer, self.trusted):
+            return None
+        return SCHEMES.get(self._first(headers, b"x-forwarded-proto").strip().lower())
+
     def _first(self, headers: Headers, name: bytes) -> bytes:
         return next((value for key, value in headers if key == name), b"")
 
-    def _is_trusted(self, peer: Address | None) -> bool:
-        if not self.trusted or peer is None:
-            return True
-        address = ipaddress.ip_address(peer[0].partition("%")[0])
-        return any(address in network for network in self.trusted)
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RootPathHeader:
+    """`Daphne-Root-Path`, by which a proxy says where the site is mounted. It is taken out whoever sends it."""
+
+    trusted: tuple[Network, ...] = ()
+
+    def take(self, peer: Address | None, headers: list[tuple[bytes, bytes]]) -> str | None:
+        """The path of a header from somebody trusted, decoded; None: there is none."""
+        values = [value for name, value in headers if name == ROOT_PATH_HEADER]
+        if not values:
+            return None
+        headers[:] = [header for header in headers if header[0] != ROOT_PATH_HEADER]
+        return urllib.parse.unquote(values[-1].decode("latin-1")) if is_trusted(peer, self.trusted) else None
+
+
+def is_trusted(peer: Address | None, trusted: Sequence[Network]) -> bool:
+    """Whether what `peer` says of others counts. Where nobody is named everybody is trusted, as in daphne."""
+    if not trusted or peer is None:
+        return True
+    address = ipaddress.ip_address(peer[0].partition("%")[0])
+    return any(address in network for network in trusted)
+
+
+def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """All of `--trusted-proxy`."""
+    return tuple(map(read_network, texts))
 
 
 def read_network(text: str) -> Network:

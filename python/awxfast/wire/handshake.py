@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from awxfast.wire.request import Request, list_tokens
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+KNOWN_STATUSES = frozenset(http.HTTPStatus)
 TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -124,6 +125,7 @@ def describe_refusal(refusal: Refusal, *, closes: bool) -> list[tuple[bytes, byt
 
 def encode_head(status: int, headers: Headers) -> bytes:
     """A status line and header lines, with the empty line that ends them."""
-    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
+    phrase = http.HTTPStatus(status).phrase if status in KNOWN_STATUSES else ""
+    lines = [f"HTTP/1.1 {status} {phrase}".encode()]
     lines += [b"%s: %s" % header for header in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -9,7 +9,10 @@ MAX_QUERY_FIELDS = 100
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """One request's head. Header names are in lower case, values as received; the path is decoded, without query."""
+    """One request's head. Header names are in lower case, values as received; the path is decoded, without query.
+
+    `client` may come from a proxy's headers, `server` is the socket's own address; None for a unix socket.
+    """
 
     method: str
     version: str
@@ -17,6 +20,10 @@ class Request:
     query: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     client: tuple[str, int] | None = None
+    server: tuple[str, int] | None = None
+    raw_path: bytes = b""
+    root_path: str = ""
+    scheme: str = "http"
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of all lines with this name, in order."""

@@ -22,9 +22,10 @@ type Decoded<'py> = (String, Bound<'py, PyBytes>, Vec<String>, bool);
 fn decode_envelope<'py>(py: Python<'py>, member: &[u8], prefix_length: usize) -> PyResult<Decoded<'py>> {
     let body = member.get(prefix_length..).ok_or(Reject::Malformed);
     let envelope = body.and_then(envelope::decode).map_err(to_value_error)?;
+    let kind = envelope.kind.ok_or(Reject::NoType).map_err(to_value_error)?;
     let text = envelope.text.map_err(to_value_error)?;
     Ok((
-        envelope.kind.to_owned(),
+        kind.to_owned(),
         PyBytes::new(py, text.as_bytes()),
         envelope.channels.iter().map(str::to_owned).collect(),
         envelope.needs_relay,

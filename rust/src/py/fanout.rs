@@ -7,11 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::error::Reject;
-use crate::fanout::{Config, Counts, Entry, Fanout};
+use crate::fanout::{Config, Counts, Entry, Fanout, HandedOut, Rules};
 use crate::ledger::{AGE_BOUNDS, Shed};
 use crate::mailbox::Notice;
 use crate::outbox::Bounds;
-use crate::registry::ClientId;
+use crate::registry::{ClientId, Consumers};
 
 /// Adds the class and its constants.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -19,6 +19,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NOTICE_FINISHED", Notice::Finished as u8)?;
     module.add("NOTICE_DRAINED", Notice::Drained as u8)?;
     module.add("NOTICE_SLOW", Notice::Slow as u8)?;
+    module.add("NOTICE_ROOM", Notice::Room as u8)?;
     module.add_class::<PyFanout>()
 }
 
@@ -30,7 +31,8 @@ struct PyFanout(Fanout);
 impl PyFanout {
     #[new]
     #[pyo3(signature = (*, threads=1, queue_frames=10_000, queue_bytes=67_108_864, queue_memory=536_870_912,
-        send_buffer=262_144, slow_client="shed", keep_groups=vec![], prefix_length=12, max_event_size=16_777_216))]
+        send_buffer=262_144, slow_client="shed", keep_groups=vec![], prefix_length=12, max_event_size=16_777_216,
+        direct_types=vec!["internal.message".to_owned()], consumers=false))]
     #[allow(clippy::too_many_arguments)] // The keyword arguments of the constructor, one by one.
     fn new(
         threads: usize,
@@ -42,6 +44,8 @@ impl PyFanout {
         keep_groups: Vec<String>,
         prefix_length: usize,
         max_event_size: usize,
+        direct_types: Vec<String>,
+        consumers: bool,
     ) -> PyResult<Self> {
         if !(1..=255).contains(&threads) {
             return Err(PyValueError::new_err(format!("threads must be 1 to 255, not {threads}")));
@@ -58,8 +62,7 @@ impl PyFanout {
             send_buffer,
             close_slow,
             status_groups: keep_groups,
-            prefix_length,
-            max_event_size,
+            rules: Rules { prefix_length, max_event_size, direct_types, consumers },
         };
         Ok(PyFanout(Fanout::start(config)?))
     }
@@ -86,6 +89,10 @@ impl PyFanout {
         self.0.send_text(ClientId(client), payload);
     }
 
+    fn send_binary(&self, client: u64, payload: &[u8]) {
+        self.0.send_binary(ClientId(client), payload);
+    }
+
     fn send_ping(&self, client: u64, payload: &[u8]) {
         self.0.send_control(ClientId(client), payload, true);
     }
@@ -96,6 +103,22 @@ impl PyFanout {
 
     fn ask_drained(&self, client: u64) {
         self.0.ask_drained(ClientId(client));
+    }
+
+    fn ask_room(&self, client: u64) {
+        self.0.ask_room(ClientId(client));
+    }
+
+    fn set_consumers(&self, group: &str, all: u32, loose: u32) {
+        self.0.set_consumers(group, Consumers { all, loose });
+    }
+
+    fn add_own_channel(&self, local: &str) {
+        self.0.add_own_channel(local);
+    }
+
+    fn remove_own_channel(&self, local: &str) {
+        self.0.remove_own_channel(local);
     }
 
     fn add_channel(&self, local: &str, group: &str) {
@@ -118,12 +141,14 @@ impl PyFanout {
         self.0.groups_of(ClientId(client))
     }
 
-    fn publish_batch(&self, py: Python<'_>, members: &Bound<'_, PyList>) -> PyResult<()> {
+    fn publish_batch<'py>(&self, py: Python<'py>, members: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
         let pairs = members.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
         let entries: Vec<Entry<'_>> =
             pairs.iter().map(|(member, score)| Entry { member: member.as_bytes(), score: *score }).collect();
-        py.detach(|| self.0.publish(&entries));
-        Ok(())
+        let handed_out = py.detach(|| self.0.publish(&entries));
+        let with_member =
+            |message: HandedOut| (message.direct, message.groups, message.channels, pairs[message.entry].0.clone());
+        Ok(handed_out.into_iter().map(with_member).collect())
     }
 
     fn count_gap(&self, reason: &str, at_most: u64) {
@@ -181,6 +206,9 @@ impl PyFanout {
         py.detach(|| self.0.stop());
     }
 }
+
+/// Whether it went to sockets as well, the groups and the channels whose consumers get it, the entry.
+type Message<'py> = (bool, Vec<String>, Vec<String>, Bound<'py, PyBytes>);
 
 /// One `[member, score]` pair of a pop's answer.
 fn take_pair(pair: Bound<'_, PyAny>) -> PyResult<(Bound<'_, PyBytes>, f64)> {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use awxfast_core::fanout::{Config, Entry, Fanout};
+use awxfast_core::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use awxfast_core::mailbox::Notice;
 use awxfast_core::outbox::Bounds;
 use awxfast_core::registry::ClientId;
@@ -20,16 +20,31 @@ pub fn config() -> Config {
         send_buffer: 64 << 10,
         close_slow: false,
         status_groups: vec!["jobs-*".into()],
-        prefix_length: 12,
-        max_event_size: 1 << 20,
+        rules: Rules {
+            prefix_length: 12,
+            max_event_size: 1 << 20,
+            direct_types: vec!["internal.message".into()],
+            consumers: false,
+        },
     }
+}
+
+/// The same for an application with consumers.
+pub fn hosting() -> Config {
+    let config = config();
+    Config { rules: Rules { consumers: true, ..config.rules }, ..config }
 }
 
 /// An entry as `channels_redis` writes it: prefix, then a msgpack map of type, text and channels.
 pub fn entry(channels: &[&str], text: &str) -> Vec<u8> {
+    entry_of("internal.message", channels, text)
+}
+
+/// The same of any type.
+pub fn entry_of(kind: &str, channels: &[&str], text: &str) -> Vec<u8> {
     let mut bytes = vec![0xff; 12];
     rmp::encode::write_map_len(&mut bytes, 3).unwrap();
-    for (key, value) in [("type", "internal.message"), ("text", text)] {
+    for (key, value) in [("type", kind), ("text", text)] {
         rmp::encode::write_str(&mut bytes, key).unwrap();
         rmp::encode::write_str(&mut bytes, value).unwrap();
     }
@@ -41,10 +56,10 @@ pub fn entry(channels: &[&str], text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Publishes one batch.
-pub fn publish(fanout: &Fanout, members: &[Vec<u8>]) {
+/// Publishes one batch; what consumers get of it.
+pub fn publish(fanout: &Fanout, members: &[Vec<u8>]) -> Vec<HandedOut> {
     let entries: Vec<Entry<'_>> = members.iter().map(|member| Entry { member, score: 0.0 }).collect();
-    fanout.publish(&entries);
+    fanout.publish(&entries)
 }
 
 /// A client of the fan-out and the browser's end of its socket.

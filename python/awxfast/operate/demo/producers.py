@@ -34,7 +34,7 @@ class Layer(Protocol):
 def build_layer(url: str) -> Layer:
     """channels_redis' own layer where it is installed."""
     try:
-        from channels_redis.core import RedisChannelLayer  # type: ignore[import-untyped]
+        from channels_redis.core import RedisChannelLayer
     except ImportError:
         return WireLayer(url, capacity=CAPACITY)
     layer: Layer = RedisChannelLayer(hosts=[url], capacity=CAPACITY)

@@ -1,0 +1,1 @@
+"""The application: the channel layer put in place, scope, receive and send."""

@@ -1,0 +1,126 @@
+"""What the application's CHANNEL_LAYERS says about the layer that awxfast can stand for."""
+
+import dataclasses
+import logging
+import ssl
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from awxfast.errors import ConfigurationError
+from awxfast.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STOCK = "channels_redis.core.RedisChannelLayer"
+
+DEFAULTS: Mapping[str, Any] = {
+    "prefix": "asgi",
+    "capacity": 100,
+    "expiry": 60,
+    "group_expiry": 86_400,
+    "random_prefix_length": 12,
+}
+"""What the stock layer takes for granted (its constructor)."""
+
+IN_URL = ("db", "username", "password", "ssl_ca_certs")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StockLayer:
+    """One alias whose layer is the stock one: its constructor's arguments, and its Redis as a URL."""
+
+    alias: str
+    configuration: Mapping[str, Any] = dataclasses.field(repr=False)
+    url: str = dataclasses.field(repr=False)
+
+    def settings(self, settings: Settings) -> Settings:
+        """The server's settings with this layer's, but for those that options gave."""
+        values = {name: self.configuration.get(name, default) for name, default in DEFAULTS.items()}
+        values["redis"] = (self.url,)
+        return dataclasses.replace(settings, **{k: v for k, v in values.items() if k not in settings.layer_options})
+
+    def arguments(self, settings: Settings) -> dict[str, Any]:
+        """The stock constructor's arguments, with what options gave in their place."""
+        given = {name: getattr(settings, name) for name in DEFAULTS if name in settings.layer_options}
+        hosts = {"hosts": [settings.redis[0]]} if "redis" in settings.layer_options else {}
+        return {**self.configuration, **given, **hosts}
+
+
+def find_stock_layer() -> StockLayer | None:
+    """The application's stock layer, if Django's settings name one: `default`, else the first.
+
+    Others stay what they are, and the log says so. Raises `ConfigurationError` for what is not built yet.
+    """
+    found = [alias for alias, entry in configured_layers().items() if is_stock(alias, entry)]
+    found.sort(key=lambda alias: alias != "default")
+    for alias in found[1:]:
+        log.warning("CHANNEL_LAYERS: %s keeps channels_redis' own layer: only one is replaced yet, %s", alias, found[0])
+    return read_stock_layer(found[0], configured_layers()[found[0]]) if found else None
+
+
+def configured_layers() -> Mapping[str, Any]:
+    """CHANNEL_LAYERS of an application that has Django's settings; empty for any other."""
+    django_conf = sys.modules.get("django.conf")
+    if django_conf is None or not django_conf.settings.configured:
+        return {}
+    layers: Mapping[str, Any] = getattr(django_conf.settings, "CHANNEL_LAYERS", None) or {}
+    return layers
+
+
+def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
+    """Whether it is exactly channels_redis' core layer; a subclass may do anything."""
+    from django.utils.module_loading import import_string
+
+    try:
+        backend = import_string(entry["BACKEND"])
+        stock = import_string(STOCK)
+    except (ImportError, KeyError):
+        return False  # Channels says what is wrong as soon as somebody asks for it
+    if backend is not stock:
+        log.warning("CHANNEL_LAYERS: %s stays as it is: %s is not %s", alias, entry["BACKEND"], STOCK)
+    return backend is stock
+
+
+def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
+    """Reads one entry of CHANNEL_LAYERS. Raises `ConfigurationError`, which repeats no value: it may be a secret."""
+    configuration = dict(entry.get("CONFIG") or {})
+    if configuration.get("symmetric_encryption_keys"):
+        raise ConfigurationError(f"CHANNEL_LAYERS: symmetric_encryption_keys of {alias} are not built yet; remove them")
+    if configuration.get("serializer_format", "msgpack") != "msgpack":
+        raise ConfigurationError(f"CHANNEL_LAYERS: serializer_format of {alias} is not built yet but for msgpack")
+    return StockLayer(alias, configuration, read_hosts(alias, configuration.get("hosts")))
+
+
+def read_hosts(alias: str, hosts: Any) -> str:
+    """The URL of the one host (channel-layer.md, section 9)."""
+    if not hosts:
+        return "redis://localhost:6379"
+    if isinstance(hosts, str | bytes) or len(hosts) != 1:
+        raise ConfigurationError(f"CHANNEL_LAYERS: hosts of {alias} must be a list of one; several are not built yet")
+    entry = hosts[0]
+    if isinstance(entry, str):
+        return entry
+    if isinstance(entry, Mapping):
+        return read_host_options(alias, entry)
+    return _url(*entry)
+
+
+def read_host_options(alias: str, options: Mapping[str, Any]) -> str:
+    """A host given as a dictionary. What merely tunes the client library means nothing here and is left out."""
+    if "master_name" in options:
+        raise ConfigurationError(f"CHANNEL_LAYERS: Sentinel (hosts of {alias}) is not built yet; name the master")
+    address = options.get("address") or _url(options.get("host", "localhost"), options.get("port", 6379))
+    if not isinstance(address, str):
+        address = _url(*address)
+    query = {name: options[name] for name in IN_URL if options.get(name) is not None}
+    if "ssl_cert_reqs" in options:
+        query["ssl_cert_reqs"] = "none" if options["ssl_cert_reqs"] in (None, "none", ssl.CERT_NONE) else "required"
+    if not query:
+        return str(address)
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(query, quote_via=quote)}"
+
+
+def _url(host: Any, port: Any) -> str:
+    return f"redis://[{host}]:{port}" if ":" in str(host) else f"redis://{host}:{port}"

@@ -1,0 +1,116 @@
+"""Runs the application: one task a websocket, from the request to long after the socket's end if need be."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+
+from asgiref.typing import ASGI3Application
+
+from awxfast.asgi.http import host_plain
+from awxfast.asgi.lifespan import Lifespan
+from awxfast.asgi.routes import is_missing_route
+from awxfast.asgi.scope import describe_websocket
+from awxfast.asgi.session import current_session
+from awxfast.asgi.websocket import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, HostedSession, Opening
+from awxfast.settings import Settings
+from awxfast.wire.handshake import Refusal
+from awxfast.wire.request import Request
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class Run:
+    """The application at work for one websocket."""
+
+    session: HostedSession
+    began: float
+    given_up: bool = False
+
+
+class Host:
+    """The endpoints of a server that hosts an application."""
+
+    def __init__(
+        self, application: ASGI3Application, settings: Settings, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._application = application
+        self._lifespan = Lifespan(application)
+        self._connect_timeout = settings.websocket_connect_timeout
+        self._close_timeout = settings.application_close_timeout
+        self._now = now
+        self._runs: dict[asyncio.Task[None], Run] = {}
+
+    async def start(self) -> None:
+        """The application's own set-up. Raises `StartError` when it says that it can't start."""
+        await self._lifespan.start()
+
+    @property
+    def plain(self) -> ASGI3Application:
+        """The application answers plain requests too."""
+        return host_plain(self._application, self._lifespan.state)
+
+    def check(self, request: Request) -> Refusal | None:
+        """The paths are the application's own affair."""
+        return None
+
+    def decide(self, opening: Opening) -> None:
+        """The application decides, within its time."""
+        session = HostedSession(opening, self._now)
+        task = asyncio.get_running_loop().create_task(self._run(session, opening))
+        self._runs[task] = Run(session, self._now())
+        task.add_done_callback(self._runs.pop)
+
+    async def _run(self, session: HostedSession, opening: Opening) -> None:
+        current_session.set(session)
+        scope = describe_websocket(opening.request, opening.handshake, self._lifespan.state)
+        refusal = APPLICATION_FAILED
+        try:
+            await self._application(scope, session.receive, session.send)  # type: ignore[arg-type]
+            refusal = UNDECIDED
+        except asyncio.CancelledError:
+            pass  # ours: nobody waits for this task
+        except BaseException as error:
+            if is_missing_route(error):
+                refusal = NO_ROUTE  # an outsider's doing, not a fault that has to be found
+            else:
+                log.error("Exception inside application: %s", error, exc_info=error)  # noqa: TRY400
+        finally:
+            session.finish(refusal)
+
+    # Time limits
+
+    def sweep(self) -> None:
+        """Looks at every websocket once."""
+        now = self._now()
+        for task, run in list(self._runs.items()):
+            over_since = run.session.over_since
+            if over_since is not None:
+                if now - over_since > self._close_timeout:
+                    self._end_late(task, run)
+            elif run.session.is_undecided and 0 <= self._connect_timeout < now - run.began:
+                run.session.give_up(UNDECIDED)
+
+    def _end_late(self, task: asyncio.Task[None], run: Run) -> None:
+        """Cancels as often as it takes: code that waits for a thread holds up its own cancellation."""
+        if not run.given_up:
+            run.given_up = True
+            path = run.session.request.path[:200]
+            log.warning("The application took too long to end and is cancelled: websocket %r", path)
+        task.cancel()
+
+    # The end
+
+    def begin_stop(self) -> None:
+        """The server closes what is undecided; the application is told by that."""
+
+    async def stop(self, seconds: float) -> None:
+        """Lets the application end what it does for sockets that are closed, then its lifespan."""
+        end = self._now() + seconds
+        if self._runs:
+            await asyncio.wait(self._runs, timeout=seconds)
+        for task in self._runs:
+            task.cancel()
+        await self._lifespan.stop(max(0.5, end - self._now()))

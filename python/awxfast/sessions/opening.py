@@ -1,0 +1,109 @@
+"""An upgrade request that waits for a decision: nothing of an answer leaves before it is made."""
+
+from collections.abc import Callable
+
+from awxfast.sessions.access_log import AccessLog, format_client, format_path
+from awxfast.sessions.clients import Clients
+from awxfast.sessions.connection import Connection, Session
+from awxfast.sessions.http import HttpProtocol
+from awxfast.wire.handshake import Handshake, Headers, Refusal, encode_acceptance, encode_head
+from awxfast.wire.request import Request
+
+
+class Opening:
+    """One of them. `accept` or `refuse` ends it, or a denial of the application's own; what comes later has no effect.
+
+    `on_lost` is called when the client goes away before there is a decision, `on_decided` when all this is over.
+    """
+
+    def __init__(
+        self,
+        http: HttpProtocol,
+        request: Request,
+        handshake: Handshake,
+        clients: Clients,
+        access_log: AccessLog | None,
+        on_decided: Callable[["Opening"], None],
+    ) -> None:
+        self._http: HttpProtocol | None = http
+        self._clients = clients
+        self._access_log = access_log
+        self._on_decided = on_decided
+        self.request = request
+        self.handshake = handshake
+        self.on_lost: Callable[[], None] | None = None
+        http.on_lost = self._lose
+
+    def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
+        """Writes the 101 with `headers` and leaves the connection to `session`; `kind` of client is for counters."""
+        http = self._take()
+        if http is None:
+            return
+        if http.transport.is_closing():
+            if self.on_lost is not None:
+                self.on_lost()
+            return
+        http.service.handshakes.accept(kind)
+        label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
+        connection = Connection(self._clients, session, label)
+        described = http.service.describe_server()
+        transport, behind = http.hand_over(connection)
+        connection.open(transport, encode_acceptance(self.handshake, [*described, *headers]), behind)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answers with something else than a 101."""
+        http = self._take()
+        if http is not None:
+            self._log("WSREJECT")
+            http.refuse(refusal, describe_refused(self.request, refusal))
+            http.on_lost = self._note_end
+
+    # An answer of the application's own
+
+    def begin_denial(self, status: int, headers: Headers) -> None:
+        """Its head. `end_denial` must follow."""
+        if self._http is not None:
+            self._log("WSREJECT")
+            refusal = Refusal(status, "application", f"The application answered {status}.")
+            self._http.service.handshakes.refuse(refusal.reason, describe_refused(self.request, refusal))
+            described = self._http.service.describe_server()
+            self._http.begin_answer(encode_head(status, [*described, *headers, (b"connection", b"close")]))
+
+    async def send_denial(self, body: bytes) -> None:
+        """A part of its body; returns when there is room for more."""
+        if self._http is not None:
+            self._http.write_answer(body)
+            await self._http.flow.drain()
+
+    def end_denial(self) -> None:
+        """It is whole, or never will be."""
+        http = self._take()
+        if http is not None:
+            http.end_answer()
+            http.on_lost = self._note_end
+
+    def _take(self) -> HttpProtocol | None:
+        """The connection, for the first who decides."""
+        http, self._http = self._http, None
+        if http is not None:
+            self._on_decided(self)
+        return http
+
+    def _lose(self) -> None:
+        self._note_end()
+        if self._take() is not None and self.on_lost is not None:
+            self.on_lost()
+
+    def _note_end(self) -> None:
+        """As in daphne, which has this line for every socket that it had the first one for."""
+        self._log("WSDISCONNECT")
+
+    def _log(self, action: str) -> None:
+        if self._access_log is not None:
+            self._access_log.write(format_client(self.request.client), f"{action} {format_path(self.request.path)}")
+
+
+def describe_refused(request: Request, refusal: Refusal) -> str:
+    """A line for the log: why, who, and where from; never the query, which may hold a token."""
+    origin = f", Origin {request.values(b'origin')[0][:200]!r}" if refusal.reason == "origin" else ""
+    return f"{refusal.text} {request.path[:200]!r} from {format_client(request.client)}{origin}"

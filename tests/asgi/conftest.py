@@ -1,0 +1,80 @@
+"""What the application's tests start and end."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+from asgi.layers import Hosted, PlayedSession
+from channels_redis.core import RedisChannelLayer
+from django.conf import settings
+from redis_servers import RedisServer
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def start_hosted(redis_server: RedisServer) -> AsyncIterator[Callable[..., Any]]:
+    """Starts processes' layers with options of the test's choice."""
+    started: list[Hosted] = []
+
+    async def start(**options: Any) -> Hosted:
+        hosted = Hosted(redis_server, **options)
+        started.append(hosted)
+        await hosted.intake.start()
+        return hosted
+
+    yield start
+    for hosted in started:
+        await hosted.stop()
+
+
+@pytest.fixture
+async def hosted(start_hosted: Callable[..., Any]) -> Hosted:
+    started: Hosted = await start_hosted()
+    return started
+
+
+@pytest.fixture
+async def direct(start_hosted: Callable[..., Any]) -> Hosted:
+    """With the direct path for AWX's messages."""
+    started: Hosted = await start_hosted(direct=("internal.message",))
+    return started
+
+
+@pytest.fixture
+async def stock(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
+    """The layer of a stock process beside ours."""
+    layer = RedisChannelLayer(hosts=[redis_server.url])
+    yield layer
+    await layer.close_pools()
+
+
+@pytest.fixture
+async def play_session() -> AsyncIterator[Callable[[Hosted], PlayedSession]]:
+    """Sessions of the test's application."""
+    sessions: list[PlayedSession] = []
+
+    def play(hosted: Hosted) -> PlayedSession:
+        sessions.append(PlayedSession(hosted.fanout))
+        return sessions[-1]
+
+    yield play
+    for session in sessions:
+        session.end()
+
+
+@pytest.fixture(scope="session")
+def django_settings() -> None:
+    """Settings that tests may override."""
+    if not settings.configured:
+        settings.configure(SECRET_KEY="of the tests")

@@ -1,0 +1,54 @@
+"""A Channels site whose browsers join groups by text commands. `EVENTS_SITE_REDIS` names its Redis."""
+
+import os
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.urls import re_path
+
+LAYER = {
+    "BACKEND": "channels_redis.core.RedisChannelLayer",
+    "CONFIG": {"hosts": [os.environ["EVENTS_SITE_REDIS"]], "capacity": 10_000},
+}
+settings.configure(SECRET_KEY="of a test", ALLOWED_HOSTS=["*"], CHANNEL_LAYERS={"default": LAYER})
+
+
+class Commands(AsyncWebsocketConsumer):
+    """`join G`, `leave G`, `send G TEXT`, `close`, `fail`; what handlers get is marked as such."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        command, _, rest = (text_data or "").partition(" ")
+        group, _, text = rest.partition(" ")
+        if command == "join":
+            await self.channel_layer.group_add(group, self.channel_name)
+        elif command == "leave":
+            await self.channel_layer.group_discard(group, self.channel_name)
+        elif command == "send":
+            await self.channel_layer.group_send(group, {"type": "chat.message", "text": text})
+        elif command == "close":
+            await self.close(4321)
+        elif command == "fail":
+            raise RuntimeError("as the browser wished")
+        await self.send(f"done {command}")
+
+    async def chat_message(self, message: dict[str, Any]) -> None:
+        await self.send(f"chat {message['text']}")
+
+    async def internal_message(self, message: dict[str, Any]) -> None:
+        await self.send(f"handled {message['text']}")
+
+
+class SyncEcho(WebsocketConsumer):
+    """Joins its group by a class attribute, from a worker thread."""
+
+    groups = ("everybody",)
+
+    def chat_message(self, message: dict[str, Any]) -> None:
+        self.send(f"sync {message['text']}")
+
+
+application = ProtocolTypeRouter(
+    {"websocket": URLRouter([re_path(r"^commands/$", Commands.as_asgi()), re_path(r"^sync/$", SyncEcho.as_asgi())])}
+)

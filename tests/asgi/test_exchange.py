@@ -1,0 +1,237 @@
+"""Direct events go to sockets, all else to consumers; sessions take their channels with them."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgi.layers import Hosted, PlayedSession
+from awxfast.asgi import exchange as exchange_module
+from channels_redis.core import RedisChannelLayer
+from intake.remembering_fanout import eventually
+from redis_servers import HANG, RedisServer
+
+Play = Callable[[Hosted], PlayedSession]
+
+
+def event(text: str) -> dict[str, Any]:
+    return {"type": "internal.message", "text": text}
+
+
+async def open_channel(hosted: Hosted, session: PlayedSession) -> str:
+    session.enter()
+    channel: str = await hosted.layer.new_channel()
+    return channel
+
+
+async def receive(hosted: Hosted, channel: str) -> dict[str, Any]:
+    async with asyncio.timeout(HANG):
+        message: dict[str, Any] = await hosted.layer.receive(channel)
+        return message
+
+
+async def assert_silent(hosted: Hosted, channel: str) -> None:
+    await hosted.layer.send(channel, {"type": "end"})
+    assert await receive(hosted, channel) == {"type": "end"}
+
+
+class TestDirectEvent:
+    async def test_it_goes_to_the_socket_past_the_consumer(
+        self, direct: Hosted, stock: RedisChannelLayer, play_session: Play
+    ) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        await direct.layer.group_add("job_events-1", channel)
+        await stock.group_send("job_events-1", event("from stock"))
+        await direct.layer.group_send("job_events-1", event("from us"))
+        assert await session.receive_text() == "from stock"
+        assert await session.receive_text() == "from us"
+        await assert_silent(direct, channel)
+
+    async def test_other_types_reach_the_consumer(self, direct: Hosted, play_session: Play) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        await direct.layer.group_add("room", channel)
+        await direct.layer.group_send("room", {"type": "chat.message", "text": "for the handler"})
+        assert await receive(direct, channel) == {"type": "chat.message", "text": "for the handler"}
+        await direct.layer.group_send("room", event("direct"))
+        assert await session.receive_text() == "direct"
+
+    async def test_without_a_text_it_is_the_consumers(self, direct: Hosted, play_session: Play) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        await direct.layer.group_add("room", channel)
+        await direct.layer.group_send("room", {"type": "internal.message", "bytes": b"x"})
+        assert await receive(direct, channel) == {"type": "internal.message", "bytes": b"x"}
+
+    async def test_sent_to_the_channel_itself_it_is_the_consumers(self, direct: Hosted, play_session: Play) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        await direct.layer.send(channel, event("to the handler"))
+        assert await receive(direct, channel) == event("to the handler")
+
+    async def test_member_without_a_socket_receives_it_beside_one_with(
+        self, direct: Hosted, play_session: Play
+    ) -> None:
+        background = await direct.layer.new_channel()
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        for name in (background, channel):
+            await direct.layer.group_add("room", name)
+        await direct.layer.group_send("room", event("both"))
+        assert await session.receive_text() == "both"
+        assert await receive(direct, background) == event("both")
+        await assert_silent(direct, channel)
+        assert direct.fanout.ledger()["events"]["routed"] == 2, "the event and the end, once each"
+
+    async def test_second_channel_of_a_scope_has_its_handler(self, direct: Hosted, play_session: Play) -> None:
+        """Stock calls both handlers, so the browser gets it twice; here one of them is the socket."""
+        session = play_session(direct)
+        first, second = await open_channel(direct, session), await open_channel(direct, session)
+        session.accept()
+        for name in (first, second):
+            await direct.layer.group_add("room", name)
+        await direct.layer.group_send("room", event("both"))
+        assert await session.receive_text() == "both"
+        assert await receive(direct, second) == event("both")
+        await assert_silent(direct, first)
+
+    async def test_no_type_is_direct_when_none_is_named(self, hosted: Hosted, play_session: Play) -> None:
+        session = play_session(hosted)
+        channel = await open_channel(hosted, session)
+        session.accept()
+        await hosted.layer.group_add("room", channel)
+        await hosted.layer.group_send("room", event("to the handler"))
+        assert await receive(hosted, channel) == event("to the handler")
+
+
+class TestOrder:
+    async def test_nothing_of_a_group_follows_what_is_sent_after_the_discard(
+        self, direct: Hosted, stock: RedisChannelLayer, play_session: Play
+    ) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        client = session.client
+        assert client is not None
+        stop = asyncio.Event()
+
+        async def produce() -> None:
+            while not stop.is_set():
+                await stock.group_send("job_events-1", event("event"))
+
+        producer = asyncio.create_task(produce())
+        for _ in range(50):
+            direct.fanout.send_text(client, b"joining")
+            await direct.layer.group_add("job_events-1", channel)
+            await asyncio.sleep(0.005)
+            await direct.layer.group_discard("job_events-1", channel)
+            direct.fanout.send_text(client, b"left")
+            await asyncio.sleep(0.005)
+        stop.set()
+        await producer
+        direct.fanout.send_text(client, b"end")
+        seen = []
+        while (text := await session.receive_text()) != "end":
+            seen.append(text)
+        assert "event" in seen
+        assert all(after == "joining" for before, after in itertools.pairwise(seen) if before == "left")
+
+
+class TestSocketThatIsNotOpenYet:
+    async def test_events_wait_for_the_accept(self, direct: Hosted, play_session: Play) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        await direct.layer.group_add("room", channel)
+        for number in range(3):
+            await direct.layer.group_send("room", event(f"held {number}"))
+        await direct.layer.group_send("room", {"type": "chat.message"})
+        assert await receive(direct, channel) == {"type": "chat.message"}
+        session.accept()
+        await direct.layer.group_send("room", event("live"))
+        assert [await session.receive_text() for _ in range(4)] == ["held 0", "held 1", "held 2", "live"]
+        await assert_silent(direct, channel)
+
+    async def test_held_events_are_bounded(
+        self, direct: Hosted, play_session: Play, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("awxfast.asgi.mailbox.HELD_TEXTS", 2)
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        await direct.layer.group_add("room", channel)
+        for number in range(5):
+            await direct.layer.group_send("room", event(f"held {number}"))
+        await assert_silent(direct, channel)
+        session.accept()
+        assert [await session.receive_text() for _ in range(2)] == ["held 3", "held 4"]
+
+    async def test_refused_handshake_leaves_nothing(self, direct: Hosted, play_session: Play) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        await direct.layer.group_add("room", channel)
+        await direct.layer.group_send("room", event("held"))
+        session.end()
+        assert direct.fanout.ledger()["groups"] == 0
+        assert direct.intake.groups.held == 0
+
+
+class TestEnd:
+    async def test_session_takes_its_memberships_with_it(
+        self, direct: Hosted, redis_server: RedisServer, play_session: Play
+    ) -> None:
+        """Stock leaves them in Redis when a consumer ends by an exception."""
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        for group in ("a", "b"):
+            await direct.layer.group_add(group, channel)
+        session.end()
+        assert (direct.fanout.ledger()["groups"], direct.fanout.ledger()["clients"]) == (0, 0)
+        await eventually(lambda: not redis_server.client().exists("asgi:group:a", "asgi:group:b"))
+
+    async def test_events_are_dropped_once_the_application_has_closed(self, direct: Hosted, play_session: Play) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        session.accept()
+        assert session.client is not None
+        await direct.layer.group_add("room", channel)
+        direct.fanout.close(session.client, 1000)
+        await direct.layer.group_send("room", event("late"))
+        await direct.layer.group_send("room", {"type": "chat.message"})
+        assert await receive(direct, channel) == {"type": "chat.message"}, "the consumer has not ended yet"
+        assert await asyncio.to_thread(session.far.recv, 100) == b"\x88\x02\x03\xe8"
+        assert direct.fanout.ledger()["events"]["no_subscriber"] == 1
+        await direct.layer.group_discard("room", channel)
+
+    async def test_join_that_outlives_its_session_undoes_itself(
+        self, direct: Hosted, redis_server: RedisServer, play_session: Play
+    ) -> None:
+        session = play_session(direct)
+        channel = await open_channel(direct, session)
+        redis_server.kill()
+        joining = asyncio.create_task(direct.layer.group_add("room", channel))
+        await asyncio.sleep(0.05)
+        session.end()
+        redis_server.start()
+        async with asyncio.timeout(HANG):
+            await joining
+        assert direct.intake.groups.held == 0
+        assert direct.fanout.ledger()["groups"] == 0
+
+    async def test_channels_without_a_session_are_bounded(
+        self, hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exchange_module, "MOST_LOOSE", 3)
+        channels = [await hosted.layer.new_channel() for _ in range(4)]
+        for channel in channels[1:]:
+            await hosted.layer.group_add("room", channel)
+        await hosted.layer.new_channel()
+        await hosted.layer.group_send("room", {"type": "a"})
+        assert [await receive(hosted, channel) for channel in channels[2:]] == [{"type": "a"}] * 2
+        assert len(hosted.exchange) == 3

@@ -1,0 +1,225 @@
+"""What awxfast does otherwise than daphne, on purpose: docs/differences.md has the reasons."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+from parity.hosts import HostingServer
+from parity.raw_client import RawClient, ask, handshake, read_text_frame, upgrade
+from servers import wait_for
+from websockets.sync.client import ClientConnection, connect
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HostingServer]:
+    one = HostingServer("awxfast")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Any]:
+    running: list[HostingServer] = []
+
+    def start_one(*options: str, application: str = "application:application") -> HostingServer:
+        running.append(HostingServer("awxfast", *options, application=application))
+        return running[-1]
+
+    yield start_one
+    for one in running:
+        one.close()
+
+
+def close_code(browser: ClientConnection) -> int | None:
+    """The code of the close that comes, after any messages."""
+    try:
+        for _ in browser:
+            pass
+    except websockets.ConnectionClosedError:
+        pass
+    return browser.close_code
+
+
+def say(browser: ClientConnection, **message: Any) -> None:
+    browser.send(json.dumps(message))
+
+
+class TestCloses:
+    def test_old_websocket_is_closed_with_1001(self, start: Any) -> None:
+        with connect(start("--websocket_timeout", "1").url("/echo")) as browser:
+            assert close_code(browser) == 1001
+
+    def test_connect_timeout_of_minus_1_is_none(self, start: Any) -> None:
+        server = start("--websocket_connect_timeout", "-1")
+        with RawClient(server.address) as client:
+            client.sock.settimeout(3)
+            client.send((handshake("/never").replace("\n", "\r\n") + "\r\nHost: test\r\n\r\n").encode())
+            with pytest.raises(TimeoutError):
+                client.read(1)
+
+    def test_application_that_ends_leaves_no_dead_socket(self, server: HostingServer) -> None:
+        with connect(server.url("/end")) as browser:
+            assert close_code(browser) == 1011
+        began = time.monotonic()
+        assert ask(server.address, handshake("/undecided")).status == 403
+        assert time.monotonic() - began < 4  # not the connect timeout's 5 s
+
+    def test_message_over_the_limit_gets_1009(self, server: HostingServer) -> None:
+        with connect(server.url("/echo"), compression=None) as browser:
+            browser.send("x" * 1_048_577)
+            assert close_code(browser) == 1009
+
+    def test_what_the_application_sends_has_no_limit(self, server: HostingServer) -> None:
+        with connect(server.url("/large"), max_size=None) as browser:
+            assert len(browser.recv()) == 3_000_000
+
+    @pytest.mark.parametrize("code", [1001, 1008, 1011, 1013, 3000, 4999])
+    def test_application_may_close_with_any_code_and_a_reason(self, server: HostingServer, code: int) -> None:
+        with connect(server.url("/say")) as browser:
+            say(browser, type="websocket.close", code=code, reason="ä" * 100)
+            assert close_code(browser) == code
+            assert browser.close_reason == "ä" * 61
+
+    @pytest.mark.parametrize("code", [0, 999, 1005, 1006, 1015, 2999, 5000])
+    def test_code_that_can_not_be_sent_is_an_error_of_the_application(self, server: HostingServer, code: int) -> None:
+        with connect(server.url("/say")) as browser:
+            say(browser, type="websocket.close", code=code)
+            assert browser.recv() == f"error: {code} is no code that a close can have"
+
+    def test_close_without_a_code_is_1005(self, start: Any) -> None:
+        server = start()
+        with RawClient(server.address) as client:
+            upgrade(client, "/echo")
+            client.send(b"\x88\x80abcd")
+            assert client.read(2)[0] == 0x88
+        assert wait_for(lambda: ask(server.address, "GET /seen HTTP/1.1").json()) == [1005]
+
+
+class TestWebsocketMessages:
+    def test_headers_of_the_acceptance_are_sent(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            assert dict(upgrade(client, "/headers"))["x-of-the-application"] == "yes"
+
+    def test_denial_can_be_the_applications_own_response(self, server: HostingServer) -> None:
+        response = ask(server.address, handshake("/denial"))
+        assert (response.status, response.header("x-why"), response.body) == (451, "because", b"not here")
+
+    def test_empty_text_is_sent(self, server: HostingServer) -> None:
+        with connect(server.url("/say")) as browser:
+            say(browser, type="websocket.send", text="")
+            assert browser.recv() == ""
+
+    def test_unknown_type_is_an_error_of_the_application(self, server: HostingServer) -> None:
+        with connect(server.url("/say")) as browser:
+            say(browser, type="websocket.sent", text="x")
+            assert browser.recv() == "error: a websocket has no messages of type 'websocket.sent'"
+
+
+class TestHandshakes:
+    def test_no_decision_in_time_is_403(self, start: Any) -> None:
+        server = start("--websocket_connect_timeout", "1")
+        assert ask(server.address, handshake("/never")).status == 403
+        assert ask(server.address, "GET /seen HTTP/1.1").json() == [1006]
+
+    def test_path_without_a_route_is_404_and_one_line(self, start: Any) -> None:
+        server = start()
+        assert ask(server.address, handshake("/route")).status == 404
+        assert ask(server.address, "GET /route HTTP/1.1").status == 404
+        assert "Traceback" not in server.log
+        assert len(server.log.splitlines()) == 4  # two of the start, one each
+
+    def test_subprotocol_that_was_not_offered_is_an_error_of_the_application(self, start: Any) -> None:
+        server = start()
+        assert ask(server.address, handshake("/subprotocol/c", "Sec-WebSocket-Protocol: a, b")).status == 500
+        assert "the browser did not offer the subprotocol 'c'" in server.log
+
+    @pytest.mark.parametrize("value", ["a,,b", "a b", "", "a\x0bb"])
+    def test_malformed_subprotocols_get_400(self, server: HostingServer, value: str) -> None:
+        assert ask(server.address, handshake("/scope/", f"Sec-WebSocket-Protocol: {value}")).status == 400
+
+    def test_other_version_gets_426(self, server: HostingServer) -> None:
+        response = ask(server.address, handshake("/echo").replace("Version: 13", "Version: 12"))
+        assert (response.status, response.header("sec-websocket-version")) == (426, "13")
+
+    def test_slow_head_gets_408_and_large_one_431(self, start: Any) -> None:
+        server = start("--websocket_connect_timeout", "1", "--max-head", "1000")
+        with RawClient(server.address) as client:
+            client.send(b"GET / HTTP/1.1\r\n")
+            assert client.read_response().status == 408
+        assert ask(server.address, "GET /echo HTTP/1.1\nCookie: " + "c" * 1000).status == 431
+
+
+class TestProxyHeaders:
+    def test_root_path_of_somebody_else_than_the_proxy_is_dropped(self, start: Any) -> None:
+        server = start("--trusted-proxy", "10.0.0.1", "--root-path", "/awx")
+        scope = ask(server.address, "GET /awx/scope/ HTTP/1.1\nDaphne-Root-Path: /x").json()
+        assert (scope["root_path"], scope["headers"]) == ("/awx", [["host", "test"]])
+
+    @pytest.mark.parametrize("value", ["", "\xff", "," * 8000])
+    def test_nonsense_is_ignored(self, start: Any, value: str) -> None:
+        scope = ask(start("--proxy-headers").address, f"GET /scope/ HTTP/1.1\nX-Forwarded-For: {value}")
+        assert scope.status == 200
+
+    @pytest.mark.parametrize(("proto", "scheme"), [("https", "wss"), ("http", "ws"), ("javascript", "ws")])
+    def test_scheme_of_a_websocket(self, start: Any, proto: str, scheme: str) -> None:
+        with RawClient(start("--proxy-headers").address) as client:
+            upgrade(client, "/scope/", "X-Forwarded-For: 203.0.113.7", f"X-Forwarded-Proto: {proto}")
+            assert json.loads(read_text_frame(client))["scheme"] == scheme
+
+
+class TestPlainRequests:
+    def test_large_body_takes_no_memory(self, server: HostingServer) -> None:
+        """C44, with 200 MiB in place of 1 GiB."""
+        size = 200 << 20
+        with RawClient(server.address) as client:
+            client.send(f"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n".encode())
+            for _ in range(size >> 20):
+                client.send(bytes(1 << 20))
+            found = client.read_response().json()
+        assert found["size"] == size
+        assert found["grown"] < 16 << 20
+
+    def test_answer_without_reading_arrives_and_ends_the_connection(self, server: HostingServer) -> None:
+        """C44."""
+        with RawClient(server.address) as client:
+            client.send(b"POST /refuse HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000\r\n\r\n", bytes(1_000_000))
+            response = client.read_response()
+            assert (response.status, response.body) == (413, b"too much")
+            assert client.read_to_end() == b""
+
+    def test_small_body_that_was_not_read_leaves_the_connection(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            assert client.request("POST /refuse HTTP/1.1\nContent-Length: 1000", bytes(1000)).status == 413
+            assert client.request("GET /echo HTTP/1.1").status == 200
+
+    def test_date(self, server: HostingServer) -> None:
+        date = ask(server.address, "GET /echo HTTP/1.1").header("date")
+        assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date or "")
+
+    def test_response_shorter_than_it_says_ends_the_connection(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            client.send(b"GET /short HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert client.read_to_end().endswith(b"\r\n\r\nshort")
+
+
+class TestProcess:
+    def test_client_of_a_unix_socket_in_the_access_log(self, start: Any, tmp_path: Path) -> None:
+        server = start("-u", str(tmp_path / "s"))
+        ask(server.address, "GET /status/200 HTTP/1.1")
+        assert server.access.startswith("- - - [")
+
+    def test_lifespan(self, start: Any) -> None:
+        server = start(application="application:lifespan")
+        assert ask(server.address, "GET / HTTP/1.1").json() == {"made": "at the start"}
+        server.process.terminate()
+        server.process.wait()
+        assert "cleaned up" in server.log
+
+    def test_endpoints_that_are_not_offered_are_refused(self) -> None:
+        with pytest.raises(AssertionError, match="use tcp:, tcp6:, unix: and fd:"):
+            HostingServer("awxfast", "-e", "onion:80")

@@ -1,0 +1,1 @@
+"""A Django site with Channels, as small as it can be and still be one."""

@@ -1,0 +1,30 @@
+"""Settings of the site; SITE_FOLDER has its database, SITE_REDIS is its Redis."""
+
+import os
+from pathlib import Path
+
+FOLDER = Path(os.environ["SITE_FOLDER"])
+
+SECRET_KEY = "only for tests"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "channels"]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "db", "OPTIONS": {"timeout": 20}}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": os.environ.get("SITE_LAYER", "channels_redis.core.RedisChannelLayer"),
+        "CONFIG": {"hosts": [os.environ["SITE_REDIS"]], "capacity": 10_000, "group_expiry": 157_784_760},
+    }
+}
+SESSION_COOKIE_NAME = "awx_sessionid"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FILE_UPLOAD_MAX_MEMORY_SIZE = 65_536
+USE_TZ = True

@@ -1,0 +1,15 @@
+"""Plain pages."""
+
+from django.urls import path
+
+from project import views
+
+urlpatterns = [
+    path("login/", views.log_in),
+    path("whoami/", views.whoami),
+    path("upload/", views.upload),
+    path("download/<int:size>/", views.download),
+    path("ticks/", views.ticks),
+    path("block/<int:seconds>/", views.block),
+    path("where/", views.where),
+]
