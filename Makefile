@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
-CHECKED := python tests benches
+CHECKED := python tests benches tools
 
 .PHONY: build demo test test-long bench wheel lint format clean programs
 
@@ -18,7 +18,7 @@ $(VENV)/.built: $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "awxfast needs Python 3.11 or later: apt-get install python3.11-venv" >&2; exit 1; }
 	@command -v cargo >/dev/null || { echo "awxfast needs Rust 1.88 or later: https://rustup.rs" >&2; exit 1; }
 	@test "$$(uname -s)" = Linux || { echo "awxfast runs on Linux only" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python -m venv failed: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python -m venv failed: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet 'maturin>=1.16,<2'
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --extras demo,test
 	@touch $@

@@ -20,12 +20,13 @@ from aims import aims_table
 from measure import Bench, Figures, measure
 from patience import measure_in_quiet
 from servers import SERVERS, Redis
-from tables import collect, markdown, spread, table
+from tables import table
 from workloads import WORKLOADS, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("awxfast", "daphne", "channels", "channels-redis", "django", "redis", "hiredis", "uvloop")
 QUICK_SECONDS = 2.0
+RAW_TITLE = "What the machine can do: prepared frames to 100 connections, 32 a write"
 RAW_SECONDS = 2.0
 RAW_SIZES = (1024, 4096)
 
@@ -39,6 +40,7 @@ def machine() -> dict[str, str]:
     return {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "machine": f"{os.cpu_count()} x {processor}, Linux {platform.release()}",
+        "tcp": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "python": platform.python_version(),
         "redis-server": next(word.removeprefix("v=") for word in redis if word.startswith("v=")),
         **{package: package_version(package) for package in PACKAGES},
@@ -58,22 +60,22 @@ def build_wsload() -> Path:
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "wsload"
 
 
-def raw_limit(wsload: Path, cores: tuple[int, int], size: int) -> Figures:
+def raw_limit(bench: Bench, size: int) -> Figures:
     """What one core can send, and the load client take, when frames of `size` bytes cost nothing to find."""
-    command = ["taskset", "-c", f"{cores[0]},{cores[1]}", str(wsload), "rawlimit", "--size", str(size)]
-    printed = subprocess.run([*command, "--seconds", str(RAW_SECONDS)], capture_output=True, text=True, check=True)
-    limit: Figures = json.loads(printed.stdout.splitlines()[-1])["rawlimit"]
+    command = ["taskset", "-c", f"{bench.server_core},{bench.load_core}", str(bench.wsload), "rawlimit"]
+    command += ["--size", str(size), "--seconds", str(RAW_SECONDS)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    limit: Figures = json.loads(printed.splitlines()[-1])["rawlimit"]
     return limit
 
 
-def raw_limits(wsload: Path, cores: tuple[int, int], rounds: int) -> str:
-    """A table of `raw_limit` for the sizes that the workloads use."""
-    lines = [["payload", "frames/s", "sender: CPU s per M frames", "load client: CPU s per M frames"]]
-    for size in RAW_SIZES:
-        limits = [raw_limit(wsload, cores, size) for _ in range(rounds)]
-        names = ("frames_per_s", "sender_cpu_s_per_m", "reader_cpu_s_per_m")
-        lines.append([f"{size} B", *(spread(collect(name, limits)) for name in names)])
-    return markdown(lines)
+def raw_limits(bench: Bench, rounds: int, patience: float) -> dict[str, list[Figures]]:
+    """`raw_limit` for the sizes that the workloads use."""
+    limits: dict[str, list[Figures]] = defaultdict(list)
+    for _ in range(rounds):
+        for size in RAW_SIZES:
+            limits[f"{size} B"].append(measure_in_quiet(functools.partial(raw_limit, bench, size), patience))
+    return dict(limits)
 
 
 def run_rounds(
@@ -114,12 +116,12 @@ def main() -> None:
     about = machine()
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     wsload = options.wsload.resolve() if options.wsload else build_wsload()
-    rounds = 1 if options.quick else options.runs
-    limits = raw_limits(wsload, (options.server_core, options.load_core), rounds)
-    print(f"\n## What the machine can do: prepared frames, 32 a write, 100 connections\n\n{limits}", flush=True)
     results: dict[str, dict[str, list[Figures]]] = {}
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
         bench = Bench(wsload, Path(folder), options.server_core, options.load_core)
+        rounds = 1 if options.quick else options.runs
+        limits = raw_limits(bench, rounds, options.patience)
+        print(f"\n## {RAW_TITLE}\n\n{table(limits)}", flush=True)
         for workload in (workload for workload in WORKLOADS if workload.name in options.only):
             chosen = workload.shortened(QUICK_SECONDS) if options.quick else workload
             servers = [server for server in chosen.servers if server in options.servers]
@@ -129,7 +131,7 @@ def main() -> None:
             print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
     print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
     if options.json:
-        options.json.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"about": about, "limits": limits, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 Figures = dict[str, float]
 
 TITLES = {
+    "sender_cpu_s_per_m": "sender: CPU s per M frames",
+    "reader_cpu_s_per_m": "load client: CPU s per M frames",
     "handshakes_per_s": "handshakes/s",
     "made_per_s": "events/s made",
     "frames_per_s": "frames/s",

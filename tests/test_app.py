@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -17,13 +17,6 @@ from awxfast.sessions.forward import ForwardAccess
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
 
 
 class Control:

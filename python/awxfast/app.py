@@ -74,6 +74,7 @@ class Relay:
         self._address: RedisAddress | None = None
         self._intake: Intake | None = None
         self._access: Access | None = None
+        self._native: NativeEndpoints | None = None
         self._host: Host | None = None
         self._replacement: Replacement | None = None
         if application is not None:
@@ -87,7 +88,8 @@ class Relay:
         self._address = RedisAddress.parse(self._settings.redis[0])
         self._intake = Intake(self._settings, self._address, self._fanout)
         self._access = build_access(self._settings)
-        return NativeEndpoints(self._settings, self._intake, self._access)
+        self._native = NativeEndpoints(self._settings, self._intake, self._access)
+        return self._native
 
     def _replace_layer(self, stock: StockLayer) -> Replacement:
         """The exchange stands between intake and fan-out, and between the application's consumers and both."""
@@ -177,6 +179,14 @@ class Relay:
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         """The sessions'."""
         return self._server.handshakes
+
+    def closes(self) -> Mapping[tuple[str, str], int]:
+        """The sessions', 1006 where there was no CLOSE."""
+        return {(by, str(code)): count for (by, code), count in self._server.closes.items()}
+
+    def command_errors(self) -> Mapping[str, int]:
+        """The native protocol's."""
+        return self._native.refusals if self._native is not None else {}
 
     def slow_clients(self) -> Sequence[SlowClient]:
         """The fan-out's clients with something queued or shed."""

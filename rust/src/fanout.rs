@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -266,7 +266,8 @@ impl Fanout {
         if self.shards.iter().any(|shared| shared.inbox.bytes() > INBOX_BYTES) {
             2
         } else {
-            u8::from(self.shards.iter().any(|shared| shared.behind.load(Ordering::Relaxed)))
+            let now = Instant::now();
+            u8::from(self.shards.iter().any(|shared| shared.readers.is_behind(now)))
         }
     }
 

@@ -4,10 +4,13 @@
 //! itself must not slow the others: only when most of the clients that were written to lately have much waiting do they
 //! count as behind.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long "lately" is.
 const WINDOW: Duration = Duration::from_millis(10);
+/// How long a verdict that readers are behind holds.
+const HOLDS: Duration = Duration::from_millis(100);
 
 /// What a client carries for the count: so that it counts once a window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,5 +59,38 @@ impl Pace {
         self.window = self.window.wrapping_add(1);
         (self.written, self.behind) = (0, 0);
         Some(behind)
+    }
+}
+
+/// The last verdict, for other threads. That readers are behind holds for a while and no longer: a shard whose clients
+/// are all blocked has nothing to write and gives no verdicts.
+#[derive(Debug)]
+pub struct Verdict {
+    base: Instant,
+    /// Microseconds after `base`.
+    behind_until: AtomicU64,
+}
+
+impl Verdict {
+    /// Nobody is behind.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Verdict { base: now, behind_until: AtomicU64::new(0) }
+    }
+
+    /// Readers are behind, or not.
+    pub fn set(&self, behind: bool, now: Instant) {
+        let until = if behind { self.micros(now + HOLDS) } else { 0 };
+        self.behind_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Whether readers are behind.
+    #[must_use]
+    pub fn is_behind(&self, now: Instant) -> bool {
+        self.micros(now) < self.behind_until.load(Ordering::Relaxed)
+    }
+
+    fn micros(&self, time: Instant) -> u64 {
+        u64::try_from(time.duration_since(self.base).as_micros()).unwrap_or(u64::MAX)
     }
 }

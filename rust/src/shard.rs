@@ -8,7 +8,7 @@ use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ use crate::frame;
 use crate::ledger::{Ages, Frames};
 use crate::mailbox::{Inbox, Notice, Notices};
 use crate::outbox::{Bounds, Class};
-use crate::pace::Pace;
+use crate::pace::{Pace, Verdict};
 use crate::registry::{ClientId, GroupId};
 use crate::slab::{Account, Range, Slab};
 
@@ -53,8 +53,8 @@ pub struct Shared {
     pub notices: Arc<Notices>,
     /// What was counted up to the last pass.
     pub tally: Mutex<Tally>,
-    /// Most readers of this shard are behind.
-    pub behind: AtomicBool,
+    /// Whether most readers of this shard are behind.
+    pub readers: Verdict,
     /// Unique bytes of slabs in the process.
     pub account: Account,
 }
@@ -137,9 +137,6 @@ impl Shard {
     /// Waits for commands or sockets; with work at hand it only looks.
     fn wait(&mut self, events: &mut Vec<epoll::Event>) {
         let idle = self.dirty.is_empty() && self.shared.inbox.fall_asleep();
-        if idle {
-            self.shared.behind.store(false, Ordering::Relaxed);
-        }
         let timeout = if idle { None } else { Some(&AT_ONCE) };
         events.clear();
         // The only error is EINTR: then there is nothing to see, and the next pass looks again.
@@ -330,8 +327,9 @@ impl Shard {
         dirty.retain(|&slot| self.flush_client(slot));
         self.dirty = dirty;
         self.count_ages();
-        if let Some(behind) = self.pace.verdict(Instant::now()) {
-            self.shared.behind.store(behind, Ordering::Relaxed);
+        let now = Instant::now();
+        if let Some(behind) = self.pace.verdict(now) {
+            self.shared.readers.set(behind, now);
         }
     }
 
@@ -434,7 +432,7 @@ pub fn share(notices: &Arc<Notices>, account: &Arc<AtomicUsize>) -> io::Result<A
         inbox: Inbox::new()?,
         notices: Arc::clone(notices),
         tally: Mutex::new(Tally::default()),
-        behind: AtomicBool::new(false),
+        readers: Verdict::new(Instant::now()),
         account: Arc::clone(account),
     }))
 }

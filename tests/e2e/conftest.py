@@ -9,13 +9,6 @@ from servers import AwxfastServer
 
 
 @pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def start_relay(redis_server: RedisServer) -> Iterator[Callable[..., AwxfastServer]]:
     """Starts awxfast with options of the test's choice on the test's Redis."""
     started: list[AwxfastServer] = []

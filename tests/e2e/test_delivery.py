@@ -38,8 +38,10 @@ async def open_readers(url: str, number: int) -> list[tuple[tuple[str, ...], Bro
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("stuck", [0, 10], ids=["all_read", "10_more_never_read"])
 async def test_fifty_browsers_get_20000_events_of_four_producers(
-    relay: AwxfastServer, new_producer: Callable[..., Producer], stuck: int
+    start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer], stuck: int
 ) -> None:
+    # Who never reads answers no pings either, and is not to be taken for dead however long this takes.
+    relay = start_relay("--ping-interval", "3600")
     readers = await open_readers(relay.url, 50)
     never = [await NeverReads.open(relay.port, GROUPS) for _ in range(stuck)]
 

@@ -4,11 +4,20 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from browsers import NeverReads, close_browsers, open_browser
+from browsers import Browser, NeverReads, close_browsers, open_browser
 from producers import Producer
 from servers import AwxfastServer, wait_for
 
 GROUP = "job_events-1"
+
+
+async def send_in_step(producer: Producer, readers: list[Browser], count: int) -> None:
+    """Sends in bursts, each when all readers have the one before: so readers keep up, however busy the machine."""
+    for begin in range(0, count, 200):
+        for number in range(begin, begin + 200):
+            producer.send(GROUP, number)
+        for reader in readers:
+            await reader.until(lambda reader=reader, end=begin + 200: reader.events == end)
 
 
 @pytest.mark.timeout(180)
@@ -17,16 +26,12 @@ async def test_c13_client_that_stops_reading_costs_its_bound_and_no_more(
 ) -> None:
     """C13, scaled: 20 clients instead of 100, 4,000 events; the bound on memory ten times as wide as the case's."""
     bound = 2 << 20
-    relay = start_relay("--queue-bytes", str(bound))
+    relay = start_relay("--queue-bytes", str(bound), "--ping-interval", "3600")
     readers = [await open_browser(relay.url, [GROUP]) for _ in range(20)]
     stuck = await NeverReads.open(relay.port, [GROUP])
     before = relay.resident()
 
-    producer = new_producer(1, 4000, "--group", GROUP)
-    producer.start()
-    await asyncio.to_thread(producer.wait)
-    for reader in readers:
-        await reader.until(lambda reader=reader: reader.events == 4000)
+    await send_in_step(new_producer(1, 0, "--on-demand"), readers, 4000)
 
     assert all((reader.out_of_order, reader.altered, reader.closed) == (0, 0, None) for reader in readers)
     grown = relay.resident() - before
@@ -45,12 +50,11 @@ async def test_c13_client_that_answers_no_ping_is_noticed_though_data_is_queued_
     relay = start_relay("--ping-interval", "1", "--ping-timeout", "1")
     reader = await open_browser(relay.url, [GROUP])
     stuck = await NeverReads.open(relay.port, [GROUP])
-    producer = new_producer(1, 800, "--group", GROUP, "--rate", "200")
+    producer = new_producer(1, 1_000_000, "--group", GROUP, "--rate", "100")
     producer.start()
     await asyncio.to_thread(wait_for, lambda: relay.ledger()["clients"] == 1)
     assert producer.process.poll() is None, "noticed while data was being queued"
-    await asyncio.to_thread(producer.wait)
-    await reader.until(lambda: reader.events == 800)
+    producer.close()
     assert reader.closed is None, "who answers pings stays"
     stuck.abort()
     await close_browsers([reader])
@@ -59,13 +63,11 @@ async def test_c13_client_that_answers_no_ping_is_noticed_though_data_is_queued_
 async def test_slow_client_is_closed_with_4008_where_that_is_asked_for(
     start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer]
 ) -> None:
-    relay = start_relay("--slow-client", "close", "--queue-frames", "200")
+    relay = start_relay("--slow-client", "close", "--queue-frames", "400")
     reader = await open_browser(relay.url, [GROUP])
     slow = await open_browser(relay.url, [GROUP])
     slow.transport.underlying_transport.pause_reading()
-    producer = new_producer(1, 3000, "--group", GROUP, "--rate", "1500")
-    producer.start()
-    await asyncio.to_thread(producer.wait)
+    await send_in_step(new_producer(1, 0, "--on-demand"), [reader], 2000)
     slow.transport.underlying_transport.resume_reading()
     await slow.gone.wait()
     assert slow.closed == 4008

@@ -28,11 +28,6 @@ def start_redis() -> Iterator[Callable[..., RedisServer]]:
         server.close()
 
 
-@pytest.fixture
-def redis_server(start_redis: Callable[..., RedisServer]) -> RedisServer:
-    return start_redis()
-
-
 @pytest.fixture(params=["installed", "6.2"])
 def either_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     """Once a server with BZMPOP, if there is one, and once one without."""

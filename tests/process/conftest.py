@@ -25,13 +25,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., MainProcess]]:
 
 
 @pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def served(start: Callable[..., MainProcess], redis_server: RedisServer) -> MainProcess:
     """A server on a free port that everybody may use, on a Redis of the test's own."""
     server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK)

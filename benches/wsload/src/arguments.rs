@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
               [--never-read N] [--path P] [--token T] [--connecting N]
               [--seconds S] [--quiet S] [--drain S] [--warm-up S]
-       wsload rawlimit [--clients N] [--size N] [--batch N] [--seconds S]";
+       wsload rawlimit [--clients N] [--size N] [--batch N] [--seconds S] [--congestion NAME]";
 
 /// What to do, from the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Arguments {
     pub size: usize,
     /// `rawlimit`: frames a write.
     pub batch: usize,
+    /// `rawlimit`: the sender's TCP congestion control, instead of the machine's.
+    pub congestion: Option<String>,
 }
 
 impl Default for Arguments {
@@ -61,6 +63,7 @@ impl Default for Arguments {
             warm_up: Duration::ZERO,
             size: 1024,
             batch: 32,
+            congestion: None,
         }
     }
 }
@@ -90,6 +93,7 @@ impl Arguments {
         match name {
             "--path" => self.path = value,
             "--token" => self.token = Some(value),
+            "--congestion" => self.congestion = Some(value),
             "--groups" => self.groups = groups(&value)?,
             "--clients" => self.clients = number(name, &value)?,
             "--never-read" => self.never_read = number(name, &value)?,

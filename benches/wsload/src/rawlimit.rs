@@ -8,6 +8,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_tcp_congestion;
+
 use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::load::Load;
@@ -20,6 +22,9 @@ use crate::report::{NANOS, Object, thread_cpu, wall_clock};
 /// One line: no sockets to be had.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let (senders, readers) = pairs(arguments.clients).map_err(|error| error.to_string())?;
+    for (stream, name) in senders.iter().zip(arguments.congestion.iter().cycle()) {
+        set_tcp_congestion(stream, name).map_err(|error| format!("--congestion {name}: {error}"))?;
+    }
     let mut load = Load::new(arguments.limit + Duration::from_secs(10))?;
     for stream in readers {
         load.add(Client::adopt(stream).map_err(|error| error.to_string())?)?;

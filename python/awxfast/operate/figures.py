@@ -40,6 +40,12 @@ class Figures(Protocol):
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         """How many handshakes ended with (result, reason)."""
 
+    def closes(self) -> Mapping[tuple[str, str], int]:
+        """How many websockets were closed by (server or peer, code)."""
+
+    def command_errors(self) -> Mapping[str, int]:
+        """How many error replies browsers got, by reason."""
+
     def slow_clients(self) -> Sequence[SlowClient]:
         """Clients with something queued or shed."""
 

@@ -30,7 +30,11 @@ class RelayCollector(Collector):
         yield GaugeMetricFamily("awxfast_groups", "Groups that somebody is subscribed to.", ledger["groups"])
         yield from collect_fanout(self._figures.fanout())
         yield from self._collect_intake()
-        yield collect_handshakes(self._figures.handshakes())
+        yield labelled_pairs(
+            "awxfast_handshakes", "Handshakes by result and reason.", ["result", "reason"], self._figures.handshakes()
+        )
+        yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
+        yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
         yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", count_busy_threads())
 
     def _collect_intake(self) -> Iterator[Metric]:
@@ -113,11 +117,11 @@ def cumulative_buckets(bounds: list[float], counts: list[int]) -> list[tuple[str
     return buckets
 
 
-def collect_handshakes(handshakes: Mapping[tuple[str, str], int]) -> Metric:
-    """Handshakes by result and reason."""
-    family = CounterMetricFamily("awxfast_handshakes", "Handshakes by result and reason.", labels=["result", "reason"])
-    for labels, count in sorted(handshakes.items()):
-        family.add_metric(labels, count)
+def labelled_pairs(name: str, documentation: str, labels: list[str], values: Mapping[tuple[str, str], int]) -> Metric:
+    """A counter with two labels."""
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for pair, count in sorted(values.items()):
+        family.add_metric(pair, count)
     return family
 
 

@@ -298,7 +298,7 @@ class Connection(asyncio.Protocol):
         elif notice == NOTICE_FINISHED:
             self._finish()
         elif notice == NOTICE_SLOW and self.phase is Phase.OPEN:
-            self._enter_closing(SLOW, "server")
+            self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
         elif notice == NOTICE_DRAINED and self._session is not None:
             self._session.replies_drained()
         elif notice == NOTICE_ROOM and self._session is not None:

@@ -1,0 +1,70 @@
+//! When readers count as behind: most of those that take anything, for a while, and never a slow client alone.
+
+use std::time::{Duration, Instant};
+
+use awxfast_core::pace::{Mark, Pace, Verdict};
+
+const BOUND: usize = 1000;
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn verdict(waiting: &[usize]) -> bool {
+    let start = Instant::now();
+    let mut pace = Pace::new(BOUND, start);
+    let mut marks = vec![Mark::default(); waiting.len()];
+    for (mark, &frames) in marks.iter_mut().zip(waiting) {
+        pace.note(mark, frames);
+    }
+    assert_eq!(pace.verdict(start + 5 * MILLISECOND), None, "not before the window is over");
+    pace.verdict(start + 10 * MILLISECOND).unwrap()
+}
+
+#[test]
+fn most_readers_past_a_quarter_of_their_bound_are_behind() {
+    assert!(verdict(&[251, 251, 0]));
+    assert!(!verdict(&[250, 250, 250]));
+    assert!(!verdict(&[251, 251, 0, 0]));
+}
+
+#[test]
+fn slow_client_alone_holds_nobody_back() {
+    assert!(!verdict(&[999, 0, 0, 0]));
+    assert!(!verdict(&[]));
+}
+
+#[test]
+fn client_written_to_often_counts_once() {
+    let start = Instant::now();
+    let mut pace = Pace::new(BOUND, start);
+    let (mut slow, mut fast) = (Mark::default(), [Mark::default(); 2]);
+    for _ in 0..100 {
+        pace.note(&mut slow, 999);
+    }
+    for mark in &mut fast {
+        pace.note(mark, 0);
+    }
+    assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(false));
+}
+
+#[test]
+fn each_window_begins_anew() {
+    let start = Instant::now();
+    let mut pace = Pace::new(BOUND, start);
+    let mut mark = Mark::default();
+    pace.note(&mut mark, 999);
+    assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(true));
+    pace.note(&mut mark, 0);
+    assert_eq!(pace.verdict(start + 20 * MILLISECOND), Some(false));
+}
+
+#[test]
+fn verdict_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
+    let start = Instant::now();
+    let readers = Verdict::new(start);
+    assert!(!readers.is_behind(start));
+    readers.set(true, start);
+    assert!(readers.is_behind(start + 99 * MILLISECOND));
+    assert!(!readers.is_behind(start + 100 * MILLISECOND));
+    readers.set(true, start + 200 * MILLISECOND);
+    readers.set(false, start + 210 * MILLISECOND);
+    assert!(!readers.is_behind(start + 211 * MILLISECOND));
+}

@@ -1,0 +1,167 @@
+"""What `deploy/` ships: nginx's locations with a websocket through them, supervisord's program, systemd's unit."""
+
+import configparser
+import shlex
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from awxfast.options import parse_settings
+from awxfast.process.main import STOP_MARGIN
+from awxfast.settings import Settings
+from programs import require_program
+from redis_servers import RedisServer
+from servers import HANG, AwxfastServer, wait_for
+from websockets.sync.client import connect
+
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+
+NGINX = """
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/http.conf;
+    server {{
+        listen 127.0.0.1:{port};
+        include {deploy}/nginx/server.conf;
+    }}
+}}
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[AwxfastServer]:
+    redis = RedisServer()
+    server = AwxfastServer(redis.url, "--proxy-headers")
+    yield server
+    server.close()
+    redis.close()
+
+
+@pytest.fixture(scope="module")
+def nginx(server: AwxfastServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of an nginx that has our two files in its configuration, and the server of the test behind it."""
+    program = require_program("nginx")
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    upstream = (DEPLOY / "nginx" / "http.conf").read_text().replace("127.0.0.1:8055", f"127.0.0.1:{server.port}")
+    (folder / "http.conf").write_text(upstream)
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, deploy=DEPLOY))
+    command = [program, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    subprocess.run([*command, "-t"], check=True, capture_output=True, timeout=HANG)
+    process = subprocess.Popen(command)
+    try:
+        wait_for(lambda: answers(port))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(HANG)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def status_of(url: str) -> int:
+    """Of a plain GET."""
+    try:
+        with urllib.request.urlopen(url, timeout=HANG) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+class TestNginx:
+    @pytest.mark.parametrize("path", ["/websocket/", "/api/websocket/", "/api/controller/v2/websocket/"])
+    def test_browser_subscribes_through_it(self, nginx: str, path: str) -> None:
+        with connect(f"ws://{nginx}{path}") as browser:
+            assert browser.recv(HANG) == '{"accept": true, "user": 0}'
+            browser.send('{"groups": {"job_events": [42]}}')
+            assert str(browser.recv(HANG)).startswith('{"groups_current": ["job_events-42"]')
+
+    def test_relay_sees_the_browsers_address_and_not_what_it_claims(self, nginx: str, server: AwxfastServer) -> None:
+        with connect(f"ws://{nginx}/websocket/", additional_headers={"X-Forwarded-For": "198.51.100.7"}) as browser:
+            port = browser.socket.getsockname()[1]
+        wait_for(lambda: f"127.0.0.1:{port} - - " in (server.folder / "access").read_text())
+        assert "198.51.100.7" not in (server.folder / "access").read_text()
+
+    def test_plain_request_gets_its_answer_from_the_relay(self, nginx: str) -> None:
+        assert status_of(f"http://{nginx}/websocket/") == 426
+
+    @pytest.mark.parametrize("path", ["/websocket/relay/", "/websocket/broadcast/", "/api/v2/jobs/"])
+    def test_paths_of_nodes_and_of_the_api_are_left_alone(self, nginx: str, server: AwxfastServer, path: str) -> None:
+        assert status_of(f"http://{nginx}{path}") == 404  # this nginx has nothing else
+        assert path not in (server.folder / "access").read_text()
+
+
+def read_ini(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, comment_prefixes=("#", ";"), strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(DEPLOY / name)
+    return parser
+
+
+def settings_of(command: str, **environ: str) -> Settings:
+    """What a service's command line asks for."""
+    program, *options = shlex.split(command)
+    assert program == "/opt/awxfast/bin/awxfast"
+    return parse_settings(options, environ)
+
+
+def longest_stop(settings: Settings) -> float:
+    """Seconds after which awxfast has ended by itself, with a little for leaving."""
+    return settings.grace + settings.close_spread + STOP_MARGIN + 1
+
+
+class TestSupervisord:
+    PROGRAM = read_ini("supervisord/awxfast.conf")["program:awxfast"]
+
+    def test_its_options_are_understood(self) -> None:
+        settings = settings_of(self.PROGRAM["command"])
+        assert (settings.host, settings.port, settings.websocket_timeout) == ("127.0.0.1", 8055, -1)
+        assert settings.proxy_headers
+
+    def test_its_patience_outlasts_an_orderly_end(self) -> None:
+        assert float(self.PROGRAM["stopwaitsecs"]) >= longest_stop(settings_of(self.PROGRAM["command"]))
+
+
+class TestSystemd:
+    SERVICE = read_ini("systemd/awxfast.service")["Service"]
+
+    def read_environment(self) -> dict[str, str]:
+        lines = (DEPLOY / "systemd" / "environment").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+    def test_its_options_and_variables_are_understood(self) -> None:
+        settings = settings_of(self.SERVICE["ExecStart"], **self.read_environment())
+        assert settings.auth == "tokens=/etc/awxfast/tokens.json"
+        assert settings.redis == ("unix:///var/run/redis/redis.sock",)
+
+    def test_its_patience_outlasts_an_orderly_end(self) -> None:
+        assert float(self.SERVICE["TimeoutStopSec"]) >= longest_stop(settings_of(self.SERVICE["ExecStart"]))
+
+    def test_systemd_understands_the_unit(self, tmp_path: Path) -> None:
+        program = require_program("systemd-analyze")
+        unit = tmp_path / "awxfast.service"
+        text = (DEPLOY / "systemd" / "awxfast.service").read_text()
+        unit.write_text(text.replace("/opt/awxfast/bin/awxfast", "/bin/true"))
+        done = subprocess.run([program, "verify", unit], capture_output=True, text=True, timeout=HANG, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,232 @@
+"""The papers say what the program has: no option, metric, dependency or link is missing or stale."""
+
+import argparse
+import ast
+import functools
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from awxfast.operate.metrics import build_registry, metrics_text
+from awxfast.options import NOT_BUILT, OWN_OPTIONS, build_parser
+from awxfast.process.endpoints import DEFAULT_HOST, DEFAULT_PORT
+from awxfast.settings import Settings
+from main_process import run_to_its_end
+from prometheus_client.parser import text_string_to_metric_families
+from still_figures import StillFigures
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAPERS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("benches/*.md")])
+NOT_FOR_OPERATORS = {"dependencies.md", "benchmarks.md"}
+OPERATORS_PAPERS = [ROOT / "README.md", *(page for page in DOCS.glob("*.md") if page.name not in NOT_FOR_OPERATORS)]
+
+CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml")
+
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9_-]*")
+LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+
+
+def read_rows(page: Path, cells: int) -> list[list[str]]:
+    """The rows of all tables with so many cells, headings left out."""
+    lines = [line.strip() for line in page.read_text().splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line[1:-1])] for line in lines]
+    return [row for row in rows if len(row) == cells and row[0].startswith("`")]
+
+
+class TestLinks:
+    @pytest.mark.parametrize("page", PAPERS, ids=lambda page: page.name)
+    def test_every_link_leads_to_a_file(self, page: Path) -> None:
+        links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+        assert [link for link in links if not (page.parent / link).exists()] == []
+
+    def test_readme_leads_to_every_page(self) -> None:
+        links = {(ROOT / link).resolve() for link in LINK.findall((ROOT / "README.md").read_text())}
+        assert [page.name for page in DOCS.glob("*.md") if page not in links] == []
+
+
+class TestCommands:
+    @pytest.mark.parametrize("page", PAPERS, ids=lambda page: page.name)
+    def test_every_make_target_exists(self, page: Path) -> None:
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        named = set(re.findall(r"(?:`|^ +)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+        assert named - targets == set()
+
+    def test_contributors_learn_of_every_target(self) -> None:
+        phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert phony is not None
+        text = (ROOT / "CONTRIBUTING.md").read_text()
+        assert [target for target in phony[1].split() if target != "programs" and f"`make {target}`" not in text] == []
+
+
+def list_actions() -> list[argparse.Action]:
+    """The server's options that `--help` shows."""
+    shown = [action for action in build_parser()._actions if action.help != argparse.SUPPRESS]
+    return [action for action in shown if action.option_strings]
+
+
+@functools.cache
+def options_in_help(*command: str) -> set[str]:
+    """What `awxfast [command] --help` names."""
+    return set(OPTION.findall(run_to_its_end(*command, "--help").stdout))
+
+
+class TestOptions:
+    def test_every_option_has_its_line(self) -> None:
+        documented = {option for row in read_rows(DOCS / "options.md", 3) for option in OPTION.findall(row[0])}
+        assert {option for action in list_actions() for option in action.option_strings} - documented == set()
+
+    @pytest.mark.parametrize("command", ["status", "demo"])
+    def test_commands_options_have_their_lines(self, command: str) -> None:
+        rows = [row[0] for row in read_rows(DOCS / "options.md", 3) if row[0].startswith(f"`awxfast {command} ")]
+        documented = {option for row in rows for option in OPTION.findall(row)}
+        assert documented == options_in_help(command) - {"-h", "--help"}
+
+    @pytest.mark.parametrize("page", OPERATORS_PAPERS, ids=lambda page: page.name)
+    def test_no_page_names_an_option_that_is_not_there(self, page: Path) -> None:
+        known = options_in_help() | options_in_help("status") | options_in_help("demo")
+        if page.name == "README.md":
+            known |= set(NOT_BUILT)  # its limits name what is not built
+        named = {option for option in OPTION.findall(page.read_text()) if option.startswith("--")}
+        assert named - known - {"--OPTION"} == set()
+
+    def test_every_variable_follows_the_rule(self) -> None:
+        variables = {option.variable for option in OWN_OPTIONS}
+        for page in OPERATORS_PAPERS:
+            assert set(re.findall(r"AWXFAST_[A-Z_]+\w", page.read_text())) <= variables
+
+    @pytest.mark.parametrize("action", list_actions(), ids=lambda action: action.option_strings[-1])
+    def test_default_is_the_settings_own(self, action: argparse.Action) -> None:
+        (default,) = {row[1] for row in read_rows(DOCS / "options.md", 3) if f"`{action.option_strings[-1]}`" in row[0]}
+        assert default.replace("`", "") in acceptable_defaults(action)
+
+
+def acceptable_defaults(action: argparse.Action) -> set[str]:
+    """How a default may be written: the settings' value, or in words where that is none."""
+    written = {
+        "host": DEFAULT_HOST,
+        "port": str(DEFAULT_PORT),
+        "threads": "cores - 1, at least 1",
+        "auth": "nobody may",
+        "auth_ca_file": "the system's",
+        "max_clients": "(descriptor limit - 128) / 2",
+        "access_log": "stdout, from verbosity 1 on",
+        "layer": "core",
+        "version": "",
+        "help": "",
+    }
+    if action.dest in written:
+        return {written[action.dest]}
+    if "--no-server-name" in action.option_strings:
+        return {"off"}
+    return {write_default(getattr(Settings(), action.dest))}.union(
+        {"none", "any", "off"} if not getattr(Settings(), action.dest) else ()
+    )
+
+
+def write_default(value: object) -> str:
+    """A default as text."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class TestMonitoring:
+    TEXT = (DOCS / "monitoring.md").read_text()
+
+    def test_documented_metrics_are_those_that_are_given(self) -> None:
+        families = text_string_to_metric_families(metrics_text(build_registry(StillFigures())).decode())
+        given = {family.name + "_total" * (family.type == "counter") for family in families}
+        assert set(re.findall(r"awxfast_[a-z_]+", self.TEXT)) == given
+
+    def test_labels_stand_with_their_metrics(self) -> None:
+        families = text_string_to_metric_families(metrics_text(build_registry(StillFigures())).decode())
+        for sample in (sample for family in families for sample in family.samples):
+            labels = set(sample.labels) - {"le"}
+            documented = re.findall(rf"`{sample.name}{{(.*?)}}`", self.TEXT)
+            assert not labels or [set(names.split(",")) for names in documented] == [labels]
+
+    def test_every_gap_is_explained(self) -> None:
+        calls = [call for call in list_calls() if getattr(call.func, "attr", "") == "count_gap"]
+        reasons = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+        assert {f"`{reason}`" for reason in reasons} == {row[0] for row in read_rows(DOCS / "monitoring.md", 2)[6:]}
+
+    def test_every_reason_of_a_refusal_is_named(self) -> None:
+        calls = [call for call in list_calls() if getattr(call.func, "id", "") == "Refusal"]
+        reasons = [
+            argument.value for call in calls for argument in call.args[1:2] if isinstance(argument, ast.Constant)
+        ]
+        assert len(reasons) > 10
+        assert [reason for reason in reasons if f"`{reason}`" not in self.TEXT] == []
+
+    @pytest.mark.parametrize("source", ["error.rs", "ledger.rs"])
+    def test_every_reason_of_rejected_and_shed_is_named(self, source: str) -> None:
+        reasons = re.findall(r'=> "(\w+)"', (ROOT / "rust" / "src" / source).read_text())
+        text = self.TEXT + (DOCS / "slow-clients.md").read_text()
+        assert reasons
+        assert [reason for reason in reasons if f"`{reason}`" not in text] == []
+
+    def test_every_page_of_the_admin_listener_is_named(self) -> None:
+        source = (ROOT / "python" / "awxfast" / "operate" / "admin.py").read_text()
+        pages = re.findall(r'^ {12}"(/\w*)": ', source, re.MULTILINE)
+        assert {f"`{page}`" for page in pages} == {row[0] for row in read_rows(DOCS / "monitoring.md", 2)[:6]}
+
+
+def list_calls() -> Iterator[ast.Call]:
+    """Every call in the package."""
+    for path in (ROOT / "python" / "awxfast").rglob("*.py"):
+        yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+
+
+class TestTroubleshooting:
+    def test_every_close_code_of_awxfasts_own_is_explained(self) -> None:
+        source = ROOT / "python" / "awxfast" / "sessions" / "connection.py"
+        constants = {
+            node.value.value
+            for node in ast.walk(ast.parse(source.read_text()))
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        }
+        codes = {value for value in constants if isinstance(value, int) and value >= 1000}
+        explained = re.findall(r"^\| (\d{4}) \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+        assert codes - {1005} <= {int(code) for code in explained}  # 1005 is never on the wire
+
+
+def read_toml(path: str) -> dict[str, dict[str, object]]:
+    """A table of the project's own."""
+    return tomllib.loads((ROOT / path).read_text())
+
+
+def python_dependencies() -> set[tuple[str, str]]:
+    """Names and ranges in pyproject.toml, environment markers left out, and the one that a tool installs."""
+    project = read_toml("pyproject.toml")["project"]
+    extras = project["optional-dependencies"]
+    assert isinstance(extras, dict) and isinstance(project["dependencies"], list)
+    named = [*project["dependencies"], *(one for extra in extras.values() for one in extra)]
+    named += re.findall(r'^ZIG = "(.*)"$', (ROOT / "tools" / "make_wheel.py").read_text(), re.MULTILINE)
+    found = (re.fullmatch(r"([a-z0-9-]+)([^;]*)(;.*)?", one) for one in named)
+    return {(match[1], match[2].strip()) for match in found if match}
+
+
+def rust_dependencies() -> set[tuple[str, str]]:
+    """Names and versions in the Cargo.toml of both crates."""
+    tables = [read_toml(path).get(kind, {}) for path in CRATES for kind in ("dependencies", "dev-dependencies")]
+    dependencies = [item for table in tables for item in table.items()]
+    return {(name, value if isinstance(value, str) else str(dict(value)["version"])) for name, value in dependencies}
+
+
+class TestDependencies:
+    def test_each_has_its_line_and_no_line_is_stale(self) -> None:
+        rows = read_rows(DOCS / "dependencies.md", 3)
+        documented = {(row[0].strip("`"), row[1].strip("`")) for row in rows}
+        assert documented == python_dependencies() | rust_dependencies()
+
+    def test_each_line_says_why(self) -> None:
+        assert all(len(row[2]) > 20 for row in read_rows(DOCS / "dependencies.md", 3))
+
+    def test_programs_are_those_that_tests_ask_for(self) -> None:
+        sources = [path.read_text() for path in (ROOT / "tests").rglob("*.py") if path.name != "programs.py"]
+        asked = {name for text in sources for name in re.findall(r'require_program\("([\w-]+)"\)', text)}
+        documented = {row[0].strip("`") for row in read_rows(DOCS / "dependencies.md", 2)}
+        assert asked <= documented
