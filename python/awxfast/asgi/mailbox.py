@@ -67,7 +67,7 @@ class Mailbox:
         return has_room
 
     async def receive(self) -> Message:
-        """The next message, a copy: what waits in many mailboxes is kept once. Of several who wait, the first gets it."""
+        """The next message, a copy of what all mailboxes share. Of several who wait, the first gets it."""
         while not self._messages:
             await self._wait()
         return dict(self._messages.popleft())
