@@ -96,7 +96,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
     parser.add_argument("--runs", type=int, default=3, help="how often each server runs each workload (3)")
     parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
-    parser.add_argument("--servers", metavar="NAME,NAME", default=",".join(SERVERS), help="daphne, awxfast, or both")
+    parser.add_argument("--servers", metavar="NAME,NAME", default="daphne,awxfast", help=", ".join(SERVERS))
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
     parser.add_argument("--wsload", type=Path, help="the load client, already built")

@@ -112,10 +112,14 @@ class Awxfast(Server):
     def __init__(self, redis: Redis, core: int, folder: Path) -> None:
         port, self._admin_port = free_port(), free_port()
         self.address = f"{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0", "--auth", "open"]
-        command += ["--redis", redis.url, "--admin", f"{LOOPBACK}:{self._admin_port}"]
-        super().__init__(command, core, folder / "awxfast.log")
+        command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0"]
+        command += ["--admin", f"{LOOPBACK}:{self._admin_port}", *self.mode(redis)]
+        super().__init__(command, core, folder / f"{self.name}.log", {"RELAY_BENCH_REDIS": redis.url})
         self.wait_until(lambda: accepts_connections(port) and self._get("/readyz") is not None)
+
+    def mode(self, redis: Redis) -> list[str]:
+        """What it serves."""
+        return ["--auth", "open", "--redis", redis.url]
 
     def counters(self) -> dict[str, Any] | None:
         ledger = self._get("/ledger")
@@ -130,7 +134,25 @@ class Awxfast(Server):
             return None
 
 
-SERVERS: dict[str, type[Daphne] | type[Awxfast]] = {server.name: server for server in (Daphne, Awxfast)}
+class Hosted(Awxfast):
+    """awxfast with daphne's application; every event goes through its consumer."""
+
+    name = "hosted"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--websocket_timeout", "-1", "stock_site:application"]
+
+
+class Direct(Hosted):
+    """The same, events past the consumer, as for AWX."""
+
+    name = "direct"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--direct", "internal.message", *super().mode(redis)]
+
+
+SERVERS: dict[str, type[Daphne] | type[Awxfast]] = {server.name: server for server in (Daphne, Awxfast, Hosted, Direct)}
 
 
 def free_port() -> int:

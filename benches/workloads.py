@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-BOTH = ("daphne", "awxfast")
+ALL = ("daphne", "awxfast", "hosted", "direct")
 AWXFAST = ("awxfast",)
 
 
@@ -12,7 +12,7 @@ class Stream:
 
     name: str
     title: str
-    servers: tuple[str, ...] = BOTH
+    servers: tuple[str, ...] = ALL
     clients: int = 100
     never_read: int = 0
     size: int = 1024
@@ -36,7 +36,7 @@ class Idle:
 
     name: str
     title: str
-    servers: tuple[str, ...] = BOTH
+    servers: tuple[str, ...] = ALL
     clients: int = 1000
     groups: int = 50
     """Jobs that they watch, spread; each client watches one, and two groups of statuses."""

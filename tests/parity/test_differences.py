@@ -211,7 +211,7 @@ class TestProcess:
     def test_client_of_a_unix_socket_in_the_access_log(self, start: Any, tmp_path: Path) -> None:
         server = start("-u", str(tmp_path / "s"))
         ask(server.address, "GET /status/200 HTTP/1.1")
-        assert server.access.startswith("- - - [")
+        assert wait_for(lambda: server.access).startswith("- - - [")
 
     def test_lifespan(self, start: Any) -> None:
         server = start(application="application:lifespan")

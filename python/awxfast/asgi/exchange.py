@@ -240,7 +240,7 @@ class Exchange:
             if direct and mailbox.is_seated_early and mailbox not in named:
                 has_room = mailbox.hold(message["text"].encode())
             else:
-                has_room = mailbox.put(dict(message))
+                has_room = mailbox.put(message)
             if not has_room:
                 self._fanout.count_gap("consumer_behind", 1)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
+from awxfast.asgi.messages import check_headers, check_status
 from awxfast.asgi.routes import is_missing_route
 from awxfast.asgi.scope import describe_http
-from awxfast.asgi.websocket import check_headers
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ class Response:
     def _check_start(self, message: Any) -> Any:
         if self.begun:
             raise ValueError("the response has begun already")
-        if "status" not in message or not 200 <= message["status"] <= 599:
-            raise ValueError(f"{message.get('status')!r} is no status of a response")
+        check_status(message.get("status"))
         return {**message, "headers": check_headers(list(message.get("headers") or ()))}
 
     async def send_not_found(self) -> None:

@@ -67,10 +67,10 @@ class Mailbox:
         return has_room
 
     async def receive(self) -> Message:
-        """The next message. Of several who wait, the first gets it."""
+        """The next message, a copy of what all mailboxes share. Of several who wait, the first gets it."""
         while not self._messages:
             await self._wait()
-        return self._messages.popleft()
+        return dict(self._messages.popleft())
 
     def hold(self, text: bytes) -> bool:
         """Keeps a direct text until the socket can take it. False: the oldest was dropped for it."""

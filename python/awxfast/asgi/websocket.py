@@ -2,29 +2,21 @@
 
 import asyncio
 import enum
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from awxfast.asgi.inbox import Inbox
-from awxfast.wire.handshake import TOKEN, Handshake, Headers, Refusal
+from awxfast.asgi.messages import check_acceptance, check_code, check_headers, check_status, cut_reason
+from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request
 
 NORMAL = 1000
 ABNORMAL = 1006
 FAILED = 1011
-SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
-"""The close codes that may stand in a frame (RFC 6455 section 7.4)."""
-LONGEST_REASON = 123
-
 WINDOW = 262_144
 """Bytes that are sent before it is asked whether there is room for more: to ask each time costs as much as to send."""
 MESSAGE_OVERHEAD = 4_096
 """What a message counts for besides its bytes."""
-
-INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-RESERVED = (b"sec-websocket-", b"connection", b"upgrade", b"content-length", b"transfer-encoding")
-"""Headers of a 101 that are not the application's."""
 
 DENIED = Refusal(403, "denied", "Access denied.")
 UNDECIDED = Refusal(403, "undecided", "The application did not decide.")
@@ -249,10 +241,7 @@ class HostedSession:
         subprotocol = message.get("subprotocol") or None
         if subprotocol is not None and subprotocol not in self._opening.handshake.subprotocols:
             raise ValueError(f"the browser did not offer the subprotocol {subprotocol!r}")
-        headers = check_headers(message.get("headers") or ())
-        for name, _ in headers:
-            if name.startswith(RESERVED):
-                raise ValueError(f"the header {name!r} of a 101 is the server's")
+        headers = check_acceptance(message.get("headers") or ())
         if subprotocol is not None:
             headers.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
         self._attached = asyncio.get_running_loop().create_future()
@@ -289,9 +278,7 @@ class HostedSession:
             await asyncio.shield(self._room)
 
     def _close(self, message: dict[str, Any]) -> None:
-        code = NORMAL if message.get("code") is None else message["code"]
-        if code not in SENDABLE:
-            raise ValueError(f"{code!r} is no code that a close can have")
+        code = check_code(NORMAL if message.get("code") is None else message["code"])
         if self._state is State.CONNECTING:
             self._opening.refuse(DENIED)
             self._end(ABNORMAL)
@@ -303,9 +290,7 @@ class HostedSession:
     def _begin_denial(self, message: dict[str, Any]) -> None:
         if not self.is_undecided:
             raise ValueError("a response can only take the place of the websocket's acceptance")
-        status = message["status"]
-        if not 200 <= status <= 599:
-            raise ValueError(f"{status!r} is no status of a response")
+        status = check_status(message.get("status"))
         headers = check_headers(message.get("headers") or ())
         hidden = (b"connection", b"transfer-encoding")
         self._opening.begin_denial(status, [header for header in headers if header[0] not in hidden])
@@ -329,20 +314,3 @@ def settle(future: asyncio.Future[None] | None) -> None:
     """Lets go who waits for it."""
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def check_headers(headers: Sequence[Any]) -> list[tuple[bytes, bytes]]:
-    """An application's headers, names in lower case; raises `ValueError` for those that can't be sent."""
-    checked = []
-    for name, value in headers:
-        if not isinstance(name, bytes) or not isinstance(value, bytes):
-            raise ValueError(f"the name and the value of a header are bytes: {name!r}")  # noqa: TRY004  as in daphne
-        if not TOKEN.fullmatch(name) or INVALID_VALUE.search(value):
-            raise ValueError(f"the header {name!r} has a name or value that can't be sent")
-        checked.append((name.lower(), value))
-    return checked
-
-
-def cut_reason(reason: str) -> bytes:
-    """As much of it as fits into a close frame."""
-    return reason.encode()[:LONGEST_REASON].decode(errors="ignore").encode()

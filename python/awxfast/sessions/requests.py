@@ -50,8 +50,8 @@ class Requests:
         for task, request in list(self._running.items()):
             if request.is_over:
                 self._end_late(task, request, now)
-            elif self._answer_timeout is not None and now - request.fed > self._answer_timeout:
-                asyncio.get_running_loop().create_task(request.answer_late())
+            elif request.late_answer is None and 0 < (self._answer_timeout or 0) < now - request.fed:
+                request.late_answer = asyncio.get_running_loop().create_task(request.answer_late())
 
     def _end_late(self, task: asyncio.Task[None], request: "RunningRequest", now: float) -> None:
         """Cancels as often as it takes: code that waits for a thread holds up its own cancellation."""
@@ -85,6 +85,7 @@ class RunningRequest:
         self.fed = requests.now()
         self.over_since: float | None = None
         self.given_up = False
+        self.late_answer: asyncio.Task[None] | None = None
 
     @property
     def is_over(self) -> bool:
