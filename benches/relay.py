@@ -129,9 +129,9 @@ def main() -> None:
                 continue
             results[workload.name] = run_rounds(bench, chosen, servers, rounds, options.patience)
             print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
+            if options.json:  # after each workload: a run that is interrupted leaves what it has
+                options.json.write_text(json.dumps({"about": about, "limits": limits, "results": results}, indent=1))
     print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps({"about": about, "limits": limits, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
