@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from servers import HANG, wait_for
+from servers import HANG, serving_child, wait_for
 
 LOOPBACK = ("--auth", "open", "--admin", "off")
 
@@ -65,10 +65,7 @@ class MainProcess:
 
     def child(self) -> int:
         """The serving process."""
-        numbers = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        commands = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
-        (child,) = [number for number, command in commands.items() if b"awxfast.process.child" in command]
-        return child
+        return serving_child(self.process.pid)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

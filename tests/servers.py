@@ -26,6 +26,20 @@ def wait_for(condition: Callable[[], Any], seconds: float = HANG) -> Any:
     return found
 
 
+def listening_port(log: str) -> str | None:
+    """The port in the start-up line of daphne's form, once it is there."""
+    found = re.search(r"Listening on TCP address \S+:(\d+)", log)
+    return found[1] if found else None
+
+
+def serving_child(main: int) -> int:
+    """The process that serves for a main process; a private Redis is its child, too."""
+    numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+    commands = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
+    (child,) = [number for number, command in commands.items() if b"awxfast.process.child" in command]
+    return child
+
+
 class AwxfastServer:
     """`python -m awxfast` on a free port of the loopback, for everybody, with its admin listener on a unix socket."""
 
@@ -48,8 +62,7 @@ class AwxfastServer:
     def find_port(self, begin: int) -> str | None:
         text = self.log.read_bytes()[begin:].decode()
         assert self.process.poll() is None, text
-        found = re.search(r"Listening on TCP address \S+:(\d+)", text)
-        return found[1] if found else None
+        return listening_port(text)
 
     def text(self) -> str:
         return self.log.read_text()
@@ -80,8 +93,7 @@ class AwxfastServer:
 
     def child_pid(self) -> int:
         """The process that serves."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(wait_for(children.read_text).split()[0])
+        return serving_child(self.process.pid)
 
     def resident(self) -> int:
         """Bytes of memory that the serving process has in use."""

@@ -162,6 +162,14 @@ OWN_OPTIONS = (
 )
 
 
+def read_host_port(text: str) -> tuple[str, int] | None:
+    """`HOST:PORT`, IPv6 in brackets, without a host 127.0.0.1; None for what is not of this form."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        return None
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def variable_of(option: str) -> str:
     """The environment variable of one of awxfast's own options."""
     return "AWXFAST_" + option.removeprefix("--").replace("-", "_").upper()

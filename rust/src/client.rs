@@ -104,10 +104,11 @@ impl Client {
         &self.outbox
     }
 
-    /// Whether a flush could write something.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        !self.blocked && !self.outbox.is_empty()
+    /// Whether it is dirty only now: a flush could write something, and none is planned yet.
+    pub fn becomes_dirty(&mut self) -> bool {
+        let becomes = !self.dirty && !self.blocked && !self.outbox.is_empty();
+        self.dirty |= becomes;
+        becomes
     }
 
     /// Queues frames, unless a CLOSE is queued already.

@@ -158,7 +158,7 @@ impl Shard {
         }
         client.unblock();
         self.mark(id.slot());
-        self.tell_room(id.slot()); // all that waited may have been shed: then nothing is left to flush
+        self.answer(id.slot()); // all that waited may have been shed: then nothing is left to flush
     }
 
     fn obey(&mut self, command: Command) {
@@ -192,8 +192,7 @@ impl Shard {
                 if client.shed > shed && self.limits.close_slow {
                     slow.push(client.id);
                 }
-                if !client.dirty && client.is_ready() {
-                    client.dirty = true;
+                if client.becomes_dirty() {
                     self.dirty.push(slot);
                 }
             }
@@ -285,36 +284,34 @@ impl Shard {
 
     fn close(&mut self, id: ClientId, closing: Closing) {
         self.leave(id.slot(), &closing.left);
-        let mut counts = mem::take(&mut self.tally.frames);
-        if let Some(client) = self.client(id) {
-            client.close(closing.frame, closing.drop, &mut counts);
-            self.mark(id.slot());
+        if self.client(id).is_none() {
+            return;
         }
-        self.tally.frames = counts;
+        if let Some(client) = self.clients[id.slot()].as_mut() {
+            client.close(closing.frame, closing.drop, &mut self.tally.frames);
+        }
+        self.mark(id.slot());
     }
 
     fn ask_drained(&mut self, id: ClientId) {
         let Some(client) = self.client(id) else { return };
         client.asked.drained = true;
-        self.tell_drained(id.slot());
-    }
-
-    fn tell_drained(&mut self, slot: usize) {
-        let Some(client) = self.clients[slot].as_mut() else { return };
-        if client.asked.drained && client.outbox().replies() == 0 {
-            client.asked.drained = false;
-            self.shared.notices.send(client.id, Notice::Drained);
-        }
+        self.answer(id.slot());
     }
 
     fn ask_room(&mut self, id: ClientId) {
         let Some(client) = self.client(id) else { return };
         client.asked.room = true;
-        self.tell_room(id.slot());
+        self.answer(id.slot());
     }
 
-    fn tell_room(&mut self, slot: usize) {
+    /// Tells what was asked for, as soon as it is so.
+    fn answer(&mut self, slot: usize) {
         let Some(client) = self.clients[slot].as_mut() else { return };
+        if client.asked.drained && client.outbox().replies() == 0 {
+            client.asked.drained = false;
+            self.shared.notices.send(client.id, Notice::Drained);
+        }
         if client.asked.room && client.outbox().has_room(self.limits.bounds) {
             client.asked.room = false;
             self.shared.notices.send(client.id, Notice::Room);
@@ -347,8 +344,7 @@ impl Shard {
             Flushed::Finished => self.shared.notices.send(id, Notice::Finished),
             _ => {}
         }
-        self.tell_drained(slot);
-        self.tell_room(slot);
+        self.answer(slot);
         flushed == Flushed::More
     }
 
@@ -413,10 +409,8 @@ impl Shard {
 
     fn mark(&mut self, slot: usize) {
         if let Some(client) = self.clients[slot].as_mut()
-            && !client.dirty
-            && client.is_ready()
+            && client.becomes_dirty()
         {
-            client.dirty = true;
             self.dirty.push(slot);
         }
     }

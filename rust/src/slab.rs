@@ -104,13 +104,8 @@ impl SlabWriter {
 
     /// Appends an event: one text frame, and the time at which its producer sent it.
     pub fn push_event(&mut self, payload: &[u8], score: f64) {
-        self.push_text(payload);
-        self.slab.scores.push(score);
-    }
-
-    /// Appends one text frame.
-    pub fn push_text(&mut self, payload: &[u8]) {
         self.push_frame(frame::TEXT, payload);
+        self.slab.scores.push(score);
     }
 
     fn push_frame(&mut self, opcode: u8, payload: &[u8]) {

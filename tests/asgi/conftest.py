@@ -1,25 +1,14 @@
 """What the application's tests start and end."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-import uvloop
 from asgi.layers import Hosted, PlayedSession
 from channels_redis.core import RedisChannelLayer
 from django.conf import settings
+from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from redis_servers import RedisServer
-
-
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
-    return {"uvloop": uvloop.new_event_loop}
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -25,6 +25,14 @@ async def open_channel(hosted: Hosted, session: PlayedSession) -> str:
     return channel
 
 
+async def accept_consumer(hosted: Hosted, play_session: Play) -> tuple[PlayedSession, str]:
+    """A consumer whose websocket is open, and its channel."""
+    session = play_session(hosted)
+    channel = await open_channel(hosted, session)
+    session.accept()
+    return session, channel
+
+
 async def receive(hosted: Hosted, channel: str) -> dict[str, Any]:
     async with asyncio.timeout(HANG):
         message: dict[str, Any] = await hosted.layer.receive(channel)
@@ -40,9 +48,7 @@ class TestDirectEvent:
     async def test_it_goes_to_the_socket_past_the_consumer(
         self, direct: Hosted, stock: RedisChannelLayer, play_session: Play
     ) -> None:
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        session, channel = await accept_consumer(direct, play_session)
         await direct.layer.group_add("job_events-1", channel)
         await stock.group_send("job_events-1", event("from stock"))
         await direct.layer.group_send("job_events-1", event("from us"))
@@ -51,9 +57,7 @@ class TestDirectEvent:
         await assert_silent(direct, channel)
 
     async def test_other_types_reach_the_consumer(self, direct: Hosted, play_session: Play) -> None:
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        session, channel = await accept_consumer(direct, play_session)
         await direct.layer.group_add("room", channel)
         await direct.layer.group_send("room", {"type": "chat.message", "text": "for the handler"})
         assert await receive(direct, channel) == {"type": "chat.message", "text": "for the handler"}
@@ -61,17 +65,13 @@ class TestDirectEvent:
         assert await session.receive_text() == "direct"
 
     async def test_without_a_text_it_is_the_consumers(self, direct: Hosted, play_session: Play) -> None:
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        _, channel = await accept_consumer(direct, play_session)
         await direct.layer.group_add("room", channel)
         await direct.layer.group_send("room", {"type": "internal.message", "bytes": b"x"})
         assert await receive(direct, channel) == {"type": "internal.message", "bytes": b"x"}
 
     async def test_sent_to_the_channel_itself_it_is_the_consumers(self, direct: Hosted, play_session: Play) -> None:
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        _, channel = await accept_consumer(direct, play_session)
         await direct.layer.send(channel, event("to the handler"))
         assert await receive(direct, channel) == event("to the handler")
 
@@ -79,9 +79,7 @@ class TestDirectEvent:
         self, direct: Hosted, play_session: Play
     ) -> None:
         background = await direct.layer.new_channel()
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        session, channel = await accept_consumer(direct, play_session)
         for name in (background, channel):
             await direct.layer.group_add("room", name)
         await direct.layer.group_send("room", event("both"))
@@ -103,9 +101,7 @@ class TestDirectEvent:
         await assert_silent(direct, first)
 
     async def test_no_type_is_direct_when_none_is_named(self, hosted: Hosted, play_session: Play) -> None:
-        session = play_session(hosted)
-        channel = await open_channel(hosted, session)
-        session.accept()
+        _, channel = await accept_consumer(hosted, play_session)
         await hosted.layer.group_add("room", channel)
         await hosted.layer.group_send("room", event("to the handler"))
         assert await receive(hosted, channel) == event("to the handler")
@@ -115,9 +111,7 @@ class TestOrder:
     async def test_nothing_of_a_group_follows_what_is_sent_after_the_discard(
         self, direct: Hosted, stock: RedisChannelLayer, play_session: Play
     ) -> None:
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        session, channel = await accept_consumer(direct, play_session)
         client = session.client
         assert client is not None
         stop = asyncio.Event()
@@ -186,9 +180,7 @@ class TestEnd:
         self, direct: Hosted, redis_server: RedisServer, play_session: Play
     ) -> None:
         """Stock leaves them in Redis when a consumer ends by an exception."""
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        session, channel = await accept_consumer(direct, play_session)
         for group in ("a", "b"):
             await direct.layer.group_add(group, channel)
         session.end()
@@ -196,9 +188,7 @@ class TestEnd:
         await eventually(lambda: not redis_server.client().exists("asgi:group:a", "asgi:group:b"))
 
     async def test_events_are_dropped_once_the_application_has_closed(self, direct: Hosted, play_session: Play) -> None:
-        session = play_session(direct)
-        channel = await open_channel(direct, session)
-        session.accept()
+        session, channel = await accept_consumer(direct, play_session)
         assert session.client is not None
         await direct.layer.group_add("room", channel)
         direct.fanout.close(session.client, 1000)

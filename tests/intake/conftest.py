@@ -4,14 +4,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-import uvloop
 from channels_redis.core import RedisChannelLayer
 from intake.remembering_fanout import RememberingFanout
+from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from redis_servers import RedisServer, binary_of
-
-
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
-    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

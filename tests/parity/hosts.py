@@ -1,6 +1,5 @@
 """The same small application under real daphne and under awxfast, each in a process of its own."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from main_process import clean_environment
-from servers import HANG, wait_for
+from servers import HANG, listening_port, wait_for
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("daphne", "awxfast")
@@ -47,8 +46,7 @@ class HostingServer:
         return True
 
     def _find_port(self) -> str | None:
-        found = re.search(r"Listening on TCP address \S+:(\d+)", self.log)
-        return found[1] if self._is_alive() and found else None
+        return listening_port(self.log) if self._is_alive() else None
 
     @property
     def log(self) -> str:

@@ -1,15 +1,11 @@
 """What the sessions' tests start and end."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvloop
+from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from sessions.serving import Serving, Start
-
-
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
-    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ Until somebody does, every event to their groups is also copied into a queue tha
 import logging
 
 from awxfast.errors import RedisReplyError
-from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, is_valid_group, token_of_groups_key
+from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.wire.groups import is_valid_group
 
 log = logging.getLogger(__name__)
 

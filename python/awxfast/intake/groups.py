@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
-from awxfast.intake.names import ProcessNames, is_valid_group
+from awxfast.intake.names import ProcessNames
 from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.wire.groups import is_valid_group
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The names that this process has in Redis, and which names other programs accept.
+"""The names that this process has in Redis.
 
 Keys are byte for byte those of channels_redis 3 and 4 (its zset form); `awxfast:*` keys are our own and stand outside
 the layer's prefix, so that AWX's wipe of `asgi:*` leaves them alone.
@@ -10,16 +10,10 @@ import secrets
 
 MAX_NAME_LENGTH = 99
 
-_VALID_GROUP = re.compile(r"[A-Za-z0-9\-_.]{1,99}", re.ASCII)
 _TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _GROUPS_KEY = "awxfast:groups:"
 
 CLEAN_UP_LOCK = "awxfast:clean-up"
-
-
-def is_valid_group(group: str) -> bool:
-    """Whether Channels takes it for a group: 1 to 99 of letters, digits, hyphen, underscore and period."""
-    return _VALID_GROUP.fullmatch(group) is not None
 
 
 def token_of_groups_key(key: bytes) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from awxfast.errors import ConfigurationError, StartError
-from awxfast.options import OptionParser
+from awxfast.options import OptionParser, read_host_port
 from awxfast.settings import Settings
 
 TIMEOUT = 5.0
@@ -63,10 +63,10 @@ def open_connection(address: str) -> http.client.HTTPConnection:
     """A connection to HOST:PORT or to a socket file."""
     if "/" in address:
         return UnixConnection(address, TIMEOUT)
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    host_port = read_host_port(address)
+    if host_port is None:
         raise ConfigurationError(f"--admin {address!r}: give HOST:PORT or a socket's path with a slash")
-    return http.client.HTTPConnection(host.strip("[]") or "127.0.0.1", int(port), timeout=TIMEOUT)
+    return http.client.HTTPConnection(*host_port, timeout=TIMEOUT)
 
 
 def format_table(figures: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from awxfast.errors import ConfigurationError, StartError
+from awxfast.options import read_host_port
 from awxfast.process.endpoints import BACKLOG, Endpoint
 
 
@@ -138,12 +139,12 @@ def open_admin(address: str) -> Listener | None:
     """
     if address == "off":
         return None
-    host, colon, port = address.rpartition(":")
     if "/" in address:
         return open_unix(address, 0o600)
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    host_port = read_host_port(address)
+    if host_port is None:
         raise ConfigurationError(f"--admin {address!r}: give HOST:PORT, a socket's path with a slash, or off")
-    listener = open_tcp(host.strip("[]") or "127.0.0.1", int(port), backlog=128)
+    listener = open_tcp(*host_port, backlog=128)
     if not listener.is_local:
         listener.close()
         raise ConfigurationError(

@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from awxfast.wire.groups import is_valid_group
+
 CHECKED_KINDS = frozenset({"job_events", "workflow_events", "ad_hoc_command_events"})
 """The kinds whose values are ids of objects that the user must be allowed to see."""
 BACKPLANE_GROUP = "broadcast-group_send"
@@ -23,7 +25,6 @@ MAX_VALUES = 1000
 MAX_ECHO = 200
 """How much of a client's own text an error reply repeats, in characters."""
 
-GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]{1,99}")
 ID = re.compile(r"0|[1-9][0-9]{0,19}")
 MAX_ID = 2**64 - 1
 MIN_INTEGER = -(2**63)
@@ -164,7 +165,7 @@ def read_value(kind: str, value: object) -> Want | Refused:
     group = f"{kind}-{text}"
     if kind == METRICS_KIND or group == BACKPLANE_GROUP:
         return Refused("reserved", DENIED)
-    if not GROUP_NAME.fullmatch(group):
+    if not is_valid_group(group):
         return Refused("group_name", encode_error(describe_name(group)))
     return Want(group, kind, text)
 
