@@ -24,6 +24,7 @@ from awxfast.operate.figures import IntakeFigures, SlowClient
 from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.forward import ForwardAccess
+from awxfast.sessions.listening import Listening
 from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
 from awxfast.settings import Settings
@@ -43,7 +44,7 @@ class Control(Protocol):
 
 async def serve(
     settings: Settings,
-    sockets: Sequence[socket.socket],
+    listenings: Sequence[Listening],
     admin: socket.socket | None,
     control: Control,
     application: ASGI3Application | None = None,
@@ -54,7 +55,7 @@ async def serve(
     """
     relay = Relay(settings, application)
     try:
-        await relay.start(sockets, admin)
+        await relay.start(listenings, admin)
         control.report_serving(relay.reload_files)
         failed = await relay.wait_for_end(control)
     finally:
@@ -105,7 +106,7 @@ class Relay:
         exchange.connect(self._intake)
         return Replacement(stock, exchange, self._intake.names.token, settings)
 
-    async def start(self, sockets: Sequence[socket.socket], admin: socket.socket | None) -> None:
+    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
@@ -115,7 +116,7 @@ class Relay:
             self._replacement.install()
         if self._host is not None:
             await self._host.start()
-        await self._server.start(sockets)
+        await self._server.start(listenings)
         self._listening = True
 
     async def wait_for_end(self, control: Control) -> bool:
