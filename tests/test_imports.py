@@ -19,8 +19,8 @@ ROOMS = [
     {"operate"},
     {"app"},
     {"process"},
-    {"cli"},
-    {"__main__"},
+    {"cli", "django"},
+    {"__main__", "apps"},
 ]
 
 CRATE = [

@@ -48,12 +48,14 @@ async def serve(
     admin: socket.socket | None,
     control: Control,
     application: ASGI3Application | None = None,
+    access_log: AccessLog | None = None,
 ) -> None:
     """Serves until `control` asks for the end, then flushes and leaves nothing behind.
 
+    `access_log` is another than the settings ask for.
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
-    relay = Relay(settings, application)
+    relay = Relay(settings, application, access_log)
     try:
         await relay.start(listenings, admin)
         control.report_serving(relay.reload_files)
@@ -67,10 +69,12 @@ async def serve(
 class Relay:
     """All rooms of the process, and their figures for the operator."""
 
-    def __init__(self, settings: Settings, application: ASGI3Application | None) -> None:
+    def __init__(
+        self, settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None = None
+    ) -> None:
         stock = find_layer_of_application(settings) if application is not None else None
         self._settings = settings = stock.settings(settings) if stock is not None else settings
-        self._access_log = open_access_log(settings)
+        self._access_log = access_log or open_access_log(settings)
         self._fanout = build_fanout(settings)
         self._address: RedisAddress | None = None
         self._intake: Intake | None = None

@@ -79,7 +79,7 @@ class RunningRequest:
         self._length = 0
         self._unsized = False
         self._told = False
-        self.fed = requests.now()
+        self.fed = self._began = requests.now()
         self.over_since: float | None = None
         self.ending = Ending()
         self.late_answer: asyncio.Task[None] | None = None
@@ -158,7 +158,8 @@ class RunningRequest:
         if access_log is not None:
             scope: HTTPScope = self._cycle.scope  # type: ignore[assignment]
             request = f"{scope['method']} {access_log.format_target(scope['raw_path'], scope['query_string'])}"
-            access_log.write(format_client(scope["client"]), request, self._status, self._length)
+            seconds = self._requests.now() - self._began
+            access_log.write(format_client(scope["client"]), request, self._status, self._length, seconds)
 
 
 def has_length(headers: object) -> bool:
