@@ -19,7 +19,7 @@ ROOMS = [
     {"operate"},
     {"app"},
     {"process"},
-    {"cli", "django"},
+    {"cli", "django", "testing"},
     {"__main__", "apps"},
 ]
 

@@ -2,90 +2,20 @@
 
 import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management.base import BaseCommand
-from main_process import clean_environment
+from django_project import Project
 from redis_servers import RedisServer
 from servers import HANG, wait_for
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-PROJECT = Path(__file__).resolve().parent / "project"
-
-
-class Project:
-    """A copy of the project, and its runserver. `log` is what that wrote."""
-
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self.folder = folder / "project"
-        shutil.copytree(PROJECT, self.folder)
-        self.environ = clean_environment(PYTHONUNBUFFERED="1", **environ)
-        self._log = folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """For commands that end by themselves."""
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(
-            command, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=HANG, check=False
-        )
-
-    def run_server(self, *options: str) -> "Project":
-        command = [sys.executable, "manage.py", "runserver", *options]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=self.environ, stdout=log, stderr=log, start_new_session=True
-            )
-        return self
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def find_address(self, count: int = 1) -> str | None:
-        """Where it serves, once that has been said so many times."""
-        assert self.process is not None and self.process.poll() is None, self.log
-        found = re.findall(r"development server at http://(\S+)/$", self.log, re.MULTILINE)
-        return found[count - 1] if len(found) >= count else None
-
-    def address(self, count: int = 1) -> str:
-        return str(wait_for(lambda: self.find_address(count)))
-
-    def get(self, path: str, count: int = 1) -> str:
-        with urllib.request.urlopen(f"http://{self.address(count)}{path}", timeout=HANG) as response:
-            return str(response.read().decode())
-
-    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """As a terminal does it: the signal reaches the reloader and what it started."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, number)
-        return self.process.wait(HANG)
-
-
-@pytest.fixture
-def project(tmp_path: Path, redis_server: RedisServer) -> Iterator[Callable[..., Project]]:
-    """Copies the project, with environment variables of the test's choice."""
-    projects: list[Project] = []
-
-    def copy(**environ: str) -> Project:
-        projects.append(Project(tmp_path, SITE_REDIS=redis_server.url, **environ))
-        return projects[-1]
-
-    yield copy
-    for one in projects:
-        if one.process is not None:
-            one.stop(signal.SIGKILL)
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 class TestServing:
@@ -169,7 +99,7 @@ class TestReloading:
 
 class TestHelp:
     def test_documented_options_are_those_that_it_has(self, project: Callable[..., Project]) -> None:
-        page = (PROJECT.parents[2] / "docs" / "django.md").read_text()
+        page = (DOCS / "django.md").read_text().partition("## Tests")[0]
         help_text = project().manage("runserver", "--help").stdout
         options = re.compile(r"(?<![\w-])--[a-z][a-z0-9_-]*")
         djangos = set(options.findall(BaseCommand().create_parser("manage.py", "x").format_help()))

@@ -10,7 +10,9 @@ DEBUG = True
 ROOT_URLCONF = "site_asgi"
 if "SITE_WITHOUT_ASGI" not in os.environ:
     ASGI_APPLICATION = "site_asgi.application"
-INSTALLED_APPS = os.environ.get("SITE_APPS", "awxfast django.contrib.staticfiles channels").split()
+INSTALLED_APPS = os.environ.get(
+    "SITE_APPS", "awxfast django.contrib.staticfiles django.contrib.contenttypes channels"
+).split()
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [FOLDER / "static"]
 DATABASES = {

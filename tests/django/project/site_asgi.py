@@ -29,6 +29,12 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("the first version")
 
 
-urlpatterns = [path("page/", page)]
+def count_made_by_tests(request: HttpRequest) -> HttpResponse:
+    from django.contrib.contenttypes.models import ContentType
+
+    return HttpResponse(str(ContentType.objects.filter(app_label="made_by_a_test").count()))
+
+
+urlpatterns = [path("page/", page), path("made-by-tests/", count_made_by_tests)]
 websockets = URLRouter([path("ws/", Shout.as_asgi())])
 application = ProtocolTypeRouter({"http": django_application, "websocket": websockets})
