@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
+from awxfast.asgi.channel_layers import StockLayer, find_django_setting, find_stock_layer
 from awxfast.asgi.exchange import Exchange
 from awxfast.asgi.host import Host
 from awxfast.asgi.replace import Replacement
@@ -88,6 +88,16 @@ class Relay:
         self._server = Server(settings, self._fanout, self._host or self._make_native(), self._access_log)
         self._admin: AdminListener | None = None
         self._listening = False
+
+    @property
+    def address(self) -> RedisAddress | None:
+        """The Redis of the intake; None without one."""
+        return self._address
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the nodes' shared secret is known."""
+        return bool(find_django_setting("BROADCAST_WEBSOCKET_SECRET"))
 
     def _make_native(self) -> NativeEndpoints:
         self._address = RedisAddress.parse(self._settings.redis[0])

@@ -134,8 +134,10 @@ def adopt_descriptor(number: int) -> Listener:
     return Listener(sock)
 
 
-def open_admin(address: str) -> Listener | None:
+def open_admin(address: str, port: int | None = None) -> Listener | None:
     """The admin listener: HOST:PORT on a loopback address, a socket file of mode 0600, or None for `off`.
+
+    `port` is one in place of the address's own.
 
     It has no credentials (interface.md, "The admin listener"), so anything else is refused.
     """
@@ -146,7 +148,8 @@ def open_admin(address: str) -> Listener | None:
     host_port = read_host_port(address)
     if host_port is None:
         raise ConfigurationError(f"--admin {address!r}: give HOST:PORT, a socket's path with a slash, or off")
-    listener = open_tcp(*host_port, backlog=128)
+    host, named_port = host_port
+    listener = open_tcp(host, named_port if port is None else port, backlog=128)
     if not listener.is_local:
         listener.close()
         raise ConfigurationError(
