@@ -1,7 +1,9 @@
 """What `deploy/` ships: nginx's locations with a websocket through them, supervisord's program, systemd's unit."""
 
 import configparser
+import dataclasses
 import shlex
+import shutil
 import socket
 import subprocess
 import urllib.error
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.options import parse_settings
+from awxfast.process.endpoints import list_endpoints
 from awxfast.process.main import STOP_MARGIN
 from awxfast.settings import Settings
 from programs import require_program
@@ -158,10 +161,23 @@ class TestSystemd:
     def test_its_patience_outlasts_an_orderly_end(self) -> None:
         assert float(self.SERVICE["TimeoutStopSec"]) >= longest_stop(settings_of(self.SERVICE["ExecStart"]))
 
-    def test_systemd_understands_the_unit(self, tmp_path: Path) -> None:
+    def test_socket_in_place_of_the_port_is_understood(self) -> None:
+        # The empty line before it takes the unit's own command away, as systemd.service(5) has it.
+        drop_in = read_ini("systemd/awxfast.service.d/socket.conf")["Service"]
+        settings = settings_of(drop_in["ExecStart"], **self.read_environment())
+        (endpoint,) = list_endpoints(settings)
+        assert (endpoint.kind, endpoint.domain, endpoint.index) == ("systemd", "INET", 0)
+        ordinary = settings_of(self.SERVICE["ExecStart"], **self.read_environment())
+        listen = read_ini("systemd/awxfast.socket")["Socket"]["ListenStream"]
+        assert listen == f"{ordinary.host}:{ordinary.port}"
+        assert settings == dataclasses.replace(ordinary, host=None, port=None, endpoints=settings.endpoints)
+
+    def test_systemd_understands_the_units(self, tmp_path: Path) -> None:
         program = require_program("systemd-analyze")
         unit = tmp_path / "awxfast.service"
         text = (DEPLOY / "systemd" / "awxfast.service").read_text()
         unit.write_text(text.replace("/opt/awxfast/bin/awxfast", "/bin/true"))
-        done = subprocess.run([program, "verify", unit], capture_output=True, text=True, timeout=HANG, check=False)
+        shutil.copy(DEPLOY / "systemd" / "awxfast.socket", tmp_path)
+        units = [unit, tmp_path / "awxfast.socket"]
+        done = subprocess.run([program, "verify", *units], capture_output=True, text=True, timeout=HANG, check=False)
         assert (done.returncode, done.stderr) == (0, "")

@@ -161,9 +161,9 @@ class Relay:
             self._access_log.stream.close()
 
     def reload_files(self) -> None:
-        """Reads tokens again and reopens the access log; what has a fault stays as it was, and the log says so."""
-        reloads = [self._reopen_access_log] if self._access is None else [self._access.reload, self._reopen_access_log]
-        for reload in reloads:
+        """Reads tokens and certificates again, reopens the access log; what has a fault stays, and the log says so."""
+        reloads = [] if self._access is None else [self._access.reload]
+        for reload in (*reloads, self._server.reload, self._reopen_access_log):
             try:
                 reload()
             except ConfigurationError as error:

@@ -225,7 +225,8 @@ def add_daphne_listeners(group: Any) -> None:
         "--endpoint",
         dest="endpoints",
         action="append",
-        help="tcp:port=..:interface=.., tcp6:port=.., unix:PATH:mode=.., fd:fileno=..; may be given several times",
+        help="tcp:port=..:interface=.., tcp6:port=.., unix:PATH:mode=.., fd:fileno=.., "
+        "ssl:PORT:privateKey=..:certKey=.., systemd:domain=INET:index=0; may be given several times",
     )
 
 

@@ -24,7 +24,7 @@ class Child:
         self.channel = channel
 
     def send_start(self, settings: Settings, listener: socket.socket | None = None) -> None:
-        listeners = [] if listener is None else [(listener.fileno(), 128)]
+        listeners = [] if listener is None else [(listener.fileno(), 128, None)]
         self.channel.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
 
     async def receive(self) -> dict[str, Any]:

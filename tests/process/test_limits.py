@@ -27,5 +27,8 @@ class TestClients:
     def test_a_client_holds_two_descriptors(self) -> None:
         assert most_clients(RESERVE + 2000) == 1000
 
+    def test_one_behind_tls_holds_five(self) -> None:
+        assert most_clients(RESERVE + 2000, speaks_tls=True) == 400
+
     def test_at_least_one_is_served(self) -> None:
         assert most_clients(64) == 1

@@ -21,6 +21,7 @@ from awxfast.process.channel import Channel, receive_blocking
 from awxfast.process.limits import most_clients, raise_descriptor_limit
 from awxfast.process.log import configure_log
 from awxfast.sessions.listening import Listening
+from awxfast.sessions.tls import Certificate
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -95,12 +96,19 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
         loop.set_default_executor(ThreadPoolExecutor(max_workers=int(os.environ["ASGI_THREADS"])))
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
-        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors))
+        speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
+        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
     from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
 
-    listenings = [Listening(socket.socket(fileno=number), backlog) for number, backlog in start["listeners"]]
+    listenings = [adopt_listener(*listener) for listener in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     await serve(settings, listenings, admin, control, prepared.application)
+
+
+def adopt_listener(descriptor: int, backlog: int, tls_files: tuple[str, str] | None) -> Listening:
+    """One of main's."""
+    certificate = Certificate(*tls_files) if tls_files is not None else None
+    return Listening(socket.socket(fileno=descriptor), backlog, certificate)
 
 
 class Control:

@@ -16,6 +16,9 @@ def raise_descriptor_limit() -> int:
     return NO_LIMIT if hard == resource.RLIM_INFINITY else hard
 
 
-def most_clients(descriptors: int) -> int:
-    """A client holds two descriptors: the connection's, and the fan-out's duplicate. At least one fits."""
-    return max(1, (descriptors - RESERVE) // 2)
+def most_clients(descriptors: int, speaks_tls: bool = False) -> int:
+    """A client holds two descriptors: the connection's, and the fan-out's duplicate. At least one fits.
+
+    One behind TLS may hold five: its own, both ends of a bridge, the duplicate, and what waits for the bridge's end.
+    """
+    return max(1, (descriptors - RESERVE) // (5 if speaks_tls else 2))

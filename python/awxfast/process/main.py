@@ -15,6 +15,7 @@ import uvloop
 
 from awxfast.errors import ConfigurationError
 from awxfast.intake.private_redis import PrivateRedis
+from awxfast.process.activation import ActivatedSockets
 from awxfast.process.endpoints import list_endpoints
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
@@ -37,7 +38,8 @@ def run(settings: Settings) -> int:
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
     with contextlib.ExitStack() as resources:
-        listeners = [enter_listener(resources, open_listener(endpoint)) for endpoint in endpoints]
+        activated = ActivatedSockets(os.environ)
+        listeners = [enter_listener(resources, open_listener(endpoint, activated)) for endpoint in endpoints]
         refuse_open_to_strangers(settings, listeners)
         admin = open_admin(settings.admin)
         if admin is not None:
@@ -77,10 +79,10 @@ class Main:
         self._listeners = listeners
         self._admin = admin
         self._notifier = Notifier(os.environ)
-        described = [(listener.sock.fileno(), listener.backlog) for listener in listeners]
+        described = [(listener.sock.fileno(), listener.backlog, listener.tls_files) for listener in listeners]
         admin_socket = admin.sock.fileno() if admin is not None else None
         start = {"settings": settings.to_json(), "listeners": described, "admin": admin_socket}
-        descriptors = [number for number, _ in described] + ([] if admin_socket is None else [admin_socket])
+        descriptors = [number for number, *_ in described] + ([] if admin_socket is None else [admin_socket])
         stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
         self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit)
 

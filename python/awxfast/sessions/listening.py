@@ -3,6 +3,8 @@
 import dataclasses
 import socket
 
+from awxfast.sessions.tls import Certificate
+
 BACKLOG = 2048
 """Connections wait here while the serving process starts or is replaced; the kernel's somaxconn bounds it."""
 
@@ -13,3 +15,5 @@ class Listening:
 
     sock: socket.socket
     backlog: int = BACKLOG
+    certificate: Certificate | None = None
+    """TLS is spoken with it."""
