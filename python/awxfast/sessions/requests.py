@@ -1,6 +1,7 @@
 """Plain requests that an application works on: how long an answer may take, and what outlives its client."""
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from awxfast.sessions.access_log import AccessLog, format_client
+from awxfast.sessions.blocked_threads import let_go_of_thread
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ class Requests:
     def begin(self, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
         """Runs the application for one request."""
         request = RunningRequest(self, cycle, application)
-        task = asyncio.get_running_loop().create_task(cycle.run_asgi(request))  # type: ignore[arg-type]
+        run = cycle.run_asgi(request)  # type: ignore[arg-type]
+        task = asyncio.get_running_loop().create_task(run, context=request.context)
         self._running[task] = request
         task.add_done_callback(self._running.pop)
 
@@ -61,14 +64,14 @@ class Requests:
             if not request.given_up:
                 request.given_up = True
                 log.warning("The application took too long to end and is cancelled: %s", request.label)
-            task.cancel()
+            request.cancel(task)
 
     async def stop(self, grace: float) -> None:
         """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
+        for task, request in self._running.items():
+            request.cancel(task)
 
 
 class RunningRequest:
@@ -77,6 +80,7 @@ class RunningRequest:
     def __init__(self, requests: Requests, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
         self._requests = requests
         self._cycle = cycle
+        self.context = contextvars.copy_context()
         self._application = application
         self._status = 0
         self._length = 0
@@ -97,6 +101,11 @@ class RunningRequest:
         """Method, path and client, for the log; no query, which may hold a token."""
         scope = self._cycle.scope
         return f"{scope['method']} {scope['path'][:200]!r} from {format_client(scope['client'])}"
+
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancels the request's own task."""
+        let_go_of_thread(self.context)
+        task.cancel()
 
     async def __call__(self, scope: Scope, *_: object) -> None:
         """What the cycle runs. Whatever the application does, the client gets an answer or the connection ends."""
