@@ -1,6 +1,7 @@
 """Plain requests that an application works on: how long an answer may take, and what outlives its client."""
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from awxfast.ending import Ending
 from awxfast.sessions.access_log import AccessLog, format_client
+from awxfast.sessions.blocked_threads import let_go_of_thread
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ class Requests:
     def begin(self, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
         """Runs the application for one request."""
         request = RunningRequest(self, cycle, application)
-        task = asyncio.get_running_loop().create_task(cycle.run_asgi(request))  # type: ignore[arg-type]
+        run = cycle.run_asgi(request)  # type: ignore[arg-type]
+        task = asyncio.get_running_loop().create_task(run, context=request.context)
         self._running[task] = request
         task.add_done_callback(self._running.pop)
 
@@ -58,14 +61,15 @@ class Requests:
         if request.over_since is None:
             request.over_since = now
         elif now - request.over_since > self._close_timeout:
+            let_go_of_thread(request.context)
             request.ending.cancel(task, request.label)
 
     async def stop(self, grace: float) -> None:
         """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
+        for task, request in self._running.items():
+            request.cancel(task)
 
 
 class RunningRequest:
@@ -74,6 +78,7 @@ class RunningRequest:
     def __init__(self, requests: Requests, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
         self._requests = requests
         self._cycle = cycle
+        self.context = contextvars.copy_context()
         self._application = application
         self._status = 0
         self._length = 0
@@ -94,6 +99,11 @@ class RunningRequest:
         """Method, path and client, for the log; no query, which may hold a token."""
         scope = self._cycle.scope
         return f"{scope['method']} {scope['path'][:200]!r} from {format_client(scope['client'])}"
+
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancels the request's own task."""
+        let_go_of_thread(self.context)
+        task.cancel()
 
     async def __call__(self, scope: Scope, *_: object) -> None:
         """What the cycle runs. Whatever the application does, the client gets an answer or the connection ends."""
