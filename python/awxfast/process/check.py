@@ -6,7 +6,6 @@ It goes the way of a start: listeners, the application's import, then the rooms 
 import asyncio
 import contextlib
 import dataclasses
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
@@ -19,7 +18,6 @@ from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.redis import RedisConnection
-from awxfast.process.activation import ActivatedSockets
 from awxfast.process.endpoints import describe_endpoints, parse_endpoint
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
@@ -84,9 +82,9 @@ class Findings:
 
 def check_listeners(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:
     """Whether they can be meant. A port is not taken: the server that runs may have it."""
-    listeners, activated = [], ActivatedSockets(os.environ)
+    listeners = []
     for description in describe_endpoints(settings):
-        listener = findings.attempt(try_endpoint, description, activated)
+        listener = findings.attempt(try_endpoint, description)
         if listener is not None:
             listeners.append(enter_listener(resources, listener))
     findings.attempt(refuse_open_to_strangers, settings, listeners)
@@ -96,12 +94,15 @@ def check_listeners(findings: Findings, settings: Settings, resources: contextli
             enter_listener(resources, admin)
 
 
-def try_endpoint(description: str, activated: ActivatedSockets) -> Listener | None:
-    """Listens on the address that is meant, at any free port; a socket file may be a living server's."""
+def try_endpoint(description: str) -> Listener | None:
+    """Listens on the address that is meant, at any free port.
+
+    A socket file may be a living server's; what a supervisor passes is not there when somebody asks by hand.
+    """
     endpoint = parse_endpoint(description)
-    if endpoint.kind == "unix":
+    if endpoint.kind in ("unix", "fd", "systemd"):
         return None
-    return open_listener(dataclasses.replace(endpoint, port=0), activated)
+    return open_listener(dataclasses.replace(endpoint, port=0))
 
 
 def check_behind_them(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import uvloop
@@ -18,7 +17,7 @@ from asgiref.typing import ASGI3Application
 from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError
 from awxfast.process.channel import Channel, receive_blocking
-from awxfast.process.limits import most_clients, raise_descriptor_limit
+from awxfast.process.limits import bound_worker_threads, most_clients, raise_descriptor_limit
 from awxfast.process.log import configure_log
 from awxfast.sessions.listening import Listening
 from awxfast.sessions.tls import Certificate
@@ -92,8 +91,7 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
     settings = prepared.settings
     loop = asyncio.get_running_loop()
     loop.set_debug(settings.verbosity >= 3)
-    if "ASGI_THREADS" in os.environ:
-        loop.set_default_executor(ThreadPoolExecutor(max_workers=int(os.environ["ASGI_THREADS"])))
+    bound_worker_threads(loop, os.environ)
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])

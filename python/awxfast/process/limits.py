@@ -1,6 +1,9 @@
-"""The descriptor limit, and how many clients fit under it."""
+"""Limits of the process: descriptors, how many clients fit under them, and worker threads."""
 
+import asyncio
 import resource
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 RESERVE = 128
 """Descriptors for all but clients: listeners, Redis, epoll, logs, heads that are read before a client is refused."""
@@ -14,6 +17,12 @@ def raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return NO_LIMIT if hard == resource.RLIM_INFINITY else hard
+
+
+def bound_worker_threads(loop: asyncio.AbstractEventLoop, environ: Mapping[str, str]) -> None:
+    """ASGI_THREADS bounds the threads for synchronous code, as under daphne."""
+    if "ASGI_THREADS" in environ:
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=int(environ["ASGI_THREADS"])))
 
 
 def most_clients(descriptors: int, speaks_tls: bool = False) -> int:
