@@ -10,6 +10,7 @@ import pytest
 from awxfast.errors import StartError
 from awxfast.options import parse_settings
 from awxfast.process.embedded import EmbeddedServer
+from certificates import SelfSigned
 from servers import HANG
 
 OPTIONS = ["--bind", "127.0.0.1", "--port", "0", "--access-log", "/dev/null", "site:application"]
@@ -47,6 +48,19 @@ class TestEmbeddedServer:
         server.stop()
         thread.join(HANG)
         assert not path.exists()
+
+    def test_tls(self, tmp_path: Path) -> None:
+        files = SelfSigned(tmp_path)
+        endpoint = f"ssl:0:privateKey={files.private_key}:certKey={files.certificate}:interface=127.0.0.1"
+        server, serving = EmbeddedServer(parse_settings(["-e", endpoint, *OPTIONS[4:]], {})), threading.Event()
+        thread = threading.Thread(target=server.run, args=(application, None, serving.set))
+        thread.start()
+        assert serving.wait(HANG)
+        url = f"https://127.0.0.1:{server.port}/"
+        with urllib.request.urlopen(url, timeout=HANG, context=files.trust()) as response:
+            assert response.read() == b"hello"
+        server.stop()
+        thread.join(HANG)
 
     def test_port_in_use_is_told_before_anything_runs(self) -> None:
         first = EmbeddedServer(parse_settings(OPTIONS, {}))

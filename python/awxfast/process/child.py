@@ -19,8 +19,7 @@ from awxfast.errors import AwxfastError
 from awxfast.process.channel import Channel, receive_blocking
 from awxfast.process.limits import bound_worker_threads, most_clients, raise_descriptor_limit
 from awxfast.process.log import configure_log
-from awxfast.sessions.listening import Listening
-from awxfast.sessions.tls import Certificate
+from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -98,15 +97,9 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
     from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
 
-    listenings = [adopt_listener(*listener) for listener in start["listeners"]]
+    listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     await serve(settings, listenings, admin, control, prepared.application)
-
-
-def adopt_listener(descriptor: int, backlog: int, tls_files: tuple[str, str] | None) -> Listening:
-    """One of main's."""
-    certificate = Certificate(*tls_files) if tls_files is not None else None
-    return Listening(socket.socket(fileno=descriptor), backlog, certificate)
 
 
 class Control:

@@ -16,7 +16,7 @@ from awxfast.process.limits import bound_worker_threads
 from awxfast.process.listeners import open_admin, open_listener
 from awxfast.process.main import enter_listener
 from awxfast.sessions.access_log import AccessLog
-from awxfast.sessions.listening import Listening
+from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
 STOP_MARGIN = 5.0
@@ -68,7 +68,7 @@ class EmbeddedServer:
         bound_worker_threads(self._loop, os.environ)
         if threading.current_thread() is threading.main_thread():
             self._loop.add_signal_handler(signal.SIGTERM, self._stop_asked.set)
-        listenings = [Listening(listener.sock, listener.backlog) for listener in self._listeners]
+        listenings = [make_listening(one.sock, one.backlog, one.tls_files) for one in self._listeners]
         admin = self._admin.sock if self._admin is not None else None
         await serve(self._settings, listenings, admin, self, application, access_log)
 

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import stat
+import struct
 from pathlib import Path
 
 from awxfast.errors import ConfigurationError, StartError
@@ -159,7 +160,14 @@ def adopt_descriptor(number: int) -> Listener:
         sock.close()
         raise ConfigurationError(f"descriptor {number} is no listening stream socket; pass one")
     sock.setblocking(False)
-    return Listener(sock)
+    return Listener(sock, read_backlog(sock))
+
+
+def read_backlog(sock: socket.socket) -> int:
+    """What whoever opened it chose: `tcpi_sacked` of a socket that listens (linux/tcp.h). Unix sockets don't tell."""
+    if sock.family == socket.AF_UNIX:
+        return BACKLOG
+    return int(struct.unpack_from("=8x6I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32))[5])
 
 
 def adopt_activated(endpoint: Endpoint, activated: ActivatedSockets) -> Listener:

@@ -17,3 +17,8 @@ class Listening:
     backlog: int = BACKLOG
     certificate: Certificate | None = None
     """TLS is spoken with it."""
+
+
+def make_listening(sock: socket.socket, backlog: int, tls_files: tuple[str, str] | None) -> Listening:
+    """`tls_files` are certificate and key. Raises `ConfigurationError` for files with a fault."""
+    return Listening(sock, backlog, Certificate(*tls_files) if tls_files is not None else None)
