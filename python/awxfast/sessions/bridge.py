@@ -134,10 +134,10 @@ class Bridge(asyncio.Protocol):
         """
         assert self._near is not None
         self._loop.remove_reader(self._near)
+        self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)  # also where no descriptor is left
         self._hang_up = select.epoll()
         self._hang_up.register(self._near, 0)
         self._loop.add_reader(self._hang_up.fileno(), self._end)
-        self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)
 
     def _end_linger(self) -> None:
         """A client that reads nothing waits for nothing."""
