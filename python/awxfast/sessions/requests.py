@@ -9,6 +9,7 @@ from collections.abc import Callable
 from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from awxfast.ending import Ending
 from awxfast.sessions.access_log import AccessLog, format_client
 from awxfast.sessions.blocked_threads import let_go_of_thread
 
@@ -57,14 +58,11 @@ class Requests:
                 request.late_answer = asyncio.get_running_loop().create_task(request.answer_late())
 
     def _end_late(self, task: asyncio.Task[None], request: "RunningRequest", now: float) -> None:
-        """Cancels as often as it takes: code that waits for a thread holds up its own cancellation."""
         if request.over_since is None:
             request.over_since = now
         elif now - request.over_since > self._close_timeout:
-            if not request.given_up:
-                request.given_up = True
-                log.warning("The application took too long to end and is cancelled: %s", request.label)
-            request.cancel(task)
+            let_go_of_thread(request.context)
+            request.ending.cancel(task, request.label)
 
     async def stop(self, grace: float) -> None:
         """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
@@ -86,9 +84,9 @@ class RunningRequest:
         self._length = 0
         self._unsized = False
         self._told = False
-        self.fed = requests.now()
+        self.fed = self._began = requests.now()
         self.over_since: float | None = None
-        self.given_up = False
+        self.ending = Ending()
         self.late_answer: asyncio.Task[None] | None = None
 
     @property
@@ -170,7 +168,8 @@ class RunningRequest:
         if access_log is not None:
             scope: HTTPScope = self._cycle.scope  # type: ignore[assignment]
             request = f"{scope['method']} {access_log.format_target(scope['raw_path'], scope['query_string'])}"
-            access_log.write(format_client(scope["client"]), request, self._status, self._length)
+            seconds = self._requests.now() - self._began
+            access_log.write(format_client(scope["client"]), request, self._status, self._length, seconds)
 
 
 def has_length(headers: object) -> bool:
