@@ -137,6 +137,21 @@ class TestPings:
         assert wait_for(lambda: ask(server.address, "GET /seen HTTP/1.1").json()) == [1006]
 
 
+class TestUnreadMessages:
+    def test_browser_is_not_read_any_more_but_pinged_and_its_end_is_noticed(self, start: Any) -> None:
+        server = start("--ping-interval", "1", "--ping-timeout", "1", "--application-close-timeout", "1")
+        with RawClient(server.address) as client:
+            upgrade(client, "/clinging")
+            client.sock.settimeout(1)
+            with pytest.raises(TimeoutError):
+                while True:
+                    client.send(b"\x82\xfe\xff\xff\0\0\0\0" + bytes(65_535))
+            client.sock.settimeout(HANG)
+            assert client.read(6) == b"\x89\0" * 3
+        wait_for(lambda: "WSDISCONNECT /clinging" in server.access)
+        wait_for(lambda: "took too long to end" in server.log)
+
+
 class TestHandshakes:
     def test_no_decision_in_time_is_403(self, start: Any) -> None:
         server = start("--websocket_connect_timeout", "1")
