@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from awxfast.asgi.mailbox import Mailbox, Message
 from awxfast.asgi.progress import Progress
 from awxfast.asgi.session import LayerSession
+from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class Exchange:
         self._groups: dict[str, _Group] = {}
         self._members = 0
         self._progress = Progress(now)
+        self._log = QuietLog(log, now)
 
     def __len__(self) -> int:
         """Channels."""
@@ -121,7 +123,9 @@ class Exchange:
     # Channels
 
     def open_channel(self, local: str, session: LayerSession | None) -> Mailbox:
-        """A new channel; it lasts as long as its session."""
+        """A new channel; it lasts as long as its session, if that has not ended before it."""
+        if session is not None and session.has_ended:
+            session = None
         mailbox = self._mailboxes[local] = Mailbox(local, session, self._capacity)
         self._fanout.add_own_channel(local)
         if session is None:
@@ -242,8 +246,9 @@ class Exchange:
         for direct, groups, channels, member in self._fanout.publish_batch(members):
             try:
                 message = self._decode(member)
-            except Exception:  # whatever a producer put there, it costs this message only
-                log.warning("a message could not be decoded and is dropped", exc_info=True)
+            except Exception as error:  # whatever a producer put there, it costs this message only
+                kind = type(error).__name__  # its text may have the payload
+                self._log.warn(kind, f"a message could not be decoded and is dropped: {kind}")
                 self._fanout.count_gap("undecodable", 1)
                 continue
             self._hand_out(direct, groups, channels, message)

@@ -115,7 +115,7 @@ def check_behind_them(findings: Findings, settings: Settings, resources: context
     found = findings.attempt(start_private_redis, resources, settings)
     if found is not None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(check_rooms(findings, dataclasses.replace(found, access_log="-"), application))
+            runner.run(check_rooms(findings, dataclasses.replace(found[0], access_log="-"), application))
 
 
 async def check_rooms(findings: Findings, settings: Settings, application: ASGI3Application | None) -> None:

@@ -20,6 +20,7 @@ from awxfast.process.endpoints import list_endpoints
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
 from awxfast.process.notify import Notifier
+from awxfast.process.redis_watch import keep_running
 from awxfast.process.supervisor import Supervisor
 from awxfast.settings import Settings
 
@@ -44,9 +45,9 @@ def run(settings: Settings) -> int:
         admin = open_admin(settings.admin)
         if admin is not None:
             enter_listener(resources, admin)
-        settings = start_private_redis(resources, settings)
+        settings, private = start_private_redis(resources, settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Main(settings, listeners, admin).run())
+            runner.run(Main(settings, listeners, admin, private).run())
     return 0
 
 
@@ -62,22 +63,29 @@ def refuse_open_to_strangers(settings: Settings, listeners: Sequence[Listener]) 
         raise ConfigurationError("--auth open is for loopback addresses and unix sockets; bind to 127.0.0.1")
 
 
-def start_private_redis(resources: contextlib.ExitStack, settings: Settings) -> Settings:
+def start_private_redis(resources: contextlib.ExitStack, settings: Settings) -> tuple[Settings, PrivateRedis | None]:
     """Starts a Redis when none was given; the settings name it from then on."""
     if settings.redis != ("private",):
-        return settings
+        return settings, None
     private = PrivateRedis()
     resources.callback(private.stop)
     logger.info("Private Redis at %s", private.url)
-    return dataclasses.replace(settings, redis=(private.url,))
+    return dataclasses.replace(settings, redis=(private.url,)), private
 
 
 class Main:
     """The main process's loop: signals in, the child's reports out."""
 
-    def __init__(self, settings: Settings, listeners: Sequence[Listener], admin: Listener | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[Listener],
+        admin: Listener | None,
+        private: PrivateRedis | None = None,
+    ) -> None:
         self._listeners = listeners
         self._admin = admin
+        self._private = private
         self._notifier = Notifier(os.environ)
         described = [(listener.sock.fileno(), listener.backlog, listener.tls_files) for listener in listeners]
         admin_socket = admin.sock.fileno() if admin is not None else None
@@ -89,11 +97,14 @@ class Main:
     async def run(self) -> None:
         """Until the child has left after a TERM or INT."""
         self._take_signals()
-        watchdog = asyncio.ensure_future(self._feed_watchdog())
+        duties = [asyncio.ensure_future(self._feed_watchdog())]
+        if self._private is not None:
+            duties.append(asyncio.ensure_future(keep_running(self._private)))
         try:
             await self._supervisor.run()
         finally:
-            watchdog.cancel()
+            for duty in duties:
+                duty.cancel()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()

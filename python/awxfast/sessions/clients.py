@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from awxfast._rust import Fanout, FrameDecoder
+from awxfast.quiet_log import QuietLog
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.connection import NOT_ATTACHED, Connection
-from awxfast.sessions.quiet_log import QuietLog
 from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)

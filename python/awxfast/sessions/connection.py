@@ -15,6 +15,7 @@ from awxfast._rust import (
     Fanout,
     FrameDecoder,
 )
+from awxfast.sessions.unread import is_gone, seconds_unanswered
 
 log = logging.getLogger(__name__)
 
@@ -221,14 +222,22 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads again."""
-        if self._transport is not None:
+        """Reads again; whether the peer is silent shows from now on."""
+        if self._transport is not None and not self._transport.is_reading():
+            self.heard = self._registry.now()
             self._transport.resume_reading()
 
     @property
     def is_reading(self) -> bool:
         """Whether silence is the peer's."""
         return self._transport is not None and self._transport.is_reading()
+
+    def is_peer_gone(self, timeout: float) -> bool:
+        """For one that is not read: whether it has ended, or been unreachable for `timeout` seconds (0: any)."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        sock = self._transport.get_extra_info("socket")
+        return is_gone(sock) or 0 < timeout <= seconds_unanswered(sock)
 
     # What goes out
 

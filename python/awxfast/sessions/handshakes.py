@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from awxfast.sessions.quiet_log import QuietLog
+from awxfast.quiet_log import QuietLog
 
 
 class Handshakes:
