@@ -26,7 +26,7 @@ ROOMS = [
 CRATE = [
     {"error"},
     {"hmac", "nonce", "envelope", "frame", "slab", "ledger"},
-    {"registry", "outbox", "pace"},
+    {"registry", "outbox", "pace", "relay"},
     {"command", "client"},
     {"mailbox", "batch"},
     {"route", "shard"},
