@@ -139,7 +139,7 @@ class Fanout:
 
         Notices of subscriptions from channels that begin with `own` are left out, but for those of `speaker`.
         """
-    def attach_link(self, fd: int, notices: bool) -> tuple[int, "LinkFigures"]:
+    def attach_link(self, fd: int, notices: bool) -> tuple[int, LinkFigures]:
         """The same for another node, which is in the backplane's group from then on; it is not one of `clients`.
 
         `notices`: it gets notices of subscriptions too, as text frames (the relay era).
@@ -189,7 +189,7 @@ class Fanout:
         Bad entries are counted by reason, never raised.
         """
     def publish_relayed(
-        self, payloads: Sequence[bytes]
+        self, payloads: list[bytes]
     ) -> tuple[bool, list[str], list[tuple[str, bytes, bool, bool | None]]]:
         """Hands a peer's events to the subscribers in this process: `{"group": G, "message": {...}}`, relay era.
 

@@ -21,6 +21,7 @@ class Watched:
         self.pinged = 0.0
         self.deadline = clients.time + 10
         self.is_reading = True
+        self.is_node = False
         self.done: list[Any] = []
 
     def send_ping(self) -> None:

@@ -153,6 +153,12 @@ class GroupWriter:
         answers = await _run_script(connection, _SEND, arguments)
         return Sent(answers[:-1], answers[-1])
 
+    def command(self, group: str, message: bytes, now: float) -> tuple[Argument, ...]:
+        """Writes one message, which `pack_message` made, for callers that don't wait for the answer."""
+        score = repr(self._next_score(now))
+        head = (self._prefix, self._own, self._expiry, int(now) - self._expiry, self._capacity)
+        return ("EVAL", _SEND, 0, *head, group, score, message)
+
     def _next_score(self, now: float) -> float:
         """The time of sending, always later than the last one's, also when the clock steps back."""
         self._last_score = max(now, self._last_score + SCORE_STEP)
@@ -161,7 +167,23 @@ class GroupWriter:
 
 def pack_event(text: bytes) -> bytes:
     """A queue's entry but for the list of channels, which the script appends (msgpack, as its Python package packs)."""
-    return b"".join((os.urandom(RANDOM_PREFIX), b"\x83", _TYPE, _pack_length(len(text)), text, _CHANNEL_KEY))
+    return b"".join((os.urandom(RANDOM_PREFIX), b"\x83", _TYPE, _pack_text(text), _CHANNEL_KEY))
+
+
+def pack_message(message: Mapping[str, str | Sequence[str]]) -> bytes:
+    """The same for a message of a few texts and lists of texts."""
+    pairs = b"".join(_pack_text(key.encode()) + _pack_value(value) for key, value in message.items())
+    return b"".join((os.urandom(RANDOM_PREFIX), bytes((0x81 + len(message),)), pairs, _CHANNEL_KEY))
+
+
+def _pack_value(value: str | Sequence[str]) -> bytes:
+    if isinstance(value, str):
+        return _pack_text(value.encode())
+    return struct.pack(">BI", 0xDD, len(value)) + b"".join(_pack_text(item.encode()) for item in value)
+
+
+def _pack_text(text: bytes) -> bytes:
+    return _pack_length(len(text)) + text
 
 
 def _pack_length(length: int) -> bytes:
