@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from awxfast.broadcast.ingest import Ingest
@@ -46,8 +46,8 @@ class Backplane(Protocol):
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold`."""
 
-    def list_interest(self) -> Awaitable[Sequence[Notice]]:
-        """Which groups processes of this node's Redis want."""
+    def list_interest(self) -> AsyncIterator[Notice]:
+        """Which groups processes of this node's Redis want; to be told at once."""
 
 
 class LinkSession:
@@ -91,7 +91,7 @@ class LinkSession:
             await self._backplane.hold([self._group])
             self._holds = True
             if self._ingest is not None:
-                for notice in await self._backplane.list_interest():
+                async for notice in self._backplane.list_interest():
                     self._tell(notice)
         except Exception:
             log.exception("a node link failed")

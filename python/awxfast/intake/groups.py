@@ -9,7 +9,7 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
@@ -159,16 +159,18 @@ class Groups:
         self._announce([member.group for member in members if member.known], wanted=False)
         await self._send_leaves(members)
 
-    async def list_interest(self) -> Sequence[Notice]:
+    async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
 
-        Only what Redis has answered for is named; the rest is announced when it has.
+        Only what Redis has answered for is named; the rest is announced when it has. Whoever waits between a notice and
+        telling it may tell what is no longer so.
         """
         if self._announcements is None or self._connection is None:
-            return []
+            return
         groups = [group for group, member in self._members.items() if member.known and member.count]
-        own = Notice(True, tuple(sorted(self._announcements.list_wanted(groups))), speaker_of(self._names))
-        return [own, *await list_others_interest(self._connection, self._names, self._announcements)]
+        yield Notice(True, tuple(sorted(self._announcements.list_wanted(groups))), speaker_of(self._names))
+        async for notice in list_others_interest(self._connection, self._names, self._announcements):
+            yield notice
 
     def _announce(self, groups: list[str], *, wanted: bool) -> None:
         """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""

@@ -1,6 +1,6 @@
 """Which groups the processes on this Redis want: what a node that links is told first."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 
 from awxfast.errors import RedisReplyError
 from awxfast.intake.announcements import Announcements, speaker_of
@@ -12,9 +12,8 @@ from awxfast.wire.backplane import Notice
 
 async def list_others_interest(
     connection: RedisConnection, names: ProcessNames, announcements: Announcements
-) -> Sequence[Notice]:
-    """A notice for each other living process that announces. Raises `RedisError`."""
-    notices = []
+) -> AsyncIterator[Notice]:
+    """A notice for each other living process that announces, as soon as it is known. Raises `RedisError`."""
     for token in sorted(await find_tokens(connection) - {names.token}):
         other = ProcessNames(names.prefix, token)
         mark, prefix, members = await connection.commands(
@@ -24,5 +23,4 @@ async def list_others_interest(
             continue
         groups = [member.decode("utf-8", "replace") for member in members]
         wanted = [group for group in announcements.list_wanted(groups) if group != other.sentinel]
-        notices.append(Notice(True, tuple(sorted(wanted)), speaker_of(other)))
-    return notices
+        yield Notice(True, tuple(sorted(wanted)), speaker_of(other))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from awxfast.errors import RedisError
@@ -102,12 +102,11 @@ class Intake:
         """See `Groups.release`."""
         self.groups.release(groups)
 
-    async def list_interest(self) -> Sequence[Notice]:
+    async def list_interest(self) -> AsyncIterator[Notice]:
         """See `Groups.list_interest`; nothing while Redis is away, since all is announced when it is back."""
-        try:
-            return await self.groups.list_interest()
-        except RedisError:
-            return []
+        with contextlib.suppress(RedisError):
+            async for notice in self.groups.list_interest():
+                yield notice
 
     async def stop(self) -> None:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
