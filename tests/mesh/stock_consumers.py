@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 from channels_redis.core import RedisChannelLayer
-from stock_layer import BACKPLANE, METRICS, metrics_key
+from stock_layer import BACKPLANE, END, METRICS, end_receiver, metrics_key
 
 
 class Consumer:
@@ -33,14 +33,13 @@ class Consumer:
                 async with turn:
                     await self.receive_text(frame.data)
         finally:
-            messages.cancel()
-            await asyncio.gather(messages, return_exceptions=True)
-            with contextlib.suppress(OSError):
+            try:
                 await self.close()
+            finally:
+                await end_receiver(self.layer, self.channel, messages)
 
     async def receive_messages(self, turn: asyncio.Lock) -> None:
-        while True:
-            message = await self.layer.receive(self.channel)
+        while (message := await self.layer.receive(self.channel)) != END:
             async with turn:
                 with contextlib.suppress(ConnectionError):
                     await self.receive_message(message)

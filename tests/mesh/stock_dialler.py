@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 from channels_redis.core import RedisChannelLayer
-from stock_layer import METRICS, internal_message, metrics_key, new_layer
+from stock_layer import END, METRICS, end_receiver, internal_message, metrics_key, new_layer
 from stock_secret import make_header
 
 RETRY = 5.0
@@ -97,6 +97,7 @@ class RelayLink:
     def __init__(self, layer: RedisChannelLayer, websocket: aiohttp.ClientWebSocketResponse) -> None:
         self.layer, self.websocket = layer, websocket
         self.wanted: dict[str, set[str]] = {METRICS: {METRICS}}
+        self.channels: dict[str, str] = {}
         self.tasks = {METRICS: asyncio.create_task(self.relay(METRICS))}
 
     async def receive_text(self, text: str) -> None:
@@ -113,7 +114,7 @@ class RelayLink:
             self.tasks[group] = asyncio.create_task(self.relay(group))
 
     async def relay(self, group: str) -> None:
-        channel = await self.layer.new_channel()
+        channel = self.channels[group] = await self.layer.new_channel()
         await self.layer.group_add(group, channel)
         try:
             while (message := await self.next_message(group, channel)) is not None:
@@ -134,13 +135,11 @@ class RelayLink:
                 if not self.wanted[group]:
                     return None
             else:
-                return dict(message)
+                return dict(message) if message != END else None
 
     async def close(self) -> None:
-        tasks = list(self.tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = list(self.tasks.items())
+        await asyncio.gather(*(end_receiver(self.layer, self.channels.get(group, ""), task) for group, task in tasks))
 
 
 async def dial_forever(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from events import GROUPS
 from meshes import Mesh, until
 from nodes import SECRET
 from pages import close_pages, open_page
@@ -34,6 +35,12 @@ async def server(redis_server: RedisServer, request: pytest.FixtureRequest) -> A
 
 def node_url(server: StockServer, era: str | None = None) -> str:
     return f"http://127.0.0.1:{server.port}/websocket/{era or server.era}/"
+
+
+def is_listening(redis_server: RedisServer) -> bool:
+    """Whether a link has joined the backplane's group; it does so after its 101."""
+    with redis_server.client() as client:
+        return bool(client.exists(f"asgi:group:{BACKPLANE}"))
 
 
 class TestSecret:
@@ -65,22 +72,21 @@ class TestServer:
         assert refusal.value.status == 500
 
     async def test_link_gets_the_text_of_backplane_messages(
-        self, server: StockServer, session: aiohttp.ClientSession
+        self, server: StockServer, session: aiohttp.ClientSession, redis_server: RedisServer
     ) -> None:
         async with session.ws_connect(node_url(server), headers={"secret": make_header(SECRET)}) as link:
-            await until(lambda: bool(server.requests))
+            await until(lambda: is_listening(redis_server))
             layer = new_layer(server.redis_url)
-            while not await layer.connection(0).exists(f"asgi:group:{BACKPLANE}"):
-                pass
             await layer.group_send(BACKPLANE, internal_message("the text"))
             assert await link.receive_str() == "the text"
             await layer.close_pools()
 
     @pytest.mark.parametrize("server", ["relay"], indirect=True)
     async def test_relay_link_hears_of_subscriptions_in_order(
-        self, server: StockServer, session: aiohttp.ClientSession
+        self, server: StockServer, session: aiohttp.ClientSession, redis_server: RedisServer
     ) -> None:
         async with session.ws_connect(node_url(server), headers={"secret": make_header(SECRET)}) as link:
+            await until(lambda: is_listening(redis_server))
             page = await open_page(server.url, [GROUP])
             first = await link.receive_str()
             origin = json.loads(first)["origin_channel"]
@@ -131,13 +137,14 @@ class TestMesh:
         self, era: str, start_mesh: Callable[..., Awaitable[Mesh]]
     ) -> None:
         mesh = await start_mesh(era, *["stock stock"] * 2)
-        server = mesh.nodes[1].server
+        server, dialler = mesh.nodes[1].server, mesh.nodes[0].dialler
         assert isinstance(server, StockServer)
+        assert isinstance(dialler, StockDialler)
         await server.stop()
         await mesh.pages[1].browser.gone.wait()
         await server.start()
-        await mesh.until_linked()
-        mesh.pages[1] = await open_page(server.url, [GROUP, "job_events-2", "jobs-status_changed"])
+        await until(lambda: dialler.connected[mesh.nodes[1].address] == 2)
+        mesh.pages[1] = await open_page(server.url, GROUPS)
         await mesh.until_heard()
 
 
