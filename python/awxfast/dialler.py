@@ -51,7 +51,7 @@ class NodeDialler:
         self._address = address
         self.taker = RelayTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker)
-        self.sender = GroupSender(address, make_writer(layer), self.intake.outages)
+        self.sender = GroupSender(address, make_writer(layer), self.intake.outages, self._hold_reading)
         self.dialler = Dialler(self._make_site(), settings.name, SOURCES)
         self._statistics = Statistics()
         self.statistics_failures = 0
@@ -66,6 +66,9 @@ class NodeDialler:
 
     def _send(self, runs: Sequence[Run]) -> None:
         self.dialler.send(runs)
+
+    def _hold_reading(self, hold: bool) -> None:
+        self.dialler.hold_reading(hold)
 
     def _make_site(self) -> Site:
         settings = self._settings

@@ -82,6 +82,16 @@ class DialledLink(WSListener):
             self._transport.send_close(WSCloseCode.GOING_AWAY)
             self._transport.disconnect()
 
+    def hold_reading(self, hold: bool) -> None:
+        """Reads no more for a moment, so that what can't be taken waits with the peer; or goes on."""
+        transport = self._transport.underlying_transport if self._transport is not None else None
+        if transport is None or transport.is_closing():
+            return
+        if hold:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
     def abort(self) -> None:
         """Cuts the connection: the peer reads nothing."""
         if self._transport is not None:

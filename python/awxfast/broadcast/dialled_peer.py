@@ -57,6 +57,8 @@ class Site:
         self.joined = joined
         self.own_redis = own_redis
         self.backplane_group = backplane_group
+        self.crowded = False
+        """Set while no peer is to be read, see `DialledLink.hold_reading`."""
         self.dials: collections.Counter[tuple[str, str]] = collections.Counter()
 
 
@@ -121,6 +123,11 @@ class DialledPeer:
         if link is not None and (wanted := self._interest.groups):
             link.send([run for run in runs if run[0] in wanted])
 
+    def hold_reading(self, hold: bool) -> None:
+        """See `DialledLink.hold_reading`."""
+        if self._link is not None:
+            self._link.hold_reading(hold)
+
     # The link's life
 
     async def _dial(self) -> DialledLink | None:
@@ -151,6 +158,7 @@ class DialledPeer:
         opened = time.monotonic()
         era = self.era.name.lower()
         self._site.dials["accepted", era] += 1
+        link.hold_reading(self._site.crowded)
         self._say("up", f"connected to {self.member} ({era} era{self._same_redis_words()})", logging.INFO)
         reason = await link.wait_closed()
         self._forget_link()

@@ -66,6 +66,12 @@ class Dialler:
         for peer in self._peers.values():
             peer.send(runs)
 
+    def hold_reading(self, hold: bool) -> None:
+        """This node's Redis takes less than peers send: they are read no more for a moment; or all is well again."""
+        self._site.crowded = hold
+        for peer in self._peers.values():
+            peer.hold_reading(hold)
+
     async def stop(self) -> None:
         """Ends all links in order."""
         for key in list(self._peers):

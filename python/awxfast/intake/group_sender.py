@@ -4,6 +4,7 @@ import asyncio
 import collections
 import logging
 import time
+from collections.abc import Callable
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
@@ -17,6 +18,10 @@ QUEUE_EVENTS = 10_000
 QUEUE_BYTES = 67_108_864
 """What may wait here while Redis is away or slow; beyond it the oldest events go, counted."""
 
+CROWDED_EVENTS = QUEUE_EVENTS // 2
+CROWDED_BYTES = QUEUE_BYTES // 2
+"""From here on who brings events is asked to wait, for as long as Redis takes any."""
+
 DRAIN_STEP = 0.01
 
 
@@ -27,8 +32,17 @@ class GroupSender:
     that nothing is there twice, and count as lost with the connection.
     """
 
-    def __init__(self, address: RedisAddress, writer: GroupWriter, outages: Outages) -> None:
+    def __init__(
+        self,
+        address: RedisAddress,
+        writer: GroupWriter,
+        outages: Outages,
+        note_crowd: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`note_crowd`: is told when so much waits here that no more should come (True), and when it may (False)."""
         self._writer = writer
+        self._note_crowd = note_crowd
+        self._crowded = False
         self._kept = KeptConnection(address, "group sends", outages)
         self._events: collections.deque[Event] = collections.deque()
         self._values: dict[str, str] = {}
@@ -60,6 +74,9 @@ class GroupSender:
         while len(self._events) > QUEUE_EVENTS or self.queued_bytes > QUEUE_BYTES:
             self.queued_bytes -= len(self._events.popleft().text)
             self.dropped["queue_full"] += 1
+        if not self._crowded and self.up and self._is_crowded():
+            self._crowded = True
+            self._note_crowd(True)
         self._wake.set()
 
     def store(self, key: str, value: str) -> None:
@@ -71,6 +88,14 @@ class GroupSender:
         """Writes until it is cancelled, whatever Redis does."""
         await self._kept.run(self._work)
 
+    def _is_crowded(self) -> bool:
+        return len(self._events) > CROWDED_EVENTS or self.queued_bytes > CROWDED_BYTES
+
+    def _end_crowd(self) -> None:
+        if self._crowded:
+            self._crowded = False
+            self._note_crowd(False)
+
     async def drained(self, seconds: float) -> None:
         """Returns when nothing waits any more, or after `seconds`."""
         for _ in range(int(seconds / DRAIN_STEP)):
@@ -81,11 +106,19 @@ class GroupSender:
     async def _work(self, connection: RedisConnection) -> None:
         connection.lost.add_done_callback(lambda _: self._wake.set())
         self._kept.works()
+        try:
+            await self._write_all(connection)
+        finally:
+            self._end_crowd()  # links must stay alive while Redis is away
+
+    async def _write_all(self, connection: RedisConnection) -> None:
         while True:
             if connection.lost.done():
                 raise connection.lost.result()
             await self._write_values(connection)
             batch = self._take_batch()
+            if not self._is_crowded():
+                self._end_crowd()
             if batch:
                 await self._write(connection, batch)
             elif not self._values:
