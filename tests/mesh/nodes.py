@@ -52,6 +52,14 @@ class Node:
             self.dialler = AwxfastDialler(self.redis_url, self.secret_file, era, peers, *words)
             await asyncio.to_thread(self.dialler.start)
 
+    async def stop_dialler(self) -> None:
+        await close_part(self.dialler)
+        self.dialler = None
+
+    async def stop_server(self) -> None:
+        await close_part(self.server)
+        self.server = None
+
     async def links_up(self) -> int:
         if isinstance(self.dialler, StockDialler):
             return len(self.dialler.up)
@@ -63,12 +71,17 @@ class Node:
         await send_event(self.layer, era or self.era, group, event_text(producer, number, group))
 
     async def close(self) -> None:
-        for part in (self.dialler, self.server):
-            if isinstance(part, StockDialler | StockServer):
-                await part.stop()
-            elif part is not None:
-                await asyncio.to_thread(part.close)
+        await self.stop_dialler()
+        await self.stop_server()
         with contextlib.suppress(ConnectionError, OSError):
             await self.layer.close_pools()
         if self.redis is not None:
             await asyncio.to_thread(self.redis.close)
+
+
+async def close_part(part: StockDialler | AwxfastDialler | StockServer | AwxfastServer | None) -> None:
+    """Ends it, wherever it runs."""
+    if isinstance(part, StockDialler | StockServer):
+        await part.stop()
+    elif part is not None:
+        await asyncio.to_thread(part.close)
