@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from awxfast._rust import RelayEncoder, SecretVerifier
 from awxfast.broadcast import dial as dial_module
-from awxfast.broadcast import dialled_link
+from awxfast.broadcast import dialled_link, dialled_peer
 from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
 from awxfast.broadcast.era import Era
@@ -95,6 +95,14 @@ def encode(*events: tuple[str, str]) -> list[tuple[str, int, bytes]]:
         message = {"type": "internal.message", "text": text, "needs_relay": True}
         members.append([bytes(12) + msgpack.packb({**message, "__asgi_channel__": [f"s.a!g.{group}"]}), b"1"])
     return encoder.encode_batch(members)
+
+
+async def link_that_wants(server: PeerServer, start: Callable[..., Running], *groups: str) -> Running:
+    """A relay link whose other end has subscribed to these groups."""
+    running = start(Era.RELAY)
+    await server.send({"type": "consumer.subscribe", "groups": groups, "origin_channel": "s.x!1"})
+    await until(lambda: running.holder.held.issuperset(groups))
+    return running
 
 
 class TestDial:
@@ -242,9 +250,7 @@ class TestMessages:
 
 class TestRelay:
     async def test_only_what_is_wanted_is_sent(self, server: PeerServer, start: Callable[..., Running]) -> None:
-        running = start(Era.RELAY)
-        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
-        await until(lambda: "a-1" in running.holder.held)
+        running = await link_that_wants(server, start, "a-1")
         running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
         for text in ("one", "three"):
             assert await server.receive() == {"group": "a-1", "message": {"type": "internal.message", "text": text}}
@@ -262,19 +268,48 @@ class TestRelay:
     async def test_group_is_left_with_the_last_who_wants_it(
         self, server: PeerServer, start: Callable[..., Running]
     ) -> None:
-        running = start(Era.RELAY)
-        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
-        await until(lambda: "a-1" in running.holder.held)
+        running = await link_that_wants(server, start, "a-1")
         await server.send({"type": "consumer.unsubscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
         await until(lambda: running.holder.held == {"metrics"})
 
-    async def test_lost_link_leaves_all(self, server: PeerServer, start: Callable[..., Running]) -> None:
-        running = start(Era.RELAY)
-        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
-        await until(lambda: "a-1" in running.holder.held)
+    async def test_peer_that_stays_away_is_left_in_the_end(
+        self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialled_peer, "KEPT_UNLINKED", 0.05)
+        running = await link_that_wants(server, start, "a-1")
         await server.stop()
         await until(lambda: not running.holder.held)
         assert not running.peer.up
+
+    async def test_what_a_peer_misses_is_counted(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = await link_that_wants(server, start, "a-1")
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        assert running.peer.counts.dropped == {"disconnected": 2, "link_lost": 0}
+
+    async def test_stock_peer_that_comes_back_is_sent_what_it_wanted(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = await link_that_wants(server, start, "a-1")
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        await server.start()
+        await until(lambda: running.peer.up)
+        running.peer.send(encode(("a-1", "one")))
+        assert (await server.receive())["message"]["text"] == "one"
+
+    async def test_awxfast_peer_that_comes_back_says_it_all_again(
+        self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialled_peer, "SNAPSHOT_TIME", 0.2)
+        server.headers["awxfast-redis"] = OWN_REDIS[::-1]
+        running = await link_that_wants(server, start, "a-1", "b-1")
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        await server.start()
+        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held == {"a-1", "metrics"})
 
     async def test_broadcast_link_takes_no_notices(self, server: PeerServer, start: Callable[..., Running]) -> None:
         running = start(Era.BROADCAST)
@@ -308,9 +343,7 @@ class TestSlowPeer:
         self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(dialled_link, "QUEUE_FRAMES", 50)
-        running = start(Era.RELAY)
-        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
-        await until(lambda: "a-1" in running.holder.held)
+        running = await link_that_wants(server, start, "a-1")
         server.reads.clear()
         sent = 0
         while not running.peer.counts.dropped["queue_full"]:

@@ -116,3 +116,24 @@ class TestPeerInterest:
         peer.apply(unsubscribe("a-1"))
         peer.apply(subscribe("a-4"))
         assert "a-4" in peer.groups
+
+
+class TestStale:
+    async def test_what_is_not_asked_for_again_is_dropped(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "b-1", "c-1"))
+        peer.mark_stale()
+        assert len(peer.groups) == 3
+        peer.apply(subscribe("b-1"))
+        peer.apply(unsubscribe("c-1"))
+        peer.drop_stale()
+        assert set(peer.groups) == {"b-1"}
+
+    async def test_other_channel_does_not_keep_it(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", origin="a!1"))
+        peer.mark_stale()
+        peer.apply(subscribe("a-1", origin="a!2"))
+        peer.drop_stale()
+        peer.apply(unsubscribe("a-1", origin="a!2"))
+        assert not peer.groups

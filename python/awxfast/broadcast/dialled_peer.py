@@ -25,6 +25,13 @@ from awxfast.wire.backplane import (
 
 log = logging.getLogger(__name__)
 
+KEPT_UNLINKED = 60.0
+"""Seconds for which a peer without a link counts as wanting what it wanted: what it misses is counted meanwhile."""
+KEPT_RELINKED = 300.0
+"""The same once a stock peer is linked again. It never says what its browsers already have; they would miss it until
+they navigate. What nobody there wants any more is sent for so long in vain."""
+SNAPSHOT_TIME = 2.0
+"""The same for an awxfast peer, which says it all as soon as it is linked."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer gets to take the last bytes and our close."""
 
@@ -74,6 +81,7 @@ class DialledPeer:
         self._backoff = Backoff()
         self._interest = PeerInterest(site.joined)
         self._link: DialledLink | None = None
+        self._stale_timer: asyncio.TimerHandle | None = None
         self._said = ""
         self._same_redis: bool | None = None
         self.connected_at = 0.0
@@ -119,9 +127,16 @@ class DialledPeer:
 
     def send(self, runs: Iterable[Run]) -> None:
         """Passes on what somebody there wants."""
-        link = self._link
-        if link is not None and (wanted := self._interest.groups):
-            link.send([run for run in runs if run[0] in wanted])
+        wanted = self._interest.groups
+        if not wanted:
+            return
+        own = [run for run in runs if run[0] in wanted]
+        if self._link is not None:
+            self._link.send(own)
+        else:
+            missed = sum(frames for _, frames, _ in own)
+            self.counts.queued += missed
+            self.counts.dropped["disconnected"] += missed
 
     def hold_reading(self, hold: bool) -> None:
         """See `DialledLink.hold_reading`."""
@@ -150,8 +165,11 @@ class DialledPeer:
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
-        if self.era is Era.RELAY and not self._is_same_redis():
+        if self.era is not Era.RELAY or self._is_same_redis():
+            self._interest.clear()
+        else:
             self._interest.want_always(METRICS_GROUP)
+            self._drop_stale_after(SNAPSHOT_TIME if redis else KEPT_RELINKED)
         return link
 
     async def _keep(self, link: DialledLink) -> None:
@@ -168,12 +186,23 @@ class DialledPeer:
 
     def _forget_link(self) -> None:
         self._link = None
-        self._interest.clear()
+        self._interest.mark_stale()
+        self._drop_stale_after(KEPT_UNLINKED)
+
+    def _drop_stale_after(self, seconds: float) -> None:
+        if self._stale_timer is not None:
+            self._stale_timer.cancel()
+        self._stale_timer = asyncio.get_running_loop().call_later(seconds, self._interest.drop_stale)
 
     async def _leave(self) -> None:
-        link = self._link
-        if link is None:
-            return
+        if self._link is not None:
+            await self._close(self._link)
+        self._link = None
+        self._interest.clear()
+        if self._stale_timer is not None:
+            self._stale_timer.cancel()
+
+    async def _close(self, link: DialledLink) -> None:
         link.close()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -181,7 +210,6 @@ class DialledPeer:
         except TimeoutError:
             link.abort()
             await link.wait_closed()
-        self._forget_link()
 
     def _note_failure(self, failure: DialFailure) -> None:
         self.last_error = failure.text

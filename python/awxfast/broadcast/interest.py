@@ -58,6 +58,7 @@ class PeerInterest:
     def __init__(self, joined: Joined) -> None:
         self._joined = joined
         self._origins: dict[str, set[str]] = {}
+        self._stale: set[tuple[str, str]] = set()
         self._pairs = 0
         self.refused = 0
 
@@ -78,8 +79,18 @@ class PeerInterest:
         """A group that nobody has to ask for."""
         self._add(group, "")
 
+    def mark_stale(self) -> None:
+        """The link is lost: what is wanted now may be wanted still, or not."""
+        self._stale = {(group, origin) for group, origins in self._origins.items() for origin in origins}
+
+    def drop_stale(self) -> None:
+        """What nobody has asked for again since `mark_stale` is wanted no more."""
+        for group, origin in list(self._stale):
+            self._remove(group, origin)
+
     def clear(self) -> None:
         """Nobody there wants anything any more."""
+        self._stale.clear()
         for group in self._origins:
             self._joined.unwant(group)
         self._origins.clear()
@@ -87,6 +98,7 @@ class PeerInterest:
 
     def _add(self, group: str, origin: str) -> None:
         origins = self._origins.get(group)
+        self._stale.discard((group, origin))
         if origins is not None and origin in origins:
             return
         if self._pairs >= MAX_SUBSCRIPTIONS:
@@ -104,6 +116,7 @@ class PeerInterest:
         if origins is None or origin not in origins:
             return
         origins.remove(origin)
+        self._stale.discard((group, origin))
         self._pairs -= 1
         if not origins:
             del self._origins[group]
