@@ -53,7 +53,7 @@ class PostgresMembers:
         self._take_instances = take_instances
         self._heartbeats = Heartbeats(port, take_heartbeats)
         self._port = port
-        self._away = False
+        self._broken: set[str] = set()
         self.first_look = asyncio.Event()
         """Set when the database was asked once, whether or not it answered."""
 
@@ -61,59 +61,64 @@ class PostgresMembers:
         """Until it is cancelled, whatever the database does."""
         async with asyncio.TaskGroup() as tasks:
             if self._era is not Era.BROADCAST:
-                tasks.create_task(self._keep(self._listen), name="heartbeats")
+                tasks.create_task(self._keep("heartbeats", self._listen), name="heartbeats")
             if self._era is not Era.RELAY:
-                tasks.create_task(self._keep(self._poll), name="instances")
+                tasks.create_task(self._keep("instances", self._poll), name="instances")
 
-    async def _keep(self, work: Callable[["AsyncConnection"], Awaitable[None]]) -> None:
+    async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Until `work` returns; what breaks is tried again."""
         from psycopg import Error
 
         pause = FIRST_PAUSE
         while True:
-            opened = time.monotonic()
+            begun = time.monotonic()
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    connection = await connect(self._dsn)
-                async with connection:
-                    await work(connection)
-                return
+                return await work()
             except (Error, OSError, TimeoutError) as error:
-                self._note_away(error)
-            if time.monotonic() - opened > CONNECT_TIMEOUT + LONGEST_PAUSE:
+                self._note_away(name, error)
+            if time.monotonic() - begun > CONNECT_TIMEOUT + LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _listen(self, connection: "AsyncConnection") -> None:
-        for channel in CHANNELS:
-            await connection.execute(f"LISTEN {channel}")
-        self._note_back()
-        async for notice in connection.notifies():
-            self._heartbeats.receive(notice.payload)
+    async def _listen(self) -> None:
+        async with await connect(self._dsn) as connection:
+            for channel in CHANNELS:
+                await connection.execute(f"LISTEN {channel}")
+            self._note_back("heartbeats")
+            async for notice in connection.notifies():
+                self._heartbeats.receive(notice.payload)
 
-    async def _poll(self, connection: "AsyncConnection") -> None:
+    async def _poll(self) -> None:
         """Ends when heartbeats tell better who there is: from AWX 22 on instances need not be web nodes."""
-        while True:
-            cursor = await connection.execute(_INSTANCES)
-            rows = await cursor.fetchall()
-            if self._heartbeats.heard_for > HANDOVER:
-                return self._take_instances([])
+        while self._heartbeats.heard_for <= HANDOVER:
+            async with await connect(self._dsn) as connection, asyncio.timeout(CONNECT_TIMEOUT):
+                cursor = await connection.execute(_INSTANCES)
+                rows = await cursor.fetchall()
             self._take_instances(read_instances(rows, self._port))
-            self._note_back()
+            self._note_back("instances")
             await asyncio.sleep(POLL_INTERVAL)
+        self._take_instances([])
+        self._note_back("instances")
 
-    def _note_away(self, error: BaseException) -> None:
+    def _note_away(self, name: str, error: BaseException) -> None:
         self.first_look.set()
-        if not self._away:
-            self._away = True
+        if not self._broken:
             reason = " ".join(str(error).split()) or type(error).__name__
             log.warning("PostgreSQL is away: %s; peers stay as they are, trying again", reason[:300])
+        self._broken.add(name)
 
-    def _note_back(self) -> None:
+    def _note_back(self, name: str) -> None:
         self.first_look.set()
-        if self._away:
-            self._away = False
-            log.warning("PostgreSQL is back")
+        if name in self._broken:
+            self._broken.remove(name)
+            if not self._broken:
+                log.warning("PostgreSQL is back")
+
+    @property
+    def away(self) -> bool:
+        """Whether the database did not answer when last asked."""
+        return bool(self._broken)
 
 
 class Heartbeats:
@@ -177,16 +182,17 @@ def check_dsn(dsn: str) -> None:
 
 
 async def connect(dsn: str) -> "AsyncConnection":
-    """A connection whose silent loss the kernel notices within 30 s."""
+    """A connection whose silent loss the kernel notices within 30 s. Raises `TimeoutError` and psycopg's errors."""
     from psycopg import AsyncConnection
 
-    return await AsyncConnection.connect(
-        dsn,
-        autocommit=True,
-        connect_timeout=5,
-        application_name="awxfast-broadcast",
-        keepalives=1,
-        keepalives_idle=5,
-        keepalives_interval=5,
-        keepalives_count=5,
-    )
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        return await AsyncConnection.connect(
+            dsn,
+            autocommit=True,
+            connect_timeout=5,
+            application_name="awxfast-broadcast",
+            keepalives=1,
+            keepalives_idle=5,
+            keepalives_interval=5,
+            keepalives_count=5,
+        )
