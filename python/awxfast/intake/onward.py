@@ -3,16 +3,19 @@
 import asyncio
 import collections
 import dataclasses
+import logging
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from awxfast.errors import RedisError
+from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.gaps import GapCounter
 from awxfast.intake.group_send import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Event, GroupWriter
 from awxfast.intake.reconnect import KeptConnection, Outages
 from awxfast.intake.redis import RedisConnection
+
+log = logging.getLogger(__name__)
 
 MOST_EVENTS = 4_096
 MOST_BYTES = 16_777_216
@@ -43,9 +46,15 @@ class Onward:
         self._kept = KeptConnection(address, "peers' events", outages)
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._bytes = 0
+        self._refused = False
         self._values: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Redis takes events."""
+        return self._kept.up
 
     @property
     def is_full(self) -> bool:
@@ -95,7 +104,11 @@ class Onward:
 
     async def _store_values(self, connection: RedisConnection) -> None:
         values, self._values = self._values, {}
-        await connection.commands([("SET", key, value) for key, value in values.items()])
+        try:
+            await connection.commands([("SET", key, value) for key, value in values.items()])
+        except RedisUnavailable:
+            self._values = {**values, **self._values}
+            raise
 
     def _take_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -109,22 +122,35 @@ class Onward:
     async def _pass_on(self, connection: RedisConnection, batch: list[_Waiting]) -> None:
         """Counts each event once: here, unless somebody in this process had taken it."""
         try:
-            groups = list(dict.fromkeys(one.event.group for one in batch))
-            heard = await self._writer.find_heard(connection, groups, time.time())
-            wanted = [one for one in batch if heard[one.event.group]]
-            takers: Sequence[int] = ()
-            if wanted:
-                sent = await self._writer.send(connection, [one.event for one in wanted], time.time())
-                takers = sent.taken
-                if sent.full:
-                    self._counter.count_gap("peer_queue_full", sent.full)
-        except BaseException as error:
+            wanted = await self._find_wanted(connection, batch)
+            takers = await self._send(connection, wanted) if wanted else []
+        except RedisReplyError as error:
+            self._note_refusal(error, batch)
+        except BaseException:  # a connection that broke, or the end
             self._lose(batch)
-            if isinstance(error, RedisError):
-                self._wake.set()  # what still waits is for the next connection
+            self._wake.set()  # what still waits is for the next connection
             raise
-        routed = sum(1 for one, count in zip(wanted, takers, strict=True) if count and not one.taken)
-        self._count(batch, routed)
+        else:
+            routed = sum(1 for one, count in zip(wanted, takers, strict=True) if count and not one.taken)
+            self._count(batch, routed)
+
+    async def _find_wanted(self, connection: RedisConnection, batch: list[_Waiting]) -> list[_Waiting]:
+        groups = list(dict.fromkeys(one.event.group for one in batch))
+        heard = await self._writer.find_heard(connection, groups, time.time())
+        return [one for one in batch if heard[one.event.group]]
+
+    async def _send(self, connection: RedisConnection, wanted: list[_Waiting]) -> Sequence[int]:
+        sent = await self._writer.send(connection, [one.event for one in wanted], time.time())
+        if sent.full:
+            self._counter.count_gap("peer_queue_full", sent.full)
+        return sent.taken
+
+    def _note_refusal(self, error: RedisReplyError, batch: list[_Waiting]) -> None:
+        """A Redis without memory, or one that is read-only: said once, counted each time."""
+        if not self._refused:
+            log.error("Redis refuses events of other nodes: %s", error)
+        self._refused = True
+        self._lose(batch)
 
     def _lose(self, batch: list[_Waiting]) -> None:
         """Nobody knows whether others wanted these, or have got them."""
