@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -13,7 +14,8 @@ HANG = 20.0
 class PeerServer:
     """`answers`: by path a status or a whole response; a path that is not in it gets a link."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.answers: dict[str, int | web.Response] = {}
         self.headers: dict[str, str] = {}
         self.requests: list[web.Request] = []
@@ -29,7 +31,7 @@ class PeerServer:
         application.router.add_get("/{path:.*}", self.answer)
         self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
         await site.start()
         self.port = self.runner.addresses[0][1]
 
