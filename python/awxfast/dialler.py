@@ -144,8 +144,10 @@ class NodeDialler:
         while True:
             try:
                 self.sender.store(KEY, self._statistics.text(self.dialler.shown))
-            except Exception:
-                log.exception("the statistics in Redis can't be written")
+            except Exception as error:  # links matter more than figures about them
+                if not self.statistics_failures:
+                    log.error("the statistics in Redis can't be made: %r", error)  # noqa: TRY400  -v 2 has it below
+                    log.debug("where", exc_info=True)
                 self.statistics_failures += 1
             await asyncio.sleep(INTERVAL)
 

@@ -147,6 +147,13 @@ class TestReplies:
         async with connected(redis_server.address) as connection:
             assert await connection.commands([]) == []
 
+    async def test_many_arguments_of_any_kind_arrive_as_few_do(self, redis_server: RedisServer) -> None:
+        async with connected(redis_server.address) as connection:
+            await connection.command("RPUSH", "many", *("text", b"\xff\r\n", "\u00e9", 7, 0.25) * 20)
+            await connection.command("RPUSH", "few", "text", b"\xff\r\n", "\u00e9", 7, 0.25)
+            few = await connection.command("LRANGE", "few", 0, -1)
+            assert await connection.command("LRANGE", "many", 0, -1) == few * 20
+
     async def test_caller_who_gives_up_does_not_shift_the_others(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:
             first, second = connection.command("ECHO", "a"), connection.command("ECHO", "b")
