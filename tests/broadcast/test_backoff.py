@@ -31,3 +31,10 @@ class TestBackoff:
             backoff.next_pause()
             backoff.note_link(0.01)
         assert backoff.next_pause() == pytest.approx(10.0)
+
+    def test_peer_that_hangs_is_tried_as_often_as_others(self) -> None:
+        backoff = Backoff(rng=lambda: 0.0)
+        for _ in range(7):
+            backoff.next_pause()
+        assert backoff.next_pause(spent=9.0) == pytest.approx(1.0)
+        assert backoff.next_pause(spent=30.0) == pytest.approx(0.05)

@@ -18,11 +18,14 @@ class Backoff:
         self._rng = rng
         self._pause = FIRST
 
-    def next_pause(self) -> float:
-        """Seconds until the next try. Growing ones are cut by up to a half, so that nodes fall out of step."""
+    def next_pause(self, spent: float = 0.0) -> float:
+        """Seconds until the next try, after one that took `spent`: a peer that hangs costs no more time than others.
+
+        Growing ones are cut by up to a half, so that nodes fall out of step.
+        """
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST)
         cut = 0.5 if pause < LONGEST else 0.02
-        return pause * (1 - cut * self._rng())
+        return max(pause * (1 - cut * self._rng()) - spent, FIRST / 2)
 
     def note_link(self, lasted: float) -> None:
         """A link was there for so many seconds."""

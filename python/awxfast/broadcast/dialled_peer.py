@@ -118,10 +118,12 @@ class DialledPeer:
         """Until it is cancelled."""
         try:
             while True:
+                begun = time.monotonic()
                 link = await self._dial()
+                spent = time.monotonic() - begun
                 if link is not None:
                     await self._keep(link)
-                await asyncio.sleep(self._backoff.next_pause())
+                await asyncio.sleep(self._backoff.next_pause(spent))
         finally:
             await self._leave()
 
