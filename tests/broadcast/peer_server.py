@@ -14,8 +14,8 @@ HANG = 20.0
 class PeerServer:
     """`answers`: by path a status or a whole response; a path that is not in it gets a link."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.tls = tls
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        self.tls, self.host = tls, host
         self.answers: dict[str, int | web.Response] = {}
         self.headers: dict[str, str] = {}
         self.requests: list[web.Request] = []
@@ -31,7 +31,7 @@ class PeerServer:
         application.router.add_get("/{path:.*}", self.answer)
         self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
+        site = web.TCPSite(self.runner, self.host, self.port, reuse_address=True, ssl_context=self.tls)
         await site.start()
         self.port = self.runner.addresses[0][1]
 

@@ -82,6 +82,20 @@ class TestCertificates:
             tls_context(True, str(file))
 
 
+class TestAddresses:
+    @pytest.mark.parametrize("host", ["::1", "::1%lo"])
+    async def test_ipv6_with_and_without_a_zone(self, host: str) -> None:
+        server = PeerServer(host="::1")
+        try:
+            await server.start()
+        except OSError:
+            await server.stop()
+            pytest.skip("this machine has no IPv6")
+        await dial(host, server.port, None, "http")
+        assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
+        await server.stop()
+
+
 class TestWrongProtocol:
     async def test_https_to_a_plain_peer(self) -> None:
         plain = PeerServer()
