@@ -1,11 +1,14 @@
 """What peers send: to sockets at once, on to other members in Redis, metrics into keys."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
+from awxfast.broadcast.ingest import Ingest, RelayedEvent
 from broadcast.node_server import Dialler, eventually, relayed
 from channels_redis.core import RedisChannelLayer
 from running import Running
+from sessions.serving import until
 
 
 class TestRelayedEvents:
@@ -88,3 +91,60 @@ class TestMetrics:
         link = await dialler.dial(node)
         await link.send_str(relayed("metrics", text))
         await eventually(lambda: node.figure("gaps"), {"peer_metrics": {"times": 1, "at_most": 0}})
+
+
+class Takers:
+    """A fan-out and what is behind it, as slow as the test says."""
+
+    def __init__(self) -> None:
+        self.is_busy = self.is_full = False
+        self.offered: list[tuple[str, bytes, bool]] = []
+
+    def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
+        return False, [], [("a", payload, False, None) for payload in payloads]
+
+    def busy(self) -> int:
+        return int(self.is_busy)
+
+    def count_gap(self, reason: str, at_most: int) -> None:
+        raise AssertionError(reason)
+
+    def offer(self, events: Sequence[tuple[str, bytes, bool]]) -> None:
+        self.offered += events
+
+    def store(self, key: str, value: str) -> None:
+        raise AssertionError(key)
+
+
+class Source:
+    """A link that may be told to wait."""
+
+    def __init__(self) -> None:
+        self.is_reading = True
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
+
+
+class TestHoldingBack:
+    @pytest.mark.parametrize("slow", ["is_busy", "is_full"])
+    async def test_links_wait_until_all_have_caught_up(self, slow: str) -> None:
+        takers, sources = Takers(), [Source(), Source(), Source()]
+        ingest = Ingest(takers, takers, None)
+        setattr(takers, slow, True)
+        for source in sources[:2]:
+            assert ingest.receive([b"x"], source)
+        assert [source.is_reading for source in sources] == [False, False, True]
+        ingest.forget(sources[1])
+        setattr(takers, slow, False)
+        await until(lambda: sources[0].is_reading)
+        assert not sources[1].is_reading
+        assert len(takers.offered) == 2
+
+    async def test_nobody_waits_for_takers_that_keep_up(self) -> None:
+        takers, source = Takers(), Source()
+        assert Ingest(takers, takers, None).receive([b"x"], source)
+        assert source.is_reading

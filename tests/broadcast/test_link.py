@@ -6,10 +6,11 @@ import json
 import aiohttp
 import pytest
 from broadcast.conftest import StartNode
-from broadcast.node_server import Dialler, eventually, relayed
+from broadcast.node_server import Dialler, eventually, relayed, sign
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 from running import Running
+from sessions.raw_browser import RawBrowser
 
 BACKPLANE_KEY = "asgi:group:broadcast-group_send"
 
@@ -172,3 +173,23 @@ class TestNotices:
             while (await link.receive_json())["groups"] != ["job_events-1"]:
                 pass
         await browser.close()
+
+
+class TestSlowNode:
+    async def test_node_that_missed_a_notice_is_closed_to_be_told_all_again(
+        self, start_node: StartNode, dialler: Dialler, producer: RedisChannelLayer
+    ) -> None:
+        node = await start_node(queue_frames=8, send_buffer=4096)
+        lines = [f"{name}: {value}" for name, value in sign().items()]
+        address = node.sock.getsockname()
+        slow = await RawBrowser.open(address, *lines, path="/websocket/relay/", receive_buffer=4096)
+        await has_joined_backplane(producer)
+        groups = [f"job_events-{number}" for number in range(2_000)]
+        for _ in range(20):
+            notice = {"type": "consumer.subscribe", "groups": groups, "origin_channel": "specific.x!y"}
+            await producer.group_send("broadcast-group_send", notice)
+        await eventually(lambda: node.peer("last_error"), "it did not keep up and missed notices of subscriptions")
+        again = await dialler.dial(node)
+        assert (await again.receive_json())["type"] == "consumer.subscribe"
+        await again.close()
+        await slow.close()
