@@ -1,5 +1,8 @@
 """One run of one workload against one server, from its start to its end."""
 
+import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +35,23 @@ class Bench:
 def measure(bench: Bench, redis: Redis, server_name: str, workload: Workload) -> Figures:
     """Figures by name; a fresh server on an empty Redis."""
     redis.ask("FLUSHALL")
-    with SERVERS[server_name](redis, bench.server_core, bench.folder) as server:
+    environment = {"RELAY_BENCH_REDIS": redis.url}
+    signed_in = isinstance(workload, Idle) and workload.signed_in
+    cookie = sign_in(bench, environment) if signed_in else {}
+    with SERVERS[server_name](redis, bench.server_core, bench.folder, environment) as server:
         if isinstance(workload, Idle):
-            return measure_idle(bench, server, workload)
+            return measure_idle(bench, server, workload, cookie)
         return measure_stream(bench, redis, server, workload)
+
+
+def sign_in(bench: Bench, environment: dict[str, str]) -> dict[str, str]:
+    """Gives the application a new database; returns the clients' option."""
+    database = bench.folder / "site.sqlite3"
+    database.unlink(missing_ok=True)
+    environment["RELAY_BENCH_DATABASE"] = str(database)
+    command = [sys.executable, str(Path(__file__).with_name("sign_in.py"))]
+    printed = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True).stdout
+    return {"cookie": f"sessionid={printed.strip()}"}
 
 
 def measure_stream(bench: Bench, redis: Redis, server: Server, workload: Stream) -> Figures:
@@ -122,13 +138,13 @@ def ledger_figures(server: Server) -> Figures:
     }
 
 
-def measure_idle(bench: Bench, server: Server, workload: Idle) -> Figures:
+def measure_idle(bench: Bench, server: Server, workload: Idle, cookie: dict[str, str]) -> Figures:
     """Memory before and after; a few clients come and go first, so that what is loaded once is not counted."""
-    with hold(bench, server, workload, WARM_UP_CLIENTS):
+    with hold(bench, server, workload, WARM_UP_CLIENTS, cookie):
         pass
     time.sleep(IDLE_SETTLE_SECONDS)
     before = server.usage()
-    with hold(bench, server, workload, workload.clients) as clients:
+    with hold(bench, server, workload, workload.clients, cookie) as clients:
         connected = server.usage()
         time.sleep(IDLE_SETTLE_SECONDS)
         held = server.usage()
@@ -145,7 +161,7 @@ def measure_idle(bench: Bench, server: Server, workload: Idle) -> Figures:
     }
 
 
-def hold(bench: Bench, server: Server, workload: Idle, count: int) -> Clients:
+def hold(bench: Bench, server: Server, workload: Idle, count: int, cookie: dict[str, str]) -> Clients:
     statuses = ["jobs-status_changed", "jobs-summary"]
     groups = [name for job in range(workload.groups) for name in (f"job_events-{job}", *statuses)]
     return Clients(
@@ -156,5 +172,6 @@ def hold(bench: Bench, server: Server, workload: Idle, count: int) -> Clients:
         count,
         groups=",".join(groups),
         groups_each=len(statuses) + 1,
+        **cookie,
         seconds=MARGIN_SECONDS,
     )

@@ -21,7 +21,7 @@ from measure import Bench, Figures, measure
 from patience import measure_in_quiet
 from servers import SERVERS, Redis
 from tables import table
-from workloads import WORKLOADS, Workload
+from workloads import HOSTED, RELAY, WORKLOADS, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("awxfast", "daphne", "channels", "channels-redis", "django", "redis", "hiredis", "uvloop")
@@ -95,8 +95,9 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
     parser.add_argument("--runs", type=int, default=3, help="how often each server runs each workload (3)")
+    parser.add_argument("--hosting", action="store_true", help="daphne's application under either server instead")
     parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
-    parser.add_argument("--servers", metavar="NAME,NAME", default="daphne,awxfast", help=", ".join(SERVERS))
+    parser.add_argument("--servers", metavar="NAME,NAME", help=", ".join(SERVERS))
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
     parser.add_argument("--wsload", type=Path, help="the load client, already built")
@@ -104,8 +105,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--load-core", type=int, default=1)
     options = parser.parse_args()
     known = {workload.name for workload in WORKLOADS}
-    options.only = options.only.split(",") if options.only else sorted(known)
-    options.servers = options.servers.split(",")
+    usual = HOSTED if options.hosting else RELAY
+    options.only = options.only.split(",") if options.only else [workload.name for workload in usual]
+    options.servers = (options.servers or ("daphne,hosted,direct" if options.hosting else "daphne,awxfast")).split(",")
     for word in {*options.only} - known | {*options.servers} - {*SERVERS}:
         parser.error(f"unknown workload or server {word!r}")
     return options

@@ -95,12 +95,12 @@ class Daphne(Server):
 
     name = "daphne"
 
-    def __init__(self, redis: Redis, core: int, folder: Path) -> None:
+    def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
         port = free_port()
         self.address = f"{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "-v", "0"]
         command += ["--websocket_timeout", "-1", "stock_site:application"]
-        super().__init__(command, core, folder / "daphne.log", {"RELAY_BENCH_REDIS": redis.url})
+        super().__init__(command, core, folder / "daphne.log", environment)
         self.wait_until(lambda: accepts_connections(port))
 
 
@@ -109,12 +109,12 @@ class Awxfast(Server):
 
     name = "awxfast"
 
-    def __init__(self, redis: Redis, core: int, folder: Path) -> None:
+    def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
         port, self._admin_port = free_port(), free_port()
         self.address = f"{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0"]
         command += ["--admin", f"{LOOPBACK}:{self._admin_port}", *self.mode(redis)]
-        super().__init__(command, core, folder / f"{self.name}.log", {"RELAY_BENCH_REDIS": redis.url})
+        super().__init__(command, core, folder / f"{self.name}.log", environment)
         self.wait_until(lambda: accepts_connections(port) and self._get("/readyz") is not None)
 
     def mode(self, redis: Redis) -> list[str]:

@@ -1,7 +1,8 @@
 """The peer of the comparison: AWX's browser endpoint on stock Channels, for daphne.
 
 Written from the protocol's description; sign-in and rights are left out, so daphne does less work here than on an AWX
-node. `RELAY_BENCH_REDIS` names the Redis.
+node. `RELAY_BENCH_REDIS` names the Redis. With `RELAY_BENCH_DATABASE`, a file that sign_in.py has made, everybody must
+be signed in, which Channels looks up in that database.
 """
 
 import json
@@ -21,12 +22,24 @@ DENIED = {"error": "access denied to channel"}
 LAYER = {
     "BACKEND": "channels_redis.core.RedisChannelLayer",
     "CONFIG": {
-        "hosts": [os.environ["RELAY_BENCH_REDIS"]],
+        # redis-py 8 gives up reading after 5 s, which breaks quiet clients of the stock layer; AWX's has no limit.
+        "hosts": [{"address": os.environ["RELAY_BENCH_REDIS"], "socket_timeout": None}],
         "capacity": AWX_CAPACITY,
         "group_expiry": AWX_GROUP_EXPIRY,
     },
 }
-settings.configure(SECRET_KEY="relay-bench", ALLOWED_HOSTS=["*"], CHANNEL_LAYERS={"default": LAYER})
+DATABASE = os.environ.get("RELAY_BENCH_DATABASE")
+SIGNED_IN: dict[str, Any] = {
+    "INSTALLED_APPS": ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}},
+}
+settings.configure(
+    SECRET_KEY="relay-bench",
+    ALLOWED_HOSTS=["*"],
+    CHANNEL_LAYERS={"default": LAYER},
+    USE_TZ=True,
+    **(SIGNED_IN if DATABASE else {}),
+)
 
 
 class BrowserConsumer(AsyncWebsocketConsumer):
@@ -35,6 +48,9 @@ class BrowserConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.joined: set[str] = set()
         self.csrf_token = _cookie(self.scope, "csrftoken")
+        if DATABASE and not self.scope["user"].is_authenticated:
+            await self.close()
+            return
         await self.accept()
         await self._send_json({"accept": True, "user": 0})
 
@@ -77,4 +93,17 @@ def _cookie(scope: dict[str, Any], name: str) -> str:
     return parse_cookie(headers.get(b"cookie", b"").decode("latin-1")).get(name, "")
 
 
-application = ProtocolTypeRouter({"websocket": URLRouter([re_path(r"^websocket/$", BrowserConsumer.as_asgi())])})
+def build() -> Any:
+    """The application; what looks users up can only be imported with a database."""
+    routes = URLRouter([re_path(r"^websocket/$", BrowserConsumer.as_asgi())])
+    if not DATABASE:
+        return ProtocolTypeRouter({"websocket": routes})
+    import django
+
+    django.setup()
+    from channels.auth import AuthMiddlewareStack
+
+    return ProtocolTypeRouter({"websocket": AuthMiddlewareStack(routes)})
+
+
+application = build()

@@ -35,7 +35,7 @@ TITLES = {
     "subscriptions_per_s": "subscriptions/s",
     "cpu_us_a_client": "CPU us a client",
 }
-# How many times better awxfast is: above 1 is better. The others are no matter of better and worse.
+# How many times better it is than daphne: above 1 is better. The others are no matter of better and worse.
 MORE_IS_BETTER = ("handshakes_per_s", "frames_per_s", "frames_per_cpu_s", "subscriptions_per_s")
 MEMORY = ("rss_kib_a_client", "pss_kib_a_client")
 LESS_IS_BETTER = ("cpu_s_per_m", "p50_ms", "p99_ms", "max_ms", "cpu_us_a_client", *MEMORY)
@@ -43,12 +43,12 @@ LESS_IS_BETTER = ("cpu_s_per_m", "p50_ms", "p99_ms", "max_ms", "cpu_us_a_client"
 
 def table(runs: dict[str, list[Figures]]) -> str:
     """Markdown of `runs` (server to its runs, in the order they were made): minimum / median / maximum."""
-    compared = "daphne" in runs and "awxfast" in runs
-    lines = [["", *runs, *(["awxfast better, times"] if compared else [])]]
+    compared = [server for server in runs if server != "daphne"] if "daphne" in runs else []
+    lines = [["", *runs, *(f"{server} better, times" for server in compared)]]
     for name, title in TITLES.items():
         cells = [spread(collect(name, server_runs)) for server_runs in runs.values()]
         if any(cells):
-            lines.append([title, *cells, *([spread(better(name, runs))] if compared else [])])
+            lines.append([title, *cells, *(spread(better(name, runs, server)) for server in compared)])
     return markdown(lines)
 
 
@@ -56,13 +56,13 @@ def collect(name: str, runs: Iterable[Figures]) -> list[float]:
     return [figures[name] for figures in runs if name in figures]
 
 
-def better(name: str, runs: dict[str, list[Figures]]) -> list[float]:
+def better(name: str, runs: dict[str, list[Figures]], server: str = "awxfast") -> list[float]:
     """Ratios within a round: the machine's mood changes between rounds, not within one."""
-    pairs = zip(collect(name, runs["daphne"]), collect(name, runs["awxfast"]), strict=False)
+    pairs = zip(collect(name, runs["daphne"]), collect(name, runs[server]), strict=False)
     if name in MORE_IS_BETTER:
-        return [awxfast / daphne for daphne, awxfast in pairs if daphne]
+        return [ours / daphne for daphne, ours in pairs if daphne]
     if name in LESS_IS_BETTER:
-        return [daphne / awxfast for daphne, awxfast in pairs if awxfast]
+        return [daphne / ours for daphne, ours in pairs if ours]
     return []
 
 

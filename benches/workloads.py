@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 ALL = ("daphne", "awxfast", "hosted", "direct")
 AWXFAST = ("awxfast",)
+HOSTING = ("daphne", "hosted", "direct")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class Idle:
     clients: int = 1000
     groups: int = 50
     """Jobs that they watch, spread; each client watches one, and two groups of statuses."""
+    signed_in: bool = False
+    """The application looks up each client's session and user in its database."""
 
     def shortened(self, seconds: float) -> "Idle":
         return self
@@ -47,7 +50,7 @@ class Idle:
 
 Workload = Stream | Idle
 
-WORKLOADS: tuple[Workload, ...] = (
+RELAY: tuple[Workload, ...] = (
     Stream(
         name="flat-out",
         title="Flat out: 100 clients, 1 KiB; as many events as the server takes, kept waiting in Redis",
@@ -101,3 +104,28 @@ WORKLOADS: tuple[Workload, ...] = (
         never_read=10,
     ),
 )
+
+
+def hosted_stream(clients: int) -> Stream:
+    """daphne's application under either server, flat out."""
+    title = f"An application, flat out: {clients:,} client{'s' if clients > 1 else ''}, 1 KiB"
+    return Stream(
+        name=f"hosted-{clients}", title=title, servers=HOSTING, clients=clients, producer="pipeline", rate=0, seconds=8
+    )
+
+
+HOSTED: tuple[Workload, ...] = (
+    *map(hosted_stream, (1, 10, 100, 500, 1000)),
+    Idle(
+        name="hosted-idle",
+        title="An application's 1,000 clients that have subscribed and hear nothing; it asks no database",
+        servers=HOSTING,
+    ),
+    Idle(
+        name="hosted-signed-in",
+        title="The same, each looked up in the database by its session",
+        servers=HOSTING,
+        signed_in=True,
+    ),
+)
+WORKLOADS = (*RELAY, *HOSTED)

@@ -2,7 +2,6 @@
 
 import configparser
 import shlex
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -18,37 +17,13 @@ from awxfast.intake.link import STOP_TIMEOUT
 from awxfast.options import parse_settings
 from awxfast.process.main import STOP_MARGIN
 from awxfast.settings import Settings
+from nginx import Nginx
 from programs import require_program
 from redis_servers import RedisServer
 from servers import HANG, AwxfastServer, wait_for
 from websockets.sync.client import connect
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
-
-NGINX = """
-daemon off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/http.conf;
-    server {{
-        listen 127.0.0.1:{port};
-        include {deploy}/nginx/server.conf;
-    }}
-}}
-"""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -62,26 +37,10 @@ def server() -> Iterator[AwxfastServer]:
 
 @pytest.fixture(scope="module")
 def nginx(server: AwxfastServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HOST:PORT of an nginx that has our two files in its configuration, and the server of the test behind it."""
-    program = require_program("nginx")
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    upstream = (DEPLOY / "nginx" / "http.conf").read_text().replace("127.0.0.1:8055", f"127.0.0.1:{server.port}")
-    (folder / "http.conf").write_text(upstream)
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, deploy=DEPLOY))
-    command = [program, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
-    subprocess.run([*command, "-t"], check=True, capture_output=True, timeout=HANG)
-    process = subprocess.Popen(command)
-    try:
-        wait_for(lambda: answers(port))
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(HANG)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """HOST:PORT of an nginx with the server of the test behind it."""
+    one = Nginx(tmp_path_factory.mktemp("nginx"), server.port)
+    yield one.address
+    one.close()
 
 
 def status_of(url: str) -> int:

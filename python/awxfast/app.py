@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
+from awxfast.asgi.channel_layers import StockLayer, find_django_setting, find_stock_layer
 from awxfast.asgi.exchange import Exchange
 from awxfast.asgi.host import Host
 from awxfast.asgi.node_settings import read_node_settings
@@ -26,6 +26,7 @@ from awxfast.operate.figures import IntakeFigures, PeerFigures, SlowClient
 from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.forward import ForwardAccess
+from awxfast.sessions.listening import Listening
 from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
 from awxfast.settings import Settings
@@ -45,18 +46,20 @@ class Control(Protocol):
 
 async def serve(
     settings: Settings,
-    sockets: Sequence[socket.socket],
+    listenings: Sequence[Listening],
     admin: socket.socket | None,
     control: Control,
     application: ASGI3Application | None = None,
+    access_log: AccessLog | None = None,
 ) -> None:
     """Serves until `control` asks for the end, then flushes and leaves nothing behind.
 
+    `access_log` is another than the settings ask for.
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
-    relay = Relay(settings, application)
+    relay = Relay(settings, application, access_log)
     try:
-        await relay.start(sockets, admin)
+        await relay.start(listenings, admin)
         control.report_serving(relay.reload_files)
         failed = await relay.wait_for_end(control)
     finally:
@@ -68,10 +71,12 @@ async def serve(
 class Relay:
     """All rooms of the process, and their figures for the operator."""
 
-    def __init__(self, settings: Settings, application: ASGI3Application | None) -> None:
+    def __init__(
+        self, settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None = None
+    ) -> None:
         stock = find_layer_of_application(settings) if application is not None else None
         self._settings = settings = stock.settings(settings) if stock is not None else settings
-        self._access_log = open_access_log(settings)
+        self._access_log = access_log or open_access_log(settings)
         self._fanout = build_fanout(settings)
         self._plan = NodePlan.make(settings, read_node_settings(), has_layer=application is None or stock is not None)
         self._address: RedisAddress | None = None
@@ -89,6 +94,16 @@ class Relay:
         self._server = Server(settings, self._fanout, endpoints, self._access_log, nodes)
         self._admin: AdminListener | None = None
         self._listening = False
+
+    @property
+    def address(self) -> RedisAddress | None:
+        """The Redis of the intake; None without one."""
+        return self._address
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the nodes' shared secret is known."""
+        return bool(find_django_setting("BROADCAST_WEBSOCKET_SECRET"))
 
     def _make_native(self) -> NativeEndpoints:
         self._address = RedisAddress.parse(self._settings.redis[0])
@@ -119,7 +134,7 @@ class Relay:
         exchange.connect(self._intake)
         return Replacement(stock, exchange, self._intake.names.token, settings)
 
-    async def start(self, sockets: Sequence[socket.socket], admin: socket.socket | None) -> None:
+    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
@@ -131,7 +146,7 @@ class Relay:
             self._replacement.install()
         if self._host is not None:
             await self._host.start()
-        await self._server.start(sockets)
+        await self._server.start(listenings)
         self._listening = True
 
     async def wait_for_end(self, control: Control) -> bool:

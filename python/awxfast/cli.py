@@ -57,8 +57,12 @@ def refuse_command(name: str) -> NoReturn:
 
 
 def run_server(words: Sequence[str]) -> int:
-    """`awxfast [options]`: serves until it is told to stop."""
+    """`awxfast [options]`: serves until it is told to stop, or says what keeps it from that."""
     settings = parse_settings(words, os.environ)
+    if settings.check:
+        from awxfast.process import check
+
+        return check.run(settings)
     from awxfast.process import main as process_main  # uvloop and Redis cost `--help` and wrong options too much
 
     return process_main.run(settings)

@@ -44,7 +44,6 @@ NOT_BUILT = (
     "--notify-gaps",
     "--compress",
     "--reload-consumers",
-    "--check",
 )
 """Options of the contract that this version refuses by name rather than accept and ignore."""
 
@@ -271,6 +270,7 @@ def add_daphne_output(group: Any) -> None:
 
 def add_own_options(group: Any) -> None:
     """The options that daphne does not have."""
+    group.add_argument("--check", action="store_true", help="say what would keep it from serving, and exit")
     for option in OWN_OPTIONS:
         group.add_argument(
             option.name,

@@ -86,6 +86,8 @@ class Settings:
     access_log: str | None = None
     log_fmt: str = "%(asctime)-15s %(levelname)-8s %(message)s"
     log_format: str = "text"
+    check: bool = False
+    """Says what is wrong instead of serving."""
 
     def to_json(self) -> str:
         """For the child process; secrets are not in it."""

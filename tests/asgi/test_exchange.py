@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgi.layers import Hosted, PlayedSession
 from awxfast.asgi import exchange as exchange_module
+from awxfast.asgi.mailbox import BEHIND
 from channels_redis.core import RedisChannelLayer
 from intake.remembering_fanout import eventually
 from redis_servers import HANG, RedisServer
@@ -173,6 +174,29 @@ class TestSocketThatIsNotOpenYet:
         session.end()
         assert direct.fanout.ledger()["groups"] == 0
         assert direct.intake.groups.held == 0
+
+
+class TestOverload:
+    async def test_intake_holds_back_while_the_consumer_has_a_backlog(self, hosted: Hosted) -> None:
+        channel = await hosted.layer.new_channel()
+        await hosted.layer.group_add("room", channel)
+        for number in range(BEHIND + 2):
+            await hosted.layer.group_send("room", {"type": "number", "number": number})
+        assert (await receive(hosted, channel))["number"] == 0
+        await eventually(lambda: hosted.exchange.busy() == 2)
+        assert (await receive(hosted, channel))["number"] == 1
+        await eventually(lambda: hosted.exchange.busy() == 0)
+        assert [(await receive(hosted, channel))["number"] for _ in range(BEHIND)] == list(range(2, BEHIND + 2))
+
+    async def test_one_that_never_takes_anything_holds_up_nobody(self, hosted: Hosted) -> None:
+        stuck, other = await hosted.layer.new_channel(), await hosted.layer.new_channel()
+        await hosted.layer.group_add("room", stuck)
+        await hosted.layer.group_add("other", other)
+        for _ in range(BEHIND + 1):
+            await hosted.layer.group_send("room", {"type": "a"})
+        await hosted.layer.group_send("other", {"type": "b"})
+        assert await receive(hosted, other) == {"type": "b"}
+        assert hosted.exchange.busy() == 0
 
 
 class TestEnd:

@@ -10,6 +10,7 @@ import pytest
 from awxfast._rust import Fanout
 from awxfast.asgi.host import Host
 from awxfast.asgi.session import current_session
+from awxfast.sessions.listening import Listening
 from awxfast.sessions.server import Server
 from awxfast.settings import Settings
 from sessions.raw_browser import RawBrowser, close_frame, frame, handshake
@@ -31,7 +32,7 @@ class Hosting:
 
     async def start(self) -> None:
         await self.host.start()
-        await self.server.start([self.sock])
+        await self.server.start([Listening(self.sock)])
 
     async def stop(self) -> None:
         await self.server.stop(1.0)

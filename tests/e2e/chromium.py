@@ -43,17 +43,17 @@ class Chromium:
         return pages[0]["webSocketDebuggerUrl"] if pages else None
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page."""
+        """The value of a JavaScript expression in the page; None while it is being loaded anew."""
         self.asked += 1
         request = {"id": self.asked, "method": "Runtime.evaluate"}
         self.page.send(json.dumps({**request, "params": {"expression": expression, "returnByValue": True}}))
         while (answer := json.loads(self.page.recv(timeout=30))).get("id") != self.asked:
             pass
-        return answer["result"]["result"].get("value")
+        return answer["result"]["result"].get("value") if "result" in answer else None
 
     def text(self, element: str) -> str:
         """What a person reads in an element."""
-        return self.evaluate(f"document.getElementById({element!r})?.innerText ?? ''")
+        return self.evaluate(f"document.getElementById({element!r})?.innerText") or ""
 
     def close(self) -> None:
         self.open.close()

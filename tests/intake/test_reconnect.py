@@ -1,27 +1,17 @@
 """A connection that comes back, and what the log says meanwhile."""
 
 import asyncio
-import itertools
 import logging
 
 import pytest
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
-from awxfast.intake.reconnect import FIRST_PAUSE, LONGEST_PAUSE, KeptConnection, Outages, pauses
+from awxfast.intake.reconnect import KeptConnection, Outages
 from awxfast.intake.redis import RedisConnection
 from intake.remembering_fanout import eventually
 from redis_servers import RedisServer
 
 ADDRESS = RedisAddress.parse("unix:///run/redis.sock")
-
-
-class TestPauses:
-    def test_double_up_to_the_longest(self) -> None:
-        assert list(itertools.islice(pauses(lambda: 0.0), 8)) == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
-
-    def test_are_shortened_by_up_to_a_half(self) -> None:
-        assert next(pauses(lambda: 0.999_999)) == pytest.approx(FIRST_PAUSE / 2, rel=1e-3)
-        assert all(FIRST_PAUSE / 2 <= pause <= LONGEST_PAUSE for pause in itertools.islice(pauses(), 50))
 
 
 class TestOutages:

@@ -12,6 +12,7 @@ import pytest
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.redis import RedisConnection
+from awxfast.whoami import whoami
 from certificates import write_certificate
 from redis_servers import RedisServer
 
@@ -218,7 +219,7 @@ class TestUnreachable:
     async def test_no_such_socket(self, tmp_path: Path) -> None:
         error = await refusal(f"unix://{tmp_path}/none.sock")
         assert isinstance(error, RedisUnavailable)
-        assert str(error) == f"Redis at unix://{tmp_path}/none.sock: no such socket (is Redis running?)"
+        assert str(error) == f"Redis at unix://{tmp_path}/none.sock: no such socket (is Redis running?), as {whoami()}"
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
     async def test_no_permission(self, redis_server: RedisServer) -> None:

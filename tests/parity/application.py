@@ -254,6 +254,15 @@ async def websocket_large(scope: Scope, receive: Any, send: Any) -> None:
     await remember_end(receive)
 
 
+async def websocket_ticks(scope: Scope, receive: Any, send: Any) -> None:
+    """Sends all the time."""
+    await accept(receive, send)
+    end = asyncio.ensure_future(remember_end(receive))
+    while not end.done():
+        await send({"type": "websocket.send", "text": "tick"})
+        await asyncio.wait([end], timeout=0.05)
+
+
 async def http_refuse(scope: Scope, receive: Any, send: Any) -> None:
     """Answers without reading."""
     await respond(send, 413, b"too much")
@@ -282,6 +291,12 @@ async def http_short(scope: Scope, receive: Any, send: Any) -> None:
     """Promises more than it sends."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
     await send({"type": "http.response.body", "body": b"short"})
+
+
+async def http_long(scope: Scope, receive: Any, send: Any) -> None:
+    """Sends more than it promises."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"too long"})
 
 
 async def http_route(scope: Scope, receive: Any, send: Any) -> None:

@@ -23,13 +23,14 @@ class HostingServer:
         application: str = "application:application",
         where: Path = HERE,
         environ: dict[str, str] | None = None,
+        python: str | Path = sys.executable,
     ) -> None:
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
         self._log = self.folder / "log"
         self._access = self.folder / "access"
         listen = [] if "-u" in options else ["-b", "127.0.0.1", "-p", "0"]
-        command = [sys.executable, "-m", kind, *listen, "--access-log", str(self._access), *options, application]
+        command = [str(python), "-m", kind, *listen, "--access-log", str(self._access), *options, application]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=where, stdout=log, stderr=log, env=clean_environment(**(environ or {}))

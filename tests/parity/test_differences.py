@@ -120,6 +120,23 @@ class TestWebsocketMessages:
             assert browser.recv() == "error: a websocket has no messages of type 'websocket.sent'"
 
 
+class TestPings:
+    def test_who_speaks_is_not_pinged(self, start: Any) -> None:
+        with RawClient(start("--ping-interval", "2").address) as client:
+            upgrade(client, "/echo")
+            for _ in range(30):
+                client.send(b"\x81\x81\0\0\0\0x")
+                assert client.read(3) == b"\x81\x01x"
+                time.sleep(0.1)
+
+    def test_peer_that_is_gone_is_noticed_while_it_is_being_sent_to(self, start: Any) -> None:
+        server = start("--ping-interval", "1", "--ping-timeout", "1")
+        with RawClient(server.address) as client:
+            upgrade(client, "/ticks")
+            assert b"\x89\0" in client.read_to_end()
+        assert wait_for(lambda: ask(server.address, "GET /seen HTTP/1.1").json()) == [1006]
+
+
 class TestHandshakes:
     def test_no_decision_in_time_is_403(self, start: Any) -> None:
         server = start("--websocket_connect_timeout", "1")
@@ -197,6 +214,19 @@ class TestPlainRequests:
             assert client.request("POST /refuse HTTP/1.1\nContent-Length: 1000", bytes(1000)).status == 413
             assert client.request("GET /echo HTTP/1.1").status == 200
 
+    @pytest.mark.parametrize(
+        ("head", "status", "text"),
+        [
+            ("GET /raise HTTP/1.1", 500, "The application failed.\n"),
+            ("GET / HTTP/1.1\nX-Name: a\x0bb", 400, "This is not an HTTP request.\n"),
+            (handshake("/deny"), 403, "Access denied.\n"),
+        ],
+    )
+    def test_errors_are_plain_text(self, server: HostingServer, head: str, status: int, text: str) -> None:
+        response = ask(server.address, head)
+        assert (response.status, response.header("content-type")) == (status, "text/plain; charset=utf-8")
+        assert response.body.decode() == text
+
     def test_date(self, server: HostingServer) -> None:
         date = ask(server.address, "GET /echo HTTP/1.1").header("date")
         assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date or "")
@@ -205,6 +235,13 @@ class TestPlainRequests:
         with RawClient(server.address) as client:
             client.send(b"GET /short HTTP/1.1\r\nHost: test\r\n\r\n")
             assert client.read_to_end().endswith(b"\r\n\r\nshort")
+
+    def test_response_longer_than_it_says_ends_the_connection(self, start: Any) -> None:
+        server = start()
+        with RawClient(server.address) as client:
+            client.send(b"GET /long HTTP/1.1\r\nHost: test\r\n\r\nGET /echo HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert b"too long" not in client.read_to_end()
+        assert "Response content longer than Content-Length" in server.log
 
 
 class TestProcess:
@@ -219,6 +256,16 @@ class TestProcess:
         server.process.terminate()
         server.process.wait()
         assert "cleaned up" in server.log
+
+    def test_http_2_is_not_offered(self, start: Any) -> None:
+        server = start()
+        upgrade_wish = "Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAAP__"
+        response = ask(server.address, f"GET /status/200 HTTP/1.1\n{upgrade_wish}")
+        assert (response.status, response.body, response.header("upgrade")) == (200, b"here", None)
+        with RawClient(server.address) as client:
+            client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert client.read_to_end().startswith(b"HTTP/1.1 400 ")
+        assert "HTTP/2" not in server.log
 
     def test_endpoints_that_are_not_offered_are_refused(self) -> None:
         with pytest.raises(AssertionError, match="use tcp:, tcp6:, unix: and fd:"):

@@ -3,6 +3,7 @@
 import resource
 import signal
 import socket
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -23,7 +24,7 @@ class Child:
         self.channel = channel
 
     def send_start(self, settings: Settings, listener: socket.socket | None = None) -> None:
-        listeners = [] if listener is None else [listener.fileno()]
+        listeners = [] if listener is None else [(listener.fileno(), 128)]
         self.channel.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
 
     async def receive(self) -> dict[str, Any]:
@@ -37,6 +38,11 @@ def open_process(control: int, inherited: list[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, pass_fds=[control, *inherited], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+def backlog_of(listener: socket.socket) -> int:
+    """What the kernel has it at: `tcpi_sacked` of a listening socket (linux/tcp.h)."""
+    return int(struct.unpack_from("=8x6I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32))[5])
 
 
 @pytest.fixture
@@ -68,6 +74,13 @@ class TestServing:
             child.channel.send("stop")
             assert await child.channel.receive() is None
             assert child.process.wait(HANG) == 0
+
+    async def test_backlog_stays_as_the_endpoint_has_it(self, spawn: Any, redis_server: RedisServer) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+            child = await spawn(listener)
+            child.send_start(Settings(redis=(redis_server.url,), auth="open"), listener)
+            assert await child.receive() == {"kind": "serving"}
+            assert backlog_of(listener) == 128
 
     async def test_mains_signals_are_not_its_own(self, spawn: Any, redis_server: RedisServer) -> None:
         child = await spawn()

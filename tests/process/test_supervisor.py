@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.process import supervisor
-from awxfast.process.supervisor import FIRST_PAUSE, HEALTHY_AFTER, LONGEST_PAUSE, Pauses, Supervisor
+from awxfast.process.supervisor import Supervisor
 
 PREAMBLE = """
 import json, os, signal, socket, sys, time
@@ -120,6 +120,15 @@ class TestDeath:
         await asyncio.wait_for(caught.wait(), 30)
         await watched.stop()
 
+    async def test_pauses_begin_again_after_a_child_that_lived_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(supervisor, "HEALTHY_AFTER", 0.0)
+        pauses: list[float] = []
+        monkeypatch.setattr(supervisor.logger, "error", lambda *said: pauses.append(said[-1]))
+        watched = Watched(monkeypatch, "sys.exit(1)")
+        await wait_until(lambda: len(pauses) >= 4)
+        await watched.stop()
+        assert all(pause <= supervisor.FIRST_PAUSE for pause in pauses)
+
 
 class TestFirstStart:
     @pytest.mark.parametrize(("exit_code", "kind"), [(2, ConfigurationError), (1, StartError)])
@@ -148,20 +157,3 @@ class TestPings:
         watched.supervisor.send_ping()
         await watched.stop()
         assert not watched.supervisor.take_answer()
-
-
-class TestPauses:
-    def test_they_double_up_to_the_longest(self) -> None:
-        pauses = Pauses(jitter=lambda: 1.0)
-        found = [pauses.next_pause(lived=0.0) for _ in range(10)]
-        assert found[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
-        assert found[-1] == LONGEST_PAUSE
-
-    def test_they_begin_again_after_a_child_that_lived(self) -> None:
-        pauses = Pauses(jitter=lambda: 1.0)
-        for _ in range(10):
-            pauses.next_pause(lived=0.0)
-        assert pauses.next_pause(lived=HEALTHY_AFTER) == FIRST_PAUSE
-
-    def test_jitter_takes_off_up_to_a_half(self) -> None:
-        assert Pauses(jitter=lambda: 0.0).next_pause(lived=0.0) == FIRST_PAUSE / 2

@@ -12,6 +12,7 @@ import msgpack
 from awxfast._rust import Fanout
 from awxfast.sessions.access import Access, OpenAccess
 from awxfast.sessions.access_log import AccessLog
+from awxfast.sessions.listening import Listening
 from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
 from awxfast.settings import Settings
@@ -93,7 +94,7 @@ class Serving:
         return f"ws://127.0.0.1:{self.port}/websocket/"
 
     async def start(self) -> None:
-        await self.server.start([self.sock])
+        await self.server.start([Listening(self.sock)])
         self._running = True
 
     async def stop(self, grace: float = 2.0) -> None:

@@ -1,12 +1,15 @@
-"""The site runs under daphne, under awxfast, and under awxfast with a layer that it leaves alone."""
+"""The site under daphne, awxfast, and awxfast with a layer that it leaves alone, on two ages of Channels."""
 
 import shutil
 from collections.abc import Iterator
 
 import pytest
+from environments import ENVIRONMENTS, find_python
 from parity.hosts import KINDS, HostingServer
 from redis_servers import RedisServer
 from site_process import Site
+
+OWN_OPTIONS = {"daphne": [], "awxfast": ["--grace", "1"]}
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +19,9 @@ def site_redis() -> Iterator[RedisServer]:
     server.close()
 
 
-@pytest.fixture(scope="session")
-def site(site_redis: RedisServer) -> Iterator[Site]:
-    one = Site(site_redis.url)
+@pytest.fixture(scope="session", params=ENVIRONMENTS)
+def site(site_redis: RedisServer, request: pytest.FixtureRequest) -> Iterator[Site]:
+    one = Site(site_redis.url, find_python(request.param))
     yield one
     shutil.rmtree(one.folder)
 
@@ -28,6 +31,9 @@ def server(site: Site, request: pytest.FixtureRequest) -> Iterator[HostingServer
     """With the options of AWX's own command line."""
     kind, _, own_layer = request.param.partition(", ")
     layer = "project.layers.OwnLayer" if own_layer else "channels_redis.core.RedisChannelLayer"
-    one = site.serve(kind, "--websocket_timeout", "-1", "--application-close-timeout", "1", SITE_LAYER=layer)
+    options = ["--websocket_timeout", "-1", "--application-close-timeout", "1", *OWN_OPTIONS[kind]]
+    one = site.serve(kind, *options, SITE_LAYER=layer)
     yield one
+    if kind == "daphne":
+        one.process.kill()  # it waits for views that block
     one.close()

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -23,9 +22,10 @@ for name in ("alice", "bob"):
 
 
 class Site:
-    """Its database and the environment of its processes."""
+    """Its database and the environment of its processes. `python` has the packages that it runs on."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, python: Path) -> None:
+        self.python = python
         self.folder = Path(tempfile.mkdtemp(prefix="awxfast-site-"))
         self.environ = {
             "SITE_FOLDER": str(self.folder),
@@ -36,16 +36,21 @@ class Site:
 
     def run_python(self, *words: str) -> None:
         environ = {**os.environ, **self.environ}
-        subprocess.run([sys.executable, *words], cwd=HERE, env=environ, check=True, timeout=60)
+        subprocess.run([self.python, *words], cwd=HERE, env=environ, check=True, timeout=60)
 
     def start_worker(self, channel: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "django", "runworker", channel]
+        command = [self.python, "-m", "django", "runworker", channel]
         environ = {**os.environ, **self.environ, "PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}"}
         return subprocess.Popen(command, cwd=HERE, env=environ, stderr=subprocess.DEVNULL)
 
     def serve(self, kind: str, *options: str, **environ: str) -> HostingServer:
         return HostingServer(
-            kind, *options, application="project.asgi:application", where=HERE, environ={**self.environ, **environ}
+            kind,
+            *options,
+            application="project.asgi:application",
+            where=HERE,
+            environ={**self.environ, **environ},
+            python=self.python,
         )
 
 

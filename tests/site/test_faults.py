@@ -24,7 +24,7 @@ class TestConsumers:
         # daphne's answer is now and then lost in a reset.
         refused = (aiohttp.WSServerHandshakeError, *[aiohttp.ClientOSError] * (server.kind == "daphne"))
         async with open_session() as session:
-            for _ in range(5):
+            for _ in range(1 if server.kind == "daphne" else 5):  # it takes 3 s each time
                 with pytest.raises(refused) as caught:
                     await session.ws_connect(server.url("/ws/raise/", "http"))
                 assert getattr(caught.value, "status", 500) == 500
@@ -62,17 +62,21 @@ class TestConsumers:
 
 class TestViews:
     async def test_blocking_view_whose_client_is_gone(self, server: HostingServer) -> None:
-        """C47, with 20 clients."""
+        """C47, with 20 clients and 30 s."""
         async with open_session() as session:
             for _ in range(20):
                 with RawClient(server.address) as client:
-                    client.send(b"GET /block/8/ HTTP/1.1\r\nHost: a\r\n\r\n")
+                    client.send(b"GET /block/30/ HTTP/1.1\r\nHost: a\r\n\r\n")
                     await asyncio.sleep(0.01)
             began = time.monotonic()
             async with session.ws_connect(server.url("/ws/chat/calm/", "http")) as socket:
                 await socket.send_json({"say": "calm"})
                 assert await socket.receive_json(timeout=HANG) == {"said": "calm"}
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 30
+            if server.kind == "awxfast":  # whose loop goes on when the applications are given up, too
+                wait_for(lambda: server.log.count("took too long to end and is cancelled: GET '/block/") == 20)
+                await assert_serves(session, server)
+                assert time.monotonic() - began < 30
 
 
 async def test_consumer_whose_task_is_killed(server: HostingServer) -> None:

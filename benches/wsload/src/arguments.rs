@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Printed for a wrong command line.
 pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
-              [--never-read N] [--path P] [--token T] [--connecting N]
+              [--never-read N] [--path P] [--token T] [--cookie C] [--connecting N]
               [--seconds S] [--quiet S] [--drain S] [--warm-up S]
        wsload rawlimit [--clients N] [--size N] [--batch N] [--seconds S] [--congestion NAME]";
 
@@ -19,6 +19,8 @@ pub struct Arguments {
     pub path: String,
     /// Sent as `?token=`; without it the identity is the server's business.
     pub token: Option<String>,
+    /// Sent beside the CSRF token's cookie: `NAME=VALUE`.
+    pub cookie: Option<String>,
     /// Connections that read.
     pub clients: usize,
     /// Further connections that subscribe and then never read again.
@@ -52,6 +54,7 @@ impl Default for Arguments {
             address: String::new(),
             path: "/websocket/".into(),
             token: None,
+            cookie: None,
             clients: 100,
             never_read: 0,
             groups: vec!["job_events-1".into()],
@@ -93,6 +96,7 @@ impl Arguments {
         match name {
             "--path" => self.path = value,
             "--token" => self.token = Some(value),
+            "--cookie" => self.cookie = Some(value),
             "--congestion" => self.congestion = Some(value),
             "--groups" => self.groups = groups(&value)?,
             "--clients" => self.clients = number(name, &value)?,

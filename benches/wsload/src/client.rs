@@ -14,13 +14,14 @@ const ANSWER: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const CSRF_TOKEN: &str = "relay-bench";
 const LONGEST_RESPONSE: usize = 16 * 1024;
 
-/// The upgrade request; `token` goes into the query.
+/// The upgrade request; `token` goes into the query, `cookie` (`NAME=VALUE`) beside the CSRF token's.
 #[must_use]
-pub fn request_to_send(host: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+pub fn request_to_send(host: &str, path: &str, token: Option<&str>, cookie: Option<&str>) -> Vec<u8> {
     let query = token.map_or(String::new(), |token| format!("?token={token}"));
+    let more = cookie.map_or(String::new(), |cookie| format!("; {cookie}"));
     format!(
         "GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nCookie: csrftoken={CSRF_TOKEN}\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nCookie: csrftoken={CSRF_TOKEN}{more}\r\n\r\n"
     )
     .into_bytes()
 }

@@ -69,9 +69,15 @@ fn answer_to_another_key_is_refused() {
 
 #[test]
 fn request_carries_token_and_csrf_cookie() {
-    let request = String::from_utf8(request_to_send("h:1", "/websocket/", Some("T"))).unwrap();
+    let request = String::from_utf8(request_to_send("h:1", "/websocket/", Some("T"), None)).unwrap();
     assert!(request.starts_with("GET /websocket/?token=T HTTP/1.1\r\nHost: h:1\r\n"));
     assert!(request.contains("Cookie: csrftoken=relay-bench\r\n"));
+}
+
+#[test]
+fn request_carries_a_session_beside_it() {
+    let request = String::from_utf8(request_to_send("h:1", "/websocket/", None, Some("sessionid=S"))).unwrap();
+    assert!(request.contains("Cookie: csrftoken=relay-bench; sessionid=S\r\n"));
 }
 
 #[test]

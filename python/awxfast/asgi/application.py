@@ -1,6 +1,5 @@
 """Imports the application that is to be hosted, and tells why that failed."""
 
-import getpass
 import importlib
 import logging
 import sys
@@ -12,6 +11,7 @@ from asgiref.compatibility import guarantee_single_callable
 from asgiref.typing import ASGI3Application
 
 from awxfast.errors import ApplicationNeedsRedis, StartError
+from awxfast.whoami import whoami
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,3 @@ def list_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def whoami() -> str:
-    """The user, since a socket file may be somebody else's."""
-    try:
-        return f"user {getpass.getuser()}"
-    except (KeyError, OSError):
-        return "a user without a name"

@@ -62,11 +62,16 @@ def find_stock_layer() -> StockLayer | None:
 
 def configured_layers() -> Mapping[str, Any]:
     """CHANNEL_LAYERS of an application that has Django's settings; empty for any other."""
+    layers: Mapping[str, Any] = find_django_setting("CHANNEL_LAYERS") or {}
+    return layers
+
+
+def find_django_setting(name: str) -> Any:
+    """A setting of an application that has Django's settings; None if it is not there."""
     django_conf = sys.modules.get("django.conf")
     if django_conf is None or not django_conf.settings.configured:
-        return {}
-    layers: Mapping[str, Any] = getattr(django_conf.settings, "CHANNEL_LAYERS", None) or {}
-    return layers
+        return None
+    return getattr(django_conf.settings, name, None)
 
 
 def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:

@@ -6,11 +6,13 @@ Everything here belongs to the serving loop; the layer hops to it.
 import asyncio
 import collections
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from awxfast.asgi.mailbox import Mailbox, Message
+from awxfast.asgi.progress import Progress
 from awxfast.asgi.session import LayerSession
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,14 @@ class Exchange:
     """
 
     def __init__(
-        self, fanout: Fanout, *, capacity: int, prefix_length: int, direct: bool, barred: str | None = None
+        self,
+        fanout: Fanout,
+        *,
+        capacity: int,
+        prefix_length: int,
+        direct: bool,
+        barred: str | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fanout = fanout
         self._decode = make_decoder(prefix_length)
@@ -100,6 +109,8 @@ class Exchange:
         self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
         self._seats: set[LayerSession] = set()
         self._groups: dict[str, _Group] = {}
+        self._members = 0
+        self._progress = Progress(now)
 
     def __len__(self) -> int:
         """Channels."""
@@ -161,7 +172,10 @@ class Exchange:
 
     async def receive(self, local: str) -> Message:
         """The next message of a channel."""
-        return await self._mailbox(local).receive()
+        mailbox = self._mailbox(local)
+        message = await mailbox.receive()
+        self._progress.note(mailbox)
+        return message
 
     def _mailbox(self, local: str) -> Mailbox:
         """A name that was not made here is as good as one that was: the stock layer takes it, too."""
@@ -185,6 +199,7 @@ class Exchange:
         entry = self._groups.setdefault(group, _Group())
         entry.members[mailbox] = None
         entry.loose += mailbox.is_loose
+        self._members += not mailbox.groups
         mailbox.groups.add(group)
         self._tell_fanout(group)
         if mailbox.client is not None:
@@ -206,6 +221,7 @@ class Exchange:
 
     def _leave(self, group: str, mailbox: Mailbox) -> None:
         mailbox.groups.discard(group)
+        self._members -= not mailbox.groups
         entry = self._groups[group]
         del entry.members[mailbox]
         entry.loose -= mailbox.is_loose
@@ -252,8 +268,11 @@ class Exchange:
         self._hand_out(direct, [group], [], {"type": "internal.message", "text": text.decode()})
 
     def busy(self) -> int:
-        """See the fan-out."""
-        return self._fanout.busy()
+        """2 while most consumers are behind, else as the fan-out says.
+
+        What waits in Redis costs nothing; what waits here was decoded and handed out, perhaps to be dropped.
+        """
+        return 2 if self._progress.is_behind(self._members) else self._fanout.busy()
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """See the fan-out."""

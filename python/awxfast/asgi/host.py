@@ -14,6 +14,7 @@ from awxfast.asgi.routes import is_missing_route
 from awxfast.asgi.scope import describe_websocket
 from awxfast.asgi.session import current_session
 from awxfast.asgi.websocket import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, HostedSession, Opening
+from awxfast.ending import Ending
 from awxfast.settings import Settings
 from awxfast.wire.handshake import Refusal
 from awxfast.wire.request import Request
@@ -27,7 +28,7 @@ class Run:
 
     session: HostedSession
     began: float
-    given_up: bool = False
+    ending: Ending = dataclasses.field(default_factory=Ending)
 
 
 class Host:
@@ -89,17 +90,9 @@ class Host:
             over_since = run.session.over_since
             if over_since is not None:
                 if now - over_since > self._close_timeout:
-                    self._end_late(task, run)
+                    run.ending.cancel(task, f"websocket {run.session.request.path[:200]!r}")
             elif run.session.is_undecided and 0 <= self._connect_timeout < now - run.began:
                 run.session.give_up(UNDECIDED)
-
-    def _end_late(self, task: asyncio.Task[None], run: Run) -> None:
-        """Cancels as often as it takes: code that waits for a thread holds up its own cancellation."""
-        if not run.given_up:
-            run.given_up = True
-            path = run.session.request.path[:200]
-            log.warning("The application took too long to end and is cancelled: websocket %r", path)
-        task.cancel()
 
     # The end
 

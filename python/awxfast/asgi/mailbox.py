@@ -8,6 +8,9 @@ from awxfast.asgi.session import LayerSession
 
 Message = dict[str, Any]
 
+BEHIND = 64
+"""Messages that may wait before a channel counts as behind."""
+
 HELD_TEXTS = 1_000
 """Direct texts that are kept for a socket whose 101 is not out yet; past it the oldest are dropped."""
 
@@ -54,6 +57,11 @@ class Mailbox:
     def is_loose(self) -> bool:
         """Whether it must be handed direct messages too, since no socket of its own gets them."""
         return self.client is None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether much waits."""
+        return self._messages is not None and len(self._messages) > BEHIND
 
     def put(self, message: Message) -> bool:
         """Adds a message, for whoever has waited longest. False: the oldest was dropped for it."""

@@ -49,6 +49,9 @@ class Consumers(Protocol):
     def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
         """An event of a group; `direct`: sockets have it already."""
 
+    def busy(self) -> int:
+        """Whether they, or the fan-out, are behind."""
+
 
 class Source(Protocol):
     """A link that events come from."""
@@ -103,7 +106,8 @@ class Ingest:
             self._fanout.count_gap("peer_metrics", 0)
 
     def _is_behind(self) -> bool:
-        return bool(self._fanout.busy()) or self._onward.is_full
+        takers = self._fanout if self._consumers is None else self._consumers
+        return bool(takers.busy()) or self._onward.is_full
 
     def _hold_back(self, source: Source) -> None:
         source.pause_reading()

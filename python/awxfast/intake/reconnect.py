@@ -3,29 +3,18 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from awxfast.errors import ConfigurationError, RedisError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.redis import RedisConnection
+from awxfast.pauses import Pauses
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
-
-
-def pauses(rng: Callable[[], float] = random.random) -> Iterator[float]:
-    """Seconds between tries: doubling up to the longest, each shortened by up to a half so that nodes fall out of step.
-
-    `rng` gives numbers from 0 up to 1.
-    """
-    pause = FIRST_PAUSE
-    while True:
-        yield pause * (1 - rng() / 2)
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class Outages:
@@ -79,7 +68,7 @@ class KeptConnection:
         `work` calls `works` as soon as Redis does what it needs. What can never work, such as a password that was
         changed, is tried again too: clients are connected, and the operator may be about to mend it.
         """
-        delays = pauses()
+        pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
                 connection = await RedisConnection.open(self._address, patience=self._patience)
@@ -87,11 +76,11 @@ class KeptConnection:
                     return await work(connection)
             except (RedisError, ConfigurationError) as error:
                 if self.up:
-                    delays = pauses()
+                    pauses.begin_again()
                 self._outages.broke(self._name, error)
             finally:
                 self._up.clear()
-            await asyncio.sleep(next(delays))
+            await asyncio.sleep(pauses.take())
             self.reconnects += 1
 
     def works(self) -> None:

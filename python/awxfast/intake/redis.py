@@ -18,6 +18,7 @@ import hiredis
 
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
+from awxfast.whoami import whoami
 
 Argument = str | bytes | int | float
 
@@ -205,7 +206,7 @@ async def _connect(address: RedisAddress, patience: float) -> RedisConnection:
     except ssl.SSLError as error:
         raise ConfigurationError(f"Redis at {name}: what listens there does not speak TLS as we do") from error
     except OSError as error:
-        raise RedisUnavailable(f"Redis at {name}: {_in_words(error)}") from error
+        raise RedisUnavailable(f"Redis at {name}: {_in_words(error)}, as {whoami()}") from error
     return connection
 
 

@@ -20,6 +20,7 @@ from awxfast.errors import AwxfastError
 from awxfast.process.channel import Channel, receive_blocking
 from awxfast.process.limits import most_clients, raise_descriptor_limit
 from awxfast.process.log import configure_log
+from awxfast.sessions.listening import Listening
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -97,9 +98,9 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors))
     from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
 
-    sockets = [socket.socket(fileno=number) for number in start["listeners"]]
+    listenings = [Listening(socket.socket(fileno=number), backlog) for number, backlog in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
-    await serve(settings, sockets, admin, control, prepared.application)
+    await serve(settings, listenings, admin, control, prepared.application)
 
 
 class Control:

@@ -9,13 +9,12 @@ import re
 from collections.abc import Callable
 
 from awxfast.errors import ConfigurationError
+from awxfast.sessions.listening import BACKLOG
 from awxfast.settings import Settings
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 KINDS = "tcp:, tcp6:, unix: and fd:"
-BACKLOG = 2048
-"""Connections wait here while the serving process starts or is replaced; the kernel's somaxconn bounds it."""
 
 FIELD = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
 

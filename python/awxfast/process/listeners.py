@@ -10,7 +10,8 @@ from pathlib import Path
 
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.options import read_host_port
-from awxfast.process.endpoints import BACKLOG, Endpoint
+from awxfast.process.endpoints import Endpoint
+from awxfast.sessions.listening import BACKLOG
 
 
 @dataclasses.dataclass(slots=True)
@@ -18,6 +19,7 @@ class Listener:
     """A listening socket, and the socket file that is ours to remove (`inode` tells whether it still is)."""
 
     sock: socket.socket
+    backlog: int = BACKLOG
     path: str | None = None
     inode: int = 0
 
@@ -70,7 +72,7 @@ def open_tcp(host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int 
         sock.close()
         raise StartError(f"can't listen on {host} port {port}: {error.strerror}; choose another or free it") from error
     sock.setblocking(False)
-    return Listener(sock)
+    return Listener(sock, backlog)
 
 
 def open_unix(path: str, mode: int, backlog: int = BACKLOG) -> Listener:
@@ -85,7 +87,7 @@ def open_unix(path: str, mode: int, backlog: int = BACKLOG) -> Listener:
         sock.close()
         raise StartError(f"can't listen on {path}: {error.strerror or error}; choose another path") from error
     sock.setblocking(False)
-    return Listener(sock, path, Path(path).stat().st_ino)
+    return Listener(sock, backlog, path, Path(path).stat().st_ino)
 
 
 def bind_private(sock: socket.socket, path: str) -> None:
@@ -132,8 +134,10 @@ def adopt_descriptor(number: int) -> Listener:
     return Listener(sock)
 
 
-def open_admin(address: str) -> Listener | None:
+def open_admin(address: str, port: int | None = None) -> Listener | None:
     """The admin listener: HOST:PORT on a loopback address, a socket file of mode 0600, or None for `off`.
+
+    `port` is one in place of the address's own.
 
     It has no credentials (interface.md, "The admin listener"), so anything else is refused.
     """
@@ -144,7 +148,8 @@ def open_admin(address: str) -> Listener | None:
     host_port = read_host_port(address)
     if host_port is None:
         raise ConfigurationError(f"--admin {address!r}: give HOST:PORT, a socket's path with a slash, or off")
-    listener = open_tcp(*host_port, backlog=128)
+    host, named_port = host_port
+    listener = open_tcp(host, named_port if port is None else port, backlog=128)
     if not listener.is_local:
         listener.close()
         raise ConfigurationError(

@@ -77,10 +77,10 @@ class Main:
         self._listeners = listeners
         self._admin = admin
         self._notifier = Notifier(os.environ)
-        sockets = [listener.sock.fileno() for listener in listeners]
+        described = [(listener.sock.fileno(), listener.backlog) for listener in listeners]
         admin_socket = admin.sock.fileno() if admin is not None else None
-        start = {"settings": settings.to_json(), "listeners": sockets, "admin": admin_socket}
-        descriptors = sockets if admin_socket is None else [*sockets, admin_socket]
+        start = {"settings": settings.to_json(), "listeners": described, "admin": admin_socket}
+        descriptors = [number for number, _ in described] + ([] if admin_socket is None else [admin_socket])
         stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
         self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit)
 

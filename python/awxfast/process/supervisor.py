@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import random
 import socket
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
+from awxfast.pauses import Pauses
 from awxfast.process.channel import Channel
 
 logger = logging.getLogger(__name__)
@@ -26,22 +26,6 @@ FAILURES: Mapping[int, type[AwxfastError]] = {
     kind.exit_code: kind for kind in (ConfigurationError, StartError, ApplicationNeedsRedis)
 }
 """What a child reports, by its exit code."""
-
-
-class Pauses:
-    """Jittered, growing pauses between restarts, in seconds."""
-
-    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
-        self._jitter = jitter
-        self._base = FIRST_PAUSE
-
-    def next_pause(self, lived: float) -> float:
-        """How long to wait after a child that lived so long: half to all of the base, which doubles each time."""
-        if lived >= HEALTHY_AFTER:
-            self._base = FIRST_PAUSE
-        pause = self._base * (0.5 + self._jitter() / 2)
-        self._base = min(self._base * 2, LONGEST_PAUSE)
-        return pause
 
 
 class Supervisor:
@@ -68,7 +52,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Returns after `stop`. Raises what the first child reports if it can't start at all."""
-        pauses = Pauses()
+        pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
             began = time.monotonic()
             exit_code = await self._run_child()
@@ -77,7 +61,9 @@ class Supervisor:
             waits_for_redis = isinstance(self._failure, ApplicationNeedsRedis)
             if self._failure is not None and not self._served_once and not waits_for_redis:
                 raise self._failure
-            pause = pauses.next_pause(time.monotonic() - began)
+            if time.monotonic() - began >= HEALTHY_AFTER:
+                pauses.begin_again()
+            pause = pauses.take()
             if waits_for_redis:
                 pause = min(pause, LONGEST_WAIT_FOR_REDIS)
             self._say_what_happened(exit_code, pause)

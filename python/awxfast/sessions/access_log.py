@@ -26,8 +26,15 @@ class AccessLog:
         self._with_queries = with_queries
         self._now = now
 
-    def write(self, client: str, request: str, status: int | None = None, length: int | None = None) -> None:
-        """One line. `client` is `host:port`, `request` what happened and the path."""
+    def write(
+        self,
+        client: str,
+        request: str,
+        status: int | None = None,
+        length: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """One line. `client` is `host:port`, `request` what happened and the path; daphne has no time in it."""
         date = self._now().strftime("%d/%b/%Y:%H:%M:%S")
         line = f'{client} - - [{date}] "{request}" {status or "-"} {length or "-"}\n'
         with contextlib.suppress(OSError):  # a full disk must not cost a browser its connection

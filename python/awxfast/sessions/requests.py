@@ -1,6 +1,7 @@
 """Plain requests that an application works on: how long an answer may take, and what outlives its client."""
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from awxfast.ending import Ending
 from awxfast.sessions.access_log import AccessLog, format_client
+from awxfast.sessions.blocked_threads import let_go_of_thread
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ class Requests:
     def begin(self, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
         """Runs the application for one request."""
         request = RunningRequest(self, cycle, application)
-        task = asyncio.get_running_loop().create_task(cycle.run_asgi(request))  # type: ignore[arg-type]
+        run = cycle.run_asgi(request)  # type: ignore[arg-type]
+        task = asyncio.get_running_loop().create_task(run, context=request.context)
         self._running[task] = request
         task.add_done_callback(self._running.pop)
 
@@ -54,21 +58,18 @@ class Requests:
                 request.late_answer = asyncio.get_running_loop().create_task(request.answer_late())
 
     def _end_late(self, task: asyncio.Task[None], request: "RunningRequest", now: float) -> None:
-        """Cancels as often as it takes: code that waits for a thread holds up its own cancellation."""
         if request.over_since is None:
             request.over_since = now
         elif now - request.over_since > self._close_timeout:
-            if not request.given_up:
-                request.given_up = True
-                log.warning("The application took too long to end and is cancelled: %s", request.label)
-            task.cancel()
+            let_go_of_thread(request.context)
+            request.ending.cancel(task, request.label)
 
     async def stop(self, grace: float) -> None:
         """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
+        for task, request in self._running.items():
+            request.cancel(task)
 
 
 class RunningRequest:
@@ -77,14 +78,15 @@ class RunningRequest:
     def __init__(self, requests: Requests, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
         self._requests = requests
         self._cycle = cycle
+        self.context = contextvars.copy_context()
         self._application = application
         self._status = 0
         self._length = 0
         self._unsized = False
         self._told = False
-        self.fed = requests.now()
+        self.fed = self._began = requests.now()
         self.over_since: float | None = None
-        self.given_up = False
+        self.ending = Ending()
         self.late_answer: asyncio.Task[None] | None = None
 
     @property
@@ -97,6 +99,11 @@ class RunningRequest:
         """Method, path and client, for the log; no query, which may hold a token."""
         scope = self._cycle.scope
         return f"{scope['method']} {scope['path'][:200]!r} from {format_client(scope['client'])}"
+
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancels the request's own task."""
+        let_go_of_thread(self.context)
+        task.cancel()
 
     async def __call__(self, scope: Scope, *_: object) -> None:
         """What the cycle runs. Whatever the application does, the client gets an answer or the connection ends."""
@@ -161,7 +168,8 @@ class RunningRequest:
         if access_log is not None:
             scope: HTTPScope = self._cycle.scope  # type: ignore[assignment]
             request = f"{scope['method']} {access_log.format_target(scope['raw_path'], scope['query_string'])}"
-            access_log.write(format_client(scope["client"]), request, self._status, self._length)
+            seconds = self._requests.now() - self._began
+            access_log.write(format_client(scope["client"]), request, self._status, self._length, seconds)
 
 
 def has_length(headers: object) -> bool:

@@ -17,6 +17,7 @@ from awxfast.sessions.connection import GOING_AWAY
 from awxfast.sessions.handshakes import Handshakes
 from awxfast.sessions.http import HttpProtocol, HttpService
 from awxfast.sessions.keepalive import SWEEP_SECONDS, Keepalive
+from awxfast.sessions.listening import Listening
 from awxfast.sessions.opening import Opening, describe_refused
 from awxfast.sessions.requests import Requests
 from awxfast.settings import Settings
@@ -26,7 +27,6 @@ from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 2048
 IDLE_SECONDS = 60
 """How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
 
@@ -140,16 +140,18 @@ class Server:
 
     # Start and stop
 
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
+    async def start(self, listenings: Sequence[Listening]) -> None:
         """Serves from now on."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._fanout.notice_fd, self._clients.dispatch_notices)
         self._sweeping = loop.create_task(self._sweep())
-        for sock in sockets:
-            if sock.family == socket.AF_UNIX:
-                self._listeners.append(await loop.create_unix_server(self._http, sock=sock, backlog=BACKLOG))
-            else:
-                self._listeners.append(await loop.create_server(self._http, sock=sock, backlog=BACKLOG))
+        for listening in listenings:
+            self._listeners.append(await self._listen(listening))
+
+    async def _listen(self, listening: Listening) -> asyncio.Server:
+        loop, sock = asyncio.get_running_loop(), listening.sock
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        return await create(self._http, sock=sock, backlog=listening.backlog)
 
     async def stop(self, grace: float) -> None:
         """Accepts nobody any more, then closes all clients with 1001; flushes for up to `grace` seconds."""

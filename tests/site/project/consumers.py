@@ -116,9 +116,9 @@ class KilledConsumer(AsyncWebsocketConsumer):
     """Its task is cancelled from inside."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        tasks = [task for task in asyncio.all_tasks() if "_run" in repr(task.get_coro())]
-        for task in tasks:
-            task.cancel()
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
 
 
 class LateConsumer(AsyncWebsocketConsumer):

@@ -5,6 +5,7 @@ from django.urls import path
 from project import views
 
 urlpatterns = [
+    path("live/", views.live),
     path("login/", views.log_in),
     path("whoami/", views.whoami),
     path("upload/", views.upload),

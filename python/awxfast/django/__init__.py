@@ -1,0 +1,1 @@
+"""Conveniences for Django projects: `runserver` with awxfast behind it."""

@@ -1,0 +1,26 @@
+"""Pauses between tries, so that what is away is not asked again and again."""
+
+import random
+from collections.abc import Callable
+
+
+class Pauses:
+    """In seconds: from `first` doubling up to `longest`, each shortened by up to a half so that nodes fall out of step.
+
+    `rng` gives numbers from 0 up to 1.
+    """
+
+    def __init__(self, first: float, longest: float, rng: Callable[[], float] = random.random) -> None:
+        self._first = self._next = first
+        self._longest = longest
+        self._rng = rng
+
+    def take(self) -> float:
+        """The next one."""
+        pause = self._next * (1 - self._rng() / 2)
+        self._next = min(2 * self._next, self._longest)
+        return pause
+
+    def begin_again(self) -> None:
+        """What was tried has worked: the next failure is the first of a new series."""
+        self._next = self._first

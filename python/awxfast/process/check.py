@@ -1,0 +1,135 @@
+"""`awxfast --check`: what would keep these settings from serving, in one line each. It takes no port and serves nobody.
+
+It goes the way of a start: listeners, the application's import, then the rooms as they are built for serving.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+import uvloop
+from asgiref.typing import ASGI3Application
+
+from awxfast.app import Relay
+from awxfast.asgi.application import load_application
+from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.intake.address import RedisAddress
+from awxfast.intake.redis import RedisConnection
+from awxfast.process.endpoints import describe_endpoints, parse_endpoint
+from awxfast.process.listeners import Listener, open_admin, open_listener
+from awxfast.process.log import configure_log
+from awxfast.process.main import enter_listener, refuse_open_to_strangers, start_private_redis
+from awxfast.settings import Settings
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def run(settings: Settings) -> int:
+    """Problems on stderr, all else on stdout. Returns 0 without problems, else what a start would end with."""
+    configure_log(settings)
+    findings = Findings()
+    with contextlib.ExitStack() as resources:
+        check_listeners(findings, settings, resources)
+        check_behind_them(findings, settings, resources)
+    findings.report()
+    return findings.exit_code
+
+
+class Findings:
+    """What was found wrong, and what else is worth a line."""
+
+    def __init__(self) -> None:
+        self._problems: list[AwxfastError] = []
+        self.remarks: list[str] = []
+
+    def attempt(
+        self, step: Callable[Parameters, Result], *arguments: Parameters.args, **more: Parameters.kwargs
+    ) -> Result | None:
+        """Does one step; None when that is a problem."""
+        try:
+            return step(*arguments, **more)
+        except AwxfastError as error:
+            self._problems.append(error)
+            return None
+
+    async def attempt_async(self, step: Awaitable[Result]) -> Result | None:
+        """The same for what needs a loop."""
+        try:
+            return await step
+        except AwxfastError as error:
+            self._problems.append(error)
+            return None
+
+    @property
+    def exit_code(self) -> int:
+        """2 as soon as something has to be changed; what is merely away may come back."""
+        if any(isinstance(problem, ConfigurationError) for problem in self._problems):
+            return 2
+        return 1 if self._problems else 0
+
+    def report(self) -> None:
+        """One line each; rooms may find what was found before them."""
+        for remark in self.remarks if self._problems else [*self.remarks, "nothing is wrong"]:
+            print(remark)
+        sys.stdout.flush()
+        for line in dict.fromkeys(" ".join(str(problem).split()) for problem in self._problems):
+            print("awxfast:", line, file=sys.stderr)
+
+
+def check_listeners(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:
+    """Whether they can be meant. A port is not taken: the server that runs may have it."""
+    listeners = []
+    for description in describe_endpoints(settings):
+        listener = findings.attempt(try_endpoint, description)
+        if listener is not None:
+            listeners.append(enter_listener(resources, listener))
+    findings.attempt(refuse_open_to_strangers, settings, listeners)
+    if "/" not in settings.admin:
+        admin = findings.attempt(open_admin, settings.admin, port=0)
+        if admin is not None:
+            enter_listener(resources, admin)
+
+
+def try_endpoint(description: str) -> Listener | None:
+    """Listens on the address that is meant, at any free port; a socket file may be a living server's."""
+    endpoint = parse_endpoint(description)
+    if endpoint.kind == "unix":
+        return None
+    return open_listener(dataclasses.replace(endpoint, port=0))
+
+
+def check_behind_them(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:
+    """The application, the rooms and Redis; each needs the one before."""
+    application = None
+    if settings.application is not None:
+        application = findings.attempt(load_application, settings.application)
+        if application is None:
+            return
+    found = findings.attempt(start_private_redis, resources, settings)
+    if found is not None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(check_rooms(findings, dataclasses.replace(found, access_log="-"), application))
+
+
+async def check_rooms(findings: Findings, settings: Settings, application: ASGI3Application | None) -> None:
+    """Builds them as for serving, asks Redis, and takes them down."""
+    relay = findings.attempt(Relay, settings, application)
+    if relay is not None:
+        await ask_redis(findings, relay.address)
+        findings.remarks.append(f"the nodes' secret: {'set' if relay.has_secret else 'not set'}")
+        await relay.stop()
+    elif application is None and (address := findings.attempt(RedisAddress.parse, settings.redis[0])):
+        await ask_redis(findings, address)
+
+
+async def ask_redis(findings: Findings, address: RedisAddress | None) -> None:
+    """Whether it lets us in."""
+    if address is None:
+        findings.remarks.append("Redis: not asked, there is no channel layer of channels_redis")
+    elif connection := await findings.attempt_async(RedisConnection.open(address)):
+        connection.close()
+        findings.remarks.append(f"Redis: {address} answers")

@@ -1,0 +1,133 @@
+"""`awxfast --check` as an operator runs it: words, and exit codes."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from main_process import LOOPBACK, run_to_its_end
+from redis_servers import RedisServer
+
+SITE = """
+from django.conf import settings
+layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [HOST]}}
+settings.configure(SECRET_KEY="x", BROADCAST_WEBSOCKET_SECRET=SECRET, CHANNEL_LAYERS={"default": layer})
+async def application(scope, receive, send): raise ValueError
+"""
+
+NEEDS_REDIS = """
+import redis
+redis.Redis(unix_socket_path=HOST).delete("x")
+async def application(scope, receive, send): raise ValueError
+"""
+
+
+def check(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return run_to_its_end("--check", "-v", "0", *words, **environ)
+
+
+def check_site(folder: Path, text: str, **names: str) -> subprocess.CompletedProcess[str]:
+    assignments = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    (folder / "site_of_test.py").write_text(assignments + text)
+    python_path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return check("site_of_test:application", PYTHONPATH=python_path)
+
+
+class TestNativeMode:
+    def test_nothing_is_wrong_beside_a_server_that_runs(self, redis_server: RedisServer) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as running:
+            done = check("--redis", redis_server.url, "-p", str(running.getsockname()[1]), "--auth", "open")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [
+            f"Redis: {redis_server.address} answers",
+            "the nodes' secret: not set",
+            "nothing is wrong",
+        ]
+        assert redis_server.client().keys("*") == []
+
+    def test_private_redis(self) -> None:
+        done = check(*LOOPBACK)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_every_problem_has_its_line(self, tmp_path: Path) -> None:
+        tokens, redis = f"tokens={tmp_path}/none", f"unix://{tmp_path}/none.sock"
+        done = check("-e", "tcp:port=x", "-e", "foo:1", "--admin", "192.0.2.1:1", "--auth", tokens, "--redis", redis)
+        assert done.returncode == 2
+        lines = done.stderr.splitlines()
+        assert [line.removeprefix("awxfast: ").partition(":")[0] for line in lines] == [
+            "endpoint 'foo",
+            "endpoint 'tcp",
+            "can't listen on 192.0.2.1 port 0",
+            f"tokens file {tmp_path}/none",
+            "Redis at unix",
+        ]
+
+    def test_problem_that_is_found_twice_is_told_once(self) -> None:
+        done = check(*LOOPBACK, "--redis", "http://x")
+        assert done.returncode == 2
+        assert done.stderr == "awxfast: Redis URL: it must begin with redis://, rediss:// or unix:///\n"
+
+    def test_wrong_option_is_told_as_ever(self) -> None:
+        done = check("--grace", "long")
+        assert done.returncode == 2
+        assert done.stderr.startswith("awxfast: argument --grace: a number of seconds is needed")
+
+    def test_open_to_strangers(self, redis_server: RedisServer) -> None:
+        done = check("-b", "0.0.0.0", "--auth", "open", "--redis", redis_server.url)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "--auth open is for loopback addresses" in done.stderr
+
+
+class TestRedisThatIsAway:
+    """C46: in the words of the start."""
+
+    def test_no_socket_file(self, tmp_path: Path) -> None:
+        done = check(*LOOPBACK, "--redis", f"unix://{tmp_path}/none")
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            f"awxfast: Redis at unix://{tmp_path}/none: no such socket (is Redis running?), as "
+        )
+
+    def test_socket_that_nobody_listens_on(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as deaf:
+            deaf.bind(str(tmp_path / "deaf"))
+        done = check(*LOOPBACK, "--redis", f"unix://{tmp_path}/deaf")
+        assert done.returncode == 1
+        assert ": connection refused (is Redis running?), as user " in done.stderr
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+    def test_socket_that_may_not_be_opened(self, redis_server: RedisServer) -> None:
+        redis_server.socket.chmod(0)
+        done = check(*LOOPBACK, "--redis", redis_server.url)
+        assert done.returncode == 1
+        assert ": no permission to open the socket, as user " in done.stderr
+
+    def test_application_whose_import_needs_it(self, tmp_path: Path) -> None:
+        done = check_site(tmp_path, NEEDS_REDIS, HOST=f"{tmp_path}/none")
+        assert done.returncode == 1
+        begin = "awxfast: Redis does not answer while site_of_test:application is imported, as user "
+        assert done.stderr.startswith(begin)
+        assert done.stderr.count("\n") == 1
+
+
+class TestApplication:
+    def test_its_redis_is_asked_and_its_secret_is_known(self, tmp_path: Path, redis_server: RedisServer) -> None:
+        done = check_site(tmp_path, SITE, HOST=redis_server.url, SECRET="hidden-from-everybody")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [
+            f"Redis: {redis_server.address} answers",
+            "the nodes' secret: set",
+            "nothing is wrong",
+        ]
+        assert redis_server.client().keys("*") == []
+
+    def test_application_without_a_layer_needs_no_redis(self, tmp_path: Path) -> None:
+        done = check_site(tmp_path, "async def application(scope, receive, send): raise ValueError")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "there is no channel layer of channels_redis\n" in done.stdout
+
+    def test_import_that_fails(self, tmp_path: Path) -> None:
+        done = check_site(tmp_path, "import no_such_module")
+        assert done.returncode == 1
+        assert done.stderr.startswith("awxfast: site_of_test:application can't be imported: ModuleNotFoundError")
