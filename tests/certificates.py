@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+NAMES = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+
 
 class SelfSigned:
-    """For 127.0.0.1. `certificate` and `private_key` are the paths of PEM files."""
+    """For localhost and 127.0.0.1. `certificate` and `private_key` are the paths of PEM files."""
 
     def __init__(self, folder: Path, name: str = "server", password: bytes | None = None) -> None:
         self.certificate, self.private_key = folder / f"{name}.crt", folder / f"{name}.key"
@@ -44,6 +46,7 @@ def sign(key: ec.EllipticCurvePrivateKey, name: str) -> x509.Certificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(NAMES), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

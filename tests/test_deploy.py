@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from awxfast.broadcast import dialler_options
+from awxfast.broadcast.awx_settings import AwxSettings
+from awxfast.broadcast.dialled_peer import CLOSE_TIMEOUT
+from awxfast.dialler import DRAIN_TIMEOUT
+from awxfast.intake.link import STOP_TIMEOUT
 from awxfast.options import parse_settings
 from awxfast.process.endpoints import list_endpoints
 from awxfast.process.main import STOP_MARGIN
@@ -103,6 +108,20 @@ class TestSupervisord:
 
     def test_its_patience_outlasts_an_orderly_end(self) -> None:
         assert float(self.PROGRAM["stopwaitsecs"]) >= longest_stop(settings_of(self.PROGRAM["command"]))
+
+
+class TestSupervisordOfTheDialler:
+    PROGRAM = read_ini("supervisord/awxfast-broadcast.conf")["program:awxfast-broadcast"]
+
+    def test_its_options_are_understood(self) -> None:
+        program, *options = shlex.split(self.PROGRAM["command"])
+        assert program == "/opt/awxfast/bin/awxfast-broadcast"
+        settings = dialler_options.parse_settings(options, {}, AwxSettings())
+        assert settings.postgres == "host=db user=awx dbname=awx"
+        assert settings.secret_files == ("/etc/awxfast/secret",)
+
+    def test_its_patience_outlasts_an_orderly_end(self) -> None:
+        assert float(self.PROGRAM["stopwaitsecs"]) > CLOSE_TIMEOUT + DRAIN_TIMEOUT + STOP_TIMEOUT + 1
 
 
 class TestSystemd:

@@ -22,6 +22,7 @@ class Watched:
         self.deadline = clients.time + 10
         self.is_reading = True
         self.gone = False
+        self.is_node = False
         self.done: list[Any] = []
 
     def is_peer_gone(self, timeout: float) -> bool:

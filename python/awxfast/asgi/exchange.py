@@ -87,7 +87,7 @@ class Exchange:
     """The table of channels. It stands between the intake and the fan-out, and takes what is for consumers.
 
     `capacity` bounds each channel's messages, `prefix_length` is that of queue entries, and `direct` says whether any
-    type of message goes straight to sockets.
+    type of message goes straight to sockets. `barred` is a group that nobody here is let into: joining it does nothing.
     """
 
     def __init__(
@@ -97,12 +97,14 @@ class Exchange:
         capacity: int,
         prefix_length: int,
         direct: bool,
+        barred: str | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fanout = fanout
         self._decode = make_decoder(prefix_length)
         self._capacity = capacity
         self._direct = direct
+        self._barred = barred
         self._holder: Holder | None = None
         self._mailboxes: dict[str, Mailbox] = {}
         self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
@@ -191,7 +193,7 @@ class Exchange:
         Raises `TimeoutError` when Redis does not come back in time, `ValueError` for a name that Channels refuses.
         """
         mailbox = self._mailbox(local)
-        if group in mailbox.groups or self._holder is None:
+        if group in mailbox.groups or group == self._barred or self._holder is None:
             return
         async with asyncio.timeout(JOIN_PATIENCE):
             await self._holder.hold([group])
@@ -265,6 +267,10 @@ class Exchange:
                 has_room = mailbox.put(message)
             if not has_room:
                 self._fanout.count_gap("consumer_behind", 1)
+
+    def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
+        """An event that another node passed on; `direct`: sockets have it already."""
+        self._hand_out(direct, [group], [], {"type": "internal.message", "text": text.decode()})
 
     def busy(self) -> int:
         """2 while most consumers are behind, else as the fan-out says.

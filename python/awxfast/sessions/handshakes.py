@@ -19,9 +19,10 @@ class Handshakes:
         self._count("accepted", reason)
 
     def refuse(self, reason: str, detail: str) -> None:
-        """A request was refused; `detail` is the log's line, without secrets."""
+        """A request was refused; `detail` is the log's line, without secrets; empty: none."""
         self._count("refused", reason)
-        self._log.warn(reason, f"refused a request: {detail}")
+        if detail:
+            self._log.warn(reason, f"refused a request: {detail}")
 
     def _count(self, result: str, reason: str) -> None:
         self.counts[result, reason] = self.counts.get((result, reason), 0) + 1

@@ -11,8 +11,8 @@ class Keepalive:
     """The rules. Only what is received is a sign of life; what is sent says nothing about a peer.
 
     Silence of `ping_interval` seconds is answered with a ping, of `ping_timeout` more (0: any) with the end. A
-    connection older than `websocket_timeout` (negative: never) is closed with 1001. Where nothing is read, what
-    the peer's kernel acknowledges is its sign of life.
+    browser's connection older than `websocket_timeout` (negative: never) is closed with 1001. Where nothing is read,
+    what the peer's kernel acknowledges is its sign of life.
     """
 
     def __init__(self, clients: Clients, settings: Settings) -> None:
@@ -34,7 +34,7 @@ class Keepalive:
                 connection.cut_off()
 
     def _keep_alive(self, connection: Connection, now: float) -> None:
-        if 0 <= self._max_age < now - connection.opened:
+        if not connection.is_node and 0 <= self._max_age < now - connection.opened:
             connection.close(GOING_AWAY, b"websocket timeout")
         elif now - connection.heard < self._interval:
             return

@@ -61,6 +61,19 @@ class Endpoints(Protocol):
         """All connections are closed; what still runs has so many seconds."""
 
 
+class Nodes(Protocol):
+    """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
+
+    def owns(self, path: str) -> bool:
+        """Whether the path is for nodes."""
+
+    def decide(self, opening: Opening) -> None:
+        """Accepts or refuses, now or later."""
+
+    def sweep(self) -> None:
+        """Called about twice a second."""
+
+
 class Server:
     """Serves endpoints on sockets that already listen.
 
@@ -68,11 +81,17 @@ class Server:
     """
 
     def __init__(
-        self, settings: Settings, fanout: Fanout, endpoints: Endpoints, access_log: AccessLog | None = None
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        endpoints: Endpoints,
+        access_log: AccessLog | None = None,
+        nodes: Nodes | None = None,
     ) -> None:
         self._settings = settings
         self._fanout = fanout
         self._endpoints = endpoints
+        self._nodes = nodes
         self._access_log = access_log
         self._clients = Clients(fanout, settings, access_log)
         self._keepalive = Keepalive(self._clients, settings)
@@ -114,7 +133,7 @@ class Server:
     @property
     def clients(self) -> int:
         """Browsers whose socket is not gone, known or not."""
-        return len(self._clients)
+        return self._clients.browsers
 
     @property
     def handshakes(self) -> dict[tuple[str, str], int]:
@@ -178,9 +197,12 @@ class Server:
             asyncio.get_running_loop().remove_reader(self._fanout.notice_fd)
 
     async def _sweep(self) -> None:
+        looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep]
+        if self._nodes is not None:
+            looks.append(self._nodes.sweep)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            for look in (self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep):
+            for look in looks:
                 try:
                     look()
                 except Exception:
@@ -192,13 +214,14 @@ class Server:
         """Refuses what the head alone forbids; all else is decided by the endpoints."""
         if self._access_log is not None:
             self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
-        handshake = self._check(request)
+        nodes = self._nodes if self._nodes is not None and self._nodes.owns(request.path) else None
+        handshake = self._check(request) if nodes is None else self._check_node(request)
         if isinstance(handshake, Refusal):
             self._refuse(http, request, handshake)
             return
         opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard)
         self._deciding.add(opening)
-        self._endpoints.decide(opening)
+        (nodes or self._endpoints).decide(opening)
 
     def _check(self, request: Request) -> Handshake | Refusal:
         refusal = self._endpoints.check(request)
@@ -207,7 +230,10 @@ class Server:
             return handshake
         if self._stopping:
             return STOPPING
-        return self._admission.refuse(request, len(self._clients) + len(self._deciding)) or handshake
+        return self._admission.refuse(request, self._clients.browsers + len(self._deciding)) or handshake
+
+    def _check_node(self, request: Request) -> Handshake | Refusal:
+        return STOPPING if self._stopping else check_handshake(request)
 
     def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
         if self._access_log is not None:
