@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.asgi.channel_layers import StockLayer, find_django_setting, find_stock_layer
+from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
 from awxfast.asgi.exchange import Exchange
 from awxfast.asgi.host import Host
 from awxfast.asgi.node_settings import read_node_settings
@@ -103,7 +103,7 @@ class Relay:
     @property
     def has_secret(self) -> bool:
         """Whether the nodes' shared secret is known."""
-        return bool(find_django_setting("BROADCAST_WEBSOCKET_SECRET"))
+        return bool(self._plan.secrets)
 
     def _make_native(self) -> NativeEndpoints:
         self._address = RedisAddress.parse(self._settings.redis[0])

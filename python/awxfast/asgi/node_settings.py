@@ -1,8 +1,8 @@
 """What an application's Django settings say about its nodes: AWX's names (awx/settings/defaults.py)."""
 
 import dataclasses
-import sys
 
+from awxfast.asgi.channel_layers import find_django_setting
 from awxfast.wire.messages import BACKPLANE_GROUP
 
 
@@ -16,9 +16,6 @@ class NodeSettings:
 
 def read_node_settings() -> NodeSettings:
     """Of the application that was imported, if it has Django's settings at all."""
-    django_conf = sys.modules.get("django.conf")
-    if django_conf is None or not django_conf.settings.configured:
-        return NodeSettings()
-    secret = getattr(django_conf.settings, "BROADCAST_WEBSOCKET_SECRET", None) or ""
-    group = getattr(django_conf.settings, "BROADCAST_WEBSOCKET_GROUP_NAME", None) or BACKPLANE_GROUP
+    secret = find_django_setting("BROADCAST_WEBSOCKET_SECRET") or ""
+    group = find_django_setting("BROADCAST_WEBSOCKET_GROUP_NAME") or BACKPLANE_GROUP
     return NodeSettings(str(secret), str(group))
