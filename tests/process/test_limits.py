@@ -26,6 +26,23 @@ class TestRaise:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) != (300, 300)
 
 
+class TestGarbage:
+    def test_what_is_there_is_frozen_and_cycles_are_still_collected(self) -> None:
+        """In a process of its own: it is for good."""
+        program = """
+import gc, weakref
+from awxfast.process.limits import YOUNG_OBJECTS, collect_garbage_seldom
+class Node: pass
+collect_garbage_seldom()
+assert gc.get_freeze_count() > 1000
+node = Node(); node.own = node; gone = weakref.ref(node); del node
+kept = [[] for _ in range(YOUNG_OBJECTS + 1)]
+print(gone() is None)
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.strip() == "True"
+
+
 class TestWorkerThreads:
     @pytest.mark.parametrize(("environ", "together"), [({"ASGI_THREADS": "1"}, 1), ({}, 2)])
     async def test_asgi_threads_bounds_them(self, environ: dict[str, str], together: int) -> None:

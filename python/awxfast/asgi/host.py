@@ -13,6 +13,7 @@ from awxfast.asgi.lifespan import Lifespan
 from awxfast.asgi.routes import is_missing_route
 from awxfast.asgi.scope import describe_websocket
 from awxfast.asgi.session import current_session
+from awxfast.asgi.threads import replace_sensitive_thread
 from awxfast.asgi.websocket import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, HostedSession, Opening
 from awxfast.ending import Ending
 from awxfast.settings import Settings
@@ -42,10 +43,12 @@ class Host:
         self._connect_timeout = settings.websocket_connect_timeout
         self._close_timeout = settings.application_close_timeout
         self._now = now
+        self._restore_thread: Callable[[], None] | None = None
         self._runs: dict[asyncio.Task[None], Run] = {}
 
     async def start(self) -> None:
         """The application's own set-up. Raises `StartError` when it says that it can't start."""
+        self._restore_thread = replace_sensitive_thread(asyncio.get_running_loop())
         await self._lifespan.start()
 
     @property
@@ -107,3 +110,5 @@ class Host:
         for task in self._runs:
             task.cancel()
         await self._lifespan.stop(max(0.5, end - self._now()))
+        if self._restore_thread is not None:
+            self._restore_thread()

@@ -17,7 +17,12 @@ from asgiref.typing import ASGI3Application
 from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError
 from awxfast.process.channel import Channel, receive_blocking
-from awxfast.process.limits import bound_worker_threads, most_clients, raise_descriptor_limit
+from awxfast.process.limits import (
+    bound_worker_threads,
+    collect_garbage_seldom,
+    most_clients,
+    raise_descriptor_limit,
+)
 from awxfast.process.log import configure_log
 from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
@@ -99,6 +104,7 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
+    collect_garbage_seldom()
     await serve(settings, listenings, admin, control, prepared.application)
 
 
