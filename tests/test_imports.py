@@ -15,11 +15,11 @@ ROOMS = [
     {"__init__", "errors", "_rust", "ending", "pauses", "whoami"},
     {"settings"},
     {"options", "wire"},
-    {"intake", "sessions", "asgi"},
+    {"intake", "sessions", "asgi", "producer"},
     {"operate"},
     {"app"},
     {"process"},
-    {"cli", "django", "testing"},
+    {"cli", "django", "testing", "layer"},
     {"__main__", "apps"},
 ]
 
