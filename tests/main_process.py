@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,20 @@ def run_to_its_end(*words: str, **environ: str) -> subprocess.CompletedProcess[s
 
 
 class MainProcess:
-    """A server that was started. `out` and `err` are its files."""
+    """A server that was started. `out` and `err` are its files; `command` is one that starts it in another way."""
 
-    def __init__(self, folder: Path, *options: str, environ: dict[str, str] | None = None, **popen: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        environ: dict[str, str] | None = None,
+        command: Sequence[str] | None = None,
+        **popen: Any,
+    ) -> None:
         self.out, self.err = folder / "out", folder / "err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "awxfast", *options],
+                command or [sys.executable, "-m", "awxfast", *options],
                 stdout=out,
                 stderr=err,
                 env=clean_environment(**(environ or {})),

@@ -1,9 +1,10 @@
 """A relay's figures that don't move, for tests of what operators look at."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.operate.figures import IntakeFigures, SlowClient
+from awxfast.operate.figures import IntakeFigures, PeerFigures, SlowClient
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
@@ -19,6 +20,27 @@ FANOUT = {
     "queued_bytes": 4096,
     "event_age": {"bounds": [0.001, 0.01], "counts": [5, 3, 2], "sum": 0.5},
 }
+
+
+NODE = PeerFigures(
+    host="192.0.2.7",
+    state="connected",
+    eras=["relay"],
+    links=1,
+    received=30,
+    received_bytes=3000,
+    sent=5,
+    sent_bytes=500,
+    queued=2,
+    shed=1,
+    clock_skew=3,
+    old_secret=True,
+    last_error="",
+)
+
+
+REFUSED_NODE = dataclasses.replace(NODE, host="192.0.2.8", state="refused", links=0, clock_skew=-400, eras=[])
+PEERS = [dataclasses.asdict(node) for node in (NODE, REFUSED_NODE)]
 
 
 class StillFigures:
@@ -48,6 +70,12 @@ class StillFigures:
 
     def slow_clients(self) -> Sequence[SlowClient]:
         return self.slow
+
+    def peers(self) -> Sequence[PeerFigures]:
+        return [NODE, REFUSED_NODE]
+
+    def gone_peers(self) -> Mapping[str, int]:
+        return {"received": 1000, "sent": 0}
 
     def unready_reasons(self) -> Sequence[str]:
         return self.reasons

@@ -1,10 +1,8 @@
 """The rooms wired together in this process, on a real Redis, without main and child."""
 
-import asyncio
 import io
 import json
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -14,51 +12,10 @@ from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.drain import Drain
 from awxfast.sessions.access import OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.forward import ForwardAccess
-from awxfast.sessions.listening import Listening
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
-
-
-class Control:
-    """Stands in for main."""
-
-    def __init__(self) -> None:
-        self.serving = asyncio.Event()
-        self.stop = asyncio.Event()
-        self.reload_files: Callable[[], None] | None = None
-
-    def report_serving(self, reload_files: Callable[[], None]) -> None:
-        self.reload_files = reload_files
-        self.serving.set()
-
-    async def wait_for_stop(self) -> None:
-        await self.stop.wait()
-
-
-class Running:
-    """A relay that serves in a task."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.control = Control()
-        self.sock = socket.create_server(("127.0.0.1", 0))
-        self.admin = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
-        self.admin_url = f"http://127.0.0.1:{self.admin.getsockname()[1]}"
-        self.task = asyncio.ensure_future(app.serve(settings, [Listening(self.sock)], self.admin, self.control))
-
-    async def wait_until_serving(self) -> None:
-        await asyncio.wait_for(self.control.serving.wait(), 30)
-
-    async def stop(self) -> None:
-        self.control.stop.set()
-        await asyncio.wait_for(self.task, 30)
-
-    async def wait_for_failure(self, kind: type[Exception], text: str) -> None:
-        with pytest.raises(kind, match=text):
-            await asyncio.wait_for(self.task, 30)
-        self.sock.close()
-        self.admin.close()
+from running import Running
 
 
 @pytest.fixture

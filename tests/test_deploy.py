@@ -1,7 +1,9 @@
 """What `deploy/` ships: nginx's locations with a websocket through them, supervisord's program, systemd's unit."""
 
 import configparser
+import dataclasses
 import shlex
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -9,7 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from awxfast.broadcast import dialler_options
+from awxfast.broadcast.awx_settings import AwxSettings
+from awxfast.broadcast.dialled_peer import CLOSE_TIMEOUT
+from awxfast.dialler import DRAIN_TIMEOUT
+from awxfast.intake.link import STOP_TIMEOUT
 from awxfast.options import parse_settings
+from awxfast.process.endpoints import list_endpoints
 from awxfast.process.main import STOP_MARGIN
 from awxfast.settings import Settings
 from nginx import Nginx
@@ -102,6 +110,20 @@ class TestSupervisord:
         assert float(self.PROGRAM["stopwaitsecs"]) >= longest_stop(settings_of(self.PROGRAM["command"]))
 
 
+class TestSupervisordOfTheDialler:
+    PROGRAM = read_ini("supervisord/awxfast-broadcast.conf")["program:awxfast-broadcast"]
+
+    def test_its_options_are_understood(self) -> None:
+        program, *options = shlex.split(self.PROGRAM["command"])
+        assert program == "/opt/awxfast/bin/awxfast-broadcast"
+        settings = dialler_options.parse_settings(options, {}, AwxSettings())
+        assert settings.postgres == "host=db user=awx dbname=awx"
+        assert settings.secret_files == ("/etc/awxfast/secret",)
+
+    def test_its_patience_outlasts_an_orderly_end(self) -> None:
+        assert float(self.PROGRAM["stopwaitsecs"]) > CLOSE_TIMEOUT + DRAIN_TIMEOUT + STOP_TIMEOUT + 1
+
+
 class TestSystemd:
     SERVICE = read_ini("systemd/awxfast.service")["Service"]
 
@@ -117,10 +139,23 @@ class TestSystemd:
     def test_its_patience_outlasts_an_orderly_end(self) -> None:
         assert float(self.SERVICE["TimeoutStopSec"]) >= longest_stop(settings_of(self.SERVICE["ExecStart"]))
 
-    def test_systemd_understands_the_unit(self, tmp_path: Path) -> None:
+    def test_socket_in_place_of_the_port_is_understood(self) -> None:
+        # The empty line before it takes the unit's own command away, as systemd.service(5) has it.
+        drop_in = read_ini("systemd/awxfast.service.d/socket.conf")["Service"]
+        settings = settings_of(drop_in["ExecStart"], **self.read_environment())
+        (endpoint,) = list_endpoints(settings)
+        assert (endpoint.kind, endpoint.domain, endpoint.index) == ("systemd", "INET", 0)
+        ordinary = settings_of(self.SERVICE["ExecStart"], **self.read_environment())
+        listen = read_ini("systemd/awxfast.socket")["Socket"]["ListenStream"]
+        assert listen == f"{ordinary.host}:{ordinary.port}"
+        assert settings == dataclasses.replace(ordinary, host=None, port=None, endpoints=settings.endpoints)
+
+    def test_systemd_understands_the_units(self, tmp_path: Path) -> None:
         program = require_program("systemd-analyze")
         unit = tmp_path / "awxfast.service"
         text = (DEPLOY / "systemd" / "awxfast.service").read_text()
         unit.write_text(text.replace("/opt/awxfast/bin/awxfast", "/bin/true"))
-        done = subprocess.run([program, "verify", unit], capture_output=True, text=True, timeout=HANG, check=False)
+        shutil.copy(DEPLOY / "systemd" / "awxfast.socket", tmp_path)
+        units = [unit, tmp_path / "awxfast.socket"]
+        done = subprocess.run([program, "verify", *units], capture_output=True, text=True, timeout=HANG, check=False)
         assert (done.returncode, done.stderr) == (0, "")

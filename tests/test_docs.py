@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from awxfast.broadcast import dialler_options
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.options import NOT_BUILT, OWN_OPTIONS, build_parser
 from awxfast.process.endpoints import DEFAULT_HOST, DEFAULT_PORT
 from awxfast.settings import Settings
+from awxfast.wire.backplane import Fault
+from awxfast.wire.secret import VARIABLE as SECRET_VARIABLE
 from main_process import run_to_its_end
 from prometheus_client.parser import text_string_to_metric_families
 from still_figures import StillFigures
@@ -73,6 +76,27 @@ def options_in_help(*command: str) -> set[str]:
     return set(OPTION.findall(run_to_its_end(*command, "--help").stdout))
 
 
+@functools.cache
+def options_of_dialler() -> set[str]:
+    """What `python -m awxfast.broadcast` takes."""
+    shown = [action for action in dialler_options.build_parser()._actions if action.help != argparse.SUPPRESS]
+    return {option for action in shown for option in action.option_strings}
+
+
+class TestDialler:
+    def test_every_option_has_its_line_and_no_line_is_stale(self) -> None:
+        rows = read_rows(DOCS / "dialler.md", 3)
+        assert {option for row in rows for option in OPTION.findall(row[0])} == options_of_dialler()
+
+    def test_every_reason_of_a_loss_is_named(self) -> None:
+        sources = ("intake/group_sender.py", "broadcast/dialled_link.py", "broadcast/dialled_peer.py")
+        text = "".join((ROOT / "python" / "awxfast" / source).read_text() for source in sources)
+        reasons = set(re.findall(r'(?:dropped|skipped)\["(\w+)"\]', text)) | set(Fault)
+        page = (DOCS / "dialler.md").read_text()
+        assert len(reasons) > 12
+        assert [reason for reason in reasons - {"link_lost"} if f"`{reason}`" not in page] == []
+
+
 class TestOptions:
     def test_every_option_has_its_line(self) -> None:
         documented = {option for row in read_rows(DOCS / "options.md", 3) for option in OPTION.findall(row[0])}
@@ -86,16 +110,16 @@ class TestOptions:
 
     @pytest.mark.parametrize("page", OPERATORS_PAPERS, ids=lambda page: page.name)
     def test_no_page_names_an_option_that_is_not_there(self, page: Path) -> None:
-        known = options_in_help() | options_in_help("status") | options_in_help("demo")
+        known = options_in_help() | options_in_help("status") | options_in_help("demo") | options_of_dialler()
         if page.name == "README.md":
             known |= set(NOT_BUILT)  # its limits name what is not built
         named = {option for option in OPTION.findall(page.read_text()) if option.startswith("--")}
         assert named - known - {"--OPTION"} == set()
 
     def test_every_variable_follows_the_rule(self) -> None:
-        variables = {option.variable for option in OWN_OPTIONS}
+        variables = {option.variable for option in (*OWN_OPTIONS, *dialler_options.OPTIONS)}
         for page in OPERATORS_PAPERS:
-            assert set(re.findall(r"AWXFAST_[A-Z_]+\w", page.read_text())) <= variables
+            assert set(re.findall(r"AWXFAST_[A-Z_]+\w", page.read_text())) <= variables | {SECRET_VARIABLE}
 
     @pytest.mark.parametrize("action", list_actions(), ids=lambda action: action.option_strings[-1])
     def test_default_is_the_settings_own(self, action: argparse.Action) -> None:

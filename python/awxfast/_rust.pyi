@@ -59,6 +59,27 @@ class FrameDecoder:
     def failure_reason(self) -> str:
         """One lower-case phrase for the log and the counter, e.g. `unmasked frame`; empty without a failure."""
 
+# ---- to other nodes (rust/src/relay.rs) ------------------------------------------------------------
+
+@final
+class RelayEncoder:
+    """Queue entries as masked client frames of the relay era, encoded once for all links.
+
+    `prefix_length`: random bytes before an entry. `max_frame`: bytes of the longest text that peers take.
+    """
+
+    def __init__(self, prefix_length: int = 12, max_frame: int = 4_194_304) -> None: ...
+    def add_channel(self, local: str, group: str) -> None:
+        """Entries for the channel whose part after `!` is `local` are events of `group`."""
+    def remove_channel(self, local: str) -> None: ...
+    def encode_batch(self, members: Sequence[Any]) -> list[tuple[str, int, bytes]]:
+        """`(group, frames, bytes)` of what has `needs_relay`, in order, neighbours of one group together.
+
+        `members` is what a pop gave. Bad entries are counted by reason, never raised.
+        """
+    def counts(self) -> dict[str, Any]:
+        """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
+
 # ---- the fan-out (rust/src/fanout.rs and what it uses) -------------------------------------------
 
 NOTICE_DEAD: Final[int]
@@ -71,6 +92,13 @@ NOTICE_SLOW: Final[int]
 """Under `slow_client="close"`: the client passed its bound; a close with 4008 is on its way."""
 NOTICE_ROOM: Final[int]
 """Answer to `ask_room`: less waits for this client than its bound allows."""
+
+@final
+class LinkFigures:
+    """What was written to a node link; stays readable when the link is gone."""
+
+    def read(self) -> tuple[int, int, int, int]:
+        """`(written, bytes, shed, pending)`: frames, their bytes, frames given up, frames that wait."""
 
 @final
 class Fanout:
@@ -105,6 +133,16 @@ class Fanout:
         """Takes over the writing side of a connected, non-blocking socket: duplicates `fd`, returns the client.
 
         The caller keeps `fd` for reading and closes it by itself. Raises `OSError` when no descriptor is left.
+        """
+    def set_backplane(self, group: str, own: str, speaker: str) -> None:
+        """Names the group that node links get the messages of, whatever types go to browsers.
+
+        Notices of subscriptions from channels that begin with `own` are left out, but for those of `speaker`.
+        """
+    def attach_link(self, fd: int, notices: bool) -> tuple[int, LinkFigures]:
+        """The same for another node, which is in the backplane's group from then on; it is not one of `clients`.
+
+        `notices`: it gets notices of subscriptions too, as text frames (the relay era).
         """
     def detach(self, client: int) -> None:
         """Forgets the client and closes the duplicate; what is queued counts as lost at close. Idempotent."""
@@ -150,6 +188,17 @@ class Fanout:
         `members` is what a pop gave: `[[member, score], ...]`, both bytes (score: text of a double, Unix seconds).
         Bad entries are counted by reason, never raised.
         """
+    def publish_relayed(
+        self, payloads: list[bytes]
+    ) -> tuple[bool, list[str], list[tuple[str, bytes, bool, bool | None]]]:
+        """Hands a peer's events to the subscribers in this process: `{"group": G, "message": {...}}`, relay era.
+
+        Returns whether a frame was malformed (what follows it is left out), the texts of metrics, and the events that
+        are let through as `(group, text, taken, consumers)`. `consumers`: they get it; True: only those without socket.
+        Events that were not `taken` are to be counted by `count_relayed`.
+        """
+    def count_relayed(self, routed: int, no_subscriber: int) -> None:
+        """Counts events of peers that nobody in this process took, by whether somebody else did."""
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that can't be counted in events: one more time, of at most so many events."""
     def busy(self) -> int:

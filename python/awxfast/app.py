@@ -12,15 +12,17 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.asgi.channel_layers import StockLayer, find_django_setting, find_stock_layer
+from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
 from awxfast.asgi.exchange import Exchange
 from awxfast.asgi.host import Host
+from awxfast.asgi.node_settings import read_node_settings
 from awxfast.asgi.replace import Replacement
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.link import Intake
+from awxfast.nodes import NodePlan, Nodes
 from awxfast.operate.admin import AdminListener
-from awxfast.operate.figures import IntakeFigures, SlowClient
+from awxfast.operate.figures import IntakeFigures, PeerFigures, SlowClient
 from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.forward import ForwardAccess
@@ -76,16 +78,20 @@ class Relay:
         self._settings = settings = stock.settings(settings) if stock is not None else settings
         self._access_log = access_log or open_access_log(settings)
         self._fanout = build_fanout(settings)
+        self._plan = NodePlan.make(settings, read_node_settings(), has_layer=application is None or stock is not None)
         self._address: RedisAddress | None = None
         self._intake: Intake | None = None
         self._access: Access | None = None
         self._native: NativeEndpoints | None = None
+        self._nodes: Nodes | None = None
         self._host: Host | None = None
         self._replacement: Replacement | None = None
         if application is not None:
             self._host = Host(application, settings)
             self._replacement = self._replace_layer(stock) if stock is not None else None
-        self._server = Server(settings, self._fanout, self._host or self._make_native(), self._access_log)
+        endpoints = self._host or self._make_native()
+        nodes = self._nodes.endpoint if self._nodes is not None else self._plan.close()
+        self._server = Server(settings, self._fanout, endpoints, self._access_log, nodes)
         self._admin: AdminListener | None = None
         self._listening = False
 
@@ -97,14 +103,20 @@ class Relay:
     @property
     def has_secret(self) -> bool:
         """Whether the nodes' shared secret is known."""
-        return bool(find_django_setting("BROADCAST_WEBSOCKET_SECRET"))
+        return bool(self._plan.secrets)
 
     def _make_native(self) -> NativeEndpoints:
         self._address = RedisAddress.parse(self._settings.redis[0])
-        self._intake = Intake(self._settings, self._address, self._fanout)
+        self._intake = Intake(self._settings, self._address, self._fanout, self._plan.announce_in)
+        self._nodes = self._make_nodes(self._intake, self._address, None)
         self._access = build_access(self._settings)
         self._native = NativeEndpoints(self._settings, self._intake, self._access)
         return self._native
+
+    def _make_nodes(self, intake: Intake, address: RedisAddress, exchange: Exchange | None) -> Nodes | None:
+        if self._plan.answers != "native":
+            return None
+        return Nodes(self._plan, self._fanout, intake, address, exchange)
 
     def _replace_layer(self, stock: StockLayer) -> Replacement:
         """The exchange stands between intake and fan-out, and between the application's consumers and both."""
@@ -114,9 +126,11 @@ class Relay:
             capacity=settings.capacity,
             prefix_length=settings.random_prefix_length,
             direct=bool(settings.direct),
+            barred=self._plan.barred_group,
         )
         self._address = RedisAddress.parse(settings.redis[0])
-        self._intake = Intake(settings, self._address, exchange)
+        self._intake = Intake(settings, self._address, exchange, self._plan.announce_in)
+        self._nodes = self._make_nodes(self._intake, self._address, exchange)
         exchange.connect(self._intake)
         return Replacement(stock, exchange, self._intake.names.token, settings)
 
@@ -126,6 +140,8 @@ class Relay:
             self._admin = await AdminListener.start(self, admin)
         if self._intake is not None:
             await self._intake.start()
+        if self._nodes is not None:
+            self._nodes.start()
         if self._replacement is not None:
             self._replacement.install()
         if self._host is not None:
@@ -148,6 +164,8 @@ class Relay:
         """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
         self._listening = False
         await self._server.stop(self._settings.grace)
+        if self._nodes is not None:
+            await self._nodes.stop()
         if self._replacement is not None:
             await self._replacement.stop()
         if self._intake is not None:
@@ -161,9 +179,9 @@ class Relay:
             self._access_log.stream.close()
 
     def reload_files(self) -> None:
-        """Reads tokens again and reopens the access log; what has a fault stays as it was, and the log says so."""
-        reloads = [self._reopen_access_log] if self._access is None else [self._access.reload, self._reopen_access_log]
-        for reload in reloads:
+        """Reads tokens, secrets and certificates again, reopens the access log; what has a fault stays, and is said."""
+        reloads = [part.reload for part in (self._access, self._nodes) if part is not None]
+        for reload in (*reloads, self._server.reload, self._reopen_access_log):
             try:
                 reload()
             except ConfigurationError as error:
@@ -206,6 +224,14 @@ class Relay:
     def slow_clients(self) -> Sequence[SlowClient]:
         """The fan-out's clients with something queued or shed."""
         return [SlowClient(*row) for row in self._fanout.clients()]
+
+    def peers(self) -> Sequence[PeerFigures]:
+        """The nodes'."""
+        return self._nodes.figures() if self._nodes is not None else []
+
+    def gone_peers(self) -> Mapping[str, int]:
+        """The nodes', of those that are gone."""
+        return self._nodes.gone if self._nodes is not None else {}
 
     def unready_reasons(self) -> Sequence[str]:
         """Why browsers would not get events now."""

@@ -20,21 +20,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A traceback is shown with `-v 2` only: that is when the log shows debugging lines.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    return report("awxfast", lambda: find_command(words)(words))
+
+
+def report(program: str, command: Callable[[], int]) -> int:
+    """The exit code of a command, after saying why it failed."""
     try:
-        return find_command(words)(words)
+        return command()
     except AwxfastError as error:
-        return report_failure(str(error), error.exit_code)
+        return report_failure(program, str(error), error.exit_code)
     except KeyboardInterrupt:
-        return report_failure("interrupted", 1)
+        return report_failure(program, "interrupted", 1)
     except Exception as error:
-        return report_failure(f"unexpected {type(error).__name__}: {error}; -v 2 shows where", 1)
+        return report_failure(program, f"unexpected {type(error).__name__}: {error}; -v 2 shows where", 1)
 
 
-def report_failure(text: str, exit_code: int) -> int:
+def report_failure(program: str, text: str, exit_code: int) -> int:
     """The last line on stderr, after the traceback for those who debug."""
     logger.debug("what led to the failure", exc_info=True)
     sys.stdout.flush()
-    print("awxfast:", " ".join(text.split()), file=sys.stderr)
+    print(f"{program}:", " ".join(text.split()), file=sys.stderr)
     return exit_code
 
 

@@ -41,11 +41,6 @@ DAPHNE_LONG_OPTIONS = (
 
 NOT_BUILT = (
     "--encryption-key-file",
-    "--secret-file",
-    "--nonce-tolerance",
-    "--nonce-replay",
-    "--backplane-max-message-size",
-    "--node-endpoints",
     "--notify-gaps",
     "--compress",
     "--reload-consumers",
@@ -141,6 +136,23 @@ OWN_OPTIONS = (
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
     OwnOption("--origin", "origins", non_empty, "refuse handshakes from other origins", many=True),
     OwnOption("--trusted-proxy", "trusted_proxies", non_empty, "whose forwarded headers count", many=True),
+    OwnOption("--secret-file", "secret_files", non_empty, "the nodes' shared secret; the first is sent", many=True),
+    OwnOption(
+        "--node-endpoints",
+        "node_endpoints",
+        one_of("native", "application", "off"),
+        "who answers other nodes: native, application, off",
+    ),
+    OwnOption("--nonce-tolerance", "nonce_tolerance", positive, "seconds that nodes' clocks may differ"),
+    OwnOption(
+        "--nonce-replay", "nonce_replay", one_of("count", "refuse"), "a secret header seen before: count, refuse"
+    ),
+    OwnOption(
+        "--backplane-max-message-size",
+        "backplane_max_message_size",
+        whole_number(least=0),
+        "bytes of one message of another node; 0: no limit",
+    ),
     OwnOption("--max-clients", "max_clients", positive, "more get 503"),
     OwnOption("--accept-rate", "accept_rate", positive, "handshakes a second; more get 503"),
     OwnOption("--threads", "threads", positive, "fan-out threads"),
@@ -225,7 +237,8 @@ def add_daphne_listeners(group: Any) -> None:
         "--endpoint",
         dest="endpoints",
         action="append",
-        help="tcp:port=..:interface=.., tcp6:port=.., unix:PATH:mode=.., fd:fileno=..; may be given several times",
+        help="tcp:port=..:interface=.., tcp6:port=.., unix:PATH:mode=.., fd:fileno=.., "
+        "ssl:PORT:privateKey=..:certKey=.., systemd:domain=INET:index=0; may be given several times",
     )
 
 
@@ -285,7 +298,7 @@ def expand_daphne_abbreviations(arguments: Sequence[str]) -> list[str]:
 
 def read_environment(parser: OptionParser, environ: Mapping[str, str]) -> dict[str, Any]:
     """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
-    for name in (*NOT_BUILT, "--secret"):
+    for name in NOT_BUILT:
         if environ.get(variable_of(name)):
             raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
     values: dict[str, Any] = {}
@@ -310,6 +323,8 @@ def check_values(values: dict[str, Any]) -> Settings:
     values.pop("layer", None)
     if "application" in values:
         check_application(values)
+    elif values.get("node_endpoints") == "application":
+        raise ConfigurationError("--node-endpoints application: there is no APPLICATION; use native or off")
     elif "direct" in values:
         raise ConfigurationError("--direct is for an application, native mode has no consumers; leave it out")
     for name in ("host", "port"):

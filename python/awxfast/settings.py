@@ -49,6 +49,14 @@ class Settings:
     accept_rate: int | None = None
     path_prefix: str = ""
 
+    # Other nodes. The secrets themselves are no settings.
+    secret_files: tuple[str, ...] = ()
+    node_endpoints: str | None = None
+    """Who answers them: native, application, off; None: native when a secret is known, else the application."""
+    nonce_tolerance: int = 300
+    nonce_replay: str = "count"
+    backplane_max_message_size: int = 4_194_304
+
     # One connection.
     websocket_timeout: int = 86_400
     websocket_connect_timeout: int = 5

@@ -3,6 +3,7 @@
 //! Slabs hold the events in the order in which they came, whatever their groups: a client that is in several groups gets
 //! them in that order, and neighbours of one group still leave in one piece.
 
+use std::borrow::Cow;
 use std::ops::Range as Span;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::registry::{GroupId, Registry};
 use crate::slab::{Account, SLAB_BYTES, Slab, SlabWriter};
 
 struct Event<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     score: f64,
     groups: Span<usize>,
 }
@@ -27,13 +28,13 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Adds an event for these groups, unless there are none.
-    pub fn push(&mut self, text: &'a str, score: f64, groups: impl Iterator<Item = GroupId>) -> bool {
+    pub fn push(&mut self, text: impl Into<Cow<'a, str>>, score: f64, groups: impl Iterator<Item = GroupId>) -> bool {
         let first = self.groups.len();
         self.groups.extend(groups);
         let groups = first..self.groups.len();
         let wanted = !groups.is_empty();
         if wanted {
-            self.events.push(Event { text, score, groups });
+            self.events.push(Event { text: text.into(), score, groups });
         }
         wanted
     }

@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::net::Shutdown;
 
-use crate::ledger::{Frames, ShedCounts};
+use crate::ledger::{Frames, LinkTally};
 use crate::outbox::{Bounds, Class, Outbox, Progress, Sink};
 use crate::pace::Mark;
 use crate::registry::ClientId;
@@ -59,10 +60,19 @@ pub struct Client {
     pub shed: u64,
     /// Whether it keeps up.
     pub mark: Mark,
+    /// What is counted besides for a node link.
+    link: Option<Arc<LinkTally>>,
     outbox: Outbox,
     blocked: bool,
     ending: Ending,
     socket: Socket,
+}
+
+/// How things stood before a queue changed.
+struct Before {
+    counts: Frames,
+    frames: usize,
+    bytes: usize,
 }
 
 /// A connected socket's duplicate.
@@ -76,15 +86,16 @@ impl Sink for Socket {
 }
 
 impl Client {
-    /// A client that writes to `socket`, which is non-blocking.
+    /// A client that writes to `socket`, which is non-blocking. `link`: it is another node.
     #[must_use]
-    pub fn new(id: ClientId, socket: OwnedFd) -> Self {
+    pub fn new(id: ClientId, socket: OwnedFd, link: Option<Arc<LinkTally>>) -> Self {
         Client {
             id,
             dirty: false,
             asked: Asked::default(),
             shed: 0,
             mark: Mark::default(),
+            link,
             outbox: Outbox::default(),
             blocked: false,
             ending: Ending::Open,
@@ -116,23 +127,30 @@ impl Client {
         if self.ending != Ending::Open {
             return;
         }
-        let before = (counts.shed, self.outbox.frames());
+        let before = self.note(counts);
         self.outbox.push(class, range, bounds, counts);
-        self.count_change(before, counts);
+        self.count_change(&before, counts);
     }
 
     /// Sheds what was made before `cutoff` (see `Outbox::shed_before`).
     pub fn shed_before(&mut self, cutoff: std::time::Instant, status: bool, counts: &mut Frames) {
-        let before = (counts.shed, self.outbox.frames());
+        let before = self.note(counts);
         self.outbox.shed_before(cutoff, status, counts);
-        self.count_change(before, counts);
+        self.count_change(&before, counts);
     }
 
-    /// Keeps `pending` and this client's `shed` in step with what its queue did.
-    fn count_change(&mut self, before: (ShedCounts, usize), counts: &mut Frames) {
-        let (shed, frames) = before;
-        self.shed += counts.shed.iter().sum::<u64>() - shed.iter().sum::<u64>();
-        counts.pending = counts.pending + self.outbox.frames() as u64 - frames as u64;
+    fn note(&self, counts: &Frames) -> Before {
+        Before { counts: *counts, frames: self.outbox.frames(), bytes: self.outbox.bytes() }
+    }
+
+    /// Keeps `pending` and this client's own figures in step with what its queue did.
+    fn count_change(&mut self, before: &Before, counts: &mut Frames) {
+        self.shed += counts.shed.iter().sum::<u64>() - before.counts.shed.iter().sum::<u64>();
+        counts.pending = counts.pending + self.outbox.frames() as u64 - before.frames as u64;
+        if let Some(link) = &self.link {
+            let written = if counts.written > before.counts.written { before.bytes - self.outbox.bytes() } else { 0 };
+            link.add(&before.counts, counts, written, self.outbox.frames());
+        }
     }
 
     /// A PING or PONG that goes next.
@@ -172,9 +190,9 @@ impl Client {
         if self.blocked {
             return Flushed::Blocked;
         }
-        let frames = self.outbox.frames();
+        let before = self.note(counts);
         let written = self.outbox.write(&mut self.socket, counts);
-        counts.pending = counts.pending + self.outbox.frames() as u64 - frames as u64;
+        self.count_change(&before, counts);
         match written {
             Err(_) => Flushed::Dead,
             Ok(Progress::Blocked) => {

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use crate::ledger::LinkTally;
 use crate::outbox::Class;
 use crate::registry::{ClientId, GroupId};
 use crate::slab::Slab;
@@ -24,8 +25,8 @@ pub struct Run {
 /// What a shard is told to do.
 #[derive(Debug)]
 pub enum Command {
-    /// A new client and the duplicate of its descriptor.
-    Attach(ClientId, OwnedFd),
+    /// A new client and the duplicate of its descriptor; what is counted for it if it is a node.
+    Attach(ClientId, OwnedFd, Option<Arc<LinkTally>>),
     /// A client is gone; it was in these groups.
     Detach(ClientId, Vec<GroupId>),
     /// A client's groups change, then it gets the reply.

@@ -4,11 +4,13 @@
 //! the message's own keys, plus `__asgi_channel__` with the names of all channels of this process that it is for.
 
 mod msgpack;
+mod notice;
 
 use std::str;
 
 use crate::error::Reject;
 use msgpack::{Reader, Value};
+pub use notice::{Notice, decode_notice, is_notice};
 
 /// One entry of the queue; everything borrows from its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +142,16 @@ fn are_names(count: usize, items: &[u8]) -> Result<bool, Reject> {
         }
     }
     Ok(all)
+}
+
+/// The names in an array that has nothing else.
+fn names_of(count: usize, items: &[u8]) -> Result<Vec<&str>, Reject> {
+    let mut reader = Reader::new(items);
+    let names = (0..count).map(|_| match reader.value()? {
+        Value::Str(bytes) => utf8(bytes),
+        _ => Err(Reject::Malformed),
+    });
+    names.collect()
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Reject> {

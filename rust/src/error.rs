@@ -17,11 +17,13 @@ pub enum Reject {
     NotUtf8,
     /// No `__asgi_channel__`, or neither a name nor a list of names.
     NoChannel,
+    /// From a peer: a group that no group can be called, or the backplane's own, which would go in circles.
+    Group,
 }
 
 impl Reject {
     /// Every reason, in the order of `index`.
-    pub const ALL: [Reject; 7] = [
+    pub const ALL: [Reject; 8] = [
         Reject::TooLarge,
         Reject::Malformed,
         Reject::NoType,
@@ -29,6 +31,7 @@ impl Reject {
         Reject::NoText,
         Reject::NotUtf8,
         Reject::NoChannel,
+        Reject::Group,
     ];
 
     /// The reason as metrics and the ledger name it.
@@ -42,6 +45,7 @@ impl Reject {
             Reject::NoText => "no_text",
             Reject::NotUtf8 => "not_utf8",
             Reject::NoChannel => "no_channel",
+            Reject::Group => "group",
         }
     }
 

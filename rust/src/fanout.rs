@@ -3,24 +3,28 @@
 //! One lock covers the registry and the sending of commands, so that all shards see subscriptions and events in the
 //! same order: an event published after a subscription's reply was queued comes after that reply.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use crate::batch::Batch;
 use crate::command::{Backlog, Closing, Command, Run, Subscription};
+use crate::error::Reject;
 use crate::frame;
-use crate::ledger::{Events, Gaps};
+use crate::ledger::{Events, Gaps, LinkTally};
 use crate::mailbox::{Notice, Notices};
 use crate::outbox::Bounds;
-use crate::registry::{ClientId, Consumers, Registry};
+use crate::peer::{self, METRICS_GROUP, PeerEvent};
+use crate::registry::{Backplane, ClientId, Consumers, NOTICES, Registry};
 use crate::route::Routes;
-pub use crate::route::{Entry, HandedOut, Rules};
+pub use crate::route::{Entry, HandedOut, Relayed, Rules};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
 use crate::slab::{self, Account, Slab};
 
@@ -59,12 +63,23 @@ pub struct Counts {
     pub gaps: Gaps,
     /// Frames that were encoded: one an event that has a taker.
     pub encodings: u64,
-    /// Clients.
+    /// Browsers.
     pub clients: usize,
     /// Groups that somebody is in.
     pub groups: usize,
     /// Unique bytes of slabs that are alive.
     pub queued_bytes: usize,
+}
+
+/// What a peer sent.
+#[derive(Debug, Default)]
+pub struct PeerBatch<'a> {
+    /// Its events, those that were rejected aside, in order.
+    pub events: Vec<Relayed<'a>>,
+    /// The texts of its metrics.
+    pub metrics: Vec<Cow<'a, str>>,
+    /// A frame was not the wire's: what came after it is left out.
+    pub malformed: bool,
 }
 
 #[derive(Debug)]
@@ -129,14 +144,32 @@ impl Fanout {
     ///
     /// When no descriptor is left, or the descriptor is none.
     pub fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<ClientId> {
+        self.attach_as(socket, None)
+    }
+
+    /// The same for another node, which gets what comes in the backplane's group, and if `notices` who wants what.
+    ///
+    /// # Errors
+    ///
+    /// As `attach`.
+    pub fn attach_link(&self, socket: BorrowedFd<'_>, notices: bool) -> io::Result<(ClientId, Arc<LinkTally>)> {
+        let tally = Arc::new(LinkTally::default());
+        let client = self.attach_as(socket, Some(Arc::clone(&tally)))?;
+        let group = self.state.lock().registry.backplane_group().to_owned();
+        let groups = [group.as_str(), NOTICES];
+        self.subscribe(client, &groups[..=usize::from(notices)], &[], None);
+        Ok((client, tally))
+    }
+
+    fn attach_as(&self, socket: BorrowedFd<'_>, link: Option<Arc<LinkTally>>) -> io::Result<ClientId> {
         let duplicate: OwnedFd = rustix::io::fcntl_dupfd_cloexec(socket, 3)?;
         // The kernel's buffer is a queue too; left to itself it grows to megabytes for a client that does not read.
         rustix::net::sockopt::set_socket_send_buffer_size(&duplicate, self.config.send_buffer)?;
         // It fails for unix sockets, which don't delay.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&duplicate, true);
         let mut state = self.state.lock();
-        let client = state.registry.add_client();
-        self.send(client.shard(), Command::Attach(client, duplicate));
+        let client = if link.is_some() { state.registry.add_link() } else { state.registry.add_client() };
+        self.send(client.shard(), Command::Attach(client, duplicate, link));
         Ok(client)
     }
 
@@ -240,10 +273,14 @@ impl Fanout {
             routes.add(entry, &self.config.rules, registry, events);
         }
         *encodings += routes.batch.len() as u64;
-        for (slab, runs) in routes.batch.encode(registry, &self.account) {
+        self.send_batch(&routes.batch, registry);
+        routes.handed_out
+    }
+
+    fn send_batch(&self, batch: &Batch<'_>, registry: &Registry) {
+        for (slab, runs) in batch.encode(registry, &self.account) {
             self.send_frames(&slab, &runs, registry);
         }
-        routes.handed_out
     }
 
     fn send_frames(&self, slab: &Arc<Slab>, runs: &Arc<[Run]>, registry: &Registry) {
@@ -253,6 +290,68 @@ impl Fanout {
                 shared.inbox.send(Command::Publish(Arc::clone(slab), Arc::clone(runs)), bytes);
             }
         }
+    }
+
+    /// Hands a peer's events to this process's subscribers: frames of the relay era.
+    ///
+    /// Those that nobody here takes are not counted before `count_relayed` says what others did.
+    #[must_use]
+    pub fn publish_relayed<'a>(&self, payloads: &[&'a [u8]]) -> PeerBatch<'a> {
+        let backplane = self.state.lock().registry.backplane_group().to_owned();
+        let (decoded, malformed) = peer::decode_all(payloads, &backplane);
+        let mut batch = PeerBatch { malformed, ..PeerBatch::default() };
+        let mut events = Vec::with_capacity(decoded.len());
+        for event in decoded {
+            match event {
+                Ok(event) if event.group == METRICS_GROUP => batch.metrics.push(event.text),
+                Ok(event) if event.text.len() > self.config.rules.max_event_size => events.push(Err(Reject::TooLarge)),
+                event => events.push(event),
+            }
+        }
+        let taken = self.route_relayed(&events);
+        let relayed = events
+            .into_iter()
+            .zip(taken)
+            .filter_map(|(event, (taken, consumers))| event.ok().map(|event| Relayed { event, taken, consumers }));
+        batch.events = relayed.collect();
+        batch
+    }
+
+    fn route_relayed(&self, peer_events: &[Result<PeerEvent<'_>, Reject>]) -> Vec<(bool, Option<bool>)> {
+        // A peer's frames don't say when their producer sent them.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        let mut state = self.state.lock();
+        let State { registry, events, encodings, .. } = &mut *state;
+        let mut routes = Routes::default();
+        let mut results = Vec::with_capacity(peer_events.len());
+        for event in peer_events {
+            let result = match event {
+                Ok(event) => routes.add_peer_event(event, now, &self.config.rules, registry),
+                Err(_) => (false, None),
+            };
+            match event {
+                Err(reason) => events.count(Err(*reason)),
+                Ok(_) if result.0 => events.count(Ok(true)),
+                Ok(_) => {}
+            }
+            results.push(result);
+        }
+        *encodings += routes.batch.len() as u64;
+        self.send_batch(&routes.batch, registry);
+        results
+    }
+
+    /// Counts events of peers that only other processes could take.
+    pub fn count_relayed(&self, routed: u64, no_subscriber: u64) {
+        let mut state = self.state.lock();
+        state.events.received += routed + no_subscriber;
+        state.events.routed += routed;
+        state.events.no_subscriber += no_subscriber;
+    }
+
+    /// See `Registry::set_backplane`.
+    pub fn set_backplane(&self, backplane: Backplane) {
+        self.state.lock().registry.set_backplane(backplane);
     }
 
     /// Counts a loss of at most `at_most` events.

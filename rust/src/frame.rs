@@ -1,4 +1,5 @@
-//! Websocket frames, RFC 6455 section 5, in the server's role: writes unmasked ones, reads masked ones.
+//! Websocket frames, RFC 6455 section 5, in the server's role: writes unmasked ones, reads masked ones. Masked ones are
+//! written for nodes that are dialled.
 
 mod decoder;
 mod fault;
@@ -27,6 +28,7 @@ const NO_STATUS: u16 = 1005;
 const MAX_CONTROL: usize = 125;
 
 const FIN: u8 = 0x80;
+const MASKED: u8 = 0x80;
 const TWO_BYTE_LENGTH: u8 = 126;
 const EIGHT_BYTE_LENGTH: u8 = 127;
 
@@ -44,17 +46,46 @@ pub fn text_frame_len(payload: usize) -> usize {
 /// Appends a whole frame: not fragmented, not masked, its length in the shortest form.
 pub fn push_frame(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     buffer.reserve(text_frame_len(payload.len()));
+    push_header(buffer, opcode, payload.len(), 0);
+    buffer.extend_from_slice(payload);
+}
+
+/// The same as a client must send it: masked with `mask` (RFC 6455 section 5.3).
+pub fn push_masked_frame(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
+    buffer.reserve(text_frame_len(payload.len()) + mask.len());
+    push_header(buffer, opcode, payload.len(), MASKED);
+    buffer.extend_from_slice(&mask);
+    let start = buffer.len();
+    buffer.extend_from_slice(payload);
+    apply_mask(&mut buffer[start..], mask);
+}
+
+fn push_header(buffer: &mut Vec<u8>, opcode: u8, length: usize, masked: u8) {
     buffer.push(FIN | opcode);
-    if let Ok(length @ 0..=125) = u8::try_from(payload.len()) {
-        buffer.push(length);
-    } else if let Ok(length) = u16::try_from(payload.len()) {
-        buffer.push(TWO_BYTE_LENGTH);
+    if let Ok(length @ 0..=125) = u8::try_from(length) {
+        buffer.push(masked | length);
+    } else if let Ok(length) = u16::try_from(length) {
+        buffer.push(masked | TWO_BYTE_LENGTH);
         buffer.extend_from_slice(&length.to_be_bytes());
     } else {
-        buffer.push(EIGHT_BYTE_LENGTH);
-        buffer.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        buffer.push(masked | EIGHT_BYTE_LENGTH);
+        buffer.extend_from_slice(&(length as u64).to_be_bytes());
     }
-    buffer.extend_from_slice(payload);
+}
+
+/// Eight bytes a step, which the compiler makes wider.
+fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut words = payload.chunks_exact_mut(8);
+    for word in &mut words {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        word.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
 }
 
 /// The payload of a CLOSE frame: `code`, then as much of `reason` as fits and is UTF-8. Empty for 1005.

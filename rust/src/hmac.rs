@@ -8,6 +8,8 @@ use ::hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::json;
+
 const ALGORITHM: &str = "HMAC-SHA256 ";
 const MAX_NONCE_DIGITS: usize = 20;
 const NOBODY: u64 = u64::MAX;
@@ -89,7 +91,7 @@ impl Key {
     fn new(secret: &str) -> Self {
         let mut begun = Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
         begun.update(br#"{"secret": ""#);
-        begun.update(escape(secret).as_bytes());
+        begun.update(json::escape(secret).as_bytes());
         begun.update(br#"", "nonce": ""#);
         let is_usable = Choice::from(u8::from(!secret.is_empty()));
         Self { begun, is_usable }
@@ -104,25 +106,6 @@ impl Key {
 
     fn has_signed(&self, header: &Parsed<'_>) -> Choice {
         self.digest(header.nonce).ct_eq(&header.digest) & self.is_usable
-    }
-}
-
-/// The inside of a JSON string as Python's `json.dumps` writes it: ASCII only, astral characters in two halves.
-fn escape(text: &str) -> String {
-    text.encode_utf16().map(escape_unit).collect()
-}
-
-fn escape_unit(unit: u16) -> String {
-    match u8::try_from(unit) {
-        Ok(b'"') => r#"\""#.into(),
-        Ok(b'\\') => r"\\".into(),
-        Ok(b'\n') => r"\n".into(),
-        Ok(b'\r') => r"\r".into(),
-        Ok(b'\t') => r"\t".into(),
-        Ok(0x08) => r"\b".into(),
-        Ok(0x0c) => r"\f".into(),
-        Ok(printable @ b' '..=b'~') => char::from(printable).into(),
-        _ => format!(r"\u{unit:04x}"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! pending`. `pending` is kept by the outboxes, not derived from the others, so that the balance proves something.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Reject;
 
@@ -80,6 +81,34 @@ impl std::ops::AddAssign for Frames {
     }
 }
 
+/// What one node link was sent; written by its shard, read by anybody, also when the link is gone.
+#[derive(Debug, Default)]
+pub struct LinkTally {
+    written: AtomicU64,
+    bytes: AtomicU64,
+    shed: AtomicU64,
+    pending: AtomicU64,
+}
+
+impl LinkTally {
+    /// Frames and bytes that the kernel took, frames shed, frames that wait.
+    #[must_use]
+    pub fn read(&self) -> (u64, u64, u64, u64) {
+        let [written, bytes, shed, pending] =
+            [&self.written, &self.bytes, &self.shed, &self.pending].map(|count| count.load(Ordering::Relaxed));
+        (written, bytes, shed, pending)
+    }
+
+    /// Adds what a shard's frames changed by because of this link; `bytes` were written, `pending` frames wait.
+    pub fn add(&self, before: &Frames, after: &Frames, bytes: usize, pending: usize) {
+        let shed = after.shed.iter().sum::<u64>() - before.shed.iter().sum::<u64>();
+        self.written.fetch_add(after.written - before.written, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.shed.fetch_add(shed, Ordering::Relaxed);
+        self.pending.store(pending as u64, Ordering::Relaxed);
+    }
+}
+
 /// The events of the process.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
@@ -94,6 +123,16 @@ pub struct Events {
 }
 
 impl Events {
+    /// Counts one event: whether it was taken, or why it is none.
+    pub fn count(&mut self, taken: Result<bool, Reject>) {
+        self.received += 1;
+        match taken {
+            Ok(true) => self.routed += 1,
+            Ok(false) => self.no_subscriber += 1,
+            Err(reason) => self.rejected[reason.index()] += 1,
+        }
+    }
+
     /// What does not add up; 0.
     #[must_use]
     pub fn balance(&self) -> i64 {

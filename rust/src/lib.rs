@@ -2,7 +2,8 @@
 //!
 //! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455).
 //! Who gets what: [`registry`] -> [`route`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
-//! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting. Only `py` knows Python.
+//! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting.
+//! To other nodes: [`relay`]. Only `py` knows Python.
 
 pub mod batch;
 pub mod client;
@@ -12,12 +13,15 @@ pub mod error;
 pub mod fanout;
 pub mod frame;
 pub mod hmac;
+pub mod json;
 pub mod ledger;
 pub mod mailbox;
 pub mod nonce;
 pub mod outbox;
 pub mod pace;
+pub mod peer;
 pub mod registry;
+pub mod relay;
 pub mod route;
 pub mod shard;
 pub mod slab;

@@ -55,6 +55,28 @@ impl Consumers {
     }
 }
 
+/// The group in which nodes' links hear of events and subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backplane {
+    /// Its name.
+    pub group: Box<str>,
+    /// What this process's channel names begin with. Its consumers' notices are left out: one channel speaks for all.
+    pub own: Box<str>,
+    /// That one.
+    pub speaker: Box<str>,
+}
+
+impl Backplane {
+    /// Whether links are told what this channel wants.
+    #[must_use]
+    pub fn hears(&self, origin: &str) -> bool {
+        !origin.starts_with(&*self.own) || origin == &*self.speaker
+    }
+}
+
+/// The group, of this process alone, of those links that want notices; no group in Redis can have its name.
+pub const NOTICES: &str = "!notices";
+
 /// Whom a channel name stands for among those that Python serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumer<'a> {
@@ -82,6 +104,7 @@ impl Group {
 struct Slot {
     generation: u32,
     live: bool,
+    is_link: bool,
     groups: Vec<GroupId>,
 }
 
@@ -107,6 +130,8 @@ pub struct Registry {
     slots: Vec<Vec<Slot>>,
     free_slots: Vec<Vec<usize>>,
     live: Vec<usize>,
+    links: usize,
+    backplane: Option<Backplane>,
 }
 
 impl Registry {
@@ -124,11 +149,22 @@ impl Registry {
             slots: (0..shards).map(|_| Vec::new()).collect(),
             free_slots: vec![Vec::new(); shards],
             live: vec![0; shards],
+            links: 0,
+            backplane: None,
         }
     }
 
-    /// A new client, in the shard that has the fewest.
+    /// A new browser, in the shard that has the fewest clients.
     pub fn add_client(&mut self) -> ClientId {
+        self.add(false)
+    }
+
+    /// The same for another node, which is not one of `clients`.
+    pub fn add_link(&mut self) -> ClientId {
+        self.add(true)
+    }
+
+    fn add(&mut self, is_link: bool) -> ClientId {
         let shard = (0..self.shards).min_by_key(|&shard| self.live[shard]).unwrap_or(0);
         let slots = &mut self.slots[shard];
         let slot = self.free_slots[shard].pop().unwrap_or_else(|| {
@@ -136,6 +172,8 @@ impl Registry {
             slots.len() - 1
         });
         slots[slot].live = true;
+        slots[slot].is_link = is_link;
+        self.links += usize::from(is_link);
         self.live[shard] += 1;
         ClientId::new(shard, slots[slot].generation, slot)
     }
@@ -145,9 +183,11 @@ impl Registry {
         let left = self.leave_all(client)?;
         let slot = &mut self.slots[client.shard()][client.slot()];
         slot.live = false;
+        let was_link = slot.is_link;
         slot.generation = slot.generation.wrapping_add(1);
         self.free_slots[client.shard()].push(client.slot());
         self.live[client.shard()] -= 1;
+        self.links -= usize::from(was_link);
         Some(left)
     }
 
@@ -260,6 +300,39 @@ impl Registry {
         self.groups[group as usize].as_ref().filter(|entry| entry.has_members()).map(|_| group)
     }
 
+    /// Names the group of the backplane: what comes in it is for links, whatever its type says.
+    pub fn set_backplane(&mut self, backplane: Backplane) {
+        self.backplane = Some(backplane);
+    }
+
+    /// The backplane, if there is one and this is its channel.
+    #[must_use]
+    pub fn backplane_of(&self, channel: &str) -> Option<&Backplane> {
+        let backplane = self.backplane.as_ref().filter(|_| self.links > 0)?;
+        let group = *self.by_local.get(channel.split_once('!')?.1)?;
+        (self.name(group) == &*backplane.group).then_some(backplane)
+    }
+
+    /// The backplane's group; empty without one.
+    #[must_use]
+    pub fn backplane_group(&self) -> &str {
+        self.backplane.as_ref().map_or("", |backplane| &backplane.group)
+    }
+
+    /// A group that has members, by its name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<GroupId> {
+        let group = *self.by_name.get(name)?;
+        self.groups[group as usize].as_ref().filter(|entry| entry.has_members()).map(|_| group)
+    }
+
+    /// Whether Python has consumers in a group for a message that does (not) go directly to sockets.
+    #[must_use]
+    pub fn has_consumers(&self, name: &str, direct: bool) -> bool {
+        let group = self.by_name.get(name).and_then(|&group| self.groups[group as usize].as_ref());
+        group.is_some_and(|entry| entry.consumers.want(direct))
+    }
+
     /// Whether a shard has members of a group.
     #[must_use]
     pub fn has_members(&self, group: GroupId, shard: usize) -> bool {
@@ -278,16 +351,17 @@ impl Registry {
         self.groups[group as usize].as_ref().map_or("", |entry| &entry.name)
     }
 
-    /// The number of clients.
+    /// The number of clients, node links aside.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.live.iter().sum()
+        self.live.iter().sum::<usize>() - self.links
     }
 
     /// The number of groups that somebody is in.
     #[must_use]
     pub fn groups(&self) -> usize {
-        self.groups.iter().flatten().filter(|group| group.is_wanted()).count()
+        let wanted = self.groups.iter().flatten().filter(|group| group.is_wanted());
+        wanted.filter(|group| &*group.name != NOTICES).count()
     }
 
     fn slot(&self, client: ClientId) -> Option<&Slot> {
@@ -304,7 +378,8 @@ impl Registry {
         if let Some(&group) = self.by_name.get(name) {
             return group;
         }
-        let status = self.status_groups.iter().any(|pattern| fits(pattern, name));
+        // A notice that is missed costs a node all events of a group: those are shed last.
+        let status = name == NOTICES || self.status_groups.iter().any(|pattern| fits(pattern, name));
         let entry = Group {
             name: name.into(),
             status,

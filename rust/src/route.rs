@@ -1,10 +1,11 @@
 //! Where an entry of the queue goes: straight to sockets, to Python for its consumers, or nowhere.
 
 use crate::batch::Batch;
-use crate::envelope::{self, Envelope};
+use crate::envelope::{self, Envelope, decode_notice, is_notice};
 use crate::error::Reject;
 use crate::ledger::Events;
-use crate::registry::{Consumer, Registry};
+use crate::peer::{self, PeerEvent};
+use crate::registry::{Backplane, Consumer, NOTICES, Registry};
 
 /// One entry of the process's queue.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,17 @@ pub struct HandedOut {
     pub channels: Vec<String>,
 }
 
+/// An event of a peer, and who takes it in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed<'a> {
+    /// The event.
+    pub event: PeerEvent<'a>,
+    /// Somebody takes it. If not, other processes of the group may; then it is not counted yet.
+    pub taken: bool,
+    /// Consumers are among those; `Some(true)`: sockets as well, only consumers without one want it.
+    pub consumers: Option<bool>,
+}
+
 /// What becomes of the entries of one publish call.
 #[derive(Default)]
 pub struct Routes<'a> {
@@ -56,13 +68,43 @@ impl<'a> Routes<'a> {
     pub fn add(&mut self, entry: &Entry<'a>, rules: &Rules, registry: &Registry, events: &mut Events) {
         let index = self.entries;
         self.entries += 1;
-        events.received += 1;
-        match rules.decode(entry.member).and_then(|envelope| self.route(index, &envelope, entry.score, rules, registry))
-        {
-            Ok(true) => events.routed += 1,
-            Ok(false) => events.no_subscriber += 1,
-            Err(reason) => events.rejected[reason.index()] += 1,
+        let taken = match rules.decode(entry.member) {
+            Ok(envelope) if self.tell_links(entry, &envelope, rules, registry) => return,
+            Ok(envelope) => self.route(index, &envelope, entry.score, rules, registry),
+            Err(reason) => Err(reason),
+        };
+        events.count(taken);
+    }
+
+    /// Passes a notice on, which is no event, to links of the relay era. False: it is not that.
+    fn tell_links(&mut self, entry: &Entry<'a>, envelope: &Envelope<'a>, rules: &Rules, registry: &Registry) -> bool {
+        if !envelope.kind.is_some_and(is_notice) {
+            return false;
         }
+        let Some(backplane) = backplane_of(envelope, registry) else { return false };
+        match decode_notice(&entry.member[rules.prefix_length..]) {
+            Ok(notice) if backplane.hears(notice.origin) => {
+                self.batch.push(notice.to_text(), entry.score, registry.find(NOTICES).into_iter());
+                true
+            }
+            Ok(_) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Finds this process's takers of a peer's event: whether there are any, and what consumers are to be told.
+    pub fn add_peer_event(
+        &mut self,
+        event: &'a PeerEvent<'a>,
+        score: f64,
+        rules: &Rules,
+        registry: &Registry,
+    ) -> (bool, Option<bool>) {
+        let direct = rules.is_direct(peer::EVENT_TYPE);
+        let group = if direct { registry.find(&event.group) } else { None };
+        let sockets = self.batch.push(&*event.text, score, group.into_iter());
+        let consumers = rules.consumers && registry.has_consumers(&event.group, direct);
+        (sockets || consumers, consumers.then_some(direct))
     }
 
     /// Whether there is a taker.
@@ -76,6 +118,7 @@ impl<'a> Routes<'a> {
     ) -> Result<bool, Reject> {
         let text = match rules.direct_text(envelope) {
             Ok(text) => Some(text),
+            Err(_) if is_for_links(envelope, registry) => envelope.text.ok(),
             Err(_) if rules.consumers => None,
             Err(reason) => return Err(reason),
         };
@@ -107,6 +150,16 @@ impl<'a> Routes<'a> {
     }
 }
 
+/// The backplane, if the entry is for its group.
+fn backplane_of<'r>(envelope: &Envelope<'_>, registry: &'r Registry) -> Option<&'r Backplane> {
+    envelope.channels.iter().find_map(|channel| registry.backplane_of(channel))
+}
+
+/// Whether links get it although the application's sockets would not.
+fn is_for_links(envelope: &Envelope<'_>, registry: &Registry) -> bool {
+    envelope.kind == Some(peer::EVENT_TYPE) && backplane_of(envelope, registry).is_some()
+}
+
 impl Rules {
     fn decode<'a>(&self, member: &'a [u8]) -> Result<Envelope<'a>, Reject> {
         if member.len() > self.max_event_size {
@@ -123,6 +176,10 @@ impl Rules {
     /// What sockets get; or why it is not for them.
     fn direct_text<'a>(&self, envelope: &Envelope<'a>) -> Result<&'a str, Reject> {
         let kind = envelope.kind.ok_or(Reject::NoType)?;
-        if self.direct_types.iter().any(|direct| direct == kind) { envelope.text } else { Err(Reject::UnknownType) }
+        if self.is_direct(kind) { envelope.text } else { Err(Reject::UnknownType) }
+    }
+
+    fn is_direct(&self, kind: &str) -> bool {
+        self.direct_types.iter().any(|direct| direct == kind)
     }
 }

@@ -18,7 +18,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use crate::client::{Client, Flushed};
 use crate::command::{Backlog, Closing, Command, Run, Subscription};
 use crate::frame;
-use crate::ledger::{Ages, Frames};
+use crate::ledger::{Ages, Frames, LinkTally};
 use crate::mailbox::{Inbox, Notice, Notices};
 use crate::outbox::{Bounds, Class};
 use crate::pace::{Pace, Verdict};
@@ -165,7 +165,7 @@ impl Shard {
         match command {
             Command::Publish(slab, runs) => self.publish(&slab, &runs),
             Command::Subscribe(id, subscription) => self.subscribe(id, subscription),
-            Command::Attach(id, socket) => self.attach(id, socket),
+            Command::Attach(id, socket, link) => self.attach(id, socket, link),
             Command::Detach(id, left) => self.detach(id, &left),
             Command::Control(id, frame, ping) => self.control(id, frame, ping),
             Command::Close(id, closing) => self.close(id, closing),
@@ -242,7 +242,7 @@ impl Shard {
         }
     }
 
-    fn attach(&mut self, id: ClientId, socket: OwnedFd) {
+    fn attach(&mut self, id: ClientId, socket: OwnedFd, link: Option<Arc<LinkTally>>) {
         // No RDHUP: reading, and so the peer's end, is Python's.
         let interest = EventFlags::OUT | EventFlags::ET;
         if epoll::add(&self.epoll, &socket, EventData::new_u64(id.0), interest).is_err() {
@@ -252,7 +252,7 @@ impl Shard {
         if id.slot() >= self.clients.len() {
             self.clients.resize_with(id.slot() + 1, || None);
         }
-        self.clients[id.slot()] = Some(Box::new(Client::new(id, socket)));
+        self.clients[id.slot()] = Some(Box::new(Client::new(id, socket, link)));
     }
 
     fn detach(&mut self, id: ClientId, left: &[GroupId]) {

@@ -1,13 +1,17 @@
 """What the application's tests start and end."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asgi.layers import Hosted, PlayedSession
+from asgi.site_browsers import SITE, Start, python_path
 from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
+from main_process import MainProcess
 from redis_servers import RedisServer
 
 
@@ -67,3 +71,21 @@ def django_settings() -> None:
     """Settings that tests may override."""
     if not settings.configured:
         settings.configure(SECRET_KEY="of the tests")
+
+
+@pytest.fixture
+async def start(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Start]:
+    """Starts the site with options of the test's choice; gives the port."""
+    started: list[MainProcess] = []
+
+    def start_site(*options: str) -> int:
+        environ = {"EVENTS_SITE_REDIS": redis_server.url, "PYTHONPATH": python_path()}
+        started.append(MainProcess(tmp_path, "-p", "0", *options, SITE, environ=environ))
+        return started[-1].wait_until_serving()
+
+    yield start_site
+    for server in started:
+        assert await asyncio.to_thread(server.stop) == 0
+        faults = server.err.read_text().count("Traceback") - server.err.read_text().count("as the browser wished")
+        assert faults <= 0, server.err.read_text()
+    assert redis_server.client().keys("*") == [], "a clean exit leaves nothing of the process in Redis"

@@ -12,7 +12,12 @@ LAYER = {
     "BACKEND": "channels_redis.core.RedisChannelLayer",
     "CONFIG": {"hosts": [os.environ["EVENTS_SITE_REDIS"]], "capacity": 10_000},
 }
-settings.configure(SECRET_KEY="of a test", ALLOWED_HOSTS=["*"], CHANNEL_LAYERS={"default": LAYER})
+settings.configure(
+    SECRET_KEY="of a test",
+    ALLOWED_HOSTS=["*"],
+    CHANNEL_LAYERS={"default": LAYER},
+    BROADCAST_WEBSOCKET_SECRET=os.environ.get("EVENTS_SITE_NODE_SECRET", ""),
+)
 
 
 class Commands(AsyncWebsocketConsumer):

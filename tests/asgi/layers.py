@@ -45,6 +45,7 @@ class PlayedSession:
         self._attached: list[Callable[[], None]] = []
         self._ended: list[Callable[[], None]] = []
         self.client: int | None = None
+        self.has_ended = False
 
     def on_attached(self, callback: Callable[[], None]) -> None:
         self._attached.append(callback)
@@ -64,6 +65,7 @@ class PlayedSession:
     def end(self) -> None:
         if self.client is not None:
             self._fanout.detach(self.client)
+        self.has_ended = True
         for callback in self._ended:
             callback()
         self._ended = []

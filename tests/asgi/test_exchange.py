@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import msgpack
 import pytest
 from asgi.layers import Hosted, PlayedSession
 from awxfast.asgi import exchange as exchange_module
@@ -199,6 +200,19 @@ class TestOverload:
         assert hosted.exchange.busy() == 0
 
 
+class TestUndecodable:
+    async def test_it_is_counted_and_logged_once_in_a_while_without_its_text(
+        self, hosted: Hosted, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        channel = await hosted.layer.new_channel()
+        broken = msgpack.packb({"__asgi_channel__": channel, "secret": {17: 0}})  # its reader wants keys of text
+        key = f"asgi{channel.partition('!')[0]}!"
+        redis_server.client().zadd(key, {b"%012d" % number + broken: number for number in range(50)})
+        await eventually(lambda: hosted.fanout.ledger()["gaps"] == {"undecodable": {"times": 50, "at_most": 50}})
+        assert caplog.messages == ["a message could not be decoded and is dropped: ValueError"]
+        await assert_silent(hosted, channel)
+
+
 class TestEnd:
     async def test_session_takes_its_memberships_with_it(
         self, direct: Hosted, redis_server: RedisServer, play_session: Play
@@ -237,6 +251,19 @@ class TestEnd:
             await joining
         assert direct.intake.groups.held == 0
         assert direct.fanout.ledger()["groups"] == 0
+
+    async def test_channel_that_is_made_after_the_end_of_its_session_is_one_without(
+        self, direct: Hosted, play_session: Play, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By a task that outlives its websocket."""
+        monkeypatch.setattr(exchange_module, "MOST_LOOSE", 3)
+        session, _ = await accept_consumer(direct, play_session)
+        session.end()
+        channels = [await direct.layer.new_channel() for _ in range(5)]
+        assert len(direct.exchange) == 3
+        await direct.layer.group_add("room", channels[-1])
+        await direct.layer.group_send("room", event("for the task"))
+        assert await receive(direct, channels[-1]) == event("for the task")
 
     async def test_channels_without_a_session_are_bounded(
         self, hosted: Hosted, monkeypatch: pytest.MonkeyPatch

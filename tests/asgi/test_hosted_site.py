@@ -2,62 +2,13 @@
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
+from asgi.site_browsers import Start, browser, command, event, receive
 from channels_redis.core import RedisChannelLayer
 from intake.remembering_fanout import eventually
-from main_process import MainProcess
 from redis_servers import HANG, RedisServer
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-
-SITE = "events_site:application"
-Start = Callable[..., int]
-
-
-@pytest.fixture
-async def start(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Start]:
-    """Starts the site with options of the test's choice; gives the port."""
-    started: list[MainProcess] = []
-
-    def start_site(*options: str) -> int:
-        environ = {"EVENTS_SITE_REDIS": redis_server.url, "PYTHONPATH": python_path()}
-        started.append(MainProcess(tmp_path, "-p", "0", *options, SITE, environ=environ))
-        return started[-1].wait_until_serving()
-
-    yield start_site
-    for server in started:
-        assert await asyncio.to_thread(server.stop) == 0
-        faults = server.err.read_text().count("Traceback") - server.err.read_text().count("as the browser wished")
-        assert faults <= 0, server.err.read_text()
-    assert redis_server.client().keys("*") == [], "a clean exit leaves nothing of the process in Redis"
-
-
-def python_path() -> str:
-    return os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-
-
-@contextlib.asynccontextmanager
-async def browser(port: int, path: str = "commands/") -> AsyncIterator[ClientConnection]:
-    async with connect(f"ws://127.0.0.1:{port}/{path}", open_timeout=HANG) as connection:
-        yield connection
-
-
-async def receive(connection: ClientConnection) -> str:
-    async with asyncio.timeout(HANG):
-        return str(await connection.recv())
-
-
-async def command(connection: ClientConnection, words: str) -> None:
-    await connection.send(words)
-    assert await receive(connection) == f"done {words.split()[0]}"
-
-
-def event(text: str) -> dict[str, str]:
-    return {"type": "internal.message", "text": text}
 
 
 class TestDirect:

@@ -265,16 +265,6 @@ class TestBounds:
             await receive(hosted.layer, other)  # so that the queue in Redis is empty again
         assert [(await receive(hosted.layer, slow))["number"] for _ in range(10)] == list(range(15, 25))
 
-    async def test_message_that_msgpack_refuses_costs_only_itself(
-        self, hosted: Hosted, redis_server: RedisServer
-    ) -> None:
-        channel = await hosted.layer.new_channel()
-        local = channel.encode()
-        bad = bytes(12) + b"\x82\xa1x\x81\x01\x02\xb0__asgi_channel__" + bytes([0xD9, len(local)]) + local
-        redis_server.client().zadd("asgi" + channel.partition("!")[0] + "!", {bad: 1.0})
-        await assert_silent(hosted.layer, channel)
-        assert hosted.fanout.ledger()["gaps"] == {"undecodable": {"times": 1, "at_most": 1}}
-
 
 class TestRedisAway:
     async def test_join_waits_and_goes_on(self, hosted: Hosted, redis_server: RedisServer) -> None:

@@ -249,6 +249,6 @@ class TestFinish:
         called: list[str] = []
         session.on_end(lambda: called.append("end"))
         session.end(1001)
-        assert called == []
+        assert (called, session.has_ended) == ([], False)
         session.finish(UNDECIDED)
-        assert called == ["end"]
+        assert (called, session.has_ended) == (["end"], True)

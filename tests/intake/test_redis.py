@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +13,7 @@ from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.redis import RedisConnection
 from awxfast.whoami import whoami
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from certificates import SelfSigned
 from redis_servers import RedisServer
 
 Start = Callable[..., RedisServer]
@@ -28,28 +24,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed one for localhost, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = folder / "cert.pem", folder / "key.pem"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_file, key_file
 
 
 @contextlib.asynccontextmanager
@@ -128,7 +102,8 @@ class TestWaysIn:
             assert await connection.command("ACL", "WHOAMI") == b"awx"
 
     async def test_tls(self, start_redis: Start, tmp_path: Path) -> None:
-        certificate, key = write_certificate(tmp_path)
+        files = SelfSigned(tmp_path)
+        certificate, key = files.certificate, files.private_key
         port = free_port()
         start_redis(
             *("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
@@ -173,6 +148,13 @@ class TestReplies:
     async def test_no_commands_have_no_replies(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:
             assert await connection.commands([]) == []
+
+    async def test_many_arguments_of_any_kind_arrive_as_few_do(self, redis_server: RedisServer) -> None:
+        async with connected(redis_server.address) as connection:
+            await connection.command("RPUSH", "many", *("text", b"\xff\r\n", "\u00e9", 7, 0.25) * 20)
+            await connection.command("RPUSH", "few", "text", b"\xff\r\n", "\u00e9", 7, 0.25)
+            few = await connection.command("LRANGE", "few", 0, -1)
+            assert await connection.command("LRANGE", "many", 0, -1) == few * 20
 
     async def test_caller_who_gives_up_does_not_shift_the_others(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:

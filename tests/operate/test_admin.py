@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from awxfast.operate.admin import AdminListener
 from prometheus_client.parser import text_string_to_metric_families
-from still_figures import LEDGER, StillFigures
+from still_figures import LEDGER, PEERS, StillFigures
 
 
 class Served:
@@ -51,7 +51,7 @@ class TestPages:
         status, _, response = await served.ask("/ledger")
         assert status == 200
         assert response.content_type == "application/json"
-        assert await response.json() == {**LEDGER, "peers": []}
+        assert await response.json() == {**LEDGER, "peers": PEERS}
 
     async def test_metrics(self, served: Served) -> None:
         status, text, response = await served.ask("/metrics")

@@ -82,6 +82,13 @@ class TestValues:
             ("awxfast_redis_up", {}, 1),
             ("awxfast_intake_depth", {}, 12),
             ("awxfast_registrations_repaired_total", {}, 5),
+            ("awxfast_peer_up", {"peer": "192.0.2.7"}, 1),
+            ("awxfast_peer_up", {"peer": "192.0.2.8"}, 0),
+            ("awxfast_peer_events_total", {"peer": "192.0.2.7", "direction": "received"}, 30),
+            ("awxfast_peer_events_total", {"peer": "192.0.2.7", "direction": "sent"}, 5),
+            ("awxfast_peer_events_total", {"peer": "gone", "direction": "received"}, 1000),
+            ("awxfast_peer_clock_skew_seconds", {"peer": "192.0.2.8"}, -400),
+            ("awxfast_peer_shed_total", {"peer": "192.0.2.7"}, 1),
         ],
     )
     def test_figure(

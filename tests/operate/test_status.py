@@ -10,7 +10,7 @@ import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate import status
 from awxfast.operate.admin import AdminListener
-from still_figures import LEDGER, StillFigures
+from still_figures import LEDGER, PEERS, StillFigures
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ class TestTable:
     async def test_a_line_a_figure(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert await run("--admin", address) == 0
         lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-        for line in (["events.in", "115"], ["events.rejected.too_large", "3"], ["clients", "7"], ["peers", "0"]):
+        for line in (["events.in", "115"], ["events.rejected.too_large", "3"], ["clients", "7"], ["peers", "2"]):
             assert line in lines
 
     async def test_slow_clients_follow(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,12 +39,24 @@ class TestTable:
         assert row.split() == ["9", "20", "2048", "3", "1.5", "s"]
 
 
+class TestNodes:
+    async def test_a_line_a_node(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+        await run("--admin", address)
+        lines = capsys.readouterr().out.splitlines()
+        first = next(index for index, line in enumerate(lines) if line.startswith("node "))
+        words = [" ".join(line.split()) for line in lines[first + 1 : first + 3]]
+        assert words == [
+            "192.0.2.7 connected 30 5 2 1 +3 s relay; old secret",
+            "192.0.2.8 refused 30 5 2 1 -400 s old secret",
+        ]
+
+
 class TestJson:
     async def test_the_ledger_and_the_slow_clients(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert await run("--json", "--admin", address) == 0
         figures = json.loads(capsys.readouterr().out)
         assert figures.pop("slow_clients")[0]["client"] == 9
-        assert figures == {**LEDGER, "peers": []}
+        assert figures == {**LEDGER, "peers": PEERS}
 
 
 class TestAddress:

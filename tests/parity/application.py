@@ -268,11 +268,22 @@ async def http_refuse(scope: Scope, receive: Any, send: Any) -> None:
     await respond(send, 413, b"too much")
 
 
+MAY_READ = asyncio.Event()
+
+
+async def http_read(scope: Scope, receive: Any, send: Any) -> None:
+    """Lets `http_slow` read."""
+    MAY_READ.set()
+    await respond(send, 200, b"")
+
+
 async def http_slow(scope: Scope, receive: Any, send: Any) -> None:
-    """Reads slowly, and says how much it was and how much memory that took."""
+    """Reads as soon as it is told to, and says how much it was and how much memory that took."""
     size = 0
     before = resident()
     most = before
+    await MAY_READ.wait()
+    MAY_READ.clear()
     while True:
         message = await receive()
         size += len(message["body"])

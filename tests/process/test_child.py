@@ -3,13 +3,13 @@
 import resource
 import signal
 import socket
-import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from awxfast.process.channel import Channel
+from awxfast.process.listeners import read_backlog
 from awxfast.process.supervisor import CHILD_COMMAND
 from awxfast.settings import Settings
 from redis_servers import RedisServer
@@ -24,7 +24,7 @@ class Child:
         self.channel = channel
 
     def send_start(self, settings: Settings, listener: socket.socket | None = None) -> None:
-        listeners = [] if listener is None else [(listener.fileno(), 128)]
+        listeners = [] if listener is None else [(listener.fileno(), 128, None)]
         self.channel.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
 
     async def receive(self) -> dict[str, Any]:
@@ -38,11 +38,6 @@ def open_process(control: int, inherited: list[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, pass_fds=[control, *inherited], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-
-
-def backlog_of(listener: socket.socket) -> int:
-    """What the kernel has it at: `tcpi_sacked` of a listening socket (linux/tcp.h)."""
-    return int(struct.unpack_from("=8x6I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32))[5])
 
 
 @pytest.fixture
@@ -80,7 +75,7 @@ class TestServing:
             child = await spawn(listener)
             child.send_start(Settings(redis=(redis_server.url,), auth="open"), listener)
             assert await child.receive() == {"kind": "serving"}
-            assert backlog_of(listener) == 128
+            assert read_backlog(listener) == 128
 
     async def test_mains_signals_are_not_its_own(self, spawn: Any, redis_server: RedisServer) -> None:
         child = await spawn()

@@ -77,11 +77,33 @@ class TestUnixAndDescriptors:
         assert parse_endpoint("fd:3").descriptor == 3
 
 
+class TestTls:
+    def test_files_interface_and_port(self) -> None:
+        endpoint = parse_endpoint("ssl:443:privateKey=/k.pem:certKey=/c.pem:interface=127.0.0.1:backlog=7")
+        assert (endpoint.kind, endpoint.port, endpoint.interface, endpoint.backlog) == ("ssl", 443, "127.0.0.1", 7)
+        assert (endpoint.private_key, endpoint.certificate) == ("/k.pem", "/c.pem")
+
+    def test_defaults_are_twisteds(self) -> None:
+        endpoint = parse_endpoint("ssl:port=443")
+        assert (endpoint.private_key, endpoint.certificate) == ("server.pem", "server.pem")
+        assert parse_endpoint("ssl:443:privateKey=/both.pem").certificate == "/both.pem"
+        assert endpoint.interface == "0.0.0.0"
+
+
+class TestSystemd:
+    def test_index(self) -> None:
+        endpoint = parse_endpoint("systemd:domain=INET:index=1")
+        assert (endpoint.kind, endpoint.domain, endpoint.index, endpoint.name) == ("systemd", "INET", 1, "")
+
+    def test_name(self) -> None:
+        endpoint = parse_endpoint("systemd:domain=UNIX:name=browsers.socket")
+        assert (endpoint.domain, endpoint.index, endpoint.name) == ("UNIX", None, "browsers.socket")
+
+
 class TestBadDescriptions:
-    @pytest.mark.parametrize("kind", ["ssl", "systemd"])
-    def test_kinds_that_are_not_built_are_refused_by_name(self, kind: str) -> None:
-        with pytest.raises(ConfigurationError, match=f"{kind}: is not built yet"):
-            parse_endpoint(f"{kind}:port=443:privateKey=a:certKey=b")
+    def test_other_strings_get_an_error_that_names_all_kinds(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"use tcp:, tcp6:, unix:, fd:, ssl: and systemd:$"):
+            parse_endpoint("onion:port=1")
 
     @pytest.mark.parametrize(
         ("description", "fault"),
@@ -98,6 +120,13 @@ class TestBadDescriptions:
             ("unix:", "address is missing"),
             ("unix:/a:mode=999", "mode is no number"),
             ("fd:fileno=x", "fileno is no number"),
+            ("ssl:privateKey=a:certKey=b", "port is missing"),
+            ("ssl:443:privateKey=a:extraCertChain=c", "'extraCertChain' is not understood"),
+            ("systemd:index=0", "domain is missing"),
+            ("systemd:domain=IPX:index=0", "domain is one of INET, INET6, UNIX, not 'IPX'"),
+            ("systemd:domain=INET", "give index or name"),
+            ("systemd:domain=INET:index=0:name=a", "give index or name"),
+            ("systemd:domain=INET:index=-1", "index is no number"),
         ],
     )
     def test_the_fault_is_named(self, description: str, fault: str) -> None:

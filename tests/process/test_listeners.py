@@ -105,6 +105,13 @@ class TestUnix:
 
 
 class TestDescriptor:
+    def test_backlog_is_that_of_whoever_opened_it(self) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=77) as inherited,
+            closing(open_described(f"fd:fileno={inherited.fileno()}")) as listener,
+        ):
+            assert listener.backlog == 77
+
     def test_inherited_listener_is_taken_over(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as inherited:
             with closing(open_described(f"fd:fileno={inherited.fileno()}")) as listener:

@@ -1,5 +1,6 @@
 """The program as supervisors and operators see it: start-up lines, signals, deaths, exit codes."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
+from channels_redis.core import RedisChannelLayer
 from main_process import LOOPBACK, MainProcess, is_alive, run_to_its_end
 from redis_servers import RedisServer
 from servers import wait_for
@@ -278,6 +281,45 @@ class TestRedisAway:
         assert ask(admin, "/healthz") == (200, "ok\n")
         redis_server.start()
         wait_for(lambda: ask(admin, "/readyz") == (200, "ok\n"))
+
+
+class TestPrivateRedis:
+    def test_one_that_dies_is_started_again_and_browsers_stay(self, start: Start) -> None:
+        server = start("-p", "0", "--auth", "open", "--admin", "127.0.0.1:0")
+        url = server.wait_for_line(r"Private Redis at (\S+)$")[1]
+        port, admin = server.wait_until_serving(), server.wait_for_line(r"Admin listener on TCP address (\S+)$")[1]
+        with connect(f"ws://127.0.0.1:{port}/websocket/") as browser, redis.Redis.from_url(url) as client:
+            browser.recv(timeout=30)
+            browser.send('{"groups": {"job_events": [42]}}')
+            assert "job_events-42" in str(browser.recv(timeout=30))
+            os.kill(client.info("server")["process_id"], signal.SIGKILL)
+            server.wait_for_line(r"The private Redis ended unasked \(exit code -9\); another one starts in 0\.\d s$")
+            wait_for(lambda: has_member(client, "asgi:group:job_events-42"))
+            wait_for(lambda: ask(admin, "/readyz") == (200, "ok\n"))
+            send_event(url, "job_events-42", "after the death")
+            assert browser.recv(timeout=30) == "after the death"
+        assert json.loads(ask(admin, "/ledger")[1])["gaps"]["wiped"]["times"] >= 1
+        assert server.stop() == 0
+        assert not Path(url.removeprefix("unix://")).parent.exists()
+
+
+def has_member(client: redis.Redis, group: str) -> bool:
+    """Whether somebody is registered there; not while the server is away."""
+    try:
+        return bool(client.exists(group))
+    except redis.ConnectionError:
+        return False
+
+
+def send_event(url: str, group: str, text: str) -> None:
+    """As AWX does it."""
+
+    async def send() -> None:
+        layer = RedisChannelLayer(hosts=[url])
+        await layer.group_send(group, {"type": "internal.message", "text": text})
+        await layer.close_pools()
+
+    asyncio.run(send())
 
 
 def ask(admin: str, path: str) -> tuple[int, str]:

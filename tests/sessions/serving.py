@@ -15,6 +15,7 @@ from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.listening import Listening
 from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
+from awxfast.sessions.tls import Certificate
 from awxfast.settings import Settings
 
 HANG = 20.0
@@ -72,6 +73,7 @@ class Serving:
         access: Access | None = None,
         access_log: AccessLog | None = None,
         sock: socket.socket | None = None,
+        certificate: Certificate | None = None,
         fanout: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
@@ -80,6 +82,7 @@ class Serving:
         self.groups = HeldGroups(self.fanout)
         self.access = access or OpenAccess()
         self.sock = sock or socket.create_server(("127.0.0.1", 0))
+        self.certificate = certificate
         self.address: Any = self.sock.getsockname()
         self.endpoints = NativeEndpoints(self.settings, self.groups, self.access)
         self.server = Server(self.settings, self.fanout, self.endpoints, access_log)
@@ -94,7 +97,7 @@ class Serving:
         return f"ws://127.0.0.1:{self.port}/websocket/"
 
     async def start(self) -> None:
-        await self.server.start([Listening(self.sock)])
+        await self.server.start([Listening(self.sock, certificate=self.certificate)])
         self._running = True
 
     async def stop(self, grace: float = 2.0) -> None:

@@ -21,7 +21,12 @@ class Watched:
         self.pinged = 0.0
         self.deadline = clients.time + 10
         self.is_reading = True
+        self.gone = False
+        self.is_node = False
         self.done: list[Any] = []
+
+    def is_peer_gone(self, timeout: float) -> bool:
+        return self.gone
 
     def send_ping(self) -> None:
         self.pinged = self.clients.time
@@ -88,12 +93,21 @@ class TestSilence:
         watching.advance(1000)
         assert connection.done == ["ping"]
 
-    def test_silence_that_is_our_own_doing_does_not_count(self) -> None:
+    def test_silence_that_is_our_own_doing_does_not_count_but_is_pinged(self) -> None:
         watching = Watching(ping_interval=20, ping_timeout=30)
         connection = watching.add()
         connection.is_reading = False
         watching.advance(1000)
-        assert connection.done == []
+        assert connection.done == ["ping"] * 50
+
+    def test_peer_that_is_gone_is_noticed_when_nothing_was_read_for_a_while(self) -> None:
+        watching = Watching(ping_interval=20, ping_timeout=30)
+        connection = watching.add()
+        connection.is_reading, connection.gone = False, True
+        watching.advance(19)
+        assert connection.done == [], "what it sent before may still be read"
+        watching.advance(1)
+        assert connection.done == ["cut off"]
 
 
 class TestAge:

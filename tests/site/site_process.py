@@ -70,5 +70,5 @@ def find_cookie(session: aiohttp.ClientSession, name: str) -> str:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """A browser, which keeps cookies of an address without a name too."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+    """A browser, or many; keeps cookies of an address without a name too."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), connector=aiohttp.TCPConnector(limit=0))

@@ -9,9 +9,13 @@ class TestNativePaths:
     def test_browsers_have_three_paths(self, path: str) -> None:
         assert Paths().find(path) is Endpoint.BROWSER
 
-    @pytest.mark.parametrize("path", ["/websocket/broadcast/", "/websocket/relay/"])
-    def test_nodes_have_two_paths(self, path: str) -> None:
-        assert Paths().find(path) is Endpoint.NODE
+    @pytest.mark.parametrize(
+        ("path", "endpoint"), [("/websocket/broadcast/", Endpoint.BROADCAST), ("/websocket/relay/", Endpoint.RELAY)]
+    )
+    def test_nodes_have_a_path_an_era(self, path: str, endpoint: Endpoint) -> None:
+        assert Paths().find(path) is endpoint
+        assert endpoint.is_node
+        assert not Endpoint.BROWSER.is_node
 
     @pytest.mark.parametrize(
         "path",

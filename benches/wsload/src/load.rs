@@ -83,7 +83,12 @@ impl Load {
 
     fn connect_all(&mut self, arguments: &Arguments) -> Result<f64, String> {
         let address = resolve(&arguments.address)?;
-        let request = request_to_send(&arguments.address, &arguments.path, arguments.token.as_deref(), arguments.cookie.as_deref());
+        let request = request_to_send(
+            &arguments.address,
+            &arguments.path,
+            arguments.token.as_deref(),
+            arguments.cookie.as_deref(),
+        );
         let warm_up = u64::try_from(arguments.warm_up.as_nanos()).unwrap_or(u64::MAX);
         let total = arguments.clients + arguments.never_read;
         let begin = Instant::now();

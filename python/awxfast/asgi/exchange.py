@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from awxfast.asgi.mailbox import Mailbox, Message
 from awxfast.asgi.progress import Progress
 from awxfast.asgi.session import LayerSession
+from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Exchange:
     """The table of channels. It stands between the intake and the fan-out, and takes what is for consumers.
 
     `capacity` bounds each channel's messages, `prefix_length` is that of queue entries, and `direct` says whether any
-    type of message goes straight to sockets.
+    type of message goes straight to sockets. `barred` is a group that nobody here is let into: joining it does nothing.
     """
 
     def __init__(
@@ -96,12 +97,14 @@ class Exchange:
         capacity: int,
         prefix_length: int,
         direct: bool,
+        barred: str | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fanout = fanout
         self._decode = make_decoder(prefix_length)
         self._capacity = capacity
         self._direct = direct
+        self._barred = barred
         self._holder: Holder | None = None
         self._mailboxes: dict[str, Mailbox] = {}
         self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
@@ -109,6 +112,7 @@ class Exchange:
         self._groups: dict[str, _Group] = {}
         self._members = 0
         self._progress = Progress(now)
+        self._log = QuietLog(log, now)
 
     def __len__(self) -> int:
         """Channels."""
@@ -121,7 +125,9 @@ class Exchange:
     # Channels
 
     def open_channel(self, local: str, session: LayerSession | None) -> Mailbox:
-        """A new channel; it lasts as long as its session."""
+        """A new channel; it lasts as long as its session, if that has not ended before it."""
+        if session is not None and session.has_ended:
+            session = None
         mailbox = self._mailboxes[local] = Mailbox(local, session, self._capacity)
         self._fanout.add_own_channel(local)
         if session is None:
@@ -187,7 +193,7 @@ class Exchange:
         Raises `TimeoutError` when Redis does not come back in time, `ValueError` for a name that Channels refuses.
         """
         mailbox = self._mailbox(local)
-        if group in mailbox.groups or self._holder is None:
+        if group in mailbox.groups or group == self._barred or self._holder is None:
             return
         async with asyncio.timeout(JOIN_PATIENCE):
             await self._holder.hold([group])
@@ -242,8 +248,9 @@ class Exchange:
         for direct, groups, channels, member in self._fanout.publish_batch(members):
             try:
                 message = self._decode(member)
-            except Exception:  # whatever a producer put there, it costs this message only
-                log.warning("a message could not be decoded and is dropped", exc_info=True)
+            except Exception as error:  # whatever a producer put there, it costs this message only
+                kind = type(error).__name__  # its text may have the payload
+                self._log.warn(kind, f"a message could not be decoded and is dropped: {kind}")
                 self._fanout.count_gap("undecodable", 1)
                 continue
             self._hand_out(direct, groups, channels, message)
@@ -260,6 +267,10 @@ class Exchange:
                 has_room = mailbox.put(message)
             if not has_room:
                 self._fanout.count_gap("consumer_behind", 1)
+
+    def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
+        """An event that another node passed on; `direct`: sockets have it already."""
+        self._hand_out(direct, [group], [], {"type": "internal.message", "text": text.decode()})
 
     def busy(self) -> int:
         """2 while most consumers are behind, else as the fan-out says.

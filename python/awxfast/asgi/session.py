@@ -12,6 +12,10 @@ class LayerSession(Protocol):
     def client(self) -> int | None:
         """The fan-out's number; None before the 101 is out. It stays when the socket is gone."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the application's task for this scope has; another one that it began may go on."""
+
     def on_attached(self, callback: Callable[[], None]) -> None:
         """Calls back when `client` has just been set, before anything that comes later is published."""
 

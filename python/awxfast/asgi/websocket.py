@@ -87,6 +87,7 @@ class HostedSession:
 
     __slots__ = (
         "_attached",
+        "_finished",
         "_inbox",
         "_now",
         "_on_attached",
@@ -110,6 +111,7 @@ class HostedSession:
         self._attached: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._sent = 0
+        self._finished = False
         self._on_attached: list[Callable[[], None]] = []
         self._on_end: list[Callable[[], None]] = []
         self.client: int | None = None
@@ -118,6 +120,11 @@ class HostedSession:
         opening.on_lost = self._lose
 
     # For the channel layer (asgi.session)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the application's task has."""
+        return self._finished
 
     def on_attached(self, callback: Callable[[], None]) -> None:
         """Calls back when `client` has just been set."""
@@ -153,6 +160,7 @@ class HostedSession:
         elif self._state is State.OPEN and self._socket is not None:
             self._socket.leave(FAILED, b"the application ended")
         self._end(ABNORMAL)
+        self._finished = True
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
             callback()

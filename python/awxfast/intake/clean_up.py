@@ -40,21 +40,10 @@ class Cleaner:
         Soon after a reconnect keys may be gone only because their owners are not back yet. Raises `RedisUnavailable`.
         """
         try:
-            for token in await self._find_tokens(connection) - {self._names.token}:
+            for token in await find_tokens(connection) - {self._names.token}:
                 await self._clean_one(connection, token, also_expired)
         except RedisReplyError as error:
             log.warning("can't remove what dead awxfast processes left in Redis: %s", error)
-
-    async def _find_tokens(self, connection: RedisConnection) -> set[str]:
-        tokens = set()
-        cursor: Argument = 0
-        while True:
-            cursor, keys = await connection.command(
-                "SCAN", cursor, "MATCH", ProcessNames.GROUPS_PATTERN, "COUNT", SCAN_COUNT
-            )
-            tokens |= {token for token in map(token_of_groups_key, keys) if token}
-            if cursor == b"0":
-                return tokens
 
     async def _clean_one(self, connection: RedisConnection, token: str, also_expired: bool) -> None:
         """Watches the process key, so that one that comes back to life this moment keeps its names."""
@@ -99,3 +88,16 @@ class Cleaner:
         return [
             name for name in await connection.command("ZRANGE", names.group_key(group), 0, -1) if name.startswith(own)
         ]
+
+
+async def find_tokens(connection: RedisConnection) -> set[str]:
+    """Those of all awxfast processes that have registered groups, living or dead. Raises `RedisError`."""
+    tokens = set()
+    cursor: Argument = 0
+    while True:
+        cursor, keys = await connection.command(
+            "SCAN", cursor, "MATCH", ProcessNames.GROUPS_PATTERN, "COUNT", SCAN_COUNT
+        )
+        tokens |= {token for token in map(token_of_groups_key, keys) if token}
+        if cursor == b"0":
+            return tokens

@@ -9,12 +9,15 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
+from awxfast.intake.announcements import Announcements, speaker_of
+from awxfast.intake.interest import list_others_interest
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.wire.backplane import Notice
 from awxfast.wire.groups import is_valid_group
 
 log = logging.getLogger(__name__)
@@ -56,12 +59,22 @@ class _Member:
 
 
 class Groups:
-    """The registrations of the process, its sentinel among them. `attach` and `detach` say which connection to use."""
+    """The registrations of the process, its sentinel among them. `attach` and `detach` say which connection to use.
 
-    def __init__(self, names: ProcessNames, channels: ChannelTable, group_expiry: int) -> None:
+    `announcements`: other nodes are told of every change, on the same connection and so in the same order.
+    """
+
+    def __init__(
+        self,
+        names: ProcessNames,
+        channels: ChannelTable,
+        group_expiry: int,
+        announcements: Announcements | None = None,
+    ) -> None:
         self._names = names
         self._channels = channels
         self._group_expiry = group_expiry
+        self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: _Member(names.sentinel, sentinel, names.channel(sentinel))}
@@ -142,7 +155,27 @@ class Groups:
         """Removes every name of the process. Raises `RedisUnavailable`."""
         if self._leave_timer is not None:
             self._leave_timer.cancel()
-        await self._send_leaves([*self._members.values(), *self._leaving.values()])
+        members = [*self._members.values(), *self._leaving.values()]
+        self._announce([member.group for member in members if member.known], wanted=False)
+        await self._send_leaves(members)
+
+    async def list_interest(self) -> AsyncIterator[Notice]:
+        """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
+
+        Only what Redis has answered for is named; the rest is announced when it has. Whoever waits between a notice and
+        telling it may tell what is no longer so.
+        """
+        if self._announcements is None or self._connection is None:
+            return
+        groups = [group for group, member in self._members.items() if member.known and member.count]
+        yield Notice(True, tuple(sorted(self._announcements.list_wanted(groups))), speaker_of(self._names))
+        async for notice in list_others_interest(self._connection, self._names, self._announcements):
+            yield notice
+
+    def _announce(self, groups: list[str], *, wanted: bool) -> None:
+        """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""
+        if self._announcements is not None and (commands := self._announcements.commands(groups, wanted=wanted)):
+            self._send(commands)
 
     def _add_member(self, group: str) -> _Member:
         """The channel table knows it before producers can."""
@@ -168,6 +201,7 @@ class Groups:
     def _receive_join_answers(self, members: list[_Member], answers: asyncio.Future[list[Any]]) -> None:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one registers all
+        joined = []
         for member, reply in zip(members, answers.result()[1::2], strict=True):
             if isinstance(reply, RedisReplyError):
                 if not member.refused:
@@ -176,7 +210,10 @@ class Groups:
                 continue
             member.refused = False
             member.known = True
-            member.ready.set()
+            if not member.ready.is_set():
+                member.ready.set()
+                joined.append(member.group)
+        self._announce(joined, wanted=True)
 
     def _leave_idle(self) -> None:
         self._leave_timer = None
@@ -201,6 +238,7 @@ class Groups:
     def _receive_leave_answers(self, members: list[_Member], answers: asyncio.Future[list[Any]]) -> None:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one begins with these
+        self._announce([member.group for member in members if member.group not in self._members], wanted=False)
         loop = asyncio.get_running_loop()
         for member in members:
             if self._leaving.get(member.name) is member:

@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from awxfast.errors import RedisError
 from awxfast.intake.address import RedisAddress
+from awxfast.intake.announcements import Announcements
 from awxfast.intake.drain import Drain, Publisher
+from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import ChannelTable, Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
 from awxfast.intake.registration import Registration
 from awxfast.settings import Settings
+from awxfast.wire.backplane import Notice, fingerprint_redis
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +32,15 @@ class EventTaker(Publisher, ChannelTable, Protocol):
 class Intake:
     """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
 
-    def __init__(self, settings: Settings, address: RedisAddress, taker: EventTaker) -> None:
-        outages = Outages(address)
+    def __init__(
+        self, settings: Settings, address: RedisAddress, taker: EventTaker, announce_in: str | None = None
+    ) -> None:
+        """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told."""
+        self.outages = outages = Outages(address)
         self._address = address
         self.names = ProcessNames(settings.prefix)
-        self.groups = Groups(self.names, taker, settings.group_expiry)
+        announcements = self._make_announcements(settings, announce_in) if announce_in is not None else None
+        self.groups = Groups(self.names, taker, settings.group_expiry, announcements)
         self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry)
         self.registration = Registration(
             address,
@@ -41,12 +48,22 @@ class Intake:
             self.groups,
             taker,
             outages,
+            announcements=announcements,
             capacity=settings.capacity,
             group_expiry=settings.group_expiry,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
+
+    def _make_announcements(self, settings: Settings, group: str) -> Announcements:
+        return Announcements(self.names, group, make_writer(settings))
+
+    @property
+    def redis_name(self) -> str | None:
+        """Says which Redis, database and prefix this is, to somebody who knows the same of his; None: not known."""
+        run_id = self.registration.run_id
+        return fingerprint_redis(run_id, self._address.db, self.names.prefix) if run_id else None
 
     @property
     def ready(self) -> bool:
@@ -85,6 +102,12 @@ class Intake:
         """See `Groups.release`."""
         self.groups.release(groups)
 
+    async def list_interest(self) -> AsyncIterator[Notice]:
+        """See `Groups.list_interest`; nothing while Redis is away, since all is announced when it is back."""
+        with contextlib.suppress(RedisError):
+            async for notice in self.groups.list_interest():
+                yield notice
+
     async def stop(self) -> None:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
         if not self._tasks:
@@ -108,3 +131,14 @@ class Intake:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
             self.failed.set()
+
+
+def make_writer(settings: Settings, own: str = "") -> GroupWriter:
+    """Writes into groups as the settings' layer does; `own`: the non-local name whose queue is left out."""
+    return GroupWriter(
+        prefix=settings.prefix,
+        capacity=settings.capacity,
+        expiry=settings.expiry,
+        group_expiry=settings.group_expiry,
+        own=own,
+    )

@@ -58,7 +58,7 @@ class PrivateRedis:
 
         Raises `StartError`.
         """
-        server = server or find_server(allow_wheel)
+        self._server = server or find_server(allow_wheel)
         _remove_leftovers()
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
         self._socket = self._folder / _SOCKET_NAME
@@ -67,7 +67,7 @@ class PrivateRedis:
         try:
             if len(os.fsencode(self._socket)) > MAX_SOCKET_PATH:
                 raise StartError(f"{self._folder} is too long a path for a unix socket; set TMPDIR to a shorter one")
-            self._process = self._spawn(server)
+            self._process = self._spawn()
             self._wait_for_answer(self._process)
         except BaseException:
             self.stop()
@@ -83,6 +83,19 @@ class PrivateRedis:
         """Of the server."""
         return self._process.pid if self._process else 0
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of a server that has ended; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def start_again(self) -> None:
+        """Another server in the place of one that has ended, at the same URL. Does not wait until it answers.
+
+        Raises `StartError`.
+        """
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._process = self._spawn()
+
     def stop(self) -> None:
         """Ends the server and removes its folder. Idempotent."""
         if self._process is not None:
@@ -94,7 +107,7 @@ class PrivateRedis:
                 self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _spawn(self, server: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes]:
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -106,7 +119,7 @@ class PrivateRedis:
             "loglevel": "warning",
             "daemonize": "no",
         }
-        command = [str(server)]
+        command = [str(self._server)]
         for name, value in options.items():
             command += [f"--{name}", value]
         try:
@@ -120,7 +133,7 @@ class PrivateRedis:
                 preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509  main has one thread
             )
         except OSError as error:
-            raise StartError(f"{server} does not start: {error.strerror}") from error
+            raise StartError(f"{self._server} does not start: {error.strerror}") from error
 
     def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT

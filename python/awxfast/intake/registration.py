@@ -9,6 +9,7 @@ from typing import Any
 
 from awxfast.errors import RedisReplyError
 from awxfast.intake.address import RedisAddress
+from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.gaps import GapCounter, most_events_in
 from awxfast.intake.groups import Groups
@@ -49,6 +50,7 @@ class Registration:
         gaps: GapCounter,
         outages: Outages,
         *,
+        announcements: Announcements | None = None,
         capacity: int,
         group_expiry: int,
     ) -> None:
@@ -56,6 +58,7 @@ class Registration:
         self._groups = groups
         self._gaps = gaps
         self._capacity = capacity
+        self._announcements = announcements
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         self._identity = ProcessIdentity.own()
         self._cleaner = Cleaner(names, self._identity)
@@ -68,6 +71,8 @@ class Registration:
         self._announce_at = self._renew_at = self._clean_at = 0.0
         self.depth = 0
         self.repaired = 0
+        self.run_id = ""
+        """Of the Redis that it last registered with."""
 
     @property
     def up(self) -> bool:
@@ -101,7 +106,8 @@ class Registration:
 
     async def _arrive(self, connection: RedisConnection) -> None:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
-        uptime = (await ask_facts(connection)).uptime
+        facts = await ask_facts(connection)
+        self.run_id, uptime = facts.run_id, facts.uptime
         returns = self._arrivals > 0
         # A Redis that was not running took no events that could be lost.
         up_since = time.monotonic() - uptime - CHECK_INTERVAL
@@ -170,7 +176,10 @@ class Registration:
         )
 
     async def _announce(self, connection: RedisConnection) -> None:
-        await _ask(connection, *announce_commands(self._names, self._identity))
+        commands = announce_commands(self._names, self._identity)
+        if self._announcements is not None:
+            commands.append(self._announcements.process_fields())
+        await _ask(connection, *commands)
         self._announce_at = time.monotonic() + _about(ANNOUNCE_INTERVAL)
 
     async def _clean_when_due(self, connection: RedisConnection) -> None:

@@ -8,10 +8,14 @@ from awxfast.intake.redis import RedisConnection
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """`has_bzmpop`: Redis 7.0 and every Valkey. `uptime` in seconds; 0.0 when it does not say."""
+    """`has_bzmpop`: Redis 7.0 and every Valkey. `uptime` in seconds; 0.0 when it does not say.
+
+    `run_id`: random at each of its starts; empty when it does not say.
+    """
 
     has_bzmpop: bool = False
     uptime: float = 0.0
+    run_id: str = ""
 
     @classmethod
     def parse(cls, info: bytes) -> "ServerFacts":
@@ -23,6 +27,7 @@ class ServerFacts:
         return cls(
             has_bzmpop="valkey_version" in fields or (major.isdecimal() and int(major) >= 7),
             uptime=float(uptime) if uptime.isdecimal() else 0.0,
+            run_id=fields.get("run_id", ""),
         )
 
 

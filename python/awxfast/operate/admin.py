@@ -69,7 +69,7 @@ class Admin:
         return Answer(200, TEXT, b"ok\n")
 
     def _ledger(self) -> Answer:
-        return Answer(200, JSON, orjson.dumps({**self._figures.ledger(), "peers": []}) + b"\n")
+        return Answer(200, JSON, orjson.dumps({**self._figures.ledger(), "peers": list(self._figures.peers())}) + b"\n")
 
     def _clients(self) -> Answer:
         return Answer(200, JSON, orjson.dumps(list(self._figures.slow_clients())) + b"\n")

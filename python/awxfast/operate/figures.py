@@ -25,6 +25,28 @@ class SlowClient:
     oldest_age: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class PeerFigures:
+    """Another node, by its address. Counts are frames and bytes; `shed`: frames that it was too slow for.
+
+    `state` is `connected`, `refused` or `gone`; `clock_skew`: its clock less ours in seconds.
+    """
+
+    host: str
+    state: str
+    eras: Sequence[str]
+    links: int
+    received: int
+    received_bytes: int
+    sent: int
+    sent_bytes: int
+    queued: int
+    shed: int
+    clock_skew: int | None
+    old_secret: bool
+    last_error: str
+
+
 class Figures(Protocol):
     """A running relay, to look at. Nothing here blocks."""
 
@@ -48,6 +70,12 @@ class Figures(Protocol):
 
     def slow_clients(self) -> Sequence[SlowClient]:
         """Clients with something queued or shed."""
+
+    def peers(self) -> Sequence[PeerFigures]:
+        """Other nodes that are linked, or were not long ago."""
+
+    def gone_peers(self) -> Mapping[str, int]:
+        """What those that are shown no more had received and sent, by direction."""
 
     def unready_reasons(self) -> Sequence[str]:
         """Why the relay can't do its work now, a line each; empty: it can."""

@@ -1,15 +1,17 @@
 """Prometheus metrics: the ledger and the rooms' counters under the names of interface.md, "The admin listener"."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from awxfast.operate.figures import Figures
+from awxfast.operate.figures import Figures, PeerFigures
 from awxfast.operate.threads import count_busy_threads
 
+GONE = "gone"
+"""Stands for all peers that are shown no more."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -35,6 +37,7 @@ class RelayCollector(Collector):
         )
         yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
         yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
+        yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
         yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", count_busy_threads())
 
     def _collect_intake(self) -> Iterator[Metric]:
@@ -105,6 +108,25 @@ def collect_fanout(fanout: Mapping[str, Any]) -> Iterator[Metric]:
         buckets=cumulative_buckets(age["bounds"], age["counts"]),
         sum_value=age["sum"],
     )
+
+
+def collect_peers(peers: Sequence[PeerFigures], gone: Mapping[str, int]) -> Iterator[Metric]:
+    """Other nodes. Those that are gone for long are one peer, so that sums over all don't go down."""
+    yield labelled_gauge(
+        "awxfast_peer_up", "1 while the node is linked.", "peer", {peer.host: int(peer.links > 0) for peer in peers}
+    )
+    events = {(peer.host, "received"): peer.received for peer in peers}
+    events |= {(peer.host, "sent"): peer.sent for peer in peers}
+    events |= {(GONE, direction): count for direction, count in gone.items() if count}
+    yield labelled_pairs("awxfast_peer_events", "Frames of other nodes.", ["peer", "direction"], events)
+    yield labelled_gauge(
+        "awxfast_peer_clock_skew_seconds",
+        "The node's clock less ours, at its last handshake.",
+        "peer",
+        {peer.host: peer.clock_skew for peer in peers if peer.clock_skew is not None},
+    )
+    shed = {peer.host: peer.shed for peer in peers}
+    yield labelled_counter("awxfast_peer_shed", "Frames that the node was too slow for.", "peer", shed)
 
 
 def cumulative_buckets(bounds: list[float], counts: list[int]) -> list[tuple[str, float]]:

@@ -73,6 +73,7 @@ def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
     """The table's lines: one figure each, then those clients that have something waiting or lost something."""
     for name, value in flatten("", {key: value for key, value in figures.items() if key != "slow_clients"}):
         yield f"{name:<32} {value:>14}"
+    yield from format_peers(figures.get("peers", []))
     slow = figures["slow_clients"]
     if slow:
         yield ""
@@ -81,6 +82,20 @@ def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{row['client']:>12} {row['frames']:>10} {row['bytes']:>12} {row['shed']:>10} {row['oldest_age']:>8.1f} s"
         )
+
+
+def format_peers(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each other node, with what an operator has to do something about."""
+    if peers:
+        yield ""
+        yield f"{'node':<32} {'state':<10} {'received':>10} {'sent':>10} {'queued':>8} {'shed':>8} {'clock':>7}  notes"
+    for peer in peers:
+        skew = "" if peer["clock_skew"] is None else f"{peer['clock_skew']:+d} s"
+        notes = [", ".join(peer["eras"]), "old secret" if peer["old_secret"] else "", peer["last_error"]]
+        yield (
+            f"{peer['host']:<32} {peer['state']:<10} {peer['received']:>10} {peer['sent']:>10} {peer['queued']:>8} "
+            f"{peer['shed']:>8} {skew:>7}  {'; '.join(note for note in notes if note)}"
+        ).rstrip()
 
 
 def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

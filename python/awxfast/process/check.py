@@ -95,9 +95,12 @@ def check_listeners(findings: Findings, settings: Settings, resources: contextli
 
 
 def try_endpoint(description: str) -> Listener | None:
-    """Listens on the address that is meant, at any free port; a socket file may be a living server's."""
+    """Listens on the address that is meant, at any free port.
+
+    A socket file may be a living server's; what a supervisor passes is not there when somebody asks by hand.
+    """
     endpoint = parse_endpoint(description)
-    if endpoint.kind == "unix":
+    if endpoint.kind in ("unix", "fd", "systemd"):
         return None
     return open_listener(dataclasses.replace(endpoint, port=0))
 
@@ -112,7 +115,7 @@ def check_behind_them(findings: Findings, settings: Settings, resources: context
     found = findings.attempt(start_private_redis, resources, settings)
     if found is not None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(check_rooms(findings, dataclasses.replace(found, access_log="-"), application))
+            runner.run(check_rooms(findings, dataclasses.replace(found[0], access_log="-"), application))
 
 
 async def check_rooms(findings: Findings, settings: Settings, application: ASGI3Application | None) -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import uvloop
@@ -18,9 +17,9 @@ from asgiref.typing import ASGI3Application
 from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError
 from awxfast.process.channel import Channel, receive_blocking
-from awxfast.process.limits import most_clients, raise_descriptor_limit
+from awxfast.process.limits import bound_worker_threads, most_clients, raise_descriptor_limit
 from awxfast.process.log import configure_log
-from awxfast.sessions.listening import Listening
+from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -91,14 +90,14 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
     settings = prepared.settings
     loop = asyncio.get_running_loop()
     loop.set_debug(settings.verbosity >= 3)
-    if "ASGI_THREADS" in os.environ:
-        loop.set_default_executor(ThreadPoolExecutor(max_workers=int(os.environ["ASGI_THREADS"])))
+    bound_worker_threads(loop, os.environ)
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
-        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors))
+        speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
+        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
     from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
 
-    listenings = [Listening(socket.socket(fileno=number), backlog) for number, backlog in start["listeners"]]
+    listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     await serve(settings, listenings, admin, control, prepared.application)
 

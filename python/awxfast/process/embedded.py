@@ -1,6 +1,8 @@
 """A server in somebody else's process, without main and child: Django's `runserver`, test suites."""
 
 import asyncio
+import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,9 +12,11 @@ from asgiref.typing import ASGI3Application
 
 from awxfast.app import serve
 from awxfast.process.endpoints import list_endpoints
-from awxfast.process.listeners import open_listener
+from awxfast.process.limits import bound_worker_threads
+from awxfast.process.listeners import open_admin, open_listener
+from awxfast.process.main import enter_listener
 from awxfast.sessions.access_log import AccessLog
-from awxfast.sessions.listening import Listening
+from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
 STOP_MARGIN = 5.0
@@ -27,7 +31,14 @@ class EmbeddedServer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._listeners = [open_listener(endpoint) for endpoint in list_endpoints(settings)]
+        with contextlib.ExitStack() as resources:
+            endpoints = list_endpoints(settings)
+            self._listeners = [enter_listener(resources, open_listener(endpoint)) for endpoint in endpoints]
+            self._admin = open_admin(settings.admin)
+            if self._admin is not None:
+                enter_listener(resources, self._admin)
+            self._resources = resources.pop_all()
+        self._on_serving: Callable[[], None] = lambda: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
         self._ended = threading.Event()
@@ -41,35 +52,33 @@ class EmbeddedServer:
         self,
         application: ASGI3Application,
         access_log: AccessLog | None = None,
-        on_serving: Callable[[], None] = lambda: None,
+        on_serving: Callable[[], None] | None = None,
     ) -> None:
         """Serves until `stop`; in a main thread until TERM or an interrupt, too. Raises `AwxfastError`."""
-        self._on_serving = on_serving
+        self._on_serving = on_serving or self._on_serving
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve(application, access_log))
         finally:
-            self._close_listeners()
+            self._resources.close()
             self._ended.set()
 
     async def _serve(self, application: ASGI3Application, access_log: AccessLog | None) -> None:
         self._loop = asyncio.get_running_loop()
+        bound_worker_threads(self._loop, os.environ)
         if threading.current_thread() is threading.main_thread():
             self._loop.add_signal_handler(signal.SIGTERM, self._stop_asked.set)
-        listenings = [Listening(listener.sock, listener.backlog) for listener in self._listeners]
-        await serve(self._settings, listenings, None, self, application, access_log)
+        listenings = [make_listening(one.sock, one.backlog, one.tls_files) for one in self._listeners]
+        admin = self._admin.sock if self._admin is not None else None
+        await serve(self._settings, listenings, admin, self, application, access_log)
 
     def stop(self) -> None:
         """Ends `run` in order, from another thread, and returns when that is over, or late."""
         if self._loop is None:
-            self._close_listeners()
+            self._resources.close()
         elif not self._ended.is_set():
             self._loop.call_soon_threadsafe(self._stop_asked.set)
             self._ended.wait(self._settings.grace + STOP_MARGIN)
-
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
-            listener.close()
 
     # What serves asks of its process (app.Control)
 

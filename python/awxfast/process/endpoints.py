@@ -6,6 +6,7 @@ The descriptions are those of Twisted's `serverFromString`, as daphne takes them
 
 import dataclasses
 import re
+import socket
 from collections.abc import Callable
 
 from awxfast.errors import ConfigurationError
@@ -14,14 +15,17 @@ from awxfast.settings import Settings
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
-KINDS = "tcp:, tcp6:, unix: and fd:"
+KINDS = "tcp:, tcp6:, unix:, fd:, ssl: and systemd:"
+
+DOMAINS = {"INET": socket.AF_INET, "INET6": socket.AF_INET6, "UNIX": socket.AF_UNIX}
+"""Of systemd's sockets, in Twisted's words."""
 
 FIELD = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One place to listen at. Which fields count depends on `kind`: tcp, tcp6, unix or fd."""
+    """One place to listen at. Which fields count depends on `kind`: tcp, tcp6, unix, fd, ssl or systemd."""
 
     description: str
     kind: str
@@ -30,7 +34,12 @@ class Endpoint:
     path: str = ""
     mode: int = 0o666
     descriptor: int = -1
+    domain: str = ""
+    index: int | None = None
+    name: str = ""
     backlog: int = BACKLOG
+    certificate: str = ""
+    private_key: str = ""
 
 
 def list_endpoints(settings: Settings) -> list[Endpoint]:
@@ -56,8 +65,6 @@ def describe_endpoints(settings: Settings) -> list[str]:
 def parse_endpoint(description: str) -> Endpoint:
     """Reads one description; raises `ConfigurationError` for one that is not understood."""
     kind, _, rest = description.partition(":")
-    if kind in ("ssl", "systemd"):
-        raise ConfigurationError(f"endpoint {description!r}: {kind}: is not built yet; use {KINDS}")
     if kind not in PARSERS:
         raise ConfigurationError(f"endpoint {description!r}: unknown kind {kind!r}; use {KINDS}")
     positional, named = split_fields(rest)
@@ -153,9 +160,31 @@ def parse_fd(description: str, positional: list[str], named: dict[str, str]) -> 
     return Endpoint(description, "fd", descriptor=take_number(fields, "fileno"))
 
 
+def parse_ssl(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+    """`ssl:PORT` with `privateKey` and `certKey`, both PEM; Twisted's defaults are `server.pem`, and the same file."""
+    fields = take_fields(positional, named, "port", "interface", "backlog", "privateKey", "certKey")
+    private_key = fields.pop("privateKey", "server.pem")
+    certificate = fields.pop("certKey", private_key)
+    endpoint = parse_tcp(description, [], fields)
+    return dataclasses.replace(endpoint, kind="ssl", certificate=certificate, private_key=private_key)
+
+
+def parse_systemd(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+    """`systemd:domain=INET:index=N` or `:name=NAME`: a socket that systemd listens on (`systemd.socket`)."""
+    fields = take_fields(positional, named, "domain", "index", "name")
+    if fields["domain"] not in DOMAINS:
+        raise ValueError(f"domain is one of {', '.join(DOMAINS)}, not {fields['domain']!r}")
+    if ("index" in fields) == ("name" in fields):
+        raise ValueError("give index or name")
+    index = take_number(fields, "index") if "index" in fields else None
+    return Endpoint(description, "systemd", domain=fields["domain"], index=index, name=fields.get("name", ""))
+
+
 PARSERS: dict[str, Callable[[str, list[str], dict[str, str]], Endpoint]] = {
     "tcp": parse_tcp,
     "tcp6": parse_tcp6,
     "unix": parse_unix,
     "fd": parse_fd,
+    "ssl": parse_ssl,
+    "systemd": parse_systemd,
 }

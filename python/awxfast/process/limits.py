@@ -1,6 +1,9 @@
-"""The descriptor limit, and how many clients fit under it."""
+"""Limits of the process: descriptors, how many clients fit under them, and worker threads."""
 
+import asyncio
 import resource
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 RESERVE = 128
 """Descriptors for all but clients: listeners, Redis, epoll, logs, heads that are read before a client is refused."""
@@ -16,6 +19,15 @@ def raise_descriptor_limit() -> int:
     return NO_LIMIT if hard == resource.RLIM_INFINITY else hard
 
 
-def most_clients(descriptors: int) -> int:
-    """A client holds two descriptors: the connection's, and the fan-out's duplicate. At least one fits."""
-    return max(1, (descriptors - RESERVE) // 2)
+def bound_worker_threads(loop: asyncio.AbstractEventLoop, environ: Mapping[str, str]) -> None:
+    """ASGI_THREADS bounds the threads for synchronous code, as under daphne."""
+    if "ASGI_THREADS" in environ:
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=int(environ["ASGI_THREADS"])))
+
+
+def most_clients(descriptors: int, speaks_tls: bool = False) -> int:
+    """A client holds two descriptors: the connection's, and the fan-out's duplicate. At least one fits.
+
+    One behind TLS may hold five: its own, both ends of a bridge, the duplicate, and what waits for the bridge's end.
+    """
+    return max(1, (descriptors - RESERVE) // (5 if speaks_tls else 2))

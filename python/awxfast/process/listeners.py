@@ -6,22 +6,29 @@ import ipaddress
 import os
 import socket
 import stat
+import struct
 from pathlib import Path
 
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.options import read_host_port
-from awxfast.process.endpoints import Endpoint
+from awxfast.process.activation import ActivatedSockets
+from awxfast.process.endpoints import DOMAINS, Endpoint
 from awxfast.sessions.listening import BACKLOG
+from awxfast.sessions.tls import load_context
 
 
 @dataclasses.dataclass(slots=True)
 class Listener:
-    """A listening socket, and the socket file that is ours to remove (`inode` tells whether it still is)."""
+    """A listening socket, and the socket file that is ours to remove (`inode` tells whether it still is).
+
+    `tls_files` are certificate and key of one where TLS is spoken.
+    """
 
     sock: socket.socket
     backlog: int = BACKLOG
     path: str | None = None
     inode: int = 0
+    tls_files: tuple[str, str] | None = None
 
     @property
     def is_local(self) -> bool:
@@ -47,12 +54,23 @@ class Listener:
                     Path(self.path).unlink()
 
 
-def open_listener(endpoint: Endpoint) -> Listener:
-    """Opens one. Raises `StartError` for a port in use, `ConfigurationError` for an address that can't be meant."""
-    if endpoint.kind == "unix":
-        return open_unix(endpoint.path, endpoint.mode, endpoint.backlog)
-    if endpoint.kind == "fd":
-        return adopt_descriptor(endpoint.descriptor)
+def open_listener(endpoint: Endpoint, activated: ActivatedSockets | None = None) -> Listener:
+    """Opens one. Raises `StartError` for a port in use, `ConfigurationError` for what can't be meant."""
+    match endpoint.kind:
+        case "unix":
+            return open_unix(endpoint.path, endpoint.mode, endpoint.backlog)
+        case "fd":
+            return adopt_descriptor(endpoint.descriptor)
+        case "systemd":
+            return adopt_activated(endpoint, activated or ActivatedSockets({}))
+        case "ssl":
+            return open_tls(endpoint)
+        case _:
+            return open_interface(endpoint)
+
+
+def open_interface(endpoint: Endpoint) -> Listener:
+    """IPv4 or IPv6, by the kind or by the address."""
     family = socket.AF_INET6 if endpoint.kind == "tcp6" or ":" in endpoint.interface else socket.AF_INET
     return open_tcp(endpoint.interface, endpoint.port, family, endpoint.backlog)
 
@@ -73,6 +91,17 @@ def open_tcp(host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int 
         raise StartError(f"can't listen on {host} port {port}: {error.strerror}; choose another or free it") from error
     sock.setblocking(False)
     return Listener(sock, backlog)
+
+
+def open_tls(endpoint: Endpoint) -> Listener:
+    """Files with a fault are found here, before anybody connects."""
+    try:
+        load_context(endpoint.certificate, endpoint.private_key)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"endpoint {endpoint.description!r}: {error}") from error
+    listener = open_interface(endpoint)
+    listener.tls_files = (endpoint.certificate, endpoint.private_key)
+    return listener
 
 
 def open_unix(path: str, mode: int, backlog: int = BACKLOG) -> Listener:
@@ -131,7 +160,26 @@ def adopt_descriptor(number: int) -> Listener:
         sock.close()
         raise ConfigurationError(f"descriptor {number} is no listening stream socket; pass one")
     sock.setblocking(False)
-    return Listener(sock)
+    return Listener(sock, read_backlog(sock))
+
+
+def read_backlog(sock: socket.socket) -> int:
+    """What whoever opened it chose: `tcpi_sacked` of a socket that listens (linux/tcp.h). Unix sockets don't tell."""
+    if sock.family == socket.AF_UNIX:
+        return BACKLOG
+    return int(struct.unpack_from("=8x6I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32))[5])
+
+
+def adopt_activated(endpoint: Endpoint, activated: ActivatedSockets) -> Listener:
+    """Takes a duplicate of a socket of systemd's; its file, if it has one, stays systemd's."""
+    try:
+        listener = adopt_descriptor(activated.find(endpoint.index, endpoint.name))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"endpoint {endpoint.description!r}: {error}") from error
+    if listener.sock.family != DOMAINS[endpoint.domain]:
+        listener.close()
+        raise ConfigurationError(f"endpoint {endpoint.description!r}: the socket is of another domain; name its own")
+    return listener
 
 
 def open_admin(address: str, port: int | None = None) -> Listener | None:

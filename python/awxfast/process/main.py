@@ -15,10 +15,12 @@ import uvloop
 
 from awxfast.errors import ConfigurationError
 from awxfast.intake.private_redis import PrivateRedis
+from awxfast.process.activation import ActivatedSockets
 from awxfast.process.endpoints import list_endpoints
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
 from awxfast.process.notify import Notifier
+from awxfast.process.redis_watch import keep_running
 from awxfast.process.supervisor import Supervisor
 from awxfast.settings import Settings
 
@@ -37,14 +39,15 @@ def run(settings: Settings) -> int:
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
     with contextlib.ExitStack() as resources:
-        listeners = [enter_listener(resources, open_listener(endpoint)) for endpoint in endpoints]
+        activated = ActivatedSockets(os.environ)
+        listeners = [enter_listener(resources, open_listener(endpoint, activated)) for endpoint in endpoints]
         refuse_open_to_strangers(settings, listeners)
         admin = open_admin(settings.admin)
         if admin is not None:
             enter_listener(resources, admin)
-        settings = start_private_redis(resources, settings)
+        settings, private = start_private_redis(resources, settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Main(settings, listeners, admin).run())
+            runner.run(Main(settings, listeners, admin, private).run())
     return 0
 
 
@@ -60,38 +63,48 @@ def refuse_open_to_strangers(settings: Settings, listeners: Sequence[Listener]) 
         raise ConfigurationError("--auth open is for loopback addresses and unix sockets; bind to 127.0.0.1")
 
 
-def start_private_redis(resources: contextlib.ExitStack, settings: Settings) -> Settings:
+def start_private_redis(resources: contextlib.ExitStack, settings: Settings) -> tuple[Settings, PrivateRedis | None]:
     """Starts a Redis when none was given; the settings name it from then on."""
     if settings.redis != ("private",):
-        return settings
+        return settings, None
     private = PrivateRedis()
     resources.callback(private.stop)
     logger.info("Private Redis at %s", private.url)
-    return dataclasses.replace(settings, redis=(private.url,))
+    return dataclasses.replace(settings, redis=(private.url,)), private
 
 
 class Main:
     """The main process's loop: signals in, the child's reports out."""
 
-    def __init__(self, settings: Settings, listeners: Sequence[Listener], admin: Listener | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[Listener],
+        admin: Listener | None,
+        private: PrivateRedis | None = None,
+    ) -> None:
         self._listeners = listeners
         self._admin = admin
+        self._private = private
         self._notifier = Notifier(os.environ)
-        described = [(listener.sock.fileno(), listener.backlog) for listener in listeners]
+        described = [(listener.sock.fileno(), listener.backlog, listener.tls_files) for listener in listeners]
         admin_socket = admin.sock.fileno() if admin is not None else None
         start = {"settings": settings.to_json(), "listeners": described, "admin": admin_socket}
-        descriptors = [number for number, _ in described] + ([] if admin_socket is None else [admin_socket])
+        descriptors = [number for number, *_ in described] + ([] if admin_socket is None else [admin_socket])
         stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
         self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit)
 
     async def run(self) -> None:
         """Until the child has left after a TERM or INT."""
         self._take_signals()
-        watchdog = asyncio.ensure_future(self._feed_watchdog())
+        duties = [asyncio.ensure_future(self._feed_watchdog())]
+        if self._private is not None:
+            duties.append(asyncio.ensure_future(keep_running(self._private)))
         try:
             await self._supervisor.run()
         finally:
-            watchdog.cancel()
+            for duty in duties:
+                duty.cancel()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()

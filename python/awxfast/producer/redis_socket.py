@@ -59,8 +59,9 @@ class RedisSocket:
     @property
     def is_stale(self) -> bool:
         """Whether Redis has closed it meanwhile, or said what nobody asked for."""
+        self._socket.setblocking(False)
         try:
-            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:

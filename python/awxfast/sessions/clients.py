@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from awxfast._rust import Fanout, FrameDecoder
+from awxfast._rust import Fanout, FrameDecoder, LinkFigures
+from awxfast.quiet_log import QuietLog
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.connection import NOT_ATTACHED, Connection
-from awxfast.sessions.quiet_log import QuietLog
 from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 class Clients:
     """What connections share. `closes` counts ends as `{(by, code): n}`: by server or peer, 1006 for a lost socket."""
+
+    is_node = False
+    figures: LinkFigures | None = None
 
     def __init__(
         self,
@@ -29,6 +32,8 @@ class Clients:
         self.now = now
         self.close_timeout = settings.close_timeout
         self.closes: dict[tuple[str, int], int] = {}
+        self.nodes = 0
+        """How many of the websockets are other nodes'."""
         self._limits = (settings.websocket_max_message_size, settings.websocket_max_frame_size)
         self._access_log = access_log
         self._opening: set[Connection] = set()
@@ -41,6 +46,15 @@ class Clients:
 
     def __iter__(self) -> Iterator[Connection]:
         return iter([*self._opening, *self._attached.values()])
+
+    @property
+    def browsers(self) -> int:
+        """Websockets that are not other nodes'."""
+        return len(self) - self.nodes
+
+    def attach(self, descriptor: int) -> int:
+        """A browser, for the fan-out."""
+        return self.fanout.attach(descriptor)
 
     def make_decoder(self) -> FrameDecoder:
         """For what a browser sends."""

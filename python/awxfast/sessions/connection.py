@@ -14,7 +14,9 @@ from awxfast._rust import (
     NOTICE_SLOW,
     Fanout,
     FrameDecoder,
+    LinkFigures,
 )
+from awxfast.sessions.unread import is_gone, seconds_unanswered
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +56,20 @@ class Phase(enum.IntEnum):
 class Registry(Protocol):
     """What connections share, and who keeps the list of them."""
 
-    fanout: Fanout
     close_timeout: float
+    is_node: bool
+    figures: LinkFigures | None
+    """What was written to a node; None before the attach, and for browsers."""
+
+    @property
+    def fanout(self) -> Fanout:
+        """Who writes."""
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
+
+    def attach(self, descriptor: int) -> int:
+        """Makes the fan-out the one who writes; its number for the connection. Raises `OSError`."""
 
     def make_decoder(self) -> FrameDecoder:
         """For what the peer sends."""
@@ -157,7 +168,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._session is None or self._transport.is_closing():
             return
         try:
-            self.client = self._registry.fanout.attach(self._transport.get_extra_info("socket").fileno())
+            self.client = self._registry.attach(self._transport.get_extra_info("socket").fileno())
         except OSError as error:
             log.warning("a client is turned away, it can't be attached: %s", error.strerror)
             self._transport.abort()
@@ -221,14 +232,32 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads again."""
-        if self._transport is not None:
+        """Reads again; whether the peer is silent shows from now on."""
+        if self._transport is not None and not self._transport.is_reading():
+            self.heard = self._registry.now()
             self._transport.resume_reading()
+
+    @property
+    def is_node(self) -> bool:
+        """Whether the peer is another node rather than a browser."""
+        return self._registry.is_node
+
+    @property
+    def figures(self) -> LinkFigures | None:
+        """What was written, for a node."""
+        return self._registry.figures
 
     @property
     def is_reading(self) -> bool:
         """Whether silence is the peer's."""
         return self._transport is not None and self._transport.is_reading()
+
+    def is_peer_gone(self, timeout: float) -> bool:
+        """For one that is not read: whether it has ended, or been unreachable for `timeout` seconds (0: any)."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        sock = self._transport.get_extra_info("socket")
+        return is_gone(sock) or 0 < timeout <= seconds_unanswered(sock)
 
     # What goes out
 

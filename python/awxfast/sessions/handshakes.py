@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from awxfast.sessions.quiet_log import QuietLog
+from awxfast.quiet_log import QuietLog
 
 
 class Handshakes:
@@ -19,9 +19,10 @@ class Handshakes:
         self._count("accepted", reason)
 
     def refuse(self, reason: str, detail: str) -> None:
-        """A request was refused; `detail` is the log's line, without secrets."""
+        """A request was refused; `detail` is the log's line, without secrets; empty: none."""
         self._count("refused", reason)
-        self._log.warn(reason, f"refused a request: {detail}")
+        if detail:
+            self._log.warn(reason, f"refused a request: {detail}")
 
     def _count(self, result: str, reason: str) -> None:
         self.counts[result, reason] = self.counts.get((result, reason), 0) + 1

@@ -17,6 +17,7 @@ import httptools
 from asgiref.typing import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from awxfast.sessions.access_log import format_client
@@ -86,6 +87,10 @@ class HttpService:
         """The protocol of a new connection."""
         return HttpProtocol(self)
 
+    def serve_behind_tls(self, outside: asyncio.Transport) -> "HttpProtocol":
+        """The protocol of a new connection whose client is at the other side of a TLS transport."""
+        return HttpProtocol(self, outside)
+
     def describe_server(self) -> list[tuple[bytes, bytes]]:
         """The Date and Server headers of a response that starts now."""
         second = int(time.time())
@@ -103,11 +108,13 @@ class HttpService:
 class HttpProtocol(HttpToolsProtocol):
     """One connection until it ends or becomes a websocket."""
 
-    def __init__(self, service: HttpService) -> None:
+    def __init__(self, service: HttpService, outside: asyncio.Transport | None = None) -> None:
+        """`outside` is a TLS transport that this connection's own has its bytes from."""
         super().__init__(service.config, service.state, {})
         self.access_log = False  # uvicorn's own would show query strings
         self.timeout_keep_alive = service.idle_timeout
         self.service = service
+        self._outside = outside
         self.on_lost: Callable[[], None] | None = None
         self._heads = HeadFinder()
         self._head_timer: asyncio.TimerHandle | None = None
@@ -125,6 +132,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the time for the first head."""
         super().connection_made(transport)
+        outside, self._outside = self._outside, None
+        if outside is not None:
+            self.client, self.server, self.scheme = get_remote_addr(outside), get_local_addr(outside), "https"
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,7 +11,8 @@ class Keepalive:
     """The rules. Only what is received is a sign of life; what is sent says nothing about a peer.
 
     Silence of `ping_interval` seconds is answered with a ping, of `ping_timeout` more (0: any) with the end. A
-    connection older than `websocket_timeout` (negative: never) is closed with 1001.
+    browser's connection older than `websocket_timeout` (negative: never) is closed with 1001. Where nothing is read,
+    what the peer's kernel acknowledges is its sign of life.
     """
 
     def __init__(self, clients: Clients, settings: Settings) -> None:
@@ -33,11 +34,20 @@ class Keepalive:
                 connection.cut_off()
 
     def _keep_alive(self, connection: Connection, now: float) -> None:
-        if 0 <= self._max_age < now - connection.opened:
+        if not connection.is_node and 0 <= self._max_age < now - connection.opened:
             connection.close(GOING_AWAY, b"websocket timeout")
-        elif not connection.is_reading or now - connection.heard < self._interval:
+        elif now - connection.heard < self._interval:
             return
+        elif not connection.is_reading:
+            self._watch_unread(connection, now)
         elif connection.pinged <= connection.heard:
             connection.send_ping()
         elif 0 < self._timeout <= now - connection.pinged:
             connection.cut_off()
+
+    def _watch_unread(self, connection: Connection, now: float) -> None:
+        """Nothing is read: pings keep the way open for the peer's proxies, the kernel says whether it is there."""
+        if connection.is_peer_gone(self._timeout):
+            connection.cut_off()
+        elif now - connection.pinged >= self._interval:
+            connection.send_ping()

@@ -3,6 +3,8 @@
 import dataclasses
 import socket
 
+from awxfast.sessions.tls import Certificate
+
 BACKLOG = 2048
 """Connections wait here while the serving process starts or is replaced; the kernel's somaxconn bounds it."""
 
@@ -13,3 +15,10 @@ class Listening:
 
     sock: socket.socket
     backlog: int = BACKLOG
+    certificate: Certificate | None = None
+    """TLS is spoken with it."""
+
+
+def make_listening(sock: socket.socket, backlog: int, tls_files: tuple[str, str] | None) -> Listening:
+    """`tls_files` are certificate and key. Raises `ConfigurationError` for files with a fault."""
+    return Listening(sock, backlog, Certificate(*tls_files) if tls_files is not None else None)

@@ -20,7 +20,6 @@ from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
-NODE_REFUSED = Refusal(403, "node", "Nodes are not served here.")
 NO_ANSWER = Refusal(503, "access", "Who you are can't be asked at the moment.", RETRY)
 
 
@@ -47,11 +46,8 @@ class NativeEndpoints:
         return self._native.refusals
 
     def check(self, request: Request) -> Refusal | None:
-        """Whether the path is somebody's."""
-        endpoint = self._paths.find(request.path)
-        if endpoint is None:
-            return NOT_FOUND
-        return NODE_REFUSED if endpoint is Endpoint.NODE else None
+        """Whether the path is for browsers."""
+        return None if self._paths.find(request.path) is Endpoint.BROWSER else NOT_FOUND
 
     def decide(self, opening: Opening) -> None:
         """At once where nobody has to be asked who it is."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from awxfast.sessions.access_log import AccessLog, format_client, format_path
 from awxfast.sessions.clients import Clients
-from awxfast.sessions.connection import Connection, Session
+from awxfast.sessions.connection import Connection, Registry, Session
 from awxfast.sessions.http import HttpProtocol
+from awxfast.sessions.node_seat import NodeSeat
 from awxfast.wire.handshake import Handshake, Headers, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
 
@@ -36,6 +37,15 @@ class Opening:
 
     def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
         """Writes the 101 with `headers` and leaves the connection to `session`; `kind` of client is for counters."""
+        self._accept(session, self._clients, kind, headers)
+
+    def accept_node(
+        self, session: Session, kind: str, headers: Headers, *, notices: bool, max_message_size: int
+    ) -> None:
+        """The same for another node; `notices`: it is to hear of subscriptions."""
+        self._accept(session, NodeSeat(self._clients, notices, max_message_size), kind, headers)
+
+    def _accept(self, session: Session, registry: Registry, kind: str, headers: Headers) -> None:
         http = self._take()
         if http is None:
             return
@@ -45,17 +55,17 @@ class Opening:
             return
         http.service.handshakes.accept(kind)
         label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
-        connection = Connection(self._clients, session, label)
+        connection = Connection(registry, session, label)
         described = http.service.describe_server()
         transport, behind = http.hand_over(connection)
         connection.open(transport, encode_acceptance(self.handshake, [*described, *headers]), behind)
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Answers with something else than a 101."""
+    def refuse(self, refusal: Refusal, line: str | None = None) -> None:
+        """Answers with something else than a 101; `line` is for the log, empty: whoever refuses has written it."""
         http = self._take()
         if http is not None:
             self._log("WSREJECT")
-            http.refuse(refusal, describe_refused(self.request, refusal))
+            http.refuse(refusal, describe_refused(self.request, refusal) if line is None else line)
             http.on_lost = self._note_end
 
     # An answer of the application's own

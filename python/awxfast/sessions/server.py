@@ -12,6 +12,7 @@ from asgiref.typing import ASGI3Application
 from awxfast._rust import Fanout
 from awxfast.sessions.access_log import AccessLog, format_client, format_path
 from awxfast.sessions.admission import RETRY, Admission
+from awxfast.sessions.bridge import Bridges
 from awxfast.sessions.clients import Clients
 from awxfast.sessions.connection import GOING_AWAY
 from awxfast.sessions.handshakes import Handshakes
@@ -20,6 +21,7 @@ from awxfast.sessions.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sessions.listening import Listening
 from awxfast.sessions.opening import Opening, describe_refused
 from awxfast.sessions.requests import Requests
+from awxfast.sessions.tls import Certificate
 from awxfast.settings import Settings
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
 from awxfast.wire.handshake import Handshake, Refusal, check_handshake
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 60
 """How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
+
+LAST_FLUSH_SECONDS = 1.0
+"""How long TLS clients may take the end of what was written when all are closed."""
 
 STOPPING = Refusal(503, "stopping", "The server is stopping.", RETRY)
 
@@ -56,6 +61,19 @@ class Endpoints(Protocol):
         """All connections are closed; what still runs has so many seconds."""
 
 
+class Nodes(Protocol):
+    """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
+
+    def owns(self, path: str) -> bool:
+        """Whether the path is for nodes."""
+
+    def decide(self, opening: Opening) -> None:
+        """Accepts or refuses, now or later."""
+
+    def sweep(self) -> None:
+        """Called about twice a second."""
+
+
 class Server:
     """Serves endpoints on sockets that already listen.
 
@@ -63,11 +81,17 @@ class Server:
     """
 
     def __init__(
-        self, settings: Settings, fanout: Fanout, endpoints: Endpoints, access_log: AccessLog | None = None
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        endpoints: Endpoints,
+        access_log: AccessLog | None = None,
+        nodes: Nodes | None = None,
     ) -> None:
         self._settings = settings
         self._fanout = fanout
         self._endpoints = endpoints
+        self._nodes = nodes
         self._access_log = access_log
         self._clients = Clients(fanout, settings, access_log)
         self._keepalive = Keepalive(self._clients, settings)
@@ -80,6 +104,8 @@ class Server:
             now=self._clients.now,
         )
         self._http = self._make_http()
+        self._bridges = Bridges(self._http.serve_behind_tls)
+        self._certificates: list[Certificate] = []
         self._listeners: list[asyncio.Server] = []
         self._deciding: set[Opening] = set()
         self._sweeping: asyncio.Task[None] | None = None
@@ -107,7 +133,7 @@ class Server:
     @property
     def clients(self) -> int:
         """Browsers whose socket is not gone, known or not."""
-        return len(self._clients)
+        return self._clients.browsers
 
     @property
     def handshakes(self) -> dict[tuple[str, str], int]:
@@ -131,8 +157,28 @@ class Server:
 
     async def _listen(self, listening: Listening) -> asyncio.Server:
         loop, sock = asyncio.get_running_loop(), listening.sock
+        if listening.certificate is not None:
+            return await self._listen_for_tls(sock, listening.backlog, listening.certificate)
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         return await create(self._http, sock=sock, backlog=listening.backlog)
+
+    async def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> asyncio.Server:
+        """The kernel's buffer is bounded here, before there is a connection: the fan-out never sees it."""
+        self._certificates.append(certificate)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
+        return await asyncio.get_running_loop().create_server(
+            self._bridges,
+            sock=sock,
+            backlog=backlog,
+            ssl=certificate.context,
+            ssl_handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
+            ssl_shutdown_timeout=self._settings.close_timeout,
+        )
+
+    def reload(self) -> None:
+        """Reads certificates again. Raises `ConfigurationError` at the first with a fault, which stays as it was."""
+        for certificate in self._certificates:
+            certificate.reload()
 
     async def stop(self, grace: float) -> None:
         """Accepts nobody any more, then closes all clients with 1001; flushes for up to `grace` seconds."""
@@ -144,15 +190,19 @@ class Server:
         spread = self._settings.close_spread
         end = time.monotonic() + spread + grace
         await asyncio.gather(self._clients.close_all(GOING_AWAY, spread, grace), self._requests.stop(grace))
+        await self._bridges.wait_closed(LAST_FLUSH_SECONDS)
         await self._endpoints.stop(max(1.0, end - time.monotonic()))
         if self._sweeping is not None:
             self._sweeping.cancel()
             asyncio.get_running_loop().remove_reader(self._fanout.notice_fd)
 
     async def _sweep(self) -> None:
+        looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep]
+        if self._nodes is not None:
+            looks.append(self._nodes.sweep)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            for look in (self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep):
+            for look in looks:
                 try:
                     look()
                 except Exception:
@@ -164,13 +214,14 @@ class Server:
         """Refuses what the head alone forbids; all else is decided by the endpoints."""
         if self._access_log is not None:
             self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
-        handshake = self._check(request)
+        nodes = self._nodes if self._nodes is not None and self._nodes.owns(request.path) else None
+        handshake = self._check(request) if nodes is None else self._check_node(request)
         if isinstance(handshake, Refusal):
             self._refuse(http, request, handshake)
             return
         opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard)
         self._deciding.add(opening)
-        self._endpoints.decide(opening)
+        (nodes or self._endpoints).decide(opening)
 
     def _check(self, request: Request) -> Handshake | Refusal:
         refusal = self._endpoints.check(request)
@@ -179,7 +230,10 @@ class Server:
             return handshake
         if self._stopping:
             return STOPPING
-        return self._admission.refuse(request, len(self._clients) + len(self._deciding)) or handshake
+        return self._admission.refuse(request, self._clients.browsers + len(self._deciding)) or handshake
+
+    def _check_node(self, request: Request) -> Handshake | Refusal:
+        return STOPPING if self._stopping else check_handshake(request)
 
     def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
         if self._access_log is not None:

@@ -8,7 +8,15 @@ class Endpoint(enum.Enum):
     """Who speaks on a path."""
 
     BROWSER = "browser"
-    NODE = "node"
+    BROADCAST = "broadcast"
+    """Nodes of AWX 10 to 21."""
+    RELAY = "relay"
+    """Nodes of AWX 22 on."""
+
+    @property
+    def is_node(self) -> bool:
+        """Whether other nodes speak here."""
+        return self is not Endpoint.BROWSER
 
 
 class Paths:
@@ -22,10 +30,11 @@ class Paths:
         segment = re.escape(prefix.strip("/")) or "[^/]+"
         mount = f"(?:{re.escape(root_path.rstrip('/'))})?"
         self._browser = re.compile(rf"{mount}/(?:(?:api/)?|api/{segment}/v2/)websocket/")
-        self._node = re.compile(rf"{mount}/websocket/(?:broadcast|relay)/")
+        self._node = re.compile(rf"{mount}/websocket/(broadcast|relay)/")
 
     def find(self, path: str) -> Endpoint | None:
         """The endpoint of a decoded path without its query; None: nobody's."""
         if self._browser.fullmatch(path):
             return Endpoint.BROWSER
-        return Endpoint.NODE if self._node.fullmatch(path) else None
+        node = self._node.fullmatch(path)
+        return Endpoint(node[1]) if node else None

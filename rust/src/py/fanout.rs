@@ -1,6 +1,7 @@
 //! `Fanout` for Python.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -8,10 +9,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::error::Reject;
 use crate::fanout::{Config, Counts, Entry, Fanout, HandedOut, Rules};
-use crate::ledger::{AGE_BOUNDS, Shed};
+use crate::ledger::{AGE_BOUNDS, LinkTally, Shed};
 use crate::mailbox::Notice;
 use crate::outbox::Bounds;
-use crate::registry::{ClientId, Consumers};
+use crate::registry::{Backplane, ClientId, Consumers};
 
 /// Adds the class and its constants.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -20,6 +21,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NOTICE_DRAINED", Notice::Drained as u8)?;
     module.add("NOTICE_SLOW", Notice::Slow as u8)?;
     module.add("NOTICE_ROOM", Notice::Room as u8)?;
+    module.add_class::<LinkFigures>()?;
     module.add_class::<PyFanout>()
 }
 
@@ -68,12 +70,16 @@ impl PyFanout {
     }
 
     fn attach(&self, fd: RawFd) -> PyResult<u64> {
-        if fd < 0 {
-            return Err(PyOSError::new_err("not a descriptor"));
-        }
-        // SAFETY: the caller keeps `fd` open during this call; it is only duplicated, and the duplicate is owned here.
-        let socket = unsafe { BorrowedFd::borrow_raw(fd) };
-        Ok(self.0.attach(socket)?.0)
+        Ok(self.0.attach(borrow(fd)?)?.0)
+    }
+
+    fn attach_link(&self, fd: RawFd, notices: bool) -> PyResult<(u64, LinkFigures)> {
+        let (client, tally) = self.0.attach_link(borrow(fd)?, notices)?;
+        Ok((client.0, LinkFigures(tally)))
+    }
+
+    fn set_backplane(&self, group: &str, own: &str, speaker: &str) {
+        self.0.set_backplane(Backplane { group: group.into(), own: own.into(), speaker: speaker.into() });
     }
 
     fn detach(&self, client: u64) {
@@ -151,6 +157,23 @@ impl PyFanout {
         Ok(handed_out.into_iter().map(with_member).collect())
     }
 
+    fn publish_relayed<'py>(&self, py: Python<'py>, payloads: &Bound<'py, PyList>) -> PyResult<PeerAnswer<'py>> {
+        let payloads =
+            payloads.iter().map(|payload| Ok(payload.cast_into::<PyBytes>()?)).collect::<PyResult<Vec<_>>>()?;
+        let frames: Vec<&[u8]> = payloads.iter().map(PyBytesMethods::as_bytes).collect();
+        let batch = py.detach(|| self.0.publish_relayed(&frames));
+        let metrics = batch.metrics.iter().map(|text| PyString::new(py, text)).collect();
+        let events = batch.events.iter().map(|relayed| {
+            let text = PyBytes::new(py, relayed.event.text.as_bytes());
+            (PyString::new(py, &relayed.event.group), text, relayed.taken, relayed.consumers)
+        });
+        Ok((batch.malformed, metrics, events.collect()))
+    }
+
+    fn count_relayed(&self, routed: u64, no_subscriber: u64) {
+        self.0.count_relayed(routed, no_subscriber);
+    }
+
     fn count_gap(&self, reason: &str, at_most: u64) {
         self.0.count_gap(reason, at_most);
     }
@@ -206,6 +229,31 @@ impl PyFanout {
         py.detach(|| self.0.stop());
     }
 }
+
+/// What was written to a node link.
+#[pyclass(module = "awxfast._rust", frozen)]
+struct LinkFigures(Arc<LinkTally>);
+
+#[pymethods]
+impl LinkFigures {
+    fn read(&self) -> (u64, u64, u64, u64) {
+        self.0.read()
+    }
+}
+
+fn borrow<'a>(fd: RawFd) -> PyResult<BorrowedFd<'a>> {
+    if fd < 0 {
+        return Err(PyOSError::new_err("not a descriptor"));
+    }
+    // SAFETY: the caller keeps `fd` open during its call; it is only duplicated there, and the duplicate is owned.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Group, text, whether somebody takes it, whether consumers do (and then: only those without a socket).
+type PeerEventParts<'py> = (Bound<'py, PyString>, Bound<'py, PyBytes>, bool, Option<bool>);
+
+/// Whether a frame was malformed, the texts of metrics, the events.
+type PeerAnswer<'py> = (bool, Vec<Bound<'py, PyString>>, Vec<PeerEventParts<'py>>);
 
 /// Whether it went to sockets as well, the groups and the channels whose consumers get it, the entry.
 type Message<'py> = (bool, Vec<String>, Vec<String>, Bound<'py, PyBytes>);

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod bytes;
 mod fanout;
+mod relay;
 mod secret;
 
 /// `awxfast._rust`; what is in it stands in `python/awxfast/_rust.pyi`.
@@ -13,5 +14,6 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     secret::register(module)?;
     bytes::register(module)?;
-    fanout::register(module)
+    fanout::register(module)?;
+    relay::register(module)
 }

@@ -17,10 +17,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "db", "OPTIONS": {"timeout": 20}}}
+# The stock layer asks for one connection a message on its way, of which the client library has 100.
+REDIS = {"address": os.environ["SITE_REDIS"], "max_connections": 1_000}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": os.environ.get("SITE_LAYER", "channels_redis.core.RedisChannelLayer"),
-        "CONFIG": {"hosts": [os.environ["SITE_REDIS"]], "capacity": 10_000, "group_expiry": 157_784_760},
+        "CONFIG": {"hosts": [REDIS], "capacity": 10_000, "group_expiry": 157_784_760},
     }
 }
 SESSION_COOKIE_NAME = "awx_sessionid"

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -88,5 +89,6 @@ async def ticks(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def block(request: HttpRequest, seconds: int) -> HttpResponse:
+    print("a view blocks", file=sys.stderr, flush=True)
     time.sleep(seconds)
     return HttpResponse("done")

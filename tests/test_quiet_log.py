@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from awxfast.sessions.quiet_log import QuietLog
+from awxfast.quiet_log import QuietLog
 
 
 class TestQuietLog:

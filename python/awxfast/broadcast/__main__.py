@@ -1,0 +1,57 @@
+"""`python -m awxfast.broadcast`, `awxfast-broadcast`: links this node to the others."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from awxfast.broadcast.awx_settings import load_awx_settings
+from awxfast.broadcast.dialler_options import DiallerSettings, parse_settings
+from awxfast.broadcast.era import Era
+from awxfast.broadcast.status_table import choose_rows, format_status
+from awxfast.cli import report
+from awxfast.errors import RedisError, StartError
+from awxfast.process.listeners import open_admin
+from awxfast.process.log import configure_log
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Dials, or prints the status; the exit codes are the server's."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return report("awxfast-broadcast", lambda: run(words))
+
+
+def run(words: Sequence[str]) -> int:
+    """One command."""
+    settings = parse_settings(words, os.environ, load_awx_settings())
+    if settings.status:
+        return print_status(settings)
+    configure_log(settings.layer)
+    from awxfast import dialler  # uvloop and picows cost `--help` and wrong options too much
+
+    admin = open_admin(settings.admin)
+    with contextlib.ExitStack() as resources:
+        if admin is not None:
+            resources.callback(admin.close)
+        dialler.run(settings, admin.sock if admin is not None else None)
+    return 0
+
+
+def print_status(settings: DiallerSettings) -> int:
+    """As `awx-manage run_wsbroadcast --status`, with a row for each peer that flags name, else for all with data."""
+    from awxfast.dialler import read_statistics
+
+    try:
+        text = asyncio.run(read_statistics(settings))
+    except RedisError as error:
+        raise StartError(str(error)) from error
+    era = "Broadcast" if settings.era is Era.BROADCAST else "Relay"
+    rows = choose_rows(text, list(dict.fromkeys(member.name for member in settings.peers)))
+    print("\n".join(format_status(era, settings.name, rows, time.time())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

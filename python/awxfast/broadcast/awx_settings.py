@@ -1,0 +1,89 @@
+"""AWX's own settings as the dialler's defaults, where AWX can be imported (awx/settings/defaults.py)."""
+
+import dataclasses
+import importlib.util
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from awxfast.errors import ConfigurationError
+
+SETTINGS_MODULE = "awx.settings.production"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AwxSettings:
+    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`)."""
+
+    name: str = ""
+    port: int | None = None
+    protocol: str = ""
+    redis: str = ""
+    prefix: str | None = None
+    capacity: int | None = None
+    group_expiry: int | None = None
+    postgres: str = dataclasses.field(default="", repr=False)
+    secret: str = dataclasses.field(default="", repr=False)
+    backplane_group: str = ""
+
+    def values(self) -> dict[str, Any]:
+        """Those that are options, by their fields; what AWX does not say is absent."""
+        names = ("name", "port", "protocol", "redis", "prefix", "capacity", "group_expiry", "postgres")
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, "")}
+
+
+def load_awx_settings() -> AwxSettings:
+    """AWX's settings; empty ones where there is no AWX. Raises `ConfigurationError` when they can't be loaded."""
+    if importlib.util.find_spec("awx") is None:
+        return AwxSettings()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    try:
+        from django.conf import settings
+
+        return read_django_settings(settings)
+    except Exception as error:  # settings are code, and may raise whatever they like
+        raise ConfigurationError(f"AWX's settings can't be loaded: {type(error).__name__}: {error}") from error
+
+
+def read_django_settings(settings: Any) -> AwxSettings:
+    """From an object like Django's settings."""
+    layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("CONFIG", {})
+    databases = {**getattr(settings, "DATABASES", {}), **getattr(settings, "LISTENER_DATABASES", {})}
+    return AwxSettings(
+        name=getattr(settings, "CLUSTER_HOST_ID", ""),
+        port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
+        protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
+        redis=first_host(layer) or getattr(settings, "BROKER_URL", ""),
+        prefix=layer.get("prefix"),
+        capacity=layer.get("capacity"),
+        group_expiry=layer.get("group_expiry"),
+        postgres=make_dsn(databases.get("default", {})),
+        secret=getattr(settings, "BROADCAST_WEBSOCKET_SECRET", ""),
+        backplane_group=getattr(settings, "BROADCAST_WEBSOCKET_GROUP_NAME", ""),
+    )
+
+
+def first_host(layer: Mapping[str, Any]) -> str:
+    """The layer's Redis, if it is one URL."""
+    hosts = layer.get("hosts") or [""]
+    host = hosts[0].get("address", "") if isinstance(hosts[0], Mapping) else hosts[0]
+    return host if isinstance(host, str) else ""
+
+
+def make_dsn(database: Mapping[str, Any]) -> str:
+    """libpq's connection string (its documentation, 34.1.1) from an entry of Django's DATABASES, if it is for libpq.
+
+    AWX has an engine of its own around Django's.
+    """
+    engine = str(database.get("ENGINE", ""))
+    if not engine or any(other in engine for other in ("sqlite", "mysql", "oracle", "dummy")):
+        return ""
+    fields = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    values = {name: database[key] for key, name in fields.items() if database.get(key)}
+    values |= {key: value for key, value in database.get("OPTIONS", {}).items() if isinstance(value, str | int)}
+    return " ".join(f"{name}={quote(str(value))}" for name, value in values.items())
+
+
+def quote(value: str) -> str:
+    """As libpq reads values."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

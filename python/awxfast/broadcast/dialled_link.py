@@ -1,0 +1,194 @@
+"""One open link to a peer, dialler's end: frames in, encoded runs of frames out. picows reads, masks and pings."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable
+from typing import Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
+
+MAX_MESSAGE = 4_194_304
+"""Bytes of one message, as AWX's client takes them; a larger one ends the link."""
+
+QUEUE_FRAMES = 10_000
+QUEUE_BYTES = 67_108_864
+"""What may wait for one peer; beyond it the oldest frames go, counted."""
+
+HIGH_WATER = 1_048_576
+LOW_WATER = 262_144
+"""Bytes handed to the transport and not yet to the kernel: above the first frames wait here, where they are counted."""
+
+Run = tuple[str, int, bytes]
+"""Group, number of frames, the masked frames."""
+
+NO_STATUS = 1005
+
+
+@dataclasses.dataclass(slots=True)
+class LinkCounts:
+    """What passed between us and one peer, over all its links. `queued`: frames for it; `dropped`: by reason."""
+
+    received: int = 0
+    received_bytes: int = 0
+    queued: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    writes: int = 0
+    skipped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+
+
+class FrameTaker(Protocol):
+    """Who reads what a peer sends."""
+
+    def receive_text(self, payload: bytes) -> None:
+        """One whole text message."""
+
+
+class DialledLink(WSListener):
+    """Made at the 101; `wait_closed` tells when it is gone, and why."""
+
+    def __init__(self, taker: FrameTaker, counts: LinkCounts, redis: str) -> None:
+        self._taker = taker
+        self._counts = counts
+        self._transport: WSTransport | None = None
+        self._parts: list[bytes] = []
+        self._paused = self._gone = False
+        self._queue: collections.deque[Run] = collections.deque()
+        self.queued_frames = 0
+        self.queued_bytes = 0
+        self.redis = redis
+        """What the peer says about its Redis; empty: it is no awxfast."""
+        self._why = "the connection broke"
+
+    # What we send
+
+    def send(self, runs: Iterable[Run]) -> None:
+        """Frames in order, in one write; while the peer does not read they wait here."""
+        runs = list(runs)
+        self._counts.queued += sum(frames for _, frames, _ in runs)
+        if self._gone or self._transport is None:
+            self._counts.dropped["link_lost"] += sum(frames for _, frames, _ in runs)
+        elif self._paused:
+            for run in runs:
+                self._wait(run)
+        else:
+            self._write(runs)
+
+    def close(self) -> None:
+        """Says goodbye (1001) after what was handed to the transport."""
+        if self._transport is not None:
+            self._why = "closed by us"
+            self._transport.send_close(WSCloseCode.GOING_AWAY)
+            self._transport.disconnect()
+
+    def hold_reading(self, hold: bool) -> None:
+        """Reads no more for a moment, so that what can't be taken waits with the peer; or goes on."""
+        transport = self._transport.underlying_transport if self._transport is not None else None
+        if transport is None or transport.is_closing():
+            return
+        if hold:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def abort(self) -> None:
+        """Cuts the connection: the peer reads nothing."""
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    async def wait_closed(self) -> str:
+        """Returns when the link is gone, with the reason in words."""
+        if self._transport is not None:
+            try:
+                await self._transport.wait_disconnected()
+            except WSProtocolError as error:
+                return f"the peer broke the protocol ({error.args[-1]})"
+        return self._why
+
+    def _write(self, runs: Iterable[Run]) -> None:
+        assert self._transport is not None
+        chunks = []
+        for _, frames, data in runs:
+            self._counts.sent += frames
+            self._counts.sent_bytes += len(data)
+            chunks.append(data)
+        if chunks:
+            self._counts.writes += 1
+            self._transport.underlying_transport.writelines(chunks)
+
+    def _wait(self, run: Run) -> None:
+        self._queue.append(run)
+        self.queued_frames += run[1]
+        self.queued_bytes += len(run[2])
+        while self.queued_frames > QUEUE_FRAMES or self.queued_bytes > QUEUE_BYTES:
+            self._counts.dropped["queue_full"] += self._take_waiting()[1]
+
+    def _take_waiting(self) -> Run:
+        run = self._queue.popleft()
+        self.queued_frames -= run[1]
+        self.queued_bytes -= len(run[2])
+        return run
+
+    # What picows calls
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The 101 is there."""
+        self._transport = transport
+        transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Pings are answered by picows, which also fails the link for frames that RFC 6455 forbids."""
+        if transport.is_close_frame_sent:  # picows goes on reading after a fault
+            if frame.msg_type is WSMsgType.CLOSE:
+                transport.disconnect()
+        elif frame.msg_type is WSMsgType.TEXT and frame.fin and not self._parts:
+            self._receive(frame.get_payload_as_bytes())
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._assemble(transport, frame)
+        elif frame.msg_type is WSMsgType.CLOSE:
+            self._why = f"the peer closed it ({describe_close(frame.get_payload_as_bytes())})"
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The last call."""
+        self._counts.dropped["link_lost"] += self.queued_frames
+        self._queue.clear()
+        self.queued_frames = self.queued_bytes = 0
+        self._gone = True
+
+    def pause_writing(self) -> None:
+        """The peer reads more slowly than we write."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._paused = False
+        while self._queue and not self._paused:
+            self._write([self._take_waiting()])
+
+    def _assemble(self, transport: WSTransport, frame: WSFrame) -> None:
+        """A message in fragments, or a binary one, which is not the wire's."""
+        if frame.msg_type is WSMsgType.BINARY:
+            self._counts.received += 1
+            self._counts.skipped["binary"] += 1
+            return
+        self._parts.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._parts)) > MAX_MESSAGE:
+            self._why = f"the peer sent more than {MAX_MESSAGE} bytes in one message"
+            transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
+            transport.disconnect()
+        elif frame.fin:
+            message, self._parts = b"".join(self._parts), []
+            self._receive(message)
+
+    def _receive(self, payload: bytes) -> None:
+        self._counts.received += 1
+        self._counts.received_bytes += len(payload)
+        self._taker.receive_text(payload)
+
+
+def describe_close(payload: bytes) -> str:
+    """The code of a CLOSE frame; its reason is the peer's own text and stays out of the log."""
+    return str(int.from_bytes(payload[:2], "big")) if len(payload) >= 2 else str(NO_STATUS)

@@ -1,0 +1,264 @@
+"""One peer: dialled until it is there, dialled again when it is gone, and what both sides say on the link."""
+
+import asyncio
+import collections
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from awxfast.broadcast.backoff import Backoff
+from awxfast.broadcast.dial import Caller, DialError
+from awxfast.broadcast.dialled_link import DialledLink, LinkCounts, Run
+from awxfast.broadcast.era import Era, EraChoice
+from awxfast.broadcast.failure import REFUSED, DialFailure
+from awxfast.broadcast.interest import Joined, PeerInterest
+from awxfast.broadcast.target import Member, Target
+from awxfast.wire.backplane import (
+    METRICS_GROUP,
+    Fault,
+    GroupEvent,
+    Notice,
+    read_metrics,
+    read_notice_or_event,
+)
+
+log = logging.getLogger(__name__)
+
+KEPT_UNLINKED = 60.0
+"""Seconds for which a peer without a link counts as wanting what it wanted: what it misses is counted meanwhile."""
+KEPT_RELINKED = 300.0
+"""The same once a stock peer is linked again. It never says what its browsers already have; they would miss it until
+they navigate. What nobody there wants any more is sent for so long in vain."""
+SNAPSHOT_TIME = 2.0
+"""The same for an awxfast peer, which says it all as soon as it is linked."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a peer gets to take the last bytes and our close."""
+
+
+class LocalRedis(Protocol):
+    """Where events and metrics of other nodes go."""
+
+    def send(self, group: str, text: bytes) -> None:
+        """To all members of the group."""
+
+    def store(self, key: str, value: str) -> None:
+        """A key without expiry."""
+
+
+class Site:
+    """What all peers of this process share. `own_redis` gives the name of our Redis as peers would say it."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        era: Era | None,
+        redis: LocalRedis,
+        joined: Joined,
+        own_redis: Callable[[], str],
+        backplane_group: str,
+    ) -> None:
+        self.caller = caller
+        self.era = era
+        self.redis = redis
+        self.joined = joined
+        self.own_redis = own_redis
+        self.backplane_group = backplane_group
+        self.crowded = False
+        """Set while no peer is to be read, see `DialledLink.hold_reading`."""
+        self.dials: collections.Counter[tuple[str, str]] = collections.Counter()
+
+
+class DialledPeer:
+    """Keeps one link. Plain attributes are for statistics; `last_error` is in words."""
+
+    def __init__(self, member: Member, site: Site, counts: LinkCounts | None = None) -> None:
+        self.member = member
+        self.target = Target.of(site.caller.protocol, member.host, member.port)
+        self.counts = counts or LinkCounts()
+        self._site = site
+        self._choice = EraChoice(site.era)
+        self._backoff = Backoff()
+        self._interest = PeerInterest(site.joined)
+        self._link: DialledLink | None = None
+        self._stale_timer: asyncio.TimerHandle | None = None
+        self._said = ""
+        self._same_redis: bool | None = None
+        self.connected_at = 0.0
+        self.received_before = 0
+        self.last_error = ""
+        self.clock_skew: int | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether the link is there."""
+        return self._link is not None
+
+    @property
+    def state(self) -> str:
+        """As the ledger shows it."""
+        return "connected" if self.up else "refused" if self._said == REFUSED else "disconnected"
+
+    @property
+    def era(self) -> Era:
+        """The one that it speaks, or is to be tried next."""
+        return self._choice.current
+
+    @property
+    def queued(self) -> int:
+        """Frames that wait for it."""
+        return self._link.queued_frames if self._link is not None else 0
+
+    @property
+    def queued_bytes(self) -> int:
+        """Their bytes."""
+        return self._link.queued_bytes if self._link is not None else 0
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        try:
+            while True:
+                begun = time.monotonic()
+                link = await self._dial()
+                spent = time.monotonic() - begun
+                if link is not None:
+                    await self._keep(link)
+                await asyncio.sleep(self._backoff.next_pause(spent))
+        finally:
+            await self._leave()
+
+    def send(self, runs: Iterable[Run]) -> None:
+        """Passes on what somebody there wants."""
+        wanted = self._interest.groups
+        if not wanted:
+            return
+        own = [run for run in runs if run[0] in wanted]
+        if self._link is not None:
+            self._link.send(own)
+        else:
+            missed = sum(frames for _, frames, _ in own)
+            self.counts.queued += missed
+            self.counts.dropped["disconnected"] += missed
+
+    def hold_reading(self, hold: bool) -> None:
+        """See `DialledLink.hold_reading`."""
+        if self._link is not None:
+            self._link.hold_reading(hold)
+
+    # The link's life
+
+    async def _dial(self) -> DialledLink | None:
+        for _ in Era:  # after one answer that means the other era, that is tried at once
+            try:
+                return await self._site.caller.dial(self.target, self.era, self._make_link)
+            except DialError as error:
+                failure = error.failure
+                self._site.dials["refused", failure.kind] += 1
+                if not self._choice.change_after(failure.status):
+                    break
+        self._note_failure(failure)
+        return None
+
+    def _make_link(self, redis: str) -> DialledLink:
+        """picows calls it at the 101, before the first frame."""
+        link = DialledLink(self, self.counts, redis)
+        self._link = link
+        self._same_redis = None
+        self.connected_at = time.time()
+        self.received_before = self.counts.received
+        self.last_error = ""
+        if self.era is not Era.RELAY or self._is_same_redis():
+            self._interest.clear()
+        else:
+            self._interest.want_always(METRICS_GROUP)
+            self._drop_stale_after(SNAPSHOT_TIME if redis else KEPT_RELINKED)
+        return link
+
+    async def _keep(self, link: DialledLink) -> None:
+        opened = time.monotonic()
+        era = self.era.name.lower()
+        self._site.dials["accepted", era] += 1
+        link.hold_reading(self._site.crowded)
+        self._say("up", f"connected to {self.member} ({era} era{self._same_redis_words()})", logging.INFO)
+        reason = await link.wait_closed()
+        self._forget_link()
+        self._backoff.note_link(time.monotonic() - opened)
+        self.last_error = reason
+        self._say("down", f"lost {self.member}: {reason}; dialling again", logging.WARNING)
+
+    def _forget_link(self) -> None:
+        self._link = None
+        self._interest.mark_stale()
+        self._drop_stale_after(KEPT_UNLINKED)
+
+    def _drop_stale_after(self, seconds: float) -> None:
+        if self._stale_timer is not None:
+            self._stale_timer.cancel()
+        self._stale_timer = asyncio.get_running_loop().call_later(seconds, self._interest.drop_stale)
+
+    async def _leave(self) -> None:
+        if self._link is not None:
+            await self._close(self._link)
+        self._link = None
+        self._interest.clear()
+        if self._stale_timer is not None:
+            self._stale_timer.cancel()
+
+    async def _close(self, link: DialledLink) -> None:
+        link.close()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await link.wait_closed()
+        except TimeoutError:
+            link.abort()
+            await link.wait_closed()
+
+    def _note_failure(self, failure: DialFailure) -> None:
+        self.last_error = failure.text
+        if failure.clock_skew is not None:
+            self.clock_skew = failure.clock_skew
+        self._say(failure.kind, f"can't connect to {self.member}: {failure.text}", logging.WARNING)
+
+    def _say(self, kind: str, text: str, level: int) -> None:
+        """One line a change of state."""
+        if kind != self._said:
+            self._said = kind
+            log.log(level, "%s", text)
+
+    # What the peer sends
+
+    def receive_text(self, payload: bytes) -> None:
+        """Both eras' messages on either link: an awxfast server passes events of broadcast-era producers on."""
+        message = read_notice_or_event(payload, self._site.backplane_group)
+        if isinstance(message, Fault):
+            self.counts.skipped[message] += 1
+        elif self._is_same_redis():
+            self.counts.skipped["same_redis"] += 1
+        elif isinstance(message, Notice):
+            self._receive_notice(message)
+        elif message.group == METRICS_GROUP:
+            self._receive_metrics(message)
+        else:
+            self._site.redis.send(message.group, message.text.encode())
+
+    def _receive_notice(self, notice: Notice) -> None:
+        if self.era is Era.RELAY:
+            self._interest.apply(notice)
+        else:
+            self.counts.skipped["notice"] += 1
+
+    def _receive_metrics(self, event: GroupEvent) -> None:
+        metrics = read_metrics(event.text)
+        if isinstance(metrics, Fault):
+            self.counts.skipped[metrics] += 1
+        else:
+            self._site.redis.store(metrics.key, metrics.value)
+
+    def _is_same_redis(self) -> bool:
+        """Then its browsers get from Redis whatever ours do. Found out once a link: a restart renames a Redis."""
+        if self._same_redis is None and self._link is not None and (own := self._site.own_redis()):
+            self._same_redis = self._link.redis == own
+        return self._same_redis is True
+
+    def _same_redis_words(self) -> str:
+        return ", same Redis: nothing to pass on" if self._is_same_redis() else ""

@@ -1,0 +1,145 @@
+"""All peers of this node that are dialled: who they are at present, and what goes to them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from awxfast.broadcast.dialled_link import LinkCounts, Run
+from awxfast.broadcast.dialled_peer import DialledPeer, Site
+from awxfast.broadcast.target import Member, Target
+from awxfast.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+MAX_PEERS = 1000
+"""More than any cluster has; a bound for what a database or a file may make this process do."""
+KEPT_SECONDS = 60.0
+"""How long the figures of a peer that is gone are still shown."""
+
+Key = tuple[str, int]
+
+
+class Dialler:
+    """The peers, from several sources of members; the first source that knows a peer says where it lives."""
+
+    def __init__(self, site: Site, name: str, sources: Sequence[str]) -> None:
+        self._site = site
+        self._name = name
+        self._members: dict[str, Mapping[Key, Member]] = {source: {} for source in sources}
+        self._peers: dict[Key, DialledPeer] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._gone: dict[Key, tuple[float, DialledPeer]] = {}
+        self._refused: set[str] = set()
+        self.total = LinkCounts()
+        """What peers that are no longer shown had counted."""
+
+    @property
+    def joined(self) -> Mapping[str, int]:
+        """The groups that some peer wants, with the number of peers."""
+        return self._site.joined.groups
+
+    @property
+    def dials(self) -> Mapping[tuple[str, str], int]:
+        """How dials ended: accepted or refused, and why."""
+        return self._site.dials
+
+    @property
+    def peers(self) -> Sequence[DialledPeer]:
+        """Those that are dialled."""
+        return list(self._peers.values())
+
+    @property
+    def shown(self) -> Sequence[DialledPeer]:
+        """Those, and the ones that left less than a minute ago."""
+        self._forget_gone()
+        return [*self._peers.values(), *(peer for _, peer in self._gone.values())]
+
+    def set_members(self, source: str, members: Iterable[Member]) -> None:
+        """What one source knows from now on. Links to whoever stays are not touched."""
+        self._members[source] = {member.key: member for member in members if self._is_peer(member)}
+        self._reconcile()
+
+    def send(self, runs: Sequence[Run]) -> None:
+        """Gives every peer what it wants."""
+        for peer in self._peers.values():
+            peer.send(runs)
+
+    def hold_reading(self, hold: bool) -> None:
+        """This node's Redis takes less than peers send: they are read no more for a moment; or all is well again."""
+        self._site.crowded = hold
+        for peer in self._peers.values():
+            peer.hold_reading(hold)
+
+    async def stop(self) -> None:
+        """Ends all links in order."""
+        for key in list(self._peers):
+            self._end(key)
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    def _is_peer(self, member: Member) -> bool:
+        """Whether it is somebody else who can be dialled."""
+        if member.name == self._name:
+            return False
+        try:
+            Target.of(self._site.caller.protocol, member.host, member.port)
+        except ConfigurationError as error:
+            if member.host not in self._refused and len(self._refused) < MAX_PEERS:
+                self._refused.add(member.host)
+                log.error("%s; it is left out", error)  # noqa: TRY400  the data's fault, not ours
+            return False
+        return True
+
+    def _reconcile(self) -> None:
+        self._forget_gone()
+        wanted: dict[Key, Member] = {}
+        for members in self._members.values():
+            wanted = {**members, **wanted}
+        if len(wanted) > MAX_PEERS:
+            log.error("%d peers are more than the %d that are dialled; the rest is left out", len(wanted), MAX_PEERS)
+            wanted = dict(list(wanted.items())[:MAX_PEERS])
+        for key, peer in list(self._peers.items()):
+            if wanted.get(key) != peer.member:
+                self._end(key)
+        for key, member in wanted.items():
+            if key not in self._peers:
+                self._begin(key, member)
+
+    def _begin(self, key: Key, member: Member) -> None:
+        """One that comes back, or moves, goes on counting where it was."""
+        former = self._gone.pop(key, None)
+        peer = self._peers[key] = DialledPeer(member, self._site, former[1].counts if former else None)
+        task = self._tasks[key] = asyncio.create_task(peer.run(), name=f"peer {member}")
+        task.add_done_callback(self._notice_end)
+
+    def _end(self, key: Key) -> None:
+        peer, task = self._peers.pop(key), self._tasks.pop(key)
+        self._gone[key] = (time.monotonic(), peer)
+        self._leaving.add(task)
+        task.cancel()
+
+    def _notice_end(self, task: asyncio.Task[None]) -> None:
+        self._leaving.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
+
+    def _forget_gone(self) -> None:
+        oldest = time.monotonic() - KEPT_SECONDS
+        for key, (since, peer) in list(self._gone.items()):
+            if since < oldest:
+                del self._gone[key]
+                add_counts(self.total, peer.counts)
+
+
+def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
+    """So that totals over all peers never go down."""
+    total.received += counts.received
+    total.received_bytes += counts.received_bytes
+    total.queued += counts.queued
+    total.sent += counts.sent
+    total.writes += counts.writes
+    total.sent_bytes += counts.sent_bytes
+    total.skipped.update(counts.skipped)
+    total.dropped.update(counts.dropped)

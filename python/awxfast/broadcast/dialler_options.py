@@ -1,0 +1,159 @@
+"""The dialler's options: command line, environment and AWX's settings in, `DiallerSettings` out (interface.md)."""
+
+import argparse
+import dataclasses
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awxfast import __version__
+from awxfast.broadcast.awx_settings import AwxSettings
+from awxfast.broadcast.era import Era
+from awxfast.broadcast.target import Member, read_peer
+from awxfast.errors import ConfigurationError
+from awxfast.options import (
+    OptionParser,
+    OwnOption,
+    RefuseNotBuilt,
+    check_log_format,
+    non_empty,
+    one_of,
+    positive,
+    read_variable,
+    variable_of,
+    whole_number,
+)
+from awxfast.settings import Settings
+from awxfast.wire.messages import BACKPLANE_GROUP
+
+ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
+
+OPTIONS = (
+    OwnOption("--era", "era", one_of(*ERAS), "which wire: broadcast (AWX 10 to 21), relay (22 on), or auto"),
+    OwnOption("--peer", "peers", non_empty, "HOST[:PORT] of another node, IPv6 in brackets", many=True),
+    OwnOption("--peers-file", "peers_file", non_empty, "one peer a line; read again when it changes"),
+    OwnOption("--postgres", "postgres", non_empty, "AWX's database, whose instances and heartbeats are peers"),
+    OwnOption("--name", "name", non_empty, "this node's name, which is never dialled"),
+    OwnOption("--port", "port", whole_number(1, 65535), "the port of peers that have none of their own"),
+    OwnOption("--protocol", "protocol", one_of("http", "https"), "http or https"),
+    OwnOption("--ca-file", "ca_file", non_empty, "certificates to trust"),
+    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own"),
+    OwnOption("--layer", "layer", one_of("core", not_built=("pubsub", "lists")), "the channel layer: core"),
+    OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
+    OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
+    OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
+    OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    OwnOption("--secret-file", "secret_files", non_empty, "the nodes' secret; the first is sent", many=True),
+    OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
+    OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
+)
+NOT_BUILT = ("--encryption-key-file",)
+LAYER_FIELDS = ("prefix", "capacity", "expiry", "group_expiry")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DiallerSettings:
+    """What the dialler works with. `layer` holds the channel layer's and the log's settings."""
+
+    era: Era | None
+    peers: tuple[Member, ...]
+    peers_file: str | None
+    postgres: str | None = dataclasses.field(repr=False)
+    name: str
+    port: int
+    protocol: str
+    verify_cert: bool
+    ca_file: str | None
+    redis: str
+    backplane_group: str
+    secret_files: tuple[str, ...]
+    admin: str
+    status: bool
+    layer: Settings
+    secret_of_awx: str = dataclasses.field(default="", repr=False)
+
+
+def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: AwxSettings) -> DiallerSettings:
+    """The command line wins over the environment, that over AWX's settings.
+
+    Raises `ConfigurationError`, and `SystemExit` with 0 after `--help` and `--version`.
+    """
+    parser = build_parser()
+    given = vars(parser.parse_args(arguments))
+    values = {**awx.values(), **read_environment(parser, environ), **given}
+    check_log_format(values.get("log_fmt"))
+    if "redis" not in values:
+        raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
+    return make_settings(values, awx)
+
+
+def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:
+    """Defaults, and what several options make together."""
+    protocol = values.get("protocol", "https")
+    port = values.get("port", 443)
+    logged = {name: values[name] for name in ("verbosity", "log_fmt", "log_format") if name in values}
+    layer = Settings.from_values({**{name: values[name] for name in LAYER_FIELDS if name in values}, **logged})
+    if values.get("ca_file") and not values.get("verify_cert", True):
+        raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
+    return DiallerSettings(
+        era=ERAS[values.get("era", "auto")],
+        peers=tuple(read_peer(text, port) for text in values.get("peers", ())),
+        peers_file=values.get("peers_file"),
+        postgres=values.get("postgres"),
+        name=values.get("name") or socket.gethostname(),
+        port=port,
+        protocol=protocol,
+        verify_cert=values.get("verify_cert", True),
+        ca_file=values.get("ca_file"),
+        redis=values["redis"],
+        backplane_group=awx.backplane_group or BACKPLANE_GROUP,
+        secret_files=tuple(values.get("secret_files", ())),
+        admin=values.get("admin", "off"),
+        status=values.get("status", False),
+        layer=layer,
+        secret_of_awx=awx.secret,
+    )
+
+
+def build_parser() -> OptionParser:
+    """The dialler's parser; what is not given is absent from its namespace."""
+    parser = OptionParser(
+        prog="awxfast-broadcast",
+        usage="python -m awxfast.broadcast [options]",
+        description="Links this node to the others, in place of awx-manage run_wsbroadcast and run_wsrelay.",
+        epilog="Options are also environment variables AWXFAST_<NAME> (upper case, _ for -; several values with "
+        "spaces between); the command line wins. The secret may also stand in AWXFAST_SECRET.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,  # --secret is no --secret-file: what follows would be a secret, and be named as a file
+    )
+    parser.add_argument("--version", action="version", version=f"awxfast {__version__}")
+    for option in OPTIONS:
+        parser.add_argument(
+            option.name,
+            dest=option.field,
+            type=option.parse,
+            action="append" if option.many else "store",
+            metavar=option.name.rsplit("-", 1)[-1].upper(),
+            help=option.help + (" (several)" if option.many else ""),
+        )
+    parser.add_argument(
+        "--verify-cert", dest="verify_cert", action=argparse.BooleanOptionalAction, help="check certificates (default)"
+    )
+    parser.add_argument("-v", "--verbosity", type=whole_number(0, 3), help="0 warnings, 1 links, 2 debugging")
+    parser.add_argument("--log-fmt", help="the log's format, in Python's %% style")
+    parser.add_argument("--status", action="store_true", help="print the peers' statistics from Redis, and exit")
+    for name in NOT_BUILT:
+        parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
+    return parser
+
+
+def read_environment(parser: OptionParser, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
+    for name in NOT_BUILT:
+        if environ.get(variable_of(name)):
+            raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        if text := environ.get(option.variable):
+            values[option.field] = read_variable(parser, option, text)
+    return values

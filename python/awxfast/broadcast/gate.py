@@ -1,0 +1,65 @@
+"""Who may link: the `secret` header of a node's handshake (AWX's WebsocketSecretAuthHelper, made safe).
+
+Sessions, cookies and the database play no part. Why somebody is refused is for the log, never for the caller.
+"""
+
+import collections
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+from awxfast._rust import SecretVerifier
+from awxfast.wire.request import Request
+from awxfast.wire.secret import HEADER, secret_header
+
+REMEMBERED = 4_096
+"""Headers whose sender's address is kept, for telling where a repeat comes from."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a handshake's header says. `refused`: why not, empty for those who may link.
+
+    `skew` is the sender's clock less ours in seconds, None where the header does not prove whose it is.
+    `first_from` is another address that this very header came from before.
+    """
+
+    refused: str = ""
+    skew: int | None = None
+    old_secret: bool = False
+    repeated: bool = False
+    first_from: str | None = None
+
+
+class Gate:
+    """Checks headers with all `secrets`; `tolerance` in seconds. `refuse_repeats`: a header counts only once."""
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        *,
+        tolerance: int,
+        refuse_repeats: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._verifier = SecretVerifier(secrets, tolerance)
+        self._refuse_repeats = refuse_repeats
+        self._clock = clock
+        self._senders: collections.OrderedDict[bytes, str] = collections.OrderedDict()
+
+    def check(self, request: Request, host: str) -> Verdict:
+        """The verdict on a handshake from `host`."""
+        header = secret_header(request.values(HEADER))
+        reason, index, skew, repeated = self._verifier.verify(header, int(self._clock()))
+        if reason != "ok":
+            return Verdict(reason, skew if index >= 0 else None, old_secret=index > 0)
+        first_from = self._note_sender(header, host)
+        refused = "repeat" if repeated and self._refuse_repeats else ""
+        return Verdict(refused, skew, index > 0, repeated, first_from if repeated else None)
+
+    def _note_sender(self, header: bytes, host: str) -> str | None:
+        """Who sent this header before, if that was somebody else."""
+        first = self._senders.setdefault(header, host)
+        if len(self._senders) > REMEMBERED:
+            self._senders.popitem(last=False)
+        return first if first != host else None

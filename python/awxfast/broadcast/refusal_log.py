@@ -1,0 +1,71 @@
+"""What the log says about nodes at the gate: in words, and once a minute at most for each address."""
+
+import collections
+import logging
+import time
+from collections.abc import Callable
+
+from awxfast.broadcast.gate import Verdict
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 60.0
+MOST_HOSTS = 1_000
+"""Addresses that are kept apart; past it the oldest is forgotten, and may be heard of again too soon."""
+
+
+class RefusalLog:
+    """Writes warnings. `tolerance` is how many seconds clocks may differ."""
+
+    def __init__(self, tolerance: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._tolerance = tolerance
+        self._now = now
+        self._said = False
+        self._written: collections.OrderedDict[tuple[str, str], float] = collections.OrderedDict()
+
+    def refuse(self, host: str, path: str, verdict: Verdict) -> None:
+        """A node was refused."""
+        if verdict.refused == "no_secret":
+            self._say_once()
+            return
+        self._warn(host, "refused", f"a node at {host} is refused on {path}: {self.describe(verdict)}")
+
+    def repeat(self, host: str, verdict: Verdict) -> None:
+        """A header was accepted that somebody else sent first."""
+        text = (
+            f"a node at {host} linked with a secret header that came from {verdict.first_from} before: two nodes that "
+            "dialled in the same second, or a header that was copied"
+        )
+        self._warn(host, "repeat", text)
+
+    def describe(self, verdict: Verdict) -> str:
+        """Why, in words."""
+        if verdict.refused == "nonce":
+            return f"{describe_skew(verdict.skew or 0)}, more than {self._tolerance} s apart; set the clocks"
+        if verdict.refused == "repeat":
+            return "its secret header was used before (--nonce-replay refuse)"
+        if verdict.refused == "digest":
+            return "its secret is not ours"
+        return "it has no secret header, or one that is not well-formed"
+
+    def _say_once(self) -> None:
+        if not self._said:
+            self._said = True
+            log.warning("other nodes are refused: no secret is known (--secret-file, AWXFAST_SECRET)")
+
+    def _warn(self, host: str, kind: str, text: str) -> None:
+        now = self._now()
+        key = (host, kind)
+        if now - self._written.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
+            return
+        self._written[key] = now
+        self._written.move_to_end(key)
+        if len(self._written) > MOST_HOSTS:
+            self._written.popitem(last=False)
+        log.warning("%s", text)
+
+
+def describe_skew(skew: int) -> str:
+    """A difference of clocks in words."""
+    seconds = f"{abs(skew)} second{'' if abs(skew) == 1 else 's'}"
+    return f"its clock is {seconds} {'ahead of' if skew > 0 else 'behind'} ours"

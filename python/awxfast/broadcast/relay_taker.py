@@ -1,0 +1,39 @@
+"""Between the intake and the peers: events of this node's Redis become frames for whoever wants them."""
+
+import collections
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from awxfast._rust import RelayEncoder
+from awxfast.broadcast.dialled_link import MAX_MESSAGE, Run
+
+
+class RelayTaker:
+    """Takes what the intake pops (it is the intake's `EventTaker`). Gaps are counted by reason."""
+
+    def __init__(self, prefix_length: int, send: Callable[[Sequence[Run]], None]) -> None:
+        self.encoder = RelayEncoder(prefix_length, MAX_MESSAGE)
+        self._send = send
+        self.gaps: dict[str, collections.Counter[str]] = {}
+
+    def publish_batch(self, members: Sequence[Any]) -> None:
+        """One encoding, one write for each peer."""
+        runs = self.encoder.encode_batch(members)
+        if runs:
+            self._send(runs)
+
+    def busy(self) -> int:
+        """Never: a peer that reads slowly loses its own events, nobody else's."""
+        return 0
+
+    def count_gap(self, reason: str, at_most: int) -> None:
+        """A loss that can't be counted in events."""
+        self.gaps.setdefault(reason, collections.Counter()).update(times=1, at_most=at_most)
+
+    def add_channel(self, local: str, group: str) -> None:
+        """Entries for the channel whose part after `!` is `local` are events of `group`."""
+        self.encoder.add_channel(local, group)
+
+    def remove_channel(self, local: str) -> None:
+        """They no longer are."""
+        self.encoder.remove_channel(local)

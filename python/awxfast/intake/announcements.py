@@ -1,0 +1,48 @@
+"""Tells other nodes which groups this process wants, in the backplane's group: so all links on this Redis hear.
+
+One channel speaks for the whole process, whoever in it wants a group: a consumer that ends by an exception never says
+so, but the process knows.
+"""
+
+import time
+from collections.abc import Sequence
+
+from awxfast.intake.group_send import GroupWriter, pack_message
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.redis import Argument
+from awxfast.wire.backplane import Notice, notice_message, split_notice
+
+SPEAKER = "awxfast"
+"""The speaker's channel name after `!`. Nothing is ever sent to it."""
+
+
+def speaker_of(names: ProcessNames) -> str:
+    """The channel that speaks for a process."""
+    return names.channel(SPEAKER)
+
+
+class Announcements:
+    """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of."""
+
+    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter) -> None:
+        self._names = names
+        self._writer = writer
+        self._silent = {group, names.sentinel}
+        self._group = group
+
+    def list_wanted(self, groups: Sequence[str]) -> list[str]:
+        """Those of `groups` that other nodes may have events of."""
+        return [group for group in groups if group not in self._silent]
+
+    def commands(self, groups: Sequence[str], *, wanted: bool) -> list[tuple[Argument, ...]]:
+        """Says that the process wants `groups` from now on, or no more."""
+        told = self.list_wanted(groups)
+        if not told:
+            return []
+        now = time.time()
+        notices = split_notice(Notice(wanted, tuple(told), speaker_of(self._names)))
+        return [self._writer.command(self._group, pack_message(notice_message(notice)), now) for notice in notices]
+
+    def process_fields(self) -> tuple[Argument, ...]:
+        """A mark on the process's key: its groups are wishes of browsers."""
+        return ("HSET", self._names.process_key, "announces", 1)

@@ -1,0 +1,199 @@
+"""TLS through the event loop's transport, for a server that writes to descriptors: correct rather than fast.
+
+The fan-out can't write to a TLS transport. So a connection behind TLS is served on one end of a socket pair, as if that
+were the client, and a bridge carries bytes between the other end and the TLS transport. Each direction stands still
+while the other side does not take its bytes, so queues behind the bridge fill as they do without it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import select
+import socket
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+RECEIVE_BYTES = 262_144
+LINGER_SECONDS = 1.0
+"""How long a server that has sent all may wait for the client's answer while the client waits for the end."""
+
+
+class Bridges:
+    """All of them. `make_protocol` makes what serves; the TLS transport tells it who the client is."""
+
+    def __init__(self, make_protocol: Callable[[asyncio.Transport], asyncio.BaseProtocol]) -> None:
+        self.make_protocol = make_protocol
+        self._open: set[Bridge] = set()
+        self._emptied = asyncio.Event()
+
+    def __call__(self) -> "Bridge":
+        """The protocol of a new TLS connection."""
+        return Bridge(self)
+
+    def add(self, bridge: "Bridge") -> None:
+        """Its connection is there."""
+        self._open.add(bridge)
+        self._emptied.clear()
+
+    def remove(self, bridge: "Bridge") -> None:
+        """It is gone."""
+        self._open.discard(bridge)
+        if not self._open:
+            self._emptied.set()
+
+    async def wait_closed(self, seconds: float) -> None:
+        """Returns when what was written has gone out and all are closed, or the time is up."""
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
+
+
+class Bridge(asyncio.Protocol):
+    """One. `near` is its own end of the pair."""
+
+    def __init__(self, bridges: Bridges) -> None:
+        self._bridges = bridges
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._near: socket.socket | None = None
+        self._held = b""
+        self._hang_up: select.epoll | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._serving: asyncio.Task[object] | None = None
+
+    # What the TLS transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The handshake is done."""
+        try:
+            self._near, far = socket.socketpair()
+        except OSError as error:
+            log.warning("a client is turned away, it can't be served: %s", error.strerror)
+            transport.abort()
+            return
+        self._transport = transport
+        self._bridges.add(self)
+        self._near.setblocking(False)
+        far.setblocking(False)
+        self._loop.add_reader(self._near, self._receive_from_server)
+        protocol = self._bridges.make_protocol(transport)
+        self._serving = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, far))
+
+    def data_received(self, data: bytes) -> None:
+        """From the client; what comes after the server's end is dropped."""
+        if self._held:
+            self._held += data
+        elif self._near is not None:
+            self._send_to_server(data)
+
+    def eof_received(self) -> None:
+        """The client sends no more; a TLS transport closes then."""
+
+    def pause_writing(self) -> None:
+        """The client takes nothing more at present."""
+        if self._near is not None and self._hang_up is None:
+            self._loop.remove_reader(self._near)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        if self._near is not None and self._hang_up is None:
+            self._loop.add_reader(self._near, self._receive_from_server)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. What it sent before is still the server's to read; writing to it fails from now on."""
+        self._transport = None
+        self._bridges.remove(self)
+        if self._near is not None and self._held:
+            self._loop.remove_reader(self._near)
+            with contextlib.suppress(OSError):
+                self._near.shutdown(socket.SHUT_RD)
+        else:
+            self._close_near()
+
+    # What the server's end brings
+
+    def _receive_from_server(self) -> None:
+        assert self._near is not None and self._transport is not None
+        try:
+            data = self._near.recv(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._transport.write(data)
+        else:
+            self._await_hang_up()
+
+    def _await_hang_up(self) -> None:
+        """The server has sent all, but may wait for the client's answer to a CLOSE, which an end here would cut off.
+
+        TLS has no half-closed connection that an event loop would know of, so the client does not learn of this; what
+        is waited for is the server's whole end. epoll tells a hang-up unasked, and here nothing else.
+        """
+        assert self._near is not None
+        self._loop.remove_reader(self._near)
+        self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)  # also where no descriptor is left
+        self._hang_up = select.epoll()
+        self._hang_up.register(self._near, 0)
+        self._loop.add_reader(self._hang_up.fileno(), self._end)
+
+    def _end_linger(self) -> None:
+        """A client that reads nothing waits for nothing."""
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size():
+            self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)
+        else:
+            self._transport.close()
+
+    def _end(self) -> None:
+        """What was written goes out before the transport closes."""
+        self._close_near()
+        if self._transport is not None:
+            self._transport.close()
+
+    # What goes to it
+
+    def _send_to_server(self, data: bytes) -> None:
+        assert self._near is not None
+        try:
+            sent = self._near.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            sent = len(data)  # the server is gone, and will say so on the other way
+        self._hold(data[sent:])
+
+    def _hold(self, rest: bytes) -> None:
+        """What the server does not take yet."""
+        assert self._near is not None
+        if rest and not self._held:
+            self._loop.add_writer(self._near, self._send_held)
+            if self._transport is not None:
+                self._transport.pause_reading()
+        elif self._held and not rest:
+            self._loop.remove_writer(self._near)
+            if self._transport is not None:
+                self._transport.resume_reading()
+        self._held = rest
+
+    def _send_held(self) -> None:
+        self._send_to_server(self._held)
+        if self._transport is None and not self._held:
+            self._close_near()
+
+    def _close_near(self) -> None:
+        near, self._near = self._near, None
+        self._held = b""
+        if self._linger is not None:
+            self._linger.cancel()
+        if near is None:
+            return
+        self._loop.remove_reader(near)
+        self._loop.remove_writer(near)
+        if self._hang_up is not None:
+            self._loop.remove_reader(self._hang_up.fileno())
+            self._hang_up.close()
+        near.close()

@@ -1,0 +1,49 @@
+"""What the kernel knows about a peer whose bytes are not read for now, so that its silence is ours."""
+
+import select
+import socket
+import struct
+from typing import Protocol
+
+PROBES = 3
+UNACKNOWLEDGED = 24
+LAST_ACK = 56
+"""Places in the kernel's `struct tcp_info` (linux/tcp.h), whose beginning never changes."""
+
+
+class PeerSocket(Protocol):
+    """A loop's view of a socket."""
+
+    @property
+    def family(self) -> int:
+        """AF_UNIX, or one of TCP's."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        """As many bytes of an option."""
+
+
+def is_gone(sock: PeerSocket) -> bool:
+    """Whether the peer has closed, or reset, behind what it sent."""
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def seconds_unanswered(sock: PeerSocket) -> float:
+    """How long the peer's kernel has acknowledged nothing though it has something to; 0 if nothing waits.
+
+    A peer that merely does not read acknowledges the kernel's probes. That of a unix socket can't vanish unnoticed.
+    """
+    if sock.family == socket.AF_UNIX:
+        return 0.0
+    return read_unanswered(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_ACK + 4))
+
+
+def read_unanswered(info: bytes) -> float:
+    """The same, from a `tcp_info`."""
+    (unacknowledged,) = struct.unpack_from("=I", info, UNACKNOWLEDGED)
+    (last_ack,) = struct.unpack_from("=I", info, LAST_ACK)
+    return last_ack / 1000 if unacknowledged or info[PROBES] else 0.0

@@ -1,0 +1,42 @@
+"""The nodes' shared secret: where it comes from. How headers are signed and checked is `_rust`'s.
+
+Sources in this order: `--secret-file` (several while it is changed), AWXFAST_SECRET, the application's own settings.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from awxfast.errors import ConfigurationError
+
+HEADER = b"secret"
+VARIABLE = "AWXFAST_SECRET"
+
+
+def find_secrets(files: Iterable[str], environ: Mapping[str, str], of_application: str = "") -> tuple[str, ...]:
+    """All secrets that are accepted, the one to send first; empty ones are nobody's and left out.
+
+    Raises `ConfigurationError`, which never repeats a secret.
+    """
+    from_files = tuple(read_secret_file(file) for file in files)
+    secrets = from_files or (environ.get(VARIABLE) or of_application,)
+    return tuple(secret for secret in secrets if secret)
+
+
+def read_secret_file(file: str) -> str:
+    """The file's bytes, less one line end, which editors add."""
+    try:
+        return strip_line_end(Path(file).read_bytes()).decode()
+    except OSError as error:
+        raise ConfigurationError(f"--secret-file {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"--secret-file {file}: it is not UTF-8") from None
+
+
+def strip_line_end(data: bytes) -> bytes:
+    """Without the line end at the end, if there is one; of several all but the last are the secret's."""
+    return data.removesuffix(b"\n").removesuffix(b"\r") if data.endswith(b"\n") else data
+
+
+def secret_header(values: Iterable[bytes]) -> bytes:
+    """The header as one value. Several lines are one with commas (RFC 9110 section 5.3), which is nobody's."""
+    return b",".join(values)

@@ -1,0 +1,134 @@
+//! Events for relay links: what becomes a frame, what does not, and the bytes, against a plain twin.
+
+use awxfast_core::error::Reject;
+use awxfast_core::frame::Decoder;
+use awxfast_core::relay::{RelayEncoder, Run};
+use proptest::prelude::*;
+use rmp::encode;
+
+const MAX_FRAME: usize = 4 << 20;
+
+fn entry(kind: &str, text: &str, needs_relay: bool, channels: &[&str]) -> Vec<u8> {
+    let mut bytes = vec![0; 12];
+    encode::write_map_len(&mut bytes, 4).expect("written");
+    for part in ["type", kind, "text", text, "needs_relay"] {
+        encode::write_str(&mut bytes, part).expect("written");
+    }
+    encode::write_bool(&mut bytes, needs_relay).expect("written");
+    encode::write_str(&mut bytes, "__asgi_channel__").expect("written");
+    encode::write_array_len(&mut bytes, u32::try_from(channels.len()).expect("few")).expect("written");
+    for channel in channels {
+        encode::write_str(&mut bytes, channel).expect("written");
+    }
+    bytes
+}
+
+fn encoder() -> RelayEncoder {
+    let mut encoder = RelayEncoder::new(12, MAX_FRAME);
+    encoder.add_channel("g.jobs-summary", "jobs-summary");
+    encoder.add_channel("n.1", "job_events-42");
+    encoder
+}
+
+fn encode_all(encoder: &mut RelayEncoder, entries: &[Vec<u8>]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for entry in entries {
+        encoder.encode(entry, &mut runs);
+    }
+    runs
+}
+
+/// The server's decoder takes masked frames only.
+fn texts(run: &Run) -> Vec<String> {
+    let mut messages = Vec::new();
+    let mut decoder = Decoder::new(0, 0);
+    decoder.receive(&run.bytes, &mut messages);
+    assert!(decoder.failure().is_none());
+    messages.iter().map(|message| String::from_utf8(message.payload.clone()).expect("text")).collect()
+}
+
+#[test]
+fn event_becomes_awxs_frame() {
+    let runs =
+        encode_all(&mut encoder(), &[entry("internal.message", "{\"a\": \"\\n\"}", true, &["s.a!g.jobs-summary"])]);
+    assert_eq!(
+        texts(&runs[0]),
+        [r#"{"group": "jobs-summary", "message": {"type": "internal.message", "text": "{\"a\": \"\\n\"}"}}"#]
+    );
+}
+
+#[test]
+fn neighbours_of_one_group_are_one_run() {
+    let (first, second) = ("s.a!g.jobs-summary", "s.a!n.1");
+    let entries = [first, first, second, first].map(|name| entry("internal.message", "x", true, &[name]));
+    let runs = encode_all(&mut encoder(), &entries);
+    let shape: Vec<(&str, u64)> = runs.iter().map(|run| (&*run.group, run.frames)).collect();
+    assert_eq!(shape, [("jobs-summary", 2), ("job_events-42", 1), ("jobs-summary", 1)]);
+}
+
+#[test]
+fn entry_for_two_groups_goes_to_both() {
+    let runs = encode_all(&mut encoder(), &[entry("internal.message", "x", true, &["s.a!g.jobs-summary", "s.a!n.1"])]);
+    assert_eq!(runs.len(), 2);
+}
+
+#[test]
+fn everything_else_is_counted() {
+    let mut encoder = encoder();
+    encoder.remove_channel("n.1");
+    let entries = [
+        entry("internal.message", "x", false, &["s.a!g.jobs-summary"]),
+        entry("internal.message", "x", true, &["s.a!n.1"]),
+        entry("websocket.close", "x", true, &["s.a!g.jobs-summary"]),
+        vec![0; 13],
+        vec![0; 5],
+        entry("internal.message", &"x".repeat(MAX_FRAME), true, &["s.a!g.jobs-summary"]),
+    ];
+    assert!(encode_all(&mut encoder, &entries).is_empty());
+    let counts = encoder.counts();
+    assert_eq!((counts.received, counts.encoded, counts.not_for_relay, counts.no_group), (6, 0, 1, 1));
+    assert_eq!(counts.rejected[Reject::UnknownType.index()], 1);
+    assert_eq!(counts.rejected[Reject::Malformed.index()], 2);
+    assert_eq!(counts.rejected[Reject::TooLarge.index()], 1);
+}
+
+#[test]
+fn masks_differ() {
+    let same = entry("internal.message", "x", true, &["s.a!g.jobs-summary"]);
+    let runs = encode_all(&mut encoder(), &[same.clone(), same]);
+    let (first, second) = runs[0].bytes.split_at(runs[0].bytes.len() / 2);
+    assert_ne!(first, second);
+}
+
+/// A plain twin of the escaping: RFC 8259 section 7, the short forms that Python has too.
+fn escape(text: &str) -> String {
+    let one = |letter: char| match letter {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        control if control < ' ' => format!("\\u{:04x}", control as u32),
+        other => other.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_text_arrives(text in "\\PC*|[\u{0}-\u{ff}]{0,200}") {
+        let runs = encode_all(&mut encoder(), &[entry("internal.message", &text, true, &["s.a!g.jobs-summary"])]);
+        let expected = format!(
+            "{{\"group\": \"jobs-summary\", \"message\": {{\"type\": \"internal.message\", \"text\": \"{}\"}}}}",
+            escape(&text)
+        );
+        prop_assert_eq!(texts(&runs[0]), [expected]);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut encoder = encoder();
+        prop_assert!(encode_all(&mut encoder, &[bytes]).is_empty());
+        prop_assert_eq!(encoder.counts().received, 1);
+    }
+}

@@ -1,0 +1,450 @@
+"""One peer over real sockets: what is dialled when, what its messages do, and what the log says of it."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from awxfast._rust import RelayEncoder, SecretVerifier
+from awxfast.broadcast import dial as dial_module
+from awxfast.broadcast import dialled_link, dialled_peer
+from awxfast.broadcast.dial import Caller
+from awxfast.broadcast.dialled_peer import DialledPeer, Site
+from awxfast.broadcast.era import Era
+from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.target import Member
+from broadcast.peer_server import PeerServer, until
+
+RELAY, BROADCAST = "/websocket/relay/", "/websocket/broadcast/"
+OWN_REDIS = "0123456789abcdef"
+
+
+class Redis:
+    """What would be written."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.stored: dict[str, str] = {}
+
+    def send(self, group: str, text: bytes) -> None:
+        self.sent.append((group, text))
+
+    def store(self, key: str, value: str) -> None:
+        self.stored[key] = value
+
+
+class Holder:
+    """What would be joined."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        self.held.update(groups)
+
+    def release(self, groups: Iterable[str]) -> None:
+        self.held.difference_update(groups)
+
+
+class Running:
+    """A peer that runs, and what it writes and joins."""
+
+    def __init__(self, port: int, era: Era | None) -> None:
+        self.redis, self.holder = Redis(), Holder()
+        caller = Caller("http", lambda: "the secret", None)
+        site = Site(caller, era, self.redis, Joined(self.holder), lambda: OWN_REDIS, "broadcast-group_send")
+        self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), site)
+        self.task = asyncio.create_task(self.peer.run())
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[PeerServer]:
+    server = PeerServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def start(server: PeerServer) -> AsyncIterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(era: Era | None = None, port: int | None = None) -> Running:
+        started.append(Running(port or server.port, era))
+        return started[-1]
+
+    yield start
+    for running in started:
+        await running.stop()
+
+
+def encode(*events: tuple[str, str]) -> list[tuple[str, int, bytes]]:
+    """Runs as the encoder makes them."""
+    msgpack = pytest.importorskip("msgpack")
+    encoder = RelayEncoder()
+    members = []
+    for group, text in events:
+        encoder.add_channel(f"g.{group}", group)
+        message = {"type": "internal.message", "text": text, "needs_relay": True}
+        members.append([bytes(12) + msgpack.packb({**message, "__asgi_channel__": [f"s.a!g.{group}"]}), b"1"])
+    return encoder.encode_batch(members)
+
+
+async def link_that_wants(server: PeerServer, start: Callable[..., Running], *groups: str) -> Running:
+    """A relay link whose other end has subscribed to these groups."""
+    running = start(Era.RELAY)
+    await server.send({"type": "consumer.subscribe", "groups": groups, "origin_channel": "s.x!1"})
+    await until(lambda: running.holder.held.issuperset(groups))
+    return running
+
+
+class TestDial:
+    async def test_header_is_awxs_and_new_for_each_dial(
+        self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        times = iter(range(1_700_000_000, 1_800_000_000))
+        monkeypatch.setattr(dial_module.time, "time", lambda: next(times))
+        server.answers[RELAY] = 403
+        start(Era.RELAY)
+        await until(lambda: len(server.requests) >= 2)
+        headers = [request.headers["secret"].encode() for request in server.requests[:2]]
+        verdicts = [SecretVerifier(["the secret"]).verify(header, 1_700_000_100)[0] for header in headers]
+        assert verdicts == ["ok", "ok"]
+        assert len(set(headers)) == 2
+
+    async def test_host_header_has_the_port(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        start(Era.RELAY)
+        await server.link()
+        assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
+
+    @pytest.mark.parametrize("status", [301, 302, 307, 308])
+    async def test_redirect_is_not_followed(
+        self, server: PeerServer, start: Callable[..., Running], status: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        location = f"http://127.0.0.1:{server.port}/elsewhere/"
+        server.answers[RELAY] = web.Response(status=status, headers={"Location": location})
+        running = start()
+        await until(lambda: len(server.requests) >= 3)
+        assert {request.path for request in server.requests} == {RELAY}
+        assert not running.peer.up
+        (line,) = [record.getMessage() for record in caplog.records]
+        for part in ("web-1", str(server.port), f"http://127.0.0.1:{server.port}", "--port"):
+            assert part in line
+
+    async def test_refusal_says_once_how_far_the_clocks_differ(
+        self, server: PeerServer, start: Callable[..., Running], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.answers[RELAY] = web.Response(status=403, headers={"Date": "Thu, 01 Jan 2099 00:00:00 GMT"})
+        running = start()
+        await until(lambda: len(server.requests) >= 3)
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert "s ahead of ours" in line
+        assert running.peer.state == "refused"
+        assert running.peer.clock_skew > 10**9
+
+
+class TestEra:
+    @pytest.mark.parametrize("status", [404, 500])
+    async def test_unknown_path_leads_to_the_other_era_at_once(
+        self, server: PeerServer, start: Callable[..., Running], status: int
+    ) -> None:
+        server.answers[RELAY] = status
+        running = start()
+        await server.link()
+        assert [request.path for request in server.requests] == [RELAY, BROADCAST]
+        assert running.peer.era is Era.BROADCAST
+
+    async def test_refusal_does_not(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        server.answers[RELAY] = 403
+        start()
+        await until(lambda: len(server.requests) >= 3)
+        assert {request.path for request in server.requests} == {RELAY}
+
+    async def test_it_is_remembered(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        server.answers[RELAY] = 404
+        start()
+        link = await server.link()
+        await link.close()
+        await until(lambda: len(server.requests) >= 3)
+        assert [request.path for request in server.requests] == [RELAY, BROADCAST, BROADCAST]
+
+    async def test_peer_that_changes_is_found_again(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        server.answers[RELAY] = 404
+        start()
+        link = await server.link()
+        server.answers = {BROADCAST: 404}
+        await link.close()
+        await until(lambda: server.requests[-1].path == RELAY and server.links)
+
+
+class TestMessages:
+    async def test_broadcast_event_goes_to_its_group(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = start(Era.BROADCAST)
+        await server.send({"group": "job_events-1", "message": '{"a": "\u2028"}'})
+        await until(lambda: running.redis.sent)
+        assert running.redis.sent == [("job_events-1", '{"a": "\u2028"}'.encode())]
+
+    async def test_relay_link_brings_events_of_broadcast_era_producers_too(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = start(Era.RELAY)
+        await server.send({"group": "job_events-1", "message": "{}"})
+        await until(lambda: running.redis.sent)
+
+    async def test_what_is_not_the_wires_is_counted_and_the_link_stays(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = start(Era.BROADCAST)
+        link = await server.link()
+        await link.send_bytes(b"binary")
+        for text in ("no JSON", "[]", '{"group": "a-1"}', '{"group": "a:1", "message": "x"}'):
+            await server.send(text)
+        await server.send({"group": "broadcast-group_send", "message": "{}"})
+        await server.send({"group": "a-1", "message": "{}"})
+        await until(lambda: running.redis.sent)
+        assert running.redis.sent == [("a-1", b"{}")]
+        assert running.peer.counts.skipped == {
+            "binary": 1,
+            "not_json": 1,
+            "not_the_wires": 2,
+            "group_name": 1,
+            "loop": 1,
+        }
+        assert running.peer.counts.received == 7
+        assert len(server.requests) == 1
+
+    async def test_metrics_are_stored(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = start(Era.BROADCAST)
+        await server.send({"group": "metrics", "message": json.dumps({"instance": "web-1", "metrics": "{}"})})
+        await until(lambda: running.redis.stored)
+        assert running.redis.stored == {"awx_metrics_instance_web-1": "{}"}
+        assert not running.redis.sent
+
+    async def test_fragments_are_one_message(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = start(Era.BROADCAST)
+        link = await server.link()
+        text = json.dumps({"group": "a-1", "message": "fragments"}).encode()
+        link._req.transport.write(  # type: ignore[union-attr]  # aiohttp has no call for fragments
+            bytes((0x01, 5)) + text[:5] + bytes((0x00, 5)) + text[5:10] + bytes((0x80, len(text) - 10)) + text[10:]
+        )
+        await until(lambda: running.redis.sent)
+        assert running.redis.sent == [("a-1", b"fragments")]
+
+    @pytest.mark.parametrize(("excess", "taken"), [(0, True), (1, False)])
+    async def test_four_mebibytes_are_the_limit(
+        self, server: PeerServer, start: Callable[..., Running], excess: int, taken: bool
+    ) -> None:
+        running = start(Era.BROADCAST)
+        around = len(json.dumps({"group": "a-1", "message": ""}))
+        await server.send({"group": "a-1", "message": "x" * (4_194_304 - around + excess)})
+        await until(lambda: running.redis.sent if taken else len(server.requests) > 1)
+        assert bool(running.redis.sent) is taken
+
+
+class TestRelay:
+    async def test_only_what_is_wanted_is_sent(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = await link_that_wants(server, start, "a-1")
+        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        for text in ("one", "three"):
+            assert await server.receive() == {"group": "a-1", "message": {"type": "internal.message", "text": text}}
+        assert running.peer.counts.sent == 2
+
+    async def test_metrics_are_sent_without_being_asked_for(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = start(Era.RELAY)
+        await server.link()
+        await until(lambda: "metrics" in running.holder.held)
+        running.peer.send(encode(("metrics", "{}")))
+        assert (await server.receive())["group"] == "metrics"
+
+    async def test_group_is_left_with_the_last_who_wants_it(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = await link_that_wants(server, start, "a-1")
+        await server.send({"type": "consumer.unsubscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held == {"metrics"})
+
+    async def test_peer_that_stays_away_is_left_in_the_end(
+        self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialled_peer, "KEPT_UNLINKED", 0.05)
+        running = await link_that_wants(server, start, "a-1")
+        await server.stop()
+        await until(lambda: not running.holder.held)
+        assert not running.peer.up
+
+    async def test_what_a_peer_misses_is_counted(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = await link_that_wants(server, start, "a-1")
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        assert running.peer.counts.dropped == {"disconnected": 2, "link_lost": 0}
+
+    async def test_stock_peer_that_comes_back_is_sent_what_it_wanted(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = await link_that_wants(server, start, "a-1")
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        await server.start()
+        await until(lambda: running.peer.up)
+        running.peer.send(encode(("a-1", "one")))
+        assert (await server.receive())["message"]["text"] == "one"
+
+    async def test_awxfast_peer_that_comes_back_says_it_all_again(
+        self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialled_peer, "SNAPSHOT_TIME", 0.2)
+        server.headers["awxfast-redis"] = OWN_REDIS[::-1]
+        running = await link_that_wants(server, start, "a-1", "b-1")
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        await server.start()
+        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held == {"a-1", "metrics"})
+
+    async def test_broadcast_link_takes_no_notices(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = start(Era.BROADCAST)
+        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.peer.counts.skipped["notice"])
+        assert not running.holder.held
+
+
+class TestSameRedis:
+    @pytest.mark.parametrize("era", list(Era))
+    async def test_nothing_is_passed_on_either_way(
+        self, server: PeerServer, start: Callable[..., Running], era: Era
+    ) -> None:
+        server.headers["awxfast-redis"] = OWN_REDIS
+        running = start(era)
+        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await server.send({"group": "a-1", "message": "{}"})
+        await until(lambda: running.peer.counts.skipped["same_redis"] == 2)
+        assert not running.holder.held
+        assert not running.redis.sent
+
+    async def test_another_redis_is_another_matter(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        server.headers["awxfast-redis"] = OWN_REDIS[::-1]
+        running = start()
+        await server.send({"group": "a-1", "message": "{}"})
+        await until(lambda: running.redis.sent)
+
+
+class TestSlowPeer:
+    async def test_what_it_does_not_read_waits_and_the_oldest_goes(
+        self, server: PeerServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialled_link, "QUEUE_FRAMES", 50)
+        running = await link_that_wants(server, start, "a-1")
+        server.reads.clear()
+        sent = 0
+        while not running.peer.counts.dropped["queue_full"]:
+            running.peer.send(encode(("a-1", str(sent) + " " * 100_000)))
+            sent += 1
+            await asyncio.sleep(0)
+        assert running.peer.queued == 50
+        server.reads.set()
+        await until(lambda: running.peer.queued == 0)
+        counts = running.peer.counts
+        assert counts.queued == sent == counts.sent + counts.dropped["queue_full"]
+        numbers = [int((await server.receive())["message"]["text"]) for _ in range(counts.sent)]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == sent - 1
+
+
+class TestLog:
+    async def test_one_line_a_change_of_state(
+        self, server: PeerServer, start: Callable[..., Running], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        server.answers[RELAY] = 502
+        running = start(Era.RELAY)
+        await until(lambda: len(server.requests) >= 3)
+        server.answers.clear()
+        await server.link()
+        await server.stop()
+        await until(lambda: running.peer._site.dials["refused", "unreachable"] >= 2)
+        lines = [record.getMessage() for record in caplog.records if record.name.startswith("awxfast")]
+        assert ["502" in lines[0], "connected" in lines[1], "lost" in lines[2], "refused" in lines[3]] == [True] * 4
+        assert len(lines) == 4
+
+    async def test_peer_is_found_again_when_it_is_back(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        running = start(Era.RELAY)
+        await server.link()
+        await server.stop()
+        await until(lambda: not running.peer.up)
+        await server.start()
+        await server.link()
+        await until(lambda: running.peer.up)
+
+
+class TestBadPeers:
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (b"", "unreachable"),
+            (b"garbage\r\n\r\n", "not_http"),
+            (b"HTTP/1.1 200 OK\r\n\r\n", "http_200"),
+            (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "not_http"),
+            (b"HTTP/1.1 999 Odd\r\n\r\n", "not_http"),
+            (b"x" * 20_000, "not_http"),
+        ],
+    )
+    async def test_answer_that_is_none(self, start: Callable[..., Running], answer: bytes, kind: str) -> None:
+        async with BytesServer(answer) as port:
+            running = start(Era.RELAY, port)
+            await until(lambda: running.peer.last_error)
+            await running.stop()
+        assert list(running.peer._site.dials) == [("refused", kind)]
+
+    async def test_peer_that_never_answers_is_given_up(
+        self, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dial_module, "HANDSHAKE_TIMEOUT", 0.1)
+        async with BytesServer(None) as port:
+            running = start(Era.RELAY, port)
+            await until(lambda: running.peer.last_error)
+            await running.stop()
+        assert running.peer.last_error == "no answer in time"
+
+    async def test_frame_that_rfc_6455_forbids_ends_the_link(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        start(Era.RELAY)
+        link = await server.link()
+        link._req.transport.write(bytes((0x83, 0)))  # type: ignore[union-attr]  # a reserved opcode
+        await until(lambda: len(server.requests) >= 2)
+
+
+class BytesServer:
+    """A TCP server that answers each connection with bytes and hangs up; None: it says nothing."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> int:
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        port: int = self.server.sockets[0].getsockname()[1]
+        return port
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        if self.answer is not None:
+            await reader.read(65536)
+            writer.write(self.answer)
+            writer.close()
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.server.close()
+        for writer in self.writers:
+            writer.close()
+        await self.server.wait_closed()

@@ -1,0 +1,139 @@
+"""One registration a group however many peers, and none that nobody wants."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from awxfast.broadcast import interest
+from awxfast.broadcast.interest import Joined, PeerInterest
+from awxfast.wire.backplane import Notice
+
+
+class Holder:
+    """Joins that wait until the test lets them."""
+
+    def __init__(self) -> None:
+        self.held: list[str] = []
+        self.released: list[str] = []
+        self.answers = asyncio.Event()
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        (group,) = groups
+        self.held.append(group)
+        try:
+            await self.answers.wait()
+        except asyncio.CancelledError:
+            self.released.append(group)
+            raise
+
+    def release(self, groups: Iterable[str]) -> None:
+        self.released += groups
+
+
+@pytest.fixture
+async def holder() -> Holder:
+    return Holder()
+
+
+def subscribe(*groups: str, origin: str = "a!1") -> Notice:
+    return Notice(True, groups, origin)
+
+
+def unsubscribe(*groups: str, origin: str = "a!1") -> Notice:
+    return Notice(False, groups, origin)
+
+
+class TestJoined:
+    async def test_group_of_two_peers_is_joined_once_and_left_with_the_last(self, holder: Holder) -> None:
+        joined = Joined(holder)
+        first, second = PeerInterest(joined), PeerInterest(joined)
+        holder.answers.set()
+        first.apply(subscribe("jobs-summary"))
+        second.apply(subscribe("jobs-summary"))
+        await asyncio.sleep(0)
+        assert joined.groups == {"jobs-summary": 2}
+        first.clear()
+        assert (holder.held, holder.released) == (["jobs-summary"], [])
+        second.apply(unsubscribe("jobs-summary"))
+        assert holder.released == ["jobs-summary"]
+        assert not joined.groups
+
+    async def test_join_that_still_waits_is_undone_by_its_end(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("jobs-summary"))
+        await asyncio.sleep(0)
+        peer.clear()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert (holder.held, holder.released) == (["jobs-summary"], ["jobs-summary"])
+
+    async def test_group_that_comes_back_is_joined_again(self, holder: Holder) -> None:
+        holder.answers.set()
+        peer = PeerInterest(Joined(holder))
+        for _ in range(2):
+            peer.apply(subscribe("a-1"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            peer.apply(unsubscribe("a-1"))
+        assert (holder.held, holder.released) == (["a-1"] * 2, ["a-1"] * 2)
+
+
+class TestPeerInterest:
+    async def test_group_stays_while_any_channel_wants_it(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "b-1", origin="a!1"))
+        peer.apply(subscribe("a-1", origin="a!2"))
+        peer.apply(unsubscribe("a-1", "b-1", origin="a!1"))
+        assert set(peer.groups) == {"a-1"}
+        peer.apply(unsubscribe("a-1", origin="a!2"))
+        assert not peer.groups
+
+    async def test_subscription_adds_and_takes_nothing_away(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1"))
+        peer.apply(subscribe("b-1"))
+        assert set(peer.groups) == {"a-1", "b-1"}
+
+    async def test_unsubscription_from_what_is_unknown_means_nothing(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(unsubscribe("a-1"))
+        peer.apply(subscribe("a-1", origin="a!1"))
+        peer.apply(unsubscribe("a-1", origin="a!9"))
+        assert set(peer.groups) == {"a-1"}
+
+    async def test_metrics_need_nobody_to_ask(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.want_always("metrics")
+        peer.apply(unsubscribe("metrics"))
+        assert set(peer.groups) == {"metrics"}
+
+    async def test_peer_without_end_is_bounded(self, holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(interest, "MAX_SUBSCRIPTIONS", 3)
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "a-2", "a-3", "a-4", "a-5"))
+        assert len(peer.groups) == 3
+        assert peer.refused == 2
+        peer.apply(unsubscribe("a-1"))
+        peer.apply(subscribe("a-4"))
+        assert "a-4" in peer.groups
+
+
+class TestStale:
+    async def test_what_is_not_asked_for_again_is_dropped(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "b-1", "c-1"))
+        peer.mark_stale()
+        assert len(peer.groups) == 3
+        peer.apply(subscribe("b-1"))
+        peer.apply(unsubscribe("c-1"))
+        peer.drop_stale()
+        assert set(peer.groups) == {"b-1"}
+
+    async def test_other_channel_does_not_keep_it(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", origin="a!1"))
+        peer.mark_stale()
+        peer.apply(subscribe("a-1", origin="a!2"))
+        peer.drop_stale()
+        peer.apply(unsubscribe("a-1", origin="a!2"))
+        assert not peer.groups

@@ -1,0 +1,214 @@
+"""`python -m awxfast.broadcast` as an operator runs it, beside a stock-like node with a Redis of its own."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from awxfast_dialler import AwxfastDialler
+from broadcast.peer_server import until
+from main_process import clean_environment
+from nodes import SECRET
+from prometheus_client.parser import text_string_to_metric_families
+from redis_servers import RedisServer
+from servers import HANG, wait_for
+from stock_layer import new_layer, send_event
+from stock_server import StockServer
+
+GROUP = "job_events-7"
+
+
+@pytest.fixture
+def far_redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    file = tmp_path / "secret"
+    file.write_text(SECRET + "\n")
+    return file
+
+
+@pytest.fixture
+async def peer(far_redis: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[StockServer]:
+    server = StockServer(far_redis.url, SECRET, getattr(request, "param", "relay"))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def dial(redis_server: RedisServer, secret_file: Path) -> AsyncIterator[Callable[..., Any]]:
+    started: list[AwxfastDialler] = []
+
+    async def dial(*peers: StockServer, options: tuple[str, ...] = ()) -> AwxfastDialler:
+        addresses = [f"127.0.0.1:{peer.port}" for peer in peers]
+        started.append(AwxfastDialler(redis_server.url, secret_file, "auto", addresses, "--name", "me", *options))
+        await asyncio.to_thread(started[-1].start)
+        return started[-1]
+
+    yield dial
+    for dialler in started:
+        await asyncio.to_thread(dialler.close)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "awxfast.broadcast", *words]
+    environment = clean_environment(**environ)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=HANG, env=environment)
+
+
+class TestEvents:
+    @pytest.mark.parametrize("peer", ["broadcast"], indirect=True)
+    async def test_peers_events_reach_this_nodes_consumers_and_nothing_is_left_behind(
+        self, redis_server: RedisServer, far_redis: RedisServer, peer: StockServer, dial: Callable[..., Any]
+    ) -> None:
+        near, far = new_layer(redis_server.url), new_layer(far_redis.url)
+        channel = await near.new_channel()
+        await near.group_add(GROUP, channel)
+        dialler = await dial(peer)
+        await until(lambda: peer.links)
+        with far_redis.client() as client:
+            await until(lambda: client.zcard("asgi:group:broadcast-group_send"))
+        for number in range(50):
+            await send_event(far, "broadcast", GROUP, json.dumps({"n": number}))
+        texts = [(await near.receive(channel))["text"] for _ in range(50)]
+        assert [json.loads(text)["n"] for text in texts] == list(range(50))
+        ledger = await asyncio.to_thread(dialler.ledger)
+        assert ledger["balance"] == {"events": 0, "frames": 0}
+        assert (ledger["events"]["in"], ledger["events"]["routed"]) == (50, 50)
+        await near.group_discard(GROUP, channel)
+        assert await asyncio.to_thread(dialler.stop) == 0
+        with redis_server.client() as client:
+            assert client.keys() == []
+        for layer in (near, far):
+            await layer.close_pools()
+
+    async def test_events_of_the_relay_era_reach_whom_asked_for_them(
+        self, redis_server: RedisServer, far_redis: RedisServer, peer: StockServer, dial: Callable[..., Any]
+    ) -> None:
+        near, far = new_layer(redis_server.url), new_layer(far_redis.url)
+        channel = await far.new_channel()
+        await far.group_add(GROUP, channel)
+        dialler = await dial(peer)
+        with far_redis.client() as client:
+            await until(lambda: client.zcard("asgi:group:broadcast-group_send"))
+        notice = {"type": "consumer.subscribe", "groups": [GROUP], "origin_channel": channel}
+        await far.group_send("broadcast-group_send", notice)
+        with redis_server.client() as client:
+            await until(lambda: client.zcard(f"asgi:group:{GROUP}"))
+        for number in range(50):
+            await send_event(near, "relay", GROUP, json.dumps({"n": number}))
+        received = [await far.receive(channel) for _ in range(50)]
+        assert [json.loads(message["text"])["n"] for message in received] == list(range(50))
+        assert all("needs_relay" not in message for message in received)
+        assert await asyncio.to_thread(dialler.stop) == 0
+        with redis_server.client() as client:
+            assert client.keys() == []
+        for layer in (near, far):
+            await layer.close_pools()
+
+
+class TestOperation:
+    async def test_pages_statistics_and_status(
+        self, redis_server: RedisServer, peer: StockServer, dial: Callable[..., Any]
+    ) -> None:
+        dialler = await dial(peer)
+        with redis_server.client() as client:
+            await until(lambda: b'"connected"} 1.0' in (client.get("broadcast_websocket_stats") or b""))
+        metrics = await asyncio.to_thread(dialler.ask, "/metrics")
+        samples = {
+            (sample.name, sample.labels.get("peer")): sample.value
+            for family in text_string_to_metric_families(metrics)
+            for sample in family.samples
+        }
+        assert samples["awxfast_peer_up", f"127.0.0.1:{peer.port}"] == 1
+        assert await asyncio.to_thread(dialler.ask, "/healthz") == "ok\n"
+        assert await asyncio.to_thread(dialler.ask, "/readyz") == "ok\n"
+        words = ("--status", "--redis", redis_server.url, "--name", "me", "--peer", "127.0.0.1", "--peer", "web-2")
+        status = await asyncio.to_thread(run, *words)
+        assert status.returncode == 0
+        lines = status.stdout.splitlines()
+        assert lines[0] == 'Relay websocket connection status from "me" to:'
+        assert "\033[92mconnected\033[0m" in lines[2]
+        assert "N/A" in lines[3]
+
+    async def test_secret_and_peers_are_read_again(
+        self,
+        peer: StockServer,
+        dial: Callable[..., Any],
+        secret_file: Path,
+        tmp_path: Path,
+    ) -> None:
+        peers = write(tmp_path / "peers", "")
+        write(secret_file, "another")
+        dialler = await dial(options=("--peers-file", str(peers)))
+        assert "Dialling 0 peers as me" in dialler.text()
+        write(peers, f"127.0.0.1:{peer.port}\n")
+        await until(lambda: "refuses our secret" in dialler.text())
+        write(secret_file, SECRET)
+        dialler.signal(signal.SIGHUP)
+        await until(lambda: peer.links)
+
+    async def test_redis_that_is_away_ends_nothing(
+        self, redis_server: RedisServer, peer: StockServer, dial: Callable[..., Any]
+    ) -> None:
+        await asyncio.to_thread(redis_server.kill)
+        dialler = await dial(peer)
+        await until(lambda: peer.links)
+        await asyncio.to_thread(redis_server.start)
+        await until(lambda: "is back" in dialler.text())
+        assert await asyncio.to_thread(dialler.stop) == 0
+
+    async def test_two_peers_and_one_registration(
+        self, redis_server: RedisServer, far_redis: RedisServer, peer: StockServer, dial: Callable[..., Any]
+    ) -> None:
+        other = StockServer(far_redis.url, SECRET, "relay")
+        await other.start()
+        dialler = await dial(peer, other)
+        await asyncio.to_thread(wait_for, lambda: len(dialler.connected()) == 2)
+        with redis_server.client() as client:
+            await until(lambda: client.zcard("asgi:group:metrics"))
+            assert client.zcard("asgi:group:metrics") == 1
+        await other.stop()
+
+
+class TestRefusals:
+    def test_wrong_option_is_one_line_and_exit_2(self) -> None:
+        done = run("--era", "both")
+        assert done.returncode == 2
+        assert re.fullmatch(r"awxfast-broadcast: .*--era.*\n", done.stderr)
+
+    def test_without_a_secret_nobody_is_dialled(self) -> None:
+        done = run("--redis", "unix:///nowhere")
+        assert done.returncode == 2
+        assert "--secret-file" in done.stderr
+
+    def test_admin_listener_is_for_this_machine(self) -> None:
+        done = run("--redis", "unix:///nowhere", "--admin", "0.0.0.0:0", AWXFAST_SECRET="s")
+        assert done.returncode == 2
+        assert "loopback" in done.stderr
+
+    def test_status_without_redis_is_one_line_and_exit_1(self) -> None:
+        done = run("--redis", "unix:///nowhere", "--status")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+
+    def test_peers_file_that_is_not_there_is_named(self, redis_server: RedisServer) -> None:
+        done = run("--redis", redis_server.url, "--peers-file", "/nowhere", AWXFAST_SECRET="s")
+        assert done.returncode == 2
+        assert "/nowhere" in done.stderr.splitlines()[-1]

@@ -1,0 +1,66 @@
+"""What the log says about refused nodes."""
+
+import logging
+
+import pytest
+from awxfast.broadcast import refusal_log
+from awxfast.broadcast.gate import Verdict
+from awxfast.broadcast.refusal_log import RefusalLog
+
+PATH = "/websocket/relay/"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("verdict", "words"),
+        [
+            (Verdict("nonce", 83_644), "its clock is 83644 seconds ahead of ours, more than 300 s apart"),
+            (Verdict("nonce", -301), "its clock is 301 seconds behind ours, more than 300 s apart"),
+            (Verdict("digest"), "its secret is not ours"),
+            (Verdict("malformed"), "it has no secret header, or one that is not well-formed"),
+            (Verdict("repeat", 0, repeated=True), "used before"),
+        ],
+    )
+    def test_reason_is_said(self, caplog: pytest.LogCaptureFixture, verdict: Verdict, words: str) -> None:
+        RefusalLog(300).refuse("192.0.2.7", PATH, verdict)
+        assert f"a node at 192.0.2.7 is refused on {PATH}: " in caplog.text
+        assert words in caplog.text
+
+    def test_one_second_is_singular(self) -> None:
+        assert refusal_log.describe_skew(1) == "its clock is 1 second ahead of ours"
+
+    def test_header_from_two_addresses_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
+        RefusalLog(300).repeat("192.0.2.7", Verdict("", 0, repeated=True, first_from="192.0.2.8"))
+        assert "192.0.2.7 linked with a secret header that came from 192.0.2.8 before" in caplog.text
+
+
+class TestQuiet:
+    def test_a_line_a_minute_and_address(self, caplog: pytest.LogCaptureFixture) -> None:
+        clock = Clock()
+        log = RefusalLog(300, clock)
+        for clock.now in (0.0, 5.0, 59.9, 60.0, 65.0):
+            log.refuse("192.0.2.7", PATH, Verdict("digest"))
+        log.refuse("192.0.2.8", PATH, Verdict("digest"))
+        assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+
+    def test_missing_secret_is_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        clock = Clock()
+        log = RefusalLog(300, clock)
+        for clock.now in (0.0, 100.0, 1000.0):
+            log.refuse("192.0.2.7", PATH, Verdict("no_secret"))
+        assert len(caplog.records) == 1
+
+    def test_addresses_are_bounded(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        monkeypatch.setattr(refusal_log, "MOST_HOSTS", 2)
+        log = RefusalLog(300, Clock())
+        for host in ("a", "b", "c", "c", "a"):
+            log.refuse(host, PATH, Verdict("digest"))
+        assert len(caplog.records) == 4

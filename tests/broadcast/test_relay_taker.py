@@ -1,0 +1,38 @@
+"""The intake's end of relaying: one encoding whatever the number of peers."""
+
+from collections.abc import Sequence
+
+import msgpack
+from awxfast.broadcast.dialled_link import Run
+from awxfast.broadcast.relay_taker import RelayTaker
+
+
+def member(group: str, needs_relay: bool = True) -> list[bytes]:
+    message = {"type": "internal.message", "text": "{}", "needs_relay": needs_relay}
+    return [bytes(12) + msgpack.packb({**message, "__asgi_channel__": [f"s.a!g.{group}"]}), b"1"]
+
+
+class TestRelayTaker:
+    def test_events_for_other_nodes_are_sent_in_one_call(self) -> None:
+        sent: list[Sequence[Run]] = []
+        taker = RelayTaker(12, sent.append)
+        taker.add_channel("g.a-1", "a-1")
+        taker.publish_batch([member("a-1"), member("a-1", needs_relay=False), member("a-1")])
+        (runs,) = sent
+        assert [(group, frames) for group, frames, _ in runs] == [("a-1", 2)]
+        assert taker.encoder.counts()["not_for_relay"] == 1
+
+    def test_nothing_to_send_is_no_call(self) -> None:
+        sent: list[Sequence[Run]] = []
+        taker = RelayTaker(12, sent.append)
+        taker.publish_batch([member("a-1")])
+        assert not sent
+
+    def test_slow_peers_hold_nobody_back(self) -> None:
+        assert RelayTaker(12, lambda _: None).busy() == 0
+
+    def test_gaps_are_counted_with_their_bound(self) -> None:
+        taker = RelayTaker(12, lambda _: None)
+        taker.count_gap("wiped", 10)
+        taker.count_gap("wiped", 5)
+        assert taker.gaps == {"wiped": {"times": 2, "at_most": 15}}

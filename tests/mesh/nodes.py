@@ -1,0 +1,87 @@
+"""One node of a mesh: a Redis, a server, a dialler and a producer, each stock-like or awxfast."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from awxfast_dialler import AwxfastDialler
+from events import event_text
+from redis_servers import RedisServer
+from servers import AwxfastServer
+from stock_dialler import StockDialler
+from stock_layer import new_layer, send_event
+from stock_server import StockServer
+
+SECRET = "the secret of this mesh's nodes"
+STOCK_RETRY = 0.3
+"""Shorter than stock's own: nothing here waits for it."""
+
+
+class Node:
+    """`kinds` is `server dialler`, each word `stock` or `awxfast`."""
+
+    def __init__(self, number: int, kinds: str, era: str, secret_file: Path, redis_url: str | None = None) -> None:
+        self.number, self.era, self.secret_file = number, era, secret_file
+        self.server_kind, self.dialler_kind = kinds.split()
+        self.redis = None if redis_url else RedisServer()
+        self.redis_url = redis_url or self.redis.url
+        self.layer = new_layer(self.redis_url)
+        self.server: StockServer | AwxfastServer | None = None
+        self.dialler: StockDialler | AwxfastDialler | None = None
+
+    @property
+    def address(self) -> str:
+        assert self.server is not None
+        return f"127.0.0.1:{self.server.port}"
+
+    async def start_server(self) -> None:
+        if self.server_kind == "stock":
+            self.server = StockServer(self.redis_url, SECRET, self.era)
+            await self.server.start()
+        else:
+            options = ("--secret-file", str(self.secret_file))
+            self.server = await asyncio.to_thread(AwxfastServer, self.redis_url, *options)
+
+    async def start_dialler(self, era: str, peers: Sequence[str], *options: str) -> None:
+        if self.dialler_kind == "stock":
+            self.dialler = StockDialler(self.redis_url, SECRET, self.era, peers, retry=STOCK_RETRY)
+            await self.dialler.start()
+        else:
+            words = ("--name", f"node-{self.number}", *options)
+            self.dialler = AwxfastDialler(self.redis_url, self.secret_file, era, peers, *words)
+            await asyncio.to_thread(self.dialler.start)
+
+    async def stop_dialler(self) -> None:
+        await close_part(self.dialler)
+        self.dialler = None
+
+    async def stop_server(self) -> None:
+        await close_part(self.server)
+        self.server = None
+
+    async def links_up(self) -> int:
+        if isinstance(self.dialler, StockDialler):
+            return len(self.dialler.up)
+        assert self.dialler is not None
+        return len(await asyncio.to_thread(self.dialler.connected))
+
+    async def send(self, producer: int, group: str, number: int, era: str | None = None) -> None:
+        """One event by an unmodified channels_redis."""
+        await send_event(self.layer, era or self.era, group, event_text(producer, number, group))
+
+    async def close(self) -> None:
+        await self.stop_dialler()
+        await self.stop_server()
+        with contextlib.suppress(ConnectionError, OSError):
+            await self.layer.close_pools()
+        if self.redis is not None:
+            await asyncio.to_thread(self.redis.close)
+
+
+async def close_part(part: StockDialler | AwxfastDialler | StockServer | AwxfastServer | None) -> None:
+    """Ends it, wherever it runs."""
+    if isinstance(part, StockDialler | StockServer):
+        await part.stop()
+    elif part is not None:
+        await asyncio.to_thread(part.close)

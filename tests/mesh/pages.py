@@ -1,0 +1,42 @@
+"""Browsers on the nodes of a mesh, which tell for each producer what came, in order, and what came twice."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from browsers import Browser, open_browser
+
+
+class Page:
+    """A browser and the numbers of the events that it got, by producer and group."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.received: dict[tuple[int, str], list[int]] = defaultdict(list)
+        browser.on_event = self.receive_event
+
+    def receive_event(self, head: dict[str, Any]) -> None:
+        self.received[head["producer"], head["group"]].append(head["number"])
+
+    def numbers(self, producer: int) -> list[int]:
+        """All that came from a producer, sorted; twice is twice."""
+        return sorted(number for (maker, _), got in self.received.items() if maker == producer for number in got)
+
+    def has(self, producer: int, group: str, number: int) -> bool:
+        got = self.received[producer, group]
+        return bool(got) and got[-1] >= number
+
+    def assert_in_order_and_whole(self) -> None:
+        """Nothing twice, nothing before its predecessor, every byte as it was sent."""
+        assert {key: got for key, got in self.received.items() if got != sorted(set(got))} == {}
+        assert self.browser.altered == 0
+
+
+async def open_page(url: str, groups: Sequence[str]) -> Page:
+    return Page(await open_browser(url, groups))
+
+
+async def close_pages(pages: Iterable[Page]) -> None:
+    for page in pages:
+        page.browser.transport.disconnect()
+        await page.browser.gone.wait()

@@ -1,0 +1,53 @@
+"""channels_redis as AWX sets it up, and what stock processes put into it."""
+
+import asyncio
+import json
+from typing import Any
+
+from channels.exceptions import ChannelFull
+from channels_redis.core import RedisChannelLayer
+from redis.exceptions import RedisError
+
+BACKPLANE = "broadcast-group_send"
+METRICS = "metrics"
+CAPACITY = 10_000
+GROUP_EXPIRY = 157_784_760
+END = {"type": "end"}
+POLL = 0.25
+"""Seconds of one blocking pop. The layer's own 5 are how long it may stall when a channel goes; tests wait for that."""
+
+
+def new_layer(redis_url: str) -> RedisChannelLayer:
+    """A layer with a process name of its own, as each AWX process has one."""
+    layer = RedisChannelLayer(hosts=[redis_url], capacity=CAPACITY, group_expiry=GROUP_EXPIRY)
+    layer.brpop_timeout = POLL
+    return layer
+
+
+async def end_receiver(layer: RedisChannelLayer, channel: str, task: asyncio.Task[None]) -> None:
+    """Ends a loop of `receive` by a message. One that is cancelled may take a message of its whole process with it."""
+    try:
+        await layer.send(channel, END)
+        await asyncio.wait_for(task, POLL)
+    except (OSError, RedisError, TimeoutError, ChannelFull):
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def internal_message(text: str) -> dict[str, Any]:
+    return {"type": "internal.message", "text": text}
+
+
+async def send_event(layer: RedisChannelLayer, era: str, group: str, text: str) -> None:
+    """One event as a producer of the era sends it: twice in the broadcast era, marked in the relay era."""
+    if era == "relay":
+        await layer.group_send(group, {**internal_message(text), "needs_relay": True})
+        return
+    await layer.group_send(group, internal_message(text))
+    await layer.group_send(BACKPLANE, internal_message(json.dumps({"group": group, "message": text})))
+
+
+def metrics_key(message: dict[str, Any]) -> str:
+    """Where metrics of an instance are kept; from AWX 23.8 on with their namespace in the name."""
+    namespace = message.get("metrics_namespace")
+    return f"awx_metrics{'' if namespace is None else f'-{namespace}'}_instance_{message['instance']}"

@@ -1,0 +1,76 @@
+"""All rooms of a server in the test's own process, without main and child."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from awxfast import app
+from awxfast.sessions.listening import Listening
+from awxfast.settings import Settings
+
+
+class Control:
+    """Stands in for main."""
+
+    def __init__(self) -> None:
+        self.serving = asyncio.Event()
+        self.stop = asyncio.Event()
+        self.reload_files: Callable[[], None] | None = None
+
+    def report_serving(self, reload_files: Callable[[], None]) -> None:
+        self.reload_files = reload_files
+        self.serving.set()
+
+    async def wait_for_stop(self) -> None:
+        await self.stop.wait()
+
+
+class Running:
+    """A relay that serves in a task."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.control = Control()
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.admin = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
+        self.admin_url = f"http://127.0.0.1:{self.admin.getsockname()[1]}"
+        self.task = asyncio.ensure_future(app.serve(settings, [Listening(self.sock)], self.admin, self.control))
+
+    async def wait_until_serving(self) -> None:
+        await asyncio.wait_for(self.control.serving.wait(), 30)
+
+    async def ledger(self) -> dict[str, Any]:
+        """The admin listener's."""
+        return json.loads(await self.ask("/ledger"))
+
+    async def figure(self, name: str) -> Any:
+        """One part of the ledger."""
+        return (await self.ledger())[name]
+
+    async def peers(self) -> list[dict[str, Any]]:
+        """Other nodes, as the ledger has them."""
+        return list((await self.ledger())["peers"])
+
+    async def peer(self, name: str) -> Any:
+        """A figure of the only one."""
+        (peer,) = await self.peers()
+        return peer[name]
+
+    async def ask(self, path: str) -> str:
+        """One page of the admin listener."""
+        async with aiohttp.ClientSession() as session, session.get(self.admin_url + path) as response:
+            return await response.text()
+
+    async def stop(self) -> None:
+        self.control.stop.set()
+        await asyncio.wait_for(self.task, 30)
+
+    async def wait_for_failure(self, kind: type[Exception], text: str) -> None:
+        with pytest.raises(kind, match=text):
+            await asyncio.wait_for(self.task, 30)
+        self.sock.close()
+        self.admin.close()
