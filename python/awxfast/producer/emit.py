@@ -1,4 +1,4 @@
-"""AWX's message from plain synchronous code, over a connection that each thread keeps."""
+"""AWX's message from plain synchronous code, over connections that the process keeps."""
 
 import functools
 import json
