@@ -40,8 +40,8 @@ def public(thing: Any) -> set[str]:
     return {name for name in vars(thing) if not name.startswith("_")}
 
 
-def test_package_offers_its_version_alone() -> None:
-    assert awxfast.__all__ == ["__version__"]
+def test_package_offers_its_version_and_emit() -> None:
+    assert awxfast.__all__ == ["__version__", "emit"]
     assert awxfast.__version__ == _rust.__version__
 
 

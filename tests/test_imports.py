@@ -15,12 +15,12 @@ ROOMS = [
     {"__init__", "errors", "_rust", "ending", "pauses", "quiet_log", "whoami"},
     {"settings"},
     {"options", "wire"},
-    {"intake", "sessions", "asgi", "broadcast"},
+    {"intake", "sessions", "asgi", "broadcast", "producer"},
     {"operate"},
     {"nodes"},
     {"app", "dialler"},
     {"process"},
-    {"cli", "django", "testing"},
+    {"cli", "django", "testing", "layer"},
     {"__main__", "apps"},
 ]
 

@@ -14,6 +14,8 @@ from awxfast.settings import Settings
 log = logging.getLogger(__name__)
 
 STOCK = "channels_redis.core.RedisChannelLayer"
+PRODUCERS = "awxfast.layer.RedisChannelLayer"
+"""The same bytes, written faster."""
 
 DEFAULTS: Mapping[str, Any] = {
     "prefix": "asgi",
@@ -75,9 +77,11 @@ def find_django_setting(name: str) -> Any:
 
 
 def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
-    """Whether it is exactly channels_redis' core layer; a subclass may do anything."""
+    """Whether it is exactly channels_redis' core layer, or our producers' form of it; a subclass may do anything."""
     from django.utils.module_loading import import_string
 
+    if entry.get("BACKEND") == PRODUCERS:
+        return True
     try:
         backend = import_string(entry["BACKEND"])
         stock = import_string(STOCK)

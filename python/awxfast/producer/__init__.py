@@ -1,0 +1,1 @@
+"""What programs that send events import. The server imports nothing of it."""

@@ -1,0 +1,103 @@
+"""AWX's message from plain synchronous code, over connections that the process keeps."""
+
+import functools
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from awxfast.errors import ConfigurationError
+from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_send_script import arguments, pack_body
+from awxfast.producer.kept_sockets import KeptSockets
+from awxfast.producer.target import find_target, is_plain
+from awxfast.wire.groups import is_valid_group
+
+STOCK: dict[str, Any] = {
+    "prefix": "asgi",
+    "expiry": 60,
+    "group_expiry": 86_400,
+    "capacity": 100,
+    "random_prefix_length": 12,
+}
+"""The defaults of channels_redis."""
+AWX = {**STOCK, "capacity": 10_000, "group_expiry": 157_784_760}
+"""What AWX sets, and awxfast has for its own defaults."""
+
+
+def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
+    """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
+
+    A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`. Raises `TypeError` for a wrong group name,
+    `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it
+    refuses.
+    """
+    if not is_valid_group(group):
+        raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
+    text = payload if isinstance(payload, str) else to_json(payload)
+    message = {"type": "internal.message", "text": text, **({"needs_relay": True} if needs_relay else {})}
+    find_sender().send(group, message)
+
+
+class Sender:
+    """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry, all of them given."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        target = find_target(options.get("hosts")) if is_plain(options) else None
+        if target is None:
+            raise ConfigurationError(
+                "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
+            )
+        self._kept = KeptSockets(target)
+        self._options = options
+        self.full = FullQueues()
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        """One round trip."""
+        options = self._options
+        words = arguments(
+            prefix=options["prefix"],
+            group=group,
+            group_expiry=options["group_expiry"],
+            expiry=options["expiry"],
+            capacity=options["capacity"],
+            now=time.time(),
+            body=pack_body(message, options["random_prefix_length"]),
+        )
+        with self._kept.borrow() as redis:
+            full, queues = redis.run_script(words)
+        if full:
+            self.full.count(group, full, queues)
+
+
+@functools.cache
+def find_sender() -> Sender:
+    """The process's. What it reads does not change while a program runs."""
+    return Sender(find_options())
+
+
+def find_options() -> dict[str, Any]:
+    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names."""
+    conf = sys.modules.get("django.conf")
+    layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
+    if layers and "default" in layers:
+        return {**STOCK, **(layers["default"].get("CONFIG") or {})}
+    if url := os.environ.get("AWXFAST_REDIS"):
+        return {**AWX, "hosts": [url]}
+    raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
+
+
+def is_configured(conf: Any) -> bool:
+    """Whether Django has settings, or knows where they are."""
+    return bool(conf.settings.configured or os.environ.get("DJANGO_SETTINGS_MODULE"))
+
+
+def to_json(payload: Any) -> str:
+    """As AWX writes its own events: Django's encoder knows dates, decimals and UUIDs."""
+    if "django" not in sys.modules:
+        return json.dumps(payload)
+    from django.core.serializers.json import DjangoJSONEncoder
+
+    return json.dumps(payload, cls=DjangoJSONEncoder)

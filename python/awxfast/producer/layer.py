@@ -1,0 +1,67 @@
+"""A `CHANNEL_LAYERS` backend for producers: channels_redis' core layer with a faster `group_send`.
+
+    CHANNEL_LAYERS = {"default": {"BACKEND": "awxfast.layer.RedisChannelLayer", "CONFIG": {...}}}
+
+Options, keys and bytes are channels_redis' own; a `group_send` takes one round trip instead of four, on a connection
+that outlives the event loop. Whatever this can't do (several hosts, TLS, encryption, capacities by name, other
+serializers) is done by channels_redis' code as before.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import hiredis
+from channels_redis.core import RedisChannelLayer as StockLayer
+from redis.exceptions import ResponseError
+
+from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_send_script import arguments, pack_body
+from awxfast.producer.kept_sockets import KeptSockets
+from awxfast.producer.target import find_target, is_plain
+
+
+class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has no types
+    """See channels_redis for the arguments."""
+
+    def __init__(self, hosts: Any = None, **options: Any) -> None:
+        super().__init__(hosts, **options)
+        self._random_prefix_length = options.get("random_prefix_length", 12)
+        target = find_target(hosts) if is_plain(options) else None
+        self._kept = KeptSockets(target) if target is not None else None
+        self._full = FullQueues()
+        # Channels 4.2.1 gave it another name.
+        self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
+
+    async def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+        """Sends a message to the group.
+
+        Raises `TypeError` for a name that Channels refuses, `ConnectionError` when Redis does not answer, and
+        `redis.exceptions.ResponseError` for what Redis refuses.
+        """
+        if self._kept is None:
+            await super().group_send(group, message)
+            return
+        self._require_group(group)
+        words = arguments(
+            prefix=self.prefix,
+            group=group,
+            group_expiry=self.group_expiry,
+            expiry=self.expiry,
+            capacity=self.capacity,
+            now=time.time(),
+            body=pack_body(message, self._random_prefix_length),
+        )
+        try:
+            with self._kept.borrow() as redis:
+                full, queues = await redis.run_script_later(words)
+        except hiredis.ReplyError as error:
+            raise ResponseError(str(error)) from None
+        if full:
+            self._full.count(group, full, queues)
+
+    async def close_pools(self) -> None:
+        """Closes all connections; the layer can be used again."""
+        if self._kept is not None:
+            self._kept.close()
+        await super().close_pools()

@@ -1,0 +1,135 @@
+"""`awxfast.emit` from plain programs, as AWX's browsers get it."""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import awxfast
+import msgpack
+import pytest
+from awxfast.errors import ConfigurationError
+from awxfast.producer.emit import find_sender
+from redis_servers import RedisServer
+
+QUEUE = "asgispecific.x!"
+
+
+@pytest.fixture
+def emitting_redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """The Redis that `emit` finds in the environment; somebody is in the group `jobs-summary`."""
+    monkeypatch.setenv("AWXFAST_REDIS", redis_server.url)
+    monkeypatch.setattr("awxfast.producer.emit.sys", type("NoDjango", (), {"modules": {}}))
+    find_sender.cache_clear()
+    redis_server.client().zadd("asgi:group:jobs-summary", {f"{QUEUE[4:]}g": 9e9})
+    yield redis_server
+    find_sender()._kept.close()
+    find_sender.cache_clear()
+
+
+def queued(server: RedisServer) -> list[dict[str, Any]]:
+    return [msgpack.unpackb(member[12:]) for member in server.client().zrange(QUEUE, 0, -1)]
+
+
+class TestMessage:
+    def test_it_is_awx_own(self, emitting_redis: RedisServer) -> None:
+        awxfast.emit("jobs-summary", '{"final_counter": 7}')
+        assert queued(emitting_redis) == [
+            {
+                "type": "internal.message",
+                "text": '{"final_counter": 7}',
+                "needs_relay": True,
+                "__asgi_channel__": ["specific.x!g"],
+            }
+        ]
+
+    def test_without_relay_the_key_is_missing(self, emitting_redis: RedisServer) -> None:
+        awxfast.emit("jobs-summary", "x", needs_relay=False)
+        assert "needs_relay" not in queued(emitting_redis)[0]
+
+    def test_object_becomes_json(self, emitting_redis: RedisServer) -> None:
+        awxfast.emit("jobs-summary", {"group_name": "jobs", "name": "ä"})
+        assert queued(emitting_redis)[0]["text"] == '{"group_name": "jobs", "name": "\\u00e4"}'
+
+    def test_threads_emit_at_once(self, emitting_redis: RedisServer) -> None:
+        def emit_some() -> None:
+            for _ in range(50):
+                awxfast.emit("jobs-summary", "x")
+
+        threads = [threading.Thread(target=emit_some) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(queued(emitting_redis)) == 200
+
+
+class TestDjango:
+    def test_layer_and_encoder_are_the_projects(self, redis_server: RedisServer) -> None:
+        """In a process of its own: Django's settings can be set once."""
+        program = """
+import datetime, sys, uuid
+from django.conf import settings
+layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [sys.argv[1]], "prefix": "site"}}
+settings.configure(CHANNEL_LAYERS={"default": layer})
+import awxfast
+awxfast.emit("room", {"at": datetime.date(2026, 1, 2), "id": uuid.UUID(int=1)})
+"""
+        redis_server.client().zadd("site:group:room", {"specific.x!g": 9e9})
+        environment = {name: value for name, value in os.environ.items() if name != "AWXFAST_REDIS"}
+        subprocess.run([sys.executable, "-c", program, redis_server.url], env=environment, check=True, timeout=20)
+        ((member, _),) = redis_server.client().zrange("sitespecific.x!", 0, -1, withscores=True)
+        text = json.loads(msgpack.unpackb(member[12:])["text"])
+        assert text == {"at": datetime.date(2026, 1, 2).isoformat(), "id": str(uuid.UUID(int=1))}
+
+
+class TestErrors:
+    @pytest.mark.parametrize("group", ["", "a b", "x" * 100])
+    def test_wrong_group_is_a_type_error(self, emitting_redis: RedisServer, group: str) -> None:
+        with pytest.raises(TypeError, match="group name"):
+            awxfast.emit(group, "x")
+
+    def test_no_redis_is_said(self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patched:
+            patched.delenv("AWXFAST_REDIS")
+            find_sender.cache_clear()
+            with pytest.raises(ConfigurationError, match="AWXFAST_REDIS"):
+                awxfast.emit("jobs-summary", "x")
+
+    def test_redis_over_tls_is_refused_by_name(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setenv("AWXFAST_REDIS", "rediss://localhost")
+            find_sender.cache_clear()
+            with pytest.raises(ConfigurationError, match="TLS"):
+                awxfast.emit("jobs-summary", "x")
+        find_sender.cache_clear()
+
+    def test_redis_that_is_away_is_a_connection_error(self, emitting_redis: RedisServer) -> None:
+        awxfast.emit("jobs-summary", "x")
+        emitting_redis.kill()
+        with pytest.raises(ConnectionError, match="Redis"):
+            awxfast.emit("jobs-summary", "x")
+        emitting_redis.start()
+        awxfast.emit("jobs-summary", "x")
+
+
+class TestFullQueue:
+    def test_fifty_thousand_sends_are_counted_exactly_and_said_seldom(
+        self, emitting_redis: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Case C19, with 5,000 sends; a line a second at most, by a clock that stands still."""
+        sender = find_sender()
+        monkeypatch.setattr(sender.full, "_now", lambda: 100.0)
+        monkeypatch.setitem(sender._options, "capacity", 1)
+        for _ in range(5_001):
+            awxfast.emit("jobs-summary", "x")
+        assert sender.full.dropped == 5_000
+        assert len(caplog.records) == 1
+        assert "jobs-summary" in caplog.text
