@@ -38,7 +38,7 @@ test-long: build programs
 	$(BIN)/pytest --run-long
 
 bench: build programs
-	$(BIN)/python benches/relay.py $(if $(QUICK),--quick)
+	$(BIN)/python benches/relay.py $(if $(QUICK),--quick) $(if $(HOSTING),--hosting)
 
 wheel: build
 	$(BIN)/python tools/make_wheel.py
