@@ -8,7 +8,6 @@ from events import group_of
 from nodes import Node
 from redis.exceptions import RedisError
 
-
 UNWATCHED = "job_events-99"
 
 

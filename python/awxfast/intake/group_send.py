@@ -133,6 +133,10 @@ class GroupWriter:
         self._own = own
         self._last_score = 0.0
 
+    def under(self, prefix: str) -> "GroupWriter":
+        """The same for groups of another prefix, with no queue left out."""
+        return GroupWriter(prefix=prefix, capacity=self._capacity, expiry=self._expiry, group_expiry=self._group_expiry)
+
     async def find_heard(self, connection: RedisConnection, groups: Sequence[str], now: float) -> Mapping[str, bool]:
         """For each of `groups` whether anybody but us is in it, so that texts nobody wants stay here.
 

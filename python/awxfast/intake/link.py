@@ -49,6 +49,7 @@ class Intake:
             taker,
             outages,
             announcements=announcements,
+            writer=make_writer(settings),
             capacity=settings.capacity,
             group_expiry=settings.group_expiry,
         )

@@ -12,6 +12,7 @@ from awxfast.intake.address import RedisAddress
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.gaps import GapCounter, most_events_in
+from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
@@ -51,6 +52,7 @@ class Registration:
         outages: Outages,
         *,
         announcements: Announcements | None = None,
+        writer: GroupWriter,
         capacity: int,
         group_expiry: int,
     ) -> None:
@@ -61,7 +63,7 @@ class Registration:
         self._announcements = announcements
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         self._identity = ProcessIdentity.own()
-        self._cleaner = Cleaner(names, self._identity)
+        self._cleaner = Cleaner(names, self._identity, writer)
         self._kept = KeptConnection(address, "registrations", outages)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -178,7 +180,7 @@ class Registration:
     async def _announce(self, connection: RedisConnection) -> None:
         commands = announce_commands(self._names, self._identity)
         if self._announcements is not None:
-            commands.append(self._announcements.process_fields())
+            commands.append(self._announcements.mark())
         await _ask(connection, *commands)
         self._announce_at = time.monotonic() + _about(ANNOUNCE_INTERVAL)
 
