@@ -108,10 +108,11 @@ return answers
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a group: `text` is what browsers get, UTF-8."""
+    """An event of a group: `text` is what browsers get, UTF-8. `taken`: somebody in this process has it already."""
 
     group: str
     text: bytes
+    taken: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
