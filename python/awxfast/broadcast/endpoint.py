@@ -11,7 +11,7 @@ from awxfast.broadcast.link import Backplane, LinkSession
 from awxfast.broadcast.peers import Peers
 from awxfast.broadcast.refusal_log import RefusalLog
 from awxfast.wire.backplane import REDIS_HEADER
-from awxfast.wire.handshake import Headers, Refusal
+from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import Endpoint, Paths
 from awxfast.wire.request import Request
 
@@ -41,6 +41,8 @@ class Opening(Protocol):
 class ClosedEndpoint:
     """Nobody answers nodes here."""
 
+    plain = CLOSED
+
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
@@ -62,6 +64,8 @@ class NodeEndpoint(ClosedEndpoint):
 
     `redis_name` says which Redis this node uses, None while that is not known.
     """
+
+    plain = UPGRADE_REQUIRED
 
     def __init__(
         self,
