@@ -1,6 +1,7 @@
 """Keeps this process's names in Redis true: registers, renews, notices when they vanish, repairs, cleans up, leaves."""
 
 import asyncio
+import collections
 import contextlib
 import logging
 import random
@@ -35,6 +36,9 @@ CLEAN_INTERVAL = 60.0
 
 RETURN_DELAY = 15.0
 """Seconds that other hosts' processes get to come back after an outage before their names are removed."""
+
+RUN_IDS = 8
+"""Restarts of Redis that are remembered: another process may notice one earlier or later."""
 
 EMPTY_QUEUE_STEPS = 100
 """Of 10 ms: how long the drain may take for what waits when the process leaves."""
@@ -73,8 +77,8 @@ class Registration:
         self._announce_at = self._renew_at = self._clean_at = 0.0
         self.depth = 0
         self.repaired = 0
-        self.run_id = ""
-        """Of the Redis that it last registered with."""
+        self.run_ids: collections.deque[str] = collections.deque(maxlen=RUN_IDS)
+        """Of the Redis that it registered with, the last at the end; empty ones where Redis does not say."""
 
     @property
     def up(self) -> bool:
@@ -109,7 +113,9 @@ class Registration:
     async def _arrive(self, connection: RedisConnection) -> None:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
         facts = await ask_facts(connection)
-        self.run_id, uptime = facts.run_id, facts.uptime
+        uptime = facts.uptime
+        if facts.run_id not in self.run_ids:
+            self.run_ids.append(facts.run_id)
         returns = self._arrivals > 0
         # A Redis that was not running took no events that could be lost.
         up_since = time.monotonic() - uptime - CHECK_INTERVAL
