@@ -16,6 +16,8 @@ from stock_dialler import StockDialler
 from stock_server import StockServer
 
 CLOCK_ERROR = 83_644
+ON_ITS_WAY = 10
+"""Seconds that a handshake may take on a busy machine."""
 SETTLED = 30.0
 TRIES_A_MINUTE = 7
 """At most one in 10 s, less 2 % of each pause at random."""
@@ -99,4 +101,4 @@ async def test_case_c25_one_wrong_clock_among_many(nodes: Nodes) -> None:
     for server in nodes.servers:
         lines = re.findall(r"its clock is (\d+) seconds ahead of ours", server.text())
         assert 1 <= len(lines) <= 4, "once a minute at most"
-        assert all(abs(int(seconds) - CLOCK_ERROR) <= 1 for seconds in lines)
+        assert all(abs(int(seconds) - CLOCK_ERROR) <= ON_ITS_WAY for seconds in lines)
