@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
 CHECKED := python tests benches tools
 
-.PHONY: build demo test test-long bench wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-backplane wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -39,6 +39,9 @@ test-long: build programs
 
 bench: build programs
 	$(BIN)/python benches/relay.py $(if $(QUICK),--quick) $(if $(HOSTING),--hosting)
+
+bench-backplane: build
+	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
 
 wheel: build
 	$(BIN)/python tools/make_wheel.py
