@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 import uvloop
 
+from awxfast._rust import RelayBatch
 from awxfast.broadcast.dial import Caller, tls_context
-from awxfast.broadcast.dialled_link import Run
 from awxfast.broadcast.dialled_peer import Site
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.dialler_options import DiallerSettings
@@ -64,8 +64,8 @@ class NodeDialler:
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = asyncio.Event()
 
-    def _send(self, runs: Sequence[Run]) -> None:
-        self.dialler.send(runs)
+    def _send(self, batch: RelayBatch) -> None:
+        self.dialler.send(batch)
 
     def _hold_reading(self, hold: bool) -> None:
         self.dialler.hold_reading(hold)
