@@ -26,6 +26,7 @@ from awxfast.errors import ConfigurationError, RedisError, StartError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.group_sender import GroupSender
 from awxfast.intake.link import Intake, make_writer
+from awxfast.intake.pace import Pace
 from awxfast.intake.redis import RedisConnection
 from awxfast.operate.admin import AdminListener
 from awxfast.operate.dialler_figures import DiallerFigures
@@ -50,7 +51,7 @@ class NodeDialler:
         address = RedisAddress.parse(settings.redis)
         self._address = address
         self.taker = RelayTaker(layer.random_prefix_length, self._send)
-        self.intake = Intake(layer, address, self.taker)
+        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
         self.sender = GroupSender(address, make_writer(layer), self.intake.outages, self._hold_reading)
         self.dialler = Dialler(self._make_site(), settings.name, SOURCES)
         self._statistics = Statistics()

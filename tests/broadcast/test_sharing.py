@@ -7,7 +7,7 @@ import msgpack
 import pytest
 from awxfast._rust import RelayBatch, RelayEncoder
 from awxfast.broadcast.dialled_link import NONE, Share
-from awxfast.broadcast.sharing import find_takers, send_batch
+from awxfast.broadcast.sharing import find_takers, pause_for, send_batch
 
 
 def encode(*groups: str) -> RelayBatch:
@@ -91,3 +91,8 @@ class TestFindTakers:
         takers = find_takers(frozenset({"b-1", "c-1"}), peers)
         sizes = {groups: len(found) for groups, found in takers.items()}
         assert sizes == {frozenset({"b-1"}): 3, frozenset({"b-1", "c-1"}): 1, frozenset({"c-1"}): 1}
+
+
+def test_pause_grows_with_the_links_and_has_an_end() -> None:
+    assert pause_for(0) == 0.0
+    assert pause_for(1) < pause_for(24) < pause_for(100) == pause_for(1000) == 0.005

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from awxfast._rust import RelayBatch
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
-from awxfast.broadcast.sharing import send_batch
+from awxfast.broadcast.sharing import pause_for, send_batch
 from awxfast.broadcast.target import Member, Target
 from awxfast.errors import ConfigurationError
 
@@ -62,6 +62,11 @@ class Dialler:
         """What one source knows from now on. Links to whoever stays are not touched."""
         self._members[source] = {member.key: member for member in members if self._is_peer(member)}
         self._reconcile()
+
+    @property
+    def pause(self) -> float:
+        """See `pause_for`."""
+        return pause_for(len(self._peers))
 
     def send(self, batch: RelayBatch) -> None:
         """Gives every peer what it wants."""
