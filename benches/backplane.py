@@ -11,13 +11,15 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from link_runs import Bench, Figures, measure
+from link_runs import Bench, Figures, measure, measure_kernel
 from link_tables import aims_table, table
-from links import BOTH, WORKLOADS, Workload
+from links import BOTH, MANY, WORKLOADS, Workload
 from patience import measure_in_quiet
 from relay import build_wsload, machine
 
 QUICK_SECONDS = 1.5
+KERNEL_SECONDS = 2.0
+KERNEL_TITLE = "What the kernel alone takes: prepared frames of 4 KiB, 64 a write"
 
 
 def run_rounds(bench: Bench, workload: Workload, rounds: int, patience: float) -> dict[str, list[Figures]]:
@@ -27,6 +29,16 @@ def run_rounds(bench: Bench, workload: Workload, rounds: int, patience: float) -
         for kind in workload.kinds:
             run = functools.partial(measure, bench, kind, workload)
             runs[kind].append(measure_in_quiet(run, patience))
+    return dict(runs)
+
+
+def run_kernel(bench: Bench, rounds: int, patience: float) -> dict[str, list[Figures]]:
+    """One link and many."""
+    runs: dict[str, list[Figures]] = defaultdict(list)
+    for _ in range(rounds):
+        for links in (1, MANY):
+            run = functools.partial(measure_kernel, bench, links, KERNEL_SECONDS)
+            runs[f"{links} links" if links > 1 else "1 link"].append(measure_in_quiet(run, patience))
     return dict(runs)
 
 
@@ -59,13 +71,15 @@ def main() -> None:
     results: dict[str, dict[str, list[Figures]]] = {}
     with tempfile.TemporaryDirectory(prefix="backplane-bench-") as folder:
         bench = Bench(wsload, Path(folder), options.node_core, options.load_core)
+        kernel = run_kernel(bench, rounds, options.patience)
+        print(f"\n## {KERNEL_TITLE}\n\n{table(kernel)}", flush=True)
         for workload in (workload for workload in WORKLOADS if workload.name in options.only):
             chosen = workload.shortened(QUICK_SECONDS) if options.quick else workload
             chosen = chosen.among(options.kinds)
             results[workload.name] = run_rounds(bench, chosen, rounds, options.patience)
             print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
             if options.json:  # after each workload: a run that is interrupted leaves what it has
-                options.json.write_text(json.dumps({"about": about, "results": results}, indent=1))
+                options.json.write_text(json.dumps({"about": about, "kernel": kernel, "results": results}, indent=1))
     print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
 
 

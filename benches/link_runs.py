@@ -13,7 +13,7 @@ from accounting import machine_cpu_seconds
 from links import EVENT, LinkLoad, NodeToNode, Workload
 from load import HERE, Clients, Producer, Worker
 from nodes import DIALLERS, NODES, SECRET, peer_addresses
-from servers import Program, Redis
+from servers import LOOPBACK, Program, Redis
 
 Figures = dict[str, float]
 
@@ -119,6 +119,17 @@ def measure_latency(bench: Bench, kind: str, load: NodeToNode) -> Figures:
             await_members(here, GROUP)
             with start_producer(bench, here, GROUP, load) as producer:
                 return follow(dialler, here, producer, browser, 1)
+
+
+def measure_kernel(bench: Bench, links: int, seconds: float) -> Figures:
+    """What sending to so many links costs when nothing has to be found out or made. An event is a frame a link."""
+    options = {"links": links, "size": EVENT, "seconds": seconds}
+    with Part(bench, "node_sink", "serve", era="broadcast", links=links) as sink:
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        command = [sys.executable, str(HERE / "node_raw.py"), f"{LOOPBACK}:{sink.line().strip()}", *words]
+        with Worker(command, bench.node_core) as raw:
+            account: Figures = json.loads(raw.line())
+    return {"cpu_us_an_event": account["cpu_us_an_event"]}
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 BOTH = ("stock-like", "awxfast")
 AWXFAST = ("awxfast",)
 EVENT = 4096
+MANY = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,6 @@ WAYS = (
     ("node", "in", "The server, relay era: a dialler to a browser here"),
 )
 RATES = ((500, "500 events a second"), (5000, "5,000 events a second"), (0, "flat out"))
-MANY = 24
 
 
 def one_link(part: str, way: str, title: str, rate: float, words: str) -> LinkLoad:
