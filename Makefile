@@ -12,7 +12,7 @@ CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: build demo test test-long bench wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-backplane wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -41,6 +41,9 @@ test-long: build programs
 
 bench: build programs
 	$(BIN)/python benches/relay.py $(if $(QUICK),--quick) $(if $(HOSTING),--hosting)
+
+bench-backplane: build
+	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
 
 wheel: build
 	$(BIN)/python tools/make_wheel.py

@@ -26,7 +26,7 @@ ROOMS = [
 
 CRATE = [
     {"error", "json"},
-    {"hmac", "nonce", "envelope", "frame", "slab", "ledger", "peer"},
+    {"hmac", "nonce", "envelope", "frame", "slab", "ledger", "peer", "share"},
     {"registry", "outbox", "pace", "relay"},
     {"command", "client"},
     {"mailbox", "batch"},

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from awxfast._rust import RelayEncoder, SecretVerifier
+from awxfast._rust import RelayBatch, RelayEncoder, SecretVerifier
 from awxfast.broadcast import dial as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer
 from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.sharing import send_batch
 from awxfast.broadcast.target import Member
 from broadcast.peer_server import PeerServer, until
 
@@ -86,8 +87,8 @@ async def start(server: PeerServer) -> AsyncIterator[Callable[..., Running]]:
         await running.stop()
 
 
-def encode(*events: tuple[str, str]) -> list[tuple[str, int, bytes]]:
-    """Runs as the encoder makes them."""
+def encode(*events: tuple[str, str]) -> RelayBatch:
+    """A batch of these."""
     msgpack = pytest.importorskip("msgpack")
     encoder = RelayEncoder()
     members = []
@@ -95,7 +96,9 @@ def encode(*events: tuple[str, str]) -> list[tuple[str, int, bytes]]:
         encoder.add_channel(f"g.{group}", group)
         message = {"type": "internal.message", "text": text, "needs_relay": True}
         members.append([bytes(12) + msgpack.packb({**message, "__asgi_channel__": [f"s.a!g.{group}"]}), b"1"])
-    return encoder.encode_batch(members)
+    batch = encoder.encode_batch(members)
+    assert batch is not None
+    return batch
 
 
 async def link_that_wants(server: PeerServer, start: Callable[..., Running], *groups: str) -> Running:
@@ -252,7 +255,7 @@ class TestMessages:
 class TestRelay:
     async def test_only_what_is_wanted_is_sent(self, server: PeerServer, start: Callable[..., Running]) -> None:
         running = await link_that_wants(server, start, "a-1")
-        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        send_batch(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
         for text in ("one", "three"):
             assert await server.receive() == {"group": "a-1", "message": {"type": "internal.message", "text": text}}
         assert running.peer.counts.sent == 2
@@ -263,7 +266,7 @@ class TestRelay:
         running = start(Era.RELAY)
         await server.link()
         await until(lambda: "metrics" in running.holder.held)
-        running.peer.send(encode(("metrics", "{}")))
+        send_batch(encode(("metrics", "{}")), [running.peer])
         assert (await server.receive())["group"] == "metrics"
 
     async def test_group_is_left_with_the_last_who_wants_it(
@@ -286,7 +289,7 @@ class TestRelay:
         running = await link_that_wants(server, start, "a-1")
         await server.stop()
         await until(lambda: not running.peer.up)
-        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        send_batch(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
         assert running.peer.counts.dropped == {"disconnected": 2, "link_lost": 0}
 
     async def test_stock_peer_that_comes_back_is_sent_what_it_wanted(
@@ -297,7 +300,7 @@ class TestRelay:
         await until(lambda: not running.peer.up)
         await server.start()
         await until(lambda: running.peer.up)
-        running.peer.send(encode(("a-1", "one")))
+        send_batch(encode(("a-1", "one")), [running.peer])
         assert (await server.receive())["message"]["text"] == "one"
 
     async def test_awxfast_peer_that_comes_back_says_it_all_again(
@@ -360,7 +363,7 @@ class TestSlowPeer:
         server.reads.clear()
         sent = 0
         while not running.peer.counts.dropped["queue_full"]:
-            running.peer.send(encode(("a-1", str(sent) + " " * 100_000)))
+            send_batch(encode(("a-1", str(sent) + " " * 100_000)), [running.peer])
             sent += 1
             await asyncio.sleep(0)
         assert running.peer.queued == 50

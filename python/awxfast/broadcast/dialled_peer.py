@@ -4,12 +4,12 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial import Caller, DialError
-from awxfast.broadcast.dialled_link import DialledLink, LinkCounts, Run
+from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts, Share
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import Joined, PeerInterest
@@ -127,18 +127,29 @@ class DialledPeer:
         finally:
             await self._leave()
 
-    def send(self, runs: Iterable[Run]) -> None:
-        """Passes on what somebody there wants."""
+    def choose(self, groups: frozenset[str]) -> frozenset[str]:
+        """Those of `groups` that somebody there wants."""
         wanted = self._interest.groups
         if not wanted or self._is_same_redis():
-            return
-        own = [run for run in runs if run[0] in wanted]
+            return frozenset()
+        return groups if wanted >= groups else frozenset(wanted & groups)
+
+    def socket_to_write(self) -> int:
+        """See `DialledLink.socket_to_write`."""
+        return self._link.socket_to_write() if self._link is not None else NONE
+
+    def note_written(self, share: Share, size: int) -> None:
+        """See `DialledLink.note_written`."""
         if self._link is not None:
-            self._link.send(own)
+            self._link.note_written(share, size)
+
+    def send(self, share: Share) -> None:
+        """Passes on what somebody there wants, or counts that it is missed."""
+        if self._link is not None:
+            self._link.send(share)
         else:
-            missed = sum(frames for _, frames, _ in own)
-            self.counts.queued += missed
-            self.counts.dropped["disconnected"] += missed
+            self.counts.queued += share.frames
+            self.counts.dropped["disconnected"] += share.frames
 
     def hold_reading(self, hold: bool) -> None:
         """See `DialledLink.hold_reading`."""

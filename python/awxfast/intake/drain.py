@@ -47,12 +47,20 @@ class Publisher(GapCounter, Protocol):
 class Drain:
     """Pops one queue for ever. Plain attributes are counters for metrics."""
 
-    def __init__(self, address: RedisAddress, queue: str, publisher: Publisher, outages: Outages, expiry: int) -> None:
+    def __init__(
+        self,
+        address: RedisAddress,
+        queue: str,
+        publisher: Publisher,
+        outages: Outages,
+        expiry: int,
+        pace: Pace | None = None,
+    ) -> None:
         self._queue = queue
         self._publisher = publisher
         self._expiry = expiry
         self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE)
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._has_bzmpop = True
         self._asked = BATCH
         self._pop_outstanding = False

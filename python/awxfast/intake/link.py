@@ -13,6 +13,7 @@ from awxfast.intake.drain import Drain, Publisher
 from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import ChannelTable, Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.pace import Pace
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
 from awxfast.intake.registration import Registration
@@ -33,7 +34,12 @@ class Intake:
     """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
 
     def __init__(
-        self, settings: Settings, address: RedisAddress, taker: EventTaker, announce_in: str | None = None
+        self,
+        settings: Settings,
+        address: RedisAddress,
+        taker: EventTaker,
+        announce_in: str | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told."""
         self.outages = outages = Outages(address)
@@ -41,7 +47,7 @@ class Intake:
         self.names = ProcessNames(settings.prefix)
         announcements = self._make_announcements(settings, announce_in) if announce_in is not None else None
         self.groups = Groups(self.names, taker, settings.group_expiry, announcements)
-        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry)
+        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry, pace)
         self.registration = Registration(
             address,
             self.names,
