@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
 CHECKED := python tests benches tools
 
-.PHONY: build demo test test-long bench wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -39,6 +39,13 @@ test-long: build programs
 
 bench: build programs
 	$(BIN)/python benches/relay.py $(if $(QUICK),--quick) $(if $(HOSTING),--hosting)
+
+# SLACK=4 widens what times may differ, for a busy machine; counts stay as they are.
+bench-check: build programs
+	$(BIN)/python benches/bench_check.py $(if $(SLACK),--slack $(SLACK))
+
+bench-baseline: build programs
+	$(BIN)/python benches/bench_check.py --write
 
 wheel: build
 	$(BIN)/python tools/make_wheel.py

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian programs that tests use, if this user may; otherwise the tests that need them are skipped by name.
+# Installs the Debian programs that tests and `make bench-check` use, if this user may; otherwise what needs them is
+# skipped by name.
 set -eu
 
 missing=""
@@ -8,6 +9,7 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v valgrind >/dev/null || missing="$missing valgrind"
 
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
@@ -15,5 +17,5 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
     # shellcheck disable=SC2086  # one word a package
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif [ -n "$missing" ]; then
-    echo "not installed, tests that need them are skipped:$missing" >&2
+    echo "not installed, what needs them is skipped:$missing" >&2
 fi

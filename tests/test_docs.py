@@ -26,7 +26,7 @@ PAPERS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("benches/*.m
 NOT_FOR_OPERATORS = {"dependencies.md", "benchmarks.md", "django.md"}
 OPERATORS_PAPERS = [ROOT / "README.md", *(page for page in DOCS.glob("*.md") if page.name not in NOT_FOR_OPERATORS)]
 
-CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml")
+CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.toml")
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9_-]*")
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
@@ -234,10 +234,11 @@ def python_dependencies() -> set[tuple[str, str]]:
 
 
 def rust_dependencies() -> set[tuple[str, str]]:
-    """Names and versions in the Cargo.toml of both crates."""
+    """Names and versions in the Cargo.toml of all crates, those between them left out."""
     tables = [read_toml(path).get(kind, {}) for path in CRATES for kind in ("dependencies", "dev-dependencies")]
     dependencies = [item for table in tables for item in table.items()]
-    return {(name, value if isinstance(value, str) else str(dict(value)["version"])) for name, value in dependencies}
+    ranges = [(name, {"version": value} if isinstance(value, str) else dict(value)) for name, value in dependencies]
+    return {(name, str(value["version"])) for name, value in ranges if "path" not in value}
 
 
 class TestDependencies:
