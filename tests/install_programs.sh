@@ -9,7 +9,6 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
-command -v valgrind >/dev/null || missing="$missing valgrind"
 
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
@@ -18,4 +17,11 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif [ -n "$missing" ]; then
     echo "not installed, what needs them is skipped:$missing" >&2
+fi
+
+# Without it `make bench-check` skips its counts by name, so a machine that can't have it is no failure.
+if ! command -v valgrind >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends valgrind >/dev/null; } ||
+        echo "valgrind can't be installed, instructions are not counted" >&2
 fi
