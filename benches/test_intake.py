@@ -15,7 +15,9 @@ from guard.comparison import Compare
 from guard.ready_redis import QUEUE, ReadyRedis, answer_of_pop
 from guard.samples import RANDOM_PREFIX, event_text, queue_entry
 
-BATCHES = 4
+BATCHES = 8
+TEXT_BYTES = 400
+"""Small enough for a whole answer to fit into a socket's buffer, else calls would depend on that."""
 
 
 class CountingFanout:
@@ -83,7 +85,7 @@ class Intake:
 
 
 def test_intake(compare: Compare, tmp_path: Path) -> None:
-    answer = answer_of_pop(queue_entry(event_text(1024)), BATCH)
+    answer = answer_of_pop(queue_entry(event_text(TEXT_BYTES)), BATCH)
     intake = Intake(tmp_path, answer)
     reader = hiredis.Reader()
 
@@ -96,6 +98,7 @@ def test_intake(compare: Compare, tmp_path: Path) -> None:
 
     try:
         compare(lambda: intake.take(BATCHES), take_in_python)
+        compare.count_calls(lambda: intake.take(BATCHES), BATCHES * BATCH)
         events = intake.fanout.ledger()["events"]
         assert (events["no_subscriber"], events["rejected"]) == (events["in"], {})
     finally:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from guard.errors import BenchmarkFailed
 
@@ -15,7 +16,7 @@ LIMIT = 300
 
 
 class TimedRows:
-    """The rows that are times; run again in part when something looks slow."""
+    """The rows that are times, or come with them; run again in part when something looks slow."""
 
     def __init__(self) -> None:
         self._tests: dict[str, str] = {}
@@ -25,7 +26,7 @@ class TimedRows:
         return self._run([str(BENCHES)])
 
     def measure_again(self, rows: Iterable[str]) -> dict[str, float]:
-        """Those of `rows` that are times."""
+        """Those of `rows` that are of this sort."""
         tests = [self._tests[row] for row in rows if row in self._tests]
         return self._run(tests) if tests else {}
 
@@ -34,13 +35,19 @@ class TimedRows:
             result = Path(folder) / "result.json"
             _pytest(tests, result)
             document = json.loads(result.read_text())
-        self._tests |= {row_of(one): str(BENCHES.parent / one["fullname"]) for one in document["benchmarks"]}
-        return {row_of(one): one["extra_info"]["ratio"] for one in document["benchmarks"]}
+        rows: dict[str, float] = {}
+        for benchmark in document["benchmarks"]:
+            found = rows_of(benchmark)
+            self._tests |= dict.fromkeys(found, str(BENCHES.parent / benchmark["fullname"]))
+            rows |= found
+        return rows
 
 
-def row_of(benchmark: Mapping[str, str]) -> str:
-    """`test_publish_batch[100]` gives `publish_batch[100] time`."""
-    return f"{benchmark['name'].removeprefix('test_')} time"
+def rows_of(benchmark: Mapping[str, Any]) -> dict[str, float]:
+    """`test_publish_batch[100]` gives `publish_batch[100] time`, and one of calls if they were counted."""
+    name, found = benchmark["name"].removeprefix("test_"), benchmark["extra_info"]
+    calls = {f"{name} calls": found["calls"]} if "calls" in found else {}
+    return {f"{name} time": found["ratio"], **calls}
 
 
 def _pytest(tests: list[str], result: Path) -> None:

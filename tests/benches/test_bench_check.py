@@ -8,7 +8,7 @@ import pytest
 from guard.baseline import Baseline, Row
 from guard.counted import read_references
 from guard.errors import BenchmarkFailed
-from guard.timed import row_of
+from guard.timed import rows_of
 
 BASELINE = Baseline("x86_64", {"frame time": Row(2.0, 0.5), "frame instructions": Row(4.0, 0.1)})
 
@@ -88,8 +88,13 @@ class TestReading:
         with pytest.raises(BenchmarkFailed):
             read_references("valgrind: unrecognised instruction")
 
-    def test_row_has_the_benchmarks_name(self) -> None:
-        assert row_of({"name": "test_publish_batch[100]"}) == "publish_batch[100] time"
+    def test_rows_have_the_benchmarks_name(self) -> None:
+        benchmark = {"name": "test_publish_batch[100]", "extra_info": {"ratio": 2.0}}
+        assert rows_of(benchmark) == {"publish_batch[100] time": 2.0}
+
+    def test_calls_are_a_row_of_their_own(self) -> None:
+        benchmark = {"name": "test_intake", "extra_info": {"ratio": 2.0, "calls": 0.3}}
+        assert rows_of(benchmark) == {"intake time": 2.0, "intake calls": 0.3}
 
 
 class TestMain:

@@ -63,6 +63,16 @@ class TestRatio:
         assert benchmark_of_clock.extra_info["ratio"] == pytest.approx(2.0)
 
 
+class TestCalls:
+    def test_calls_of_python_and_c_are_counted_for_each_event(self, benchmark_of_clock: PlainBenchmark) -> None:
+        def call_each() -> None:
+            for word in ("one", "two", "three", "four"):
+                len(word)
+
+        Compare(benchmark_of_clock).count_calls(call_each, events=4)
+        assert benchmark_of_clock.extra_info["calls"] == pytest.approx(1.0, abs=0.6), "and those around them"
+
+
 class TestRounds:
     def test_round_is_long_enough_for_the_clock(self, clock: Clock, benchmark_of_clock: PlainBenchmark) -> None:
         Compare(benchmark_of_clock, clock)(clock.work(1e-7), clock.work(1e-3), rounds=3)
