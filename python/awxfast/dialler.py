@@ -74,7 +74,9 @@ class NodeDialler:
         settings = self._settings
         caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
         joined = Joined(self.intake)
-        return Site(caller, settings.era, self.sender, joined, self._own_redis, settings.backplane_group)
+        return Site(
+            caller, settings.era, self.sender, joined, lambda: self.intake.redis_names, settings.backplane_group
+        )
 
     def _make_postgres(self) -> PostgresMembers | None:
         settings = self._settings
@@ -87,10 +89,6 @@ class NodeDialler:
             lambda members: self.dialler.set_members("instances", members),
             lambda members: self.dialler.set_members("heartbeats", members),
         )
-
-    def _own_redis(self) -> str:
-        """As an awxfast server on the same Redis would say it; empty while that is not known."""
-        return self.intake.redis_name or ""
 
     async def start(self, admin: socket.socket | None) -> None:
         """Operators first; then Redis, which may also come later; then the peers."""

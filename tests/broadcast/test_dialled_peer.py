@@ -54,8 +54,9 @@ class Running:
 
     def __init__(self, port: int, era: Era | None) -> None:
         self.redis, self.holder = Redis(), Holder()
+        self.own_redis = [OWN_REDIS]
         caller = Caller("http", lambda: "the secret", None)
-        site = Site(caller, era, self.redis, Joined(self.holder), lambda: OWN_REDIS, "broadcast-group_send")
+        site = Site(caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send")
         self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), site)
         self.task = asyncio.create_task(self.peer.run())
 
@@ -330,6 +331,18 @@ class TestSameRedis:
         await until(lambda: running.peer.counts.skipped["same_redis"] == 2)
         assert not running.holder.held
         assert not running.redis.sent
+
+    async def test_it_may_show_late(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        """Our Redis comes after the link."""
+        server.headers["awxfast-redis"] = OWN_REDIS
+        running = start(Era.RELAY)
+        running.own_redis.clear()
+        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held >= {"a-1"})
+        running.own_redis.append(OWN_REDIS)
+        running.peer.send(encode(("a-1", "{}")))
+        assert running.peer.counts.queued == 0
+        await until(lambda: not running.holder.held)
 
     async def test_another_redis_is_another_matter(self, server: PeerServer, start: Callable[..., Running]) -> None:
         server.headers["awxfast-redis"] = OWN_REDIS[::-1]

@@ -4,7 +4,7 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from awxfast.broadcast.backoff import Backoff
@@ -47,7 +47,7 @@ class LocalRedis(Protocol):
 
 
 class Site:
-    """What all peers of this process share. `own_redis` gives the name of our Redis as peers would say it."""
+    """What all peers of this process share. `own_redis` gives the names of our Redis, as peers may say it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Site:
         era: Era | None,
         redis: LocalRedis,
         joined: Joined,
-        own_redis: Callable[[], str],
+        own_redis: Callable[[], Collection[str]],
         backplane_group: str,
     ) -> None:
         self.caller = caller
@@ -83,7 +83,7 @@ class DialledPeer:
         self._link: DialledLink | None = None
         self._stale_timer: asyncio.TimerHandle | None = None
         self._said = ""
-        self._same_redis: bool | None = None
+        self._same_redis = False
         self.connected_at = 0.0
         self.received_before = 0
         self.last_error = ""
@@ -130,7 +130,7 @@ class DialledPeer:
     def send(self, runs: Iterable[Run]) -> None:
         """Passes on what somebody there wants."""
         wanted = self._interest.groups
-        if not wanted:
+        if not wanted or self._is_same_redis():
             return
         own = [run for run in runs if run[0] in wanted]
         if self._link is not None:
@@ -163,7 +163,7 @@ class DialledPeer:
         """picows calls it at the 101, before the first frame."""
         link = DialledLink(self, self.counts, redis)
         self._link = link
-        self._same_redis = None
+        self._same_redis = False
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
@@ -255,10 +255,11 @@ class DialledPeer:
             self._site.redis.store(metrics.key, metrics.value)
 
     def _is_same_redis(self) -> bool:
-        """Then its browsers get from Redis whatever ours do. Found out once a link: a restart renames a Redis."""
-        if self._same_redis is None and self._link is not None and (own := self._site.own_redis()):
-            self._same_redis = self._link.redis == own
-        return self._same_redis is True
+        """Then its browsers get from Redis whatever ours do. It may show late: our Redis was away, or restarted."""
+        if not self._same_redis and self._link is not None and self._link.redis in self._site.own_redis():
+            self._same_redis = True
+            self._interest.clear()
+        return self._same_redis
 
     def _same_redis_words(self) -> str:
         return ", same Redis: nothing to pass on" if self._is_same_redis() else ""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Protocol
 
 from awxfast.errors import RedisError
@@ -49,6 +49,7 @@ class Intake:
             taker,
             outages,
             announcements=announcements,
+            writer=make_writer(settings),
             capacity=settings.capacity,
             group_expiry=settings.group_expiry,
         )
@@ -61,9 +62,20 @@ class Intake:
 
     @property
     def redis_name(self) -> str | None:
-        """Says which Redis, database and prefix this is, to somebody who knows the same of his; None: not known."""
-        run_id = self.registration.run_id
-        return fingerprint_redis(run_id, self._address.db, self.names.prefix) if run_id else None
+        """Says which Redis, database and prefix this is, to somebody who knows the same of his.
+
+        None: it was not there yet. Empty: it does not say.
+        """
+        run_ids = self.registration.run_ids
+        return self._fingerprint(run_ids[-1]) if run_ids else None
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """That, and what it would have been before restarts of Redis that others may not have noticed."""
+        return [self._fingerprint(run_id) for run_id in self.registration.run_ids if run_id]
+
+    def _fingerprint(self, run_id: str) -> str:
+        return fingerprint_redis(run_id, self._address.db, self.names.prefix) if run_id else ""
 
     @property
     def ready(self) -> bool:
