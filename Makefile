@@ -12,7 +12,7 @@ CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: build demo test test-long bench bench-backplane wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-backplane bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -44,6 +44,13 @@ bench: build programs
 
 bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
+
+# SLACK=4 widens what times may differ, for a busy machine; counts stay as they are.
+bench-check: build programs
+	$(BIN)/python benches/bench_check.py $(if $(SLACK),--slack $(SLACK))
+
+bench-baseline: build programs
+	$(BIN)/python benches/bench_check.py --write
 
 wheel: build
 	$(BIN)/python tools/make_wheel.py

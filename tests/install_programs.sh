@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian programs that tests use, if this user may; otherwise the tests that need them are skipped by name.
+# Installs the Debian programs that tests and `make bench-check` use, if this user may; otherwise what needs them is
+# skipped by name.
 set -eu
 
 missing=""
@@ -15,5 +16,12 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
     # shellcheck disable=SC2086  # one word a package
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif [ -n "$missing" ]; then
-    echo "not installed, tests that need them are skipped:$missing" >&2
+    echo "not installed, what needs them is skipped:$missing" >&2
+fi
+
+# Without it `make bench-check` skips its counts by name, so a machine that can't have it is no failure.
+if ! command -v valgrind >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends valgrind >/dev/null; } ||
+        echo "valgrind can't be installed, instructions are not counted" >&2
 fi

@@ -29,7 +29,7 @@ PAPERS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("benches/*.m
 NOT_FOR_OPERATORS = {"dependencies.md", "benchmarks.md", "django.md"}
 OPERATORS_PAPERS = [ROOT / "README.md", *(page for page in DOCS.glob("*.md") if page.name not in NOT_FOR_OPERATORS)]
 
-CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml")
+CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.toml")
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9_-]*")
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
@@ -237,7 +237,7 @@ def python_dependencies() -> set[tuple[str, str]]:
 
 
 def rust_dependencies() -> set[tuple[str, str]]:
-    """Names and versions in the Cargo.toml of both crates, but for each other."""
+    """Names and versions in the Cargo.toml of the crates, but for each other."""
     tables = [read_toml(path).get(kind, {}) for path in CRATES for kind in ("dependencies", "dev-dependencies")]
     dependencies = [item for table in tables for item in table.items() if "path" not in item[1]]
     return {(name, value if isinstance(value, str) else str(dict(value)["version"])) for name, value in dependencies}
