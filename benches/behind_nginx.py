@@ -1,12 +1,14 @@
 """awxfast on a unix socket, with nginx between it and the clients, as on an AWX node."""
 
+import getpass
+import os
 from pathlib import Path
 
-from accounting import usage_of
 from servers import LOOPBACK, Awxfast, Program, Redis, accepts_connections, free_port
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy" / "nginx"
 CONFIGURATION = """
+{user}
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -25,6 +27,11 @@ http {{
 """
 
 
+def worker_user() -> str:
+    """As root, nginx's worker would become somebody who can't open the socket."""
+    return f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
+
+
 class BehindNginx(Awxfast):
     """Its CPU and memory are those of both; nginx runs with the configuration of `deploy/nginx`."""
 
@@ -37,7 +44,7 @@ class BehindNginx(Awxfast):
         upstream = (DEPLOY / "http.conf").read_text().replace("127.0.0.1:8055", f"unix:{self.socket}")
         (folder / "http.conf").write_text(upstream)
         file = folder / "nginx.conf"
-        file.write_text(CONFIGURATION.format(folder=folder, address=self.address, deploy=DEPLOY))
+        file.write_text(CONFIGURATION.format(user=worker_user(), folder=folder, address=self.address, deploy=DEPLOY))
         command = ["nginx", "-e", str(folder / "nginx-error.log"), "-c", str(file)]
         self.proxy = Program(command, core, folder / "nginx.log")
         self.proxy.wait_until(lambda: accepts_connections(port))
@@ -51,7 +58,3 @@ class BehindNginx(Awxfast):
         self.socket = folder / "relay.sock"
         self.socket.unlink(missing_ok=True)
         return ["--unix-socket", str(self.socket), "--proxy-headers"]
-
-    def proxy_cpu_seconds(self) -> float:
-        """nginx's own part."""
-        return 0.0 if self.proxy is None else usage_of(self.proxy.process.pid).cpu_s

@@ -126,7 +126,7 @@ RELAY: tuple[Workload, ...] = (
     ),
     Edge(name="past-the-edge", title="Past the edge: twice the best rate, then half of it; 100 clients, 1 KiB"),
     Search(name="search-100000", title="The highest rate without loss, 4 KiB to 10 clients (aim: 100,000 events/s)"),
-    Storm(name="storm", title="2,000 handshakes, 256 at a time", servers=EVERYBODY, quick=BOTH),
+    Storm(name="storm", title="A storm: 1,000 handshakes, 100 at a time", servers=EVERYBODY, quick=BOTH),
     Idle(name="idle-1000", title="1,000 clients that hear nothing", servers=EVERYBODY, quick=ALONE),
     Idle(name="idle-9000", title="9,000 clients that hear nothing", servers=ALONE, quick=(), clients=9000),
     Producing(

@@ -9,6 +9,7 @@ from setting import Bench, Figures
 from workloads import Stream
 
 SETTLE_SECONDS = 0.3
+QUIET_SECONDS = 2
 MARGIN_SECONDS = 40
 KIBIBYTE = 1024
 
@@ -83,6 +84,7 @@ def connect(bench: Bench, server: Server, workload: Stream) -> Clients:
         groups=",".join(workload.groups),
         never_read=workload.never_read,
         warm_up=workload.warm_up,
+        quiet=QUIET_SECONDS,
         seconds=workload.seconds + MARGIN_SECONDS,
         **server.client_options,
     )

@@ -68,8 +68,8 @@ class Idle(Workload):
 class Storm(Workload):
     """Many connect at once."""
 
-    clients: int = 2000
-    connecting: int = 256
+    clients: int = 1000
+    connecting: int = 100
     """Handshakes under way at a time."""
 
 
