@@ -85,6 +85,7 @@ def connect(bench: Bench, server: Server, workload: Stream) -> Clients:
         never_read=workload.never_read,
         warm_up=workload.warm_up,
         quiet=QUIET_SECONDS,
+        drain=server.drain_seconds,
         seconds=workload.seconds + MARGIN_SECONDS,
         **server.client_options,
     )

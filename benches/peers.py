@@ -28,6 +28,7 @@ http {{
         listen {address} backlog=4096;
         location ~ /sub/(.+)$ {{
             nchan_subscriber websocket;
+            nchan_subscriber_first_message newest;
             nchan_channel_id $1;
         }}
         location ~ /pub/(.+)$ {{

@@ -82,7 +82,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
     parser.add_argument("--runs", type=int, default=3, help="how often each server runs each workload (3)")
-    parser.add_argument("--minutes", type=float, default=28, help="begin no second or third round after so long (28)")
+    parser.add_argument("--minutes", type=float, default=27, help="begin no second or third round after so long (27)")
     parser.add_argument("--hosting", action="store_true", help="daphne's application under either server instead")
     parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
     parser.add_argument("--servers", metavar="NAME,NAME", help=", ".join(SERVERS))

@@ -90,6 +90,8 @@ class Server(Program):
     address: str
     client_options: ClassVar[dict[str, str]] = {}
     """What wsload must know of it."""
+    drain_seconds = 5
+    """How long clients wait for what is late, after the producer's end. Peers past their limit need minutes."""
     proxy: Program | None = None
     """What stands between it and its clients."""
 
@@ -109,6 +111,8 @@ class Awxfast(Server):
     """awxfast in native mode, with its defaults."""
 
     name = "awxfast"
+    # It takes events off Redis ahead of its clients and sends all of them; a run ends as soon as they are there.
+    drain_seconds = 20
 
     def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
         self._admin_port = free_port()
