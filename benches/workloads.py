@@ -1,6 +1,7 @@
 """What can be measured: the kinds of workloads. catalogue.py has those that are."""
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Self
 
 GROUP = "job_events-1"
@@ -47,10 +48,11 @@ class Stream(Workload):
 
     def frames_of(self, events: int) -> int:
         """How many frames so many events are, that go to the groups in turns."""
-        names = tuple(dict.fromkeys(self.groups))
-        sizes = [sum(self.groups[i % len(self.groups)] == name for i in range(self.clients)) for name in names]
-        rounds, rest = divmod(events, len(names))
-        return rounds * self.clients + sum(sizes[:rest])
+        sizes = dict.fromkeys(self.groups, 0)
+        for client in range(self.clients):
+            sizes[self.groups[client % len(self.groups)]] += 1
+        rounds, rest = divmod(events, len(sizes))
+        return rounds * self.clients + sum(islice(sizes.values(), rest))
 
 
 @dataclass(frozen=True, kw_only=True)
