@@ -9,6 +9,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
 CHECKED := python tests benches tools
+# Most tests wait for something; a file stays with one worker, for what its tests share.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .PHONY: build demo test test-long bench wheel lint format clean programs
 
@@ -32,10 +34,10 @@ programs:
 
 test: build programs
 	cargo test --quiet --package awxfast --package wsload
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-long: build programs
-	$(BIN)/pytest --run-long
+	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
 
 # What only the benchmark compares with; a peer that can't be installed is a line in the tables.
 $(VENV)/.bench: $(VENV)/.built

@@ -35,8 +35,8 @@ CRATE = [
     {"py"},
     {"lib"},
 ]
-# A slab is made of frames; repeats of a header are known by its digest.
-WITHIN_A_LINE = {("slab", "frame"), ("nonce", "hmac")}
+# A slab is made of frames; repeats of a header are known by its digest; who is behind is told by a queue's bounds.
+WITHIN_A_LINE = {("slab", "frame"), ("nonce", "hmac"), ("pace", "outbox")}
 
 
 def rank(floors: list[set[str]], name: str) -> int:

@@ -3,7 +3,7 @@
 Few, large calls: once a batch or once a message, never once a socket. Nothing here blocks on a peer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
 __version__: Final[str]
@@ -105,7 +105,8 @@ class Fanout:
     """Who gets what, and every byte that browsers get after their 101.
 
     Owns threads that write to duplicates of the clients' descriptors. A client is an int that is never reused.
-    All methods may be called from any thread, and return at once; commands of one client take effect in call order.
+    All methods may be called from any thread (but see `defer_wakes`), and return at once; commands of one client take
+    effect in call order.
     """
 
     def __init__(
@@ -128,6 +129,12 @@ class Fanout:
         `consumers`: Python takes messages of other types (`publish_batch` returns them); without, they are rejected.
         """
 
+    def defer_wakes(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        """From now on commands for one client wake its thread once a turn of the loop that `call_soon` belongs to,
+        for all of them; they must come from that loop's thread. Once only.
+        """
+    def wake(self) -> None:
+        """Wakes the threads that have commands waiting: what `call_soon` is given."""
     # clients
     def attach(self, fd: int) -> int:
         """Takes over the writing side of a connected, non-blocking socket: duplicates `fd`, returns the client.

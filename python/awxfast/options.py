@@ -296,15 +296,19 @@ def expand_daphne_abbreviations(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
-def read_environment(parser: OptionParser, environ: Mapping[str, str]) -> dict[str, Any]:
+def read_environment(
+    parser: OptionParser,
+    environ: Mapping[str, str],
+    options: Sequence[OwnOption] = OWN_OPTIONS,
+    not_built: Sequence[str] = NOT_BUILT,
+) -> dict[str, Any]:
     """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
-    for name in NOT_BUILT:
+    for name in not_built:
         if environ.get(variable_of(name)):
             raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
     values: dict[str, Any] = {}
-    for option in OWN_OPTIONS:
-        text = environ.get(option.variable)
-        if text:
+    for option in options:
+        if text := environ.get(option.variable):
             values[option.field] = read_variable(parser, option, text)
     return values
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -98,6 +98,8 @@ pub struct Fanout {
     threads: Mutex<Vec<JoinHandle<()>>>,
     notices: Arc<Notices>,
     account: Account,
+    /// Commands for one client wait for `wake`.
+    deferring: AtomicBool,
 }
 
 impl Fanout {
@@ -122,6 +124,7 @@ impl Fanout {
             threads: Mutex::new(Vec::new()),
             notices,
             account,
+            deferring: AtomicBool::new(false),
         };
         fanout.start_threads()?;
         Ok(fanout)
@@ -136,6 +139,20 @@ impl Fanout {
             self.threads.lock().push(thread.spawn(move || shard.run())?);
         }
         Ok(())
+    }
+
+    /// From now on commands for one client don't wake its thread: the caller does, once for many, with `wake`.
+    ///
+    /// A wake-up costs a system call and, on a busy core, two switches of threads: more than most commands.
+    pub fn defer_wakes(&self) {
+        self.deferring.store(true, Ordering::Relaxed);
+    }
+
+    /// Wakes the threads that have commands waiting.
+    pub fn wake(&self) {
+        for shared in &self.shards {
+            shared.inbox.ring_if_waiting();
+        }
     }
 
     /// Takes over writing to a connected, non-blocking socket: to a duplicate, since the number itself is the caller's.
@@ -424,9 +441,11 @@ impl Fanout {
         }
     }
 
-    fn send(&self, shard: usize, command: Command) {
-        if let Some(shared) = self.shards.get(shard) {
-            shared.inbox.send(command, 0);
+    fn send(&self, index: usize, command: Command) {
+        let Some(shared) = self.shards.get(index) else { return };
+        shared.inbox.post(command, 0);
+        if !self.deferring.load(Ordering::Relaxed) {
+            shared.inbox.ring_if_waiting();
         }
     }
 

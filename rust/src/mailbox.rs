@@ -51,11 +51,25 @@ impl<C> Inbox<C> {
 
     /// Adds a command that carries so many bytes of frames, and wakes the shard if it sleeps.
     pub fn send(&self, command: C, bytes: usize) {
-        {
-            let mut waiting = self.waiting.lock();
-            waiting.0.push(command);
-            waiting.1 += bytes;
+        self.post(command, bytes);
+        self.ring();
+    }
+
+    /// Adds a command that the shard may find when it wakes anyway.
+    pub fn post(&self, command: C, bytes: usize) {
+        let mut waiting = self.waiting.lock();
+        waiting.0.push(command);
+        waiting.1 += bytes;
+    }
+
+    /// Wakes the shard if it sleeps on commands that were posted.
+    pub fn ring_if_waiting(&self) {
+        if !self.waiting.lock().0.is_empty() {
+            self.ring();
         }
+    }
+
+    fn ring(&self) {
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.bell.ring();
         }

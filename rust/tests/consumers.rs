@@ -117,7 +117,7 @@ fn application_sends_bytes_and_text_in_order() {
     fanout.send_binary(browser.client, b"\x00\xff");
     assert_eq!(browser.receive(), Some((0x81, b"text".to_vec())));
     assert_eq!(browser.receive(), Some((0x82, b"\x00\xff".to_vec())));
-    assert_eq!(fanout.counts().tally.frames.queued, 2);
+    wait_until(|| fanout.counts().tally.frames.queued == 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from awxfast.errors import RedisUnavailable
-from awxfast.intake.drain import BATCH, Drain
+from awxfast.intake.drain import BATCH, HELD_BATCH, Drain
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
@@ -131,7 +131,10 @@ class TestHoldingBack:
         put(redis_server, 1_000)
         async with draining(redis_server, fanout) as drain:
             await eventually(lambda: drain.events == 1_000)
-            await eventually(lambda: drain.holds == 4)
+            await eventually(lambda: drain.holds == len(fanout.batches))
+        left = 1_000 - BATCH
+        smaller = [HELD_BATCH] * (left // HELD_BATCH)
+        assert [len(batch) for batch in fanout.batches] == [BATCH, *smaller, left % HELD_BATCH]
 
     async def test_short_hold_ends_as_soon_as_readers_are_back(
         self, redis_server: RedisServer, fanout: RememberingFanout

@@ -133,13 +133,12 @@ class TestFindServer:
 
 class TestFailure:
     @pytest.fixture(autouse=True)
-    def _folders(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Whatever fails, no folder stays behind."""
-        folder = tmp_path / "t"
-        folder.mkdir()
-        monkeypatch.setattr("tempfile.tempdir", str(folder))
-        yield
-        assert list(folder.iterdir()) == []
+    def folder(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """Where its folder is made, short enough for a socket's path; whatever fails, none stays behind."""
+        with tempfile.TemporaryDirectory() as folder:
+            monkeypatch.setattr("tempfile.tempdir", folder)
+            yield Path(folder)
+            assert list(Path(folder).iterdir()) == []
 
     def test_server_that_ends_at_once(self) -> None:
         with pytest.raises(StartError, match="ended at once: it said nothing"):
@@ -167,10 +166,10 @@ class TestFailure:
         with pytest.raises(StartError, match=r"did not answer within 0\.1 s"):
             PrivateRedis(server=server)
 
-    def test_path_that_no_socket_fits(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = tmp_path / "t" / ("x" * 100)
-        folder.mkdir()
-        monkeypatch.setattr("tempfile.tempdir", str(folder))
+    def test_path_that_no_socket_fits(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        long = folder / ("x" * 100)
+        long.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(long))
         with pytest.raises(StartError, match="too long a path"):
             PrivateRedis(allow_wheel=True)
-        folder.rmdir()
+        long.rmdir()

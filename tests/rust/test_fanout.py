@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgpack
 import pytest
@@ -108,6 +108,45 @@ class TestNotice:
         loop.remove_reader(fanout.notice_fd)
         assert fanout.take_notices() == [(client, _rust.NOTICE_DEAD)]
         assert fanout.take_notices() == []
+
+
+class TestWakes:
+    async def test_a_turns_commands_wake_the_thread_once_and_in_order(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        near, far = pair
+        turn: list[Callable[[], None]] = []
+        fanout.defer_wakes(turn.append)
+        client = fanout.attach(near.fileno())
+        fanout.subscribe(client, ["a"], [], b"first")
+        fanout.send_text(client, b"second")
+        fanout.close(client, 1000)
+        assert turn == [fanout.wake]
+        turn.pop()()
+        assert far.makefile("rb").read() == b"\x81\x05first\x81\x06second\x88\x02\x03\xe8"
+
+    async def test_event_waits_for_no_turn(self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
+        near, far = pair
+        fanout.defer_wakes([].append)
+        fanout.add_channel("g.a", "a")
+        fanout.subscribe(fanout.attach(near.fileno()), ["a"], [])
+        fanout.publish_batch([[member("p!g.a", "x"), b"0"]])
+        assert far.recv(10) == b"\x81\x01x"
+
+    def test_loop_that_is_closed_defers_nothing(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        near, far = pair
+        loop = asyncio.new_event_loop()
+        fanout.defer_wakes(loop.call_soon)
+        loop.close()
+        fanout.send_text(fanout.attach(near.fileno()), b"x")
+        assert far.recv(10) == b"\x81\x01x"
+
+    def test_only_one_loop_wakes(self, fanout: Fanout) -> None:
+        fanout.defer_wakes([].append)
+        with pytest.raises(ValueError, match="deferred already"):
+            fanout.defer_wakes([].append)
 
 
 class TestArgument:

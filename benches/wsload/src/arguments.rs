@@ -6,12 +6,13 @@ use std::time::Duration;
 pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
               [--never-read N] [--path P] [--token T] [--cookie C] [--connecting N] [--protocol awx|bare]
               [--seconds S] [--quiet S] [--drain S] [--warm-up S] [--series S]
-       wsload rawlimit [--clients N] [--size N] [--batch N] [--seconds S] [--congestion NAME]";
+       wsload rawlimit|fanoutlimit [--clients N] [--size N] [--batch N] [--seconds S] [--server-core N]
+              [--load-core N] [--congestion NAME]";
 
 /// What to do, from the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
-    /// `read`, `idle` or `rawlimit`.
+    /// `read`, `idle`, `rawlimit` or `fanoutlimit`.
     pub mode: String,
     /// The server's `HOST:PORT`.
     pub address: String,
@@ -43,10 +44,14 @@ pub struct Arguments {
     pub warm_up: Duration,
     /// Frames and latencies are also told for each step of this length; zero: they are not.
     pub series: Duration,
-    /// `rawlimit`: payload bytes a frame.
+    /// The limits: payload bytes a frame.
     pub size: usize,
-    /// `rawlimit`: frames a write.
+    /// The limits: frames a write, or events a batch.
     pub batch: usize,
+    /// The limits: the sender's core.
+    pub server_core: Option<usize>,
+    /// The limits: the reader's core.
+    pub load_core: Option<usize>,
     /// `rawlimit`: the sender's TCP congestion control, instead of the machine's.
     pub congestion: Option<String>,
 }
@@ -72,6 +77,8 @@ impl Default for Arguments {
             series: Duration::ZERO,
             size: 1024,
             batch: 32,
+            server_core: None,
+            load_core: None,
             congestion: None,
         }
     }
@@ -88,7 +95,7 @@ impl Arguments {
         let mut arguments = Self { mode: words.next().unwrap_or_default(), ..Self::default() };
         match arguments.mode.as_str() {
             "read" | "idle" => arguments.address = words.next().ok_or("HOST:PORT is missing")?,
-            "rawlimit" => {}
+            "rawlimit" | "fanoutlimit" => {}
             other => return Err(format!("unknown mode {other:?}")),
         }
         while let Some(name) = words.next() {
@@ -112,6 +119,8 @@ impl Arguments {
             "--connecting" => self.connecting = number(name, &value)?.max(1),
             "--size" => self.size = number(name, &value)?,
             "--batch" => self.batch = number(name, &value)?.max(1),
+            "--server-core" => self.server_core = Some(number(name, &value)?),
+            "--load-core" => self.load_core = Some(number(name, &value)?),
             "--seconds" => self.limit = seconds(name, &value)?,
             "--quiet" => self.quiet = seconds(name, &value)?,
             "--drain" => self.drain = seconds(name, &value)?,

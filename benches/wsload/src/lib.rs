@@ -7,11 +7,13 @@
 //! ```
 //!
 //! It must never be what limits a run: one buffer for all sockets, payloads are stepped over, and only the first
-//! bytes of a frame are looked at. `rawlimit` proves that on the machine at hand.
+//! bytes of a frame are looked at. `rawlimit` proves that on the machine at hand, and `fanoutlimit` is the fan-out alone
+//! against it.
 
 pub mod arguments;
 pub mod client;
 pub mod event;
+pub mod fanoutlimit;
 pub mod frames;
 pub mod histogram;
 pub mod load;

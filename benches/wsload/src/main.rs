@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     };
     let outcome = match arguments.mode.as_str() {
         "rawlimit" => wsload::rawlimit::run(&arguments),
+        "fanoutlimit" => wsload::fanoutlimit::run(&arguments),
         _ => wsload::load::run(&arguments),
     };
     outcome.map_or_else(

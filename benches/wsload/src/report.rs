@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::histogram::Histogram;
 use crate::sequence::Sequence;
@@ -22,9 +22,18 @@ pub fn wall_clock() -> u64 {
 
 /// CPU seconds of the calling thread.
 #[must_use]
-#[allow(clippy::cast_precision_loss, reason = "nanoseconds of a bounded run are far below 2^53")]
 pub fn thread_cpu() -> f64 {
-    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    seconds(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+/// CPU seconds of all threads.
+#[must_use]
+pub fn process_cpu() -> f64 {
+    seconds(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds of a bounded run are far below 2^53")]
+fn seconds(spent: Timespec) -> f64 {
     spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 

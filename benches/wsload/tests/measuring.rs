@@ -1,7 +1,12 @@
 //! What a run reports: whose event it was, what is missing, how late it came.
 
+use std::time::Duration;
+
+use wsload::arguments::Arguments;
 use wsload::event::{Event, read};
+use wsload::fanoutlimit;
 use wsload::histogram::Histogram;
+use wsload::rawlimit::{event_text, pairs, read_all};
 use wsload::sequence::Sequence;
 use wsload::series::Series;
 
@@ -92,4 +97,33 @@ fn series_of_a_run_without_end_stays_bounded() {
     series.record(u64::MAX, 7);
     assert_eq!(series.worst().iter().max(), Some(&7));
     assert!(series.frames().len() <= 10_000);
+}
+
+#[test]
+fn limits_take_cores() {
+    let words = ["fanoutlimit", "--clients", "2", "--server-core", "0", "--load-core", "1"];
+    let arguments = Arguments::parse(words.map(str::to_owned)).unwrap();
+    assert_eq!((arguments.server_core, arguments.load_core), (Some(0), Some(1)));
+}
+
+#[test]
+fn text_of_an_event_has_the_size_asked_for_and_is_read_again() {
+    let text = event_text(17, 1024);
+    assert_eq!(text.len(), 1024);
+    assert_eq!(read(&text).map(|event| (event.stream, event.number)), Some((0, 17)));
+}
+
+#[test]
+fn fanout_reaches_every_reader_without_loss() {
+    let (senders, readers) = pairs(3).unwrap();
+    let arguments = Arguments { clients: 3, limit: Duration::from_millis(50), ..Arguments::default() };
+    let fanout = fanoutlimit::start(senders).unwrap();
+    let (seen, events) = std::thread::scope(|scope| {
+        let publisher = scope.spawn(|| fanoutlimit::publish(&fanout, &arguments));
+        let seen = read_all(readers, &arguments).unwrap();
+        (seen, publisher.join().unwrap())
+    });
+    assert!(events > 0);
+    assert_eq!(seen.frames, events * 3);
+    assert!(seen.line.contains(r#""lost": 0"#), "{}", seen.line);
 }

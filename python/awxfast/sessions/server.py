@@ -151,6 +151,7 @@ class Server:
         """Serves from now on."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._fanout.notice_fd, self._clients.dispatch_notices)
+        self._fanout.defer_wakes(loop.call_soon)
         self._sweeping = loop.create_task(self._sweep())
         for listening in listenings:
             self._listeners.append(await self._listen(listening))

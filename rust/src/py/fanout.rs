@@ -1,7 +1,8 @@
 //! `Fanout` for Python.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -27,7 +28,13 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Who gets what, and every byte that browsers get after their 101.
 #[pyclass(name = "Fanout", module = "awxfast._rust", frozen)]
-struct PyFanout(Fanout);
+struct PyFanout {
+    core: Fanout,
+    /// `call_soon` of the loop that wakes the threads.
+    call_soon: OnceLock<Py<PyAny>>,
+    /// The loop will call `wake`.
+    wake_is_due: AtomicBool,
+}
 
 #[pymethods]
 impl PyFanout {
@@ -66,92 +73,113 @@ impl PyFanout {
             status_groups: keep_groups,
             rules: Rules { prefix_length, max_event_size, direct_types, consumers },
         };
-        Ok(PyFanout(Fanout::start(config)?))
+        let core = Fanout::start(config)?;
+        Ok(PyFanout { core, call_soon: OnceLock::new(), wake_is_due: AtomicBool::new(false) })
+    }
+
+    fn defer_wakes(&self, call_soon: Py<PyAny>) -> PyResult<()> {
+        self.call_soon.set(call_soon).map_err(|_| PyValueError::new_err("wakes are deferred already"))?;
+        self.core.defer_wakes();
+        Ok(())
+    }
+
+    fn wake(&self) {
+        self.wake_is_due.store(false, Ordering::Relaxed);
+        self.core.wake();
     }
 
     fn attach(&self, fd: RawFd) -> PyResult<u64> {
-        Ok(self.0.attach(borrow(fd)?)?.0)
+        Ok(self.core.attach(borrow(fd)?)?.0)
     }
 
     fn attach_link(&self, fd: RawFd, notices: bool) -> PyResult<(u64, LinkFigures)> {
-        let (client, tally) = self.0.attach_link(borrow(fd)?, notices)?;
+        let (client, tally) = self.core.attach_link(borrow(fd)?, notices)?;
         Ok((client.0, LinkFigures(tally)))
     }
 
     fn set_backplane(&self, group: &str, own: &str, speaker: &str) {
-        self.0.set_backplane(Backplane { group: group.into(), own: own.into(), speaker: speaker.into() });
+        self.core.set_backplane(Backplane { group: group.into(), own: own.into(), speaker: speaker.into() });
     }
 
-    fn detach(&self, client: u64) {
-        self.0.detach(ClientId(client));
+    fn detach(slf: &Bound<'_, Self>, client: u64) {
+        slf.get().core.detach(ClientId(client));
+        Self::wake_later(slf);
     }
 
     #[pyo3(signature = (client, code, reason=b"".as_slice(), drop=false))]
-    fn close(&self, client: u64, code: u16, reason: &[u8], drop: bool) {
-        self.0.close(ClientId(client), code, reason, drop);
+    fn close(slf: &Bound<'_, Self>, client: u64, code: u16, reason: &[u8], drop: bool) {
+        slf.get().core.close(ClientId(client), code, reason, drop);
+        Self::wake_later(slf);
     }
 
-    fn send_text(&self, client: u64, payload: &[u8]) {
-        self.0.send_text(ClientId(client), payload);
+    fn send_text(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
+        slf.get().core.send_text(ClientId(client), payload);
+        Self::wake_later(slf);
     }
 
-    fn send_binary(&self, client: u64, payload: &[u8]) {
-        self.0.send_binary(ClientId(client), payload);
+    fn send_binary(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
+        slf.get().core.send_binary(ClientId(client), payload);
+        Self::wake_later(slf);
     }
 
-    fn send_ping(&self, client: u64, payload: &[u8]) {
-        self.0.send_control(ClientId(client), payload, true);
+    fn send_ping(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
+        slf.get().core.send_control(ClientId(client), payload, true);
+        Self::wake_later(slf);
     }
 
-    fn send_pong(&self, client: u64, payload: &[u8]) {
-        self.0.send_control(ClientId(client), payload, false);
+    fn send_pong(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
+        slf.get().core.send_control(ClientId(client), payload, false);
+        Self::wake_later(slf);
     }
 
-    fn ask_drained(&self, client: u64) {
-        self.0.ask_drained(ClientId(client));
+    fn ask_drained(slf: &Bound<'_, Self>, client: u64) {
+        slf.get().core.ask_drained(ClientId(client));
+        Self::wake_later(slf);
     }
 
-    fn ask_room(&self, client: u64) {
-        self.0.ask_room(ClientId(client));
+    fn ask_room(slf: &Bound<'_, Self>, client: u64) {
+        slf.get().core.ask_room(ClientId(client));
+        Self::wake_later(slf);
     }
 
     fn set_consumers(&self, group: &str, all: u32, loose: u32) {
-        self.0.set_consumers(group, Consumers { all, loose });
+        self.core.set_consumers(group, Consumers { all, loose });
     }
 
     fn add_own_channel(&self, local: &str) {
-        self.0.add_own_channel(local);
+        self.core.add_own_channel(local);
     }
 
     fn remove_own_channel(&self, local: &str) {
-        self.0.remove_own_channel(local);
+        self.core.remove_own_channel(local);
     }
 
     fn add_channel(&self, local: &str, group: &str) {
-        self.0.add_channel(local, group);
+        self.core.add_channel(local, group);
     }
 
     fn remove_channel(&self, local: &str) {
-        self.0.remove_channel(local);
+        self.core.remove_channel(local);
     }
 
     #[pyo3(signature = (client, joined, left, reply=None))]
     #[allow(clippy::needless_pass_by_value)] // PyO3 makes the vectors for this call.
-    fn subscribe(&self, client: u64, joined: Vec<String>, left: Vec<String>, reply: Option<&[u8]>) {
+    fn subscribe(slf: &Bound<'_, Self>, client: u64, joined: Vec<String>, left: Vec<String>, reply: Option<&[u8]>) {
         let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
         let left: Vec<&str> = left.iter().map(String::as_str).collect();
-        self.0.subscribe(ClientId(client), &joined, &left, reply);
+        slf.get().core.subscribe(ClientId(client), &joined, &left, reply);
+        Self::wake_later(slf);
     }
 
     fn groups_of(&self, client: u64) -> Vec<String> {
-        self.0.groups_of(ClientId(client))
+        self.core.groups_of(ClientId(client))
     }
 
     fn publish_batch<'py>(&self, py: Python<'py>, members: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
         let pairs = members.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
         let entries: Vec<Entry<'_>> =
             pairs.iter().map(|(member, score)| Entry { member: member.as_bytes(), score: *score }).collect();
-        let handed_out = py.detach(|| self.0.publish(&entries));
+        let handed_out = py.detach(|| self.core.publish(&entries));
         let with_member =
             |message: HandedOut| (message.direct, message.groups, message.channels, pairs[message.entry].0.clone());
         Ok(handed_out.into_iter().map(with_member).collect())
@@ -161,7 +189,7 @@ impl PyFanout {
         let payloads =
             payloads.iter().map(|payload| Ok(payload.cast_into::<PyBytes>()?)).collect::<PyResult<Vec<_>>>()?;
         let frames: Vec<&[u8]> = payloads.iter().map(PyBytesMethods::as_bytes).collect();
-        let batch = py.detach(|| self.0.publish_relayed(&frames));
+        let batch = py.detach(|| self.core.publish_relayed(&frames));
         let metrics = batch.metrics.iter().map(|text| PyString::new(py, text)).collect();
         let events = batch.events.iter().map(|relayed| {
             let text = PyBytes::new(py, relayed.event.text.as_bytes());
@@ -171,28 +199,28 @@ impl PyFanout {
     }
 
     fn count_relayed(&self, routed: u64, no_subscriber: u64) {
-        self.0.count_relayed(routed, no_subscriber);
+        self.core.count_relayed(routed, no_subscriber);
     }
 
     fn count_gap(&self, reason: &str, at_most: u64) {
-        self.0.count_gap(reason, at_most);
+        self.core.count_gap(reason, at_most);
     }
 
     fn busy(&self) -> u8 {
-        self.0.busy()
+        self.core.busy()
     }
 
     #[getter]
     fn notice_fd(&self) -> RawFd {
-        self.0.notice_fd().as_raw_fd()
+        self.core.notice_fd().as_raw_fd()
     }
 
     fn take_notices(&self) -> Vec<(u64, u8)> {
-        self.0.take_notices().into_iter().map(|(client, notice)| (client.0, notice as u8)).collect()
+        self.core.take_notices().into_iter().map(|(client, notice)| (client.0, notice as u8)).collect()
     }
 
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = py.detach(|| self.0.counts());
+        let counts = py.detach(|| self.core.counts());
         let ledger = PyDict::new(py);
         ledger.set_item("events", events_dict(py, &counts)?)?;
         ledger.set_item("frames", frames_dict(py, &counts)?)?;
@@ -207,7 +235,7 @@ impl PyFanout {
     }
 
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = py.detach(|| self.0.counts());
+        let counts = py.detach(|| self.core.counts());
         let ages = PyDict::new(py);
         ages.set_item("bounds", AGE_BOUNDS.to_vec())?;
         ages.set_item("counts", counts.tally.ages.counts.to_vec())?;
@@ -221,12 +249,26 @@ impl PyFanout {
     }
 
     fn clients(&self, py: Python<'_>) -> Vec<(u64, usize, usize, u64, f64)> {
-        let backlogs = py.detach(|| self.0.backlogs());
+        let backlogs = py.detach(|| self.core.backlogs());
         backlogs.iter().map(|one| (one.client.0, one.frames, one.bytes, one.shed, one.oldest)).collect()
     }
 
     fn stop(&self, py: Python<'_>) {
-        py.detach(|| self.0.stop());
+        py.detach(|| self.core.stop());
+    }
+}
+
+impl PyFanout {
+    /// Once for all commands of a turn of the loop; at once when the loop takes no more calls.
+    fn wake_later(slf: &Bound<'_, Self>) {
+        let fanout = slf.get();
+        let Some(call_soon) = fanout.call_soon.get() else { return };
+        if fanout.wake_is_due.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if slf.getattr("wake").and_then(|wake| call_soon.call1(slf.py(), (wake,))).is_err() {
+            fanout.wake();
+        }
     }
 }
 
