@@ -1,4 +1,4 @@
-"""Charts as SVG text: bars and lines over logarithmic axes, with the spread of the runs. Knows nothing of figures."""
+"""Charts as SVG text: bars, and lines over logarithmic axes, with the spread of the runs. Knows nothing of figures."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from tables import number
 
-WIDTH, LEFT, RIGHT, TOP = 760, 190, 90, 56
+WIDTH, LEFT, RIGHT, TOP = 760, 190, 110, 56
 ROW, BAR = 30, 16
 PLOT_HEIGHT, BELOW = 300, 52
 COLOURS = ("#1f6f8b", "#c8553d", "#6a994e", "#8d6a9f", "#b08900", "#555555")
@@ -16,12 +16,13 @@ Values = Sequence[float]
 Scale = Callable[[float], float]
 
 
-def bars(title: str, unit: str, rows: Sequence[tuple[str, Values]]) -> str:
-    """Horizontal bars, one a row; each begins at the power of ten below all values."""
-    low, high = decades([value for _, values in rows for value in values])
-    scale = log_scale(low, high, LEFT, WIDTH - RIGHT)
+def bars(title: str, unit: str, rows: Sequence[tuple[str, Values]], logarithmic: bool = False) -> str:
+    """Horizontal bars, one a row, from 0; logarithmic ones from the power of ten below all values."""
+    found = [value for _, values in rows for value in values]
+    ticks = powers(*decades(found)) if logarithmic else multiples(found)
+    scale = (log_scale if logarithmic else linear_scale)(ticks[0], ticks[-1], LEFT, WIDTH - RIGHT)
     bottom = TOP + ROW * len(rows)
-    parts = [*vertical_grid(low, high, scale, bottom), text(LEFT, bottom + 36, unit, "start")]
+    parts = [*vertical_grid(ticks, scale, bottom), text(LEFT, bottom + 36, unit, "start")]
     for index, (label, values) in enumerate(rows):
         middle, median = TOP + ROW * index + ROW / 2, statistics.median(values)
         parts.append(text(LEFT - 8, middle + 4, label, "end"))
@@ -39,7 +40,7 @@ def lines(title: str, across: str, up: str, series: Mapping[str, Sequence[tuple[
     low, high = decades([value for _, values in points for value in values])
     bottom = TOP + PLOT_HEIGHT
     scale_x, scale_y = log_scale(low_x, high_x, LEFT, WIDTH - RIGHT), log_scale(low, high, bottom, TOP)
-    parts = [*vertical_grid(low_x, high_x, scale_x, bottom), *horizontal_grid(low, high, scale_y)]
+    parts = [*vertical_grid(powers(low_x, high_x), scale_x, bottom), *horizontal_grid(powers(low, high), scale_y)]
     parts += [text(LEFT, bottom + 36, across, "start"), text(LEFT - 8, TOP - 10, up, "end")]
     for index, (name, row) in enumerate(series.items()):
         colour = COLOURS[index % len(COLOURS)]
@@ -66,24 +67,36 @@ def log_scale(low: float, high: float, begin: float, end: float) -> Scale:
     return lambda value: begin + (end - begin) * math.log10(max(value, low) / low) / span
 
 
+def linear_scale(low: float, high: float, begin: float, end: float) -> Scale:
+    """From [low, high] to [begin, end]."""
+    return lambda value: begin + (end - begin) * (value - low) / (high - low)
+
+
+def multiples(values: Values) -> list[float]:
+    """Round numbers from 0 to above all values, at most eleven."""
+    highest = max([*values, 0.0]) or 1.0
+    step = 10.0 ** math.floor(math.log10(highest))
+    return [step * index for index in range(math.ceil(highest / step) + 1)]
+
+
 def powers(low: float, high: float) -> list[float]:
     """The powers of ten from `low` to `high`."""
     return [low * 10**step for step in range(round(math.log10(high / low)) + 1)]
 
 
-def vertical_grid(low: float, high: float, scale: Scale, bottom: float) -> list[str]:
+def vertical_grid(ticks: Sequence[float], scale: Scale, bottom: float) -> list[str]:
     found = []
-    for power in powers(low, high):
-        found.append(line(scale(power), TOP - 6, scale(power), bottom, "#ddd"))
-        found.append(text(scale(power), bottom + 18, number(power), "middle", "#555"))
+    for tick in ticks:
+        found.append(line(scale(tick), TOP - 6, scale(tick), bottom, "#ddd"))
+        found.append(text(scale(tick), bottom + 18, number(tick), "middle", "#555"))
     return found
 
 
-def horizontal_grid(low: float, high: float, scale: Scale) -> list[str]:
+def horizontal_grid(ticks: Sequence[float], scale: Scale) -> list[str]:
     found = []
-    for power in powers(low, high):
-        found.append(line(LEFT, scale(power), WIDTH - RIGHT, scale(power), "#ddd"))
-        found.append(text(LEFT - 8, scale(power) + 4, number(power), "end", "#555"))
+    for tick in ticks:
+        found.append(line(LEFT, scale(tick), WIDTH - RIGHT, scale(tick), "#ddd"))
+        found.append(text(LEFT - 8, scale(tick) + 4, number(tick), "end", "#555"))
     return found
 
 

@@ -18,7 +18,7 @@ PARTS = {
 COSTS = (
     ("daphne, flat out", "flat-out", "daphne"),
     ("flat out", "flat-out", "awxfast"),
-    ("equal frames/s", "equal", "awxfast"),
+    ("equal rate", "equal", "awxfast"),
 )
 """Series of `cost_by_clients`: label, workload, server."""
 
@@ -32,7 +32,9 @@ def peers(results: Results) -> str:
     """Frames per CPU second, flat out."""
     runs = results.get("flat-out-100", {})
     rows = [(server, collect("frames_per_cpu_s", found)) for server, found in runs.items()]
-    return bar_chart("Frames per CPU second: 100 clients, 1 KiB, flat out", "frames per CPU second of the server", rows)
+    return bar_chart(
+        "Frames per CPU second: 100 clients, 1 KiB, flat out", "frames per CPU second of the server", rows, True
+    )
 
 
 def latency(results: Results) -> str:
@@ -79,10 +81,10 @@ def raw_limit(results: Results) -> str:
     return bar_chart("Frames a second on one core: only sending, and the fan-out alone", "frames a second", rows)
 
 
-def bar_chart(title: str, unit: str, rows: Sequence[tuple[str, Values]]) -> str:
+def bar_chart(title: str, unit: str, rows: Sequence[tuple[str, Values]], logarithmic: bool = False) -> str:
     """Empty without a row that has figures."""
     found = [(label, values) for label, values in rows if values]
-    return bars(title, unit, found) if found else ""
+    return bars(title, unit, found, logarithmic) if found else ""
 
 
 def line_chart(title: str, across: str, up: str, series: dict[str, list[tuple[float, list[float]]]]) -> str:

@@ -7,6 +7,7 @@ itself; Redis, producers and clients share another. README.md has the method.
 import argparse
 import functools
 import json
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -61,6 +62,7 @@ def run_workload(bench: Bench, workload: Workload, report: Report, options: argp
                 try:
                     runs[server].append(measure_in_quiet(run, options.patience))
                 except RunFailed as reason:
+                    print(f"{workload.name}, {server}: {reason}", file=sys.stderr, flush=True)
                     absent[server] = f"failed: {reason}"
     report.results[workload.name] = dict(runs)
     report.absent[workload.name] = absent

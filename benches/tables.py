@@ -81,7 +81,7 @@ def table(runs: Runs, absent: Mapping[str, str] | None = None) -> str:
         cells = [spread(collect(name, server_runs)) for server_runs in runs.values()]
         if any(cells):
             lines.append([title, *cells, *(spread(better(name, runs, server)) for server in compared)])
-    notes = [f"{server}: {reason}" for server, reason in (absent or {}).items()]
+    notes = [f"{server}: {reason.splitlines()[0]}" for server, reason in (absent or {}).items()]
     return "\n\n".join([markdown(lines)] * bool(runs) + notes)
 
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import papers
 import pytest
-from drawing import decades, log_scale
+from drawing import decades, linear_scale, log_scale, multiples
 
 SVG = "{http://www.w3.org/2000/svg}"
 REPORT = {
@@ -71,3 +71,7 @@ class TestPlots:
         scale = log_scale(1, 100, 0, 200)
         assert [scale(value) for value in (0, 1, 10, 100)] == [0, 0, 100, 200]
         assert decades([3.0, 420.0]) == (1.0, 1000.0)
+
+    def test_sums_are_drawn_from_zero(self) -> None:
+        assert multiples([3.0, 42.0]) == [0, 10, 20, 30, 40, 50]
+        assert linear_scale(0, 50, 100, 200)(25) == 150
