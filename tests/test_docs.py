@@ -234,9 +234,9 @@ def python_dependencies() -> set[tuple[str, str]]:
 
 
 def rust_dependencies() -> set[tuple[str, str]]:
-    """Names and versions in the Cargo.toml of both crates."""
+    """Names and versions in the Cargo.toml of both crates, but for each other."""
     tables = [read_toml(path).get(kind, {}) for path in CRATES for kind in ("dependencies", "dev-dependencies")]
-    dependencies = [item for table in tables for item in table.items()]
+    dependencies = [item for table in tables for item in table.items() if "path" not in item[1]]
     return {(name, value if isinstance(value, str) else str(dict(value)["version"])) for name, value in dependencies}
 
 

@@ -10,8 +10,7 @@ from awxfast import __version__
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member, read_peer
-from awxfast.errors import ConfigurationError
-from awxfast.options import (
+from awxfast.command_line import (
     OptionParser,
     OwnOption,
     RefuseNotBuilt,
@@ -22,6 +21,7 @@ from awxfast.options import (
     read_environment,
     whole_number,
 )
+from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
 from awxfast.wire.messages import BACKPLANE_GROUP
 
