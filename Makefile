@@ -39,8 +39,18 @@ test: build programs
 test-long: build programs
 	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
 
-bench: build programs
-	$(BIN)/python benches/relay.py $(if $(QUICK),--quick) $(if $(HOSTING),--hosting)
+# What only the benchmark compares with; a peer that can't be installed is a line in the tables.
+$(VENV)/.bench: $(VENV)/.built
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --extras bench
+	@touch $@
+
+FIGURES := target/bench$(if $(HOSTING),-hosting)$(if $(QUICK),-quick).json
+
+bench: build $(VENV)/.bench
+	@sh tests/install_programs.sh bench
+	$(BIN)/python benches/relay.py --json $(FIGURES) $(if $(QUICK),--quick) $(if $(HOSTING),--hosting) \
+		$(if $(PATIENCE),--patience $(PATIENCE))
+	$(if $(REPORT),$(if $(QUICK),,$(BIN)/python benches/papers.py $(FIGURES)))
 
 bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)

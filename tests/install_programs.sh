@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian programs that tests and `make bench-check` use, if this user may; otherwise what needs them is
-# skipped by name.
+# Installs the Debian programs that tests and `make bench-check` use, with `bench` also those of the benchmark, if this
+# user may; otherwise the tests and rows that need them are left out by name.
 set -eu
 
 missing=""
@@ -9,6 +9,9 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+if [ "${1:-}" = bench ] && [ ! -e /usr/lib/nginx/modules/ngx_nchan_module.so ]; then
+    missing="$missing libnginx-mod-nchan"
+fi
 
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
@@ -16,7 +19,7 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
     # shellcheck disable=SC2086  # one word a package
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif [ -n "$missing" ]; then
-    echo "not installed, what needs them is skipped:$missing" >&2
+    echo "not installed, what needs them is left out:$missing" >&2
 fi
 
 # Without it `make bench-check` skips its counts by name, so a machine that can't have it is no failure.
