@@ -234,8 +234,11 @@ class Fanout:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that can't be counted in events: one more time, of at most so many events."""
-    def busy(self) -> int:
-        """0: go on. 1: readers fall behind, hold back a moment. 2: the threads are behind, wait for another answer."""
+    def busy(self) -> bool:
+        """Whether intake should wait: the threads are behind, or most readers are.
+
+        For these it lasts as long as the last batch takes at 200,000 frames/s: a few that keep up get that much.
+        """
 
     # notices, operation
     @property

@@ -343,7 +343,7 @@ class TestSameRedis:
         await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
         await until(lambda: running.holder.held >= {"a-1"})
         running.own_redis.append(OWN_REDIS)
-        running.peer.send(encode(("a-1", "{}")))
+        send_batch(encode(("a-1", "{}")), [running.peer])
         assert running.peer.counts.queued == 0
         await until(lambda: not running.holder.held)
 

@@ -22,9 +22,9 @@ class RelayTaker:
         if batch is not None:
             self._send(batch)
 
-    def busy(self) -> int:
+    def busy(self) -> bool:
         """Never: a peer that reads slowly loses its own events, nobody else's."""
-        return 0
+        return False
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """A loss that can't be counted in events."""

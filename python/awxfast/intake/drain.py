@@ -26,9 +26,7 @@ OVERDUE = 5
 """Seconds past `BLOCK` after which the connection counts as dead."""
 
 HOLD_STEP = 0.001
-ALWAYS = 5
-"""Events a step that are let through however far most readers are behind: those that keep up want them, and Redis keeps
-no more than `capacity`."""
+"""Seconds between two looks whether the fan-out is still behind."""
 
 Batch = list[Any]
 """`[[member, score], ...]`, both bytes."""
@@ -40,8 +38,8 @@ class Publisher(GapCounter, Protocol):
     def publish_batch(self, members: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
-    def busy(self) -> int:
-        """0: go on; 1: hold back for a moment; 2: wait until it is not 2."""
+    def busy(self) -> bool:
+        """Whether to wait with the next pop."""
 
 
 class Drain:
@@ -129,24 +127,24 @@ class Drain:
         self._hand_on(batch)
         if pause:
             await asyncio.sleep(pause - (time.monotonic() - now))
-        held = await self._hold_back(max(1, len(batch) // ALWAYS))
+        held = await self._hold_back()
         return self._send_pop(connection, HELD_BATCH if held else BATCH)
 
     def _hand_on(self, batch: Batch) -> None:
         if batch:
             self._publisher.publish_batch(batch)
 
-    async def _hold_back(self, most: int) -> bool:
-        """Waits while the fan-out is behind, and `most` steps while readers are; whether it was so.
+    async def _hold_back(self) -> bool:
+        """Waits while the fan-out is behind; whether it was.
 
         What waits in Redis costs nothing; what waits here costs cold memory.
         """
-        steps = 0
-        while (busy := self._publisher.busy()) == 2 or (busy == 1 and steps < most):
-            self.holds += not steps
-            steps += 1
+        held = False
+        while self._publisher.busy():
+            self.holds += not held
+            held = True
             await asyncio.sleep(HOLD_STEP)
-        return steps > 0
+        return held
 
     def _send_pop(self, connection: RedisConnection, count: int) -> asyncio.Future[Any]:
         if connection.lost.done():

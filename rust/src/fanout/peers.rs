@@ -65,7 +65,7 @@ impl Fanout {
             results.push(result);
         }
         *encodings += routes.batch.len() as u64;
-        self.send_batch(&routes.batch, registry);
+        self.send_batch(&routes.batch, &mut state);
         results
     }
 

@@ -207,7 +207,7 @@ impl PyFanout {
         self.core.count_gap(reason, at_most);
     }
 
-    fn busy(&self) -> u8 {
+    fn busy(&self) -> bool {
         self.core.busy()
     }
 
