@@ -12,7 +12,7 @@ CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: build demo test test-long bench wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-backplane bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -39,8 +39,28 @@ test: build programs
 test-long: build programs
 	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
 
-bench: build programs
-	$(BIN)/python benches/relay.py $(if $(QUICK),--quick) $(if $(HOSTING),--hosting)
+# What only the benchmark compares with; a peer that can't be installed is a line in the tables.
+$(VENV)/.bench: $(VENV)/.built
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --extras bench
+	@touch $@
+
+FIGURES := target/bench$(if $(HOSTING),-hosting)$(if $(QUICK),-quick).json
+
+bench: build $(VENV)/.bench
+	@sh tests/install_programs.sh bench
+	$(BIN)/python benches/relay.py --json $(FIGURES) $(if $(QUICK),--quick) $(if $(HOSTING),--hosting) \
+		$(if $(PATIENCE),--patience $(PATIENCE))
+	$(if $(REPORT),$(if $(QUICK),,$(BIN)/python benches/papers.py $(FIGURES)))
+
+bench-backplane: build
+	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
+
+# SLACK=4 widens what times may differ, for a busy machine; counts stay as they are.
+bench-check: build programs
+	$(BIN)/python benches/bench_check.py $(if $(SLACK),--slack $(SLACK))
+
+bench-baseline: build programs
+	$(BIN)/python benches/bench_check.py --write
 
 wheel: build
 	$(BIN)/python tools/make_wheel.py

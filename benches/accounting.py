@@ -4,6 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 PROC = Path("/proc")
 
@@ -15,6 +16,9 @@ class Usage:
     cpu_s: float
     rss: int
     pss: int
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.cpu_s + other.cpu_s, self.rss + other.rss, self.pss + other.pss)
 
 
 def usage_of(pid: int) -> Usage:

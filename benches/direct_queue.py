@@ -1,4 +1,4 @@
-"""Writes what channels_redis' `group_send` would, straight into the queues of a group's members."""
+"""Writes what channels_redis' `group_send` would, straight into the queues of groups' members."""
 
 import os
 import socket
@@ -22,37 +22,56 @@ RANDOM_PLACE = b"<random-12->"
 
 
 class DirectQueue:
-    """The queues of one group's members, as found when it is made."""
+    """The queues of the groups' members, as found when it is made. Events go to the groups in turns."""
 
-    def __init__(self, redis_url: str, group: str, template: bytes) -> None:
+    def __init__(self, redis_url: str, groups: Sequence[str], template: bytes) -> None:
         self._redis = RedisPipe(redis_url)
-        names = self._redis.call([(b"ZRANGE", f"{PREFIX}:group:{group}".encode(), b"0", b"-1")])[0]
-        if not names:
-            raise SystemExit(f"nobody is in the group {group}")
-        queues: dict[bytes, list[bytes]] = {}
-        for name in names:
-            queues.setdefault(PREFIX.encode() + name[: name.index(b"!") + 1], []).append(name)
+        keys = [(b"ZRANGE", f"{PREFIX}:group:{group}".encode(), b"0", b"-1") for group in groups]
+        queues: dict[bytes, None] = {}
+        self._templates: list[list[bytes]] = []
+        for group, names in zip(groups, self._redis.call(keys), strict=True):
+            if not names:
+                raise SystemExit(f"nobody is in the group {group}")
+            members = members_by_queue(names)
+            queues.update(dict.fromkeys(members))
+            self._templates.append([command_template(queue, names, template) for queue, names in members.items()])
         self._depths = [(b"ZCARD", queue) for queue in queues]
-        self._templates = [command_template(queue, members, template) for queue, members in queues.items()]
         self._next_score = 0
 
-    def send(self, first: int, count: int) -> None:
-        """Writes the events `first` to `first + count - 1`, one batch, and waits for Redis' answers."""
-        now = time.time_ns()
-        begin = max(now // NANOSECONDS_A_SCORE, self._next_score)
+    def send(self, first: int, count: int, made_ns: int) -> None:
+        """Writes the events `first` to `first + count - 1`, stamped `made_ns`, and waits for Redis' answers.
+
+        A group's events are numbered on their own: event 7 of three groups is number 2 of the second.
+        """
+        begin = max(time.time_ns() // NANOSECONDS_A_SCORE, self._next_score)
         self._next_score = begin + count
-        made = divmod(now, NANOSECONDS)
+        made = divmod(made_ns, NANOSECONDS)
         random = os.urandom(RANDOM_BYTES * count)
+        groups = len(self._templates)
         commands = [
-            template % (*divmod(begin + index, SCORES_A_SECOND), random[at : at + RANDOM_BYTES], first + index, *made)
-            for template in self._templates
-            for index, at in enumerate(range(0, len(random), RANDOM_BYTES))
+            template
+            % (
+                *divmod(begin + index, SCORES_A_SECOND),
+                random[RANDOM_BYTES * index : RANDOM_BYTES * (index + 1)],
+                (first + index) // groups,
+                *made,
+            )
+            for index in range(count)
+            for template in self._templates[(first + index) % groups]
         ]
         self._redis.call_packed(b"".join(commands), 2 * len(commands))
 
     def depth(self) -> int:
         """How many events wait, in the fullest queue."""
         return max(map(int, self._redis.call(self._depths)))
+
+
+def members_by_queue(names: list[bytes]) -> dict[bytes, list[bytes]]:
+    """Channels by the key that their process reads."""
+    queues: dict[bytes, list[bytes]] = {}
+    for name in names:
+        queues.setdefault(PREFIX.encode() + name[: name.index(b"!") + 1], []).append(name)
+    return queues
 
 
 def command_template(queue: bytes, members: list[bytes], text_template: bytes) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from servers import RunFailed
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -39,11 +41,11 @@ class Worker:
         self.process.wait()
 
     def line(self) -> str:
-        """The next line it prints; its end before that ends the benchmark."""
+        """The next line it prints; raises `RunFailed` when it ends before that."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._name} ended early, code {self.process.wait()}")
+            raise RunFailed(f"{self._name} ended early, code {self.process.wait()}")
         return line
 
     def tell(self, words: str) -> None:
@@ -63,7 +65,7 @@ class Clients(Worker):
         wanted = clients + int(str(options.get("never_read", 0)))
         if self.ready["subscribed"] != wanted:
             self.__exit__()
-            raise SystemExit(f"{address}: {self.ready['subscribed']} of {wanted} clients subscribed: {self.ready}")
+            raise RunFailed(f"{address}: {self.ready['subscribed']} of {wanted} clients subscribed: {self.ready}")
 
     def result(self, expected_frames: int = 0) -> dict[str, Any]:
         """What they saw, once `expected_frames` have come or nothing comes any more."""

@@ -1,4 +1,4 @@
-"""Starts and stops what a run is made of: Redis, daphne, awxfast. Only processes started here are ever ended."""
+"""Starts and stops what a run is made of: Redis and awxfast. Only processes started here are ever ended."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from accounting import Usage, usage_of
 
@@ -17,6 +17,10 @@ HERE = Path(__file__).resolve().parent
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
+
+
+class RunFailed(Exception):
+    """Why a server has no figures for a workload."""
 
 
 class Program:
@@ -50,13 +54,13 @@ class Program:
         return usage_of(self.process.pid)
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Waits for `ready`; ends the benchmark with the program's own words when it does not come."""
+        """Waits for `ready`; raises `RunFailed` with the program's own words when it does not come."""
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 words = self.log.read_text(errors="replace")[-2000:]
                 self.__exit__()
-                raise SystemExit(f"{self.log.stem} did not start:\n{words}")
+                raise RunFailed(f"{self.log.stem} did not start:\n{words}")
             time.sleep(0.05)
 
 
@@ -84,38 +88,44 @@ class Server(Program):
 
     name: str
     address: str
+    client_options: ClassVar[dict[str, str]] = {}
+    """What wsload must know of it."""
+    drain_seconds = 5
+    """How long clients wait for what is late, after the producer's end. Peers past their limit need minutes."""
+    proxy: Program | None = None
+    """What stands between it and its clients."""
+
+    def usage(self) -> Usage:
+        return super().usage() if self.proxy is None else super().usage() + self.proxy.usage()
 
     def counters(self) -> dict[str, Any] | None:
         """Its own account of a run, if it keeps one."""
         return None
 
-
-class Daphne(Server):
-    """daphne with `stock_site`, as AWX's supervisor starts it."""
-
-    name = "daphne"
-
-    def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
-        port = free_port()
-        self.address = f"{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "-v", "0"]
-        command += ["--websocket_timeout", "-1", "stock_site:application"]
-        super().__init__(command, core, folder / "daphne.log", environment)
-        self.wait_until(lambda: accepts_connections(port))
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        """How events reach it when `way` is the usual one, and the option that says where."""
+        return way, {"redis": redis.url}
 
 
 class Awxfast(Server):
     """awxfast in native mode, with its defaults."""
 
     name = "awxfast"
+    # It takes events off Redis ahead of its clients and sends all of them; a run ends as soon as they are there.
+    drain_seconds = 20
 
     def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
-        port, self._admin_port = free_port(), free_port()
-        self.address = f"{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0"]
+        self._admin_port = free_port()
+        command = [sys.executable, "-m", "awxfast", *self.listen(folder), "-v", "0"]
         command += ["--admin", f"{LOOPBACK}:{self._admin_port}", *self.mode(redis)]
         super().__init__(command, core, folder / f"{self.name}.log", environment)
-        self.wait_until(lambda: accepts_connections(port) and self._get("/readyz") is not None)
+        self.wait_until(lambda: self._get("/readyz") is not None)
+
+    def listen(self, folder: Path) -> list[str]:
+        """Where it listens; sets `address`."""
+        port = free_port()
+        self.address = f"{LOOPBACK}:{port}"
+        return ["-b", LOOPBACK, "-p", str(port)]
 
     def mode(self, redis: Redis) -> list[str]:
         """What it serves."""
@@ -150,9 +160,6 @@ class Direct(Hosted):
 
     def mode(self, redis: Redis) -> list[str]:
         return ["--direct", "internal.message", *super().mode(redis)]
-
-
-SERVERS: dict[str, type[Daphne] | type[Awxfast]] = {server.name: server for server in (Daphne, Awxfast, Hosted, Direct)}
 
 
 def free_port() -> int:

@@ -87,9 +87,16 @@ class PostgresServer:
 
     def stop(self) -> None:
         """At once: open connections are cut, as at a failover."""
+        self.end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Nothing is written or said: it recovers from its log when it starts again."""
+        self.end(signal.SIGQUIT)
+
+    def end(self, how: signal.Signals) -> None:
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
             self.process.wait(HANG)
 
     def close(self) -> None:

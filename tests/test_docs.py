@@ -7,9 +7,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from awxfast.broadcast import dialler_options
+from awxfast.intake.event_writer import Loss
+from awxfast.intake.onward import GAPS
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.options import NOT_BUILT, OWN_OPTIONS, build_parser
 from awxfast.process.endpoints import DEFAULT_HOST, DEFAULT_PORT
@@ -26,7 +29,7 @@ PAPERS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("benches/*.m
 NOT_FOR_OPERATORS = {"dependencies.md", "benchmarks.md", "django.md"}
 OPERATORS_PAPERS = [ROOT / "README.md", *(page for page in DOCS.glob("*.md") if page.name not in NOT_FOR_OPERATORS)]
 
-CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml")
+CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.toml")
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9_-]*")
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
@@ -91,7 +94,7 @@ class TestDialler:
     def test_every_reason_of_a_loss_is_named(self) -> None:
         sources = ("intake/group_sender.py", "broadcast/dialled_link.py", "broadcast/dialled_peer.py")
         text = "".join((ROOT / "python" / "awxfast" / source).read_text() for source in sources)
-        reasons = set(re.findall(r'(?:dropped|skipped)\["(\w+)"\]', text)) | set(Fault)
+        reasons = set(re.findall(r'(?:dropped|skipped)\["(\w+)"\]', text)) | set(Fault) | set(get_args(Loss))
         page = (DOCS / "dialler.md").read_text()
         assert len(reasons) > 12
         assert [reason for reason in reasons - {"link_lost"} if f"`{reason}`" not in page] == []
@@ -174,7 +177,7 @@ class TestMonitoring:
 
     def test_every_gap_is_explained(self) -> None:
         calls = [call for call in list_calls() if getattr(call.func, "attr", "") == "count_gap"]
-        reasons = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+        reasons = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)} | {*GAPS.values()}
         assert {f"`{reason}`" for reason in reasons} == {row[0] for row in read_rows(DOCS / "monitoring.md", 2)[6:]}
 
     def test_every_reason_of_a_refusal_is_named(self) -> None:
@@ -234,9 +237,9 @@ def python_dependencies() -> set[tuple[str, str]]:
 
 
 def rust_dependencies() -> set[tuple[str, str]]:
-    """Names and versions in the Cargo.toml of both crates."""
+    """Names and versions in the Cargo.toml of the crates, but for each other."""
     tables = [read_toml(path).get(kind, {}) for path in CRATES for kind in ("dependencies", "dev-dependencies")]
-    dependencies = [item for table in tables for item in table.items()]
+    dependencies = [item for table in tables for item in table.items() if "path" not in item[1]]
     return {(name, value if isinstance(value, str) else str(dict(value)["version"])) for name, value in dependencies}
 
 

@@ -13,7 +13,7 @@ CORE = ROOT / "rust" / "src"
 # From the ground up. Rooms on one line are siblings, which never import each other.
 ROOMS = [
     {"__init__", "errors", "_rust", "ending", "pauses", "quiet_log", "whoami"},
-    {"settings"},
+    {"settings", "command_line"},
     {"options", "wire"},
     {"intake", "sessions", "asgi", "broadcast", "producer"},
     {"operate"},
@@ -26,7 +26,7 @@ ROOMS = [
 
 CRATE = [
     {"error", "json"},
-    {"hmac", "nonce", "envelope", "frame", "slab", "ledger", "peer"},
+    {"hmac", "nonce", "envelope", "frame", "slab", "ledger", "peer", "share"},
     {"registry", "outbox", "pace", "relay"},
     {"command", "client"},
     {"mailbox", "batch"},
@@ -35,8 +35,8 @@ CRATE = [
     {"py"},
     {"lib"},
 ]
-# A slab is made of frames; repeats of a header are known by its digest.
-WITHIN_A_LINE = {("slab", "frame"), ("nonce", "hmac")}
+# A slab is made of frames; repeats of a header are known by its digest; who is behind is told by a queue's bounds.
+WITHIN_A_LINE = {("slab", "frame"), ("nonce", "hmac"), ("pace", "outbox")}
 
 
 def rank(floors: list[set[str]], name: str) -> int:

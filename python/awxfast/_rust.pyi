@@ -3,7 +3,7 @@
 Few, large calls: once a batch or once a message, never once a socket. Nothing here blocks on a peer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, Final, final
 
 __version__: Final[str]
@@ -72,13 +72,39 @@ class RelayEncoder:
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...
-    def encode_batch(self, members: Sequence[Any]) -> list[tuple[str, int, bytes]]:
-        """`(group, frames, bytes)` of what has `needs_relay`, in order, neighbours of one group together.
+    def encode_batch(self, members: Sequence[Any]) -> RelayBatch | None:
+        """The frames of what has `needs_relay`, in order; None where nothing has.
 
         `members` is what a pop gave. Bad entries are counted by reason, never raised.
         """
     def counts(self) -> dict[str, Any]:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
+
+@final
+class RelayBatch:
+    """Frames of several groups, for whoever wants them (rust/src/share.rs)."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Whose frames these are."""
+    def share(self, groups: Set[str]) -> RelayShare:
+        """What links get that want these of the groups; others mean nothing."""
+
+@final
+class RelayShare:
+    """Frames for any number of links, in order."""
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+    @property
+    def data(self) -> bytes:
+        """The frames; copied out when somebody first asks."""
+    def write(self, sockets: Sequence[int]) -> list[int]:
+        """Writes to descriptors without waiting; how many bytes each took. 0 also where a socket failed."""
 
 # ---- the fan-out (rust/src/fanout.rs and what it uses) -------------------------------------------
 
@@ -208,8 +234,11 @@ class Fanout:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that can't be counted in events: one more time, of at most so many events."""
-    def busy(self) -> int:
-        """0: go on. 1: readers fall behind, hold back a moment. 2: the threads are behind, wait for another answer."""
+    def busy(self) -> bool:
+        """Whether intake should wait: the threads are behind, or most readers are.
+
+        For these it lasts as long as the last batch takes at 200,000 frames/s: a few that keep up get that much.
+        """
 
     # notices, operation
     @property

@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 import uvloop
 
+from awxfast._rust import RelayBatch
 from awxfast.broadcast.dial import Caller, tls_context
-from awxfast.broadcast.dialled_link import Run
 from awxfast.broadcast.dialled_peer import Site
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.dialler_options import DiallerSettings
@@ -26,6 +26,7 @@ from awxfast.errors import ConfigurationError, RedisError, StartError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.group_sender import GroupSender
 from awxfast.intake.link import Intake, make_writer
+from awxfast.intake.pace import Pace
 from awxfast.intake.redis import RedisConnection
 from awxfast.operate.admin import AdminListener
 from awxfast.operate.dialler_figures import DiallerFigures
@@ -50,7 +51,7 @@ class NodeDialler:
         address = RedisAddress.parse(settings.redis)
         self._address = address
         self.taker = RelayTaker(layer.random_prefix_length, self._send)
-        self.intake = Intake(layer, address, self.taker)
+        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
         self.sender = GroupSender(address, make_writer(layer), self.intake.outages, self._hold_reading)
         self.dialler = Dialler(self._make_site(), settings.name, SOURCES)
         self._statistics = Statistics()
@@ -64,8 +65,8 @@ class NodeDialler:
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = asyncio.Event()
 
-    def _send(self, runs: Sequence[Run]) -> None:
-        self.dialler.send(runs)
+    def _send(self, batch: RelayBatch) -> None:
+        self.dialler.send(batch)
 
     def _hold_reading(self, hold: bool) -> None:
         self.dialler.hold_reading(hold)
@@ -74,7 +75,9 @@ class NodeDialler:
         settings = self._settings
         caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
         joined = Joined(self.intake)
-        return Site(caller, settings.era, self.sender, joined, self._own_redis, settings.backplane_group)
+        return Site(
+            caller, settings.era, self.sender, joined, lambda: self.intake.redis_names, settings.backplane_group
+        )
 
     def _make_postgres(self) -> PostgresMembers | None:
         settings = self._settings
@@ -87,10 +90,6 @@ class NodeDialler:
             lambda members: self.dialler.set_members("instances", members),
             lambda members: self.dialler.set_members("heartbeats", members),
         )
-
-    def _own_redis(self) -> str:
-        """As an awxfast server on the same Redis would say it; empty while that is not known."""
-        return self.intake.redis_name or ""
 
     async def start(self, admin: socket.socket | None) -> None:
         """Operators first; then Redis, which may also come later; then the peers."""

@@ -4,12 +4,22 @@ Defaults are those of `Settings`; nothing here repeats one.
 """
 
 import argparse
-import dataclasses
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from awxfast import __version__
+from awxfast.command_line import (
+    OptionParser,
+    OwnOption,
+    RefuseNotBuilt,
+    check_log_format,
+    non_empty,
+    one_of,
+    positive,
+    read_environment,
+    seconds,
+    whole_number,
+)
 from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
 
@@ -52,76 +62,6 @@ LAYER_FIELDS = ("redis", "prefix", "capacity", "expiry", "group_expiry")
 """What an application's CHANNEL_LAYERS says unless an option does."""
 
 
-class OptionParser(argparse.ArgumentParser):
-    """An `ArgumentParser` whose errors are `ConfigurationError`s, so that the last line on stderr is ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(f"{message}; see {self.prog} --help")
-
-
-def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
-    """A parser of whole numbers within bounds, both included."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}") from None
-        if (least is not None and value < least) or (most is not None and value > most):
-            bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"a number {bounds} is needed, not {value}")
-        return value
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    """A duration that is not negative; fractions are allowed."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"a number of seconds is needed, not {text!r}") from None
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number of seconds is needed, not {text}")
-    return value
-
-
-def non_empty(text: str) -> str:
-    """Any text but the empty one."""
-    if not text:
-        raise argparse.ArgumentTypeError("a value is needed")
-    return text
-
-
-def one_of(*values: str, not_built: Sequence[str] = ()) -> Callable[[str], str]:
-    """A parser of a few words; words of the contract that are not built yet are refused by name."""
-
-    def parse(text: str) -> str:
-        if text in not_built:
-            raise argparse.ArgumentTypeError(f"{text} is not built yet; use {' or '.join(values)}")
-        if text not in values:
-            raise argparse.ArgumentTypeError(f"{' or '.join(values)} is needed, not {text!r}")
-        return text
-
-    return parse
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OwnOption:
-    """One of awxfast's own options, which is also the environment variable AWXFAST_<NAME>."""
-
-    name: str
-    field: str
-    parse: Callable[[str], Any]
-    help: str
-    many: bool = False
-
-    @property
-    def variable(self) -> str:
-        return variable_of(self.name)
-
-
-positive = whole_number(least=1)
 OWN_OPTIONS = (
     OwnOption(
         "--redis", "redis", non_empty, "redis://, rediss://, unix:///path, or private: one of its own", many=True
@@ -173,19 +113,6 @@ OWN_OPTIONS = (
 )
 
 
-def read_host_port(text: str) -> tuple[str, int] | None:
-    """`HOST:PORT`, IPv6 in brackets, without a host 127.0.0.1; None for what is not of this form."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        return None
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def variable_of(option: str) -> str:
-    """The environment variable of one of awxfast's own options."""
-    return "AWXFAST_" + option.removeprefix("--").replace("-", "_").upper()
-
-
 def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """The settings that a command line and an environment ask for; the command line wins.
 
@@ -193,7 +120,7 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Sett
     """
     parser = build_parser()
     given = vars(parser.parse_args(expand_daphne_abbreviations(arguments)))
-    values = {**read_environment(parser, environ), **given}
+    values = {**read_environment(parser, environ, OWN_OPTIONS, NOT_BUILT), **given}
     return check_values(values)
 
 
@@ -217,13 +144,6 @@ def build_parser() -> OptionParser:
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
     return parser
-
-
-class RefuseNotBuilt(argparse.Action):
-    """An option of the contract that is not built yet."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        raise ConfigurationError(f"{self.option_strings[0]} is not built yet; leave it out")
 
 
 def add_daphne_listeners(group: Any) -> None:
@@ -296,28 +216,6 @@ def expand_daphne_abbreviations(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
-def read_environment(parser: OptionParser, environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
-    for name in NOT_BUILT:
-        if environ.get(variable_of(name)):
-            raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
-    values: dict[str, Any] = {}
-    for option in OWN_OPTIONS:
-        text = environ.get(option.variable)
-        if text:
-            values[option.field] = read_variable(parser, option, text)
-    return values
-
-
-def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
-    """One variable's value, parsed as on the command line."""
-    words = text.split() if option.many else [text]
-    try:
-        return getattr(parser.parse_args([f"{option.name}={word}" for word in words]), option.field)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{option.variable}: {error}") from error
-
-
 def check_values(values: dict[str, Any]) -> Settings:
     """What no single option can check, then the settings."""
     values.pop("layer", None)
@@ -350,11 +248,3 @@ def check_application(values: dict[str, Any]) -> None:
     values.setdefault("direct", ("internal.message",) if module.startswith("awx.") else ())
     values["layer_options"] = tuple(field for field in LAYER_FIELDS if field in values)
     values.setdefault("redis", ())
-
-
-def check_log_format(log_fmt: str | None) -> None:
-    """A format that `logging` would refuse is named before anything starts."""
-    try:
-        logging.Formatter(log_fmt)
-    except ValueError as error:
-        raise ConfigurationError(f"--log-fmt {log_fmt!r}: {error}; use names such as %(message)s") from error

@@ -22,6 +22,14 @@ pub struct Run {
     pub to: u32,
 }
 
+impl Run {
+    /// How many they are.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+}
+
 /// What a shard is told to do.
 #[derive(Debug)]
 pub enum Command {

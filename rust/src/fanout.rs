@@ -3,33 +3,37 @@
 //! One lock covers the registry and the sending of commands, so that all shards see subscriptions and events in the
 //! same order: an event published after a subscription's reply was queued comes after that reply.
 
-use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::command::{Backlog, Closing, Command, Run, Subscription};
-use crate::error::Reject;
 use crate::frame;
 use crate::ledger::{Events, Gaps, LinkTally};
-use crate::mailbox::{Notice, Notices};
+use crate::mailbox::{Load, Notice, Notices};
 use crate::outbox::Bounds;
-use crate::peer::{self, METRICS_GROUP, PeerEvent};
 use crate::registry::{Backplane, ClientId, Consumers, NOTICES, Registry};
 use crate::route::Routes;
 pub use crate::route::{Entry, HandedOut, Relayed, Rules};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
 use crate::slab::{self, Account, Slab};
 
-/// Bytes of frames that a shard may have in its inbox before intake must wait.
+mod peers;
+
+pub use peers::PeerBatch;
+
+/// What a shard may have in its inbox before intake must wait: bytes, and frames as often as they are to be queued.
 const INBOX_BYTES: usize = 32 * 1024 * 1024;
+const INBOX_FRAMES: usize = 200_000;
+/// Frames a second that go on however far most readers are behind, for the sake of those that are not.
+const ALWAYS: u32 = 200_000;
 /// How long a report of what waits may take; a shard answers between two passes.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
@@ -71,23 +75,14 @@ pub struct Counts {
     pub queued_bytes: usize,
 }
 
-/// What a peer sent.
-#[derive(Debug, Default)]
-pub struct PeerBatch<'a> {
-    /// Its events, those that were rejected aside, in order.
-    pub events: Vec<Relayed<'a>>,
-    /// The texts of its metrics.
-    pub metrics: Vec<Cow<'a, str>>,
-    /// A frame was not the wire's: what came after it is left out.
-    pub malformed: bool,
-}
-
 #[derive(Debug)]
 struct State {
     registry: Registry,
     events: Events,
     gaps: Gaps,
     encodings: u64,
+    /// The longest that the last batch holds up the next.
+    held_until: Instant,
 }
 
 /// Clients, groups and the threads that write to them.
@@ -118,6 +113,7 @@ impl Fanout {
                 events: Events::default(),
                 gaps: Gaps::default(),
                 encodings: 0,
+                held_until: Instant::now(),
             }),
             config,
             shards,
@@ -290,80 +286,29 @@ impl Fanout {
             routes.add(entry, &self.config.rules, registry, events);
         }
         *encodings += routes.batch.len() as u64;
-        self.send_batch(&routes.batch, registry);
+        self.send_batch(&routes.batch, &mut state);
         routes.handed_out
     }
 
-    fn send_batch(&self, batch: &Batch<'_>, registry: &Registry) {
-        for (slab, runs) in batch.encode(registry, &self.account) {
-            self.send_frames(&slab, &runs, registry);
-        }
+    fn send_batch(&self, batch: &Batch<'_>, state: &mut State) {
+        let slabs = batch.encode(&state.registry, &self.account);
+        let frames: usize = slabs.iter().map(|(slab, runs)| self.send_frames(slab, runs, &state.registry)).sum();
+        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
+        state.held_until = Instant::now() + Duration::from_secs(1) * frames / ALWAYS;
     }
 
-    fn send_frames(&self, slab: &Arc<Slab>, runs: &Arc<[Run]>, registry: &Registry) {
+    /// How many frames that is to clients.
+    fn send_frames(&self, slab: &Arc<Slab>, runs: &Arc<[Run]>, registry: &Registry) -> usize {
         let bytes = slab.slice(0, slab.frames()).len();
+        let mut sum = 0;
         for (index, shared) in self.shards.iter().enumerate() {
-            if runs.iter().any(|run| registry.has_members(run.group, index)) {
-                shared.inbox.send(Command::Publish(Arc::clone(slab), Arc::clone(runs)), bytes);
+            let frames = runs.iter().map(|run| run.frames() * registry.members(run.group, index)).sum();
+            if frames > 0 {
+                shared.inbox.send(Command::Publish(Arc::clone(slab), Arc::clone(runs)), Load { bytes, frames });
             }
+            sum += frames;
         }
-    }
-
-    /// Hands a peer's events to this process's subscribers: frames of the relay era.
-    ///
-    /// Those that nobody here takes are not counted before `count_relayed` says what others did.
-    #[must_use]
-    pub fn publish_relayed<'a>(&self, payloads: &[&'a [u8]]) -> PeerBatch<'a> {
-        let backplane = self.state.lock().registry.backplane_group().to_owned();
-        let (decoded, malformed) = peer::decode_all(payloads, &backplane);
-        let mut batch = PeerBatch { malformed, ..PeerBatch::default() };
-        let mut events = Vec::with_capacity(decoded.len());
-        for event in decoded {
-            match event {
-                Ok(event) if event.group == METRICS_GROUP => batch.metrics.push(event.text),
-                Ok(event) if event.text.len() > self.config.rules.max_event_size => events.push(Err(Reject::TooLarge)),
-                event => events.push(event),
-            }
-        }
-        let taken = self.route_relayed(&events);
-        let relayed = events
-            .into_iter()
-            .zip(taken)
-            .filter_map(|(event, (taken, consumers))| event.ok().map(|event| Relayed { event, taken, consumers }));
-        batch.events = relayed.collect();
-        batch
-    }
-
-    fn route_relayed(&self, peer_events: &[Result<PeerEvent<'_>, Reject>]) -> Vec<(bool, Option<bool>)> {
-        // A peer's frames don't say when their producer sent them.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-        let mut state = self.state.lock();
-        let State { registry, events, encodings, .. } = &mut *state;
-        let mut routes = Routes::default();
-        let mut results = Vec::with_capacity(peer_events.len());
-        for event in peer_events {
-            let result = match event {
-                Ok(event) => routes.add_peer_event(event, now, &self.config.rules, registry),
-                Err(_) => (false, None),
-            };
-            match event {
-                Err(reason) => events.count(Err(*reason)),
-                Ok(_) if result.0 => events.count(Ok(true)),
-                Ok(_) => {}
-            }
-            results.push(result);
-        }
-        *encodings += routes.batch.len() as u64;
-        self.send_batch(&routes.batch, registry);
-        results
-    }
-
-    /// Counts events of peers that only other processes could take.
-    pub fn count_relayed(&self, routed: u64, no_subscriber: u64) {
-        let mut state = self.state.lock();
-        state.events.received += routed + no_subscriber;
-        state.events.routed += routed;
-        state.events.no_subscriber += no_subscriber;
+        sum
     }
 
     /// See `Registry::set_backplane`.
@@ -376,15 +321,13 @@ impl Fanout {
         self.state.lock().gaps.count(reason, at_most);
     }
 
-    /// 2: the threads are behind; 1: the readers are; 0: neither.
+    /// Whether intake should wait: the threads are behind, or most readers are, and the last batch is long enough ago.
     #[must_use]
-    pub fn busy(&self) -> u8 {
-        if self.shards.iter().any(|shared| shared.inbox.bytes() > INBOX_BYTES) {
-            2
-        } else {
-            let now = Instant::now();
-            u8::from(self.shards.iter().any(|shared| shared.readers.is_behind(now)))
-        }
+    pub fn busy(&self) -> bool {
+        let full = |load: Load| load.bytes > INBOX_BYTES || load.frames > INBOX_FRAMES;
+        let now = Instant::now();
+        self.shards.iter().any(|shared| full(shared.inbox.load()))
+            || self.shards.iter().any(|shared| shared.readers.is_behind(now)) && now < self.state.lock().held_until
     }
 
     /// Readable when there are notices.
@@ -420,7 +363,7 @@ impl Fanout {
     pub fn backlogs(&self) -> Vec<Backlog> {
         let (answer, answers) = mpsc::channel();
         for shared in &self.shards {
-            shared.inbox.send(Command::Report(answer.clone()), 0);
+            shared.inbox.send(Command::Report(answer.clone()), Load::default());
         }
         drop(answer);
         let mut backlogs = Vec::new();
@@ -433,7 +376,7 @@ impl Fanout {
     /// Ends the threads; what clients had queued is lost at close.
     pub fn stop(&self) {
         for shared in &self.shards {
-            shared.inbox.send(Command::Stop, 0);
+            shared.inbox.send(Command::Stop, Load::default());
         }
         for thread in self.threads.lock().drain(..) {
             // A panic of the thread was printed when it happened; there is nothing to add at the end.
@@ -443,7 +386,7 @@ impl Fanout {
 
     fn send(&self, index: usize, command: Command) {
         let Some(shared) = self.shards.get(index) else { return };
-        shared.inbox.post(command, 0);
+        shared.inbox.post(command, Load::default());
         if !self.deferring.load(Ordering::Relaxed) {
             shared.inbox.ring_if_waiting();
         }

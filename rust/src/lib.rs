@@ -3,7 +3,7 @@
 //! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455).
 //! Who gets what: [`registry`] -> [`route`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
 //! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting.
-//! To other nodes: [`relay`]. Only `py` knows Python.
+//! To other nodes: [`relay`] -> [`share`]. Only `py` knows Python.
 
 pub mod batch;
 pub mod client;
@@ -24,6 +24,7 @@ pub mod registry;
 pub mod relay;
 pub mod route;
 pub mod shard;
+pub mod share;
 pub mod slab;
 
 #[cfg(feature = "python")]

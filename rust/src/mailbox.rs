@@ -31,10 +31,19 @@ impl Bell {
     }
 }
 
+/// The work that commands bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Bytes of frames.
+    pub bytes: usize,
+    /// Frames, as often as each is to be queued.
+    pub frames: usize,
+}
+
 /// A shard's commands, in order.
 #[derive(Debug)]
 pub struct Inbox<C> {
-    waiting: Mutex<(Vec<C>, usize)>,
+    waiting: Mutex<(Vec<C>, Load)>,
     asleep: AtomicBool,
     bell: Bell,
 }
@@ -46,20 +55,25 @@ impl<C> Inbox<C> {
     ///
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        Ok(Inbox { waiting: Mutex::new((Vec::new(), 0)), asleep: AtomicBool::new(false), bell: Bell::new()? })
+        Ok(Inbox {
+            waiting: Mutex::new((Vec::new(), Load::default())),
+            asleep: AtomicBool::new(false),
+            bell: Bell::new()?,
+        })
     }
 
-    /// Adds a command that carries so many bytes of frames, and wakes the shard if it sleeps.
-    pub fn send(&self, command: C, bytes: usize) {
-        self.post(command, bytes);
+    /// Adds a command, and wakes the shard if it sleeps.
+    pub fn send(&self, command: C, load: Load) {
+        self.post(command, load);
         self.ring();
     }
 
     /// Adds a command that the shard may find when it wakes anyway.
-    pub fn post(&self, command: C, bytes: usize) {
+    pub fn post(&self, command: C, load: Load) {
         let mut waiting = self.waiting.lock();
         waiting.0.push(command);
-        waiting.1 += bytes;
+        waiting.1.bytes += load.bytes;
+        waiting.1.frames += load.frames;
     }
 
     /// Wakes the shard if it sleeps on commands that were posted.
@@ -75,8 +89,8 @@ impl<C> Inbox<C> {
         }
     }
 
-    /// Bytes of frames that the shard has not taken yet.
-    pub fn bytes(&self) -> usize {
+    /// What the shard has not taken yet.
+    pub fn load(&self) -> Load {
         self.waiting.lock().1
     }
 
@@ -84,7 +98,7 @@ impl<C> Inbox<C> {
     pub fn take(&self, commands: &mut Vec<C>) {
         let mut waiting = self.waiting.lock();
         mem::swap(&mut waiting.0, commands);
-        waiting.1 = 0;
+        waiting.1 = Load::default();
     }
 
     /// Says that the shard is about to wait for the bell; `false`: commands came in, don't.

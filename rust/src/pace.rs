@@ -7,8 +7,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::outbox::Bounds;
+
 /// How long "lately" is.
 const WINDOW: Duration = Duration::from_millis(10);
+/// Bytes that may wait for a client: more of them is out of the processor's cache by the time it is written, and to
+/// write from memory costs twice the time, so that overload would feed itself.
+const WARM: usize = 512 * 1024;
 /// How long a verdict that readers are behind holds.
 const HOLDS: Duration = Duration::from_millis(100);
 
@@ -26,24 +31,25 @@ pub struct Pace {
     began: Instant,
     written: usize,
     behind: usize,
-    /// Frames that may wait before a client is behind.
-    allowed: usize,
+    /// What may wait before a client is behind.
+    allowed: Bounds,
 }
 
 impl Pace {
-    /// `bound` is a client's bound of event frames; a quarter of it may wait.
+    /// `bounds` are a client's; a quarter of them may wait, and no more than stays warm.
     #[must_use]
-    pub fn new(bound: usize, now: Instant) -> Self {
-        Pace { window: 1, began: now, written: 0, behind: 0, allowed: bound / 4 }
+    pub fn new(bounds: Bounds, now: Instant) -> Self {
+        let allowed = Bounds { frames: bounds.frames / 4, bytes: (bounds.bytes / 4).min(WARM) };
+        Pace { window: 1, began: now, written: 0, behind: 0, allowed }
     }
 
-    /// Notes that a client was written to and has `frames` left.
-    pub fn note(&mut self, mark: &mut Mark, frames: usize) {
+    /// Notes that a client was written to and has so many frames and bytes left.
+    pub fn note(&mut self, mark: &mut Mark, frames: usize, bytes: usize) {
         if mark.window != self.window {
             *mark = Mark { window: self.window, behind: false };
             self.written += 1;
         }
-        if frames > self.allowed && !mark.behind {
+        if (frames > self.allowed.frames || bytes > self.allowed.bytes) && !mark.behind {
             mark.behind = true;
             self.behind += 1;
         }

@@ -333,10 +333,10 @@ impl Registry {
         group.is_some_and(|entry| entry.consumers.want(direct))
     }
 
-    /// Whether a shard has members of a group.
+    /// How many members of a group a shard has.
     #[must_use]
-    pub fn has_members(&self, group: GroupId, shard: usize) -> bool {
-        self.groups[group as usize].as_ref().is_some_and(|entry| entry.members[shard] > 0)
+    pub fn members(&self, group: GroupId, shard: usize) -> usize {
+        self.groups[group as usize].as_ref().map_or(0, |entry| entry.members[shard] as usize)
     }
 
     /// Whether a group's frames are status frames, which are shed last.

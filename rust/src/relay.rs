@@ -10,22 +10,12 @@ use std::sync::Arc;
 use crate::envelope::{self, Envelope};
 use crate::error::Reject;
 use crate::frame;
+use crate::share::{Batch, Spare};
 
 const EVENT_TYPE: &str = "internal.message";
 const BEFORE_TEXT: &str = "\", \"message\": {\"type\": \"internal.message\", \"text\": \"";
 const AFTER_TEXT: &str = "\"}}";
 const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Frames of one group that came one after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Whose events these are.
-    pub group: Arc<str>,
-    /// How many frames.
-    pub frames: u64,
-    /// Whole masked frames, ready for any link.
-    pub bytes: Vec<u8>,
-}
 
 /// What became of the entries so far, each counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +40,7 @@ pub struct RelayEncoder {
     groups: HashMap<Box<str>, Arc<str>>,
     masks: Masks,
     payload: Vec<u8>,
+    spare: Spare,
     counts: Counts,
 }
 
@@ -63,6 +54,7 @@ impl RelayEncoder {
             groups: HashMap::new(),
             masks: Masks::default(),
             payload: Vec::new(),
+            spare: Spare::default(),
             counts: Counts::default(),
         }
     }
@@ -83,12 +75,18 @@ impl RelayEncoder {
         self.counts
     }
 
+    /// An empty batch to encode entries into.
+    #[must_use]
+    pub fn begin(&self) -> Batch {
+        Batch::new(&self.spare)
+    }
+
     /// Appends the frames of one entry, or counts why there are none.
-    pub fn encode(&mut self, member: &[u8], runs: &mut Vec<Run>) {
+    pub fn encode(&mut self, member: &[u8], batch: &mut Batch) {
         self.counts.received += 1;
         match self.read(member) {
             Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-            Ok(envelope) => self.encode_event(&envelope, runs),
+            Ok(envelope) => self.encode_event(&envelope, batch),
             Err(reason) => self.reject(reason),
         }
     }
@@ -102,7 +100,7 @@ impl RelayEncoder {
         }
     }
 
-    fn encode_event(&mut self, envelope: &Envelope<'_>, runs: &mut Vec<Run>) {
+    fn encode_event(&mut self, envelope: &Envelope<'_>, batch: &mut Batch) {
         let text = match envelope.text {
             Ok(text) => text,
             Err(reason) => return self.reject(reason),
@@ -114,7 +112,7 @@ impl RelayEncoder {
             return;
         }
         for group in groups {
-            if !self.push(group, text, runs) {
+            if !self.push(group, text, batch) {
                 return self.reject(Reject::TooLarge);
             }
         }
@@ -122,7 +120,7 @@ impl RelayEncoder {
     }
 
     /// Whether the frame is one that peers take.
-    fn push(&mut self, group: Arc<str>, text: &str, runs: &mut Vec<Run>) -> bool {
+    fn push(&mut self, group: Arc<str>, text: &str, batch: &mut Batch) -> bool {
         self.payload.clear();
         self.payload.extend_from_slice(b"{\"group\": \"");
         self.payload.extend_from_slice(group.as_bytes());
@@ -132,13 +130,8 @@ impl RelayEncoder {
         if self.payload.len() > self.max_frame {
             return false;
         }
-        if runs.last().is_none_or(|run| run.group != group) {
-            runs.push(Run { group, frames: 0, bytes: Vec::new() });
-        }
-        if let Some(run) = runs.last_mut() {
-            frame::push_masked_frame(&mut run.bytes, frame::TEXT, &self.payload, self.masks.next());
-            run.frames += 1;
-        }
+        let mask = self.masks.next();
+        batch.push(group, |bytes| frame::push_masked_frame(bytes, frame::TEXT, &self.payload, mask));
         true
     }
 

@@ -108,7 +108,7 @@ impl Shard {
             members: Vec::new(),
             dirty: Vec::new(),
             tally: Tally::default(),
-            pace: Pace::new(limits.bounds.frames, Instant::now()),
+            pace: Pace::new(limits.bounds, Instant::now()),
             scores: Vec::new(),
             stopping: false,
         })
@@ -336,8 +336,8 @@ impl Shard {
         let flushed = client.flush(&mut self.tally.frames);
         client.dirty = flushed == Flushed::More;
         self.tally.writes += 1;
-        let frames = client.outbox().frames();
-        self.pace.note(&mut client.mark, frames);
+        let (frames, bytes) = (client.outbox().frames(), client.outbox().bytes());
+        self.pace.note(&mut client.mark, frames, bytes);
         let id = client.id;
         match flushed {
             Flushed::Dead => self.kill(id),

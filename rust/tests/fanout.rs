@@ -160,6 +160,19 @@ fn process_bound_sheds_the_client_that_is_furthest_behind() {
 }
 
 #[test]
+fn intake_is_told_to_wait_while_most_readers_are_behind_but_not_for_long() {
+    let fanout = Fanout::start(Config { threads: 1, ..config() }).unwrap();
+    let _browsers: Vec<Browser> = (0..100).map(|_| Browser::in_group(&fanout, "a")).collect();
+    let batch: Vec<Vec<u8>> = (0..100).map(|_| entry(&["p!g.a"], &"x".repeat(10_000))).collect();
+    assert!(!fanout.busy());
+    wait_until(|| {
+        publish(&fanout, &batch);
+        fanout.busy()
+    });
+    wait_until(|| !fanout.busy());
+}
+
+#[test]
 fn close_comes_after_all_that_is_queued_and_ends_the_stream() {
     let fanout = Fanout::start(config()).unwrap();
     let mut browser = Browser::in_group(&fanout, "a");

@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use awxfast_core::outbox::Bounds;
 use awxfast_core::pace::{Mark, Pace, Verdict};
 
-const BOUND: usize = 1000;
+const BOUNDS: Bounds = Bounds { frames: 1000, bytes: 64 << 20 };
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn verdict(waiting: &[usize]) -> bool {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUND, start);
+    let mut pace = Pace::new(BOUNDS, start);
     let mut marks = vec![Mark::default(); waiting.len()];
     for (mark, &frames) in marks.iter_mut().zip(waiting) {
-        pace.note(mark, frames);
+        pace.note(mark, frames, 0);
     }
     assert_eq!(pace.verdict(start + 5 * MILLISECOND), None, "not before the window is over");
     pace.verdict(start + 10 * MILLISECOND).unwrap()
@@ -26,6 +27,18 @@ fn most_readers_past_a_quarter_of_their_bound_are_behind() {
 }
 
 #[test]
+fn bytes_that_are_too_many_to_stay_warm_are_behind_too() {
+    let start = Instant::now();
+    for (bounds, most) in [(BOUNDS, 512 << 10), (Bounds { bytes: 4000, ..BOUNDS }, 1000)] {
+        for (bytes, behind) in [(most, false), (most + 1, true)] {
+            let mut pace = Pace::new(bounds, start);
+            pace.note(&mut Mark::default(), 1, bytes);
+            assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(behind));
+        }
+    }
+}
+
+#[test]
 fn slow_client_alone_holds_nobody_back() {
     assert!(!verdict(&[999, 0, 0, 0]));
     assert!(!verdict(&[]));
@@ -34,13 +47,13 @@ fn slow_client_alone_holds_nobody_back() {
 #[test]
 fn client_written_to_often_counts_once() {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUND, start);
+    let mut pace = Pace::new(BOUNDS, start);
     let (mut slow, mut fast) = (Mark::default(), [Mark::default(); 2]);
     for _ in 0..100 {
-        pace.note(&mut slow, 999);
+        pace.note(&mut slow, 999, 0);
     }
     for mark in &mut fast {
-        pace.note(mark, 0);
+        pace.note(mark, 0, 0);
     }
     assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(false));
 }
@@ -48,11 +61,11 @@ fn client_written_to_often_counts_once() {
 #[test]
 fn each_window_begins_anew() {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUND, start);
+    let mut pace = Pace::new(BOUNDS, start);
     let mut mark = Mark::default();
-    pace.note(&mut mark, 999);
+    pace.note(&mut mark, 999, 0);
     assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(true));
-    pace.note(&mut mark, 0);
+    pace.note(&mut mark, 0, 0);
     assert_eq!(pace.verdict(start + 20 * MILLISECOND), Some(false));
 }
 

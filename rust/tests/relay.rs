@@ -2,7 +2,10 @@
 
 use awxfast_core::error::Reject;
 use awxfast_core::frame::Decoder;
-use awxfast_core::relay::{RelayEncoder, Run};
+use awxfast_core::relay::RelayEncoder;
+use awxfast_core::share::{Batch, Share};
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rmp::encode;
 
@@ -30,46 +33,49 @@ fn encoder() -> RelayEncoder {
     encoder
 }
 
-fn encode_all(encoder: &mut RelayEncoder, entries: &[Vec<u8>]) -> Vec<Run> {
-    let mut runs = Vec::new();
+fn encode_all(encoder: &mut RelayEncoder, entries: &[Vec<u8>]) -> Batch {
+    let mut batch = encoder.begin();
     for entry in entries {
-        encoder.encode(entry, &mut runs);
+        encoder.encode(entry, &mut batch);
     }
-    runs
+    batch
+}
+
+fn share_all(batch: Batch) -> Share {
+    Share::of(&Arc::new(batch), |_| true)
 }
 
 /// The server's decoder takes masked frames only.
-fn texts(run: &Run) -> Vec<String> {
+fn texts(batch: Batch) -> Vec<String> {
     let mut messages = Vec::new();
     let mut decoder = Decoder::new(0, 0);
-    decoder.receive(&run.bytes, &mut messages);
+    decoder.receive(&share_all(batch).to_vec(), &mut messages);
     assert!(decoder.failure().is_none());
     messages.iter().map(|message| String::from_utf8(message.payload.clone()).expect("text")).collect()
 }
 
 #[test]
 fn event_becomes_awxs_frame() {
-    let runs =
+    let batch =
         encode_all(&mut encoder(), &[entry("internal.message", "{\"a\": \"\\n\"}", true, &["s.a!g.jobs-summary"])]);
     assert_eq!(
-        texts(&runs[0]),
+        texts(batch),
         [r#"{"group": "jobs-summary", "message": {"type": "internal.message", "text": "{\"a\": \"\\n\"}"}}"#]
     );
 }
 
 #[test]
-fn neighbours_of_one_group_are_one_run() {
+fn batch_names_each_group_once() {
     let (first, second) = ("s.a!g.jobs-summary", "s.a!n.1");
     let entries = [first, first, second, first].map(|name| entry("internal.message", "x", true, &[name]));
-    let runs = encode_all(&mut encoder(), &entries);
-    let shape: Vec<(&str, u64)> = runs.iter().map(|run| (&*run.group, run.frames)).collect();
-    assert_eq!(shape, [("jobs-summary", 2), ("job_events-42", 1), ("jobs-summary", 1)]);
+    let batch = encode_all(&mut encoder(), &entries);
+    assert_eq!(batch.groups().into_iter().collect::<Vec<_>>(), ["job_events-42", "jobs-summary"]);
 }
 
 #[test]
 fn entry_for_two_groups_goes_to_both() {
-    let runs = encode_all(&mut encoder(), &[entry("internal.message", "x", true, &["s.a!g.jobs-summary", "s.a!n.1"])]);
-    assert_eq!(runs.len(), 2);
+    let batch = encode_all(&mut encoder(), &[entry("internal.message", "x", true, &["s.a!g.jobs-summary", "s.a!n.1"])]);
+    assert_eq!(share_all(batch).frames, 2);
 }
 
 #[test]
@@ -95,8 +101,8 @@ fn everything_else_is_counted() {
 #[test]
 fn masks_differ() {
     let same = entry("internal.message", "x", true, &["s.a!g.jobs-summary"]);
-    let runs = encode_all(&mut encoder(), &[same.clone(), same]);
-    let (first, second) = runs[0].bytes.split_at(runs[0].bytes.len() / 2);
+    let bytes = share_all(encode_all(&mut encoder(), &[same.clone(), same])).to_vec();
+    let (first, second) = bytes.split_at(bytes.len() / 2);
     assert_ne!(first, second);
 }
 
@@ -117,12 +123,12 @@ fn escape(text: &str) -> String {
 proptest! {
     #[test]
     fn any_text_arrives(text in "\\PC*|[\u{0}-\u{ff}]{0,200}") {
-        let runs = encode_all(&mut encoder(), &[entry("internal.message", &text, true, &["s.a!g.jobs-summary"])]);
+        let batch = encode_all(&mut encoder(), &[entry("internal.message", &text, true, &["s.a!g.jobs-summary"])]);
         let expected = format!(
             "{{\"group\": \"jobs-summary\", \"message\": {{\"type\": \"internal.message\", \"text\": \"{}\"}}}}",
             escape(&text)
         );
-        prop_assert_eq!(texts(&runs[0]), [expected]);
+        prop_assert_eq!(texts(batch), [expected]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 """Other nodes beside a hosted site: awxfast answers them, and the site's consumers get what they send."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -80,3 +81,21 @@ class TestWhoAnswers:
         with pytest.raises(InvalidStatus, match="HTTP 404"):
             async with dial(port):
                 pass
+
+    @pytest.mark.parametrize(("answers", "status"), [("native", 426), ("off", 404)])
+    async def test_plain_request_is_told_what_the_path_is_for(self, start: Start, answers: str, status: int) -> None:
+        port = start("--node-endpoints", answers)
+        for era in ("relay", "broadcast"):
+            head = await ask_plainly(port, f"/websocket/{era}/")
+            assert head.startswith(f"HTTP/1.1 {status} ")
+            assert ("\r\nupgrade: websocket\r\n" in head.lower()) is (status == 426)
+
+
+async def ask_plainly(port: int, path: str) -> str:
+    """The head of the answer to a GET, as nginx passes on one without an upgrade."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.decode("latin-1").partition("\r\n\r\n")[0] + "\r\n"

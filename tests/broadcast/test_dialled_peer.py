@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from awxfast._rust import RelayEncoder, SecretVerifier
+from awxfast._rust import RelayBatch, RelayEncoder, SecretVerifier
 from awxfast.broadcast import dial as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer
 from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.sharing import send_batch
 from awxfast.broadcast.target import Member
 from broadcast.peer_server import PeerServer, until
 
@@ -54,8 +55,9 @@ class Running:
 
     def __init__(self, port: int, era: Era | None) -> None:
         self.redis, self.holder = Redis(), Holder()
+        self.own_redis = [OWN_REDIS]
         caller = Caller("http", lambda: "the secret", None)
-        site = Site(caller, era, self.redis, Joined(self.holder), lambda: OWN_REDIS, "broadcast-group_send")
+        site = Site(caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send")
         self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), site)
         self.task = asyncio.create_task(self.peer.run())
 
@@ -85,8 +87,8 @@ async def start(server: PeerServer) -> AsyncIterator[Callable[..., Running]]:
         await running.stop()
 
 
-def encode(*events: tuple[str, str]) -> list[tuple[str, int, bytes]]:
-    """Runs as the encoder makes them."""
+def encode(*events: tuple[str, str]) -> RelayBatch:
+    """A batch of these."""
     msgpack = pytest.importorskip("msgpack")
     encoder = RelayEncoder()
     members = []
@@ -94,7 +96,9 @@ def encode(*events: tuple[str, str]) -> list[tuple[str, int, bytes]]:
         encoder.add_channel(f"g.{group}", group)
         message = {"type": "internal.message", "text": text, "needs_relay": True}
         members.append([bytes(12) + msgpack.packb({**message, "__asgi_channel__": [f"s.a!g.{group}"]}), b"1"])
-    return encoder.encode_batch(members)
+    batch = encoder.encode_batch(members)
+    assert batch is not None
+    return batch
 
 
 async def link_that_wants(server: PeerServer, start: Callable[..., Running], *groups: str) -> Running:
@@ -251,7 +255,7 @@ class TestMessages:
 class TestRelay:
     async def test_only_what_is_wanted_is_sent(self, server: PeerServer, start: Callable[..., Running]) -> None:
         running = await link_that_wants(server, start, "a-1")
-        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        send_batch(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
         for text in ("one", "three"):
             assert await server.receive() == {"group": "a-1", "message": {"type": "internal.message", "text": text}}
         assert running.peer.counts.sent == 2
@@ -262,7 +266,7 @@ class TestRelay:
         running = start(Era.RELAY)
         await server.link()
         await until(lambda: "metrics" in running.holder.held)
-        running.peer.send(encode(("metrics", "{}")))
+        send_batch(encode(("metrics", "{}")), [running.peer])
         assert (await server.receive())["group"] == "metrics"
 
     async def test_group_is_left_with_the_last_who_wants_it(
@@ -285,7 +289,7 @@ class TestRelay:
         running = await link_that_wants(server, start, "a-1")
         await server.stop()
         await until(lambda: not running.peer.up)
-        running.peer.send(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")))
+        send_batch(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
         assert running.peer.counts.dropped == {"disconnected": 2, "link_lost": 0}
 
     async def test_stock_peer_that_comes_back_is_sent_what_it_wanted(
@@ -296,7 +300,7 @@ class TestRelay:
         await until(lambda: not running.peer.up)
         await server.start()
         await until(lambda: running.peer.up)
-        running.peer.send(encode(("a-1", "one")))
+        send_batch(encode(("a-1", "one")), [running.peer])
         assert (await server.receive())["message"]["text"] == "one"
 
     async def test_awxfast_peer_that_comes_back_says_it_all_again(
@@ -331,6 +335,18 @@ class TestSameRedis:
         assert not running.holder.held
         assert not running.redis.sent
 
+    async def test_it_may_show_late(self, server: PeerServer, start: Callable[..., Running]) -> None:
+        """Our Redis comes after the link."""
+        server.headers["awxfast-redis"] = OWN_REDIS
+        running = start(Era.RELAY)
+        running.own_redis.clear()
+        await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held >= {"a-1"})
+        running.own_redis.append(OWN_REDIS)
+        send_batch(encode(("a-1", "{}")), [running.peer])
+        assert running.peer.counts.queued == 0
+        await until(lambda: not running.holder.held)
+
     async def test_another_redis_is_another_matter(self, server: PeerServer, start: Callable[..., Running]) -> None:
         server.headers["awxfast-redis"] = OWN_REDIS[::-1]
         running = start()
@@ -347,7 +363,7 @@ class TestSlowPeer:
         server.reads.clear()
         sent = 0
         while not running.peer.counts.dropped["queue_full"]:
-            running.peer.send(encode(("a-1", str(sent) + " " * 100_000)))
+            send_batch(encode(("a-1", str(sent) + " " * 100_000)), [running.peer])
             sent += 1
             await asyncio.sleep(0)
         assert running.peer.queued == 50

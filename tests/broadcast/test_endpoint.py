@@ -1,5 +1,6 @@
 """Who is let in, over real sockets."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from awxfast.wire.backplane import fingerprint_redis
 from broadcast.conftest import StartNode
 from broadcast.node_server import SECRET, Dialler, eventually, relayed, sign
 from channels_redis.core import RedisChannelLayer
+from redis_servers import RedisServer
 from running import Running
 
 
@@ -80,6 +82,20 @@ class TestHandshake:
     async def test_off_is_not_there(self, start_node: StartNode, dialler: Dialler) -> None:
         node = await start_node(node_endpoints="off")
         assert await dialler.status(node) == 404
+
+    async def test_nobody_links_before_redis_was_there(
+        self, start_node: StartNode, dialler: Dialler, redis_server: RedisServer
+    ) -> None:
+        """Two ends on one Redis that boots after them could not tell, and would pass each event twice."""
+        redis_server.kill()
+        node = await start_node()
+        assert await dialler.status(node) == 503
+        assert await dialler.status(node, sign(secret="another")) == 403
+        await asyncio.to_thread(redis_server.start)
+        await eventually(lambda: dialler.status(node), 101)
+        redis_server.kill()
+        assert await dialler.status(node) == 101
+        await asyncio.to_thread(redis_server.start)
 
 
 class TestRepeats:

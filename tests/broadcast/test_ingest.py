@@ -103,8 +103,8 @@ class Takers:
     def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
         return False, [], [("a", payload, False, None) for payload in payloads]
 
-    def busy(self) -> int:
-        return int(self.is_busy)
+    def busy(self) -> bool:
+        return self.is_busy
 
     def count_gap(self, reason: str, at_most: int) -> None:
         raise AssertionError(reason)

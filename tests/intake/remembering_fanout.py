@@ -12,20 +12,20 @@ HANG = 20.0
 
 
 class RememberingFanout:
-    """Keeps what it is given. `busy_answers` are given in turn, then 0."""
+    """Keeps what it is given. `busy_answers` are given in turn, then False."""
 
     def __init__(self) -> None:
         self.batches: list[Sequence[Any]] = []
         self.channels: dict[str, str] = {}
         self.gaps: Counter[str] = Counter()
         self.gap_sizes: list[tuple[str, int]] = []
-        self.busy_answers: list[int] = []
+        self.busy_answers: list[bool] = []
 
     def publish_batch(self, members: Sequence[Any]) -> None:
         self.batches.append(members)
 
-    def busy(self) -> int:
-        return self.busy_answers.pop(0) if self.busy_answers else 0
+    def busy(self) -> bool:
+        return self.busy_answers.pop(0) if self.busy_answers else False
 
     def count_gap(self, reason: str, at_most: int) -> None:
         self.gaps[reason] += 1

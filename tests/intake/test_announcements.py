@@ -31,7 +31,7 @@ class Process:
         """As the registration does it."""
         await connection.commands(announce_commands(self.names, ProcessIdentity.own()))
         if marks:
-            await connection.command(*self.announcements.process_fields())
+            await connection.command(*self.announcements.mark())
         self.groups.attach(connection)
         await self.groups.register_all()
 

@@ -5,9 +5,11 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator
 
+import msgpack
 import pytest
 import redis
 from awxfast.intake.clean_up import Cleaner
+from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.redis import RedisConnection
@@ -16,6 +18,8 @@ from redis_servers import RedisServer
 OWN = ProcessIdentity.own()
 DEAD_HERE = dataclasses.replace(OWN, pid=2**22 + 1, start_time=1)
 ELSEWHERE = dataclasses.replace(DEAD_HERE, boot_id="another")
+WRITER = GroupWriter(prefix="asgi", capacity=10_000, expiry=60, group_expiry=86_400)
+BACKPLANE = "broadcast-group_send"
 LONG = "job_events-" + "9" * 88
 
 
@@ -32,7 +36,7 @@ async def connection(redis_server: RedisServer) -> AsyncIterator[RedisConnection
 
 @pytest.fixture
 def cleaner() -> Cleaner:
-    return Cleaner(ProcessNames("asgi"), OWN)
+    return Cleaner(ProcessNames("asgi"), OWN, WRITER)
 
 
 def leave_behind(client: redis.Redis, identity: ProcessIdentity | None, prefix: str = "asgi") -> ProcessNames:
@@ -41,6 +45,7 @@ def leave_behind(client: redis.Redis, identity: ProcessIdentity | None, prefix: 
     groups = ["job_events-42", "jobs-summary", names.sentinel]
     client.sadd(names.groups_key, *groups, LONG)
     client.set(names.prefix_key, prefix)
+    client.set(names.announced_in_key, BACKPLANE)
     for group in groups:
         client.zadd(names.group_key(group), {names.channel(f"g.{group}"): time.time()})
     client.zadd(names.group_key(LONG), {names.channel("n.17"): time.time()})
@@ -87,6 +92,34 @@ class TestRemoval:
         assert traces(client, names) == []
 
 
+class TestFarewell:
+    """Nodes that were told of a process's groups are told that they are wanted no more."""
+
+    @pytest.mark.parametrize("prefix", ["asgi", "site-b"])
+    async def test_dead_process_unsubscribes_once(
+        self, client: redis.Redis, connection: RedisConnection, cleaner: Cleaner, prefix: str
+    ) -> None:
+        link = "specific.0123456789abcdef0123456789abcdef!"
+        client.zadd(f"{prefix}:group:{BACKPLANE}", {link + "link": time.time()})
+        names = leave_behind(client, DEAD_HERE, prefix)
+        client.sadd(names.groups_key, BACKPLANE)
+        for _ in range(2):
+            await cleaner.clean(connection, also_expired=True)
+        (entry,) = client.zrange(prefix + link, 0, -1)
+        notice = msgpack.unpackb(entry[12:])
+        assert notice["type"] == "consumer.unsubscribe"
+        assert sorted(notice["groups"]) == sorted(["job_events-42", "jobs-summary", LONG])
+        assert notice["origin_channel"] == f"specific.{names.token}!awxfast"
+
+    async def test_process_that_told_nobody_says_nothing(
+        self, client: redis.Redis, connection: RedisConnection, cleaner: Cleaner
+    ) -> None:
+        client.zadd(f"asgi:group:{BACKPLANE}", {"specific.a!link": time.time()})
+        client.delete(leave_behind(client, DEAD_HERE).announced_in_key)
+        await cleaner.clean(connection, also_expired=True)
+        assert client.keys("*") == [f"asgi:group:{BACKPLANE}".encode()]
+
+
 class TestSparing:
     @pytest.mark.parametrize("identity", [OWN, ELSEWHERE])
     async def test_living_and_unknown_processes_keep_everything(
@@ -103,7 +136,7 @@ class TestSparing:
     ) -> None:
         names = leave_behind(client, None)
         before = traces(client, names)
-        await Cleaner(names, OWN).clean(connection, also_expired=True)
+        await Cleaner(names, OWN, WRITER).clean(connection, also_expired=True)
         assert traces(client, names) == before
 
     async def test_stock_names_beside_the_dead_ones_stay(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from awxfast.intake import group_sender
+from awxfast.intake import event_writer
 from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.group_sender import GroupSender
 from awxfast.intake.reconnect import Outages
@@ -74,14 +74,14 @@ class TestEvents:
             assert client.dbsize() == 0
 
     async def test_queue_is_bounded_by_events(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(group_sender, "QUEUE_EVENTS", 10)
+        monkeypatch.setattr(event_writer, "QUEUE_EVENTS", 10)
         for number in range(15):
             running.sender.send("a-1", str(number).encode())
         assert running.sender.pending == 10
         assert running.sender.dropped["queue_full"] == 5
 
     async def test_queue_is_bounded_by_bytes(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(group_sender, "QUEUE_BYTES", 100)
+        monkeypatch.setattr(event_writer, "QUEUE_BYTES", 100)
         for _ in range(5):
             running.sender.send("a-1", bytes(40))
         assert running.sender.queued_bytes == 80

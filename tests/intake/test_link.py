@@ -13,7 +13,7 @@ from awxfast._rust import Fanout
 from awxfast.errors import ConfigurationError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.clean_up import Cleaner
-from awxfast.intake.link import Intake
+from awxfast.intake.link import Intake, make_writer
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.redis import RedisConnection
@@ -260,7 +260,7 @@ class TestKilledProcess:
             await intake.hold(["a"])
             with redis_server.client() as client:
                 client.delete(intake.names.process_key)
-            cleaner = Cleaner(ProcessNames("asgi"), ProcessIdentity.own())
+            cleaner = Cleaner(ProcessNames("asgi"), ProcessIdentity.own(), make_writer(Settings()))
             with contextlib.closing(await RedisConnection.open(redis_server.address)) as connection:
                 await cleaner.clean(connection, also_expired=True)
             await eventually(lambda: intake.registration.repaired >= 2)

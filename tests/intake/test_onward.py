@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
-from awxfast.intake import onward as onward_module
+from awxfast.intake import event_writer
 from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.onward import Onward
 from awxfast.intake.reconnect import Outages
@@ -90,28 +90,58 @@ class TestEvents:
 
 
 class TestRedisAway:
-    async def test_events_are_counted_and_not_kept(self, redis_server: RedisServer, ledger: Ledger) -> None:
+    async def test_events_wait_and_those_that_find_no_room_are_a_gap(
+        self, redis_server: RedisServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_writer, "QUEUE_EVENTS", 2)
         onward = make_onward(redis_server, ledger)
         onward.offer([("a", b"", False), ("a", b"", True)])
-        assert ledger.counts == {"routed": 0, "no_subscriber": 1, "peer_events_not_passed_on": 2}
+        assert ledger.counts == {}
+        onward.offer([("a", b"", False), ("a", b"", False)])
+        assert ledger.counts == {"routed": 0, "no_subscriber": 1, "peer_events_overflow": 2}
+        await onward.stop()
+        assert ledger.counts == {
+            "routed": 0,
+            "no_subscriber": 3,
+            "peer_events_overflow": 2,
+            "peer_events_stopped": 2,
+        }
+
+    async def test_links_are_not_held_while_it_is_away(
+        self, redis_server: RedisServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """This process's own browsers need no Redis for what peers send."""
+        monkeypatch.setattr(event_writer, "CROWDED_EVENTS", 1)
+        onward = make_onward(redis_server, ledger)
+        onward.offer([("a", b"", False)] * 3)
+        assert not onward.is_full
+        onward._queue._kept.works()
+        onward.offer([("a", b"", False)])
+        assert onward.is_full
         await onward.stop()
 
-    async def test_it_goes_on_after_an_outage(
-        self, onward: Onward, redis_server: RedisServer, layer: RedisChannelLayer
+    async def test_what_came_during_a_restart_is_passed_on_to_who_comes_back(
+        self, onward: Onward, redis_server: RedisServer, layer: RedisChannelLayer, ledger: Ledger
     ) -> None:
+        redis_server.kill()
+        await eventually(lambda: not onward.is_up)
+        texts = [str(number) for number in range(300)]
+        onward.offer([("a", text.encode(), False) for text in texts])
+        await asyncio.to_thread(redis_server.start)
+        channel = await layer.new_channel()
+        await layer.group_add("a", channel)
+        async with asyncio.timeout(HANG):
+            assert [(await layer.receive(channel))["text"] for _ in texts] == texts
+        await eventually(lambda: ledger.counts == {"routed": 300, "no_subscriber": 0})
+
+    async def test_newest_metrics_wait(self, onward: Onward, redis_server: RedisServer) -> None:
         redis_server.kill()
         await eventually(lambda: not onward.is_up)
         onward.store("awx_metrics_instance_a", "old")
         onward.store("awx_metrics_instance_a", "new")
-        redis_server.start()
-        await eventually(lambda: onward.is_up)
+        await asyncio.to_thread(redis_server.start)
         with redis_server.client() as client:
             await eventually(lambda: client.get("awx_metrics_instance_a") == b"new")
-        channel = await layer.new_channel()
-        await layer.group_add("a", channel)
-        onward.offer([("a", b"after", False)])
-        async with asyncio.timeout(HANG):
-            assert (await layer.receive(channel))["text"] == "after"
 
     async def test_redis_that_refuses_is_said_once(
         self, onward: Onward, ledger: Ledger, layer: RedisChannelLayer, caplog: pytest.LogCaptureFixture
@@ -120,27 +150,19 @@ class TestRedisAway:
         await layer.connection(0).execute_command("REPLICAOF", "127.0.0.1", "1")  # it takes no writes any more
         for count in (1, 2):
             onward.offer([("a", b"x", False)])
-            await eventually(lambda count=count: ledger.counts["peer_events_not_passed_on"] == count)
+            await eventually(lambda count=count: ledger.counts["peer_events_refused"] == count)
         await layer.connection(0).execute_command("REPLICAOF", "NO", "ONE")
         assert caplog.text.count("Redis refuses events of other nodes") == 1
 
 
-class TestBounds:
-    def test_links_wait_when_much_waits(
+class TestMetrics:
+    async def test_number_of_keys_that_wait_is_bounded(
         self, redis_server: RedisServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(onward_module, "MOST_VALUES", 2)
-
-        async def fill() -> None:
-            onward = make_onward(redis_server, ledger)
-            onward._kept.works()
-            onward.offer([("a", b"", False)] * (onward_module.MOST_EVENTS - 1))
-            assert not onward.is_full
-            onward.offer([("a", b"", False)])
-            assert onward.is_full
-            for key in ("a", "b", "c"):
-                onward.store(key, "")
-            assert sorted(onward._values) == ["a", "b"]
-            await onward.stop()
-
-        asyncio.run(fill())
+        monkeypatch.setattr(event_writer, "MOST_VALUES", 2)
+        onward = make_onward(redis_server, ledger)
+        for key in ("a", "b", "c", "a"):
+            onward.store(key, "")
+        assert sorted(onward._queue._values) == ["a", "b"]
+        assert "peer_metrics" in ledger.counts
+        await onward.stop()

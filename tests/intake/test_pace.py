@@ -37,3 +37,22 @@ class TestPace:
         pauses_of(pace, rate=15_000, a_pop=1, seconds=1)
         assert pace.pause_after(1, False, 2.0) == 0.0
         assert pace.pause_after(1, False, 2.001) == 0.0
+
+
+class TestLongerPause:
+    """Whoever takes the batches would have them less often."""
+
+    LONG = 0.005
+
+    def test_it_is_taken_as_soon_as_it_brings_events_together(self) -> None:
+        pace = Pace(lambda: self.LONG)
+        assert set(pauses_of(pace, rate=1_000, a_pop=5, seconds=1)[20:]) == {self.LONG}
+
+    def test_stream_that_it_would_only_delay_is_not_delayed(self) -> None:
+        assert not any(pauses_of(Pace(lambda: self.LONG), rate=300, a_pop=1, seconds=5))
+
+    def test_full_batch_is_followed_at_once(self) -> None:
+        assert not any(pauses_of(Pace(lambda: self.LONG), rate=50_000, a_pop=256, seconds=1, full=True))
+
+    def test_wish_for_less_than_the_usual_pause_is_none(self) -> None:
+        assert set(pauses_of(Pace(lambda: 0.0), rate=15_000, a_pop=18, seconds=1)[100:]) == {PAUSE}

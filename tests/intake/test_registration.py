@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from awxfast.intake import registration as registration_module
 from awxfast.intake.address import RedisAddress
+from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
@@ -47,8 +48,9 @@ async def running(
 ) -> AsyncIterator[Process]:
     names = ProcessNames(prefix)
     groups = Groups(names, fanout, group_expiry)
+    writer = GroupWriter(prefix=prefix, capacity=capacity, expiry=60, group_expiry=group_expiry)
     registration = Registration(
-        address, names, groups, fanout, Outages(address), capacity=capacity, group_expiry=group_expiry
+        address, names, groups, fanout, Outages(address), writer=writer, capacity=capacity, group_expiry=group_expiry
     )
     task = asyncio.create_task(registration.run())
     try:

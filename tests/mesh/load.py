@@ -8,12 +8,17 @@ from events import group_of
 from nodes import Node
 from redis.exceptions import RedisError
 
+UNWATCHED = "job_events-99"
+
 
 class Load:
-    """`rate` events a second on each node, numbered from 0; `made` are those that Redis took."""
+    """`rate` events a second on each node, numbered from 0; `made` are those that Redis took.
 
-    def __init__(self, nodes: Sequence[Node], rate: float) -> None:
-        self.nodes, self.rate = nodes, rate
+    `unwatched`: so many more with each, of a job that nobody looks at.
+    """
+
+    def __init__(self, nodes: Sequence[Node], rate: float, unwatched: int = 0) -> None:
+        self.nodes, self.rate, self.unwatched = nodes, rate, unwatched
         self.made: dict[int, list[int]] = {node.number: [] for node in nodes}
         self.next = {node.number: 0 for node in nodes}
         self.stopping = asyncio.Event()
@@ -39,6 +44,8 @@ class Load:
             with contextlib.suppress(RedisError, OSError):  # while its Redis is away
                 await node.send(node.number, group_of(number), number)
                 self.made[node.number].append(number)
+                for _ in range(self.unwatched):
+                    await node.send(node.number, UNWATCHED, number)
             await asyncio.sleep(max(0.0, begin + (number + 1) / self.rate - loop.time()))
 
     async def go_on(self, count: int = 20) -> None:

@@ -51,19 +51,31 @@ class Mesh:
                     return
                 await asyncio.sleep(0.02)
 
-    async def until_heard(self, nodes: Sequence[Node] = (), pages: Sequence[Page] = ()) -> None:
-        """Sends probes until each page has heard each node in each group: subscriptions travel unacknowledged."""
+    async def until_heard(
+        self, nodes: Sequence[Node] = (), pages: Sequence[Page] = (), *, navigating: bool = False
+    ) -> None:
+        """Sends probes until each page has heard each node in each group: subscriptions travel unacknowledged.
+
+        `navigating`: pages of stock servers subscribe again meanwhile, without which a new dialler never hears of them.
+        """
         makers, hearers = nodes or self.nodes, pages or self.pages
         first = self.probes
         async with asyncio.timeout(HANG):
             while not all(
                 page.has(PROBES + node.number, group, first) for page in hearers for node in makers for group in GROUPS
             ):
+                if navigating:
+                    self.navigate()
                 for node in makers:
                     for group in GROUPS:
                         await node.send(PROBES + node.number, group, self.probes)
                 self.probes += 1
                 await asyncio.sleep(0.1)
+
+    def navigate(self) -> None:
+        for node, page in zip(self.nodes, self.pages, strict=True):
+            if node.server_kind == "stock":
+                page.navigate(GROUPS)
 
     async def send(self, count: int, era: str | None = None, first: int = 0) -> None:
         """So many events on every node at once, over all groups."""

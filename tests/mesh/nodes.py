@@ -31,17 +31,27 @@ class Node:
         self.dialler: StockDialler | AwxfastDialler | None = None
 
     @property
-    def address(self) -> str:
+    def server_port(self) -> int:
         assert self.server is not None
-        return f"127.0.0.1:{self.server.port}"
+        return self.server.port
 
-    async def start_server(self) -> None:
+    @property
+    def server_url(self) -> str:
+        return f"ws://{self.address}/websocket/"
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    async def start_server(self, port: int = 0) -> None:
+        """On a free port, or on the one that a former server had."""
         if self.server_kind == "stock":
             self.server = StockServer(self.redis_url, SECRET, self.era)
+            self.server.port = port
             await self.server.start()
         else:
             options = ("--secret-file", str(self.secret_file))
-            self.server = await asyncio.to_thread(AwxfastServer, self.redis_url, *options)
+            self.server = await asyncio.to_thread(AwxfastServer, self.redis_url, *options, port=port)
 
     async def start_dialler(self, era: str, peers: Sequence[str], *options: str) -> None:
         if self.dialler_kind == "stock":

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from browsers import Browser, open_browser
+from browsers import Browser, command, open_browser
+from picows import WSMsgType
 
 
 class Page:
@@ -22,9 +23,17 @@ class Page:
         """All that came from a producer, sorted; twice is twice."""
         return sorted(number for (maker, _), got in self.received.items() if maker == producer for number in got)
 
-    def has(self, producer: int, group: str, number: int) -> bool:
+    def last(self, producer: int, group: str) -> int:
+        """The number that came last; -1 before the first."""
         got = self.received[producer, group]
-        return bool(got) and got[-1] >= number
+        return got[-1] if got else -1
+
+    def has(self, producer: int, group: str, number: int) -> bool:
+        return self.last(producer, group) >= number
+
+    def navigate(self, groups: Sequence[str]) -> None:
+        """Subscribes again, as pages do when somebody clicks; the reply is not waited for."""
+        self.browser.transport.send(WSMsgType.TEXT, command(groups).encode())
 
     def assert_in_order_and_whole(self) -> None:
         """Nothing twice, nothing before its predecessor, every byte as it was sent."""

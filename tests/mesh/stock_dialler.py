@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 from channels_redis.core import RedisChannelLayer
-from stock_layer import END, METRICS, end_receiver, internal_message, metrics_key, new_layer
+from stock_layer import END, METRICS, cancel_all, end_receiver, internal_message, metrics_key, new_layer
 from stock_secret import make_header
 
 RETRY = 5.0
@@ -38,9 +38,7 @@ class StockDialler:
         self.tasks = [asyncio.create_task(self.keep_dialling(peer)) for peer in self.peers]
 
     async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await cancel_all(self.tasks)
         await self.layer.close_pools()
 
     async def keep_dialling(self, peer: str) -> None:
@@ -127,15 +125,20 @@ class RelayLink:
             await self.layer.group_discard(group, channel)
 
     async def next_message(self, group: str, channel: str) -> dict[str, Any] | None:
-        """None once nobody wants the group and nothing came for a while."""
-        while True:
-            try:
-                message = await asyncio.wait_for(self.layer.receive(channel), IDLE)
-            except TimeoutError:
-                if not self.wanted[group]:
+        """None once nobody wants the group and nothing came for a while.
+
+        Stock cancels its wait for a message every 10 s, which may lose one. This one does not: losses would be chance.
+        """
+        receiving = asyncio.create_task(self.layer.receive(channel))
+        try:
+            while not receiving.done():
+                await asyncio.wait([receiving], timeout=IDLE)
+                if not receiving.done() and not self.wanted[group]:
                     return None
-            else:
-                return dict(message) if message != END else None
+            message = receiving.result()
+            return dict(message) if message != END else None
+        finally:
+            await cancel_all([receiving])
 
     async def close(self) -> None:
         tasks = list(self.tasks.items())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from channels.exceptions import ChannelFull
@@ -30,8 +31,16 @@ async def end_receiver(layer: RedisChannelLayer, channel: str, task: asyncio.Tas
         await layer.send(channel, END)
         await asyncio.wait_for(task, POLL)
     except (OSError, RedisError, TimeoutError, ChannelFull):
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_all([task])
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Until they are done: `wait_for`, which redis-py uses, may swallow a cancellation before Python 3.12."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=POLL)
 
 
 def internal_message(text: str) -> dict[str, Any]:

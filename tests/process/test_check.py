@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,13 @@ def check(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return run_to_its_end("--check", "-v", "0", *words, **environ)
 
 
-def check_site(folder: Path, text: str, **names: str) -> subprocess.CompletedProcess[str]:
+def check_site(
+    folder: Path, text: str, environ: Mapping[str, str] | None = None, **names: str
+) -> subprocess.CompletedProcess[str]:
     assignments = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     (folder / "site_of_test.py").write_text(assignments + text)
     python_path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    return check("site_of_test:application", PYTHONPATH=python_path)
+    return check("site_of_test:application", PYTHONPATH=python_path, **(environ or {}))
 
 
 class TestNativeMode:
@@ -77,6 +80,35 @@ class TestNativeMode:
         done = check("-b", "0.0.0.0", "--auth", "open", "--redis", redis_server.url)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "--auth open is for loopback addresses" in done.stderr
+
+
+class TestSecret:
+    """What a start would use: files before the environment before the application's settings."""
+
+    @pytest.mark.parametrize(("content", "said"), [("hush\n", "set"), ("\n", "not set")])
+    def test_of_a_file(self, tmp_path: Path, redis_server: RedisServer, content: str, said: str) -> None:
+        (tmp_path / "secret").write_text(content)
+        words = ("--redis", redis_server.url, "--auth", "open", "--secret-file", str(tmp_path / "secret"))
+        done = check(*LOOPBACK, *words, AWXFAST_SECRET="another")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"the nodes' secret: {said}\n" in done.stdout
+
+    def test_of_the_environment(self, redis_server: RedisServer) -> None:
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--auth", "open", AWXFAST_SECRET="hush")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "the nodes' secret: set\n" in done.stdout
+
+    def test_of_a_file_beside_an_application(self, tmp_path: Path, redis_server: RedisServer) -> None:
+        (tmp_path / "secret").write_text("hush")
+        names = {"HOST": redis_server.url, "SECRET": ""}
+        assert "the nodes' secret: not set\n" in check_site(tmp_path, SITE, **names).stdout
+        done = check_site(tmp_path, SITE, **names, environ={"AWXFAST_SECRET_FILE": str(tmp_path / "secret")})
+        assert "the nodes' secret: set\n" in done.stdout
+
+    def test_file_that_is_not_there(self, tmp_path: Path, redis_server: RedisServer) -> None:
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--auth", "open", "--secret-file", f"{tmp_path}/none")
+        assert done.returncode == 2
+        assert done.stderr == f"awxfast: --secret-file {tmp_path}/none: No such file or directory\n"
 
 
 class TestRedisThatIsAway:

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Printed for a wrong command line.
 pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
-              [--never-read N] [--path P] [--token T] [--cookie C] [--connecting N]
-              [--seconds S] [--quiet S] [--drain S] [--warm-up S]
+              [--never-read N] [--path P] [--token T] [--cookie C] [--connecting N] [--protocol awx|bare]
+              [--seconds S] [--quiet S] [--drain S] [--warm-up S] [--series S]
        wsload rawlimit|fanoutlimit [--clients N] [--size N] [--batch N] [--seconds S] [--server-core N]
               [--load-core N] [--congestion NAME]";
 
@@ -22,6 +22,8 @@ pub struct Arguments {
     pub token: Option<String>,
     /// Sent beside the CSRF token's cookie: `NAME=VALUE`.
     pub cookie: Option<String>,
+    /// No commands and no replies: the request's path alone is the subscription.
+    pub bare: bool,
     /// Connections that read.
     pub clients: usize,
     /// Further connections that subscribe and then never read again.
@@ -40,6 +42,8 @@ pub struct Arguments {
     pub drain: Duration,
     /// Latencies of events sent within this time of the first one do not count.
     pub warm_up: Duration,
+    /// Frames and latencies are also told for each step of this length; zero: they are not.
+    pub series: Duration,
     /// The limits: payload bytes a frame.
     pub size: usize,
     /// The limits: frames a write, or events a batch.
@@ -60,6 +64,7 @@ impl Default for Arguments {
             path: "/websocket/".into(),
             token: None,
             cookie: None,
+            bare: false,
             clients: 100,
             never_read: 0,
             groups: vec!["job_events-1".into()],
@@ -69,6 +74,7 @@ impl Default for Arguments {
             quiet: Duration::from_secs(1),
             drain: Duration::from_secs(5),
             warm_up: Duration::ZERO,
+            series: Duration::ZERO,
             size: 1024,
             batch: 32,
             server_core: None,
@@ -105,6 +111,7 @@ impl Arguments {
             "--token" => self.token = Some(value),
             "--cookie" => self.cookie = Some(value),
             "--congestion" => self.congestion = Some(value),
+            "--protocol" => self.bare = is_bare(&value)?,
             "--groups" => self.groups = groups(&value)?,
             "--clients" => self.clients = number(name, &value)?,
             "--never-read" => self.never_read = number(name, &value)?,
@@ -118,9 +125,18 @@ impl Arguments {
             "--quiet" => self.quiet = seconds(name, &value)?,
             "--drain" => self.drain = seconds(name, &value)?,
             "--warm-up" => self.warm_up = seconds(name, &value)?,
+            "--series" => self.series = seconds(name, &value)?,
             other => return Err(format!("unknown option {other}")),
         }
         Ok(())
+    }
+}
+
+fn is_bare(value: &str) -> Result<bool, String> {
+    match value {
+        "awx" => Ok(false),
+        "bare" => Ok(true),
+        other => Err(format!("--protocol: {other:?} is neither awx nor bare")),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! arguments -> load (epoll, phases) -> client (one socket) -> frames (where does the next one start?)
-//!                                                          -> event (stream, number, time) -> sequence, histogram
+//!                                                          -> event (stream, number, time) -> sequence, histogram, series
 //!                                                                                          -> report (one JSON line)
 //! ```
 //!
@@ -20,3 +20,4 @@ pub mod load;
 pub mod rawlimit;
 pub mod report;
 pub mod sequence;
+pub mod series;

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::arguments::Arguments;
 use crate::client::{Client, command_to_send, request_to_send};
 use crate::report::{Tally, ready_line, result_line, thread_cpu};
+use crate::series::Series;
 
 /// Large enough that a full socket is emptied in few reads, small enough to stay in a core's cache.
 const BUFFER: usize = 256 * 1024;
@@ -26,6 +27,7 @@ const TURN: Duration = Duration::from_millis(50);
 /// One line: the server is not there, or there is no epoll.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let mut load = Load::new(arguments.limit)?;
+    load.tally.series = (!arguments.series.is_zero()).then(|| Series::new(nanoseconds(arguments.series)));
     let (handshakes, subscriptions) = load.prepare(arguments)?;
     println!("{}", ready_line(&load.tally, handshakes, subscriptions));
     load.listen_to_stdin();
@@ -89,13 +91,15 @@ impl Load {
             arguments.token.as_deref(),
             arguments.cookie.as_deref(),
         );
-        let warm_up = u64::try_from(arguments.warm_up.as_nanos()).unwrap_or(u64::MAX);
+        let warm_up = nanoseconds(arguments.warm_up);
         let total = arguments.clients + arguments.never_read;
         let begin = Instant::now();
         while self.answered() < total && !self.expired() {
             while self.clients.len() < total.min(self.answered() + arguments.connecting) {
                 let client = Client::connect(address, &request, warm_up);
-                self.add(client.map_err(|error| format!("{address}: {error}"))?)?;
+                let mut client = client.map_err(|error| format!("{address}: {error}"))?;
+                client.set_bare(arguments.bare);
+                self.add(client)?;
             }
             self.turn(TURN)?;
         }
@@ -108,6 +112,9 @@ impl Load {
 
     fn subscribe_all(&mut self, arguments: &Arguments) -> Result<f64, String> {
         let begin = Instant::now();
+        if arguments.bare {
+            self.tally.subscribed = self.tally.accepted;
+        }
         let mut asked = 0;
         while self.settled() < self.clients.len() && !self.expired() {
             while asked < self.clients.len().min(self.settled() + arguments.connecting) {
@@ -221,6 +228,10 @@ impl Load {
 fn resolve(address: &str) -> Result<SocketAddr, String> {
     let found = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?;
     found.into_iter().next().ok_or_else(|| format!("{address}: no such address"))
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn groups_of(client: usize, arguments: &Arguments) -> Vec<&str> {

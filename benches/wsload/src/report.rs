@@ -8,6 +8,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::histogram::Histogram;
 use crate::sequence::Sequence;
+use crate::series::Series;
 
 /// Nanoseconds a second.
 pub const NANOS: u64 = 1_000_000_000;
@@ -59,6 +60,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Producer to client, in nanoseconds.
     pub latency: Histogram,
+    /// The same over time, if it was asked for.
+    pub series: Option<Series>,
     /// When the first event frame was read, Unix time in nanoseconds; 0 before.
     pub first_frame: u64,
     /// The same of the last.
@@ -77,6 +80,9 @@ impl Tally {
         self.frames += 1;
         self.bytes += length;
         self.last_frame = now;
+        if let Some(series) = &mut self.series {
+            series.record(now, now.saturating_sub(sent));
+        }
         if sent >= self.first_frame + warm_up || warm_up == 0 {
             self.latency.record(now.saturating_sub(sent));
         }
@@ -120,6 +126,11 @@ pub fn result_line<'a>(tally: &Tally, sequences: impl Iterator<Item = &'a Sequen
     for (code, count) in &tally.closes {
         line.number(&format!("closed_{code}"), *count);
     }
+    if let Some(series) = &tally.series {
+        let worst: Vec<u64> = series.worst().iter().map(|nanoseconds| nanoseconds / 1000).collect();
+        line.number("series_begin_ns", series.begin());
+        line.numbers("series_frames", series.frames()).numbers("series_worst_us", &worst);
+    }
     format!("{{\"result\": {}}}", line.close())
 }
 
@@ -141,6 +152,13 @@ impl Object {
     /// A whole number.
     pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
         let _ = write!(self.key(name).0, "{value}");
+        self
+    }
+
+    /// A list of whole numbers.
+    pub fn numbers(&mut self, name: &str, values: &[u64]) -> &mut Self {
+        let texts: Vec<String> = values.iter().map(u64::to_string).collect();
+        let _ = write!(self.key(name).0, "[{}]", texts.join(", "));
         self
     }
 

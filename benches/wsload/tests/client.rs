@@ -87,3 +87,13 @@ fn command_gathers_values_by_key() {
         r#"{"groups": {"jobs": ["status_changed", "summary"], "job_events": [42]}, "xrftoken": "relay-bench"}"#;
     assert_eq!(String::from_utf8(command).unwrap(), expected);
 }
+
+#[test]
+fn bare_client_is_accepted_with_its_handshake() {
+    let (mut client, mut server) = connect(b"");
+    client.set_bare(true);
+    server.write_all(GOOD).unwrap();
+    let mut tally = Tally::default();
+    receive_until(&mut client, &mut tally, |tally| tally.handshakes > 0).unwrap();
+    assert_eq!((tally.handshakes, tally.accepted), (1, 1));
+}

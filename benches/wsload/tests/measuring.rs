@@ -8,6 +8,7 @@ use wsload::fanoutlimit;
 use wsload::histogram::Histogram;
 use wsload::rawlimit::{event_text, pairs, read_all};
 use wsload::sequence::Sequence;
+use wsload::series::Series;
 
 fn follow(numbers: &[u64]) -> (u64, u64, u64) {
     let mut sequence = Sequence::default();
@@ -78,6 +79,24 @@ fn small_values_are_exact_and_extremes_fit() {
         histogram.record(value);
     }
     assert_eq!((histogram.quantile(500), histogram.highest()), (7, u64::MAX));
+}
+
+#[test]
+fn series_tells_frames_and_worst_latency_of_each_step() {
+    let mut series = Series::new(100);
+    for (now, latency) in [(1000, 5), (1099, 9), (1100, 1), (1310, 2)] {
+        series.record(now, latency);
+    }
+    assert_eq!((series.begin(), series.frames(), series.worst()), (1000, &[2, 1, 0, 1][..], &[9, 1, 0, 2][..]));
+}
+
+#[test]
+fn series_of_a_run_without_end_stays_bounded() {
+    let mut series = Series::new(1);
+    series.record(1, 0);
+    series.record(u64::MAX, 7);
+    assert_eq!(series.worst().iter().max(), Some(&7));
+    assert!(series.frames().len() <= 10_000);
 }
 
 #[test]

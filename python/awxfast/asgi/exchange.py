@@ -35,7 +35,7 @@ class Fanout(Protocol):
     def publish_batch(self, members: Sequence[Any]) -> list[HandedOut]:
         """Takes queue entries; returns what consumers get of them."""
 
-    def busy(self) -> int:
+    def busy(self) -> bool:
         """Whether it is behind."""
 
     def count_gap(self, reason: str, at_most: int) -> None:
@@ -272,12 +272,12 @@ class Exchange:
         """An event that another node passed on; `direct`: sockets have it already."""
         self._hand_out(direct, [group], [], {"type": "internal.message", "text": text.decode()})
 
-    def busy(self) -> int:
-        """2 while most consumers are behind, else as the fan-out says.
+    def busy(self) -> bool:
+        """Whether most consumers are behind, or the fan-out is.
 
         What waits in Redis costs nothing; what waits here was decoded and handed out, perhaps to be dropped.
         """
-        return 2 if self._progress.is_behind(self._members) else self._fanout.busy()
+        return self._progress.is_behind(self._members) or self._fanout.busy()
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """See the fan-out."""

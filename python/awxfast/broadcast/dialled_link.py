@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable
 from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
@@ -18,10 +17,9 @@ HIGH_WATER = 1_048_576
 LOW_WATER = 262_144
 """Bytes handed to the transport and not yet to the kernel: above the first frames wait here, where they are counted."""
 
-Run = tuple[str, int, bytes]
-"""Group, number of frames, the masked frames."""
-
 NO_STATUS = 1005
+NONE = -1
+"""No descriptor."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +34,22 @@ class LinkCounts:
     writes: int = 0
     skipped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+
+
+class Share(Protocol):
+    """Frames for links that want the same, masked and in order (`_rust.RelayShare`)."""
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+
+    @property
+    def data(self) -> bytes:
+        """The frames, made into an object of Python's when somebody first asks."""
 
 
 class FrameTaker(Protocol):
@@ -54,7 +68,8 @@ class DialledLink(WSListener):
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
         self._paused = self._gone = False
-        self._queue: collections.deque[Run] = collections.deque()
+        self._queue: collections.deque[tuple[int, bytes]] = collections.deque()
+        self._plain_socket = NONE
         self.queued_frames = 0
         self.queued_bytes = 0
         self.redis = redis
@@ -63,17 +78,30 @@ class DialledLink(WSListener):
 
     # What we send
 
-    def send(self, runs: Iterable[Run]) -> None:
+    def socket_to_write(self) -> int:
+        """The descriptor, if bytes may be written past the transport: it is not TLS and nothing waits. Else `NONE`."""
+        if self._transport is None or self._gone or self._paused:
+            return NONE
+        transport = self._transport.underlying_transport
+        return NONE if transport.is_closing() or transport.get_write_buffer_size() else self._plain_socket
+
+    def note_written(self, share: Share, size: int) -> None:
+        """So many bytes of it were written past the transport; it writes the rest when the peer takes more."""
+        assert self._transport is not None
+        self._count_sent(share.frames, share.size)
+        self._counts.queued += share.frames
+        if size < share.size:
+            self._transport.underlying_transport.write(memoryview(share.data)[size:])
+
+    def send(self, share: Share) -> None:
         """Frames in order, in one write; while the peer does not read they wait here."""
-        runs = list(runs)
-        self._counts.queued += sum(frames for _, frames, _ in runs)
+        self._counts.queued += share.frames
         if self._gone or self._transport is None:
-            self._counts.dropped["link_lost"] += sum(frames for _, frames, _ in runs)
+            self._counts.dropped["link_lost"] += share.frames
         elif self._paused:
-            for run in runs:
-                self._wait(run)
+            self._wait(share.frames, share.data)
         else:
-            self._write(runs)
+            self._write(share.frames, share.data)
 
     def close(self) -> None:
         """Says goodbye (1001) after what was handed to the transport."""
@@ -106,29 +134,28 @@ class DialledLink(WSListener):
                 return f"the peer broke the protocol ({error.args[-1]})"
         return self._why
 
-    def _write(self, runs: Iterable[Run]) -> None:
+    def _write(self, frames: int, data: bytes) -> None:
         assert self._transport is not None
-        chunks = []
-        for _, frames, data in runs:
-            self._counts.sent += frames
-            self._counts.sent_bytes += len(data)
-            chunks.append(data)
-        if chunks:
-            self._counts.writes += 1
-            self._transport.underlying_transport.writelines(chunks)
+        self._count_sent(frames, len(data))
+        self._transport.underlying_transport.write(data)
 
-    def _wait(self, run: Run) -> None:
-        self._queue.append(run)
-        self.queued_frames += run[1]
-        self.queued_bytes += len(run[2])
+    def _count_sent(self, frames: int, size: int) -> None:
+        self._counts.sent += frames
+        self._counts.sent_bytes += size
+        self._counts.writes += 1
+
+    def _wait(self, frames: int, data: bytes) -> None:
+        self._queue.append((frames, data))
+        self.queued_frames += frames
+        self.queued_bytes += len(data)
         while self.queued_frames > QUEUE_FRAMES or self.queued_bytes > QUEUE_BYTES:
-            self._counts.dropped["queue_full"] += self._take_waiting()[1]
+            self._counts.dropped["queue_full"] += self._take_waiting()[0]
 
-    def _take_waiting(self) -> Run:
-        run = self._queue.popleft()
-        self.queued_frames -= run[1]
-        self.queued_bytes -= len(run[2])
-        return run
+    def _take_waiting(self) -> tuple[int, bytes]:
+        frames, data = self._queue.popleft()
+        self.queued_frames -= frames
+        self.queued_bytes -= len(data)
+        return frames, data
 
     # What picows calls
 
@@ -136,6 +163,8 @@ class DialledLink(WSListener):
         """The 101 is there."""
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
+        if not transport.is_secure:
+            self._plain_socket = transport.underlying_transport.get_extra_info("socket").fileno()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Pings are answered by picows, which also fails the link for frames that RFC 6455 forbids."""
@@ -166,7 +195,7 @@ class DialledLink(WSListener):
         """It reads again."""
         self._paused = False
         while self._queue and not self._paused:
-            self._write([self._take_waiting()])
+            self._write(*self._take_waiting())
 
     def _assemble(self, transport: WSTransport, frame: WSFrame) -> None:
         """A message in fragments, or a binary one, which is not the wire's."""

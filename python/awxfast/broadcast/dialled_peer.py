@@ -4,12 +4,12 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial import Caller, DialError
-from awxfast.broadcast.dialled_link import DialledLink, LinkCounts, Run
+from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts, Share
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import Joined, PeerInterest
@@ -47,7 +47,7 @@ class LocalRedis(Protocol):
 
 
 class Site:
-    """What all peers of this process share. `own_redis` gives the name of our Redis as peers would say it."""
+    """What all peers of this process share. `own_redis` gives the names of our Redis, as peers may say it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Site:
         era: Era | None,
         redis: LocalRedis,
         joined: Joined,
-        own_redis: Callable[[], str],
+        own_redis: Callable[[], Collection[str]],
         backplane_group: str,
     ) -> None:
         self.caller = caller
@@ -83,7 +83,7 @@ class DialledPeer:
         self._link: DialledLink | None = None
         self._stale_timer: asyncio.TimerHandle | None = None
         self._said = ""
-        self._same_redis: bool | None = None
+        self._same_redis = False
         self.connected_at = 0.0
         self.received_before = 0
         self.last_error = ""
@@ -127,18 +127,29 @@ class DialledPeer:
         finally:
             await self._leave()
 
-    def send(self, runs: Iterable[Run]) -> None:
-        """Passes on what somebody there wants."""
+    def choose(self, groups: frozenset[str]) -> frozenset[str]:
+        """Those of `groups` that somebody there wants."""
         wanted = self._interest.groups
-        if not wanted:
-            return
-        own = [run for run in runs if run[0] in wanted]
+        if not wanted or self._is_same_redis():
+            return frozenset()
+        return groups if wanted >= groups else frozenset(wanted & groups)
+
+    def socket_to_write(self) -> int:
+        """See `DialledLink.socket_to_write`."""
+        return self._link.socket_to_write() if self._link is not None else NONE
+
+    def note_written(self, share: Share, size: int) -> None:
+        """See `DialledLink.note_written`."""
         if self._link is not None:
-            self._link.send(own)
+            self._link.note_written(share, size)
+
+    def send(self, share: Share) -> None:
+        """Passes on what somebody there wants, or counts that it is missed."""
+        if self._link is not None:
+            self._link.send(share)
         else:
-            missed = sum(frames for _, frames, _ in own)
-            self.counts.queued += missed
-            self.counts.dropped["disconnected"] += missed
+            self.counts.queued += share.frames
+            self.counts.dropped["disconnected"] += share.frames
 
     def hold_reading(self, hold: bool) -> None:
         """See `DialledLink.hold_reading`."""
@@ -163,7 +174,7 @@ class DialledPeer:
         """picows calls it at the 101, before the first frame."""
         link = DialledLink(self, self.counts, redis)
         self._link = link
-        self._same_redis = None
+        self._same_redis = False
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
@@ -255,10 +266,11 @@ class DialledPeer:
             self._site.redis.store(metrics.key, metrics.value)
 
     def _is_same_redis(self) -> bool:
-        """Then its browsers get from Redis whatever ours do. Found out once a link: a restart renames a Redis."""
-        if self._same_redis is None and self._link is not None and (own := self._site.own_redis()):
-            self._same_redis = self._link.redis == own
-        return self._same_redis is True
+        """Then its browsers get from Redis whatever ours do. It may show late: our Redis was away, or restarted."""
+        if not self._same_redis and self._link is not None and self._link.redis in self._site.own_redis():
+            self._same_redis = True
+            self._interest.clear()
+        return self._same_redis
 
     def _same_redis_words(self) -> str:
         return ", same Redis: nothing to pass on" if self._is_same_redis() else ""

@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from awxfast.broadcast.dialled_link import LinkCounts, Run
+from awxfast._rust import RelayBatch
+from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
+from awxfast.broadcast.sharing import pause_for, send_batch
 from awxfast.broadcast.target import Member, Target
 from awxfast.errors import ConfigurationError
 
@@ -61,10 +63,14 @@ class Dialler:
         self._members[source] = {member.key: member for member in members if self._is_peer(member)}
         self._reconcile()
 
-    def send(self, runs: Sequence[Run]) -> None:
+    @property
+    def pause(self) -> float:
+        """See `pause_for`."""
+        return pause_for(len(self._peers))
+
+    def send(self, batch: RelayBatch) -> None:
         """Gives every peer what it wants."""
-        for peer in self._peers.values():
-            peer.send(runs)
+        send_batch(batch, self._peers.values())
 
     def hold_reading(self, hold: bool) -> None:
         """This node's Redis takes less than peers send: they are read no more for a moment; or all is well again."""

@@ -10,8 +10,7 @@ from awxfast import __version__
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member, read_peer
-from awxfast.errors import ConfigurationError
-from awxfast.options import (
+from awxfast.command_line import (
     OptionParser,
     OwnOption,
     RefuseNotBuilt,
@@ -19,10 +18,10 @@ from awxfast.options import (
     non_empty,
     one_of,
     positive,
-    read_variable,
-    variable_of,
+    read_environment,
     whole_number,
 )
+from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
 from awxfast.wire.messages import BACKPLANE_GROUP
 
@@ -80,7 +79,7 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     """
     parser = build_parser()
     given = vars(parser.parse_args(arguments))
-    values = {**awx.values(), **read_environment(parser, environ), **given}
+    values = {**awx.values(), **read_environment(parser, environ, OPTIONS, NOT_BUILT), **given}
     check_log_format(values.get("log_fmt"))
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
@@ -145,15 +144,3 @@ def build_parser() -> OptionParser:
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
     return parser
-
-
-def read_environment(parser: OptionParser, environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
-    for name in NOT_BUILT:
-        if environ.get(variable_of(name)):
-            raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
-    values: dict[str, Any] = {}
-    for option in OPTIONS:
-        if text := environ.get(option.variable):
-            values[option.field] = read_variable(parser, option, text)
-    return values

@@ -11,7 +11,7 @@ from awxfast.broadcast.link import Backplane, LinkSession
 from awxfast.broadcast.peers import Peers
 from awxfast.broadcast.refusal_log import RefusalLog
 from awxfast.wire.backplane import REDIS_HEADER
-from awxfast.wire.handshake import Headers, Refusal
+from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import Endpoint, Paths
 from awxfast.wire.request import Request
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 REFUSED = "This path is for the nodes of the cluster."
 """The same whatever is wrong."""
 CLOSED = Refusal(404, "path", "There is nothing here.")
+NO_REDIS = Refusal(503, "node_no_redis", "Redis was not there yet.", ((b"retry-after", b"1"),))
 UNIX_SOCKET = "unix"
 """Stands for an address where there is none."""
 
@@ -41,6 +42,8 @@ class Opening(Protocol):
 class ClosedEndpoint:
     """Nobody answers nodes here."""
 
+    plain = CLOSED
+
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
@@ -60,8 +63,11 @@ class ClosedEndpoint:
 class NodeEndpoint(ClosedEndpoint):
     """Decides about nodes' handshakes. Without a gate nobody is let in, since no secret is known.
 
-    `redis_name` says which Redis this node uses, None while that is not known.
+    `redis_name` says which Redis this node uses, None before it was there: a link could carry nothing then, and its
+    ends would not know whether they use the same.
     """
+
+    plain = UPGRADE_REQUIRED
 
     def __init__(
         self,
@@ -105,6 +111,9 @@ class NodeEndpoint(ClosedEndpoint):
         opening.refuse(Refusal(403, f"node_{verdict.refused}", REFUSED), "")
 
     def _accept(self, opening: Opening, host: str, verdict: Verdict) -> None:
+        if self._redis_name() is None:
+            opening.refuse(NO_REDIS)
+            return
         if verdict.first_from is not None:
             self._log.repeat(host, verdict)
         peer = self.peers.at(host)
@@ -120,7 +129,7 @@ class NodeEndpoint(ClosedEndpoint):
 
     def _name_redis(self) -> Headers:
         name = self._redis_name()
-        return [(REDIS_HEADER.encode(), name.encode())] if name is not None else []
+        return [(REDIS_HEADER.encode(), name.encode())] if name else []
 
     def sweep(self) -> None:
         """Forgets peers that are long gone, and restarts links that missed notices."""

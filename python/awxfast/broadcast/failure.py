@@ -51,7 +51,7 @@ def explain_answer(target: Target, status: int, headers: Mapping[str, str], now:
         404: "it has no node endpoint at this path (404); is a relay there, and --era right?",
         500: "it failed (500), as stock AWX does at a path of the other era; is --era right?",
         502: "a proxy there has no server behind it (502)",
-        503: "it takes no more connections at present (503)",
+        503: "it takes no connections at present (503)",
     }
     return DialFailure(f"http_{status}", words.get(status, f"it answered {status}"), status)
 

@@ -22,7 +22,7 @@ class Fanout(Protocol):
     def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
         """Takes frames; whether one was malformed, texts of metrics, and the events."""
 
-    def busy(self) -> int:
+    def busy(self) -> bool:
         """Whether it is behind."""
 
     def count_gap(self, reason: str, at_most: int) -> None:
@@ -49,7 +49,7 @@ class Consumers(Protocol):
     def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
         """An event of a group; `direct`: sockets have it already."""
 
-    def busy(self) -> int:
+    def busy(self) -> bool:
         """Whether they, or the fan-out, are behind."""
 
 
@@ -107,7 +107,7 @@ class Ingest:
 
     def _is_behind(self) -> bool:
         takers = self._fanout if self._consumers is None else self._consumers
-        return bool(takers.busy()) or self._onward.is_full
+        return takers.busy() or self._onward.is_full
 
     def _hold_back(self, source: Source) -> None:
         source.pause_reading()

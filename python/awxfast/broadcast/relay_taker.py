@@ -4,27 +4,27 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from awxfast._rust import RelayEncoder
-from awxfast.broadcast.dialled_link import MAX_MESSAGE, Run
+from awxfast._rust import RelayBatch, RelayEncoder
+from awxfast.broadcast.dialled_link import MAX_MESSAGE
 
 
 class RelayTaker:
     """Takes what the intake pops (it is the intake's `EventTaker`). Gaps are counted by reason."""
 
-    def __init__(self, prefix_length: int, send: Callable[[Sequence[Run]], None]) -> None:
+    def __init__(self, prefix_length: int, send: Callable[[RelayBatch], None]) -> None:
         self.encoder = RelayEncoder(prefix_length, MAX_MESSAGE)
         self._send = send
         self.gaps: dict[str, collections.Counter[str]] = {}
 
     def publish_batch(self, members: Sequence[Any]) -> None:
         """One encoding, one write for each peer."""
-        runs = self.encoder.encode_batch(members)
-        if runs:
-            self._send(runs)
+        batch = self.encoder.encode_batch(members)
+        if batch is not None:
+            self._send(batch)
 
-    def busy(self) -> int:
+    def busy(self) -> bool:
         """Never: a peer that reads slowly loses its own events, nobody else's."""
-        return 0
+        return False
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """A loss that can't be counted in events."""

@@ -43,6 +43,6 @@ class Announcements:
         notices = split_notice(Notice(wanted, tuple(told), speaker_of(self._names)))
         return [self._writer.command(self._group, pack_message(notice_message(notice)), now) for notice in notices]
 
-    def process_fields(self) -> tuple[Argument, ...]:
-        """A mark on the process's key: its groups are wishes of browsers."""
-        return ("HSET", self._names.process_key, "announces", 1)
+    def mark(self) -> tuple[Argument, ...]:
+        """Says in Redis that the process's groups are wishes of browsers, and where they end when it dies."""
+        return ("SET", self._names.announced_in_key, self._group)

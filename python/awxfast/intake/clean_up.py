@@ -1,11 +1,14 @@
 """Removes from Redis what dead awxfast processes left there, and nothing else.
 
-Until somebody does, every event to their groups is also copied into a queue that nobody reads.
+Until somebody does, every event to their groups is also copied into a queue that nobody reads, and nodes that were told
+of these groups go on sending their events.
 """
 
 import logging
 
 from awxfast.errors import RedisReplyError
+from awxfast.intake.announcements import Announcements
+from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.redis import Argument, RedisConnection
@@ -22,9 +25,10 @@ SCAN_COUNT = 1_000
 class Cleaner:
     """Looks for the dead on behalf of one living process."""
 
-    def __init__(self, names: ProcessNames, identity: ProcessIdentity) -> None:
+    def __init__(self, names: ProcessNames, identity: ProcessIdentity, writer: GroupWriter) -> None:
         self._names = names
         self._identity = identity
+        self._writer = writer
         self.cleaned = 0
 
     async def clean_with_lock(self, connection: RedisConnection) -> None:
@@ -52,7 +56,9 @@ class Cleaner:
         if isinstance(fields, RedisReplyError) or not self._is_dead(fields, also_expired):
             await connection.command("UNWATCH")
             return
-        removals = await self._removals(connection, await self._names_of(connection, token))
+        names = await self._names_of(connection, token)
+        groups = await self._groups_of(connection, names)
+        removals = [*await self._removals(connection, names, groups), *await self._farewells(connection, names, groups)]
         answers = await connection.commands([("MULTI",), *removals, ("EXEC",)])
         if isinstance(answers[-1], list):
             self.cleaned += 1
@@ -69,9 +75,23 @@ class Cleaner:
         prefix = await connection.command("GET", ProcessNames("", token).prefix_key)
         return ProcessNames(self._names.prefix if prefix is None else prefix.decode("utf-8", "replace"), token)
 
-    async def _removals(self, connection: RedisConnection, names: ProcessNames) -> list[tuple[Argument, ...]]:
+    async def _groups_of(self, connection: RedisConnection, names: ProcessNames) -> list[str]:
         members = await connection.command("SMEMBERS", names.groups_key)
-        groups = [group for group in (member.decode("utf-8", "replace") for member in members) if is_valid_group(group)]
+        return [group for group in (member.decode("utf-8", "replace") for member in members) if is_valid_group(group)]
+
+    async def _farewells(
+        self, connection: RedisConnection, names: ProcessNames, groups: list[str]
+    ) -> list[tuple[Argument, ...]]:
+        """Tells nodes that the dead process wants nothing any more; to be sent once, with the rest."""
+        backplane = (await connection.command("GET", names.announced_in_key) or b"").decode("utf-8", "replace")
+        if not is_valid_group(backplane):
+            return []
+        announcements = Announcements(names, backplane, self._writer.under(names.prefix))
+        return announcements.commands(groups, wanted=False)
+
+    async def _removals(
+        self, connection: RedisConnection, names: ProcessNames, groups: list[str]
+    ) -> list[tuple[Argument, ...]]:
         removals: list[tuple[Argument, ...]] = []
         for group in {*groups, names.sentinel}:
             channels = await self._channels_in(connection, names, group)

@@ -16,6 +16,9 @@ from awxfast.intake.server import ask_facts
 BATCH = 256
 """Events a pop: what a connection that breaks between pop and reply costs at most."""
 
+HELD_BATCH = 64
+"""The same after a hold: readers that are behind get what they can take soon, not a queue."""
+
 BLOCK = 5
 """Seconds that a pop of an empty queue waits in Redis."""
 
@@ -23,8 +26,7 @@ OVERDUE = 5
 """Seconds past `BLOCK` after which the connection counts as dead."""
 
 HOLD_STEP = 0.001
-HOLD_STEPS = 50
-"""The longest hold in a row for readers that fall behind; Redis keeps `capacity` events meanwhile."""
+"""Seconds between two looks whether the fan-out is still behind."""
 
 Batch = list[Any]
 """`[[member, score], ...]`, both bytes."""
@@ -36,20 +38,29 @@ class Publisher(GapCounter, Protocol):
     def publish_batch(self, members: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
-    def busy(self) -> int:
-        """0: go on; 1: hold back for a moment; 2: wait until it is not 2."""
+    def busy(self) -> bool:
+        """Whether to wait with the next pop."""
 
 
 class Drain:
     """Pops one queue for ever. Plain attributes are counters for metrics."""
 
-    def __init__(self, address: RedisAddress, queue: str, publisher: Publisher, outages: Outages, expiry: int) -> None:
+    def __init__(
+        self,
+        address: RedisAddress,
+        queue: str,
+        publisher: Publisher,
+        outages: Outages,
+        expiry: int,
+        pace: Pace | None = None,
+    ) -> None:
         self._queue = queue
         self._publisher = publisher
         self._expiry = expiry
         self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE)
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._has_bzmpop = True
+        self._asked = BATCH
         self._pop_outstanding = False
         self._unread_since: float | None = None
         self.pops = 0
@@ -107,39 +118,44 @@ class Drain:
         self.pops += 1
         self.events += len(batch)
         now = self._unread_since = time.monotonic()
-        pause = self._pace.pause_after(len(batch), len(batch) >= BATCH, now)
+        pause = self._pace.pause_after(len(batch), len(batch) >= self._asked, now)
         if not pause and not self._publisher.busy():
             try:
-                return self._send_pop(connection)
+                return self._send_pop(connection, BATCH)
             finally:
                 self._hand_on(batch)  # also when the connection has just broken
         self._hand_on(batch)
         if pause:
             await asyncio.sleep(pause - (time.monotonic() - now))
-        await self._hold_back()
-        return self._send_pop(connection)
+        held = await self._hold_back()
+        return self._send_pop(connection, HELD_BATCH if held else BATCH)
 
     def _hand_on(self, batch: Batch) -> None:
         if batch:
             self._publisher.publish_batch(batch)
 
-    async def _hold_back(self) -> None:
-        """Waits while the fan-out is behind. What waits in Redis costs nothing; what waits here costs cold memory."""
-        steps = 0
-        while (busy := self._publisher.busy()) == 2 or (busy == 1 and steps < HOLD_STEPS):
-            self.holds += not steps
-            steps += 1
-            await asyncio.sleep(HOLD_STEP)
+    async def _hold_back(self) -> bool:
+        """Waits while the fan-out is behind; whether it was.
 
-    def _send_pop(self, connection: RedisConnection) -> asyncio.Future[Any]:
+        What waits in Redis costs nothing; what waits here costs cold memory.
+        """
+        held = False
+        while self._publisher.busy():
+            self.holds += not held
+            held = True
+            await asyncio.sleep(HOLD_STEP)
+        return held
+
+    def _send_pop(self, connection: RedisConnection, count: int) -> asyncio.Future[Any]:
         if connection.lost.done():
             raise connection.lost.result()
         self._count_expired()
         self._pop_outstanding = True
+        self._asked = count
         if self._has_bzmpop:
-            return connection.command("BZMPOP", BLOCK, 1, self._queue, "MIN", "COUNT", BATCH)
+            return connection.command("BZMPOP", BLOCK, 1, self._queue, "MIN", "COUNT", count)
         # Redis runs the second when an event wakes the first; one after the other would be a round trip more an event.
-        return connection.commands([("BZPOPMIN", self._queue, BLOCK), ("ZPOPMIN", self._queue, BATCH - 1)])
+        return connection.commands([("BZPOPMIN", self._queue, BLOCK), ("ZPOPMIN", self._queue, count - 1)])
 
     def _read_batch(self, reply: Any) -> Batch:
         """Either form of pop as `[[member, score], ...]`."""

@@ -108,10 +108,11 @@ return answers
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a group: `text` is what browsers get, UTF-8."""
+    """An event of a group: `text` is what browsers get, UTF-8. `taken`: somebody in this process has it already."""
 
     group: str
     text: bytes
+    taken: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,6 +133,10 @@ class GroupWriter:
         self._group_expiry = group_expiry
         self._own = own
         self._last_score = 0.0
+
+    def under(self, prefix: str) -> "GroupWriter":
+        """The same for groups of another prefix, with no queue left out."""
+        return GroupWriter(prefix=prefix, capacity=self._capacity, expiry=self._expiry, group_expiry=self._group_expiry)
 
     async def find_heard(self, connection: RedisConnection, groups: Sequence[str], now: float) -> Mapping[str, bool]:
         """For each of `groups` whether anybody but us is in it, so that texts nobody wants stay here.

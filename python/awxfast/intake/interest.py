@@ -16,10 +16,16 @@ async def list_others_interest(
     """A notice for each other living process that announces, as soon as it is known. Raises `RedisError`."""
     for token in sorted(await find_tokens(connection) - {names.token}):
         other = ProcessNames(names.prefix, token)
-        mark, prefix, members = await connection.commands(
-            [("HGET", other.process_key, "announces"), ("GET", other.prefix_key), ("SMEMBERS", other.groups_key)]
+        lives, announced_in, prefix, members = await connection.commands(
+            [
+                ("EXISTS", other.process_key),
+                ("EXISTS", other.announced_in_key),
+                ("GET", other.prefix_key),
+                ("SMEMBERS", other.groups_key),
+            ]
         )
-        if isinstance(members, RedisReplyError) or mark != b"1" or prefix != names.prefix.encode():
+        announces = lives == 1 and announced_in == 1
+        if isinstance(members, RedisReplyError) or not announces or prefix != names.prefix.encode():
             continue
         groups = [member.decode("utf-8", "replace") for member in members]
         wanted = [group for group in announcements.list_wanted(groups) if group != other.sentinel]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Protocol
 
 from awxfast.errors import RedisError
@@ -13,6 +13,7 @@ from awxfast.intake.drain import Drain, Publisher
 from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import ChannelTable, Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.pace import Pace
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
 from awxfast.intake.registration import Registration
@@ -33,7 +34,12 @@ class Intake:
     """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
 
     def __init__(
-        self, settings: Settings, address: RedisAddress, taker: EventTaker, announce_in: str | None = None
+        self,
+        settings: Settings,
+        address: RedisAddress,
+        taker: EventTaker,
+        announce_in: str | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told."""
         self.outages = outages = Outages(address)
@@ -41,7 +47,7 @@ class Intake:
         self.names = ProcessNames(settings.prefix)
         announcements = self._make_announcements(settings, announce_in) if announce_in is not None else None
         self.groups = Groups(self.names, taker, settings.group_expiry, announcements)
-        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry)
+        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry, pace)
         self.registration = Registration(
             address,
             self.names,
@@ -49,6 +55,7 @@ class Intake:
             taker,
             outages,
             announcements=announcements,
+            writer=make_writer(settings),
             capacity=settings.capacity,
             group_expiry=settings.group_expiry,
         )
@@ -61,9 +68,20 @@ class Intake:
 
     @property
     def redis_name(self) -> str | None:
-        """Says which Redis, database and prefix this is, to somebody who knows the same of his; None: not known."""
-        run_id = self.registration.run_id
-        return fingerprint_redis(run_id, self._address.db, self.names.prefix) if run_id else None
+        """Says which Redis, database and prefix this is, to somebody who knows the same of his.
+
+        None: it was not there yet. Empty: it does not say.
+        """
+        run_ids = self.registration.run_ids
+        return self._fingerprint(run_ids[-1]) if run_ids else None
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """That, and what it would have been before restarts of Redis that others may not have noticed."""
+        return [self._fingerprint(run_id) for run_id in self.registration.run_ids if run_id]
+
+    def _fingerprint(self, run_id: str) -> str:
+        return fingerprint_redis(run_id, self._address.db, self.names.prefix) if run_id else ""
 
     @property
     def ready(self) -> bool:

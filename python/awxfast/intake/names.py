@@ -58,9 +58,15 @@ class ProcessNames:
         return f"awxfast:prefix:{self.token}"
 
     @property
+    def announced_in_key(self) -> str:
+        """The group in which other nodes hear what the process wants; absent for one that tells nobody."""
+        return f"awxfast:announced-in:{self.token}"
+
+    @property
     def own_keys(self) -> tuple[str, ...]:
         """All that is deleted when the process ends (its members of group keys are removed, not deleted)."""
-        return (self.queue, self.queue + "$inflight", self.process_key, self.groups_key, self.prefix_key)
+        mine = (self.process_key, self.groups_key, self.prefix_key, self.announced_in_key)
+        return (self.queue, self.queue + "$inflight", *mine)
 
     @property
     def sentinel(self) -> str:

@@ -1,6 +1,7 @@
 """Keeps this process's names in Redis true: registers, renews, notices when they vanish, repairs, cleans up, leaves."""
 
 import asyncio
+import collections
 import contextlib
 import logging
 import random
@@ -12,6 +13,7 @@ from awxfast.intake.address import RedisAddress
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.gaps import GapCounter, most_events_in
+from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
@@ -35,6 +37,9 @@ CLEAN_INTERVAL = 60.0
 RETURN_DELAY = 15.0
 """Seconds that other hosts' processes get to come back after an outage before their names are removed."""
 
+RUN_IDS = 8
+"""Restarts of Redis that are remembered: another process may notice one earlier or later."""
+
 EMPTY_QUEUE_STEPS = 100
 """Of 10 ms: how long the drain may take for what waits when the process leaves."""
 
@@ -51,6 +56,7 @@ class Registration:
         outages: Outages,
         *,
         announcements: Announcements | None = None,
+        writer: GroupWriter,
         capacity: int,
         group_expiry: int,
     ) -> None:
@@ -61,7 +67,7 @@ class Registration:
         self._announcements = announcements
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         self._identity = ProcessIdentity.own()
-        self._cleaner = Cleaner(names, self._identity)
+        self._cleaner = Cleaner(names, self._identity, writer)
         self._kept = KeptConnection(address, "registrations", outages)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -71,8 +77,8 @@ class Registration:
         self._announce_at = self._renew_at = self._clean_at = 0.0
         self.depth = 0
         self.repaired = 0
-        self.run_id = ""
-        """Of the Redis that it last registered with."""
+        self.run_ids: collections.deque[str] = collections.deque(maxlen=RUN_IDS)
+        """Of the Redis that it registered with, the last at the end; empty ones where Redis does not say."""
 
     @property
     def up(self) -> bool:
@@ -107,7 +113,9 @@ class Registration:
     async def _arrive(self, connection: RedisConnection) -> None:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
         facts = await ask_facts(connection)
-        self.run_id, uptime = facts.run_id, facts.uptime
+        uptime = facts.uptime
+        if facts.run_id not in self.run_ids:
+            self.run_ids.append(facts.run_id)
         returns = self._arrivals > 0
         # A Redis that was not running took no events that could be lost.
         up_since = time.monotonic() - uptime - CHECK_INTERVAL
@@ -178,7 +186,7 @@ class Registration:
     async def _announce(self, connection: RedisConnection) -> None:
         commands = announce_commands(self._names, self._identity)
         if self._announcements is not None:
-            commands.append(self._announcements.process_fields())
+            commands.append(self._announcements.mark())
         await _ask(connection, *commands)
         self._announce_at = time.monotonic() + _about(ANNOUNCE_INTERVAL)
 

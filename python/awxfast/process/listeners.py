@@ -9,8 +9,8 @@ import stat
 import struct
 from pathlib import Path
 
+from awxfast.command_line import read_host_port
 from awxfast.errors import ConfigurationError, StartError
-from awxfast.options import read_host_port
 from awxfast.process.activation import ActivatedSockets
 from awxfast.process.endpoints import DOMAINS, Endpoint
 from awxfast.sessions.listening import BACKLOG

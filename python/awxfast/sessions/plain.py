@@ -1,8 +1,9 @@
-"""What plain requests get in native mode: there is nothing but websockets."""
+"""What plain requests get on the paths of websockets, and in native mode, where there is nothing else."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Refusal, describe_refusal
 from awxfast.wire.paths import Paths
@@ -15,12 +16,39 @@ def answer_plainly(paths: Paths) -> ASGI3Application:
 
     async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         assert scope["type"] == "http"
-        refusal = NOT_FOUND if paths.find(scope["path"]) is None else UPGRADE_REQUIRED
-        headers = describe_refusal(refusal, closes=has_body(scope["headers"]))
-        await send({"type": "http.response.start", "status": refusal.status, "headers": headers, "trailers": False})
-        await send({"type": "http.response.body", "body": refusal.body, "more_body": False})
+        await answer_with(NOT_FOUND if paths.find(scope["path"]) is None else UPGRADE_REQUIRED, scope, send)
 
     return application
+
+
+class NodePaths(Protocol):
+    """Paths that are other nodes'. `plain` is what plain requests get there."""
+
+    @property
+    def plain(self) -> Refusal:
+        """An answer."""
+
+    def owns(self, path: str) -> bool:
+        """Whether the path is for nodes."""
+
+
+def keep_from_nodes_paths(application: ASGI3Application, nodes: NodePaths) -> ASGI3Application:
+    """The application, less the paths on which it does not answer upgrades either."""
+
+    async def rest(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "http" and nodes.owns(scope["path"]):
+            await answer_with(nodes.plain, scope, send)
+        else:
+            await application(scope, receive, send)
+
+    return rest
+
+
+async def answer_with(refusal: Refusal, scope: HTTPScope, send: ASGISendCallable) -> None:
+    """The whole response."""
+    headers = describe_refusal(refusal, closes=has_body(scope["headers"]))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": refusal.body, "more_body": False})
 
 
 def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -20,6 +20,7 @@ from awxfast.sessions.http import HttpProtocol, HttpService
 from awxfast.sessions.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sessions.listening import Listening
 from awxfast.sessions.opening import Opening, describe_refused
+from awxfast.sessions.plain import keep_from_nodes_paths
 from awxfast.sessions.requests import Requests
 from awxfast.sessions.tls import Certificate
 from awxfast.settings import Settings
@@ -63,6 +64,10 @@ class Endpoints(Protocol):
 
 class Nodes(Protocol):
     """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
+
+    @property
+    def plain(self) -> Refusal:
+        """What plain requests get there."""
 
     def owns(self, path: str) -> bool:
         """Whether the path is for nodes."""
@@ -117,7 +122,7 @@ class Server:
             settings.proxy_headers_host, settings.proxy_headers_port, settings.trusted_proxies
         )
         return HttpService(
-            self._endpoints.plain,
+            self._endpoints.plain if self._nodes is None else keep_from_nodes_paths(self._endpoints.plain, self._nodes),
             self._handshakes,
             max_head=settings.max_head,
             head_timeout=settings.websocket_connect_timeout,

@@ -1,10 +1,10 @@
 //! `Fanout` for Python.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
@@ -13,6 +13,7 @@ use crate::fanout::{Config, Counts, Entry, Fanout, HandedOut, Rules};
 use crate::ledger::{AGE_BOUNDS, LinkTally, Shed};
 use crate::mailbox::Notice;
 use crate::outbox::Bounds;
+use crate::py::descriptor::borrow;
 use crate::registry::{Backplane, ClientId, Consumers};
 
 /// Adds the class and its constants.
@@ -206,7 +207,7 @@ impl PyFanout {
         self.core.count_gap(reason, at_most);
     }
 
-    fn busy(&self) -> u8 {
+    fn busy(&self) -> bool {
         self.core.busy()
     }
 
@@ -281,14 +282,6 @@ impl LinkFigures {
     fn read(&self) -> (u64, u64, u64, u64) {
         self.0.read()
     }
-}
-
-fn borrow<'a>(fd: RawFd) -> PyResult<BorrowedFd<'a>> {
-    if fd < 0 {
-        return Err(PyOSError::new_err("not a descriptor"));
-    }
-    // SAFETY: the caller keeps `fd` open during its call; it is only duplicated there, and the duplicate is owned.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 /// Group, text, whether somebody takes it, whether consumers do (and then: only those without a socket).

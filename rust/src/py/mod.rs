@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod bytes;
+mod descriptor;
 mod fanout;
 mod relay;
 mod secret;

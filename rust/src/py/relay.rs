@@ -1,18 +1,24 @@
 //! The encoder of relay links for Python.
 
+use std::collections::HashSet;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList};
 
 use crate::error::Reject;
+use crate::py::descriptor::borrow;
 use crate::relay;
+use crate::share;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<RelayEncoder>()
+    module.add_class::<RelayEncoder>()?;
+    module.add_class::<RelayBatch>()?;
+    module.add_class::<RelayShare>()
 }
-
-/// Group, number of frames, the frames.
-type Run<'py> = (String, u64, Bound<'py, PyBytes>);
 
 #[pyclass(module = "awxfast._rust")]
 struct RelayEncoder(relay::RelayEncoder);
@@ -33,14 +39,13 @@ impl RelayEncoder {
         self.0.remove_channel(local);
     }
 
-    fn encode_batch<'py>(&mut self, py: Python<'py>, members: &Bound<'py, PyList>) -> PyResult<Vec<Run<'py>>> {
-        let mut runs = Vec::new();
+    fn encode_batch(&mut self, members: &Bound<'_, PyList>) -> PyResult<Option<RelayBatch>> {
+        let mut batch = self.0.begin();
         for pair in members {
             let member = pair.get_item(0)?.cast_into::<PyBytes>()?;
-            self.0.encode(member.as_bytes(), &mut runs);
+            self.0.encode(member.as_bytes(), &mut batch);
         }
-        let to_python = |run: relay::Run| (run.group.to_string(), run.frames, PyBytes::new(py, &run.bytes));
-        Ok(runs.into_iter().map(to_python).collect())
+        Ok((!batch.is_empty()).then(|| RelayBatch(Arc::new(batch))))
     }
 
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -56,5 +61,53 @@ impl RelayEncoder {
         all.set_item("no_group", counts.no_group)?;
         all.set_item("rejected", rejected)?;
         Ok(all)
+    }
+}
+
+/// Frames for whoever wants them.
+#[pyclass(module = "awxfast._rust", frozen)]
+struct RelayBatch(Arc<share::Batch>);
+
+#[pymethods]
+impl RelayBatch {
+    #[getter]
+    fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
+        PyFrozenSet::new(py, self.0.groups())
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // PyO3 makes the set for this call.
+    fn share(&self, groups: HashSet<String>) -> RelayShare {
+        RelayShare { share: share::Share::of(&self.0, |group| groups.contains(group)), data: PyOnceLock::new() }
+    }
+}
+
+/// What links get that want the same.
+#[pyclass(module = "awxfast._rust", frozen)]
+struct RelayShare {
+    share: share::Share,
+    data: PyOnceLock<Py<PyBytes>>,
+}
+
+#[pymethods]
+impl RelayShare {
+    #[getter]
+    fn frames(&self) -> u64 {
+        self.share.frames
+    }
+
+    #[getter]
+    fn size(&self) -> usize {
+        self.share.size
+    }
+
+    #[getter]
+    fn data(&self, py: Python<'_>) -> Py<PyBytes> {
+        self.data.get_or_init(py, || PyBytes::new(py, &self.share.to_vec()).unbind()).clone_ref(py)
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // PyO3 makes the vector for this call.
+    fn write(&self, py: Python<'_>, sockets: Vec<RawFd>) -> PyResult<Vec<usize>> {
+        let sockets = sockets.into_iter().map(borrow).collect::<PyResult<Vec<_>>>()?;
+        Ok(py.detach(|| self.share.write(&sockets)))
     }
 }

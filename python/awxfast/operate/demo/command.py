@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import aiohttp
 import uvloop
 
+from awxfast.command_line import OptionParser, seconds, whole_number
 from awxfast.errors import StartError
 from awxfast.intake.private_redis import PrivateRedis
 from awxfast.operate.demo.browsers import Browser, Tally
 from awxfast.operate.demo.relay import Relay
 from awxfast.operate.demo.site import Site
-from awxfast.options import OptionParser, seconds, whole_number
 
 JOBS = [41, 42, 43]
 PROGRESS_INTERVAL = 5.0

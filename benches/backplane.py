@@ -1,0 +1,87 @@
+"""Node to node, awxfast and what works like AWX's own side by side: `python benches/backplane.py [--quick]`.
+
+Every workload runs several times, both kinds in turns, each time with fresh processes. What is measured has one core
+to itself; Redis, producers and far ends share another. README.md has the method.
+"""
+
+import argparse
+import functools
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from link_runs import Bench, Figures, measure, measure_kernel
+from link_tables import aims_table, table
+from links import BOTH, MANY, WORKLOADS, Workload
+from patience import measure_in_quiet
+from relay import build_wsload, machine
+
+QUICK_SECONDS = 1.5
+KERNEL_SECONDS = 2.0
+KERNEL_TITLE = "What the kernel alone takes: prepared frames of 4 KiB, 64 a write"
+
+
+def run_rounds(bench: Bench, workload: Workload, rounds: int, patience: float) -> dict[str, list[Figures]]:
+    """The kinds in turns."""
+    runs: dict[str, list[Figures]] = defaultdict(list)
+    for _ in range(rounds):
+        for kind in workload.kinds:
+            run = functools.partial(measure, bench, kind, workload)
+            runs[kind].append(measure_in_quiet(run, patience))
+    return dict(runs)
+
+
+def run_kernel(bench: Bench, rounds: int, patience: float) -> dict[str, list[Figures]]:
+    """One link and many."""
+    runs: dict[str, list[Figures]] = defaultdict(list)
+    for _ in range(rounds):
+        for links in (1, MANY):
+            run = functools.partial(measure_kernel, bench, links, KERNEL_SECONDS)
+            runs[f"{links} links" if links > 1 else "1 link"].append(measure_in_quiet(run, patience))
+    return dict(runs)
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
+    parser.add_argument("--runs", type=int, default=3, help="how often each kind runs each workload (3)")
+    parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
+    parser.add_argument("--kinds", metavar="NAME,NAME", help=", ".join(BOTH))
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
+    parser.add_argument("--wsload", type=Path, help="the load client, already built")
+    parser.add_argument("--node-core", type=int, default=0)
+    parser.add_argument("--load-core", type=int, default=1)
+    options = parser.parse_args()
+    known = [workload.name for workload in WORKLOADS]
+    options.only = options.only.split(",") if options.only else known
+    options.kinds = options.kinds.split(",") if options.kinds else list(BOTH)
+    for word in {*options.only} - {*known} | {*options.kinds} - {*BOTH}:
+        parser.error(f"unknown workload or kind {word!r}")
+    return options
+
+
+def main() -> None:
+    options = parse_options()
+    about = machine()
+    print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
+    wsload = options.wsload.resolve() if options.wsload else build_wsload()
+    rounds = 1 if options.quick else options.runs
+    results: dict[str, dict[str, list[Figures]]] = {}
+    with tempfile.TemporaryDirectory(prefix="backplane-bench-") as folder:
+        bench = Bench(wsload, Path(folder), options.node_core, options.load_core)
+        kernel = run_kernel(bench, rounds, options.patience)
+        print(f"\n## {KERNEL_TITLE}\n\n{table(kernel)}", flush=True)
+        for workload in (workload for workload in WORKLOADS if workload.name in options.only):
+            chosen = workload.shortened(QUICK_SECONDS) if options.quick else workload
+            chosen = chosen.among(options.kinds)
+            results[workload.name] = run_rounds(bench, chosen, rounds, options.patience)
+            print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
+            if options.json:  # after each workload: a run that is interrupted leaves what it has
+                options.json.write_text(json.dumps({"about": about, "kernel": kernel, "results": results}, indent=1))
+    print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

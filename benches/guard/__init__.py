@@ -1,0 +1,1 @@
+"""What keeps awxfast fast: parts of it against yardsticks, and their ratios against a committed baseline."""

@@ -1,0 +1,114 @@
+"""The backplane's runs as text: a table for each workload, and the project's aims held against them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tables import Figures, collect, markdown, spread
+
+Runs = dict[str, list[Figures]]
+Results = dict[str, Runs]
+
+TITLES = {
+    "made_per_s": "events/s made",
+    "events_per_s": "events/s",
+    "events_per_cpu_s": "events per CPU s",
+    "cpu_us_an_event": "CPU us an event",
+    "p50_ms": "p50 ms",
+    "p99_ms": "p99 ms",
+    "max_ms": "max ms",
+    "missing": "frames not delivered",
+    "sender_cpu_percent": "measured CPU %",
+    "redis_cpu_percent": "Redis CPU %",
+    "producer_cpu_percent": "producer CPU %",
+    "far_end_cpu_percent": "far end CPU %",
+    "strangers_cpu_percent": "strangers CPU %",
+}
+MORE_IS_BETTER = ("events_per_s", "events_per_cpu_s")
+LESS_IS_BETTER = ("p50_ms", "p99_ms", "max_ms")
+WAYS = ("out", "in")
+
+
+def table(runs: Runs) -> str:
+    """Markdown: minimum / median / maximum, and how many times better awxfast is, where both ran."""
+    compared = {"stock-like", "awxfast"} <= runs.keys()
+    lines = [["", *runs, *(["awxfast better, times"] if compared else [])]]
+    for name, title in TITLES.items():
+        cells = [spread(collect(name, figures)) for figures in runs.values()]
+        if any(cells):
+            lines.append([title, *cells, *([spread(better(name, runs))] if compared else [])])
+    return markdown(lines)
+
+
+def ours_of(runs: Runs) -> list[Figures]:
+    return runs.get("awxfast", [])
+
+
+def better(name: str, runs: Runs) -> list[float]:
+    """Ratios within a round."""
+    pairs = list(zip(collect(name, runs.get("stock-like", [])), collect(name, ours_of(runs)), strict=False))
+    if name in MORE_IS_BETTER:
+        return [ours / theirs for theirs, ours in pairs if theirs]
+    if name in LESS_IS_BETTER:
+        return [theirs / ours for theirs, ours in pairs if ours]
+    return []
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One aim; `figures` finds the values of all runs of `workloads`."""
+
+    words: str
+    workloads: tuple[str, ...]
+    figures: Callable[..., list[float]]
+
+
+def rates(runs: Runs) -> list[float]:
+    return collect("events_per_s", ours_of(runs))
+
+
+def gain(runs: Runs) -> list[float]:
+    return better("events_per_cpu_s", runs)
+
+
+def growth(one: Runs, many: Runs) -> list[float]:
+    """CPU time of an event to many over that of one to a single link, run by run."""
+    pairs = zip(collect("cpu_us_an_event", ours_of(one)), collect("cpu_us_an_event", ours_of(many)), strict=False)
+    return [of_many / of_one for of_one, of_many in pairs if of_one]
+
+
+def latency(runs: Runs) -> list[float]:
+    return collect("p99_ms", ours_of(runs))
+
+
+def aims_for(part: str, name: str) -> tuple[Aim, ...]:
+    """What holds for the dialler and for the server alike."""
+    several = (("500", "500 events a second"), ("5000", "5,000 events a second"), ("flat", "flat out"))
+    return (
+        *(Aim(f"15,000 events a second, {name}, {way}", (f"{part}-{way}-flat",), rates) for way in WAYS),
+        *(Aim(f"20 times the events per CPU second, {name}, {way}", (f"{part}-{way}-flat",), gain) for way in WAYS),
+        *(
+            Aim(
+                f"24 links' CPU over one's (below 2), {name}, {words}",
+                (f"{part}-out-{rate}", f"{part}-24-{rate}"),
+                growth,
+            )
+            for rate, words in several
+        ),
+    )
+
+
+AIMS = (
+    *aims_for("dialler", "dialler"),
+    *aims_for("node", "server"),
+    *(Aim(f"p99 node to node at {rate} events a second, ms", (f"latency-{rate}",), latency) for rate in (100, 1000)),
+)
+
+
+def aims_table(results: Results) -> str:
+    """Markdown; aims whose workloads were not run are left out, and values that need both kinds."""
+    lines = [["aim", "got"]]
+    for aim in AIMS:
+        if {*aim.workloads} <= results.keys():
+            values = spread(aim.figures(*(results[name] for name in aim.workloads)))
+            lines.append([aim.words, values])
+    return markdown(lines)

@@ -1,0 +1,114 @@
+"""Past the edge: what is left of a server's best rate at twice that rate, and how soon it is itself again."""
+
+import time
+from typing import Any
+
+from load import Clients, Producer
+from measure_stream import MARGIN_SECONDS, ledger_figures
+from servers import Redis, Server
+from setting import Bench, Figures
+from workloads import GROUP, Edge
+
+STEP_SECONDS = 0.1
+SETTLE_SECONDS = 0.5
+OVERLOAD = 2.0
+AFTERWARDS = 0.5
+NANOSECONDS = 1_000_000_000
+BACK_MS = 50.0
+"""It is back when no event takes longer than this any more."""
+
+
+def measure_edge(bench: Bench, redis: Redis, server: Server, workload: Edge) -> Figures:
+    """Flat out, then at once overload and half the best rate, to the same clients."""
+    with connect(bench, server, workload) as clients:
+        time.sleep(SETTLE_SECONDS)
+        best = produce(bench, redis, workload, 0, 0.0)
+        time.sleep(SETTLE_SECONDS)
+        rate = best["made"] / best["seconds"]
+        with (
+            start(bench, redis, workload, 1, OVERLOAD * rate) as overload,
+            start(bench, redis, workload, 2, AFTERWARDS * rate) as afterwards,
+        ):
+            overload.start()
+            during = overload.result()
+            afterwards.start()
+            after = afterwards.result()
+        parts = (best, during, after)
+        taken = sum(part["made"] - part["dropped"] for part in parts)
+        seen = clients.result(taken * workload.clients)
+        ledger = ledger_figures(server)
+    # What is flat out at first fills queues only.
+    at_best = delivered_per_s(seen, best["begin_ns"] + (best["end_ns"] - best["begin_ns"]) // 4, best["end_ns"])
+    delivered = delivered_per_s(seen, during["begin_ns"], during["end_ns"])
+    return {
+        "best_frames_per_s": at_best,
+        "offered_frames_per_s": (during["made"] / during["seconds"]) * workload.clients,
+        "frames_per_s": delivered,
+        "share_percent": 100 * delivered / at_best if at_best else 0.0,
+        "back_s": seconds_until_back(seen, during["end_ns"]),
+        "dropped_events": sum(part["dropped"] for part in parts),
+        "missing": taken * workload.clients - seen["frames"],
+        **ledger,
+        "uncounted": taken * workload.clients - seen["frames"] - ledger.get("shed", 0),
+        "reordered": seen["reordered"],
+        "repeated": seen["repeated"],
+    }
+
+
+def connect(bench: Bench, server: Server, workload: Edge) -> Clients:
+    """The clients, subscribed; they keep a row of figures for each step of time."""
+    seconds = 3 * workload.seconds + MARGIN_SECONDS
+    return Clients(
+        bench.wsload,
+        bench.load_core,
+        "read",
+        server.address,
+        workload.clients,
+        groups=GROUP,
+        series=STEP_SECONDS,
+        drain=20,
+        seconds=seconds,
+    )
+
+
+def produce(bench: Bench, redis: Redis, workload: Edge, stream: int, rate: float) -> dict[str, Any]:
+    """One part, from its start to its end."""
+    with start(bench, redis, workload, stream, rate) as producer:
+        producer.start()
+        return producer.result()
+
+
+def start(bench: Bench, redis: Redis, workload: Edge, stream: int, rate: float) -> Producer:
+    """A producer that waits for its start; flat out without a rate."""
+    return Producer(
+        bench.load_core,
+        "pipeline",
+        redis=redis.url,
+        group=GROUP,
+        stream=stream,
+        rate=rate,
+        seconds=workload.seconds,
+        patience=0,
+        size=workload.size,
+        depth=256,
+        capacity=workload.capacity,
+    )
+
+
+def delivered_per_s(seen: dict[str, Any], begin_ns: int, end_ns: int) -> float:
+    """Frames a second read between two moments (Unix time), by whole steps."""
+    step = int(STEP_SECONDS * NANOSECONDS)
+    first = -(-(begin_ns - seen["series_begin_ns"]) // step)
+    last = (end_ns - seen["series_begin_ns"]) // step
+    steps: list[int] = seen["series_frames"][max(0, first) : max(0, last)]
+    return float(sum(steps) / (max(1, last - first) * STEP_SECONDS))
+
+
+def seconds_until_back(seen: dict[str, Any], end_ns: int) -> float:
+    """From a moment to the end of the last step in which an event was late."""
+    step = int(STEP_SECONDS * NANOSECONDS)
+    late = [index for index, worst in enumerate(seen["series_worst_us"]) if worst > BACK_MS * 1000]
+    if not late:
+        return 0.0
+    back_ns: int = seen["series_begin_ns"] + (late[-1] + 1) * step
+    return max(0.0, (back_ns - end_ns) / NANOSECONDS)

@@ -1,0 +1,138 @@
+"""What command lines are made of: options that are environment variables too, and readers of their values.
+
+Server, dialler and the small commands share it; errors are one line and name the word that is wrong.
+"""
+
+import argparse
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from awxfast.errors import ConfigurationError
+
+
+class OptionParser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are `ConfigurationError`s, so that the last line on stderr is ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{message}; see {self.prog} --help")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OwnOption:
+    """One of awxfast's own options, which is also the environment variable AWXFAST_<NAME>."""
+
+    name: str
+    field: str
+    parse: Callable[[str], Any]
+    help: str
+    many: bool = False
+
+    @property
+    def variable(self) -> str:
+        return variable_of(self.name)
+
+
+class RefuseNotBuilt(argparse.Action):
+    """An option of the contract that is not built yet."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        raise ConfigurationError(f"{self.option_strings[0]} is not built yet; leave it out")
+
+
+def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds, both included."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}") from None
+        if (least is not None and value < least) or (most is not None and value > most):
+            bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"a number {bounds} is needed, not {value}")
+        return value
+
+    return parse
+
+
+positive = whole_number(least=1)
+
+
+def seconds(text: str) -> float:
+    """A duration that is not negative; fractions are allowed."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number of seconds is needed, not {text!r}") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of seconds is needed, not {text}")
+    return value
+
+
+def non_empty(text: str) -> str:
+    """Any text but the empty one."""
+    if not text:
+        raise argparse.ArgumentTypeError("a value is needed")
+    return text
+
+
+def one_of(*values: str, not_built: Sequence[str] = ()) -> Callable[[str], str]:
+    """A parser of a few words; words of the contract that are not built yet are refused by name."""
+
+    def parse(text: str) -> str:
+        if text in not_built:
+            raise argparse.ArgumentTypeError(f"{text} is not built yet; use {' or '.join(values)}")
+        if text not in values:
+            raise argparse.ArgumentTypeError(f"{' or '.join(values)} is needed, not {text!r}")
+        return text
+
+    return parse
+
+
+def read_host_port(text: str) -> tuple[str, int] | None:
+    """`HOST:PORT`, IPv6 in brackets, without a host 127.0.0.1; None for what is not of this form."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        return None
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def check_log_format(log_fmt: str | None) -> None:
+    """A format that `logging` would refuse is named before anything starts."""
+    try:
+        logging.Formatter(log_fmt)
+    except ValueError as error:
+        raise ConfigurationError(f"--log-fmt {log_fmt!r}: {error}; use names such as %(message)s") from error
+
+
+def variable_of(option: str) -> str:
+    """The environment variable of one of awxfast's own options."""
+    return "AWXFAST_" + option.removeprefix("--").replace("-", "_").upper()
+
+
+def read_environment(
+    parser: OptionParser,
+    environ: Mapping[str, str],
+    options: Sequence[OwnOption],
+    not_built: Sequence[str],
+) -> dict[str, Any]:
+    """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
+    for name in not_built:
+        if environ.get(variable_of(name)):
+            raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
+    values: dict[str, Any] = {}
+    for option in options:
+        if text := environ.get(option.variable):
+            values[option.field] = read_variable(parser, option, text)
+    return values
+
+
+def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
+    """One variable's value, parsed as on the command line."""
+    words = text.split() if option.many else [text]
+    try:
+        return getattr(parser.parse_args([f"{option.name}={word}" for word in words]), option.field)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{option.variable}: {error}") from error

@@ -1,0 +1,79 @@
+//! Events that came over a link from another node.
+
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Fanout, State};
+use crate::error::Reject;
+use crate::peer::{self, METRICS_GROUP, PeerEvent};
+use crate::route::{Relayed, Routes};
+
+/// What a peer sent.
+#[derive(Debug, Default)]
+pub struct PeerBatch<'a> {
+    /// Its events, those that were rejected aside, in order.
+    pub events: Vec<Relayed<'a>>,
+    /// The texts of its metrics.
+    pub metrics: Vec<Cow<'a, str>>,
+    /// A frame was not the wire's: what came after it is left out.
+    pub malformed: bool,
+}
+
+impl Fanout {
+    /// Hands a peer's events to this process's subscribers: frames of the relay era.
+    ///
+    /// Those that nobody here takes are not counted before `count_relayed` says what others did.
+    #[must_use]
+    pub fn publish_relayed<'a>(&self, payloads: &[&'a [u8]]) -> PeerBatch<'a> {
+        let backplane = self.state.lock().registry.backplane_group().to_owned();
+        let (decoded, malformed) = peer::decode_all(payloads, &backplane);
+        let mut batch = PeerBatch { malformed, ..PeerBatch::default() };
+        let mut events = Vec::with_capacity(decoded.len());
+        for event in decoded {
+            match event {
+                Ok(event) if event.group == METRICS_GROUP => batch.metrics.push(event.text),
+                Ok(event) if event.text.len() > self.config.rules.max_event_size => events.push(Err(Reject::TooLarge)),
+                event => events.push(event),
+            }
+        }
+        let taken = self.route_relayed(&events);
+        let relayed = events
+            .into_iter()
+            .zip(taken)
+            .filter_map(|(event, (taken, consumers))| event.ok().map(|event| Relayed { event, taken, consumers }));
+        batch.events = relayed.collect();
+        batch
+    }
+
+    fn route_relayed(&self, peer_events: &[Result<PeerEvent<'_>, Reject>]) -> Vec<(bool, Option<bool>)> {
+        // A peer's frames don't say when their producer sent them.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        let mut state = self.state.lock();
+        let State { registry, events, encodings, .. } = &mut *state;
+        let mut routes = Routes::default();
+        let mut results = Vec::with_capacity(peer_events.len());
+        for event in peer_events {
+            let result = match event {
+                Ok(event) => routes.add_peer_event(event, now, &self.config.rules, registry),
+                Err(_) => (false, None),
+            };
+            match event {
+                Err(reason) => events.count(Err(*reason)),
+                Ok(_) if result.0 => events.count(Ok(true)),
+                Ok(_) => {}
+            }
+            results.push(result);
+        }
+        *encodings += routes.batch.len() as u64;
+        self.send_batch(&routes.batch, &mut state);
+        results
+    }
+
+    /// Counts events of peers that only other processes could take.
+    pub fn count_relayed(&self, routed: u64, no_subscriber: u64) {
+        let mut state = self.state.lock();
+        state.events.received += routed + no_subscriber;
+        state.events.routed += routed;
+        state.events.no_subscriber += no_subscriber;
+    }
+}

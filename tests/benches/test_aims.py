@@ -1,0 +1,50 @@
+"""Goals against figures, and what a run was bound by."""
+
+from aims import AIMS, aims_table
+from bounds import bound, bounds_table
+
+RESULTS = {
+    "flat-out-100": {"daphne": [{"frames_per_cpu_s": 10.0}], "awxfast": [{"frames_per_cpu_s": 2900.0}]},
+    "storm": {"daphne": [{"handshakes_per_s": 500.0}], "awxfast": [{"handshakes_per_s": 5000.0}]},
+    "equal-100": {"awxfast": [{"cpu_s_per_m": 1.0}]},
+    "equal-1000": {"awxfast": [{"cpu_s_per_m": 0.8}]},
+    "equal-9000": {"awxfast": [{"cpu_s_per_m": 1.6}]},
+}
+
+
+def rows() -> dict[str, list[str]]:
+    lines = [line.strip("| ").split(" | ") for line in aims_table(RESULTS).splitlines()[2:]]
+    return {cells[0]: cells[1:] for cells in lines}
+
+
+class TestGoals:
+    def test_goal_that_is_missed_says_no(self) -> None:
+        (row,) = [cells for words, cells in rows().items() if words.startswith("frames per CPU second through Redis")]
+        assert row == ["300 or more", "290", "**no**"]
+
+    def test_goal_that_is_met_says_yes(self) -> None:
+        assert rows()["handshakes/s, native: times daphne's"] == ["8 or more", "10", "yes"]
+
+    def test_cost_a_frame_is_held_over_three_workloads(self) -> None:
+        (row,) = [cells for words, cells in rows().items() if words.startswith("CPU a frame")]
+        assert row == ["1.3 or less", "2", "**no**"]
+
+    def test_goal_without_figures_says_so(self) -> None:
+        assert len(aims_table({}).splitlines()) == len(AIMS) + 2
+        assert all("not measured" in line for line in aims_table({}).splitlines()[2:])
+
+
+class TestBounds:
+    def test_load_client_is_blamed_when_it_fills_its_core(self) -> None:
+        runs = [{"server_cpu_percent": 60.0, "load_core_percent": 99.0, "clients_cpu_percent": 95.0}]
+        assert bound(runs) == "**the load client**"
+
+    def test_full_server_is_the_bound_also_beside_a_full_load(self) -> None:
+        assert bound([{"server_cpu_percent": 95.0, "load_core_percent": 94.0, "clients_cpu_percent": 50.0}]) == (
+            "the server's core"
+        )
+
+    def test_idle_machine_waits_for_the_rate(self) -> None:
+        quiet = {"server_cpu_percent": 5.0, "load_core_percent": 9.0, "clients_cpu_percent": 2.0, "late_ms": 0.1}
+        assert bound([quiet]) == "the rate"
+        assert "| rate-10 | awxfast | 5 | 9 | 2 | the rate |" in bounds_table({"rate-10": {"awxfast": [quiet]}})

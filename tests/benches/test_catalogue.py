@@ -1,0 +1,25 @@
+"""The benchmark's workloads."""
+
+from catalogue import BOTH, WORKLOADS, thousand_groups
+from workloads import Stream
+
+
+class TestWorkloads:
+    def test_names_are_unique(self) -> None:
+        names = [workload.name for workload in WORKLOADS]
+        assert len(set(names)) == len(names)
+
+    def test_short_runs_have_no_server_that_long_ones_lack(self) -> None:
+        assert all({*(workload.quick or ())} <= {*workload.servers} for workload in WORKLOADS)
+
+
+class TestFrames:
+    def test_every_client_of_one_group_gets_every_event(self) -> None:
+        assert Stream(name="one", title="", servers=BOTH, clients=100).frames_of(7) == 700
+
+    def test_groups_take_turns(self) -> None:
+        """One client in the first group, two in the second, three in the third, and so on."""
+        groups = thousand_groups()
+        many = Stream(name="many", title="", servers=BOTH, clients=len(groups), groups=groups)
+        assert len(groups) == 1999
+        assert [many.frames_of(events) for events in (1, 2, 3, 1000, 1001)] == [1, 3, 6, 1999, 2000]

@@ -1,0 +1,94 @@
+"""Values are read or refused in one line, and variables stand for options."""
+
+import argparse
+
+import pytest
+from awxfast.command_line import (
+    OptionParser,
+    OwnOption,
+    check_log_format,
+    non_empty,
+    one_of,
+    positive,
+    read_environment,
+    read_host_port,
+    seconds,
+    whole_number,
+)
+from awxfast.errors import ConfigurationError
+
+COUNT = OwnOption("--count", "count", positive, "how many")
+NAMES = OwnOption("--the-name", "names", non_empty, "which", many=True)
+
+
+def read(environ: dict[str, str]) -> dict[str, object]:
+    parser = OptionParser(prog="program", argument_default=argparse.SUPPRESS)
+    for option in (COUNT, NAMES):
+        action = "append" if option.many else "store"
+        parser.add_argument(option.name, dest=option.field, type=option.parse, action=action)
+    return read_environment(parser, environ, [COUNT, NAMES], ["--later"])
+
+
+class TestValues:
+    def test_whole_numbers_within_bounds(self) -> None:
+        assert [whole_number(0, 3)("0"), whole_number(0, 3)("3"), whole_number()("-7")] == [0, 3, -7]
+        for text in ("-1", "4", "1.5", "x", ""):
+            with pytest.raises(argparse.ArgumentTypeError):
+                whole_number(0, 3)(text)
+
+    def test_seconds_are_finite_and_not_negative(self) -> None:
+        assert [seconds("0"), seconds("1.5")] == [0, 1.5]
+        for text in ("-1", "nan", "inf", "x"):
+            with pytest.raises(argparse.ArgumentTypeError):
+                seconds(text)
+
+    def test_words(self) -> None:
+        assert one_of("a", "b")("a") == "a"
+        with pytest.raises(argparse.ArgumentTypeError, match="a or b is needed, not 'c'"):
+            one_of("a", "b")("c")
+        with pytest.raises(argparse.ArgumentTypeError, match="c is not built yet; use a"):
+            one_of("a", not_built=("c",))("c")
+
+    @pytest.mark.parametrize(
+        ("text", "read"),
+        [
+            ("h:1", ("h", 1)),
+            (":1", ("127.0.0.1", 1)),
+            ("[::1]:65535", ("::1", 65535)),
+            ("h:65536", None),
+            ("h", None),
+            ("h:", None),
+            ("h:x", None),
+            ("h:\u0661", None),  # a digit, but not ASCII's
+        ],
+    )
+    def test_host_and_port(self, text: str, read: tuple[str, int] | None) -> None:
+        assert read_host_port(text) == read
+
+    def test_log_format(self) -> None:
+        check_log_format(None)
+        check_log_format("%(message)s")
+        with pytest.raises(ConfigurationError):
+            check_log_format("%(message")
+
+
+class TestEnvironment:
+    def test_name_of_the_variable(self) -> None:
+        assert NAMES.variable == "AWXFAST_THE_NAME"
+
+    def test_value_is_read_as_on_the_command_line(self) -> None:
+        assert read({"AWXFAST_COUNT": "7", "AWXFAST_THE_NAME": "a b", "OTHER": "x"}) == {
+            "count": 7,
+            "names": ["a", "b"],
+        }
+
+    def test_empty_one_counts_as_absent(self) -> None:
+        assert read({"AWXFAST_COUNT": "", "AWXFAST_LATER": ""}) == {}
+
+    def test_wrong_value_names_the_variable(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"AWXFAST_COUNT: .*0"):
+            read({"AWXFAST_COUNT": "0"})
+
+    def test_option_that_is_not_built_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="AWXFAST_LATER is set, but --later is not built yet"):
+            read({"AWXFAST_LATER": "1"})
