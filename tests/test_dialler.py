@@ -52,6 +52,19 @@ class TestStatistics:
         assert "two names collide" in line
 
 
+class TestMembers:
+    async def test_node_that_can_never_have_peers_says_so(
+        self, redis_server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file = tmp_path / "peers"
+        file.write_text("")
+        for words, warnings in ((("--peers-file", str(file)), 0), ((), 1)):
+            node = NodeDialler(settings_of(redis_server.url, *words))
+            await node.start(None)
+            await node.stop()
+            assert caplog.text.count("nobody will ever be dialled") == warnings
+
+
 class TestEnd:
     async def test_part_that_fails_ends_the_whole(self, node: NodeDialler, caplog: pytest.LogCaptureFixture) -> None:
         async def fail() -> None:

@@ -108,6 +108,8 @@ class NodeDialler:
                     await self._postgres.first_look.wait()
         self._run(self._keep_statistics(), "statistics")
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
+        if not self._settings.peers and self._file is None and self._postgres is None:
+            log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
 
     async def wait_for_end(self, stop: asyncio.Event) -> bool:
         """Until it is to stop, or something here has failed: then True."""

@@ -47,9 +47,16 @@ class TestRead:
     def test_broker_stands_in_for_a_layer_without_hosts(self) -> None:
         assert read(CHANNEL_LAYERS={}).redis == "unix:///var/run/redis/redis.sock"
 
-    def test_listeners_database_wins(self) -> None:
-        listener = {"default": {**AWX["DATABASES"]["default"], "HOST": "listener"}}  # type: ignore[index]
-        assert "host='listener'" in read(LISTENER_DATABASES=listener).postgres
+    def test_listeners_database_is_the_usual_one_but_for_what_it_names(self) -> None:
+        conninfo = pytest.importorskip("psycopg.conninfo")
+        listener = {"default": {"HOST": "listener", "OPTIONS": {"keepalives_idle": 5, "sslmode": "require"}}}
+        usual = conninfo.conninfo_to_dict(read().postgres)
+        assert conninfo.conninfo_to_dict(read(LISTENER_DATABASES=listener).postgres) == {
+            **usual,
+            "host": "listener",
+            "keepalives_idle": "5",
+            "sslmode": "require",
+        }
 
     def test_nothing_said_is_nothing_given(self) -> None:
         assert read_django_settings(SimpleNamespace()).values() == {}
@@ -67,6 +74,11 @@ class TestDsn:
             "sslmode": "prefer",
             "sslrootcert": "/ca.crt",
         }
+
+    def test_options_for_django_stay_with_django(self) -> None:
+        options = {"server_side_binding": True, "assume_role": "awx", "application_name": "awx"}
+        dsn = make_dsn({"ENGINE": "django.db.backends.postgresql", "NAME": "awx", "OPTIONS": options})
+        assert dsn == "dbname='awx' application_name='awx'"
 
     @pytest.mark.parametrize("engine", ["django.db.backends.sqlite3", ""])
     def test_other_databases_are_none(self, engine: str) -> None:

@@ -108,5 +108,5 @@ class TestWrongProtocol:
 
     async def test_http_to_a_peer_with_tls(self, server: PeerServer) -> None:
         failure = await failure_of("127.0.0.1", server.port, None, "http")
-        assert failure.kind in ("not_http", "unreachable")
+        assert failure.kind in ("not_http", "hung_up")
         assert not server.requests

@@ -1,6 +1,7 @@
 """Peers that come, move and go, while the links of the others stay."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -66,6 +67,18 @@ class TestMembers:
         await until(lambda: not servers[0].links)
         assert servers[1].links == [links[1]]
         assert len(servers[1].requests) == 1
+
+    async def test_log_says_who_has_left_and_who_has_moved(
+        self, dialler: Dialler, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        dialler.set_members("database", [member("web-1", 1), member("web-2", 1), member("web-3", 1)])
+        dialler.set_members("database", [member("web-1", 1), member("web-2", 1, "127.0.0.2")])
+        lines = [record.getMessage() for record in caplog.records if "no more" in record.getMessage()]
+        assert lines == [
+            "web-2 (127.0.0.1:1) is dialled no more: it has moved",
+            "web-3 (127.0.0.1:1) is dialled no more: it has left",
+        ]
 
     async def test_one_that_moves_is_dialled_at_its_new_address(
         self, dialler: Dialler, servers: list[PeerServer]

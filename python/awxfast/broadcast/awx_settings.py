@@ -10,6 +10,9 @@ from awxfast.errors import ConfigurationError
 
 SETTINGS_MODULE = "awx.settings.production"
 
+DJANGOS_OWN = ("assume_role", "isolation_level", "pool", "server_side_binding")
+"""Entries of a database's OPTIONS that Django's backend keeps to itself; libpq refuses to know them."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AwxSettings:
@@ -48,7 +51,6 @@ def load_awx_settings() -> AwxSettings:
 def read_django_settings(settings: Any) -> AwxSettings:
     """From an object like Django's settings."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("CONFIG", {})
-    databases = {**getattr(settings, "DATABASES", {}), **getattr(settings, "LISTENER_DATABASES", {})}
     return AwxSettings(
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
@@ -57,7 +59,7 @@ def read_django_settings(settings: Any) -> AwxSettings:
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
         group_expiry=layer.get("group_expiry"),
-        postgres=make_dsn(databases.get("default", {})),
+        postgres=make_dsn(read_database(settings)),
         secret=getattr(settings, "BROADCAST_WEBSOCKET_SECRET", ""),
         backplane_group=getattr(settings, "BROADCAST_WEBSOCKET_GROUP_NAME", ""),
     )
@@ -70,6 +72,13 @@ def first_host(layer: Mapping[str, Any]) -> str:
     return host if isinstance(host, str) else ""
 
 
+def read_database(settings: Any) -> Mapping[str, Any]:
+    """The database as AWX's listeners see it: LISTENER_DATABASES (24.1 on) names only what differs."""
+    usual = getattr(settings, "DATABASES", {}).get("default", {})
+    listener = getattr(settings, "LISTENER_DATABASES", {}).get("default", {})
+    return {**usual, **listener, "OPTIONS": {**usual.get("OPTIONS", {}), **listener.get("OPTIONS", {})}}
+
+
 def make_dsn(database: Mapping[str, Any]) -> str:
     """libpq's connection string (its documentation, 34.1.1) from an entry of Django's DATABASES, if it is for libpq.
 
@@ -80,7 +89,8 @@ def make_dsn(database: Mapping[str, Any]) -> str:
         return ""
     fields = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     values = {name: database[key] for key, name in fields.items() if database.get(key)}
-    values |= {key: value for key, value in database.get("OPTIONS", {}).items() if isinstance(value, str | int)}
+    options = database.get("OPTIONS", {}).items()
+    values |= {key: value for key, value in options if key not in DJANGOS_OWN and isinstance(value, str | int)}
     return " ".join(f"{name}={quote(str(value))}" for name, value in values.items())
 
 

@@ -78,7 +78,7 @@ class Caller:
             server_hostname=target.certificate_name if self._tls is not None else None,
         )
         if not isinstance(link, DialledLink):  # picows returns without one when the peer hangs up instead of answering
-            raise ConnectionResetError("the peer hung up instead of answering")
+            raise DialError(DialFailure("hung_up", "the peer hung up instead of answering"))
         return link
 
 

@@ -161,12 +161,15 @@ class DialledPeer:
     async def _dial(self) -> DialledLink | None:
         for _ in Era:  # after one answer that means the other era, that is tried at once
             try:
-                return await self._site.caller.dial(self.target, self.era, self._make_link)
+                link = await self._site.caller.dial(self.target, self.era, self._make_link)
+                self._choice.note_link()
+                return link
             except DialError as error:
                 failure = error.failure
                 self._site.dials["refused", failure.kind] += 1
-                if not self._choice.change_after(failure.status):
+                if not self._choice.change_after(failure.kind):
                     break
+        self._choice.note_failure()
         self._note_failure(failure)
         return None
 

@@ -108,6 +108,7 @@ class Dialler:
             wanted = dict(list(wanted.items())[:MAX_PEERS])
         for key, peer in list(self._peers.items()):
             if wanted.get(key) != peer.member:
+                log.info("%s is dialled no more: %s", peer.member, "it has moved" if key in wanted else "it has left")
                 self._end(key)
         for key, member in wanted.items():
             if key not in self._peers:

@@ -17,8 +17,10 @@ class Era(enum.Enum):
         return Era.BROADCAST if self is Era.RELAY else Era.RELAY
 
 
-UNKNOWN_PATH = frozenset({404, 500})
+UNKNOWN_PATH = frozenset({"http_404", "http_500"})
 """How a server answers on a path of the other era: 404, under daphne 500 (no route). 403 is a matter of the secret."""
+PERHAPS_UNKNOWN_PATH = frozenset({"hung_up", "http_502"})
+"""AWX 10 to 21.9 (Channels 2) cut the connection there, of which nginx makes 502; a server that is down looks alike."""
 
 
 class EraChoice:
@@ -26,11 +28,21 @@ class EraChoice:
 
     def __init__(self, fixed: Era | None) -> None:
         self._fixed = fixed
-        self.current = fixed or Era.RELAY
+        self.current = self._believed = fixed or Era.RELAY
 
-    def change_after(self, status: int) -> bool:
-        """Takes the other era if this answer to a dial means that; whether it did."""
-        if self._fixed is not None or status not in UNKNOWN_PATH:
+    def change_after(self, failure: str) -> bool:
+        """Takes the other era if this kind of failure (`DialFailure.kind`) may mean that; whether it did."""
+        if self._fixed is not None or failure not in UNKNOWN_PATH | PERHAPS_UNKNOWN_PATH:
             return False
         self.current = self.current.other
+        if failure in UNKNOWN_PATH:
+            self._believed = self.current
         return True
+
+    def note_link(self) -> None:
+        """The current one it is."""
+        self._believed = self.current
+
+    def note_failure(self) -> None:
+        """A change that was but a guess is taken back: both eras' paths would be a server's that just starts."""
+        self.current = self._believed
