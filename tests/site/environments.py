@@ -1,5 +1,6 @@
 """The packages that the site runs on: those of the tests, and those of an AWX 24 node."""
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -28,8 +29,10 @@ def find_python(environment: str) -> Path:
     if environment == NEWEST:
         return Path(sys.executable)
     folder = Path(sys.prefix) / f"awx24-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:8]}"
-    if not folder.exists():
-        build(folder)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests that run side by side want it at the same time
+        if not folder.exists():
+            build(folder)
     return folder / "bin" / "python"
 
 
