@@ -36,7 +36,9 @@ async def open_readers(url: str, number: int) -> list[tuple[tuple[str, ...], Bro
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("stuck", [0, 10], ids=["all_read", "10_more_never_read"])
+@pytest.mark.parametrize(
+    "stuck", [pytest.param(0, id="all_read", marks=pytest.mark.long), pytest.param(10, id="10_more_never_read")]
+)
 async def test_fifty_browsers_get_20000_events_of_four_producers(
     start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer], stuck: int
 ) -> None:
