@@ -1,7 +1,6 @@
 """Native mode's side of a handshake: which paths there are, and who comes."""
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Awaitable
 
@@ -52,12 +51,12 @@ class NativeEndpoints:
     def decide(self, opening: Opening) -> None:
         """At once where nobody has to be asked who it is."""
         answer = self._access.identify(opening.request)
-        if inspect.isawaitable(answer):
+        if answer is None or isinstance(answer, Identity):
+            self._accept(opening, answer)
+        else:
             task = asyncio.get_running_loop().create_task(self._wait_for_identity(opening, answer))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        else:
-            self._accept(opening, answer)
 
     async def _wait_for_identity(self, opening: Opening, answer: Awaitable[Identity | None]) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MAX_QUERY_FIELDS = 100
 
@@ -24,14 +24,20 @@ class Request:
     raw_path: bytes = b""
     root_path: str = ""
     scheme: str = "http"
+    _values: dict[bytes, list[bytes]] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def values(self, name: bytes) -> list[bytes]:
+    def __post_init__(self) -> None:
+        for name, value in self.headers:  # a handshake asks for a dozen of them
+            self._values.setdefault(name, []).append(value)
+
+    def values(self, name: bytes) -> Sequence[bytes]:
         """The values of all lines with this name, in order."""
-        return [value for key, value in self.headers if key == name]
+        return self._values.get(name, ())
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first line with this name."""
-        return next((value for key, value in self.headers if key == name), None)
+        values = self._values.get(name)
+        return values[0] if values else None
 
 
 def list_tokens(values: Iterable[bytes]) -> list[bytes]:
