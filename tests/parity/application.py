@@ -189,6 +189,7 @@ async def websocket_flood(scope: Scope, receive: Any, send: Any) -> None:
     await accept(receive, send)
     for number in range(int(scope["path"].split("/")[2])):
         await send({"type": "websocket.send", "text": f"{number:08}" + "x" * 1016})
+    await receive()
     await send({"type": "websocket.close"})
 
 
