@@ -270,7 +270,8 @@ class DialledPeer:
 
     def _is_same_redis(self) -> bool:
         """Then its browsers get from Redis whatever ours do. It may show late: our Redis was away, or restarted."""
-        if not self._same_redis and self._link is not None and self._link.redis in self._site.own_redis():
+        named = self._link.redis if self._link is not None else ""
+        if not self._same_redis and named and named in self._site.own_redis():
             self._same_redis = True
             self._interest.clear()
         return self._same_redis

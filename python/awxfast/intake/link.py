@@ -18,7 +18,7 @@ from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
 from awxfast.intake.registration import Registration
 from awxfast.settings import Settings
-from awxfast.wire.backplane import Notice, fingerprint_redis
+from awxfast.wire.backplane import Notice
 
 log = logging.getLogger(__name__)
 
@@ -72,16 +72,13 @@ class Intake:
 
         None: it was not there yet. Empty: it does not say.
         """
-        run_ids = self.registration.run_ids
-        return self._fingerprint(run_ids[-1]) if run_ids else None
+        names = self.registration.redis_names
+        return names[-1] if names else None
 
     @property
     def redis_names(self) -> Collection[str]:
         """That, and what it would have been before restarts of Redis that others may not have noticed."""
-        return [self._fingerprint(run_id) for run_id in self.registration.run_ids if run_id]
-
-    def _fingerprint(self, run_id: str) -> str:
-        return fingerprint_redis(run_id, self._address.db, self.names.prefix) if run_id else ""
+        return self.registration.redis_names
 
     @property
     def ready(self) -> bool:

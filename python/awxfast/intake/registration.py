@@ -20,6 +20,7 @@ from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announc
 from awxfast.intake.reconnect import KeptConnection, Outages
 from awxfast.intake.redis import Argument, RedisConnection
 from awxfast.intake.server import ask_facts
+from awxfast.wire.backplane import fingerprint_redis
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ CLEAN_INTERVAL = 60.0
 RETURN_DELAY = 15.0
 """Seconds that other hosts' processes get to come back after an outage before their names are removed."""
 
-RUN_IDS = 8
+REDIS_NAMES = 8
 """Restarts of Redis that are remembered: another process may notice one earlier or later."""
 
 EMPTY_QUEUE_STEPS = 100
@@ -60,6 +61,7 @@ class Registration:
         capacity: int,
         group_expiry: int,
     ) -> None:
+        self._database = address.db
         self._names = names
         self._groups = groups
         self._gaps = gaps
@@ -77,8 +79,8 @@ class Registration:
         self._announce_at = self._renew_at = self._clean_at = 0.0
         self.depth = 0
         self.repaired = 0
-        self.run_ids: collections.deque[str] = collections.deque(maxlen=RUN_IDS)
-        """Of the Redis that it registered with, the last at the end; empty ones where Redis does not say."""
+        self.redis_names: collections.deque[str] = collections.deque(maxlen=REDIS_NAMES)
+        """Fingerprints of the Redis that it registered with, the last at the end; empty where Redis does not say."""
 
     @property
     def up(self) -> bool:
@@ -114,8 +116,9 @@ class Registration:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
         facts = await ask_facts(connection)
         uptime = facts.uptime
-        if facts.run_id not in self.run_ids:
-            self.run_ids.append(facts.run_id)
+        name = fingerprint_redis(facts.run_id, self._database, self._names.prefix) if facts.run_id else ""
+        if name not in self.redis_names:
+            self.redis_names.append(name)
         returns = self._arrivals > 0
         # A Redis that was not running took no events that could be lost.
         up_since = time.monotonic() - uptime - CHECK_INTERVAL
