@@ -280,17 +280,17 @@ impl Fanout {
     #[must_use]
     pub fn publish(&self, entries: &[Entry<'_>]) -> Vec<HandedOut> {
         let mut state = self.state.lock();
-        let State { registry, events, encodings, .. } = &mut *state;
+        let State { registry, events, .. } = &mut *state;
         let mut routes = Routes::default();
         for entry in entries {
             routes.add(entry, &self.config.rules, registry, events);
         }
-        *encodings += routes.batch.len() as u64;
         self.send_batch(&routes.batch, &mut state);
         routes.handed_out
     }
 
     fn send_batch(&self, batch: &Batch<'_>, state: &mut State) {
+        state.encodings += batch.len() as u64;
         let slabs = batch.encode(&state.registry, &self.account);
         let frames: usize = slabs.iter().map(|(slab, runs)| self.send_frames(slab, runs, &state.registry)).sum();
         let frames = u32::try_from(frames).unwrap_or(u32::MAX);
@@ -386,9 +386,10 @@ impl Fanout {
 
     fn send(&self, index: usize, command: Command) {
         let Some(shared) = self.shards.get(index) else { return };
-        shared.inbox.post(command, Load::default());
-        if !self.deferring.load(Ordering::Relaxed) {
-            shared.inbox.ring_if_waiting();
+        if self.deferring.load(Ordering::Relaxed) {
+            shared.inbox.post(command, Load::default());
+        } else {
+            shared.inbox.send(command, Load::default());
         }
     }
 

@@ -40,7 +40,7 @@ class Admission:
             return TOO_MANY_CLIENTS
         return None if self._take_token() else TOO_FAST
 
-    def _is_allowed(self, origins: Sequence[bytes]) -> bool:
+    def _is_allowed(self, origins: list[bytes]) -> bool:
         """Programs send no Origin, browsers always one. An origin is allowed by its host, with or without its port."""
         if not self._origins or not origins:
             return True

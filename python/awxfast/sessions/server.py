@@ -20,7 +20,7 @@ from awxfast.sessions.http import HttpProtocol, HttpService
 from awxfast.sessions.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sessions.listening import Listening
 from awxfast.sessions.opening import Opening, describe_refused
-from awxfast.sessions.plain import keep_from_nodes_paths
+from awxfast.sessions.plain import NodePaths, keep_from_nodes_paths
 from awxfast.sessions.requests import Requests
 from awxfast.sessions.tls import Certificate
 from awxfast.settings import Settings
@@ -62,15 +62,8 @@ class Endpoints(Protocol):
         """All connections are closed; what still runs has so many seconds."""
 
 
-class Nodes(Protocol):
+class Nodes(NodePaths, Protocol):
     """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
-
-    @property
-    def plain(self) -> Refusal:
-        """What plain requests get there."""
-
-    def owns(self, path: str) -> bool:
-        """Whether the path is for nodes."""
 
     def decide(self, opening: Opening) -> None:
         """Accepts or refuses, now or later."""

@@ -66,7 +66,7 @@ def check_handshake(request: Request) -> Handshake | Refusal:
         return WRONG_METHOD
     if request.first(b"transfer-encoding") is not None or request.first(b"content-length") not in (None, b"0"):
         return UNEXPECTED_BODY
-    if [*request.values(b"sec-websocket-version")] != [b"13"]:
+    if request.values(b"sec-websocket-version") != [b"13"]:
         return WRONG_VERSION
     keys = request.values(b"sec-websocket-key")
     if len(keys) != 1 or not is_key(keys[0]):
@@ -90,7 +90,7 @@ def accept_key(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
 
 
-def list_subprotocols(values: Sequence[bytes]) -> tuple[str, ...] | None:
+def list_subprotocols(values: list[bytes]) -> tuple[str, ...] | None:
     """The subprotocols of all Sec-WebSocket-Protocol lines, in order; None if one of them is no token."""
     names = [name.strip(b" \t") for value in values for name in value.split(b",")]
     return tuple(name.decode("ascii") for name in names) if all(map(TOKEN.fullmatch, names)) else None

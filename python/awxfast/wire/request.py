@@ -2,7 +2,7 @@
 
 import dataclasses
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 MAX_QUERY_FIELDS = 100
 
@@ -30,9 +30,9 @@ class Request:
         for name, value in self.headers:  # a handshake asks for a dozen of them
             self._values.setdefault(name, []).append(value)
 
-    def values(self, name: bytes) -> Sequence[bytes]:
+    def values(self, name: bytes) -> list[bytes]:
         """The values of all lines with this name, in order."""
-        return self._values.get(name, ())
+        return self._values.get(name, [])
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first line with this name."""

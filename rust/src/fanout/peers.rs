@@ -49,7 +49,7 @@ impl Fanout {
         // A peer's frames don't say when their producer sent them.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         let mut state = self.state.lock();
-        let State { registry, events, encodings, .. } = &mut *state;
+        let State { registry, events, .. } = &mut *state;
         let mut routes = Routes::default();
         let mut results = Vec::with_capacity(peer_events.len());
         for event in peer_events {
@@ -64,7 +64,6 @@ impl Fanout {
             }
             results.push(result);
         }
-        *encodings += routes.batch.len() as u64;
         self.send_batch(&routes.batch, &mut state);
         results
     }
