@@ -11,11 +11,13 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from link_runs import Bench, Figures, measure, measure_kernel
-from link_tables import aims_table, table
+from link_aims import aims_table
+from link_runs import measure, measure_kernel
 from links import BOTH, MANY, WORKLOADS, Workload
+from machine import build_wsload, machine
 from patience import measure_in_quiet
-from relay import build_wsload, machine
+from setting import Bench, Figures
+from tables import table
 
 QUICK_SECONDS = 1.5
 KERNEL_SECONDS = 2.0
@@ -51,7 +53,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
     parser.add_argument("--wsload", type=Path, help="the load client, already built")
-    parser.add_argument("--node-core", type=int, default=0)
+    parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     options = parser.parse_args()
     known = [workload.name for workload in WORKLOADS]
@@ -70,7 +72,7 @@ def main() -> None:
     rounds = 1 if options.quick else options.runs
     results: dict[str, dict[str, list[Figures]]] = {}
     with tempfile.TemporaryDirectory(prefix="backplane-bench-") as folder:
-        bench = Bench(wsload, Path(folder), options.node_core, options.load_core)
+        bench = Bench(wsload, Path(folder), options.server_core, options.load_core)
         kernel = run_kernel(bench, rounds, options.patience)
         print(f"\n## {KERNEL_TITLE}\n\n{table(kernel)}", flush=True)
         for workload in (workload for workload in WORKLOADS if workload.name in options.only):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import hiredis
 import msgpack
-from events import NANOSECONDS, event_text
+from event_texts import NANOSECONDS, event_text
 
 PREFIX = "asgi"
 RANDOM_BYTES = 12

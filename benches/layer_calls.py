@@ -4,9 +4,8 @@ import asyncio
 import os
 from typing import Any
 
-from events import event_text
+from event_texts import AWX_CAPACITY, event_text
 
-AWX_CAPACITY = 10_000
 AWX_GROUP_EXPIRY = 157_784_760
 
 

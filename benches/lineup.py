@@ -1,7 +1,6 @@
 """Who can be measured, and who can't here."""
 
 import importlib.util
-import resource
 import shutil
 from collections.abc import Callable
 
@@ -37,13 +36,6 @@ def absence(server: str) -> str:
         return "" if shutil.which("nginx") else "nginx is not installed"
     known = server not in SERVERS or server in OURS or importlib.util.find_spec(server)
     return "" if known else "not installed (the extra `bench`)"
-
-
-def raise_descriptor_limit() -> int:
-    """For everything that is started from here on; returns the limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 def crowded(workload: Workload, descriptors: int) -> str:

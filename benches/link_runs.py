@@ -5,42 +5,31 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from accounting import machine_cpu_seconds
+from costs import Costs
 from links import EVENT, LinkLoad, NodeToNode, Workload
-from load import HERE, Clients, Producer, Worker
+from load import HERE, Clients, Producer, Worker, words_of
 from nodes import DIALLERS, NODES, SECRET, peer_addresses
+from seen import latencies, seconds_of
 from servers import LOOPBACK, Program, Redis
-
-Figures = dict[str, float]
+from setting import Bench, Figures
 
 GROUP = "job_events-1"
 COPIES_GROUP = "broadcast-group_send"
 """Where servers of the broadcast era find what they send."""
+NAMES = {"server": "measured", "clients": "far_end"}
+"""Of the parts, where what is measured may be a dialler and what reads no client."""
 SETTLE_SECONDS = 0.5
 JOIN_SECONDS = 20.0
 MARGIN_SECONDS = 40
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where the parts of a run live. What is measured has `node_core` to itself."""
-
-    wsload: Path
-    folder: Path
-    node_core: int
-    load_core: int
 
 
 class Part(Worker):
     """One of the benchmark's own programs: sinks, sources, takers."""
 
     def __init__(self, bench: Bench, name: str, *words: str, **options: object) -> None:
-        pairs = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-        super().__init__([sys.executable, str(HERE / f"{name}.py"), *words, *pairs], bench.load_core)
+        super().__init__([sys.executable, str(HERE / f"{name}.py"), *words, *words_of(options)], bench.load_core)
 
     def await_ready(self) -> None:
         self.line()
@@ -70,7 +59,7 @@ def measure_dialler_out(bench: Bench, redis: Redis, kind: str, load: LinkLoad) -
     """Producer, Redis, the dialler, sinks."""
     with Part(bench, "node_sink", "serve", era=load.era, links=load.links, group=GROUP) as sink:
         peers = peer_addresses(sink.line().strip(), load.links)
-        with DIALLERS[kind](redis, load.era, peers, bench.node_core, bench.folder) as dialler:
+        with DIALLERS[kind](redis, load.era, peers, bench.server_core, bench.folder) as dialler:
             sink.await_ready()
             await_members(redis, GROUP)
             with start_producer(bench, redis, GROUP, load) as producer:
@@ -83,14 +72,14 @@ def measure_dialler_in(bench: Bench, redis: Redis, kind: str, load: LinkLoad) ->
         taker.await_ready()
         with start_source(bench, "serve", load) as source:
             peers = peer_addresses(source.line().strip(), 1)
-            with DIALLERS[kind](redis, load.era, peers, bench.node_core, bench.folder) as dialler:
+            with DIALLERS[kind](redis, load.era, peers, bench.server_core, bench.folder) as dialler:
                 source.await_ready()
                 return follow(dialler, redis, source, taker, 1)
 
 
 def measure_node_out(bench: Bench, redis: Redis, kind: str, load: LinkLoad) -> Figures:
     """Producer, Redis, the server, sinks that dialled it."""
-    with NODES[kind](redis, load.era, bench.node_core, bench.folder) as node:
+    with NODES[kind](redis, load.era, bench.server_core, bench.folder) as node:
         way = {"era": load.era, "links": load.links, "address": node.address, "secret": SECRET}
         with Part(bench, "node_sink", "dial", **way) as sink:
             sink.await_ready()
@@ -101,7 +90,7 @@ def measure_node_out(bench: Bench, redis: Redis, kind: str, load: LinkLoad) -> F
 
 def measure_node_in(bench: Bench, redis: Redis, kind: str, load: LinkLoad) -> Figures:
     """A source that dials, the server, a browser there."""
-    with NODES[kind](redis, load.era, bench.node_core, bench.folder) as node:
+    with NODES[kind](redis, load.era, bench.server_core, bench.folder) as node:
         seconds = load.seconds + MARGIN_SECONDS
         with (
             open_browser(bench, node.address, seconds=seconds) as browser,
@@ -125,9 +114,9 @@ def measure_kernel(bench: Bench, links: int, seconds: float) -> Figures:
     """What sending to so many links costs when nothing has to be found out or made. An event is a frame a link."""
     options = {"links": links, "size": EVENT, "seconds": seconds}
     with Part(bench, "node_sink", "serve", era="broadcast", links=links) as sink:
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        command = [sys.executable, str(HERE / "node_raw.py"), f"{LOOPBACK}:{sink.line().strip()}", *words]
-        with Worker(command, bench.node_core) as raw:
+        address = f"{LOOPBACK}:{sink.line().strip()}"
+        command = [sys.executable, str(HERE / "node_raw.py"), address, *words_of(options)]
+        with Worker(command, bench.server_core) as raw:
             account: Figures = json.loads(raw.line())
     return {"cpu_us_an_event": account["cpu_us_an_event"]}
 
@@ -141,8 +130,8 @@ def two_nodes(bench: Bench, kind: str) -> Iterator[tuple[Redis, Program, Any]]:
     with (
         Redis(folders[0], bench.load_core) as here,
         Redis(folders[1], bench.load_core) as there,
-        NODES[kind](there, "relay", bench.node_core, folders[1]) as node,
-        DIALLERS[kind](here, "relay", [node.address], bench.node_core, folders[0]) as dialler,
+        NODES[kind](there, "relay", bench.server_core, folders[1]) as node,
+        DIALLERS[kind](here, "relay", [node.address], bench.server_core, folders[0]) as dialler,
     ):
         await_members(here, "metrics")  # which is relayed unasked: the link is up
         yield here, dialler, node
@@ -174,31 +163,26 @@ def await_members(redis: Redis, group: str) -> None:
 def follow(measured: Program, redis: Redis, maker: Producer | Part, taker: Part | Clients, links: int) -> Figures:
     """From the first event to the last frame. CPU time is that of `measured` alone."""
     time.sleep(SETTLE_SECONDS)
-    before, redis_before = measured.usage().cpu_s, redis.usage().cpu_s
-    machine_before, begin = machine_cpu_seconds(), time.monotonic()
+    costs = Costs(measured, redis)
     maker.start()
     made = maker.result()
     seen = taker.result(made["made"] * links)
-    wall, machine = time.monotonic() - begin, machine_cpu_seconds() - machine_before
-    shares = {"sender": measured.usage().cpu_s - before, "redis": redis.usage().cpu_s - redis_before}
-    shares |= {"producer": made["cpu_s"], "far_end": seen["cpu_s"]}
-    shares["strangers"] = max(0.0, machine - sum(shares.values()))
-    figures = {f"{name}_cpu_percent": 100 * cpu / wall for name, cpu in shares.items()}
-    return figures | seen_figures(seen, made, links, shares["sender"])
+    shares = costs.shares(seen["cpu_s"], made["cpu_s"])
+    wall = time.monotonic() - costs.begin
+    figures = {f"{NAMES.get(name, name)}_cpu_percent": 100 * cpu / wall for name, cpu in shares.items()}
+    return figures | seen_figures(seen, made, links, shares["server"])
 
 
 def seen_figures(seen: dict[str, Any], made: dict[str, Any], links: int, cpu: float) -> Figures:
     """An event counts once, however many links it went over."""
-    events = seen["frames"] / links
-    seconds = (seen["last_frame_ns"] - seen["first_frame_ns"]) / 1e9
-    latency = {name: seen[f"{name}_us"] / 1000 for name in ("p50", "p99", "max") if seen.get("timed")}
+    events, seconds = seen["frames"] / links, seconds_of(seen)
     return {
         "made_per_s": made["made"] / made["seconds"],
         "events_per_s": events / seconds if seconds else 0.0,
         "events_per_cpu_s": events / cpu,
         "cpu_us_an_event": 1e6 * cpu / events if events else 0.0,
         "missing": made["made"] * links - seen["frames"],
-        **{f"{name}_ms": milliseconds for name, milliseconds in latency.items()},
+        **latencies(seen),
     }
 
 

@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from servers import RunFailed
 
 HERE = Path(__file__).resolve().parent
+
+
+def words_of(options: Mapping[str, object]) -> list[str]:
+    """Options as words of a command line."""
+    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 class Worker:
@@ -59,8 +64,7 @@ class Clients(Worker):
     """wsload, connected and subscribed once this exists; `ready` has its first line."""
 
     def __init__(self, wsload: Path, core: int, mode: str, address: str, clients: int, **options: object) -> None:
-        words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-        super().__init__([str(wsload), mode, address, "--clients", str(clients), *words], core)
+        super().__init__([str(wsload), mode, address, "--clients", str(clients), *words_of(options)], core)
         self.ready: dict[str, Any] = json.loads(self.line())["ready"]
         wanted = clients + int(str(options.get("never_read", 0)))
         if self.ready["subscribed"] != wanted:
@@ -81,8 +85,7 @@ class Producer(Worker):
     """One process of `producers.py`, imported and waiting for `start`."""
 
     def __init__(self, core: int, way: str, **options: object) -> None:
-        words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-        super().__init__([sys.executable, str(HERE / "producers.py"), way, *words], core)
+        super().__init__([sys.executable, str(HERE / "producers.py"), way, *words_of(options)], core)
         self.line()
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+from load import words_of
 from servers import RunFailed
 from setting import Bench, Figures
 from workloads import Alone
@@ -17,11 +18,12 @@ def measure_alone(bench: Bench, way: str, workload: Alone) -> Figures:
         "clients": workload.clients,
         "batch": workload.batch,
         "seconds": workload.seconds,
-        "server-core": bench.server_core,
-        "load-core": bench.load_core,
+        "server_core": bench.server_core,
+        "load_core": bench.load_core,
     }
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    done = subprocess.run([str(bench.wsload), MODES[way], *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(bench.wsload), MODES[way], *words_of(options)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RunFailed(done.stderr.strip())
     limit: Figures = json.loads(done.stdout.splitlines()[-1])[MODES[way]]

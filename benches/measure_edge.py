@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from event_texts import NANOSECONDS
 from load import Clients, Producer
 from measure_stream import MARGIN_SECONDS, ledger_figures
 from servers import Redis, Server
@@ -13,7 +14,6 @@ STEP_SECONDS = 0.1
 SETTLE_SECONDS = 0.5
 OVERLOAD = 2.0
 AFTERWARDS = 0.5
-NANOSECONDS = 1_000_000_000
 BACK_MS = 50.0
 """It is back when no event takes longer than this any more."""
 

@@ -2,8 +2,9 @@
 
 import time
 
-from accounting import machine_cpu_seconds
+from costs import Costs
 from load import Clients, Producer
+from seen import latencies, seconds_of
 from servers import Redis, Server
 from setting import Bench, Figures
 from workloads import Stream
@@ -44,35 +45,6 @@ def run_stream(bench: Bench, redis: Redis, server: Server, workload: Stream) -> 
     }
 
 
-class Costs:
-    """CPU seconds of the parts of a run, from now on."""
-
-    def __init__(self, server: Server, redis: Redis) -> None:
-        self._server, self._redis = server, redis
-        self.server, self._redis_before = server.usage(), redis.usage()
-        self._proxy_before = proxy_cpu_seconds(server)
-        self._machine_before, self.begin = machine_cpu_seconds(), time.monotonic()
-
-    def shares(self, clients: float, producer: float) -> dict[str, float]:
-        """By part; the strangers are what nobody here has used."""
-        machine = machine_cpu_seconds() - self._machine_before
-        spent = {
-            "server": self._server.usage().cpu_s - self.server.cpu_s,
-            "redis": self._redis.usage().cpu_s - self._redis_before.cpu_s,
-            "clients": clients,
-            "producer": producer,
-        }
-        spent["strangers"] = max(0.0, machine - sum(spent.values()))
-        if self._server.proxy is not None:
-            spent["proxy"] = proxy_cpu_seconds(self._server) - self._proxy_before
-        return spent
-
-
-def proxy_cpu_seconds(server: Server) -> float:
-    """Of what stands before the server; part of the server's own figure."""
-    return 0.0 if server.proxy is None else server.proxy.usage().cpu_s
-
-
 def connect(bench: Bench, server: Server, workload: Stream) -> Clients:
     """The clients, subscribed."""
     return Clients(
@@ -108,15 +80,13 @@ def start_producer(bench: Bench, redis: Redis, server: Server, workload: Stream)
 
 def seen_figures(seen: dict[str, float], expected: int, server_cpu: float) -> Figures:
     """What the clients saw, and the server's CPU time against it."""
-    frames = seen["frames"]
-    seconds = (seen["last_frame_ns"] - seen["first_frame_ns"]) / 1e9
-    latency = {name: seen[f"{name}_us"] / 1000 for name in ("p50", "p99", "max") if seen["timed"]}
+    frames, seconds = seen["frames"], seconds_of(seen)
     return {
         "frames": frames,
         "frames_per_s": frames / seconds if seconds else 0.0,
         "cpu_s_per_m": server_cpu / frames * 1e6 if frames else 0.0,
         "frames_per_cpu_s": frames / server_cpu if server_cpu else 0.0,
-        **{f"{name}_ms": milliseconds for name, milliseconds in latency.items()},
+        **latencies(seen),
         "missing": expected - frames,
         "gaps": seen["lost"],
         "reordered": seen["reordered"],

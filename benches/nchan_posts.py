@@ -2,7 +2,7 @@
 
 import socket
 
-from events import NANOSECONDS, event_text
+from event_texts import NANOSECONDS, event_text
 
 ANSWER = b"HTTP/1.1 2"
 

@@ -1,20 +1,18 @@
 """Websockets between nodes as the benchmark's own programs open them: blocking, either end, next to nothing inside."""
 
 import base64
-import hashlib
-import hmac
-import json
 import os
 import socket
 import time
+
+from awxfast._rust import sign_secret
+from awxfast.wire.handshake import accept_key
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ""
 """All of 127/8 leads here, so that one port can be many peers."""
 TIMEOUT = 20.0
 LONGEST_HEAD = 16_384
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""RFC 6455 section 1.3."""
 
 TEXT = 0x81
 MASKED = 0x80
@@ -32,9 +30,8 @@ def accept_link(listener: socket.socket) -> socket.socket:
     link, _ = listener.accept()
     link.settimeout(TIMEOUT)
     key = header_of(read_head(link), b"sec-websocket-key")
-    digest = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
     answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    link.sendall(answer + b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n")
+    link.sendall(answer + b"Sec-WebSocket-Accept: " + accept_key(key) + b"\r\n\r\n")
     return link
 
 
@@ -45,19 +42,13 @@ def dial_link(address: str, era: str, secret: str) -> socket.socket:
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     key = base64.b64encode(os.urandom(16)).decode()
     head = f"GET /websocket/{era}/ HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    head += f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nsecret: {secret_header(secret)}\r\n\r\n"
+    signed = sign_secret(secret, int(time.time()))
+    head += f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nsecret: {signed}\r\n\r\n"
     link.sendall(head.encode())
     status, _, _ = read_head(link).partition(b"\r\n")
     if b" 101 " not in status:
         raise SystemExit(f"{address}: {status.decode(errors='replace')}")
     return link
-
-
-def secret_header(secret: str) -> str:
-    """What nodes prove themselves with (AWX's WebsocketSecretAuthHelper)."""
-    nonce = str(int(time.time()))
-    payload = json.dumps({"secret": secret, "nonce": nonce}).encode()
-    return f"HMAC-SHA256 {nonce}:{hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()}"
 
 
 def read_head(link: socket.socket) -> bytes:

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Sequence
 
-from events import event_text
+from event_texts import event_text
 from node_links import dial_link
 from node_source import frame_template
 

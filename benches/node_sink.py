@@ -12,16 +12,15 @@ import sys
 import time
 from collections.abc import Sequence
 
-from node_links import TEXT, accept_link, dial_link, frame_head, frame_length, listen
-from orders import Orders
+from awxfast._rust import encode_text_frame
+from node_links import TEXT, accept_link, dial_link, frame_length, listen
+from orders import Orders, follow_arrivals
 
 PAUSE = 0.001
 """Seconds between two looks."""
 BUSY_BYTES = 131_072
 """More than that from one link at one look, and the next look follows at once."""
 LOOK = 1_048_576
-QUIET = 1.0
-"""Seconds without a byte after which no more is waited for."""
 START = 10
 
 
@@ -60,38 +59,23 @@ class Sink:
 
 
 def drain(sinks: Sequence[Sink], orders: Orders) -> dict[str, object]:
-    """Until all that is expected has come, or nothing comes any more; what was seen."""
+    """Takes all that comes; what was seen."""
     buffer = bytearray(LOOK)
-    expected, first, last = None, 0, time.time_ns()
-    cpu = time.process_time()
-    while expected is None or sum(sink.frames for sink in sinks) < expected:
+
+    def look() -> tuple[bool, int]:
         sizes = [sink.take(buffer) for sink in sinks]
-        now = time.time_ns()
-        if any(sizes):
-            first, last = first or now, now
-        elif expected is not None and now - last > QUIET * 1e9:
-            break
         if max(sizes) < BUSY_BYTES:
             time.sleep(PAUSE)
-        if expected is None:
-            expected = orders.number("expect")
-            last = max(last, now) if expected is not None else last
-    frames = [sink.frames for sink in sinks]
-    return {
-        "frames": sum(frames),
-        "fewest": min(frames),
-        "frame": max(sink.frame for sink in sinks),
-        "first_frame_ns": first,
-        "last_frame_ns": last,
-        "cpu_s": time.process_time() - cpu,
-    }
+        return any(sizes), sum(sink.frames for sink in sinks)
+
+    seen = follow_arrivals(look, orders)
+    return {**seen, "fewest": min(sink.frames for sink in sinks), "frame": max(sink.frame for sink in sinks)}
 
 
 def notice(group: str, number: int) -> bytes:
     """What a server of the relay era says when a browser of its own subscribes."""
     words = {"type": "consumer.subscribe", "groups": [group], "origin_channel": f"specific.sink!{number}"}
-    text = json.dumps(words).encode()
-    return frame_head(len(text), masked=False) + text
+    return encode_text_frame(json.dumps(words).encode())
 
 
 def open_links(options: argparse.Namespace) -> list[socket.socket]:

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from events import NANOSECONDS, event_text, text_template
+from event_texts import NANOSECONDS, event_text, text_template
 from node_links import accept_link, dial_link, frame_head, listen
 
 BATCH = 32
@@ -20,7 +20,7 @@ KEPT = 20.0
 
 
 def frame_template(era: str, group: str, size: int) -> bytes:
-    """A `%` template, as `events.text_template`, of whole frames around texts of `size` bytes."""
+    """A `%` template, as `event_texts.text_template`, of whole frames around texts of `size` bytes."""
     text = text_template(0, size).decode()
     message = {"type": "internal.message", "text": text} if era == "relay" else text
     payload = json.dumps({"group": group, "message": message}).encode()

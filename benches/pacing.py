@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-NANOSECONDS = 1_000_000_000
+from event_texts import NANOSECONDS
+
 NAP_SECONDS = 0.0005
 
 

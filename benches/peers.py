@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+from event_texts import AWX_CAPACITY
 from servers import LOOPBACK, Redis, Server, accepts_connections, free_port
 from workloads import GROUP
 
@@ -40,7 +41,6 @@ http {{
     }}
 }}
 """
-AWX_CAPACITY = 10_000
 
 
 class AsgiServer(Server):

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 
 from direct_queue import DirectQueue
-from events import NANOSECONDS, text_template
+from event_texts import NANOSECONDS, text_template
 from layer_calls import CALLS
 from nchan_posts import NchanPosts
 from pacing import Made, Way, send_flat_out, send_paced

@@ -9,12 +9,11 @@ import sys
 import time
 
 from direct_queue import PREFIX, RedisPipe
-from orders import Orders
+from orders import Orders, follow_arrivals
 
 QUEUE = f"{PREFIX}specific.benchtaker!".encode()
 CHANNEL = b"specific.benchtaker!member"
 PAUSE = 0.005
-QUIET = 1.0
 
 
 def take(redis: RedisPipe) -> int:
@@ -32,19 +31,16 @@ def main() -> None:
     redis, orders = RedisPipe(options.redis), Orders(sys.stdin.fileno())
     redis.call([(b"ZADD", f"{PREFIX}:group:{options.group}".encode(), b"%d" % time.time(), CHANNEL)])
     print("ready", flush=True)
-    taken, expected, first, last, cpu = 0, None, 0, time.time_ns(), time.process_time()
-    while expected is None or taken < expected:
+    taken = 0
+
+    def look() -> tuple[bool, int]:
+        nonlocal taken
         time.sleep(PAUSE)
-        count, now = take(redis), time.time_ns()
+        count = take(redis)
         taken += count
-        if count:
-            first, last = first or now, now
-        elif expected is not None and now - last > QUIET * 1e9:
-            break
-        if expected is None and (expected := orders.number("expect")) is not None:
-            last = now
-    seen = {"frames": taken, "first_frame_ns": first, "last_frame_ns": last, "cpu_s": time.process_time() - cpu}
-    print(json.dumps(seen), flush=True)
+        return count > 0, taken
+
+    print(json.dumps(follow_arrivals(look, orders)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aims import aims_table
+from awxfast.process.limits import raise_descriptor_limit
 from bounds import bounds_table
 from catalogue import HOSTED, RELAY, WORKLOADS
-from lineup import SERVERS, absence, crowded, raise_descriptor_limit
+from lineup import SERVERS, absence, crowded
 from machine import build_wsload, machine
 from measure import measure
 from patience import measure_in_quiet

@@ -26,6 +26,9 @@ class RunFailed(Exception):
 class Program:
     """One process on one core. A context manager: it runs inside `with`; its output is in `log`."""
 
+    proxy: "Program | None" = None
+    """What stands between it and its clients, and counts as a part of it."""
+
     def __init__(self, command: Sequence[str], core: int, log: Path, environment: dict[str, str] | None = None) -> None:
         self.log = log
         with log.open("wb") as output:
@@ -51,7 +54,8 @@ class Program:
 
     def usage(self) -> Usage:
         """CPU and memory of the process and its children."""
-        return usage_of(self.process.pid)
+        own = usage_of(self.process.pid)
+        return own if self.proxy is None else own + self.proxy.usage()
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Waits for `ready`; raises `RunFailed` with the program's own words when it does not come."""
@@ -92,11 +96,6 @@ class Server(Program):
     """What wsload must know of it."""
     drain_seconds = 5
     """How long clients wait for what is late, after the producer's end. Peers past their limit need minutes."""
-    proxy: Program | None = None
-    """What stands between it and its clients."""
-
-    def usage(self) -> Usage:
-        return super().usage() if self.proxy is None else super().usage() + self.proxy.usage()
 
     def counters(self) -> dict[str, Any] | None:
         """Its own account of a run, if it keeps one."""

@@ -14,6 +14,9 @@ TITLES = {
     "flat_out_per_s": "flat out: events/s",
     "handshakes_per_s": "handshakes/s",
     "made_per_s": "events/s made",
+    "events_per_s": "events/s",
+    "events_per_cpu_s": "events per CPU s",
+    "cpu_us_an_event": "CPU us an event",
     "late_ms": "producer late, at most ms",
     "frames_per_s": "frames/s",
     "share_percent": "of its best rate %",
@@ -33,11 +36,13 @@ TITLES = {
     "disconnected": "closed",
     "shed": "shed",
     "balance": "ledger off by",
+    "measured_cpu_percent": "measured CPU %",
     "server_cpu_percent": "server CPU %",
     "proxy_cpu_percent": "of which nginx %",
     "redis_cpu_percent": "Redis CPU %",
     "clients_cpu_percent": "load client CPU %",
     "producer_cpu_percent": "producer CPU %",
+    "far_end_cpu_percent": "far end CPU %",
     "load_core_percent": "load's core in use %",
     "strangers_cpu_percent": "strangers CPU %",
     "producer_us_an_event": "producer: CPU us an event",
@@ -53,11 +58,18 @@ TITLES = {
     "subscriptions_per_s": "subscriptions/s",
     "cpu_us_a_client": "CPU us a client",
 }
-BASES = ("daphne", "raw", "fresh-loops")
+BASES = ("daphne", "raw", "fresh-loops", "stock-like")
 """What the others of a table are compared with."""
 COMPARED = frozenset({"awxfast", "hosted", "direct", "fan-out", "layer", "emit"})
 # How many times better it is than the base: above 1 is better. The others are no matter of better and worse.
-MORE_IS_BETTER = ("handshakes_per_s", "frames_per_s", "frames_per_cpu_s", "subscriptions_per_s")
+MORE_IS_BETTER = (
+    "handshakes_per_s",
+    "events_per_s",
+    "events_per_cpu_s",
+    "frames_per_s",
+    "frames_per_cpu_s",
+    "subscriptions_per_s",
+)
 LESS_IS_BETTER = (
     "sender_cpu_s_per_m",
     "cpu_s_per_m",
@@ -99,7 +111,7 @@ def better(name: str, runs: Runs, server: str = "awxfast") -> list[float]:
     base = base_of(runs)
     if base is None:
         return []
-    pairs = list(zip(collect(name, runs[base]), collect(name, runs[server]), strict=False))
+    pairs = list(zip(collect(name, runs[base]), collect(name, runs.get(server, ())), strict=False))
     if name in MORE_IS_BETTER or (name == "made_per_s" and base == "fresh-loops"):
         return [ours / theirs for theirs, ours in pairs if theirs]
     if name in LESS_IS_BETTER:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Self
 
+from event_texts import AWX_CAPACITY
+
 GROUP = "job_events-1"
 
 
@@ -82,7 +84,7 @@ class Edge(Workload):
     servers: tuple[str, ...] = ("awxfast",)
     clients: int = 100
     size: int = 1024
-    capacity: int = 10_000
+    capacity: int = AWX_CAPACITY
     """Events that wait in Redis when producers begin to drop, as AWX's do."""
     seconds: float = 4
     """Of each of the three parts: flat out, overload, half the best rate."""

@@ -4,19 +4,16 @@ Each is a datagram socket towards a receiver that never reads and has no room: t
 them. A write of more than 64 KiB would fail, so nothing may be published while that much waits for a client.
 """
 
-import resource
 import socket
 
-DESCRIPTORS_A_SINK = 2
-"""The sink and the fan-out's duplicate."""
-SPARE_DESCRIPTORS = 200
+from awxfast.process.limits import raise_descriptor_limit
 
 
 class Sinks:
     """A number of sinks; a context manager, which closes them."""
 
     def __init__(self, count: int) -> None:
-        _allow_descriptors(count * DESCRIPTORS_A_SINK + SPARE_DESCRIPTORS)
+        raise_descriptor_limit()
         self._receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
         self._receiver.bind(("127.0.0.1", 0))
@@ -39,9 +36,3 @@ class Sinks:
         """The yardstick of a fan-out: a plain loop over the sockets."""
         for sink in self.sockets:
             sink.send(data)
-
-
-def _allow_descriptors(count: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))

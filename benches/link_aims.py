@@ -1,56 +1,16 @@
-"""The backplane's runs as text: a table for each workload, and the project's aims held against them."""
+"""The project's aims for the backplane, held against what a run gave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tables import Figures, collect, markdown, spread
+from tables import Figures, Runs, better, collect, markdown, spread
 
-Runs = dict[str, list[Figures]]
-Results = dict[str, Runs]
-
-TITLES = {
-    "made_per_s": "events/s made",
-    "events_per_s": "events/s",
-    "events_per_cpu_s": "events per CPU s",
-    "cpu_us_an_event": "CPU us an event",
-    "p50_ms": "p50 ms",
-    "p99_ms": "p99 ms",
-    "max_ms": "max ms",
-    "missing": "frames not delivered",
-    "sender_cpu_percent": "measured CPU %",
-    "redis_cpu_percent": "Redis CPU %",
-    "producer_cpu_percent": "producer CPU %",
-    "far_end_cpu_percent": "far end CPU %",
-    "strangers_cpu_percent": "strangers CPU %",
-}
-MORE_IS_BETTER = ("events_per_s", "events_per_cpu_s")
-LESS_IS_BETTER = ("p50_ms", "p99_ms", "max_ms")
+Results = Mapping[str, Runs]
 WAYS = ("out", "in")
 
 
-def table(runs: Runs) -> str:
-    """Markdown: minimum / median / maximum, and how many times better awxfast is, where both ran."""
-    compared = {"stock-like", "awxfast"} <= runs.keys()
-    lines = [["", *runs, *(["awxfast better, times"] if compared else [])]]
-    for name, title in TITLES.items():
-        cells = [spread(collect(name, figures)) for figures in runs.values()]
-        if any(cells):
-            lines.append([title, *cells, *([spread(better(name, runs))] if compared else [])])
-    return markdown(lines)
-
-
-def ours_of(runs: Runs) -> list[Figures]:
-    return runs.get("awxfast", [])
-
-
-def better(name: str, runs: Runs) -> list[float]:
-    """Ratios within a round."""
-    pairs = list(zip(collect(name, runs.get("stock-like", [])), collect(name, ours_of(runs)), strict=False))
-    if name in MORE_IS_BETTER:
-        return [ours / theirs for theirs, ours in pairs if theirs]
-    if name in LESS_IS_BETTER:
-        return [theirs / ours for theirs, ours in pairs if ours]
-    return []
+def ours_of(runs: Runs) -> Sequence[Figures]:
+    return runs.get("awxfast", ())
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ of a stream has the same length. Streams number producers; `seq` counts from 0 w
 """
 
 NANOSECONDS = 1_000_000_000
+AWX_CAPACITY = 10_000
+"""Messages that a queue holds, in AWX's settings."""
 
 _FRONT = b'{"stream": %d, "seq": %%10d, "t": %%10d.%%09d, '
 _MIDDLE = (

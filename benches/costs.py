@@ -1,0 +1,35 @@
+"""What a run costs each of its parts."""
+
+import time
+
+from accounting import machine_cpu_seconds
+from servers import Program, Redis
+
+
+class Costs:
+    """CPU seconds of the parts of a run, from now on."""
+
+    def __init__(self, server: Program, redis: Redis) -> None:
+        self._server, self._redis = server, redis
+        self.server, self._redis_before = server.usage(), redis.usage()
+        self._proxy_before = proxy_cpu_seconds(server)
+        self._machine_before, self.begin = machine_cpu_seconds(), time.monotonic()
+
+    def shares(self, clients: float, producer: float) -> dict[str, float]:
+        """By part; the strangers are what nobody here has used."""
+        machine = machine_cpu_seconds() - self._machine_before
+        spent = {
+            "server": self._server.usage().cpu_s - self.server.cpu_s,
+            "redis": self._redis.usage().cpu_s - self._redis_before.cpu_s,
+            "clients": clients,
+            "producer": producer,
+        }
+        spent["strangers"] = max(0.0, machine - sum(spent.values()))
+        if self._server.proxy is not None:
+            spent["proxy"] = proxy_cpu_seconds(self._server) - self._proxy_before
+        return spent
+
+
+def proxy_cpu_seconds(server: Program) -> float:
+    """Of what stands before the server; part of the server's own figure."""
+    return 0.0 if server.proxy is None else server.proxy.usage().cpu_s
