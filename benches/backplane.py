@@ -16,7 +16,7 @@ from link_runs import measure, measure_kernel
 from links import BOTH, MANY, WORKLOADS, Workload
 from machine import build_wsload, machine
 from patience import measure_in_quiet
-from setting import Bench, Figures
+from setting import Bench, Figures, add_run_options
 from tables import table
 
 QUICK_SECONDS = 1.5
@@ -46,15 +46,8 @@ def run_kernel(bench: Bench, rounds: int, patience: float) -> dict[str, list[Fig
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
-    parser.add_argument("--runs", type=int, default=3, help="how often each kind runs each workload (3)")
-    parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
+    add_run_options(parser, [workload.name for workload in WORKLOADS])
     parser.add_argument("--kinds", metavar="NAME,NAME", help=", ".join(BOTH))
-    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
-    parser.add_argument("--wsload", type=Path, help="the load client, already built")
-    parser.add_argument("--server-core", type=int, default=0)
-    parser.add_argument("--load-core", type=int, default=1)
     options = parser.parse_args()
     known = [workload.name for workload in WORKLOADS]
     options.only = options.only.split(",") if options.only else known

@@ -23,7 +23,7 @@ from machine import build_wsload, machine
 from measure import measure
 from patience import measure_in_quiet
 from servers import Redis, RunFailed
-from setting import Bench, Figures
+from setting import Bench, Figures, add_run_options
 from tables import table
 from workloads import Workload
 
@@ -83,17 +83,10 @@ def choose(options: argparse.Namespace, descriptors: int, report: Report) -> lis
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
-    parser.add_argument("--runs", type=int, default=3, help="how often each server runs each workload (3)")
+    add_run_options(parser, [workload.name for workload in WORKLOADS])
     parser.add_argument("--minutes", type=float, default=27, help="begin no second or third round after so long (27)")
     parser.add_argument("--hosting", action="store_true", help="daphne's application under either server instead")
-    parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workload.name for workload in WORKLOADS))
     parser.add_argument("--servers", metavar="NAME,NAME", help=", ".join(SERVERS))
-    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
-    parser.add_argument("--wsload", type=Path, help="the load client, already built")
-    parser.add_argument("--server-core", type=int, default=0)
-    parser.add_argument("--load-core", type=int, default=1)
     options = parser.parse_args()
     known = {workload.name for workload in WORKLOADS}
     usual = HOSTED if options.hosting else RELAY

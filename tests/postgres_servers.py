@@ -1,5 +1,6 @@
 """Real PostgreSQL servers that tests may stop, each a cluster of its own."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextlib.contextmanager
+def awx_database() -> Iterator[PostgresServer]:
+    """One with AWX's table of instances, empty."""
+    pytest.importorskip("psycopg")
+    server = PostgresServer()
+    try:
+        server.execute(INSTANCES)
+        yield server
+    finally:
+        server.close()

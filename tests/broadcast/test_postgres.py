@@ -11,16 +11,13 @@ from awxfast.broadcast.postgres import Heartbeats, PostgresMembers, check_dsn
 from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError
 from broadcast.peer_server import until
-from postgres_servers import INSTANCES, PostgresServer
+from postgres_servers import PostgresServer, awx_database
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    server = PostgresServer()
-    server.execute(INSTANCES)
-    yield server
-    server.close()
+    with awx_database() as database:
+        yield database
 
 
 class Running:

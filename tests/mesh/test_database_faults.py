@@ -13,7 +13,8 @@ from load import Load
 from meshes import until
 from nodes import SECRET, Node
 from pages import Page, close_pages, open_page
-from postgres_servers import INSTANCES, PostgresServer
+from postgres_servers import PostgresServer, awx_database
+from probes import Probes
 
 RATE = 50.0
 HEARTBEAT = 0.5
@@ -24,11 +25,8 @@ CURRENT = 15.0
 
 @pytest.fixture
 def database() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    server = PostgresServer()
-    server.execute(INSTANCES)
-    yield server
-    server.close()
+    with awx_database() as database:
+        yield database
 
 
 class Site:
@@ -38,6 +36,7 @@ class Site:
         (folder / "secret").write_text(SECRET)
         self.database = database
         self.task, self.web = (Node(number, "awxfast awxfast", "relay", folder / "secret") for number in range(2))
+        self.probes = Probes(self.task)
         self.page: Page
 
     async def start(self) -> None:
@@ -47,7 +46,7 @@ class Site:
         self.page = await open_page(self.web.server_url, GROUPS)
         await self.until_known("web", "127.0.0.1")
         await until(lambda: self.dialler.connected() == {f"web:{self.web.server_port}"})
-        await self.until_heard()
+        await self.probes.until_heard(self.page)
 
     @property
     def dialler(self) -> AwxfastDialler:
@@ -65,17 +64,6 @@ class Site:
     async def ask_peers(self) -> list[dict[str, Any]]:
         peers: list[dict[str, Any]] = (await asyncio.to_thread(self.dialler.ledger))["peers"]
         return peers
-
-    async def until_heard(self) -> None:
-        """Probes follow on the way of events, until one of each group has come."""
-        self.probes = getattr(self, "probes", 0)
-        first = self.probes
-        async with asyncio.timeout(60):
-            while not all(self.page.has(9, group, first) for group in GROUPS):
-                for group in GROUPS:
-                    await self.task.send(9, group, self.probes)
-                self.probes += 1
-                await asyncio.sleep(0.05)
 
     def count_resources(self) -> dict[str, int]:
         """What a fault may leak."""
@@ -127,7 +115,7 @@ async def test_case_c28_database_goes_and_comes_back(
             await asyncio.to_thread(site.database.start)
             await site.until_known(f"new-{number}", f"127.0.0.{number + 2}", CURRENT + HEARTBEAT)
         await load.stop()
-        await site.until_heard()
+        await site.probes.until_heard(site.page)
     assert site.page.numbers(0) == load.made[0]
     site.page.assert_in_order_and_whole()
     assert site.dialler.text().count("connected to web ") == 1, "the link was never lost"

@@ -13,6 +13,7 @@ from events import GROUPS
 from load import Load
 from nodes import SECRET, Node
 from pages import close_pages, open_page
+from probes import Probes
 from servers import AwxfastServer, wait_for
 from stalling_proxy import StallingProxy
 
@@ -29,6 +30,7 @@ class Line:
         self.era = era
         (folder / "secret").write_text(SECRET)
         self.first, self.second = (Node(number, "awxfast awxfast", era, folder / "secret") for number in range(2))
+        self.probes = Probes(self.first)
         self.dialling, self.dialled = (self.first, self.second) if era == "relay" else (self.second, self.first)
 
     async def start(self) -> None:
@@ -53,15 +55,7 @@ class Line:
         return self.dialling.dialler
 
     async def until_heard(self, seconds: float = 60) -> None:
-        """Sends probes until one arrives on the page for each group."""
-        self.probes = getattr(self, "probes", 0)
-        first = self.probes
-        async with asyncio.timeout(seconds):
-            while not all(self.page.has(9, group, first) for group in GROUPS):
-                for group in GROUPS:
-                    await self.first.send(9, group, self.probes)
-                self.probes += 1
-                await asyncio.sleep(0.05)
+        await self.probes.until_heard(self.page, seconds)
 
     def lost(self, load: Load) -> list[int]:
         got = set(self.page.numbers(0))

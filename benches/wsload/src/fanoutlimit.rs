@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use awxfast_core::fanout::{Config, Entry, Fanout, Rules};
 use awxfast_core::outbox::Bounds;
+use rmp::encode;
 
 use crate::arguments::Arguments;
 use crate::rawlimit::{event_text, pairs, pin, read_all, summary};
@@ -109,22 +110,13 @@ fn channel() -> String {
 /// An entry as `group_send` of `channels_redis` writes it: 12 random bytes, then msgpack of type, text and channels.
 fn member(number: u64, size: usize) -> Vec<u8> {
     let text = event_text(number, size);
-    let local = format!("p!{}", channel());
+    let text = std::str::from_utf8(&text).expect("ASCII");
     let mut member = vec![0; PREFIX];
-    member.push(0x83);
-    for (key, value) in [("type", "internal.message".as_bytes()), ("text", &text)] {
-        push_string(&mut member, key.as_bytes());
-        push_string(&mut member, value);
+    encode::write_map_len(&mut member, 3).expect("memory");
+    for string in ["type", "internal.message", "text", text, "__asgi_channel__"] {
+        encode::write_str(&mut member, string).expect("memory");
     }
-    push_string(&mut member, b"__asgi_channel__");
-    member.push(0x91);
-    push_string(&mut member, local.as_bytes());
+    encode::write_array_len(&mut member, 1).expect("memory");
+    encode::write_str(&mut member, &format!("p!{}", channel())).expect("memory");
     member
-}
-
-/// msgpack's str 16, which takes any length here.
-fn push_string(member: &mut Vec<u8>, string: &[u8]) {
-    member.push(0xda);
-    member.extend(u16::try_from(string.len()).unwrap_or(u16::MAX).to_be_bytes());
-    member.extend(string);
 }
