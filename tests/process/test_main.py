@@ -28,6 +28,11 @@ def greet(port: int, host: str = "127.0.0.1", query: str = "") -> str | bytes:
         return browser.recv(timeout=30)
 
 
+def somebody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 class TestStartUp:
     def test_lines_are_daphnes(self, start: Start) -> None:
         server = start("-p", "0", *LOOPBACK)
@@ -78,7 +83,7 @@ class TestStartUp:
     def test_verbosity_0_is_silent(self, start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
         path = tmp_path / "browsers.sock"
         server = start("-v", "0", "-u", str(path), "--redis", redis_server.url, *LOOPBACK)
-        wait_for(path.exists)
+        wait_for(lambda: somebody_listens(path))  # the file is there a moment sooner
         with unix_connect(str(path), "ws://localhost/websocket/", open_timeout=30) as browser:
             assert browser.recv(timeout=30)
         assert server.stop() == 0
