@@ -2,7 +2,9 @@
 
 import itertools
 
-from awxfast.wire.heads import BODY_PIECE, HeadFinder
+import pytest
+from awxfast.sessions.http import INVALID_VALUE
+from awxfast.wire.heads import BODY_PIECE, HeadFinder, is_plain
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +58,22 @@ class TestBodies:
         assert finder.find_piece_end(first, 0) == len(first)
         finder.begin_head()
         assert finder.find_piece_end(second, 0) == 2
+
+
+class TestPlain:
+    def test_usual_head_is_plain(self) -> None:
+        assert is_plain(b"GET /a HTTP/1.1\r\nHost: a\r\nX: \xc3\xa9\tb\r\n\r\n")
+
+    @pytest.mark.parametrize("byte", range(256))
+    def test_every_byte_that_a_value_may_not_have_is_seen(self, byte: int) -> None:
+        head = b"GET /a HTTP/1.1\r\nX: a%cb\r\n\r\n" % byte
+        assert is_plain(head) is not bool(INVALID_VALUE.search(bytes([byte])))
+
+    @pytest.mark.parametrize("fold", [b"\r\n b", b"\r\n\tb", b"\n b", b"\r b"])
+    def test_value_that_goes_on_in_the_next_line_is_not_plain(self, fold: bytes) -> None:
+        assert not is_plain(b"GET /a HTTP/1.1\r\nX: a" + fold + b"\r\n\r\n")
+
+    @given(st.binary(max_size=40))
+    def test_plain_piece_has_no_value_that_is_refused(self, text: bytes) -> None:
+        if is_plain(text):
+            assert not any(INVALID_VALUE.search(line) for line in text.split(b"\r\n"))

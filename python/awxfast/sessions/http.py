@@ -16,19 +16,21 @@ from typing import Protocol
 import httptools
 from asgiref.typing import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from awxfast.sessions.access_log import format_client
 from awxfast.sessions.handshakes import Handshakes
+from awxfast.sessions.head_timeouts import HeadTimeouts
 from awxfast.sessions.requests import Requests
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader
 from awxfast.wire.handshake import Refusal, encode_refusal, wants_websocket
-from awxfast.wire.heads import HeadFinder
+from awxfast.wire.heads import HeadFinder, is_plain
 from awxfast.wire.request import Request
 
 INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f\x85]")
+"""`is_plain` must know these bytes too."""
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read its answer; a close with unread bytes would take it away."""
 DISCARD_BYTES = 262_144
@@ -73,7 +75,7 @@ class HttpService:
         self.state = ServerState()
         self.handshakes = handshakes
         self.max_head = max_head
-        self.head_timeout = head_timeout
+        self.heads = HeadTimeouts(head_timeout)
         self.idle_timeout = idle_timeout
         self.root_path = root_path
         self.upgrades = upgrades
@@ -117,7 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._outside = outside
         self.on_lost: Callable[[], None] | None = None
         self._heads = HeadFinder()
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._doubtful = False
         self._header_fault = False
         self._upgrade: Request | None = None
         self._unread = b""
@@ -130,16 +132,19 @@ class HttpProtocol(HttpToolsProtocol):
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts the time for the first head."""
-        super().connection_made(transport)
+        """The time for the first head begins."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
         outside, self._outside = self._outside, None
-        if outside is not None:
-            self.client, self.server, self.scheme = get_remote_addr(outside), get_local_addr(outside), "https"
-        self._start_head_timer()
+        self.scheme = "http" if outside is None else "https"
+        self.client = read_address(outside or transport, "peername")
+        self.server = read_address(outside or transport, "sockname")
+        self.service.heads.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what was to come, and tells who answers a request or decides about an upgrade."""
-        self._stop_head_timer()
+        self.service.heads.stop(self)
         self._waiting = None
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True  # uvicorn tells the request that came last, which may wait for this one
@@ -190,14 +195,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _parse_piece(self) -> None:
         """Parses a piece that ends where a head ends, if one does."""
-        if self._heads.in_head and self._head_timer is None:
-            self._start_head_timer()
+        in_head = self._heads.in_head
+        if in_head:
+            self.service.heads.start(self)
         begin, self._at = self._at, self._heads.find_piece_end(self._unread, self._at)
         if self._heads.size > self.service.max_head:
             self._refuse_in_turn(too_large(self.service.max_head))
             return
+        piece = self._unread[begin : self._at]
+        self._doubtful = self._doubtful or not in_head or not is_plain(piece)
         try:
-            self.parser.feed_data(self._unread[begin : self._at])
+            self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
             self._at = begin + upgrade.args[0]
         if self._header_fault:
@@ -212,7 +220,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Drops names with `_`, which an application can't tell from those with `-`."""
-        if INVALID_VALUE.search(value):
+        if self._doubtful and INVALID_VALUE.search(value):
             self._header_fault = True
         if b"_" not in name:
             super().on_header(name, value)
@@ -220,7 +228,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head is whole: an upgrade, or a request for the application."""
         self._heads.begin_body()
-        self._stop_head_timer()
+        self.service.heads.stop(self)
         if self._header_fault:
             return
         version = self.parser.get_http_version()
@@ -325,7 +333,7 @@ class HttpProtocol(HttpToolsProtocol):
     def begin_answer(self, data: bytes) -> None:
         """Writes the beginning of an answer that is the connection's last. `end_answer` follows."""
         self._refused = True
-        self._stop_head_timer()
+        self.service.heads.stop(self)
         self._unset_keepalive_if_required()
         self.write_answer(data)
 
@@ -348,7 +356,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def hand_over(self, successor: asyncio.BaseProtocol) -> tuple[asyncio.Transport, bytes]:
         """Leaves the connection to another protocol: its transport, and what came behind the upgrade's head."""
-        self._stop_head_timer()
+        self.service.heads.stop(self)
         self._unset_keepalive_if_required()
         self.on_lost = None
         self.connections.discard(self)
@@ -359,21 +367,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     # The time for a head
 
-    def _start_head_timer(self) -> None:
-        if self.service.head_timeout >= 0:
-            self._head_timer = self.loop.call_later(self.service.head_timeout, self._end_late_head)
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _end_late_head(self) -> None:
-        self._head_timer = None
+    def end_late_head(self) -> None:
+        """The head did not arrive in time."""
         if self._heads.size == 0:
             self.transport.close()  # a connection that was opened ahead of need; no request waits for an answer
         else:
             self._refuse_in_turn(HEAD_TIMEOUT)
+
+
+def read_address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:
+    """`peername` or `sockname`; None for a unix socket. uvicorn's own way makes a socket object and asks the kernel."""
+    address = transport.get_extra_info(end)
+    return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 def configure_uvicorn(application: ASGI3Application) -> Config:

@@ -55,8 +55,8 @@ WRONG_SUBPROTOCOL = Refusal(400, "subprotocol", "Sec-WebSocket-Protocol is not a
 
 def wants_websocket(version: str, headers: Headers) -> bool:
     """Whether this is an upgrade to websocket at all. HTTP/1.0 can't upgrade (RFC 9110 section 7.8)."""
-    connection = list_tokens(value for name, value in headers if name == b"connection")
-    upgrade = list_tokens(value for name, value in headers if name == b"upgrade")
+    connection = list_tokens([value for name, value in headers if name == b"connection"])
+    upgrade = list_tokens([value for name, value in headers if name == b"upgrade"])
     return version == "1.1" and b"upgrade" in connection and b"websocket" in upgrade
 
 

@@ -5,6 +5,7 @@ A command is `{"groups": {"<kind>": [<value>, ...], ...}, "xrftoken": "<csrf tok
 """
 
 import dataclasses
+import functools
 import hmac
 import json
 import re
@@ -75,6 +76,7 @@ def encode_error(text: str) -> bytes:
     return encode_reply({"error": text})
 
 
+@functools.lru_cache(maxsize=1024)
 def encode_welcome(user: int) -> bytes:
     """The first message to somebody who is known."""
     return encode_reply({"accept": True, "user": user})

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 MAX_QUERY_FIELDS = 100
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Request:
     """One request's head. Header names are in lower case, values as received; the path is decoded, without query.
+
+    Nobody changes one; to have that enforced (`frozen`) would cost each handshake three times as long a constructor.
 
     `client` may come from a proxy's headers, `server` is the socket's own address; None for a unix socket.
     """
