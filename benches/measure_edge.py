@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from accounting import usage_of
+from costs import Costs
 from event_texts import NANOSECONDS
 from load import Clients, Producer
 from measure_stream import MARGIN_SECONDS, ledger_figures
@@ -22,15 +24,15 @@ def measure_edge(bench: Bench, redis: Redis, server: Server, workload: Edge) -> 
     """Flat out, then at once overload and half the best rate, to the same clients."""
     with connect(bench, server, workload) as clients:
         time.sleep(SETTLE_SECONDS)
-        best = produce(bench, redis, workload, 0, 0.0)
+        with start(bench, redis, workload, 0, 0.0) as flat_out:
+            best, best_shares = follow(flat_out, clients, server, redis)
         time.sleep(SETTLE_SECONDS)
         rate = best["made"] / best["seconds"]
         with (
             start(bench, redis, workload, 1, OVERLOAD * rate) as overload,
             start(bench, redis, workload, 2, AFTERWARDS * rate) as afterwards,
         ):
-            overload.start()
-            during = overload.result()
+            during, shares = follow(overload, clients, server, redis)
             afterwards.start()
             after = afterwards.result()
         parts = (best, during, after)
@@ -45,6 +47,10 @@ def measure_edge(bench: Bench, redis: Redis, server: Server, workload: Edge) -> 
         "offered_frames_per_s": (during["made"] / during["seconds"]) * workload.clients,
         "frames_per_s": delivered,
         "share_percent": 100 * delivered / at_best if at_best else 0.0,
+        "best_cpu_s_per_m": cpu_s_per_m(best_shares, at_best),
+        "cpu_s_per_m": cpu_s_per_m(shares, delivered),
+        "best_load_core_percent": best_shares["load_core_percent"],
+        **shares,
         "back_s": seconds_until_back(seen, during["end_ns"]),
         "dropped_events": sum(part["dropped"] for part in parts),
         "missing": taken * workload.clients - seen["frames"],
@@ -71,11 +77,21 @@ def connect(bench: Bench, server: Server, workload: Edge) -> Clients:
     )
 
 
-def produce(bench: Bench, redis: Redis, workload: Edge, stream: int, rate: float) -> dict[str, Any]:
-    """One part, from its start to its end."""
-    with start(bench, redis, workload, stream, rate) as producer:
-        producer.start()
-        return producer.result()
+def follow(producer: Producer, clients: Clients, server: Server, redis: Redis) -> tuple[dict[str, Any], Figures]:
+    """One part, from its start to its end: what was made, and what share of a core each side took."""
+    costs, before = Costs(server, redis), usage_of(clients.process.pid).cpu_s
+    producer.start()
+    made = producer.result()
+    spent = costs.shares(usage_of(clients.process.pid).cpu_s - before, made["cpu_s"])
+    percent = 100 / (time.monotonic() - costs.begin)
+    names = ("server", "redis", "clients", "producer")
+    shares = {f"{name}_cpu_percent": percent * spent[name] for name in names}
+    return made, {**shares, "load_core_percent": percent * sum(spent[name] for name in names[1:])}
+
+
+def cpu_s_per_m(shares: Figures, frames_per_s: float) -> float:
+    """The server's CPU seconds for a million frames."""
+    return shares["server_cpu_percent"] / 100 / frames_per_s * 1e6 if frames_per_s else 0.0
 
 
 def start(bench: Bench, redis: Redis, workload: Edge, stream: int, rate: float) -> Producer:

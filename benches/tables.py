@@ -21,6 +21,8 @@ TITLES = {
     "frames_per_s": "frames/s",
     "share_percent": "of its best rate %",
     "back_s": "back after s",
+    "best_cpu_s_per_m": "best rate: CPU s per M frames",
+    "best_load_core_percent": "best rate: load's core in use %",
     "sender_cpu_s_per_m": "sender: CPU s per M frames",
     "reader_cpu_s_per_m": "load client: CPU s per M frames",
     "cpu_s_per_m": "CPU s per M frames",
