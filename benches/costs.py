@@ -2,7 +2,7 @@
 
 import time
 
-from accounting import machine_cpu_seconds
+from accounting import machine_cpu_seconds, work_of
 from servers import Program, Redis
 
 
@@ -14,6 +14,7 @@ class Costs:
         self.server, self._redis_before = server.usage(), redis.usage()
         self._proxy_before = proxy_cpu_seconds(server)
         self._machine_before, self.begin = machine_cpu_seconds(), time.monotonic()
+        self._work_before = work_of(server.process.pid)
 
     def shares(self, clients: float, producer: float) -> dict[str, float]:
         """By part; the strangers are what nobody here has used."""
@@ -28,6 +29,10 @@ class Costs:
         if self._server.proxy is not None:
             spent["proxy"] = proxy_cpu_seconds(self._server) - self._proxy_before
         return spent
+
+    def work(self) -> dict[str, float]:
+        """Which of the server's threads spent how many percent of its CPU time, and how much of that in the kernel."""
+        return work_of(self._server.process.pid).percent_since(self._work_before)
 
 
 def proxy_cpu_seconds(server: Program) -> float:

@@ -2,6 +2,7 @@
 
 import time
 
+from costs import Costs
 from load import Clients
 from servers import Redis, Server
 from setting import Bench, Figures
@@ -59,10 +60,14 @@ def measure_storm(bench: Bench, redis: Redis, server: Server, workload: Storm) -
     """Handshakes, then one subscription each."""
     with connect(bench, server, WARM_UP_CLIENTS, 1):
         pass
-    before = server.usage()
+    costs = Costs(server, redis)
     with connect(bench, server, workload.clients, workload.connecting) as clients:
-        cpu = server.usage().cpu_s - before.cpu_s
-    return {"handshakes_per_s": clients.ready["handshakes_per_s"], "cpu_us_a_client": cpu * 1e6 / workload.clients}
+        cpu, work = server.usage().cpu_s - costs.server.cpu_s, costs.work()
+    return {
+        "handshakes_per_s": clients.ready["handshakes_per_s"],
+        "cpu_us_a_client": cpu * 1e6 / workload.clients,
+        **work,
+    }
 
 
 def connect(bench: Bench, server: Server, count: int, connecting: int) -> Clients:

@@ -30,7 +30,7 @@ def run_stream(bench: Bench, redis: Redis, server: Server, workload: Stream) -> 
         made = producer.result()
         expected = workload.frames_of(made["made"])
         seen = clients.result(expected)
-        shares = costs.shares(seen["cpu_s"], made["cpu_s"])
+        shares, work = costs.shares(seen["cpu_s"], made["cpu_s"]), costs.work()
         wall = time.monotonic() - costs.begin
     return {
         "handshakes_per_s": clients.ready["handshakes_per_s"],
@@ -40,6 +40,7 @@ def run_stream(bench: Bench, redis: Redis, server: Server, workload: Stream) -> 
         **{f"{name}_cpu_percent": 100 * cpu / wall for name, cpu in shares.items()},
         "load_core_percent": 100 * sum(shares[name] for name in ("redis", "clients", "producer")) / wall,
         **{f"{name}_us_an_event": 1e6 * cpu / max(1, made["made"]) for name, cpu in shares.items()},
+        **work,
         "grown_mib": (server.usage().rss - costs.server.rss) / KIBIBYTE**2,
         **ledger_figures(server),
     }

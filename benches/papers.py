@@ -16,6 +16,7 @@ from bounds import bounds_table
 from plots import PLOTS
 from summary import HOSTED_COLUMNS, HOSTED_ROWS, RELAY_COLUMNS, RELAY_ROWS, summary_table
 from tables import table
+from work import work_table
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
@@ -34,6 +35,7 @@ def blocks(report: Report) -> dict[str, str]:
         "machine": machine_words(report["about"], results),
         "goals": aims_table(results),
         "bounds": bounds_table(results),
+        "work": work_table(results),
         "everything": "\n\n".join(everything),
     }
     if all(name.startswith("hosted-") for name in results):

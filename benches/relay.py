@@ -25,6 +25,7 @@ from patience import measure_in_quiet
 from servers import Redis, RunFailed
 from setting import Bench, Figures, add_run_options
 from tables import table
+from work import work_table
 from workloads import Workload
 
 QUICK_SECONDS = 1.0
@@ -117,6 +118,7 @@ def main() -> None:
             if options.json:  # after each workload: a run that is interrupted leaves what it has
                 report.write(options.json)
     print(f"\n## What bounded each run\n\n{bounds_table(report.results)}", flush=True)
+    print(f"\n## Where the server's CPU time went\n\n{work_table(report.results)}", flush=True)
     print(f"\n## Goals\n\n{aims_table(report.results)}", flush=True)
 
 
