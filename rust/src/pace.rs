@@ -25,12 +25,16 @@ pub struct Mark {
 }
 
 /// Counts clients written to, and those of them that are behind, a window at a time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     window: u32,
     began: Instant,
     written: usize,
     behind: usize,
+    /// How many were written to in the window before.
+    written_before: usize,
+    /// What the last verdict was.
+    held: bool,
     /// What may wait before a client is behind.
     allowed: Bounds,
 }
@@ -40,30 +44,36 @@ impl Pace {
     #[must_use]
     pub fn new(bounds: Bounds, now: Instant) -> Self {
         let allowed = Bounds { frames: bounds.frames / 4, bytes: (bounds.bytes / 4).min(WARM) };
-        Pace { window: 1, began: now, written: 0, behind: 0, allowed }
+        Pace { window: 1, began: now, written: 0, behind: 0, written_before: 0, held: false, allowed }
     }
 
-    /// Notes that a client was written to and has so many frames and bytes left.
+    /// Notes that a client was written to and has so many frames and bytes left; its last note in a window counts.
     pub fn note(&mut self, mark: &mut Mark, frames: usize, bytes: usize) {
         if mark.window != self.window {
             *mark = Mark { window: self.window, behind: false };
             self.written += 1;
         }
-        if (frames > self.allowed.frames || bytes > self.allowed.bytes) && !mark.behind {
-            mark.behind = true;
+        let behind = frames > self.allowed.frames || bytes > self.allowed.bytes;
+        if behind && !mark.behind {
             self.behind += 1;
+        } else if mark.behind && !behind {
+            self.behind -= 1;
         }
+        mark.behind = behind;
     }
 
-    /// The verdict, once a window is over.
+    /// The verdict, once a window is over; and that most are behind no longer, as soon as it is so.
     pub fn verdict(&mut self, now: Instant) -> Option<bool> {
-        if now.duration_since(self.began) < WINDOW {
-            return None;
-        }
         let behind = self.behind * 2 > self.written;
+        if now.duration_since(self.began) < WINDOW {
+            let most_have_caught_up = self.held && !behind && self.written * 2 > self.written_before;
+            self.held &= !most_have_caught_up;
+            return most_have_caught_up.then_some(false);
+        }
         self.began = now;
         self.window = self.window.wrapping_add(1);
-        (self.written, self.behind) = (0, 0);
+        (self.written_before, self.written, self.behind) = (self.written, 0, 0);
+        self.held = behind;
         Some(behind)
     }
 }

@@ -70,6 +70,37 @@ fn each_window_begins_anew() {
 }
 
 #[test]
+fn readers_that_have_caught_up_are_waited_for_no_longer() {
+    let start = Instant::now();
+    let mut pace = Pace::new(BOUNDS, start);
+    let mut marks = [Mark::default(); 4];
+    for mark in &mut marks {
+        pace.note(mark, 999, 0);
+    }
+    assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(true));
+    for mark in &mut marks[..2] {
+        pace.note(mark, 0, 0);
+    }
+    assert_eq!(pace.verdict(start + 11 * MILLISECOND), None, "half of them say nothing about the others");
+    pace.note(&mut marks[2], 0, 0);
+    assert_eq!(pace.verdict(start + 12 * MILLISECOND), Some(false));
+    pace.note(&mut marks[3], 0, 0);
+    assert_eq!(pace.verdict(start + 13 * MILLISECOND), None, "it was said");
+}
+
+#[test]
+fn client_that_catches_up_within_a_window_is_behind_no_longer() {
+    let start = Instant::now();
+    let mut pace = Pace::new(BOUNDS, start);
+    let mut mark = Mark::default();
+    for (waiting, behind) in [(999, true), (0, false), (999, true)] {
+        pace.note(&mut mark, waiting, 0);
+        let mut now = pace.clone();
+        assert_eq!(now.verdict(start + 10 * MILLISECOND), Some(behind));
+    }
+}
+
+#[test]
 fn verdict_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
     let start = Instant::now();
     let readers = Verdict::new(start);
