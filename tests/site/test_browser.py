@@ -58,7 +58,7 @@ def send_event(redis: RedisServer, stdout: str) -> None:
 
 @pytest.mark.parametrize("site", [AWX_24], indirect=True)
 def test_person_logs_in_sees_events_and_loads_the_page_again(page: Chromium, site_redis: RedisServer) -> None:
-    wait_for(lambda: page.evaluate("!!document.getElementById('send')"))
+    wait_for(lambda: page.evaluate("document.readyState === 'complete' && !!document.getElementById('send')"))
     page.evaluate("username.value = 'alice'")
     page.evaluate(f"password.value = '{PASSWORD}'")
     page.evaluate("send.click()")
