@@ -1,13 +1,14 @@
 """Writes a run's figures into the papers: `python benches/papers.py FIGURES.json [FIGURES.json ...]`.
 
 In README.md and docs/performance.md everything between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` is replaced;
-the plots go to docs/plots/. What the files have no figures for stays as it is. So no figure is typed by hand.
+the plots go to docs/plots/. What the files have no figures for stays as it is. So no figure is typed by hand. Workloads
+that a later file has again take the place of the earlier's, and the papers say when they were run.
 """
 
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,27 @@ def blocks(report: Report) -> dict[str, str]:
         "work": work_table(results),
         "everything": "\n\n".join(everything),
     }
-    if all(name.startswith("hosted-") for name in results):
+    if is_hosting(report):
         hosted = {f"{name}-hosting": words for name, words in whole.items()}
         return {**hosted, **tables, "summary-hosting": summary_table(results, HOSTED_COLUMNS, HOSTED_ROWS)}
     return {**whole, **tables, "summary": summary_table(results, RELAY_COLUMNS, RELAY_ROWS)}
+
+
+def is_hosting(report: Report) -> bool:
+    """Whether it is of an application under either server."""
+    return all(name.startswith("hosted-") for name in report["results"])
+
+
+def merge(reports: Sequence[Report]) -> list[Report]:
+    """One report of each kind, in which workloads of later ones have replaced those of earlier ones."""
+    merged: dict[bool, Report] = {}
+    for later in reports:
+        whole = merged.setdefault(is_hosting(later), later)
+        if whole is not later:
+            whole["about"]["date"] += f" ({', '.join(later['results'])}: {later['about']['date']})"
+            for part in ("titles", "results", "absent"):
+                whole[part].update(later[part])
+    return list(merged.values())
 
 
 def plots(report: Report) -> dict[str, str]:
@@ -77,8 +95,7 @@ def main() -> None:
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
     PLOTS_FOLDER.mkdir(exist_ok=True)
-    for file in sys.argv[1:]:
-        report = json.loads(Path(file).read_text())
+    for report in merge([json.loads(Path(file).read_text()) for file in sys.argv[1:]]):
         drawn = plots(report)
         for name, chart in drawn.items():
             (PLOTS_FOLDER / f"{name}.svg").write_text(chart)

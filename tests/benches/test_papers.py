@@ -1,5 +1,6 @@
 """Figures into papers, and rows into plots."""
 
+import copy
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -53,6 +54,24 @@ class TestBlocks:
         hosted = {**REPORT, "results": {"hosted-1": {}}, "titles": {"hosted-1": ""}}
         known = {*papers.blocks(REPORT), *papers.blocks(hosted), *papers.links(dict.fromkeys(papers.PLOTS, ""))}
         assert named and named <= known
+
+
+class TestMerge:
+    def test_workload_that_was_run_again_is_replaced_and_dated(self) -> None:
+        again = {
+            "about": {"date": "2026-11-25 09:00 UTC"},
+            "titles": {"rate-10": "Latency"},
+            "results": {"rate-10": {"daphne": [{"p50_ms": 50.0}], "awxfast": [{"p50_ms": 1.0}]}},
+            "absent": {},
+        }
+        (whole,) = papers.merge([copy.deepcopy(REPORT), again])
+        assert whole["about"]["date"] == "2026-11-25 03:07 UTC (rate-10: 2026-11-25 09:00 UTC)"
+        assert "| p50 ms | 50 | 1 | 50 |" in papers.blocks(whole)["rate-10"]
+        assert "nchan: not installed" in papers.blocks(whole)["flat-out-100"]
+
+    def test_an_applications_figures_stay_apart(self) -> None:
+        hosted = {**copy.deepcopy(REPORT), "results": {"hosted-1": {}}, "titles": {"hosted-1": ""}}
+        assert len(papers.merge([copy.deepcopy(REPORT), hosted])) == 2
 
 
 class TestPlots:

@@ -93,7 +93,7 @@ class Host:
             over_since = run.session.over_since
             if over_since is not None:
                 if now - over_since > self._close_timeout:
-                    run.ending.cancel(task, f"websocket {run.session.request.path[:200]!r}")
+                    run.ending.cancel(task, f"websocket {run.session.path[:200]!r}")
             elif run.session.is_undecided and 0 <= self._connect_timeout < now - run.began:
                 run.session.give_up(UNDECIDED)
 

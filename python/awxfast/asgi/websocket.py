@@ -99,9 +99,12 @@ class HostedSession:
         "_state",
         "client",
         "over_since",
+        "path",
     )
 
     def __init__(self, opening: Opening, now: Callable[[], float]) -> None:
+        self.path = opening.request.path
+        """The request's, for the log."""
         self._opening = opening
         self._now = now
         self._state = State.CONNECTING
@@ -140,11 +143,6 @@ class HostedSession:
     def is_undecided(self) -> bool:
         """Whether the browser still waits for an answer to its request."""
         return self._state is State.CONNECTING and self._attached is None
-
-    @property
-    def request(self) -> Request:
-        """The handshake's request."""
-        return self._opening.request
 
     def give_up(self, refusal: Refusal) -> None:
         """Answers in place of an application that takes too long to decide."""

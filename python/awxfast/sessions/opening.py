@@ -15,7 +15,10 @@ class Opening:
     """One of them. `accept` or `refuse` ends it, or a denial of the application's own; what comes later has no effect.
 
     `on_lost` is called when the client goes away before there is a decision, `on_decided` when all this is over.
+    `request` and `handshake` are gone once it is accepted: an application that runs keeps this, and needs them no more.
     """
+
+    __slots__ = ("_access_log", "_clients", "_http", "_on_decided", "handshake", "on_lost", "request")
 
     def __init__(
         self,
@@ -58,7 +61,9 @@ class Opening:
         connection = Connection(registry, session, label)
         described = http.service.describe_server()
         transport, behind = http.hand_over(connection)
-        connection.open(transport, encode_acceptance(self.handshake, [*described, *headers]), behind)
+        answer = encode_acceptance(self.handshake, [*described, *headers])
+        del self.request, self.handshake
+        connection.open(transport, answer, behind)
 
     def refuse(self, refusal: Refusal, line: str | None = None) -> None:
         """Answers with something else than a 101; `line` is for the log, empty: whoever refuses has written it."""
