@@ -33,7 +33,8 @@ class Project:
         )
 
     def run_server(self, *options: str) -> "Project":
-        command = [sys.executable, "manage.py", "runserver", *options]
+        # Whoever runs the tests in the background may have them ignore the interrupt, which children inherit.
+        command = ["env", "--default-signal=INT", sys.executable, "manage.py", "runserver", *options]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environ, stdout=log, stderr=log, start_new_session=True
