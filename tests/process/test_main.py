@@ -266,11 +266,13 @@ class TestSystemd:
             environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "100000"}
             server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK, environ=environ)
             server.wait_until_serving()
-            os.kill(server.child(), signal.SIGSTOP)
+            child = server.child()
+            os.kill(child, signal.SIGSTOP)
             manager.settimeout(1.0)
             with pytest.raises(TimeoutError):
                 for _ in range(100):
                     manager.recv(100)
+            os.kill(child, signal.SIGCONT)  # who hangs does not see that main ends
 
 
 class TestRedisAway:
