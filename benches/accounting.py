@@ -40,17 +40,17 @@ class Work:
 
 def work_of(pid: int) -> Work:
     """Of `pid` and all its living descendants, to 10 ms a thread."""
-    seconds = [0.0] * 4
-    for thread in (thread for member in process_tree(pid) for thread in (PROC / str(member) / "task").glob("*")):
-        try:
-            _, _, name_and_rest = (thread / "stat").read_text().partition("(")
-        except OSError:
-            continue
-        name, _, rest = name_and_rest.rpartition(")")
-        kind = 2 if name.startswith(FANOUT_THREADS) else 0
-        for place, ticks in enumerate(rest.split()[11:13], kind):
-            seconds[place] += int(ticks) / os.sysconf("SC_CLK_TCK")
-    return Work(*seconds)
+    ticks = [0] * 4
+    for member in process_tree(pid):
+        for thread in (PROC / str(member) / "task").glob("*"):
+            try:
+                name, fields = _read_stat(thread)
+            except OSError:
+                continue
+            place = 2 if name.startswith(FANOUT_THREADS) else 0
+            ticks[place] += int(fields[11])
+            ticks[place + 1] += int(fields[12])
+    return Work(*(count / os.sysconf("SC_CLK_TCK") for count in ticks))
 
 
 def usage_of(pid: int) -> Usage:
@@ -81,10 +81,15 @@ def machine_cpu_seconds() -> float:
 
 def _parent(process: Path) -> int | None:
     try:
-        # The second field, the name, may hold spaces and brackets.
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(_read_stat(process)[1][1])
     except (OSError, IndexError):
         return None
+
+
+def _read_stat(entry: Path) -> tuple[str, list[str]]:
+    """A process's or thread's name, and the fields behind it; the name may hold spaces and brackets."""
+    front, _, rest = (entry / "stat").read_text().rpartition(")")
+    return front.partition("(")[2], rest.split()
 
 
 def _cpu_seconds(pid: int) -> float:

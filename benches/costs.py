@@ -1,9 +1,12 @@
 """What a run costs each of its parts."""
 
 import time
+from collections.abc import Mapping
 
 from accounting import machine_cpu_seconds, work_of
 from servers import Program, Redis
+
+ON_THE_LOADS_CORE = ("redis", "clients", "producer")
 
 
 class Costs:
@@ -33,6 +36,12 @@ class Costs:
     def work(self) -> dict[str, float]:
         """Which of the server's threads spent how many percent of its CPU time, and how much of that in the kernel."""
         return work_of(self._server.process.pid).percent_since(self._work_before)
+
+
+def percent_of_a_core(spent: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """By part, and of all that shares the load's core."""
+    percent = {f"{name}_cpu_percent": 100 * cpu / seconds for name, cpu in spent.items()}
+    return {**percent, "load_core_percent": sum(percent[f"{name}_cpu_percent"] for name in ON_THE_LOADS_CORE)}
 
 
 def proxy_cpu_seconds(server: Program) -> float:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from accounting import usage_of
-from costs import Costs
+from costs import Costs, percent_of_a_core
 from event_texts import NANOSECONDS
 from load import Clients, Producer
 from measure_stream import MARGIN_SECONDS, ledger_figures
@@ -83,10 +83,8 @@ def follow(producer: Producer, clients: Clients, server: Server, redis: Redis) -
     producer.start()
     made = producer.result()
     spent = costs.shares(usage_of(clients.process.pid).cpu_s - before, made["cpu_s"])
-    percent = 100 / (time.monotonic() - costs.begin)
-    names = ("server", "redis", "clients", "producer")
-    shares = {f"{name}_cpu_percent": percent * spent[name] for name in names}
-    return made, {**shares, "load_core_percent": percent * sum(spent[name] for name in names[1:])}
+    del spent["strangers"]
+    return made, percent_of_a_core(spent, time.monotonic() - costs.begin)
 
 
 def cpu_s_per_m(shares: Figures, frames_per_s: float) -> float:

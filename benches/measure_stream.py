@@ -2,7 +2,7 @@
 
 import time
 
-from costs import Costs
+from costs import Costs, percent_of_a_core
 from load import Clients, Producer
 from seen import latencies, seconds_of
 from servers import Redis, Server
@@ -37,8 +37,7 @@ def run_stream(bench: Bench, redis: Redis, server: Server, workload: Stream) -> 
         "made_per_s": made["made"] / made["seconds"],
         **({"late_ms": made["late_ns"] / 1e6} if workload.rate else {}),
         **seen_figures(seen, expected, shares["server"]),
-        **{f"{name}_cpu_percent": 100 * cpu / wall for name, cpu in shares.items()},
-        "load_core_percent": 100 * sum(shares[name] for name in ("redis", "clients", "producer")) / wall,
+        **percent_of_a_core(shares, wall),
         **{f"{name}_us_an_event": 1e6 * cpu / max(1, made["made"]) for name, cpu in shares.items()},
         **work,
         "grown_mib": (server.usage().rss - costs.server.rss) / KIBIBYTE**2,

@@ -1,7 +1,6 @@
 """Whose CPU time it was: awxfast's threads, each in its own code and in the kernel."""
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -45,11 +44,11 @@ class TestWork:
         monkeypatch.setattr(accounting, "process_tree", lambda pid: [pid, 10])
         assert work_of(7) == Work(python=2.0, python_kernel=1.0, fanout=4.0, fanout_kernel=2.0)
 
-    def test_thread_that_has_just_ended_counts_no_more(self) -> None:
-        thread = threading.Thread(target=time.sleep, args=(0.01,))
-        thread.start()
-        thread.join()
-        assert work_of(os.getpid()).python >= 0
+    def test_thread_that_has_just_ended_counts_no_more(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "7" / "task" / "8").mkdir(parents=True)
+        monkeypatch.setattr(accounting, "PROC", tmp_path)
+        monkeypatch.setattr(accounting, "process_tree", lambda pid: [pid])
+        assert work_of(7) == Work()
 
 
 class TestTable:

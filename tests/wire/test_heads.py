@@ -3,8 +3,7 @@
 import itertools
 
 import pytest
-from awxfast.sessions.http import INVALID_VALUE
-from awxfast.wire.heads import BODY_PIECE, HeadFinder, is_plain
+from awxfast.wire.heads import BODY_PIECE, INVALID_VALUE, HeadFinder, is_plain
 from hypothesis import given
 from hypothesis import strategies as st
 

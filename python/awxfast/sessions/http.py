@@ -6,7 +6,6 @@ path that stays as it was sent when there is a root path.
 """
 
 import asyncio
-import re
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -26,11 +25,9 @@ from awxfast.sessions.head_timeouts import HeadTimeouts
 from awxfast.sessions.requests import Requests
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader
 from awxfast.wire.handshake import Refusal, encode_refusal, wants_websocket
-from awxfast.wire.heads import HeadFinder, is_plain
+from awxfast.wire.heads import INVALID_VALUE, HeadFinder, is_plain
 from awxfast.wire.request import Request
 
-INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f\x85]")
-"""`is_plain` must know these bytes too."""
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read its answer; a close with unread bytes would take it away."""
 DISCARD_BYTES = 262_144

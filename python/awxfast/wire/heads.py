@@ -1,8 +1,12 @@
 """Where the heads of requests end in a stream, and how large they are: what the parser does not tell."""
 
+import re
+
+INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f\x85]")
+"""A byte that no header value may have."""
+CONTROL_BYTES = bytes(byte for byte in range(256) if byte not in b"\r\n" and INVALID_VALUE.match(bytes([byte])))
+"""Those bytes, without the two that end lines."""
 HEAD_END = b"\r\n\r\n"
-CONTROL_BYTES = bytes([*range(9), 11, 12, *range(14, 32), 127, 133])
-"""All but tab, and the two that end lines."""
 BODY_PIECE = 16_384
 """How much of a body is parsed at once: no more requests than fit in there can come behind it unseen."""
 
