@@ -11,8 +11,8 @@ from awxfast._rust import decode_envelope
 from hypothesis import given
 from hypothesis import strategies as st
 
-SPEC = Path(__file__).resolve().parents[2].parent / "shared" / "spec"
-LAYER: dict[str, Any] = json.loads((SPEC / "channel-layer-vectors.json").read_text())
+CAPTURED = Path(__file__).resolve().parents[1] / "vectors"
+LAYER: dict[str, Any] = json.loads((CAPTURED / "channel-layer-vectors.json").read_text())
 
 PREFIX = bytes(12)
 EVENT = {"type": "internal.message", "text": "{}", "__asgi_channel__": ["specific.a!g.jobs-summary"]}
