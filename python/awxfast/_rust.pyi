@@ -249,7 +249,8 @@ class Fanout:
     def ledger(self) -> dict[str, Any]:
         """`events`, `frames`, `balance`, `gaps` as `/ledger` shows them, `clients` and `groups`; taken together."""
     def metrics(self) -> dict[str, Any]:
-        """`encodings`, `writes`, `queued_bytes` (unique), `event_age`: `{"bounds", "counts", "sum"}`, seconds."""
+        """`encodings`, `writes`, `queued_bytes` (unique), `event_age`: `{"bounds", "counts", "sum"}` in seconds,
+        and `odd`: how many events had a score that is no time."""
     def clients(self) -> list[tuple[int, int, int, int, float]]:
         """For each client with something queued or shed: `(client, frames, bytes, shed, oldest_age_seconds)`."""
     def stop(self) -> None:

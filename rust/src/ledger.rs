@@ -4,6 +4,7 @@
 //! pending`. `pending` is kept by the outboxes, not derived from the others, so that the balance proves something.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Reject;
@@ -172,12 +173,21 @@ pub struct Ages {
     pub counts: [u64; AGE_BOUNDS.len() + 1],
     /// The sum of all ages in seconds; a clock that runs ahead counts as 0.
     pub sum: f64,
+    /// Events whose score is no time: they have no age.
+    pub odd: u64,
 }
 
+/// The scores that are times, in Unix seconds: up to the year 5138, so that no sum of ages leaves what a double holds.
+const TIMES: RangeInclusive<f64> = 0.0..=1e11;
+
 impl Ages {
-    /// Adds one event.
-    pub fn add(&mut self, age: f64) {
-        let age = age.max(0.0);
+    /// Adds one event with the score that its producer gave it.
+    pub fn add(&mut self, score: f64, now: f64) {
+        if !TIMES.contains(&score) {
+            self.odd += 1;
+            return;
+        }
+        let age = (now - score).max(0.0);
         self.counts[AGE_BOUNDS.partition_point(|&bound| bound < age)] += 1;
         self.sum += age;
     }
@@ -189,5 +199,6 @@ impl std::ops::AddAssign for Ages {
             *sum += more;
         }
         self.sum += other.sum;
+        self.odd += other.odd;
     }
 }

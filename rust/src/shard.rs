@@ -354,7 +354,7 @@ impl Shard {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         for score in self.scores.drain(..) {
-            self.tally.ages.add(now - score);
+            self.tally.ages.add(score, now);
         }
     }
 

@@ -66,6 +66,24 @@ class TestPublish:
         assert age["counts"][age["bounds"].index(10.0)] == 1
         assert 3 <= age["sum"] < 3 + HANG
 
+    @pytest.mark.parametrize("score", [b"-inf", b"inf", b"nan", float("-inf"), b"-1.7e308"])
+    def test_score_that_is_no_time_costs_neither_the_event_nor_the_sum_of_ages(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket], score: bytes | float
+    ) -> None:
+        near, far = pair
+        client = fanout.attach(near.fileno())
+        fanout.add_channel("g.a", "a")
+        fanout.subscribe(client, ["a"], [])
+        fanout.publish_batch([[member("p!g.a", "x"), score], [member("p!g.a", "y"), score]])
+        received = b""
+        while len(received) < 6:
+            received += far.recv(10)
+        assert received == b"\x81\x01x\x81\x01y"
+        deadline = time.monotonic() + HANG
+        while (age := fanout.metrics()["event_age"])["odd"] < 2:
+            assert time.monotonic() < deadline
+        assert (age["sum"], sum(age["counts"])) == (0, 0)
+
     @pytest.mark.parametrize("batch", [[b"no pair"], [[b"one"]], [["text", b"1"]], [[b"member", b"no number"]]])
     def test_answer_of_another_shape_raises_and_publishes_nothing(self, fanout: Fanout, batch: list[object]) -> None:
         with pytest.raises((TypeError, ValueError, IndexError)):

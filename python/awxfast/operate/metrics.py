@@ -108,6 +108,7 @@ def collect_fanout(fanout: Mapping[str, Any]) -> Iterator[Metric]:
         buckets=cumulative_buckets(age["bounds"], age["counts"]),
         sum_value=age["sum"],
     )
+    yield CounterMetricFamily("awxfast_event_age_unknown", "Events whose score is no time.", age["odd"])
 
 
 def collect_peers(peers: Sequence[PeerFigures], gone: Mapping[str, int]) -> Iterator[Metric]:

@@ -241,6 +241,7 @@ impl PyFanout {
         ages.set_item("bounds", AGE_BOUNDS.to_vec())?;
         ages.set_item("counts", counts.tally.ages.counts.to_vec())?;
         ages.set_item("sum", counts.tally.ages.sum)?;
+        ages.set_item("odd", counts.tally.ages.odd)?;
         let metrics = PyDict::new(py);
         metrics.set_item("encodings", counts.encodings)?;
         metrics.set_item("writes", counts.tally.writes)?;
