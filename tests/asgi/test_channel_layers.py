@@ -1,12 +1,11 @@
 """What CHANNEL_LAYERS says, as Django and channels_redis read it."""
 
 import logging
-import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from awxfast.asgi.channel_layers import STOCK, find_stock_layer, read_hosts, read_stock_layer
+from awxfast.asgi.channel_layers import STOCK, find_stock_layer, read_stock_layer
 from awxfast.errors import ConfigurationError
 from awxfast.intake.address import RedisAddress
 from awxfast.settings import Settings
@@ -119,28 +118,7 @@ class TestSettings:
         assert "pass" not in repr(read_stock_layer("default", stock(hosts=["redis://:pass@h"])))
 
 
-class TestHosts:
-    @pytest.mark.parametrize(
-        ("hosts", "address"),
-        [
-            (None, RedisAddress()),
-            (["redis://:p%40ss@h:1/2"], RedisAddress(host="h", port=1, db=2, password="p@ss")),
-            ([("h", 7)], RedisAddress(host="h", port=7)),
-            ([["::1", 7]], RedisAddress(host="::1", port=7)),
-            ([{"address": "redis://h", "db": 3, "retry_on_timeout": True}], RedisAddress(host="h", db=3)),
-            ([{"address": ("h", 7)}], RedisAddress(host="h", port=7)),
-            ([{"host": "h", "port": 7, "password": "a/b?#c"}], RedisAddress(host="h", port=7, password="a/b?#c")),
-            (
-                [{"address": "rediss://h", "ssl_cert_reqs": None}],
-                RedisAddress(host="h", tls=True, verify=False),
-            ),
-            ([{"address": "rediss://h", "ssl_cert_reqs": ssl.CERT_REQUIRED}], RedisAddress(host="h", tls=True)),
-            ([{"address": "unix:///s?db=1", "password": "x"}], RedisAddress(path="/s", db=1, password="x")),
-        ],
-    )
-    def test_every_form_of_one_host_is_read(self, hosts: Any, address: RedisAddress) -> None:
-        assert RedisAddress.parse(read_hosts("default", hosts)) == address
-
+class TestNotBuilt:
     @pytest.mark.parametrize(
         "configuration",
         [

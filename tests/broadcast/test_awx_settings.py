@@ -47,6 +47,17 @@ class TestRead:
     def test_broker_stands_in_for_a_layer_without_hosts(self) -> None:
         assert read(CHANNEL_LAYERS={}).redis == "unix:///var/run/redis/redis.sock"
 
+    @pytest.mark.parametrize(
+        ("host", "url"),
+        [
+            (("redis.example", 7), "redis://redis.example:7"),
+            ({"address": ("::1", 7)}, "redis://[::1]:7"),
+            ({"address": "unix:///r.sock"}, "unix:///r.sock"),
+        ],
+    )
+    def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:
+        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host]}}}).redis == url
+
     def test_listeners_database_is_the_usual_one_but_for_what_it_names(self) -> None:
         conninfo = pytest.importorskip("psycopg.conninfo")
         listener = {"default": {"HOST": "listener", "OPTIONS": {"keepalives_idle": 5, "sslmode": "require"}}}

@@ -2,31 +2,19 @@
 
 import dataclasses
 import logging
-import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
+from awxfast.wire.layer_options import STOCK_DEFAULTS, read_hosts
 
 log = logging.getLogger(__name__)
 
 STOCK = "channels_redis.core.RedisChannelLayer"
 PRODUCERS = "awxfast.layer.RedisChannelLayer"
 """The same bytes, written faster."""
-
-DEFAULTS: Mapping[str, Any] = {
-    "prefix": "asgi",
-    "capacity": 100,
-    "expiry": 60,
-    "group_expiry": 86_400,
-    "random_prefix_length": 12,
-}
-"""What the stock layer takes for granted (its constructor)."""
-
-IN_URL = ("db", "username", "password", "ssl_ca_certs")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,13 +27,13 @@ class StockLayer:
 
     def settings(self, settings: Settings) -> Settings:
         """The server's settings with this layer's, but for those that options gave."""
-        values = {name: self.configuration.get(name, default) for name, default in DEFAULTS.items()}
+        values = {name: self.configuration.get(name, default) for name, default in STOCK_DEFAULTS.items()}
         values["redis"] = (self.url,)
         return dataclasses.replace(settings, **{k: v for k, v in values.items() if k not in settings.layer_options})
 
     def arguments(self, settings: Settings) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place."""
-        given = {name: getattr(settings, name) for name in DEFAULTS if name in settings.layer_options}
+        given = {name: getattr(settings, name) for name in STOCK_DEFAULTS if name in settings.layer_options}
         hosts = {"hosts": [settings.redis[0]]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts}
 
@@ -100,36 +88,3 @@ def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
     if configuration.get("serializer_format", "msgpack") != "msgpack":
         raise ConfigurationError(f"CHANNEL_LAYERS: serializer_format of {alias} is not built yet but for msgpack")
     return StockLayer(alias, configuration, read_hosts(alias, configuration.get("hosts")))
-
-
-def read_hosts(alias: str, hosts: Any) -> str:
-    """The URL of the one host (channel-layer.md, section 9)."""
-    if not hosts:
-        return "redis://localhost:6379"
-    if isinstance(hosts, str | bytes) or len(hosts) != 1:
-        raise ConfigurationError(f"CHANNEL_LAYERS: hosts of {alias} must be a list of one; several are not built yet")
-    entry = hosts[0]
-    if isinstance(entry, str):
-        return entry
-    if isinstance(entry, Mapping):
-        return read_host_options(alias, entry)
-    return _url(*entry)
-
-
-def read_host_options(alias: str, options: Mapping[str, Any]) -> str:
-    """A host given as a dictionary. What merely tunes the client library means nothing here and is left out."""
-    if "master_name" in options:
-        raise ConfigurationError(f"CHANNEL_LAYERS: Sentinel (hosts of {alias}) is not built yet; name the master")
-    address = options.get("address") or _url(options.get("host", "localhost"), options.get("port", 6379))
-    if not isinstance(address, str):
-        address = _url(*address)
-    query = {name: options[name] for name in IN_URL if options.get(name) is not None}
-    if "ssl_cert_reqs" in options:
-        query["ssl_cert_reqs"] = "none" if options["ssl_cert_reqs"] in (None, "none", ssl.CERT_NONE) else "required"
-    if not query:
-        return str(address)
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(query, quote_via=quote)}"
-
-
-def _url(host: Any, port: Any) -> str:
-    return f"redis://[{host}]:{port}" if ":" in str(host) else f"redis://{host}:{port}"

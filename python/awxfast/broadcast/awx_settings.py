@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from awxfast.errors import ConfigurationError
+from awxfast.wire.layer_options import read_hosts
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -66,10 +67,12 @@ def read_django_settings(settings: Any) -> AwxSettings:
 
 
 def first_host(layer: Mapping[str, Any]) -> str:
-    """The layer's Redis, if it is one URL."""
-    hosts = layer.get("hosts") or [""]
-    host = hosts[0].get("address", "") if isinstance(hosts[0], Mapping) else hosts[0]
-    return host if isinstance(host, str) else ""
+    """The URL of the layer's Redis, of the first where there are several; empty for what has none, as Sentinel."""
+    hosts = layer.get("hosts")
+    try:
+        return read_hosts("default", hosts[:1]) if hosts and not isinstance(hosts, str) else ""
+    except ConfigurationError:
+        return ""
 
 
 def read_database(settings: Any) -> Mapping[str, Any]:

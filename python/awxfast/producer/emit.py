@@ -13,17 +13,7 @@ from awxfast.producer.group_send_script import arguments, pack_body
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.target import find_target, is_plain
 from awxfast.wire.groups import is_valid_group
-
-STOCK: dict[str, Any] = {
-    "prefix": "asgi",
-    "expiry": 60,
-    "group_expiry": 86_400,
-    "capacity": 100,
-    "random_prefix_length": 12,
-}
-"""The defaults of channels_redis."""
-AWX = {**STOCK, "capacity": 10_000, "group_expiry": 157_784_760}
-"""What AWX sets, and awxfast has for its own defaults."""
+from awxfast.wire.layer_options import AWX_DEFAULTS, STOCK_DEFAULTS
 
 
 def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
@@ -83,9 +73,9 @@ def find_options() -> dict[str, Any]:
     conf = sys.modules.get("django.conf")
     layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
     if layers and "default" in layers:
-        return {**STOCK, **(layers["default"].get("CONFIG") or {})}
+        return {**STOCK_DEFAULTS, **(layers["default"].get("CONFIG") or {})}
     if url := os.environ.get("AWXFAST_REDIS"):
-        return {**AWX, "hosts": [url]}
+        return {**AWX_DEFAULTS, "hosts": [url]}
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 

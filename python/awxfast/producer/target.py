@@ -5,7 +5,9 @@ from typing import Any
 
 from redis.connection import SSLConnection, parse_url
 
+from awxfast.errors import ConfigurationError
 from awxfast.producer.redis_socket import Target
+from awxfast.wire.layer_options import read_hosts
 
 
 def is_plain(options: Mapping[str, Any]) -> bool:
@@ -15,19 +17,14 @@ def is_plain(options: Mapping[str, Any]) -> bool:
 
 
 def find_target(hosts: Any) -> Target | None:
-    """The one host of channels_redis' option (channel-layer.md, section 9); None for several, TLS and options."""
-    if not hosts:
-        return Target(None, "localhost", 6379, None, None, 0)
-    if isinstance(hosts, str | bytes) or len(hosts) != 1:
+    """The one host of channels_redis' option; None for several, TLS, Sentinel and options of the client library."""
+    try:
+        url = read_hosts("default", hosts)
+    except ConfigurationError:
         return None
-    entry = hosts[0]
-    if isinstance(entry, Mapping):
-        entry = entry.get("address") if set(entry) == {"address"} else None
-    if isinstance(entry, str):
-        return read_url(entry)
-    if isinstance(entry, tuple | list) and len(entry) == 2:
-        return Target(None, str(entry[0]), int(entry[1]), None, None, 0)
-    return None
+    entry = hosts[0] if hosts else {}
+    has_options = isinstance(entry, Mapping) and bool(entry) and set(entry) != {"address"}
+    return None if has_options else read_url(url)
 
 
 def read_url(url: str) -> Target | None:
