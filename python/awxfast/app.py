@@ -5,7 +5,7 @@ import io
 import logging
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +33,9 @@ from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+GIVE_UP_SECONDS = 0.2
+"""What a start that is cancelled may still take."""
+
 
 class Control(Protocol):
     """Who runs the process."""
@@ -59,13 +62,30 @@ async def serve(
     """
     relay = Relay(settings, application, access_log)
     try:
-        await relay.start(listenings, admin)
+        if not await start_unless_stopped(relay.start(listenings, admin), control):
+            return
         control.report_serving(relay.reload_files)
         failed = await relay.wait_for_end(control)
     finally:
         await relay.stop()
     if failed:
         raise StartError("the intake ended by a fault of its own, see the line above; please report it")
+
+
+async def start_unless_stopped(start: Coroutine[Any, Any, None], control: Control) -> bool:
+    """Whether all of it has started. A start that hangs, in the application or at Redis, can be stopped."""
+    starting = asyncio.ensure_future(start)
+    stopping = asyncio.ensure_future(control.wait_for_stop())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        starting.cancel()
+        await asyncio.wait([starting], timeout=GIVE_UP_SECONDS)
+    if not starting.done() or starting.cancelled():
+        return False
+    starting.result()
+    return True
 
 
 class Relay:

@@ -77,6 +77,24 @@ class TestCalls:
         go.set()
         await slow
 
+    async def test_stop_iteration_ends_at_its_own_caller(self) -> None:
+        empty: list[int] = []
+        stopped = asyncio.create_task(sync_to_async(lambda: next(iter(empty)))())
+        others = [asyncio.create_task(sync_to_async(divmod)(number, 2)) for number in range(3)]
+        async with asyncio.timeout(HANG):
+            assert await asyncio.gather(*others) == [(0, 0), (0, 1), (1, 0)]
+            with pytest.raises(RuntimeError, match="StopIteration") as caught:
+                await stopped
+        assert isinstance(caught.value.__cause__, StopIteration)
+
+    async def test_stop_iteration_ends_at_its_caller_in_another_loop(self) -> None:
+        def run_loop() -> None:
+            empty: list[int] = []
+            with pytest.raises(RuntimeError, match="StopIteration"):
+                asyncio.run(asyncio.wait_for(sync_to_async(lambda: next(iter(empty)))(), HANG))
+
+        await asyncio.to_thread(run_loop)
+
 
 class TestReplacement:
     async def test_it_is_undone(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A Redis of our own: reachable for us only, never longer there than we are."""
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
@@ -165,6 +166,25 @@ class TestFailure:
         monkeypatch.setattr("awxfast.intake.private_redis.START_TIMEOUT", 0.1)
         with pytest.raises(StartError, match=r"did not answer within 0\.1 s"):
             PrivateRedis(server=server)
+
+    @pytest.mark.parametrize("number", [errno.ENOENT, errno.EROFS, errno.ENOSPC])
+    def test_no_temporary_folder(self, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> str:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("tempfile.gettempdir" if number == errno.ENOENT else "tempfile.mkdtemp", refuse)
+        with pytest.raises(StartError, match=r"no folder for the private Redis .*; set TMPDIR"):
+            PrivateRedis(allow_wheel=True)
+
+    def test_folder_that_is_gone_with_its_parent(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        parent = folder / "p"
+        parent.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(parent))
+        private = PrivateRedis(allow_wheel=True)
+        private.stop()
+        parent.rmdir()
+        with pytest.raises(StartError, match=r"no folder for the private Redis \(No such file.*; set TMPDIR"):
+            private.start_again()
 
     def test_path_that_no_socket_fits(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         long = folder / ("x" * 100)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from main_process import MainProcess
+from main_process import MainProcess, is_alive
 from redis_servers import RedisServer
 from servers import wait_for
 
@@ -128,6 +128,53 @@ class TestOtherFailures:
         server = host(text=text)
         assert server.wait() == 1
         assert server.err.read_text().splitlines()[-1] == "awxfast: the application can't start: no database"
+
+
+HANGS = """
+import asyncio, pathlib, time
+HERE
+async def application(scope, receive, send):
+    THERE
+"""
+
+
+class TestStartThatHangs:
+    @pytest.mark.parametrize(
+        ("here", "there"),
+        [
+            ("pathlib.Path('hangs').touch(); time.sleep(600)", "pass"),
+            ("", "pathlib.Path('hangs').touch(); await asyncio.sleep(600)"),
+            ("", "pathlib.Path('hangs').touch(); time.sleep(600)"),
+        ],
+        ids=["import", "lifespan", "blocked loop"],
+    )
+    def test_term_ends_it_however_long_queues_may_drain(
+        self, host: Host, tmp_path: Path, here: str, there: str
+    ) -> None:
+        server = host("--grace", "600", text=HANGS.replace("THERE", there).replace("HERE", here))
+        wait_for((tmp_path / "hangs").exists)
+        child = server.child()
+        assert server.stop() == 0
+        assert not is_alive(child)
+        assert "unasked" not in server.err.read_text()
+
+    def test_lifespan_that_leaves_is_a_failed_start(self, host: Host) -> None:
+        server = host(text="async def application(scope, receive, send): raise SystemExit(3)")
+        assert server.wait() == 1
+        last = server.err.read_text().splitlines()[-1]
+        assert last == "awxfast: the application can't start: its lifespan ended with SystemExit: 3"
+
+    def test_shutdown_that_failed_is_told(self, host: Host) -> None:
+        text = (
+            "async def application(scope, receive, send):\n"
+            "    if scope['type'] == 'lifespan':\n"
+            "        await receive(); await send({'type': 'lifespan.startup.complete'})\n"
+            "        await receive(); await send({'type': 'lifespan.shutdown.failed', 'message': 'queue not empty'})\n"
+        )
+        server = host(text=text)
+        server.wait_until_serving()
+        assert server.stop() == 0
+        assert "ERROR    The application says that its shutdown failed: queue not empty" in server.err.read_text()
 
 
 class TestProcess:

@@ -60,6 +60,10 @@ class TestTcp:
         with closing(open_described(f"tcp:port=0:interface={interface}")) as listener:
             assert listener.is_local is local
 
+    def test_mapped_loopback_is_local(self) -> None:
+        with closing(open_described(r"tcp6:port=0:interface=\:\:ffff\:127.0.0.1")) as listener:
+            assert listener.is_local
+
 
 class TestUnix:
     def test_mode_is_set_and_the_file_goes_at_close(self, tmp_path: Path) -> None:

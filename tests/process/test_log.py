@@ -5,7 +5,9 @@ import json
 import logging
 import subprocess
 import sys
+from typing import Any
 
+import pytest
 from awxfast.process.log import JsonFormatter
 
 
@@ -18,6 +20,13 @@ def run_logging(settings: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     ).stderr
+
+
+class Mute:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
 
 
 class TestText:
@@ -58,3 +67,21 @@ class TestJson:
     def test_text_that_is_not_unicode_is_written_all_the_same(self) -> None:
         record = logging.LogRecord("n", logging.INFO, "f", 1, "path \udcff", None, None)
         assert json.loads(JsonFormatter().format(record))["message"] == "path ?"
+
+    def test_surrogate_in_a_traceback(self) -> None:
+        try:
+            raise ValueError("path \udcff")
+        except ValueError:
+            record = logging.LogRecord("n\udcff", logging.ERROR, "f", 1, "text", None, sys.exc_info())
+        entry = json.loads(JsonFormatter().format(record))
+        assert "ValueError: path ?" in entry["traceback"]
+        assert entry["logger"] == "n?"
+
+    @pytest.mark.parametrize(("message", "arguments"), [("%d seconds", ("x",)), (Mute(), ()), ("%s", (Mute(),))])
+    def test_message_that_can_not_be_formatted_is_named_by_its_place(self, message: Any, arguments: Any) -> None:
+        record = logging.LogRecord("n", logging.INFO, "/site/views.py", 7, message, arguments, None)
+        assert "at /site/views.py:7 can't be formatted" in json.loads(JsonFormatter().format(record))["message"]
+
+    def test_stack_stays_on_the_line(self) -> None:
+        record = logging.LogRecord("n", logging.INFO, "f", 1, "text", None, None, sinfo="Stack:\n  File")
+        assert json.loads(JsonFormatter().format(record))["stack"] == "Stack:\n  File"

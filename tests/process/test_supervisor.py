@@ -157,3 +157,19 @@ class TestPings:
         watched.supervisor.send_ping()
         await watched.stop()
         assert not watched.supervisor.take_answer()
+
+
+class TestStopOfAStart:
+    async def test_child_that_serves_nobody_yet_is_ended_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert supervisor.START_STOP_LIMIT < 1
+        watched = Watched(monkeypatch, "time.sleep(600)", stop_limit=600)
+        await asyncio.sleep(0.1)
+        await watched.stop()
+
+    async def test_child_that_serves_meanwhile_has_all_its_time(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(supervisor, "START_STOP_LIMIT", 0.5)
+        watched = Watched(monkeypatch, "receive(); send(kind='serving'); time.sleep(1)")
+        await watched.stop()
+        assert "did not leave" not in caplog.text

@@ -2,7 +2,7 @@
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.wire.forwarded import ForwardedHeaders
+from awxfast.wire.forwarded import ForwardedHeaders, is_trusted, read_networks
 
 PEER = ("10.0.0.1", 4000)
 
@@ -45,6 +45,23 @@ class TestTrustedProxies:
     @pytest.mark.parametrize("trusted", ["10.0.0.2", "::1"])
     def test_others_are_not(self, trusted: str) -> None:
         assert find((b"x-forwarded-for", b"a"), trusted=(trusted,)) == PEER
+
+    @pytest.mark.parametrize(
+        ("trusted", "peer"),
+        [
+            ("127.0.0.1", "::ffff:127.0.0.1"),
+            ("127.0.0.0/8", "::ffff:127.0.0.1"),
+            ("::ffff:127.0.0.1", "127.0.0.1"),
+            ("::ffff:127.0.0.0/104", "127.0.0.1"),
+            ("::/0", "::ffff:127.0.0.1"),
+        ],
+    )
+    def test_ipv4_address_means_the_mapped_one_too(self, trusted: str, peer: str) -> None:
+        assert is_trusted((peer, 1), read_networks([trusted]))
+
+    @pytest.mark.parametrize("trusted", ["127.0.0.2", "::ffff:127.0.0.2", "::1"])
+    def test_mapped_address_is_no_other(self, trusted: str) -> None:
+        assert not is_trusted(("::ffff:127.0.0.1", 1), read_networks([trusted]))
 
     def test_a_unix_socket_is_as_good_as_a_trusted_address(self) -> None:
         forwarded = ForwardedHeaders.configure("X-Forwarded-For", "X-Forwarded-Port", ("10.0.0.2",))

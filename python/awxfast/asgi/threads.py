@@ -30,7 +30,7 @@ class SensitiveThread(ThreadPoolExecutor):
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """A future of the loop that asks; other loops and threads get the standard library's."""
         if asyncio._get_running_loop() is not self._loop:
-            return super().submit(call, *args, **kwargs)
+            return super().submit(return_from, call, *args, **kwargs)
         future = self._loop.create_future()
         self._calls.append((future, call, args, kwargs))
         if not self._thread_told:
@@ -46,7 +46,7 @@ class SensitiveThread(ThreadPoolExecutor):
             if future.cancelled():
                 continue
             try:
-                self._outcomes.append((future, call(*args, **kwargs), None))
+                self._outcomes.append((future, return_from(call, *args, **kwargs), None))
             except BaseException as error:  # as the standard library: whoever waits gets it
                 self._outcomes.append((future, None, error))
             if not self._loop_told:
@@ -63,6 +63,14 @@ class SensitiveThread(ThreadPoolExecutor):
                 future.set_result(result)
             else:
                 future.set_exception(error)
+
+
+def return_from(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a call returns. No future can carry its StopIteration, so that is a RuntimeError, as from a coroutine."""
+    try:
+        return call(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("synchronous code raised StopIteration, which can't be raised into a coroutine") from error
 
 
 def replace_sensitive_thread(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:

@@ -23,6 +23,8 @@ STOP_TIMEOUT = 5.0
 
 _FOLDER_PREFIX = "awxfast-redis-"
 _SOCKET_NAME = "redis.sock"
+_NO_FOLDER = "there is no folder for the private Redis"
+_OTHER_FOLDER = "set TMPDIR to one that can be written, or give --redis URL"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -59,8 +61,7 @@ class PrivateRedis:
         Raises `StartError`.
         """
         self._server = server or find_server(allow_wheel)
-        _remove_leftovers()
-        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+        self._folder = _make_folder()
         self._socket = self._folder / _SOCKET_NAME
         self._log = self._folder / "redis.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,7 +94,10 @@ class PrivateRedis:
 
         Raises `StartError`.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"{_NO_FOLDER} ({error.strerror}); {_OTHER_FOLDER}") from error
         self._process = self._spawn()
 
     def stop(self) -> None:
@@ -157,6 +161,15 @@ class PrivateRedis:
             lines = self._log.read_text(errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
         return "it said nothing"
+
+
+def _make_folder() -> Path:
+    """A new one; what is left of servers that are gone makes room. Raises `StartError`."""
+    try:
+        _remove_leftovers()
+        return Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+    except OSError as error:
+        raise StartError(f"{_NO_FOLDER} ({error.strerror}); {_OTHER_FOLDER}") from error
 
 
 def _remove_leftovers() -> None:

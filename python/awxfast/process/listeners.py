@@ -35,7 +35,8 @@ class Listener:
         """Whether only programs of this machine can connect."""
         if self.sock.family == socket.AF_UNIX:
             return True
-        return ipaddress.ip_address(self.sock.getsockname()[0].partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(self.sock.getsockname()[0].partition("%")[0])
+        return ((isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address).is_loopback
 
     @property
     def serving_line(self) -> str:

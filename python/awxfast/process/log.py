@@ -12,19 +12,29 @@ LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG, logging.DEBUG)
 
 
 class JsonFormatter(logging.Formatter):
-    """One line a record: time (RFC 3339, UTC), level, logger, message, and the traceback if there is one."""
+    """One line a record: time (RFC 3339, UTC), level, logger, message, and traceback and stack if there are any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON text."""
+        """The record as JSON text, whatever it holds."""
         entry = {
             "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage().encode(errors="replace").decode(),
+            "message": read_message(record),
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(entry).decode()
+        if record.stack_info:
+            entry["stack"] = self.formatStack(record.stack_info)
+        return orjson.dumps({name: text.encode(errors="replace").decode() for name, text in entry.items()}).decode()
+
+
+def read_message(record: logging.LogRecord) -> str:
+    """The message, or why there is none: a fault in it would be told with lines that are no JSON."""
+    try:
+        return record.getMessage()
+    except Exception as error:
+        return f"a log line at {record.pathname}:{record.lineno} can't be formatted: {type(error).__name__}"
 
 
 def configure_log(settings: Settings) -> None:

@@ -21,6 +21,8 @@ LONGEST_PAUSE = 5.0
 LONGEST_WAIT_FOR_REDIS = 1.0
 HEALTHY_AFTER = 10.0
 """A child that lived so many seconds is no part of a series of failures."""
+START_STOP_LIMIT = 0.8
+"""Seconds that a child gets to leave which serves nobody yet: its import may hang, and nothing is lost with it."""
 
 FAILURES: Mapping[int, type[AwxfastError]] = {
     kind.exit_code: kind for kind in (ConfigurationError, StartError, ApplicationNeedsRedis)
@@ -46,6 +48,7 @@ class Supervisor:
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
         self._served_once = False
+        self._serves = False
         self._answered = False
         self._failure: AwxfastError | None = None
         self._said = ""
@@ -86,7 +89,10 @@ class Supervisor:
             return
         self._stopping.set()
         self._send("stop")
-        asyncio.get_running_loop().call_later(self._stop_limit, self._end_late_child)
+        self._limit_stop(self._stop_limit if self._serves else START_STOP_LIMIT)
+
+    def _limit_stop(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._end_late_child, seconds, self._serves)
 
     def reload_files(self) -> None:
         """Asks the child to read its files again and to reopen its logs."""
@@ -105,8 +111,11 @@ class Supervisor:
         if self._channel is not None:
             self._channel.send(kind)
 
-    def _end_late_child(self) -> None:
-        logger.warning("The serving process did not leave within %.1f s and is ended", self._stop_limit)
+    def _end_late_child(self, seconds: float, served: bool) -> None:
+        if self._serves and not served:  # it began to serve when it was asked to stop
+            self._limit_stop(self._stop_limit)
+            return
+        logger.warning("The serving process did not leave within %.1f s and is ended", seconds)
         self._kill()
 
     def _kill(self) -> None:
@@ -116,6 +125,7 @@ class Supervisor:
 
     async def _run_child(self) -> int:
         self._failure = None
+        self._serves = False
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
@@ -134,7 +144,7 @@ class Supervisor:
         while (message := await channel.receive()) is not None:
             match message["kind"]:
                 case "serving":
-                    self._served_once = True
+                    self._served_once = self._serves = True
                     if not self._stopping.is_set():
                         self._on_serving()
                 case "pong":

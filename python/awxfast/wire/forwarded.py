@@ -11,6 +11,8 @@ from awxfast.wire.handshake import Headers
 Address = tuple[str, int]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_HOST = 64
+MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+"""What IPv4 peers come from where IPv6 listens for both (RFC 4291, section 2.5.5.2)."""
 ROOT_PATH_HEADER = b"daphne-root-path"
 SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 
@@ -66,7 +68,8 @@ def is_trusted(peer: Address | None, trusted: Sequence[Network]) -> bool:
     if not trusted or peer is None:
         return True
     address = ipaddress.ip_address(peer[0].partition("%")[0])
-    return any(address in network for network in trusted)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return any(address in network or (mapped is not None and mapped in network) for network in trusted)
 
 
 def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -75,11 +78,14 @@ def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def read_network(text: str) -> Network:
-    """An address or a network in CIDR form."""
+    """An address or a network in CIDR form; one of IPv4-mapped addresses is the one of IPv4."""
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise ConfigurationError(f"--trusted-proxy {text}: not an address; give one like 10.0.0.5") from error
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(MAPPED):
+        return ipaddress.IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - MAPPED.prefixlen))
+    return network
 
 
 def strip_port(host: str) -> str:
