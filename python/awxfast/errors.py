@@ -5,6 +5,7 @@ AwxfastError
  +-- StartError             all else that keeps the server from starting: exit code 1
       +-- ApplicationNeedsRedis  its import failed because Redis is away: another process may try again
  +-- AccessUnavailable      who decides about rights can't be asked; worth another try
+      +-- TooManyQuestions  too many wait to be asked about already
  +-- RedisError             Redis is away or answers something else
       +-- RedisUnavailable  not reached, or the connection broke; worth another try
       +-- RedisReplyError   Redis answered with an error; `.code` is its first word
@@ -35,6 +36,10 @@ class ApplicationNeedsRedis(StartError):
 
 class AccessUnavailable(AwxfastError):
     """The API that knows users and rights can't be asked, or answers something else."""
+
+
+class TooManyQuestions(AccessUnavailable):
+    """So many questions wait for that API that there is no room for one more."""
 
 
 class RedisError(AwxfastError):

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from awxfast.errors import AccessUnavailable, ConfigurationError
-from awxfast.sessions import forward
+from awxfast.sessions import forward, questions
 from awxfast.sessions.access import Identity
 from awxfast.sessions.forward import AnswerMemory, ForwardAccess
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
+from sessions.raw_browser import RawBrowser, handshake
+from sessions.serving import Serving, Start, until
 
 
 class Api:
@@ -24,6 +26,7 @@ class Api:
         self.time = 1000.0
         self.answering = asyncio.Event()
         self.answering.set()
+        self.permits: asyncio.Semaphore | None = None
 
     async def start(self) -> None:
         application = web.Application()
@@ -37,17 +40,25 @@ class Api:
 
     async def stop(self) -> None:
         self.answering.set()
+        while self.permits is not None and self.permits.locked():
+            self.permits.release()
+            await asyncio.sleep(0)
         await self.access.close()
         await self.runner.cleanup()
 
     async def answer(self, request: web.Request) -> web.Response:
         self.questions.append(request)
         await self.answering.wait()
+        if self.permits is not None:
+            await self.permits.acquire()
         answer = self.answers.get(request.path, 404)
         if isinstance(answer, int):
             headers = {"Location": f"http://127.0.0.1:{self.port}/elsewhere"} if answer == 302 else None
             return web.Response(status=answer, headers=headers)
         return web.Response(text=answer) if isinstance(answer, str) else web.json_response(answer)
+
+    def cookies(self) -> list[str | None]:
+        return [question.headers.get("Cookie") for question in self.questions]
 
     def paths(self) -> list[str]:
         return [question.path for question in self.questions]
@@ -155,9 +166,15 @@ class TestWhoseTokenItWas:
             ([(b"authorization", b"Token T")], b"", False),
             ([], b"token=T", False),
             ([COOKIE], b"token=T", True),
+            ([(b"x-dab-jw-token", b"J")], b"token=junk", True),
+            ([(b"x-dab-jw-token", b"Bearer J")], b"", True),
+            ([(b"x-dab-jw-token", b"J"), BEARER], b"", True),
+            ([(b"authorization", b"Basic dTpw")], b"token=junk", True),
+            ([BEARER, (b"authorization", b"Basic dTpw")], b"", True),
+            ([(b"authorization", b"Basic dTpw"), BEARER], b"token=junk", True),
         ],
     )
-    async def test_only_a_token_that_came_alone_needs_no_xrftoken(
+    async def test_only_a_token_that_was_asked_about_alone_needs_no_xrftoken(
         self, api: Api, headers: list[tuple[bytes, bytes]], query: bytes, by_session: bool
     ) -> None:
         identity = await api.access.identify(request(*headers, query=query))
@@ -228,10 +245,128 @@ class TestMaySubscribe:
 class TestAnswerMemory:
     def test_past_its_bound_the_oldest_goes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(forward, "KEEP_ANSWERS", 2)
-        memory = AnswerMemory(lambda: 0.0)
+        memory = AnswerMemory(30.0, lambda: 0.0)
         for key in (b"a", b"b", b"a", b"c"):
             memory.keep(key, True)
         assert [memory.recall(key) for key in (b"a", b"b", b"c")] == [True, None, True]
+
+
+class TestNobody:
+    async def test_a_no_to_credentials_is_kept_for_a_second(self, api: Api) -> None:
+        api.answers["/api/v2/me/"] = 401
+        for seconds in (0, 0.9):
+            api.time = 1000 + seconds
+            assert await api.access.identify(request(COOKIE)) is None
+        assert len(api.questions) == 1
+        api.answers["/api/v2/me/"] = {"id": 7}
+        api.time = 1001
+        assert await api.access.identify(request(COOKIE)) is not None
+
+    async def test_it_says_nothing_about_other_credentials(self, api: Api) -> None:
+        api.answers["/api/v2/me/"] = 401
+        await api.access.identify(request(COOKIE))
+        api.answers["/api/v2/me/"] = {"id": 7}
+        assert await api.access.identify(request(BEARER)) is not None
+
+    async def test_a_yes_is_asked_again(self, api: Api) -> None:
+        """Who has logged out since is not let in."""
+        await api.access.identify(request(COOKIE))
+        api.answers["/api/v2/me/"] = 401
+        assert await api.access.identify(request(COOKIE)) is None
+
+
+def cookie(name: str, address: str = "203.0.113.7") -> bytes:
+    """The handshake of somebody behind a proxy."""
+    return handshake("/websocket/", f"Cookie: awx_sessionid={name}", f"X-Forwarded-For: {address}")
+
+
+async def begin(serving: Serving, *handshakes: bytes) -> list[RawBrowser]:
+    browsers = [await RawBrowser.connect(serving.address) for _ in handshakes]
+    for browser, head in zip(browsers, handshakes, strict=True):
+        browser.send(head)
+    return browsers
+
+
+class TestManyHandshakes:
+    """With a slow API, as it is when all of an office come back at once, or when somebody means harm."""
+
+    @pytest.fixture
+    async def serving(self, api: Api, start: Start) -> Serving:
+        api.answering.clear()
+        return await start(access=api.access, proxy_headers=True)
+
+    async def test_questions_end_with_their_sockets(self, api: Api, serving: Serving) -> None:
+        vandals = await begin(serving, *(cookie(f"garbage{n}") for n in range(300)))
+        await until(lambda: len(api.questions) == 64)
+        for vandal in vandals:
+            vandal.reset()
+        await until(lambda: not serving.endpoints._asking)
+        (user,) = await begin(serving, cookie("good"))
+        await until(lambda: api.cookies()[-1] == "awx_sessionid=good")
+        api.answering.set()
+        assert (await user.read_head()).startswith("HTTP/1.1 101 ")
+        assert len(api.questions) == 65
+        await user.close()
+
+    async def test_one_that_sent_on_before_its_answer_is_missed_too(self, api: Api, serving: Serving) -> None:
+        (vandal,) = await begin(serving, cookie("garbage"))
+        await until(lambda: api.questions)
+        for _ in range(2):
+            vandal.send(b"x" * 70_000)
+            await asyncio.sleep(0.02)
+        vandal.reset()
+        await until(lambda: not serving.endpoints._asking)
+
+    async def test_somebody_from_elsewhere_does_not_wait_behind_all_of_them(self, api: Api, serving: Serving) -> None:
+        api.permits = asyncio.Semaphore(0)
+        api.answering.set()
+        vandals = await begin(serving, *(cookie(f"garbage{n}") for n in range(200)))
+        await until(lambda: len(api.questions) == 64)
+        (user,) = await begin(serving, cookie("good", "198.51.100.9"))
+        await until(lambda: len(serving.endpoints._asking) == 201)
+        for _ in range(66):
+            api.permits.release()
+        assert (await user.read_head()).startswith("HTTP/1.1 101 ")
+        for browser in (*vandals, user):
+            browser.reset()
+
+    async def test_all_of_an_office_get_in(self, api: Api, serving: Serving) -> None:
+        office = await begin(serving, *(cookie(f"user{n}") for n in range(200)))
+        await until(lambda: len(serving.endpoints._asking) == 200)
+        api.answering.set()
+        for user in office:
+            assert (await user.read_head()).startswith("HTTP/1.1 101 ")
+        for user in office:
+            await user.close()
+
+    async def test_tabs_of_one_user_are_asked_about_once(self, api: Api, serving: Serving) -> None:
+        tabs = await begin(serving, *[cookie("user")] * 10)
+        await until(lambda: len(serving.endpoints._asking) == 10)
+        tabs[0].reset()
+        await until(lambda: len(serving.endpoints._asking) == 9)
+        api.answering.set()
+        for tab in tabs[1:]:
+            assert (await tab.read_head()).startswith("HTTP/1.1 101 ")
+            await tab.close()
+        assert len(api.questions) == 1
+
+    async def test_one_too_many_is_told_to_come_back(
+        self, api: Api, serving: Serving, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(questions, "AT_ONCE", 1)
+        monkeypatch.setattr(questions, "MOST_WAITING", 1)
+        waiting = await begin(serving, cookie("a"), cookie("b"))
+        await until(lambda: len(serving.endpoints._asking) == 2)
+        (late,) = await begin(serving, cookie("c"))
+        status, head, _ = await late.read_response()
+        assert status == 503
+        assert "retry-after: 5\r\n" in head
+        assert serving.server.handshakes == {("refused", "limit"): 1}
+        api.answering.set()
+        for browser in waiting:
+            assert (await browser.read_head()).startswith("HTTP/1.1 101 ")
+        for browser in (*waiting, late):
+            await browser.close()
 
 
 class TestConfiguration:

@@ -29,7 +29,7 @@ class Opening(Protocol):
 
     request: Request
     handshake: Handshake
-    on_lost: Callable[[], None] | None
+    on_lost: Callable[[], object] | None
 
     def accept(self, session: "HostedSession", kind: str, headers: Headers = ()) -> None:
         """Writes the 101; `session.open` follows."""

@@ -1,6 +1,7 @@
 """Who somebody is and what they may see, asked of the application's own API: `--auth forward=URL`."""
 
 import asyncio
+import collections
 import hashlib
 import ssl
 import time
@@ -13,8 +14,9 @@ import orjson
 
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.sessions.access import Identity
+from awxfast.sessions.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
 from awxfast.wire.messages import CHECKED_KINDS, Want
-from awxfast.wire.request import Request, read_authorization_token, read_query_token
+from awxfast.wire.request import Request, find_token, read_query_token
 
 OBJECTS = {
     "job_events": "jobs",
@@ -27,16 +29,18 @@ QUIET = ("X-WS-Session-Quiet", "1")
 """Keeps AWX from renewing the user's session with each question."""
 
 KEEP_SECONDS = 30.0
+KEEP_NOBODY_SECONDS = 1.0
+"""Who was nobody may have logged in since."""
+KEEP_KNOWN_SECONDS = 3600.0
 KEEP_ANSWERS = 10_000
 TIMEOUT_SECONDS = 5.0
-MAX_CONNECTIONS = 32
 MAX_ANSWER = 1 << 20
 """How much of an answer is read, in bytes."""
 NO = frozenset({401, 403, 404})
 
 
 class ForwardAccess:
-    """Asks `GET url` for the user, and objects beside it for rights; answers about rights are kept for a while.
+    """Asks `GET url` for the user, and objects beside it for rights; answers are kept for a while.
 
     `ca_file` has the certificates that an https API is checked against, the system's if it is None.
     Raises `ConfigurationError` for a URL or file that can't be used.
@@ -46,53 +50,66 @@ class ForwardAccess:
         self._url = check_url(url)
         self._base = self._url.rstrip("/").rpartition("/")[0]
         self._tls = load_certificates(ca_file)
-        self._answers = AnswerMemory(now)
+        self._rights = AnswerMemory(KEEP_SECONDS, now)
+        self._nobodies = AnswerMemory(KEEP_NOBODY_SECONDS, now)
+        self._known = AnswerMemory(KEEP_KNOWN_SECONDS, now)
+        self._questions = Questions(self._get)
         self._session: aiohttp.ClientSession | None = None
 
     async def identify(self, request: Request) -> Identity | None:
         """The user of the handshake's cookie or token. Raises `AccessUnavailable`."""
-        credentials = collect_credentials(request)
-        if not credentials:
+        question = Question(self._url, collect_credentials(request))
+        key = digest(question)
+        if not question.credentials or self._nobodies.recall(key) is not None:
             return None
-        status, body = await self._get(self._url, credentials)
+        area = read_area(request.client)
+        user = await self._ask_user(question, Turn(area, known=self._known.recall(key) is not None))
+        (self._nobodies if user is None else self._known).keep(key, user is not None)
+        if user is None:
+            return None
+        by_session = not is_by_token(question.credentials)
+        return Identity(user, by_session=by_session, credentials=question.credentials, area=area)
+
+    async def _ask_user(self, question: Question, turn: Turn) -> int | None:
+        status, body = await self._questions.ask(question, turn)
         if status in NO:
             return None
         if status != 200:
             raise AccessUnavailable(f"{self._url} answers {status} to who somebody is")
-        user = read_user(body)
-        return None if user is None else Identity(user, by_session=is_by_session(request), credentials=credentials)
+        return read_user(body)
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX."""
         if want.kind not in CHECKED_KINDS:
             return True
-        url = f"{self._base}/{OBJECTS[want.kind]}/{want.value}/"
-        key = hashlib.sha256(repr((identity.credentials, url)).encode()).digest()
-        kept = self._answers.recall(key)
-        return kept if kept is not None else await self._ask(key, url, identity)
+        question = Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
+        key = digest(question)
+        kept = self._rights.recall(key)
+        return kept if kept is not None else await self._ask_right(key, question, Turn(identity.area, known=True))
 
-    async def _ask(self, key: bytes, url: str, identity: Identity) -> bool:
+    async def _ask_right(self, key: bytes, question: Question, turn: Turn) -> bool:
         """An answer that is neither yes nor no counts as no this time, and is not kept."""
         try:
-            status, _ = await self._get(url, identity.credentials)
+            status, _ = await self._questions.ask(question, turn)
         except AccessUnavailable:
             return False
         if status == 200 or status in NO:
-            self._answers.keep(key, status == 200)
+            self._rights.keep(key, status == 200)
         return status == 200
 
-    async def _get(self, url: str, credentials: tuple[tuple[str, str], ...]) -> tuple[int, bytes]:
-        """Status and body. Redirects are not followed: they would carry the credentials elsewhere."""
+    async def _get(self, question: Question) -> Answer:
+        """Redirects are not followed: they would carry the credentials elsewhere."""
+        headers = [*question.credentials, QUIET]
         try:
-            async with self._open().get(url, headers=[*credentials, QUIET], allow_redirects=False) as response:
+            async with self._open().get(question.url, headers=headers, allow_redirects=False) as response:
                 return response.status, await read_body(response)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise AccessUnavailable(f"{url} can't be asked: {type(error).__name__}") from error
+            raise AccessUnavailable(f"{question.url} can't be asked: {type(error).__name__}") from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._tls, limit=MAX_CONNECTIONS),
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=AT_ONCE),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
                 headers={"Accept": "application/json", "User-Agent": "awxfast"},
@@ -101,7 +118,8 @@ class ForwardAccess:
 
     def reload(self) -> None:
         """Forgets all answers."""
-        self._answers.clear()
+        for memory in (self._rights, self._nobodies, self._known):
+            memory.clear()
 
     async def close(self) -> None:
         """Closes the connections to the API."""
@@ -111,27 +129,33 @@ class ForwardAccess:
 
 
 class AnswerMemory:
-    """Yes and no, each kept for `KEEP_SECONDS`; past `KEEP_ANSWERS` the oldest goes."""
+    """Yes and no, each kept for `seconds`; past `KEEP_ANSWERS` the oldest goes."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, seconds: float, now: Callable[[], float]) -> None:
+        self._seconds = seconds
         self._now = now
-        self._answers: dict[bytes, tuple[float, bool]] = {}
+        self._answers: collections.OrderedDict[bytes, tuple[float, bool]] = collections.OrderedDict()
 
     def recall(self, key: bytes) -> bool | None:
         """An answer that is young enough."""
         asked, answer = self._answers.get(key, (0.0, None))
-        return answer if answer is not None and self._now() - asked < KEEP_SECONDS else None
+        return answer if answer is not None and self._now() - asked < self._seconds else None
 
     def keep(self, key: bytes, answer: bool) -> None:
         """Remembers an answer as the newest."""
-        self._answers.pop(key, None)
         self._answers[key] = (self._now(), answer)
+        self._answers.move_to_end(key)
         if len(self._answers) > KEEP_ANSWERS:
-            del self._answers[next(iter(self._answers))]
+            self._answers.popitem(last=False)
 
     def clear(self) -> None:
         """Forgets everything."""
         self._answers.clear()
+
+
+def digest(question: Question) -> bytes:
+    """What stands for a question in memory, where no credentials are kept."""
+    return hashlib.sha256(repr((question.credentials, question.url)).encode()).digest()
 
 
 async def read_body(response: aiohttp.ClientResponse) -> bytes:
@@ -169,10 +193,12 @@ def collect_credentials(request: Request) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def is_by_session(request: Request) -> bool:
-    """Whether a browser would have sent the same by itself: with cookies, and unless a bearer token came alone."""
-    token = read_authorization_token(request) or read_query_token(request)
-    return token is None or request.first(b"cookie") is not None
+def is_by_token(credentials: tuple[tuple[str, str], ...]) -> bool:
+    """Whether a token is all that the API was asked with, so that nothing else can have told it who it is.
+
+    All else is what a browser sends by itself, or what a proxy adds to what it sends.
+    """
+    return [name for name, _ in credentials] == ["authorization"] and find_token(credentials[0][1]) is not None
 
 
 def read_user(body: bytes) -> int | None:

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 
 from asgiref.typing import ASGI3Application
 
-from awxfast.errors import AccessUnavailable
+from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.sessions.access import Access, Identity
 from awxfast.sessions.admission import RETRY
 from awxfast.sessions.native import NativeProtocol, Subscriptions
-from awxfast.sessions.opening import Opening
+from awxfast.sessions.opening import Opening, describe_refused
 from awxfast.sessions.plain import NOT_FOUND, answer_plainly
 from awxfast.settings import Settings
 from awxfast.wire.handshake import Refusal
@@ -20,6 +19,7 @@ from awxfast.wire.request import Request
 log = logging.getLogger(__name__)
 
 NO_ANSWER = Refusal(503, "access", "Who you are can't be asked at the moment.", RETRY)
+TOO_MANY = Refusal(503, "limit", "Too many wait to be asked who they are.", RETRY)
 
 
 class NativeEndpoints:
@@ -32,7 +32,7 @@ class NativeEndpoints:
         self._paths = Paths(settings.path_prefix, settings.root_path)
         self._access = access
         self._native = NativeProtocol(subscriptions, access)
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: dict[asyncio.Future[Identity | None], Opening] = {}
 
     @property
     def plain(self) -> ASGI3Application:
@@ -54,21 +54,28 @@ class NativeEndpoints:
         if answer is None or isinstance(answer, Identity):
             self._accept(opening, answer)
         else:
-            task = asyncio.get_running_loop().create_task(self._wait_for_identity(opening, answer))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            task = asyncio.ensure_future(answer)
+            self._asking[task] = opening
+            opening.on_lost = task.cancel
+            task.add_done_callback(self._conclude)
 
-    async def _wait_for_identity(self, opening: Opening, answer: Awaitable[Identity | None]) -> None:
-        try:
-            identity = await answer
-        except AccessUnavailable as error:
-            log.warning("a handshake is refused: %s", error)
-            opening.refuse(NO_ANSWER)
-        except Exception:
-            log.exception("asking who somebody is failed")
-            opening.refuse(NO_ANSWER)
+    def _conclude(self, task: asyncio.Future[Identity | None]) -> None:
+        """There is an answer, or none will come. Whoever was asked about may be gone."""
+        opening = self._asking.pop(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._accept(opening, task.result())
+        elif isinstance(error, TooManyQuestions):
+            opening.refuse(TOO_MANY)
         else:
-            self._accept(opening, identity)
+            self._refuse(opening, error)
+
+    def _refuse(self, opening: Opening, error: BaseException) -> None:
+        if not isinstance(error, AccessUnavailable):
+            log.error("asking who somebody is failed", exc_info=error)
+        opening.refuse(NO_ANSWER, f"{describe_refused(opening.request, NO_ANSWER)}: {error}")
 
     def _accept(self, opening: Opening, identity: Identity | None) -> None:
         """Writes the 101, to somebody unknown too: AWX accepts them, and its pages wait for `{"close": true}`."""
@@ -76,7 +83,9 @@ class NativeEndpoints:
         opening.accept(session, "anonymous" if identity is None else "known")
 
     def sweep(self) -> None:
-        """Nothing here takes time that the connections' own limits do not see."""
+        """A question ends with its socket, whether that is read or not."""
+        for opening in list(self._asking.values()):
+            opening.drop_if_gone()
 
     def begin_stop(self) -> None:
         """Nobody is asked any more."""

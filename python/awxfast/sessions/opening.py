@@ -7,6 +7,7 @@ from awxfast.sessions.clients import Clients
 from awxfast.sessions.connection import Connection, Registry, Session
 from awxfast.sessions.http import HttpProtocol
 from awxfast.sessions.node_seat import NodeSeat
+from awxfast.sessions.unread import is_gone
 from awxfast.wire.handshake import Handshake, Headers, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
 
@@ -35,7 +36,7 @@ class Opening:
         self._on_decided = on_decided
         self.request = request
         self.handshake = handshake
-        self.on_lost: Callable[[], None] | None = None
+        self.on_lost: Callable[[], object] | None = None
         http.on_lost = self._lose
 
     def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
@@ -72,6 +73,12 @@ class Opening:
             self._log("WSREJECT")
             http.refuse(refusal, describe_refused(self.request, refusal) if line is None else line)
             http.on_lost = self._note_end
+
+    def drop_if_gone(self) -> None:
+        """Looks whether the client is there at all: one that sends on before it has its answer is not read."""
+        http = self._http
+        if http is not None and http.flow.read_paused and is_gone(http.transport.get_extra_info("socket")):
+            http.transport.abort()
 
     # An answer of the application's own
 

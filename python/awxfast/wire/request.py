@@ -63,8 +63,13 @@ def read_token(request: Request) -> str | None:
 
 
 def read_authorization_token(request: Request) -> str | None:
-    """The token of `Authorization: Bearer T` or `Authorization: Token T`; other schemes carry none."""
-    scheme, _, token = (request.first(b"authorization") or b"").decode("latin-1").partition(" ")
+    """The token of the first `Authorization` line."""
+    return find_token((request.first(b"authorization") or b"").decode("latin-1"))
+
+
+def find_token(authorization: str) -> str | None:
+    """The token of `Bearer T` or `Token T`; other schemes carry none."""
+    scheme, _, token = authorization.partition(" ")
     return token.strip() or None if scheme.lower() in ("bearer", "token") else None
 
 

@@ -1,0 +1,164 @@
+"""Which question to the application's API goes next: few at once, in turn by who asks, equal ones together."""
+
+import asyncio
+import collections
+import dataclasses
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from awxfast.errors import TooManyQuestions
+
+AT_ONCE = 64
+MOST_WAITING = 1_024
+
+Answer = tuple[int, bytes]
+"""An answer's status and body."""
+UNIX_SOCKET = "unix"
+"""Stands for an address where there is none."""
+IPV6_AREA = 64
+"""How many bits of an IPv6 address are somebody's own choice no more (RFC 4291 section 2.5.1)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and in whose name."""
+
+    url: str
+    credentials: tuple[tuple[str, str], ...] = dataclasses.field(repr=False)
+
+
+class Turn(NamedTuple):
+    """Who waits in the same line. `known`: the API knew the credentials before, so that invented ones wait apart."""
+
+    address: str
+    known: bool
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Asked:
+    """A question that has no answer yet. `task` asks it, None while it waits."""
+
+    question: Question
+    turn: Turn
+    answer: asyncio.Future[Answer]
+    askers: int = 0
+    task: asyncio.Task[Answer] | None = None
+
+
+class Questions:
+    """Asks by `send`: `AT_ONCE` at most, while `MOST_WAITING` more wait. Whoever has the most waiting gives way.
+
+    A question ends when nobody waits for its answer any more.
+    """
+
+    def __init__(self, send: Callable[[Question], Awaitable[Answer]]) -> None:
+        self._send = send
+        self._open: dict[Question, Asked] = {}
+        self._lines: collections.OrderedDict[Turn, collections.OrderedDict[Question, Asked]] = collections.OrderedDict()
+        self._running = 0
+        self._waiting = 0
+
+    async def ask(self, question: Question, turn: Turn) -> Answer:
+        """The answer, or what `send` raised. Raises `TooManyQuestions` when there is no room to wait."""
+        asked = self._open.get(question) or self._add(question, turn)
+        asked.askers += 1
+        try:
+            return await asyncio.shield(asked.answer)
+        finally:
+            asked.askers -= 1
+            if not asked.askers:
+                self._drop(asked)
+
+    def _add(self, question: Question, turn: Turn) -> Asked:
+        asked = Asked(question, turn, asyncio.get_running_loop().create_future())
+        if self._running < AT_ONCE:
+            self._start(asked)
+        else:
+            self._line_up(asked)
+        self._open[question] = asked
+        return asked
+
+    def _line_up(self, asked: Asked) -> None:
+        if self._waiting >= MOST_WAITING:
+            self._make_room(asked.turn)
+        self._lines.setdefault(asked.turn, collections.OrderedDict())[asked.question] = asked
+        self._waiting += 1
+
+    def _make_room(self, turn: Turn) -> None:
+        """Sends away the last of the longest line, unless that would be the newcomer's own."""
+        longest = max(self._lines, key=lambda line: (len(self._lines[line]), not line.known))
+        own = len(self._lines.get(turn, ())) + 1
+        if (len(self._lines[longest]), not longest.known) <= (own, not turn.known):
+            raise TooManyQuestions("too many questions wait for the application's API")
+        last = next(reversed(self._lines[longest].values()))
+        self._leave_line(last)
+        del self._open[last.question]
+        last.answer.set_exception(TooManyQuestions("others have fewer questions to the application's API"))
+
+    def _leave_line(self, asked: Asked) -> None:
+        line = self._lines[asked.turn]
+        del line[asked.question]
+        self._waiting -= 1
+        if not line:
+            del self._lines[asked.turn]
+
+    def _start(self, asked: Asked) -> None:
+        self._running += 1
+        asked.task = asyncio.ensure_future(self._send(asked.question))
+        asked.task.add_done_callback(lambda task: self._end(asked, task))
+
+    def _start_next(self) -> None:
+        """Each line in turn has its first asked."""
+        while self._lines and self._running < AT_ONCE:
+            turn, line = next(iter(self._lines.items()))
+            asked = next(iter(line.values()))
+            self._lines.move_to_end(turn)
+            self._leave_line(asked)
+            self._start(asked)
+
+    def _end(self, asked: Asked, task: asyncio.Future[Answer]) -> None:
+        """Tells all who wait for it."""
+        self._running -= 1
+        if not asked.answer.done():
+            del self._open[asked.question]
+            settle(asked.answer, task)
+        elif not task.cancelled():
+            task.exception()  # nobody is left to hear of it
+        self._start_next()
+
+    def _drop(self, asked: Asked) -> None:
+        """Nobody waits for the answer any more."""
+        if asked.answer.done():
+            return
+        asked.answer.cancel()
+        del self._open[asked.question]
+        if asked.task is None:
+            self._leave_line(asked)
+        else:
+            asked.task.cancel()
+
+
+def settle(answer: asyncio.Future[Answer], task: asyncio.Future[Answer]) -> None:
+    """Gives a task's result to those who wait for the answer."""
+    if task.cancelled():
+        answer.cancel()
+    elif error := task.exception():
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
+
+
+def read_area(client: tuple[str, int] | None) -> str:
+    """Whom an address stands for: itself, or the network that an IPv6 address is chosen from."""
+    if client is None:
+        return UNIX_SOCKET
+    try:
+        address = ipaddress.ip_address(client[0].partition("%")[0])
+    except ValueError:
+        return client[0]  # a proxy wrote it
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, IPV6_AREA), strict=False))
