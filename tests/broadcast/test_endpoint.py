@@ -159,7 +159,7 @@ class TestPeers:
             assert await dialler.status(node, header) == 403
         lines = [record.message for record in caplog.records if "refused" in record.message]
         assert len(lines) == 1
-        assert "a node at 127.0.0.1 is refused on /websocket/relay/: its clock is 8364" in lines[0]
+        assert "refused (nonce) '/websocket/relay/' from 127.0.0.1: its clock is 8364" in lines[0]
         assert "seconds behind ours" in lines[0]
         (peer,) = await node.peers()
         assert peer["state"] == "refused"

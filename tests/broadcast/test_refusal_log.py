@@ -20,18 +20,18 @@ class Clock:
 
 class TestWords:
     @pytest.mark.parametrize(
-        ("verdict", "words"),
+        ("verdict", "reason", "words"),
         [
-            (Verdict("nonce", 83_644), "its clock is 83644 seconds ahead of ours, more than 300 s apart"),
-            (Verdict("nonce", -301), "its clock is 301 seconds behind ours, more than 300 s apart"),
-            (Verdict("digest"), "its secret is not ours"),
-            (Verdict("malformed"), "it has no secret header, or one that is not well-formed"),
-            (Verdict("repeat", 0, repeated=True), "used before"),
+            (Verdict("nonce", 83_644), "nonce", "its clock is 83644 seconds ahead of ours, more than 300 s apart"),
+            (Verdict("nonce", -301), "nonce", "its clock is 301 seconds behind ours, more than 300 s apart"),
+            (Verdict("digest"), "secret", "its secret is not ours"),
+            (Verdict("malformed"), "secret", "it has no secret header, or one that is not well-formed"),
+            (Verdict("repeat", 0, repeated=True), "nonce", "used before"),
         ],
     )
-    def test_reason_is_said(self, caplog: pytest.LogCaptureFixture, verdict: Verdict, words: str) -> None:
+    def test_reason_is_said(self, caplog: pytest.LogCaptureFixture, verdict: Verdict, reason: str, words: str) -> None:
         RefusalLog(300).refuse("192.0.2.7", PATH, verdict)
-        assert f"a node at 192.0.2.7 is refused on {PATH}: " in caplog.text
+        assert f"refused ({reason}) {PATH!r} from 192.0.2.7: " in caplog.text
         assert words in caplog.text
 
     def test_one_second_is_singular(self) -> None:

@@ -369,6 +369,44 @@ class TestManyHandshakes:
             await browser.close()
 
 
+class TestRefusals:
+    """C39, of those whom the API does not know."""
+
+    @pytest.mark.parametrize(
+        ("line", "path", "status", "reason"),
+        [
+            ("Cookie: awx_sessionid=SECRET", "/websocket/", 401, "session"),
+            ("X-A: b", "/websocket/", 401, "session"),
+            ("Cookie: awx_sessionid=SECRET", "/websocket/?token=SECRET", 401, "session"),
+            ("Authorization: Bearer SECRET", "/websocket/", 401, "token"),
+            ("X-A: b", "/websocket/?token=SECRET", 401, "token"),
+            ("Cookie: awx_sessionid=SECRET", "/websocket/", 500, "access"),
+        ],
+    )
+    async def test_each_has_a_line_with_its_word(
+        self,
+        api: Api,
+        start: Start,
+        caplog: pytest.LogCaptureFixture,
+        line: str,
+        path: str,
+        status: int,
+        reason: str,
+    ) -> None:
+        api.answers["/api/v2/me/"] = status
+        serving = await start(access=api.access)
+        browser = await RawBrowser.connect(serving.address)
+        browser.send(handshake(path, line))
+        head = await browser.read_head()
+        peer = "{}:{}".format(*browser.writer.get_extra_info("sockname"))
+        assert head.startswith("HTTP/1.1 503 " if reason == "access" else "HTTP/1.1 101 ")
+        (said,) = [message for message in caplog.messages if "refused" in message]
+        assert said.startswith(f"refused ({reason}) '/websocket/' from {peer}")
+        assert serving.server.handshakes == {("refused", reason): 1}
+        assert "SECRET" not in caplog.text
+        browser.reset()
+
+
 class TestConfiguration:
     @pytest.mark.parametrize(
         "url", ["", "127.0.0.1", "ftp://a/b", "http://a", "http://a/", "http:///b", "http://a/b?c"]

@@ -47,7 +47,7 @@ class TestLargeHeads:
         assert len(caplog.messages) == 1
         assert "65536" in caplog.text
         assert "SECRET" not in caplog.text
-        assert serving.server.handshakes == {("refused", "head_size"): 1}
+        assert serving.server.handshakes == {("refused", "head"): 1}
         await browser.close()
 
     async def test_limit_is_an_option_and_exactly_the_limit_is_allowed(self, start: Start) -> None:
@@ -390,7 +390,7 @@ class TestMalformedRequests:
         browser = await RawBrowser.connect(serving.address)
         browser.send(data)
         assert (await browser.read_response())[0] == 400
-        assert serving.server.handshakes == {("refused", "malformed"): 1}
+        assert serving.server.handshakes == {("refused", "head"): 1}
         assert "Traceback" not in caplog.text
         await browser.close()
 
@@ -401,7 +401,7 @@ class TestSlowHeads:
         browser = await hosted.connect()
         browser.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         assert (await browser.read_response())[0] == 408
-        assert hosted.handshakes.counts == {("refused", "head_timeout"): 1}
+        assert hosted.handshakes.counts == {("refused", "head"): 1}
         await browser.close()
 
     async def test_trickling_does_not_prolong_it(self, host: Host) -> None:

@@ -64,7 +64,7 @@ class TestGreeting:
         assert await browser.read_close() == 1000
         assert await browser.read_to_end() == b""
         assert not serving.groups.calls
-        assert serving.server.handshakes == {("accepted", "anonymous"): 1}
+        assert serving.server.handshakes == {("refused", "access"): 1}
         await browser.close()
 
 

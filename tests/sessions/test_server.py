@@ -7,12 +7,13 @@ import json
 import logging
 import socket
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import websockets
 from awxfast.errors import AccessUnavailable
-from awxfast.sessions.access import Identity, RefuseAccess
+from awxfast.sessions.access import Identity, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.wire.request import Request
 from sessions.raw_browser import RawBrowser, close_frame, frame, handshake
@@ -97,10 +98,10 @@ class TestRefusedHandshakes:
             ("/x/websocket/", [], 404, "path"),
             ("/websocket/broadcast/", ["secret: HMAC-SHA256 1:a"], 404, "path"),
             ("/websocket/relay/", [], 404, "path"),
-            ("/websocket/", ["Sec-WebSocket-Version: 12"], 426, "version"),
-            ("/websocket/", ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], 400, "key"),
-            ("/websocket/", ["Sec-WebSocket-Protocol: a,,b"], 400, "subprotocol"),
-            ("/websocket/", ["Content-Length: 3"], 400, "body"),
+            ("/websocket/", ["Sec-WebSocket-Version: 12"], 426, "head"),
+            ("/websocket/", ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], 400, "head"),
+            ("/websocket/", ["Sec-WebSocket-Protocol: a,,b"], 400, "head"),
+            ("/websocket/", ["Content-Length: 3"], 400, "head"),
         ],
     )
     async def test_each_has_its_status_and_is_counted(
@@ -143,7 +144,7 @@ class TestLimits:
         assert status == 503
         assert "retry-after: " in head
         assert serving.server.clients == 2
-        assert serving.server.handshakes["refused", "max_clients"] == 1
+        assert serving.server.handshakes["refused", "limit"] == 1
         held[0].send(close_frame())
         await held[0].read_to_end()
         await until(lambda: serving.server.clients == 1)
@@ -159,7 +160,7 @@ class TestLimits:
         statuses = sorted([(await browser.read_head()).split(" ")[1] for browser in browsers])
         assert statuses[:3] == ["101"] * 3
         assert statuses[-1] == "503"
-        assert serving.server.handshakes["refused", "accept_rate"] == statuses.count("503")
+        assert serving.server.handshakes["refused", "limit"] == statuses.count("503")
         for browser in browsers:
             await browser.close()
 
@@ -282,6 +283,59 @@ class TestAccessLog:
         assert all(line.startswith("203.0.113.7:0 ") for line in lines.getvalue().splitlines())
 
 
+SECRETS = ["Authorization: Bearer SECRET", "Cookie: csrftoken=SECRET", "X-DAB-JW-TOKEN: SECRET", "secret: SECRET"]
+
+
+class TestRefusals:
+    """C39: each has one line with path, peer and one word, a counter with that word, and nothing that is secret."""
+
+    @pytest.mark.parametrize(
+        ("line", "options", "path", "reason"),
+        [
+            ("Origin: https://evil.example", {"origins": ("awx.example",)}, "/websocket/", "origin"),
+            ("X-A: b", {}, "/nothing/", "path"),
+            ("X-A: b", {"max_clients": 0}, "/websocket/", "limit"),
+            ("Sec-WebSocket-Version: 12", {}, "/websocket/", "head"),
+            ("X-A: b", {"access": TokensAccess}, "/websocket/", "token"),
+            ("X-A: b", {"access": RefuseAccess}, "/websocket/", "access"),
+        ],
+    )
+    async def test_the_line_has_path_peer_and_word(
+        self,
+        start: Start,
+        caplog: pytest.LogCaptureFixture,
+        tmp_path: Path,
+        line: str,
+        options: dict[str, Any],
+        path: str,
+        reason: str,
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        if options.get("access") is TokensAccess:
+            (tmp_path / "tokens").write_text('{"OTHER": {"user": 7}}')
+            options = {"access": TokensAccess(tmp_path / "tokens")}
+        elif "access" in options:
+            options = {"access": options["access"]()}
+        serving = await start(**options)
+        browser = await RawBrowser.connect(serving.address)
+        browser.send(handshake(f"{path}?token=SECRET", line, *SECRETS))
+        await browser.read_to_end()
+        peer = "{}:{}".format(*browser.writer.get_extra_info("sockname"))
+        (said,) = [message for message in caplog.messages if "refused" in message]
+        assert said.startswith(f"refused ({reason}) '{path}' from {peer}")
+        assert serving.server.handshakes == {("refused", reason): 1}
+        assert "SECRET" not in caplog.text
+        await browser.close()
+
+    async def test_a_broken_head_has_its_peer(self, serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+        browser = await RawBrowser.connect(serving.address)
+        browser.send(b"NONSENSE\r\n\r\n")
+        await browser.read_to_end()
+        peer = "{}:{}".format(*browser.writer.get_extra_info("sockname"))
+        assert f"refused (head) a request from {peer}: " in caplog.text
+        await browser.close()
+
+
 class TestLog:
     async def test_tokens_never_reach_it(self, serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
@@ -298,7 +352,7 @@ class TestLog:
             browser.send(handshake("/nothing/"))
             await browser.read_response()
             await browser.close()
-        assert len([line for line in caplog.messages if "refused a request" in line]) == 1
+        assert len([line for line in caplog.messages if "refused (path)" in line]) == 1
         assert serving.server.handshakes == {("refused", "path"): 20}
 
 

@@ -18,10 +18,10 @@ WINDOW = 262_144
 MESSAGE_OVERHEAD = 4_096
 """What a message counts for besides its bytes."""
 
-DENIED = Refusal(403, "denied", "Access denied.")
-UNDECIDED = Refusal(403, "undecided", "The application did not decide.")
-NO_ROUTE = Refusal(404, "route", "There is nothing here.")
-APPLICATION_FAILED = Refusal(500, "application_failed", "The application failed.")
+DENIED = Refusal(403, "application", "Access denied.")
+UNDECIDED = Refusal(403, "application", "The application did not decide.")
+NO_ROUTE = Refusal(404, "path", "There is nothing here.")
+APPLICATION_FAILED = Refusal(500, "application", "The application failed.")
 
 
 class Opening(Protocol):

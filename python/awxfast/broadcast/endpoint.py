@@ -9,7 +9,7 @@ from awxfast.broadcast.gate import Gate, Verdict
 from awxfast.broadcast.ingest import Ingest
 from awxfast.broadcast.link import Backplane, LinkSession
 from awxfast.broadcast.peers import Peers
-from awxfast.broadcast.refusal_log import RefusalLog
+from awxfast.broadcast.refusal_log import RefusalLog, name_reason
 from awxfast.wire.backplane import REDIS_HEADER
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import Endpoint, Paths
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 REFUSED = "This path is for the nodes of the cluster."
 """The same whatever is wrong."""
 CLOSED = Refusal(404, "path", "There is nothing here.")
-NO_REDIS = Refusal(503, "node_no_redis", "Redis was not there yet.", ((b"retry-after", b"1"),))
+NO_REDIS = Refusal(503, "access", "Redis was not there yet.", ((b"retry-after", b"1"),))
 UNIX_SOCKET = "unix"
 """Stands for an address where there is none."""
 
@@ -35,8 +35,8 @@ class Opening(Protocol):
     ) -> None:
         """Writes the 101; `session.open` follows."""
 
-    def refuse(self, refusal: Refusal, line: str | None = None) -> None:
-        """Answers with something else; `line` is for the log, empty: there is none."""
+    def refuse(self, refusal: Refusal, subject: str | None = None) -> None:
+        """Answers with something else; `subject` is for the log, empty: there is a line already."""
 
 
 class ClosedEndpoint:
@@ -108,7 +108,7 @@ class NodeEndpoint(ClosedEndpoint):
             peer = self.peers.at(host)
             peer.skew = verdict.skew
             peer.refuse(self._log.describe(verdict))
-        opening.refuse(Refusal(403, f"node_{verdict.refused}", REFUSED), "")
+        opening.refuse(Refusal(403, name_reason(verdict), REFUSED), "")
 
     def _accept(self, opening: Opening, host: str, verdict: Verdict) -> None:
         if self._redis_name() is None:

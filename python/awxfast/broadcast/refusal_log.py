@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from awxfast.broadcast.gate import Verdict
+from awxfast.wire.handshake import Reason
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +27,9 @@ class RefusalLog:
     def refuse(self, host: str, path: str, verdict: Verdict) -> None:
         """A node was refused."""
         if verdict.refused == "no_secret":
-            self._say_once()
+            self._say_once(host, path)
             return
-        self._warn(host, "refused", f"a node at {host} is refused on {path}: {self.describe(verdict)}")
+        self._warn(host, "refused", f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}")
 
     def repeat(self, host: str, verdict: Verdict) -> None:
         """A header was accepted that somebody else sent first."""
@@ -48,10 +49,11 @@ class RefusalLog:
             return "its secret is not ours"
         return "it has no secret header, or one that is not well-formed"
 
-    def _say_once(self) -> None:
+    def _say_once(self, host: str, path: str) -> None:
         if not self._said:
             self._said = True
-            log.warning("other nodes are refused: no secret is known (--secret-file, AWXFAST_SECRET)")
+            text = "other nodes are refused, no secret is known (--secret-file, AWXFAST_SECRET)"
+            log.warning("refused (secret) %r from %s: %s", path, host, text)
 
     def _warn(self, host: str, kind: str, text: str) -> None:
         now = self._now()
@@ -63,6 +65,11 @@ class RefusalLog:
         if len(self._written) > MOST_HOSTS:
             self._written.popitem(last=False)
         log.warning("%s", text)
+
+
+def name_reason(verdict: Verdict) -> Reason:
+    """Whether it was the secret, or the time of the header."""
+    return "nonce" if verdict.refused in ("nonce", "repeat") else "secret"
 
 
 def describe_skew(skew: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from awxfast.errors import ConfigurationError
+from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request, read_token
 
@@ -41,6 +42,9 @@ class Access(Protocol):
         The awaitable raises `AccessUnavailable` when there is no answer.
         """
 
+    def name_refusal(self, request: Request) -> Reason:
+        """Why nobody is known who sent this handshake."""
+
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Whether they may have a group's events."""
 
@@ -57,6 +61,10 @@ class RefuseAccess:
     def identify(self, request: Request) -> Identity | None:
         """Nobody."""
         return None
+
+    def name_refusal(self, request: Request) -> Reason:
+        """Whatever they sent, it is not that."""
+        return "access"
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Nothing."""
@@ -95,6 +103,10 @@ class TokensAccess(RefuseAccess):
         """Whose token the handshake carries."""
         token = read_token(request)
         return self._identities.get(digest(token)) if token else None
+
+    def name_refusal(self, request: Request) -> Reason:
+        """There is nothing but tokens."""
+        return "token"
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """What the token's `groups` name."""

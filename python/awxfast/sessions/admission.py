@@ -7,8 +7,8 @@ from awxfast.wire.handshake import Refusal
 from awxfast.wire.request import Request
 
 RETRY = ((b"retry-after", b"5"),)
-TOO_MANY_CLIENTS = Refusal(503, "max_clients", "All places are taken (--max-clients).", RETRY)
-TOO_FAST = Refusal(503, "accept_rate", "Too many handshakes at once (--accept-rate).", RETRY)
+TOO_MANY_CLIENTS = Refusal(503, "limit", "All places are taken (--max-clients).", RETRY)
+TOO_FAST = Refusal(503, "limit", "Too many handshakes at once (--accept-rate).", RETRY)
 WRONG_ORIGIN = Refusal(403, "origin", "This Origin is not allowed here (--origin).")
 
 

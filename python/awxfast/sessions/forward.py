@@ -15,6 +15,7 @@ import orjson
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.sessions.access import Identity
 from awxfast.sessions.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
+from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import CHECKED_KINDS, Want
 from awxfast.wire.request import Request, find_token, read_query_token
 
@@ -77,6 +78,10 @@ class ForwardAccess:
         if status != 200:
             raise AccessUnavailable(f"{self._url} answers {status} to who somebody is")
         return read_user(body)
+
+    def name_refusal(self, request: Request) -> Reason:
+        """What was asked about: a token, or what a browser sends by itself."""
+        return "token" if is_by_token(collect_credentials(request)) else "session"
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from awxfast.quiet_log import QuietLog
+from awxfast.wire.handshake import Reason
 
 
 class Handshakes:
@@ -18,11 +19,14 @@ class Handshakes:
         """A 101 was written; `reason` says to whom."""
         self._count("accepted", reason)
 
-    def refuse(self, reason: str, detail: str) -> None:
-        """A request was refused; `detail` is the log's line, without secrets; empty: none."""
+    def refuse(self, reason: Reason, subject: str, text: str) -> None:
+        """A request was refused. `subject` says which, without secrets; empty: its line is written already.
+
+        `text` is what is wrong, the same each time, so that no kind hides another in the log.
+        """
         self._count("refused", reason)
-        if detail:
-            self._log.warn(reason, f"refused a request: {detail}")
+        if subject:
+            self._log.warn(text, f"refused ({reason}) {subject}: {text}")
 
     def _count(self, result: str, reason: str) -> None:
         self.counts[result, reason] = self.counts.get((result, reason), 0) + 1

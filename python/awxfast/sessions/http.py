@@ -33,9 +33,9 @@ LINGER_SECONDS = 2.0
 DISCARD_BYTES = 262_144
 """How much of a body is read to no purpose, so that the connection can go on behind it."""
 
-MALFORMED = Refusal(400, "malformed", "This is not an HTTP request.")
-INVALID_HEADER = Refusal(400, "header", "A header value has control bytes.")
-HEAD_TIMEOUT = Refusal(408, "head_timeout", "The request's head did not arrive in time.")
+MALFORMED = Refusal(400, "head", "This is not an HTTP request.")
+INVALID_HEADER = Refusal(400, "head", "A header value has control bytes.")
+HEAD_TIMEOUT = Refusal(408, "head", "The request's head did not arrive in time.")
 
 
 class Upgrades(Protocol):
@@ -319,11 +319,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse_in_turn(self, refusal: Refusal) -> None:
         self._refused = True
-        self._take_turn(lambda: self.refuse(refusal, f"{refusal.text} From {format_client(self._find_client())}"))
+        self._take_turn(lambda: self.refuse(refusal, f"a request from {format_client(self._find_client())}"))
 
-    def refuse(self, refusal: Refusal, detail: str) -> None:
-        """Answers, counts, and ends the connection when the client has had time to read; `detail` is for the log."""
-        self.service.handshakes.refuse(refusal.reason, detail)
+    def refuse(self, refusal: Refusal, subject: str) -> None:
+        """Answers, counts, and ends the connection when the client has had time to read; `subject` is for the log."""
+        self.service.handshakes.refuse(refusal.reason, subject, refusal.text)
         self.begin_answer(encode_refusal(refusal, self.service.describe_server()))
         self.end_answer()
 
@@ -395,4 +395,4 @@ def configure_uvicorn(application: ASGI3Application) -> Config:
 
 def too_large(limit: int) -> Refusal:
     """The refusal of a head over `limit` bytes."""
-    return Refusal(431, "head_size", f"The request's head is over the limit of {limit} bytes (--max-head).")
+    return Refusal(431, "head", f"The request's head is over the limit of {limit} bytes (--max-head).")

@@ -9,10 +9,10 @@ from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.sessions.access import Access, Identity
 from awxfast.sessions.admission import RETRY
 from awxfast.sessions.native import NativeProtocol, Subscriptions
-from awxfast.sessions.opening import Opening, describe_refused
+from awxfast.sessions.opening import Opening, describe_request
 from awxfast.sessions.plain import NOT_FOUND, answer_plainly
 from awxfast.settings import Settings
-from awxfast.wire.handshake import Refusal
+from awxfast.wire.handshake import Reason, Refusal
 from awxfast.wire.paths import Endpoint, Paths
 from awxfast.wire.request import Request
 
@@ -20,6 +20,13 @@ log = logging.getLogger(__name__)
 
 NO_ANSWER = Refusal(503, "access", "Who you are can't be asked at the moment.", RETRY)
 TOO_MANY = Refusal(503, "limit", "Too many wait to be asked who they are.", RETRY)
+
+NOBODY: dict[Reason, str] = {
+    "token": "No token, or one that nobody has.",
+    "session": "No session, or one that the application's API does not know.",
+    "access": "Nobody may connect (--auth).",
+}
+"""Why somebody is only told to go."""
 
 
 class NativeEndpoints:
@@ -75,12 +82,16 @@ class NativeEndpoints:
     def _refuse(self, opening: Opening, error: BaseException) -> None:
         if not isinstance(error, AccessUnavailable):
             log.error("asking who somebody is failed", exc_info=error)
-        opening.refuse(NO_ANSWER, f"{describe_refused(opening.request, NO_ANSWER)}: {error}")
+        opening.refuse(NO_ANSWER, f"{describe_request(opening.request)} ({error})")
 
     def _accept(self, opening: Opening, identity: Identity | None) -> None:
         """Writes the 101, to somebody unknown too: AWX accepts them, and its pages wait for `{"close": true}`."""
         session = self._native.begin(identity, opening.request)
-        opening.accept(session, "anonymous" if identity is None else "known")
+        if identity is None:
+            reason = self._access.name_refusal(opening.request)
+            opening.dismiss(session, reason, NOBODY[reason])
+        else:
+            opening.accept(session, "known")
 
     def sweep(self) -> None:
         """A question ends with its socket, whether that is read or not."""

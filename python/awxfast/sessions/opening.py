@@ -8,7 +8,7 @@ from awxfast.sessions.connection import Connection, Registry, Session
 from awxfast.sessions.http import HttpProtocol
 from awxfast.sessions.node_seat import NodeSeat
 from awxfast.sessions.unread import is_gone
-from awxfast.wire.handshake import Handshake, Headers, Refusal, encode_acceptance, encode_head
+from awxfast.wire.handshake import Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
 
 
@@ -41,23 +41,37 @@ class Opening:
 
     def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
         """Writes the 101 with `headers` and leaves the connection to `session`; `kind` of client is for counters."""
-        self._accept(session, self._clients, kind, headers)
+        http = self._take_present()
+        if http is not None:
+            http.service.handshakes.accept(kind)
+            self._hand_over(http, session, self._clients, headers)
 
     def accept_node(
         self, session: Session, kind: str, headers: Headers, *, notices: bool, max_message_size: int
     ) -> None:
         """The same for another node; `notices`: it is to hear of subscriptions."""
-        self._accept(session, NodeSeat(self._clients, notices, max_message_size), kind, headers)
+        http = self._take_present()
+        if http is not None:
+            http.service.handshakes.accept(kind)
+            self._hand_over(http, session, NodeSeat(self._clients, notices, max_message_size), headers)
 
-    def _accept(self, session: Session, registry: Registry, kind: str, headers: Headers) -> None:
+    def dismiss(self, session: Session, reason: Reason, text: str) -> None:
+        """Writes the 101 for a session that only says that it is over, and counts a refusal; `text` says why."""
+        http = self._take_present()
+        if http is not None:
+            http.service.handshakes.refuse(reason, describe_request(self.request), text)
+            self._hand_over(http, session, self._clients, ())
+
+    def _take_present(self) -> HttpProtocol | None:
+        """The connection, if its client is still there."""
         http = self._take()
-        if http is None:
-            return
-        if http.transport.is_closing():
-            if self.on_lost is not None:
-                self.on_lost()
-            return
-        http.service.handshakes.accept(kind)
+        if http is None or not http.transport.is_closing():
+            return http
+        if self.on_lost is not None:
+            self.on_lost()
+        return None
+
+    def _hand_over(self, http: HttpProtocol, session: Session, registry: Registry, headers: Headers) -> None:
         label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
         connection = Connection(registry, session, label)
         described = http.service.describe_server()
@@ -66,12 +80,12 @@ class Opening:
         del self.request, self.handshake
         connection.open(transport, answer, behind)
 
-    def refuse(self, refusal: Refusal, line: str | None = None) -> None:
-        """Answers with something else than a 101; `line` is for the log, empty: whoever refuses has written it."""
+    def refuse(self, refusal: Refusal, subject: str | None = None) -> None:
+        """Answers with something else than a 101; `subject` is for the log, empty: whoever refuses has its line."""
         http = self._take()
         if http is not None:
             self._log("WSREJECT")
-            http.refuse(refusal, describe_refused(self.request, refusal) if line is None else line)
+            http.refuse(refusal, describe_refused(self.request, refusal) if subject is None else subject)
             http.on_lost = self._note_end
 
     def drop_if_gone(self) -> None:
@@ -87,7 +101,7 @@ class Opening:
         if self._http is not None:
             self._log("WSREJECT")
             refusal = Refusal(status, "application", f"The application answered {status}.")
-            self._http.service.handshakes.refuse(refusal.reason, describe_refused(self.request, refusal))
+            self._http.service.handshakes.refuse(refusal.reason, describe_request(self.request), refusal.text)
             described = self._http.service.describe_server()
             self._http.begin_answer(encode_head(status, [*described, *headers, (b"connection", b"close")]))
 
@@ -126,6 +140,12 @@ class Opening:
 
 
 def describe_refused(request: Request, refusal: Refusal) -> str:
-    """A line for the log: why, who, and where from; never the query, which may hold a token."""
-    origin = f", Origin {request.values(b'origin')[0][:200]!r}" if refusal.reason == "origin" else ""
-    return f"{refusal.text} {request.path[:200]!r} from {format_client(request.client)}{origin}"
+    """The same with what else a refusal is about."""
+    names = ("host", "origin") if refusal.reason == "origin" else ()
+    values = [(name.capitalize(), request.values(name.encode())) for name in names]
+    return describe_request(request) + "".join(f", {name} {found[0][:200]!r}" for name, found in values if found)
+
+
+def describe_request(request: Request) -> str:
+    """Path and peer for the log; never the query, which may hold a token."""
+    return f"{request.path[:200]!r} from {format_client(request.client)}"

@@ -36,7 +36,7 @@ IDLE_SECONDS = 60
 LAST_FLUSH_SECONDS = 1.0
 """How long TLS clients may take the end of what was written when all are closed."""
 
-STOPPING = Refusal(503, "stopping", "The server is stopping.", RETRY)
+STOPPING = Refusal(503, "limit", "The server is stopping.", RETRY)
 
 
 class Endpoints(Protocol):

@@ -7,6 +7,7 @@ import hashlib
 import http
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from awxfast.wire.request import Request, list_tokens
 
@@ -17,12 +18,16 @@ TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 Headers = Sequence[tuple[bytes, bytes]]
 
 
+Reason = Literal["origin", "session", "token", "secret", "nonce", "path", "head", "limit", "application", "access"]
+"""Why somebody is refused, in one word for logs, counters and docs/troubleshooting.md; what exactly, words say."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP answer in place of a 101 or of a response. `reason` is for counters, `text` for the caller."""
+    """An HTTP answer in place of a 101 or of a response. `reason` is for operators, `text` for the caller."""
 
     status: int
-    reason: str
+    reason: Reason
     text: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -40,17 +45,17 @@ class Handshake:
     subprotocols: tuple[str, ...] = ()
 
 
-UPGRADE_REQUIRED = Refusal(426, "no_upgrade", "This is a websocket endpoint.", ((b"upgrade", b"websocket"),))
+UPGRADE_REQUIRED = Refusal(426, "head", "This is a websocket endpoint.", ((b"upgrade", b"websocket"),))
 WRONG_VERSION = Refusal(
     426,
-    "version",
+    "head",
     "Only version 13 of the websocket protocol is spoken here.",
     ((b"upgrade", b"websocket"), (b"sec-websocket-version", b"13")),
 )
-WRONG_METHOD = Refusal(405, "method", "A websocket is opened with GET.", ((b"allow", b"GET"),))
-UNEXPECTED_BODY = Refusal(400, "body", "A websocket handshake has no body.")
-WRONG_KEY = Refusal(400, "key", "Sec-WebSocket-Key is not 16 bytes of base64.")
-WRONG_SUBPROTOCOL = Refusal(400, "subprotocol", "Sec-WebSocket-Protocol is not a list of tokens.")
+WRONG_METHOD = Refusal(405, "head", "A websocket is opened with GET.", ((b"allow", b"GET"),))
+UNEXPECTED_BODY = Refusal(400, "head", "A websocket handshake has no body.")
+WRONG_KEY = Refusal(400, "head", "Sec-WebSocket-Key is not 16 bytes of base64.")
+WRONG_SUBPROTOCOL = Refusal(400, "head", "Sec-WebSocket-Protocol is not a list of tokens.")
 
 
 def wants_websocket(version: str, headers: Headers) -> bool:
