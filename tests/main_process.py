@@ -71,6 +71,10 @@ class MainProcess:
         """The port, after so many starts of a child."""
         return int(self.wait_for_line(r"Listening on TCP address \S+:(\d+)$", count)[1])
 
+    def has_child(self) -> bool:
+        """Whether main has started one that lives."""
+        return bool(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text())
+
     def child(self) -> int:
         """The serving process."""
         return serving_child(self.process.pid)

@@ -36,7 +36,7 @@ def serving_child(main: int) -> int:
     """The process that serves for a main process; a private Redis is its child, too."""
     numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
     commands = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
-    (child,) = [number for number, command in commands.items() if b"awxfast.process.child" in command]
+    (child,) = [number for number, command in commands.items() if b"awxfast.process" in command]
     return child
 
 

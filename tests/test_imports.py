@@ -12,7 +12,18 @@ CORE = ROOT / "rust" / "src"
 
 # From the ground up. Rooms on one line are siblings, which never import each other.
 ROOMS = [
-    {"__init__", "errors", "_rust", "ending", "pauses", "quiet_log", "whoami"},
+    {
+        "__init__",
+        "errors",
+        "_rust",
+        "ending",
+        "local_time",
+        "offspring",
+        "pauses",
+        "quiet_log",
+        "standard_descriptors",
+        "whoami",
+    },
     {"settings", "command_line"},
     {"options", "wire"},
     {"intake", "sessions", "asgi", "broadcast", "producer"},

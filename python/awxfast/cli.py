@@ -2,12 +2,14 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.options import parse_settings
+from awxfast.standard_descriptors import open_closed_descriptors
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(program: str, command: Callable[[], int]) -> int:
     """The exit code of a command, after saying why it failed."""
     try:
+        open_closed_descriptors()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # while the program was loaded
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command()
     except AwxfastError as error:
         return report_failure(program, str(error), error.exit_code)

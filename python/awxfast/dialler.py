@@ -199,6 +199,8 @@ async def dial(settings: DiallerSettings, admin: socket.socket | None) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, node.reload_files)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # they would end the process, and mean nothing here
+        signal.signal(number, signal.SIG_IGN)
     try:
         await node.start(admin)
         return await node.wait_for_end(stop)

@@ -1,5 +1,6 @@
 """The serving process by itself, with the test in main's place."""
 
+import os
 import resource
 import signal
 import socket
@@ -34,7 +35,7 @@ class Child:
 
 
 def open_process(control: int, inherited: list[int]) -> subprocess.Popen[bytes]:
-    command = [*CHILD_COMMAND, str(control)]
+    command = [*CHILD_COMMAND, str(os.getpid()), str(control)]
     return subprocess.Popen(
         command, pass_fds=[control, *inherited], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,9 +1,12 @@
 """An application in the serving process: what its import does to main (C46), and what restarts and stops do to it."""
 
+import datetime
 import json
 import os
+import re
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,6 +198,39 @@ class TestProcess:
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 20
+
+    def test_flags_of_the_interpreter_are_its_own_too(self, start: Callable[..., MainProcess], tmp_path: Path) -> None:
+        (tmp_path / "site_of_test.py").write_text(
+            "import json, pathlib, sys\n"
+            "found = [sys.flags.optimize, sys.flags.dev_mode, sys._xoptions.get('ours'), sys.warnoptions]\n"
+            "pathlib.Path('flags').write_text(json.dumps(found))\n"
+            "async def application(scope, receive, send): raise ValueError\n"
+        )
+        flags = ["-OO", "-X", "dev", "-X", "ours=7", "-W", "ignore::UserWarning"]
+        command = [sys.executable, *flags, "-m", "awxfast", "-p", "0", "site_of_test:application"]
+        start(command=command, cwd=tmp_path).wait_until_serving()
+        optimize, dev, ours, warnings = json.loads((tmp_path / "flags").read_text())
+        assert (optimize, dev, ours) == (2, True, "7")
+        assert "ignore::UserWarning" in warnings
+
+    def test_its_lines_have_mains_clock_whatever_zone_it_sets(
+        self, start: Callable[..., MainProcess], tmp_path: Path
+    ) -> None:
+        (tmp_path / "site_of_test.py").write_text(
+            "import logging, os, time\n"
+            "os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()\n"
+            "logging.getLogger('site').warning('imported')\n"
+            "async def application(scope, receive, send): raise ValueError\n"
+        )
+        server = start("-p", "0", "site_of_test:application", cwd=tmp_path, environ={"TZ": "America/New_York"})
+        port = server.wait_until_serving()
+        fetch(port)
+        lines = server.err.read_text().splitlines()
+        assert "imported" in lines[1]
+        times = [datetime.datetime.fromisoformat(line[:19]) for line in (lines[0], lines[1])]
+        (access,) = wait_for(lambda: re.findall(r"\[(.+?)\] \"GET", server.out.read_text()))
+        times.append(datetime.datetime.strptime(access, "%d/%b/%Y:%H:%M:%S"))
+        assert max(times) - min(times) < datetime.timedelta(hours=1)
 
     def test_no_redis_is_started_for_an_application(self, host: Host) -> None:
         server = host(text="async def application(scope, receive, send): raise ValueError")

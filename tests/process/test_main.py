@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,55 @@ class TestStartUp:
         assert json.loads(greet(port)) == {"close": True}
 
 
+CLOSED = ["<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"]
+
+
+class TestClosedDescriptors:
+    @pytest.mark.parametrize("closed", CLOSED)
+    def test_it_serves_and_they_are_dev_null(
+        self, start: Start, redis_server: RedisServer, tmp_path: Path, closed: str
+    ) -> None:
+        path = tmp_path / "s"
+        words = ["-u", str(path), "--redis", redis_server.url, *LOOPBACK]
+        server = start(command=["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "awxfast", *words])
+        wait_for(lambda: somebody_listens(path) and server.has_child())
+        with unix_connect(str(path), "ws://x/websocket/") as browser:
+            assert "accept" in str(browser.recv(timeout=30))
+        for process in (server.process.pid, server.child()):
+            open_files = [str(Path(f"/proc/{process}/fd/{number}").readlink()) for number in range(3)]
+            assert open_files.count("/dev/null") >= closed.count("&-")
+        assert server.stop() == 0
+
+
+SENDS_CTRL_C = """
+import os, signal, sys
+if WHERE in sys.orig_argv:
+    os.kill(os.getpid(), signal.SIGINT)
+sys.path.remove(os.path.dirname(__file__)); del sys.modules[__name__]
+import MODULE
+"""
+
+
+class TestCtrlCAtOnce:
+    """A module that is imported early on sends it, in the place of the real one."""
+
+    @pytest.mark.parametrize("module", ["argparse", "uvloop"])
+    def test_main_ends_without_a_traceback(self, start: Start, tmp_path: Path, module: str) -> None:
+        (tmp_path / f"{module}.py").write_text(SENDS_CTRL_C.replace("WHERE", "'awxfast'").replace("MODULE", module))
+        server = start("-p", "0", *LOOPBACK, environ={"PYTHONPATH": str(tmp_path)})
+        assert server.wait() != 0
+        assert server.err.read_text() in ("", "awxfast: interrupted\n")
+
+    def test_child_leaves_it_to_main(self, start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
+        program = SENDS_CTRL_C.replace("WHERE", "'awxfast.process'").replace("MODULE", "uvloop")
+        (tmp_path / "uvloop.py").write_text(program)
+        words = ("-p", "0", "--redis", redis_server.url, *LOOPBACK)
+        server = start(*words, environ={"PYTHONPATH": str(tmp_path)})
+        server.wait_until_serving()
+        assert server.stop() == 0
+        assert "unasked" not in server.err.read_text()
+
+
 class TestStop:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_one_signal_ends_it_well(
@@ -175,6 +225,13 @@ class TestDeath:
         served.process.wait()
         wait_for(lambda: not is_alive(child))
 
+    def test_child_that_is_stopped_ends_with_main(self, served: MainProcess) -> None:
+        port, child = served.wait_until_serving(), served.child()
+        os.kill(child, signal.SIGSTOP)
+        served.process.kill()
+        served.process.wait()
+        wait_for(lambda: refuses(port))
+
     def test_another_child_serves_on_the_same_port(self, served: MainProcess) -> None:
         port, child = served.wait_until_serving(), served.child()
         os.kill(child, signal.SIGKILL)
@@ -238,6 +295,13 @@ class TestFiles:
         greet(served.wait_until_serving())
         pattern = r'127\.0\.0\.1:\d+ - - \[.*\] "WSCONNECT /websocket/" - -'
         wait_for(lambda: re.search(pattern, served.out.read_text()))
+
+    def test_usr1_changes_nothing(self, served: MainProcess) -> None:
+        for number in (served.process.pid, served.child()):
+            os.kill(number, signal.SIGUSR1)
+        assert greet(served.wait_until_serving())
+        assert served.stop() == 0
+        assert "unasked" not in served.err.read_text()
 
     def test_usr2_is_refused_in_the_log(self, served: MainProcess) -> None:
         served.signal(signal.SIGUSR2)

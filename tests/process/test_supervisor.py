@@ -13,7 +13,7 @@ from awxfast.process.supervisor import Supervisor
 
 PREAMBLE = """
 import json, os, signal, socket, sys, time
-sock = socket.socket(fileno=int(sys.argv[1]))
+sock = socket.socket(fileno=int(sys.argv[2]))
 lines = sock.makefile("rwb", buffering=0)
 def send(**message): lines.write(json.dumps(message).encode() + b"\\n")
 def receive(): return json.loads(lines.readline())

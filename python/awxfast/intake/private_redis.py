@@ -4,19 +4,17 @@ Synchronous: main, which runs it, has no event loop.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from awxfast.errors import StartError
 from awxfast.intake.address import MAX_SOCKET_PATH
+from awxfast.offspring import dying_with_us
 
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
@@ -25,7 +23,6 @@ _FOLDER_PREFIX = "awxfast-redis-"
 _SOCKET_NAME = "redis.sock"
 _NO_FOLDER = "there is no folder for the private Redis"
 _OTHER_FOLDER = "set TMPDIR to one that can be written, or give --redis URL"
-_PR_SET_PDEATHSIG = 1
 
 
 def find_server(allow_wheel: bool) -> Path:
@@ -127,15 +124,15 @@ class PrivateRedis:
         for name, value in options.items():
             command += [f"--{name}", value]
         try:
-            # A session of its own: Ctrl-C and supervisord's stopasgroup are meant for main, which still needs Redis.
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509  main has one thread
-            )
+            with self._log.open("ab") as log:  # what keeps it from writing there itself
+                # A session of its own: Ctrl-C and supervisord's stopasgroup are main's, which still needs Redis.
+                return subprocess.Popen(
+                    dying_with_us(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                )
         except OSError as error:
             raise StartError(f"{self._server} does not start: {error.strerror}") from error
 
@@ -182,20 +179,3 @@ def _remove_leftovers() -> None:
                 probe.connect(str(folder / _SOCKET_NAME))
             except ConnectionRefusedError:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def dying_with(parent: int) -> Callable[[], None]:
-    """What a forked process does before it becomes another program: asks the kernel for death when `parent` dies.
-
-    Sound because `parent` has one thread: none other can hold a lock at the fork, and the signal comes when the
-    *thread* that forked ends (prctl(2)). The library is loaded before the fork.
-    """
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-    return prepare

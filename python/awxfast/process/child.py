@@ -24,19 +24,18 @@ from awxfast.process.limits import (
     raise_descriptor_limit,
 )
 from awxfast.process.log import configure_log
+from awxfast.process.supervisor import MAINS_SIGNALS
 from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
-"""They are main's: supervisord's `stopasgroup` sends them to both."""
-
 
 def main(control_descriptor: int) -> NoReturn:
     """Never returns: worker threads that are blocked must not hold up the end of the process."""
-    for number in IGNORED:
+    for number in MAINS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, MAINS_SIGNALS)  # main held them back until somebody would ignore them
     sock = socket.socket(fileno=control_descriptor)
     sock.set_inheritable(False)
     start = receive_blocking(sock)
@@ -150,7 +149,3 @@ class Control:
                 self._reload_files()
         except Exception as error:  # whatever a file holds, this task must live to notice the end of main
             logger.error("Files were not read again: %s", error)  # noqa: TRY400
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -6,6 +6,7 @@ import sys
 
 import orjson
 
+from awxfast.local_time import local_struct, local_zone
 from awxfast.settings import Settings
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG, logging.DEBUG)
@@ -39,6 +40,9 @@ def read_message(record: logging.LogRecord) -> str:
 
 def configure_log(settings: Settings) -> None:
     """Sends the root logger to stderr, from `-v`, `--log-fmt` and `--log-format`."""
+    local_zone()  # before an application is imported
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else logging.Formatter(settings.log_fmt))
+    formatter = JsonFormatter() if settings.log_format == "json" else logging.Formatter(settings.log_fmt)
+    formatter.converter = local_struct
+    handler.setFormatter(formatter)
     logging.basicConfig(level=LEVELS[settings.verbosity], handlers=[handler], force=True)

@@ -38,6 +38,7 @@ def run(settings: Settings) -> int:
     endpoints = list_endpoints(settings)
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # some rotate logs by it, and it would end the process
     with contextlib.ExitStack() as resources:
         activated = ActivatedSockets(os.environ)
         listeners = [enter_listener(resources, open_listener(endpoint, activated)) for endpoint in endpoints]

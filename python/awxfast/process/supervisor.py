@@ -3,19 +3,24 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import socket
-import sys
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
+from awxfast.offspring import own_command
 from awxfast.pauses import Pauses
 from awxfast.process.channel import Channel
 
 logger = logging.getLogger(__name__)
 
-CHILD_COMMAND = (sys.executable, "-P", "-m", "awxfast.process.child")
+CHILD_COMMAND = tuple(own_command("awxfast.process"))
+MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""What supervisord's `stopasgroup` and Ctrl-C send to the child too; only main's word counts there."""
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 LONGEST_WAIT_FOR_REDIS = 1.0
@@ -45,7 +50,7 @@ class Supervisor:
         self._on_serving = on_serving
         self._stop_limit = stop_limit
         self._stopping = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._served_once = False
         self._serves = False
@@ -119,18 +124,15 @@ class Supervisor:
         self._kill()
 
     def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        if self._process is not None:
+            self._process.kill()
 
     async def _run_child(self) -> int:
         self._failure = None
         self._serves = False
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *CHILD_COMMAND, str(theirs.fileno()), pass_fds=(theirs.fileno(), *self._descriptors)
-            )
+            self._process = process = start_child(theirs.fileno(), self._descriptors)
         self._channel = await Channel.open(ours)
         self._channel.send("start", **self._start)
         if self._stopping.is_set():
@@ -138,7 +140,7 @@ class Supervisor:
         await self._receive_reports(self._channel)
         await self._channel.close()
         self._channel = None
-        return await self._process.wait()
+        return await asyncio.to_thread(process.wait)
 
     async def _receive_reports(self, channel: Channel) -> None:
         while (message := await channel.receive()) is not None:
@@ -151,3 +153,12 @@ class Supervisor:
                     self._answered = True
                 case "failed":
                     self._failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
+
+
+def start_child(control: int, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Not by the loop: it would give the child signals back before there is anybody to ignore them."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, MAINS_SIGNALS)
+    try:
+        return subprocess.Popen([*CHILD_COMMAND, str(os.getpid()), str(control)], pass_fds=(control, *descriptors))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)

@@ -6,6 +6,8 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TextIO
 
+from awxfast.local_time import local_now
+
 Address = tuple[str, int]
 
 
@@ -18,7 +20,7 @@ class AccessLog:
     def __init__(
         self,
         stream: TextIO,
-        now: Callable[[], datetime.datetime] = datetime.datetime.now,
+        now: Callable[[], datetime.datetime] = local_now,
         *,
         with_queries: bool = False,
     ) -> None:

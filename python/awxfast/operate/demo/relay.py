@@ -8,7 +8,7 @@ import sys
 from typing import Self
 
 from awxfast.errors import StartError
-from awxfast.intake.private_redis import dying_with
+from awxfast.offspring import dying_with_us, own_command
 
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
@@ -28,15 +28,14 @@ class Relay:
     async def start(cls, redis_url: str) -> Self:
         """Starts one that lets everybody in; returns when it serves. Raises `StartError` with what it said if not."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWXFAST_")}
+        words = ("--redis", redis_url, "--auth", "open", "-p", "0", "--admin", "127.0.0.1:0")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "awxfast", "--redis", redis_url, "--auth", "open"),
-            *("-p", "0", "--admin", "127.0.0.1:0"),
+            *dying_with_us([*own_command("awxfast"), *words]),
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is the demo's: it stops the producers first, then the relay
-            preexec_fn=dying_with(os.getpid()),
         )
         relay = cls(process)
         try:
