@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from awxfast.broadcast import dialler_options
 from awxfast.broadcast.awx_settings import AwxSettings
-from awxfast.broadcast.dialled_peer import CLOSE_TIMEOUT
+from awxfast.broadcast.dialled_link import CLOSE_TIMEOUT
 from awxfast.dialler import DRAIN_TIMEOUT
 from awxfast.intake.link import STOP_TIMEOUT
 from awxfast.options import parse_settings

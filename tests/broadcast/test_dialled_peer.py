@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from awxfast._rust import RelayBatch, RelayEncoder, SecretVerifier
 from awxfast.broadcast import dial as dial_module
-from awxfast.broadcast import dialled_link, dialled_peer
+from awxfast.broadcast import dialled_link, dialled_peer, interest
 from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
 from awxfast.broadcast.era import Era
@@ -259,7 +259,7 @@ class TestMessages:
     ) -> None:
         running = start(Era.BROADCAST)
         around = len(json.dumps({"group": "a-1", "message": ""}))
-        with contextlib.suppress(ConnectionResetError):  # the frame's head alone may end the link
+        with contextlib.suppress(ConnectionError):  # the frame's head alone may end the link
             await server.send({"group": "a-1", "message": "x" * (4_194_304 - around + excess)})
         await until(lambda: running.redis.sent if taken else len(server.requests) > 1)
         assert bool(running.redis.sent) is taken
@@ -333,6 +333,39 @@ class TestRelay:
         await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
         await until(lambda: running.peer.counts.skipped["notice"])
         assert not running.holder.held
+
+
+class TestRoom:
+    @pytest.fixture(autouse=True)
+    def bounds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(interest, "MAX_SUBSCRIPTIONS", 3)  # of which the metrics are one
+        monkeypatch.setattr(interest, "MAX_WAITING", 1)
+
+    async def test_group_without_room_is_said_counted_and_joined_when_there_is_some(
+        self, server: PeerServer, start: Callable[..., Running], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        running = await link_that_wants(server, start, "a-1", "a-2")
+        await server.send({"type": "consumer.subscribe", "groups": ["b-1"], "origin_channel": "s.x!2"})
+        await until(lambda: running.peer.waiting == 1)
+        assert running.peer.counts.no_room == 1
+        (line,) = [text for text in caplog.messages if "wait for room" in text]
+        assert f"web-1 (127.0.0.1:{server.port})" in line
+        await server.send({"type": "consumer.unsubscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held == {"metrics", "a-2", "b-1"})
+        send_batch(encode(("b-1", "one")), [running.peer])
+        assert (await server.receive())["group"] == "b-1"
+
+    async def test_awxfast_peer_is_asked_again_for_what_could_not_even_wait(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        server.headers["awxfast-redis"] = OWN_REDIS[::-1]
+        running = await link_that_wants(server, start, "a-1", "a-2")
+        first = server.links[0]
+        await server.send({"type": "consumer.subscribe", "groups": ["b-1", "b-2"], "origin_channel": "s.x!1"})
+        await server.send({"type": "consumer.unsubscribe", "groups": ["a-1", "a-2"], "origin_channel": "s.x!1"})
+        await until(lambda: server.links and server.links[0] is not first)
+        await server.send({"type": "consumer.subscribe", "groups": ["b-1", "b-2"], "origin_channel": "s.x!1"})
+        await until(lambda: running.holder.held == {"metrics", "b-1", "b-2"})
 
 
 class TestSameRedis:

@@ -43,6 +43,12 @@ def unsubscribe(*groups: str, origin: str = "a!1") -> Notice:
     return Notice(False, groups, origin)
 
 
+def drop_stale(peer: PeerInterest) -> None:
+    """All steps."""
+    for _ in peer.drop_stale():
+        pass
+
+
 class TestJoined:
     async def test_group_of_two_peers_is_joined_once_and_left_with_the_last(self, holder: Holder) -> None:
         joined = Joined(holder)
@@ -107,15 +113,59 @@ class TestPeerInterest:
         peer.apply(unsubscribe("metrics"))
         assert set(peer.groups) == {"metrics"}
 
-    async def test_peer_without_end_is_bounded(self, holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+
+class TestRoom:
+    @pytest.fixture(autouse=True)
+    def bounds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(interest, "MAX_SUBSCRIPTIONS", 3)
+        monkeypatch.setattr(interest, "MAX_WAITING", 2)
+
+    async def test_peer_without_end_is_bounded(self, holder: Holder) -> None:
         peer = PeerInterest(Joined(holder))
-        peer.apply(subscribe("a-1", "a-2", "a-3", "a-4", "a-5"))
-        assert len(peer.groups) == 3
-        assert peer.refused == 2
+        peer.apply(subscribe("a-1", "a-2", "a-3", "a-4", "a-5", "a-6", "a-6"))
+        assert set(peer.groups) == {"a-1", "a-2", "a-3"}
+        assert (peer.refused, peer.waiting, peer.forgotten) == (4, 2, True)
+
+    async def test_what_found_no_room_is_joined_when_there_is_some(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "a-2", "a-3"))
+        peer.apply(subscribe("b-1", origin="a!2"))
+        peer.apply(unsubscribe("a-2"))
+        await asyncio.sleep(0)
+        assert set(peer.groups) == {"a-1", "a-3", "b-1"}
+        assert holder.held[-1] == "b-1"
+        assert peer.waiting == 0
+
+    async def test_the_first_that_waits_is_the_first_that_is_joined(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "a-2", "a-3", "b-1", "b-2"))
+        peer.apply(subscribe("b-1"))
         peer.apply(unsubscribe("a-1"))
-        peer.apply(subscribe("a-4"))
-        assert "a-4" in peer.groups
+        assert set(peer.groups) == {"a-2", "a-3", "b-1"}
+
+    async def test_what_is_left_while_it_waits_is_not_joined(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "a-2", "a-3", "b-1"))
+        peer.apply(unsubscribe("b-1"))
+        peer.apply(unsubscribe("a-1"))
+        assert set(peer.groups) == {"a-2", "a-3"}
+
+    async def test_what_waits_on_a_lost_link_grows_stale_as_well(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "a-2", "a-3", "b-1", "b-2"))
+        peer.mark_stale()
+        peer.apply(subscribe("b-2"))
+        drop_stale(peer)
+        assert set(peer.groups) == {"b-2"}
+        assert peer.waiting == 0
+
+    async def test_nothing_waits_when_nothing_is_wanted(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe("a-1", "a-2", "a-3", "b-1"))
+        peer.clear()
+        assert (set(peer.groups), peer.waiting) == (set(), 0)
+        peer.apply(subscribe("b-2"))
+        assert set(peer.groups) == {"b-2"}
 
 
 class TestStale:
@@ -126,7 +176,7 @@ class TestStale:
         assert len(peer.groups) == 3
         peer.apply(subscribe("b-1"))
         peer.apply(unsubscribe("c-1"))
-        peer.drop_stale()
+        drop_stale(peer)
         assert set(peer.groups) == {"b-1"}
 
     async def test_other_channel_does_not_keep_it(self, holder: Holder) -> None:
@@ -134,6 +184,38 @@ class TestStale:
         peer.apply(subscribe("a-1", origin="a!1"))
         peer.mark_stale()
         peer.apply(subscribe("a-1", origin="a!2"))
-        peer.drop_stale()
+        drop_stale(peer)
         peer.apply(unsubscribe("a-1", origin="a!2"))
         assert not peer.groups
+
+    async def test_what_came_on_an_earlier_link_and_is_applied_late_is_stale(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        earlier = peer.link
+        peer.mark_stale()
+        peer.apply(subscribe("a-1"), earlier)
+        drop_stale(peer)
+        assert not peer.groups
+
+
+class TestTurns:
+    async def test_many_groups_are_left_some_a_turn(self, holder: Holder) -> None:
+        holder.answers.set()
+        peer = PeerInterest(Joined(holder))
+        groups = [f"a-{number}" for number in range(3 * interest.STEP)]
+        peer.apply(subscribe(*groups))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        peer.clear()
+        assert not peer.groups
+        for turn in range(1, 4):
+            assert len(holder.released) == turn * interest.STEP
+            await asyncio.sleep(0)
+        assert holder.released == groups
+
+    async def test_stale_ones_are_dropped_some_a_step(self, holder: Holder) -> None:
+        peer = PeerInterest(Joined(holder))
+        peer.apply(subscribe(*(f"a-{number}" for number in range(2 * interest.STEP))))
+        peer.mark_stale()
+        steps = peer.drop_stale()
+        next(steps)
+        assert len(peer.groups) == interest.STEP

@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from awxfast_dialler import AwxfastDialler
+from broadcast.flooding_peer import EMPTY_FRAGMENTS, KINDS, FloodingPeer, flood, write_once
 from broadcast.peer_server import until
 from main_process import clean_environment
 from nodes import SECRET
@@ -185,6 +187,31 @@ class TestOperation:
             await until(lambda: client.zcard("asgi:group:metrics"))
             assert client.zcard("asgi:group:metrics") == 1
         await other.stop()
+
+
+class TestFloodingPeer:
+    @pytest.mark.parametrize("kind", [*KINDS, "fragments without end"])
+    async def test_term_ends_it_whatever_a_peer_sends(
+        self, redis_server: RedisServer, secret_file: Path, kind: str
+    ) -> None:
+        misdeed = flood(KINDS[kind]) if kind in KINDS else write_once(EMPTY_FRAGMENTS)
+        async with FloodingPeer(misdeed) as peer:
+            address = f"127.0.0.1:{peer.port}"
+            dialler = AwxfastDialler(redis_server.url, secret_file, "relay", [address], "--name", "me")
+            await asyncio.to_thread(dialler.start)
+            try:
+                await until(lambda: peer.links)
+                await asyncio.sleep(0.5)
+                begun = time.monotonic()
+                assert await asyncio.to_thread(dialler.stop) == 0
+                took = time.monotonic() - begun
+            finally:
+                dialler.kill()
+                await asyncio.to_thread(dialler.close)
+        print(f"{took:.2f} s")
+        assert took < 10, "a second, on a machine that has nothing else to do"
+        with redis_server.client() as client:
+            assert client.keys("asgi:group:*") == []
 
 
 class TestRefusals:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from picows import WSError, WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
 
 from awxfast._rust import sign_secret
-from awxfast.broadcast.dialled_link import MAX_MESSAGE, DialledLink
+from awxfast.broadcast.dialled_link import DialledLink
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.failure import DialFailure, explain_answer, explain_error
+from awxfast.broadcast.fragments import MAX_MESSAGE
 from awxfast.broadcast.target import Target
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.wire.backplane import REDIS_HEADER
@@ -69,6 +70,7 @@ class Caller:
             },
             websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
             logger_name=_silent,
+            enable_auto_pong=False,
             enable_auto_ping=True,
             auto_ping_idle_timeout=PING_INTERVAL,
             auto_ping_reply_timeout=PING_INTERVAL,

@@ -1,13 +1,14 @@
 """One open link to a peer, dialler's end: frames in, encoded runs of frames out. picows reads, masks and pings."""
 
+import asyncio
 import collections
 import dataclasses
 from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
-MAX_MESSAGE = 4_194_304
-"""Bytes of one message, as AWX's client takes them; a larger one ends the link."""
+from awxfast.broadcast.fragments import Fragments
+from awxfast.broadcast.paced_reading import PacedReading
 
 QUEUE_FRAMES = 10_000
 QUEUE_BYTES = 67_108_864
@@ -17,6 +18,14 @@ HIGH_WATER = 1_048_576
 LOW_WATER = 262_144
 """Bytes handed to the transport and not yet to the kernel: above the first frames wait here, where they are counted."""
 
+CLOSE_TIMEOUT = 0.5
+"""Seconds that a peer gets to take the last bytes and our CLOSE."""
+MOST_PINGS = 64
+"""How many of one turn are answered each; past that only the newest (RFC 6455 section 5.5.3)."""
+
+TEXT, CLOSE, PING, PONG = WSMsgType.TEXT, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
+"""To look a member up at its enum costs as much as all the rest of a small frame."""
+
 NO_STATUS = 1005
 NONE = -1
 """No descriptor."""
@@ -24,7 +33,10 @@ NONE = -1
 
 @dataclasses.dataclass(slots=True)
 class LinkCounts:
-    """What passed between us and one peer, over all its links. `queued`: frames for it; `dropped`: by reason."""
+    """What passed between us and one peer, over all its links. `queued`: frames for it; `dropped`: by reason.
+
+    `no_room`: groups that its browsers asked for when it had as many as it may have.
+    """
 
     received: int = 0
     received_bytes: int = 0
@@ -32,6 +44,7 @@ class LinkCounts:
     sent: int = 0
     sent_bytes: int = 0
     writes: int = 0
+    no_room: int = 0
     skipped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
@@ -66,10 +79,15 @@ class DialledLink(WSListener):
         self._taker = taker
         self._counts = counts
         self._transport: WSTransport | None = None
-        self._parts: list[bytes] = []
+        self._reading: PacedReading | None = None
+        self._fragments = Fragments()
+        self._pings: list[bytes] = []
+        self._end_timer: asyncio.TimerHandle | None = None
         self._paused = self._gone = False
         self._queue: collections.deque[tuple[int, bytes]] = collections.deque()
         self._plain_socket = NONE
+        self.frames = 0
+        """How many the peer has sent, of any kind."""
         self.queued_frames = 0
         self.queued_bytes = 0
         self.redis = redis
@@ -103,22 +121,18 @@ class DialledLink(WSListener):
         else:
             self._write(share.frames, share.data)
 
-    def close(self) -> None:
+    def close(self, why: str = "closed by us") -> None:
         """Says goodbye (1001) after what was handed to the transport."""
         if self._transport is not None:
-            self._why = "closed by us"
+            self._why = why
             self._transport.send_close(WSCloseCode.GOING_AWAY)
             self._transport.disconnect()
+            self.end_soon()
 
-    def hold_reading(self, hold: bool) -> None:
-        """Reads no more for a moment, so that what can't be taken waits with the peer; or goes on."""
-        transport = self._transport.underlying_transport if self._transport is not None else None
-        if transport is None or transport.is_closing():
-            return
-        if hold:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
+    def hold_reading(self, reason: str, hold: bool) -> None:
+        """See `PacedReading.hold`."""
+        if self._reading is not None:
+            self._reading.hold(reason, hold)
 
     def abort(self) -> None:
         """Cuts the connection: the peer reads nothing."""
@@ -162,23 +176,30 @@ class DialledLink(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The 101 is there."""
         self._transport = transport
+        self._reading = PacedReading(transport.underlying_transport, self)
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
         if not transport.is_secure:
             self._plain_socket = transport.underlying_transport.get_extra_info("socket").fileno()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Pings are answered by picows, which also fails the link for frames that RFC 6455 forbids."""
-        if transport.is_close_frame_sent:  # picows goes on reading after a fault
-            if frame.msg_type is WSMsgType.CLOSE:
+        """picows fails the link for most of what RFC 6455 forbids."""
+        self.frames += 1
+        kind = frame.msg_type
+        if transport.is_close_frame_sent:  # picows goes on with what it has read before
+            if kind is CLOSE:
                 transport.disconnect()
-        elif frame.msg_type is WSMsgType.TEXT and frame.fin and not self._parts:
+        elif frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise WSProtocolError(WSCloseCode.PROTOCOL_ERROR, "a reserved bit")
+        elif kind is TEXT and frame.fin and not self._fragments.begun:
             self._receive(frame.get_payload_as_bytes())
-        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self._assemble(transport, frame)
-        elif frame.msg_type is WSMsgType.CLOSE:
+        elif kind is PING:
+            self._note_ping(frame.get_payload_as_bytes())
+        elif kind is CLOSE:
             self._why = f"the peer closed it ({describe_close(frame.get_payload_as_bytes())})"
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
+        elif kind is not PONG:
+            self._assemble(kind, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The last call."""
@@ -186,6 +207,8 @@ class DialledLink(WSListener):
         self._queue.clear()
         self.queued_frames = self.queued_bytes = 0
         self._gone = True
+        if self._end_timer is not None:
+            self._end_timer.cancel()
 
     def pause_writing(self) -> None:
         """The peer reads more slowly than we write."""
@@ -196,21 +219,48 @@ class DialledLink(WSListener):
         self._paused = False
         while self._queue and not self._paused:
             self._write(*self._take_waiting())
+        self._answer_pings()
 
-    def _assemble(self, transport: WSTransport, frame: WSFrame) -> None:
+    # What our place at the transport calls (paced_reading.Link)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether our CLOSE is out."""
+        return self._transport is not None and self._transport.is_close_frame_sent
+
+    def end_turn(self) -> None:
+        """Pings are answered once a turn, so that their number costs little."""
+        self._answer_pings()
+
+    def end_soon(self) -> None:
+        """Cuts the connection unless it ends by itself: bytes that a peer never takes would keep it open."""
+        if self._end_timer is None and not self._gone:
+            self._end_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+
+    def _note_ping(self, payload: bytes) -> None:
+        if len(self._pings) >= MOST_PINGS:
+            self._pings.pop()
+        self._pings.append(payload)
+
+    def _answer_pings(self) -> None:
+        """While the peer reads nothing they wait."""
+        if self._transport is None or self._gone or self._paused or self.is_ending:
+            return
+        pings, self._pings = self._pings, []
+        for payload in pings:
+            self._transport.send_pong(payload)
+
+    def _assemble(self, kind: WSMsgType, frame: WSFrame) -> None:
         """A message in fragments, or a binary one, which is not the wire's."""
-        if frame.msg_type is WSMsgType.BINARY:
+        message = self._fragments.add(kind, frame.get_payload_as_bytes(), frame.fin)
+        if message is None:
+            return
+        kind, payload = message
+        if kind is TEXT:
+            self._receive(payload)
+        else:
             self._counts.received += 1
             self._counts.skipped["binary"] += 1
-            return
-        self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > MAX_MESSAGE:
-            self._why = f"the peer sent more than {MAX_MESSAGE} bytes in one message"
-            transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
-            transport.disconnect()
-        elif frame.fin:
-            message, self._parts = b"".join(self._parts), []
-            self._receive(message)
 
     def _receive(self, payload: bytes) -> None:
         self._counts.received += 1

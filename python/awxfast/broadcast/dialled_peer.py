@@ -4,7 +4,7 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from awxfast.broadcast.backoff import Backoff
@@ -12,8 +12,10 @@ from awxfast.broadcast.dial import Caller, DialError
 from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts, Share
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
-from awxfast.broadcast.interest import Joined, PeerInterest
+from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, Joined, PeerInterest
+from awxfast.broadcast.notice_queue import NoticeQueue
 from awxfast.broadcast.target import Member, Target
+from awxfast.quiet_log import QuietLog
 from awxfast.wire.backplane import (
     METRICS_GROUP,
     Fault,
@@ -32,8 +34,6 @@ KEPT_RELINKED = 300.0
 they navigate. What nobody there wants any more is sent for so long in vain."""
 SNAPSHOT_TIME = 2.0
 """The same for an awxfast peer, which says it all as soon as it is linked."""
-CLOSE_TIMEOUT = 2.0
-"""Seconds that a peer gets to take the last bytes and our close."""
 
 
 class LocalRedis(Protocol):
@@ -80,6 +80,8 @@ class DialledPeer:
         self._choice = EraChoice(site.era)
         self._backoff = Backoff()
         self._interest = PeerInterest(site.joined)
+        self._notices = NoticeQueue(self._apply_notice, self._hold_notices)
+        self._quiet = QuietLog(log)
         self._link: DialledLink | None = None
         self._stale_timer: asyncio.TimerHandle | None = None
         self._said = ""
@@ -113,6 +115,11 @@ class DialledPeer:
     def queued_bytes(self) -> int:
         """Their bytes."""
         return self._link.queued_bytes if self._link is not None else 0
+
+    @property
+    def waiting(self) -> int:
+        """Groups that its browsers asked for and that wait for room."""
+        return self._interest.waiting
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -152,9 +159,9 @@ class DialledPeer:
             self.counts.dropped["disconnected"] += share.frames
 
     def hold_reading(self, hold: bool) -> None:
-        """See `DialledLink.hold_reading`."""
+        """Because this node's Redis takes less than peers send."""
         if self._link is not None:
-            self._link.hold_reading(hold)
+            self._link.hold_reading("crowd", hold)
 
     # The link's life
 
@@ -182,7 +189,7 @@ class DialledPeer:
         self.received_before = self.counts.received
         self.last_error = ""
         if self.era is not Era.RELAY or self._is_same_redis():
-            self._interest.clear()
+            self._forget_interest()
         else:
             self._interest.want_always(METRICS_GROUP)
             self._drop_stale_after(SNAPSHOT_TIME if redis else KEPT_RELINKED)
@@ -192,7 +199,7 @@ class DialledPeer:
         opened = time.monotonic()
         era = self.era.name.lower()
         self._site.dials["accepted", era] += 1
-        link.hold_reading(self._site.crowded)
+        link.hold_reading("crowd", self._site.crowded)
         self._say("up", f"connected to {self.member} ({era} era{self._same_redis_words()})", logging.INFO)
         reason = await link.wait_closed()
         self._forget_link()
@@ -208,24 +215,22 @@ class DialledPeer:
     def _drop_stale_after(self, seconds: float) -> None:
         if self._stale_timer is not None:
             self._stale_timer.cancel()
-        self._stale_timer = asyncio.get_running_loop().call_later(seconds, self._interest.drop_stale)
+        self._stale_timer = asyncio.get_running_loop().call_later(seconds, self._drop_stale, None)
+
+    def _drop_stale(self, steps: Iterator[None] | None) -> None:
+        """A step a turn; the next link begins anew."""
+        steps = self._interest.drop_stale() if steps is None else steps
+        if next(steps, self) is None:
+            self._stale_timer = asyncio.get_running_loop().call_later(0, self._drop_stale, steps)
 
     async def _leave(self) -> None:
         if self._link is not None:
-            await self._close(self._link)
+            self._link.close()
+            await self._link.wait_closed()
         self._link = None
-        self._interest.clear()
+        self._forget_interest()
         if self._stale_timer is not None:
             self._stale_timer.cancel()
-
-    async def _close(self, link: DialledLink) -> None:
-        link.close()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await link.wait_closed()
-        except TimeoutError:
-            link.abort()
-            await link.wait_closed()
 
     def _note_failure(self, failure: DialFailure) -> None:
         self.last_error = failure.text
@@ -257,9 +262,29 @@ class DialledPeer:
 
     def _receive_notice(self, notice: Notice) -> None:
         if self.era is Era.RELAY:
-            self._interest.apply(notice)
+            self._notices.put(notice, self._interest.link)
         else:
             self.counts.skipped["notice"] += 1
+
+    def _apply_notice(self, notice: Notice, link: int) -> None:
+        interest = self._interest
+        refused = interest.refused
+        interest.apply(notice, link)
+        if interest.refused > refused:
+            self.counts.no_room += interest.refused - refused
+            text = f"{self.member} asks for more than {MAX_SUBSCRIPTIONS} groups; {interest.waiting} wait for room"
+            self._quiet.warn("no room", text)
+        if interest.forgotten and interest.has_room and self._link is not None and self._link.redis:
+            interest.forgotten = False
+            self._link.close("there is room for groups that it has to name again")
+
+    def _hold_notices(self, hold: bool) -> None:
+        if self._link is not None:
+            self._link.hold_reading("notices", hold)
+
+    def _forget_interest(self) -> None:
+        self._notices.clear()
+        self._interest.clear()
 
     def _receive_metrics(self, event: GroupEvent) -> None:
         metrics = read_metrics(event.text)
@@ -273,7 +298,7 @@ class DialledPeer:
         named = self._link.redis if self._link is not None else ""
         if not self._same_redis and named and named in self._site.own_redis():
             self._same_redis = True
-            self._interest.clear()
+            self._forget_interest()
         return self._same_redis
 
     def _same_redis_words(self) -> str:

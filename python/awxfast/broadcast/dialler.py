@@ -147,6 +147,7 @@ def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
     total.queued += counts.queued
     total.sent += counts.sent
     total.writes += counts.writes
+    total.no_room += counts.no_room
     total.sent_bytes += counts.sent_bytes
     total.skipped.update(counts.skipped)
     total.dropped.update(counts.dropped)

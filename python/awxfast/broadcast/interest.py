@@ -2,13 +2,19 @@
 
 import asyncio
 import collections
-from collections.abc import Awaitable, Iterable, Mapping, Set
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Set
 from typing import Protocol
 
 from awxfast.wire.backplane import Notice
 
 MAX_SUBSCRIPTIONS = 100_000
 """Pairs of group and channel that one peer may have; a web node's browsers make thousands at most."""
+MAX_WAITING = 100_000
+"""How many more are remembered until there is room for them."""
+STEP = 128
+"""Groups that are joined or left in one turn of the loop: each costs some 40 us, and others have theirs to do."""
+
+Pair = tuple[str, str]
 
 
 class Holder(Protocol):
@@ -28,6 +34,7 @@ class Joined:
         self._holder = holder
         self._counts: collections.Counter[str] = collections.Counter()
         self._joining: dict[str, asyncio.Future[None]] = {}
+        self._unwanted: collections.deque[str] = collections.deque()
 
     @property
     def groups(self) -> Mapping[str, int]:
@@ -51,73 +58,130 @@ class Joined:
         if not self._joining.pop(group).cancel():  # a hold that is cancelled undoes itself
             self._holder.release([group])
 
+    def unwant_all(self, groups: Iterable[str]) -> None:
+        """One peer less in each, however many: some a turn."""
+        running = bool(self._unwanted)
+        self._unwanted.extend(groups)
+        if not running:
+            self._unwant_some()
+
+    def _unwant_some(self) -> None:
+        for _ in range(min(STEP, len(self._unwanted))):
+            self.unwant(self._unwanted.popleft())
+        if self._unwanted:
+            asyncio.get_running_loop().call_soon(self._unwant_some)
+
 
 class PeerInterest:
-    """What one peer's browsers want: for each group the channels that asked for it."""
+    """What one peer's browsers want: for each group the channels that asked for it, and since which link.
+
+    What there is no room for waits until something is left. Plain attributes are for statistics.
+    """
 
     def __init__(self, joined: Joined) -> None:
         self._joined = joined
-        self._origins: dict[str, set[str]] = {}
-        self._stale: set[tuple[str, str]] = set()
+        self._origins: dict[str, dict[str, int]] = {}
+        self._waiting: dict[Pair, int] = {}
         self._pairs = 0
+        self.link = 0
+        """Grows with each link; what was wanted on earlier ones is stale."""
         self.refused = 0
+        """Subscriptions that found no room, each time."""
+        self.forgotten = False
+        """Whether some could not even wait: only the peer knows them now."""
 
     @property
     def groups(self) -> Set[str]:
         """The groups that somebody there wants."""
         return self._origins.keys()
 
-    def apply(self, notice: Notice) -> None:
-        """A subscription adds channels, the rest stays; an unsubscription from what is unknown means nothing."""
+    @property
+    def waiting(self) -> int:
+        """Subscriptions that wait for room."""
+        return len(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more would find room at once."""
+        return self._pairs < MAX_SUBSCRIPTIONS and not self._waiting
+
+    def apply(self, notice: Notice, link: int | None = None) -> None:
+        """A subscription adds channels, the rest stays; an unsubscription from what is unknown means nothing.
+
+        `link`: the one that it came on, if that is not the present one.
+        """
         for group in notice.groups:
             if notice.subscribe:
-                self._add(group, notice.origin_channel)
+                self._add(group, notice.origin_channel, self.link if link is None else link)
             else:
                 self._remove(group, notice.origin_channel)
 
     def want_always(self, group: str) -> None:
         """A group that nobody has to ask for."""
-        self._add(group, "")
+        self._add(group, "", self.link)
 
     def mark_stale(self) -> None:
         """The link is lost: what is wanted now may be wanted still, or not."""
-        self._stale = {(group, origin) for group, origins in self._origins.items() for origin in origins}
+        self.link += 1
+        self.forgotten = False
 
-    def drop_stale(self) -> None:
-        """What nobody has asked for again since `mark_stale` is wanted no more."""
-        for group, origin in list(self._stale):
-            self._remove(group, origin)
+    def drop_stale(self) -> Iterator[None]:
+        """What nobody has asked for again since `mark_stale` is wanted no more. A step a turn."""
+        pairs = [*self._waiting, *((group, origin) for group in self._origins for origin in self._origins[group])]
+        for number, (group, origin) in enumerate(pairs, 1):
+            if self._link_of(group, origin) < self.link:
+                self._remove(group, origin)
+            if number % STEP == 0:
+                yield
 
     def clear(self) -> None:
         """Nobody there wants anything any more."""
-        self._stale.clear()
-        for group in self._origins:
-            self._joined.unwant(group)
-        self._origins.clear()
+        self._joined.unwant_all(self._origins)
+        self._origins = {}
+        self._waiting = {}
         self._pairs = 0
 
-    def _add(self, group: str, origin: str) -> None:
+    def _link_of(self, group: str, origin: str) -> int:
+        """On which one it was asked for last; the present one for what is unknown."""
+        origins = self._origins.get(group, {})
+        return origins[origin] if origin in origins else self._waiting.get((group, origin), self.link)
+
+    def _add(self, group: str, origin: str, link: int) -> None:
         origins = self._origins.get(group)
-        self._stale.discard((group, origin))
         if origins is not None and origin in origins:
-            return
-        if self._pairs >= MAX_SUBSCRIPTIONS:
-            self.refused += 1
-            return
+            origins[origin] = link
+        elif self._pairs >= MAX_SUBSCRIPTIONS:
+            self._let_wait((group, origin), link)
+        else:
+            self._take(group, origin, link)
+
+    def _take(self, group: str, origin: str, link: int) -> None:
         self._pairs += 1
+        origins = self._origins.get(group)
         if origins is None:
-            self._origins[group] = {origin}
+            self._origins[group] = {origin: link}
             self._joined.want(group)
         else:
-            origins.add(origin)
+            origins[origin] = link
+
+    def _let_wait(self, pair: Pair, link: int) -> None:
+        if pair not in self._waiting:
+            self.refused += 1
+        if pair in self._waiting or len(self._waiting) < MAX_WAITING:
+            self._waiting[pair] = link
+        else:
+            self.forgotten = True
 
     def _remove(self, group: str, origin: str) -> None:
         origins = self._origins.get(group)
         if origins is None or origin not in origins:
+            self._waiting.pop((group, origin), None)
             return
-        origins.remove(origin)
-        self._stale.discard((group, origin))
+        del origins[origin]
         self._pairs -= 1
         if not origins:
             del self._origins[group]
             self._joined.unwant(group)
+        if self._waiting:
+            pair = next(iter(self._waiting))
+            self._take(*pair, self._waiting.pop(pair))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast._rust import RelayBatch, RelayEncoder
-from awxfast.broadcast.dialled_link import MAX_MESSAGE
+from awxfast.broadcast.fragments import MAX_MESSAGE
 
 
 class RelayTaker:
