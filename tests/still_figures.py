@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.operate.figures import IntakeFigures, PeerFigures, SlowClient
+from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
@@ -32,14 +32,18 @@ NODE = PeerFigures(
     sent=5,
     sent_bytes=500,
     queued=2,
-    shed=1,
+    lost={"queue_frames": 1, "lost_at_close": 4, "too_large": 0},
     clock_skew=3,
     old_secret=True,
     last_error="",
+    groups_waiting=24,
+    groups_refused=30,
 )
 
 
-REFUSED_NODE = dataclasses.replace(NODE, host="192.0.2.8", state="refused", links=0, clock_skew=-400, eras=[])
+REFUSED_NODE = dataclasses.replace(
+    NODE, host="192.0.2.8", state="refused", links=0, clock_skew=-400, eras=[], groups_waiting=0
+)
 PEERS = [dataclasses.asdict(node) for node in (NODE, REFUSED_NODE)]
 
 
@@ -74,8 +78,8 @@ class StillFigures:
     def peers(self) -> Sequence[PeerFigures]:
         return [NODE, REFUSED_NODE]
 
-    def gone_peers(self) -> Mapping[str, int]:
-        return {"received": 1000, "sent": 0}
+    def gone_peers(self) -> GonePeers:
+        return GonePeers(1000, 0, {"lost_at_close": 9}, 2)
 
     def unready_reasons(self) -> Sequence[str]:
         return self.reasons

@@ -123,8 +123,11 @@ NOTICE_ROOM: Final[int]
 class LinkFigures:
     """What was written to a node link; stays readable when the link is gone."""
 
-    def read(self) -> tuple[int, int, int, int]:
-        """`(written, bytes, shed, pending)`: frames, their bytes, frames given up, frames that wait."""
+    def read(self) -> tuple[int, int, dict[str, int], int]:
+        """`(written, bytes, lost, pending)`: frames, their bytes, frames that it did not get, frames that wait.
+
+        `lost` is by reason: each of shedding, which may be 0, and `lost_at_close`.
+        """
 
 @final
 class Fanout:

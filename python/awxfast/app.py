@@ -22,7 +22,7 @@ from awxfast.intake.address import RedisAddress
 from awxfast.intake.link import Intake
 from awxfast.nodes import NodePlan, Nodes
 from awxfast.operate.admin import AdminListener
-from awxfast.operate.figures import IntakeFigures, PeerFigures, SlowClient
+from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
 from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.forward import ForwardAccess
@@ -249,9 +249,9 @@ class Relay:
         """The nodes'."""
         return self._nodes.figures() if self._nodes is not None else []
 
-    def gone_peers(self) -> Mapping[str, int]:
+    def gone_peers(self) -> GonePeers:
         """The nodes', of those that are gone."""
-        return self._nodes.gone if self._nodes is not None else {}
+        return self._nodes.gone if self._nodes is not None else GonePeers()
 
     def unready_reasons(self) -> Sequence[str]:
         """Why browsers would not get events now."""

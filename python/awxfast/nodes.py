@@ -17,7 +17,7 @@ from awxfast.intake.address import RedisAddress
 from awxfast.intake.announcements import speaker_of
 from awxfast.intake.link import Intake, make_writer
 from awxfast.intake.onward import Onward
-from awxfast.operate.figures import PeerFigures
+from awxfast.operate.figures import GonePeers, PeerFigures
 from awxfast.settings import Settings
 from awxfast.wire.paths import Paths
 from awxfast.wire.secret import find_secrets
@@ -114,9 +114,10 @@ class Nodes:
         self.endpoint.gate = self._plan.make_gate()
 
     @property
-    def gone(self) -> dict[str, int]:
-        """What nodes that are shown no more had received and sent."""
-        return self.endpoint.peers.gone
+    def gone(self) -> GonePeers:
+        """What nodes that are shown no more had."""
+        peers = self.endpoint.peers
+        return GonePeers(peers.received, peers.sent, peers.lost)
 
     def figures(self) -> Sequence[PeerFigures]:
         """Every node that is linked, was a minute ago, or was refused although it has the secret."""
@@ -141,7 +142,7 @@ def describe_peer(peer: Peer) -> PeerFigures:
         sent=written.frames,
         sent_bytes=written.bytes,
         queued=written.pending,
-        shed=written.shed,
+        lost=written.lost,
         clock_skew=peer.skew,
         old_secret=peer.old_secret,
         last_error=peer.last_error,

@@ -175,9 +175,9 @@ impl Client {
 
     /// Counts what waits as lost.
     pub fn lose_queue(&mut self, keep_begun: bool, counts: &mut Frames) {
-        let lost = self.outbox.clear(keep_begun) as u64;
-        counts.lost_at_close += lost;
-        counts.pending -= lost;
+        let before = self.note(counts);
+        counts.lost_at_close += self.outbox.clear(keep_begun) as u64;
+        self.count_change(&before, counts);
     }
 
     /// The socket takes bytes again.

@@ -87,25 +87,48 @@ impl std::ops::AddAssign for Frames {
 pub struct LinkTally {
     written: AtomicU64,
     bytes: AtomicU64,
-    shed: AtomicU64,
+    shed: [AtomicU64; Shed::ALL.len()],
+    lost_at_close: AtomicU64,
     pending: AtomicU64,
 }
 
+/// What a `LinkTally` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkFrames {
+    /// Last byte taken by the kernel.
+    pub written: u64,
+    /// The bytes of these.
+    pub bytes: u64,
+    /// Given up, by reason.
+    pub shed: ShedCounts,
+    /// Still queued when the link went.
+    pub lost_at_close: u64,
+    /// Waiting now.
+    pub pending: u64,
+}
+
 impl LinkTally {
-    /// Frames and bytes that the kernel took, frames shed, frames that wait.
+    /// The counts so far.
     #[must_use]
-    pub fn read(&self) -> (u64, u64, u64, u64) {
-        let [written, bytes, shed, pending] =
-            [&self.written, &self.bytes, &self.shed, &self.pending].map(|count| count.load(Ordering::Relaxed));
-        (written, bytes, shed, pending)
+    pub fn read(&self) -> LinkFrames {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        LinkFrames {
+            written: load(&self.written),
+            bytes: load(&self.bytes),
+            shed: Shed::ALL.map(|reason| load(&self.shed[reason as usize])),
+            lost_at_close: load(&self.lost_at_close),
+            pending: load(&self.pending),
+        }
     }
 
     /// Adds what a shard's frames changed by because of this link; `bytes` were written, `pending` frames wait.
     pub fn add(&self, before: &Frames, after: &Frames, bytes: usize, pending: usize) {
-        let shed = after.shed.iter().sum::<u64>() - before.shed.iter().sum::<u64>();
         self.written.fetch_add(after.written - before.written, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.shed.fetch_add(shed, Ordering::Relaxed);
+        for (sum, (after, before)) in self.shed.iter().zip(after.shed.iter().zip(before.shed)) {
+            sum.fetch_add(after - before, Ordering::Relaxed);
+        }
+        self.lost_at_close.fetch_add(after.lost_at_close - before.lost_at_close, Ordering::Relaxed);
         self.pending.store(pending as u64, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use awxfast_core::fanout::{Config, Fanout, PeerBatch};
-use awxfast_core::ledger::LinkTally;
+use awxfast_core::ledger::{LinkFrames, LinkTally};
 use awxfast_core::outbox::Bounds;
 use awxfast_core::registry::{Backplane, ClientId, Consumers};
 use browser::{Browser, assert_books_balance, config, entry, entry_of, hosting, publish, wait_until};
@@ -146,9 +146,10 @@ fn what_a_link_was_sent_stays_readable_when_it_is_gone() {
     let mut link = Link::new(&fanout, false);
     publish(&fanout, &[entry(&["p!g.broadcast-group_send"], "12345"), entry(&["p!g.broadcast-group_send"], "67890")]);
     assert_eq!((link.node.receive_text(), link.node.receive_text()), ("12345".into(), "67890".into()));
-    wait_until(|| link.tally.read() == (2, 14, 0, 0));
+    let sent = LinkFrames { written: 2, bytes: 14, ..LinkFrames::default() };
+    wait_until(|| link.tally.read() == sent);
     fanout.detach(link.client);
-    assert_eq!(link.tally.read(), (2, 14, 0, 0));
+    assert_eq!(link.tally.read(), sent);
     assert_eq!(fanout.counts().clients, 0);
 }
 
@@ -161,10 +162,34 @@ fn link_that_does_not_read_sheds_and_is_counted() {
     let events: Vec<Vec<u8>> = (0..40).map(|_| entry(&["p!g.broadcast-group_send"], &large)).collect();
     publish(&fanout, &events);
     wait_until(|| {
-        let (written, _, shed, pending) = link.tally.read();
-        shed > 0 && written + shed + pending == 40
+        let LinkFrames { written, shed, pending, .. } = link.tally.read();
+        let [frames, others @ ..] = shed;
+        frames > 0 && others == [0; 3] && written + frames + pending == 40
     });
     assert_books_balance(&fanout);
+}
+
+#[test]
+fn what_a_link_loses_at_its_close_is_counted() {
+    for drop in [false, true] {
+        let fanout = start(config());
+        let link = Link::new(&fanout, false);
+        let large = "x".repeat(100_000);
+        let events: Vec<Vec<u8>> = (0..40).map(|_| entry(&["p!g.broadcast-group_send"], &large)).collect();
+        publish(&fanout, &events);
+        wait_until(|| link.tally.read().pending > 0);
+        if drop {
+            fanout.close(link.client, 1011, b"", true);
+        } else {
+            fanout.detach(link.client);
+        }
+        wait_until(|| {
+            let LinkFrames { written, lost_at_close, pending, .. } = link.tally.read();
+            lost_at_close > 0 && written + lost_at_close + pending == 40
+        });
+        assert_eq!(link.tally.read().lost_at_close, fanout.counts().tally.frames.lost_at_close);
+        assert_books_balance(&fanout);
+    }
 }
 
 #[test]

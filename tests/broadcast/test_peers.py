@@ -1,5 +1,7 @@
 """The list of nodes: what stands in it, and what is forgotten."""
 
+import pytest
+from awxfast.broadcast import peers as peers_module
 from awxfast.broadcast.peers import Peers
 
 
@@ -15,9 +17,9 @@ class Figures:
     """A link's, as the fan-out keeps them."""
 
     def __init__(self, frames: int = 0, size: int = 0, shed: int = 0, pending: int = 0) -> None:
-        self.values = (frames, size, shed, pending)
+        self.values = (frames, size, {"queue_frames": shed, "lost_at_close": 0}, pending)
 
-    def read(self) -> tuple[int, int, int, int]:
+    def read(self) -> tuple[int, int, dict[str, int], int]:
         return self.values
 
 
@@ -51,7 +53,7 @@ class TestPeer:
             clock.now += 2
             peer.fold()
         written = peer.written()
-        assert (written.frames, written.bytes, written.shed, written.pending) == (15, 150, 5, 0)
+        assert (written.frames, written.bytes, written.lost["queue_frames"], written.pending) == (15, 150, 5, 0)
 
     def test_late_writes_of_a_link_that_is_gone_are_counted(self) -> None:
         peer = Peers(Clock()).at("a")
@@ -59,8 +61,9 @@ class TestPeer:
         peer.connect(figures, "relay")
         peer.disconnect(figures)
         peer.fold()
-        figures.values = (2, 0, 0, 0)
+        figures.values = (2, 0, {"lost_at_close": 3}, 0)
         assert peer.written().frames == 2
+        assert peer.written().lost["lost_at_close"] == 3
 
 
 class TestForgetting:
@@ -92,7 +95,39 @@ class TestForgetting:
             peer.disconnect(figures)
             peers.sweep()
             assert len(list(peers)) <= 62
-            before, total = total, peers.gone["sent"] + sum(peer.written().frames for peer in peers)
+            before, total = total, peers.sent + sum(peer.written().frames for peer in peers)
             assert total >= before
         assert total == 3000
-        assert peers.gone["received"] + sum(peer.received for peer in peers) == 2000
+        assert peers.received + sum(peer.received for peer in peers) == 2000
+
+
+class TestBound:
+    @pytest.fixture(autouse=True)
+    def bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(peers_module, "MOST_PEERS", 3)
+
+    def test_refused_ones_past_it_are_left_out(self) -> None:
+        peers = Peers(Clock())
+        for number in range(100):
+            if (peer := peers.find(f"192.0.2.{number}")) is not None:
+                peer.refuse("its clock is 400 seconds ahead of ours")
+        assert [peer.host for peer in peers] == ["192.0.2.0", "192.0.2.1", "192.0.2.2"]
+
+    def test_node_that_links_takes_the_place_of_one_that_does_not(self) -> None:
+        peers = Peers(Clock())
+        linked, gone = Figures(frames=1), Figures(frames=5, shed=2)
+        peers.at("a").connect(linked, "relay")
+        peers.at("b").connect(gone, "relay")
+        peers.at("b").disconnect(gone)
+        assert peers.find("c") is not None
+        peers.at("d").connect(Figures(), "relay")
+        assert [peer.host for peer in peers] == ["a", "c", "d"]
+        assert (peers.sent, peers.lost["queue_frames"]) == (5, 2)
+
+    def test_node_that_is_about_to_link_keeps_its_place(self) -> None:
+        peers = Peers(Clock())
+        for host in "abc":
+            peers.at(host).sessions += 1
+        assert peers.at("d").host == "others"
+        assert peers.at("e") is peers.at("d")
+        assert [peer.host for peer in peers] == ["a", "b", "c", "others"]

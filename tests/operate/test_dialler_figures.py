@@ -27,6 +27,7 @@ class Peer:
         self.state, self.up, self.era = "connected", True, Era.RELAY
         self.clock_skew: int | None = None
         self.last_error = ""
+        self.waiting = 0
 
 
 def member(needs_relay: bool) -> list[bytes]:

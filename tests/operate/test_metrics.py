@@ -89,7 +89,12 @@ class TestValues:
             ("awxfast_peer_events_total", {"peer": "192.0.2.7", "direction": "sent"}, 5),
             ("awxfast_peer_events_total", {"peer": "gone", "direction": "received"}, 1000),
             ("awxfast_peer_clock_skew_seconds", {"peer": "192.0.2.8"}, -400),
-            ("awxfast_peer_shed_total", {"peer": "192.0.2.7"}, 1),
+            ("awxfast_peer_lost_total", {"peer": "192.0.2.7", "reason": "queue_frames"}, 1),
+            ("awxfast_peer_lost_total", {"peer": "192.0.2.7", "reason": "lost_at_close"}, 4),
+            ("awxfast_peer_lost_total", {"peer": "gone", "reason": "lost_at_close"}, 9),
+            ("awxfast_peer_groups_waiting", {"peer": "192.0.2.7"}, 24),
+            ("awxfast_peer_groups_refused_total", {"peer": "192.0.2.7"}, 30),
+            ("awxfast_peer_groups_refused_total", {"peer": "gone"}, 2),
         ],
     )
     def test_figure(

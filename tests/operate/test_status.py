@@ -46,8 +46,8 @@ class TestNodes:
         first = next(index for index, line in enumerate(lines) if line.startswith("node "))
         words = [" ".join(line.split()) for line in lines[first + 1 : first + 3]]
         assert words == [
-            "192.0.2.7 connected 30 5 2 1 +3 s relay; old secret",
-            "192.0.2.8 refused 30 5 2 1 -400 s old secret",
+            "192.0.2.7 connected 30 5 2 5 +3 s relay; old secret; 24 groups wait for room",
+            "192.0.2.8 refused 30 5 2 5 -400 s old secret",
         ]
 
 

@@ -104,8 +104,7 @@ class NodeEndpoint(ClosedEndpoint):
 
     def _refuse(self, opening: Opening, host: str, verdict: Verdict) -> None:
         self._log.refuse(host, opening.request.path, verdict)
-        if verdict.skew is not None:  # the secret is right
-            peer = self.peers.at(host)
+        if verdict.skew is not None and (peer := self.peers.find(host)) is not None:  # the secret is right
             peer.skew = verdict.skew
             peer.refuse(self._log.describe(verdict))
         opening.refuse(Refusal(403, name_reason(verdict), REFUSED), "")

@@ -56,6 +56,7 @@ class LinkSession:
     def __init__(self, peer: Peer, era: str, group: str, backplane: Backplane, ingest: Ingest | None) -> None:
         """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected."""
         self._peer = peer
+        peer.sessions += 1
         self._era = era
         self._group = group
         self._backplane = backplane
@@ -75,7 +76,7 @@ class LinkSession:
     @property
     def has_shed(self) -> bool:
         """Whether it missed something."""
-        return self._figures is not None and self._figures.read()[2] > 0
+        return self._figures is not None and any(self._figures.read()[2].values())
 
     def open(self, socket: Socket) -> None:
         """The link can be used."""
@@ -140,6 +141,7 @@ class LinkSession:
     def end(self, code: int) -> None:
         """The link is gone."""
         self._over = True
+        self._peer.sessions -= 1
         if self._frames and self._socket is not None:
             self._take_frames()
         socket, self._socket = self._socket, None

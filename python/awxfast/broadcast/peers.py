@@ -1,9 +1,12 @@
-"""The nodes that dialled this one: what operators see of them. Their number is bounded by who holds the secret."""
+"""The nodes that dialled this one: what operators see of them.
+
+Who is one is told by the address. A header of the cluster's that was copied comes from as many as its owner likes.
+"""
 
 import collections
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 KEPT_SECONDS = 60.0
@@ -12,11 +15,17 @@ FOLD_SECONDS = 1.0
 """How long after a link's end its figures may still change, in the thread that wrote to it."""
 
 
+MOST_PEERS = 1_000
+"""More than any cluster has."""
+OTHERS = "others"
+"""Stands for those that are linked beyond it."""
+
+
 class LinkFigures(Protocol):
     """What was written to one link (the fan-out)."""
 
-    def read(self) -> tuple[int, int, int, int]:
-        """Frames written, their bytes, frames shed, frames that wait."""
+    def read(self) -> tuple[int, int, Mapping[str, int], int]:
+        """Frames written, their bytes, frames that it did not get by reason, frames that wait."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -25,15 +34,15 @@ class Written:
 
     frames: int = 0
     bytes: int = 0
-    shed: int = 0
     pending: int = 0
+    lost: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def add(self, figures: LinkFigures) -> None:
         """Adds one link's."""
-        frames, size, shed, pending = figures.read()
+        frames, size, lost, pending = figures.read()
         self.frames += frames
         self.bytes += size
-        self.shed += shed
+        self.lost.update(lost)
         self.pending += pending
 
 
@@ -48,10 +57,12 @@ class Peer:
         self.old_secret = False
         self.last_error = ""
         self.refused = False
+        self.sessions = 0
+        """Links that are there, begin or end."""
         self._now = now
         self._touched = now()
         self._links: dict[LinkFigures, str] = {}
-        self._ended: list[tuple[float, LinkFigures]] = []
+        self._ended: collections.deque[tuple[float, LinkFigures]] = collections.deque()
         self._past = Written()
 
     @property
@@ -70,9 +81,14 @@ class Peer:
         return len(self._links)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it is not linked, and is not about to be."""
+        return not self._links and not self.sessions
+
+    @property
     def is_stale(self) -> bool:
         """Whether it is gone for so long that it is shown no more."""
-        return not self._links and self._now() - self._touched > KEPT_SECONDS
+        return self.is_idle and self._now() - self._touched > KEPT_SECONDS
 
     def connect(self, figures: LinkFigures, era: str) -> None:
         """A link can be used."""
@@ -100,40 +116,56 @@ class Peer:
         """Adds up what links that are gone were sent."""
         before = self._now() - FOLD_SECONDS
         while self._ended and self._ended[0][0] < before:
-            self._past.add(self._ended.pop(0)[1])
+            self._past.add(self._ended.popleft()[1])
         self._past.pending = 0
 
     def written(self) -> Written:
         """What all its links were sent."""
-        total = dataclasses.replace(self._past)
+        total = dataclasses.replace(self._past, lost=self._past.lost.copy())
         for figures in [*self._links, *(figures for _, figures in self._ended)]:
             total.add(figures)
         return total
 
 
 class Peers:
-    """All of them. `gone` sums up, by direction, what those that are shown no more had received and sent."""
+    """All of them, at most `MOST_PEERS`. Plain attributes sum up what those that are shown no more had."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._peers: collections.OrderedDict[str, Peer] = collections.OrderedDict()
-        self.gone = {"received": 0, "sent": 0}
+        self._peers: dict[str, Peer] = {}
+        self.received = self.sent = 0
+        self.lost: collections.Counter[str] = collections.Counter()
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._peers.values())
 
     def at(self, host: str) -> Peer:
-        """The peer at this address."""
-        peer = self._peers.get(host)
-        if peer is None:
-            peer = self._peers[host] = Peer(host, self._now)
-        return peer
+        """The peer at this address, which links: it takes the place of one that does not."""
+        return self.find(host) or self._make_room(host) or self._peers.setdefault(OTHERS, Peer(OTHERS, self._now))
+
+    def find(self, host: str) -> Peer | None:
+        """The same for one that is refused; None when there are enough."""
+        if host not in self._peers and len(self._peers) < MOST_PEERS:
+            self._peers[host] = Peer(host, self._now)
+        return self._peers.get(host)
 
     def sweep(self) -> None:
         """Forgets those that have been gone for long enough; their totals stay."""
-        for peer in list(self):
+        for peer in list(self._peers.values()):
             peer.fold()
             if peer.is_stale:
-                self.gone["received"] += peer.received
-                self.gone["sent"] += peer.written().frames
-                del self._peers[peer.host]
+                self._forget(peer)
+
+    def _make_room(self, host: str) -> Peer | None:
+        idle = next((peer for peer in self._peers.values() if peer.is_idle and peer.host != OTHERS), None)
+        if idle is None:
+            return None
+        self._forget(idle)
+        return self.find(host)
+
+    def _forget(self, peer: Peer) -> None:
+        written = peer.written()
+        self.received += peer.received
+        self.sent += written.frames
+        self.lost.update(written.lost)
+        del self._peers[peer.host]

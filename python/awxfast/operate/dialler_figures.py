@@ -10,7 +10,7 @@ from awxfast.broadcast.dialler import Dialler, add_counts
 from awxfast.broadcast.relay_taker import RelayTaker
 from awxfast.intake.group_sender import GroupSender
 from awxfast.intake.link import Intake
-from awxfast.operate.figures import IntakeFigures, PeerFigures, SlowClient
+from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
 
 
 class DiallerFigures:
@@ -114,9 +114,10 @@ class DiallerFigures:
         dialled = set(self._dialler.peers)
         return [show_peer(peer, peer in dialled) for peer in self._dialler.shown]
 
-    def gone_peers(self) -> Mapping[str, int]:
+    def gone_peers(self) -> GonePeers:
         """Those that are shown no more."""
-        return {"received": self._dialler.total.received, "sent": self._dialler.total.sent}
+        total = self._dialler.total
+        return GonePeers(total.received, total.sent, total.dropped, total.no_room)
 
     def unready_reasons(self) -> Sequence[str]:
         """Peers that are away are no reason: they come and go."""
@@ -136,8 +137,10 @@ def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:
         sent=counts.sent,
         sent_bytes=counts.sent_bytes,
         queued=peer.queued,
-        shed=sum(counts.dropped.values()),
+        lost=counts.dropped,
         clock_skew=peer.clock_skew,
         old_secret=False,
         last_error=peer.last_error,
+        groups_waiting=peer.waiting,
+        groups_refused=counts.no_room,
     )

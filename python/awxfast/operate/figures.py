@@ -27,9 +27,10 @@ class SlowClient:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PeerFigures:
-    """Another node, by its address. Counts are frames and bytes; `shed`: frames that it was too slow for.
+    """Another node, by its address. Counts are frames and bytes; `lost`: frames that it did not get, by reason.
 
-    `state` is `connected`, `refused` or `gone`; `clock_skew`: its clock less ours in seconds.
+    `state` is `connected`, `refused` or `gone`; `clock_skew`: its clock less ours in seconds. `groups_refused`: those
+    that its browsers asked for when it had as many as it may have; `groups_waiting`: those of them that wait for room.
     """
 
     host: str
@@ -41,10 +42,22 @@ class PeerFigures:
     sent: int
     sent_bytes: int
     queued: int
-    shed: int
+    lost: Mapping[str, int]
     clock_skew: int | None
     old_secret: bool
     last_error: str
+    groups_waiting: int = 0
+    groups_refused: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GonePeers:
+    """The sums over all nodes that are shown no more."""
+
+    received: int = 0
+    sent: int = 0
+    lost: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    groups_refused: int = 0
 
 
 class Figures(Protocol):
@@ -74,8 +87,8 @@ class Figures(Protocol):
     def peers(self) -> Sequence[PeerFigures]:
         """Other nodes that are linked, or were not long ago."""
 
-    def gone_peers(self) -> Mapping[str, int]:
-        """What those that are shown no more had received and sent, by direction."""
+    def gone_peers(self) -> GonePeers:
+        """What those that are shown no more had."""
 
     def unready_reasons(self) -> Sequence[str]:
         """Why the relay can't do its work now, a line each; empty: it can."""

@@ -1,17 +1,18 @@
 """Prometheus metrics: the ledger and the rooms' counters under the names of interface.md, "The admin listener"."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from awxfast.operate.figures import Figures, PeerFigures
+from awxfast.operate.figures import Figures, GonePeers, PeerFigures
 from awxfast.operate.threads import count_busy_threads
 
 GONE = "gone"
 """Stands for all peers that are shown no more."""
+Label = TypeVar("Label")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -111,14 +112,15 @@ def collect_fanout(fanout: Mapping[str, Any]) -> Iterator[Metric]:
     yield CounterMetricFamily("awxfast_event_age_unknown", "Events whose score is no time.", age["odd"])
 
 
-def collect_peers(peers: Sequence[PeerFigures], gone: Mapping[str, int]) -> Iterator[Metric]:
+def collect_peers(peers: Sequence[PeerFigures], gone: GonePeers) -> Iterator[Metric]:
     """Other nodes. Those that are gone for long are one peer, so that sums over all don't go down."""
     yield labelled_gauge(
         "awxfast_peer_up", "1 while the node is linked.", "peer", {peer.host: int(peer.links > 0) for peer in peers}
     )
-    events = {(peer.host, "received"): peer.received for peer in peers}
-    events |= {(peer.host, "sent"): peer.sent for peer in peers}
-    events |= {(GONE, direction): count for direction, count in gone.items() if count}
+    known = [peer for peer in peers if peer.links or peer.received or peer.sent]
+    events = {(peer.host, "received"): peer.received for peer in known}
+    events |= {(peer.host, "sent"): peer.sent for peer in known}
+    events |= drop_zeros({(GONE, "received"): gone.received, (GONE, "sent"): gone.sent})
     yield labelled_pairs("awxfast_peer_events", "Frames of other nodes.", ["peer", "direction"], events)
     yield labelled_gauge(
         "awxfast_peer_clock_skew_seconds",
@@ -126,8 +128,18 @@ def collect_peers(peers: Sequence[PeerFigures], gone: Mapping[str, int]) -> Iter
         "peer",
         {peer.host: peer.clock_skew for peer in peers if peer.clock_skew is not None},
     )
-    shed = {peer.host: peer.shed for peer in peers}
-    yield labelled_counter("awxfast_peer_shed", "Frames that the node was too slow for.", "peer", shed)
+    lost = {(peer.host, reason): count for peer in peers for reason, count in peer.lost.items()}
+    lost |= {(GONE, reason): count for reason, count in gone.lost.items()}
+    yield labelled_pairs("awxfast_peer_lost", "Frames that the node did not get.", ["peer", "reason"], drop_zeros(lost))
+    waiting = drop_zeros({peer.host: peer.groups_waiting for peer in peers})
+    yield labelled_gauge("awxfast_peer_groups_waiting", "Groups that wait for room.", "peer", waiting)
+    refused = drop_zeros({**{peer.host: peer.groups_refused for peer in peers}, GONE: gone.groups_refused})
+    yield labelled_counter("awxfast_peer_groups_refused", "Groups that found no room.", "peer", refused)
+
+
+def drop_zeros(counts: Mapping[Label, int]) -> dict[Label, int]:
+    """Without what has not happened: there are up to a thousand nodes."""
+    return {label: count for label, count in counts.items() if count}
 
 
 def cumulative_buckets(bounds: list[float], counts: list[int]) -> list[tuple[str, float]]:

@@ -88,13 +88,14 @@ def format_peers(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A line for each other node, with what an operator has to do something about."""
     if peers:
         yield ""
-        yield f"{'node':<32} {'state':<10} {'received':>10} {'sent':>10} {'queued':>8} {'shed':>8} {'clock':>7}  notes"
+        yield f"{'node':<32} {'state':<10} {'received':>10} {'sent':>10} {'queued':>8} {'lost':>8} {'clock':>7}  notes"
     for peer in peers:
         skew = "" if peer["clock_skew"] is None else f"{peer['clock_skew']:+d} s"
-        notes = [", ".join(peer["eras"]), "old secret" if peer["old_secret"] else "", peer["last_error"]]
+        waiting = f"{peer['groups_waiting']} groups wait for room" if peer["groups_waiting"] else ""
+        notes = [", ".join(peer["eras"]), "old secret" if peer["old_secret"] else "", waiting, peer["last_error"]]
         yield (
             f"{peer['host']:<32} {peer['state']:<10} {peer['received']:>10} {peer['sent']:>10} {peer['queued']:>8} "
-            f"{peer['shed']:>8} {skew:>7}  {'; '.join(note for note in notes if note)}"
+            f"{sum(peer['lost'].values()):>8} {skew:>7}  {'; '.join(note for note in notes if note)}"
         ).rstrip()
 
 

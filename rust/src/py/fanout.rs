@@ -280,8 +280,14 @@ struct LinkFigures(Arc<LinkTally>);
 
 #[pymethods]
 impl LinkFigures {
-    fn read(&self) -> (u64, u64, u64, u64) {
-        self.0.read()
+    fn read<'py>(&self, py: Python<'py>) -> PyResult<(u64, u64, Bound<'py, PyDict>, u64)> {
+        let frames = self.0.read();
+        let lost = PyDict::new(py);
+        for (reason, count) in Shed::ALL.map(Shed::name).into_iter().zip(frames.shed) {
+            lost.set_item(reason, count)?;
+        }
+        lost.set_item("lost_at_close", frames.lost_at_close)?;
+        Ok((frames.written, frames.bytes, lost, frames.pending))
     }
 }
 
