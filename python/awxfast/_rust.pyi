@@ -45,13 +45,23 @@ def encode_text_frame(payload: bytes) -> bytes:
 class FrameDecoder:
     """What a client sends, RFC 6455 section 5: bytes in, whole messages out. Never raises for bad input.
 
-    Limits are in bytes, exactly the limit is allowed, 0 means none. Messages are (opcode, payload):
-    1 text (UTF-8 checked), 2 binary, 8 close (code checked; payload as received), 9 ping, 10 pong.
+    Limits are in bytes, exactly the limit is allowed, 0 means none; a message has at most 1,024 fragments. Messages are
+    (opcode, payload): 1 text (UTF-8 checked), 2 binary, 8 close (code checked; payload as received).
     """
 
-    def __init__(self, max_message_size: int, max_frame_size: int) -> None: ...
+    def __init__(self, max_message_size: int, max_frame_size: int, turn_messages: int = 64) -> None: ...
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
-        """The messages that `data` completes, in order. After a failure or a close: always empty."""
+        """The messages that `data` completes, in order: `turn_messages` at most, of 4,096 frames at most.
+
+        The rest is kept: `receive(b"")` goes on with it. After a failure or a close: always empty.
+        """
+    def take_pongs(self) -> bytes:
+        """The answers to PINGs that were received, as frames: 64 at most, the newest for certain. Often empty."""
+    def expect_close(self) -> None:
+        """From now on nothing but a close is looked for: neither messages nor PINGs."""
+    @property
+    def has_unread(self) -> bool:
+        """Whether the last call left something for the next one."""
     @property
     def failure(self) -> int:
         """0, or the close code that the connection must be failed with: 1002, 1007 or 1009."""
@@ -193,8 +203,10 @@ class Fanout:
         """Queues what an application sends as bytes: one binary frame, never shed."""
     def send_ping(self, client: int, payload: bytes) -> None:
         """A PING ahead of queued frames; one that still waits is replaced."""
-    def send_pong(self, client: int, payload: bytes) -> None:
-        """A PONG ahead of queued frames; one that still waits is replaced (RFC 6455 section 5.5.3)."""
+    def send_pongs(self, client: int, frames: bytes) -> None:
+        """PONGs ahead of queued frames, as `FrameDecoder.take_pongs` gives them. At most 64 wait; then the newest takes
+        the place of the one before (RFC 6455 section 5.5.3).
+        """
     def ask_drained(self, client: int) -> None:
         """Asks for NOTICE_DRAINED as soon as no reply of this client waits (at once if none does)."""
     def ask_room(self, client: int) -> None:

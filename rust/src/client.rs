@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustix::net::Shutdown;
 
+use crate::frame::Pongs;
 use crate::ledger::{Frames, LinkTally};
 use crate::outbox::{Bounds, Class, Outbox, Progress, Sink};
 use crate::pace::Mark;
@@ -153,12 +154,17 @@ impl Client {
         }
     }
 
-    /// A PING or PONG that goes next.
-    pub fn push_control(&mut self, ping: bool, frame: Vec<u8>) {
-        match (self.ending, ping) {
-            (Ending::Open, true) => self.outbox.control().set_ping(frame),
-            (Ending::Open, false) => self.outbox.control().set_pong(frame),
-            _ => {}
+    /// A PING that goes next.
+    pub fn push_ping(&mut self, frame: Vec<u8>) {
+        if self.ending == Ending::Open {
+            self.outbox.control().set_ping(frame);
+        }
+    }
+
+    /// PONGs that go next.
+    pub fn push_pongs(&mut self, pongs: &Pongs) {
+        if self.ending == Ending::Open {
+            self.outbox.control().add_pongs(pongs);
         }
     }
 

@@ -39,8 +39,10 @@ pub enum Command {
     Detach(ClientId, Vec<GroupId>),
     /// A client's groups change, then it gets the reply.
     Subscribe(ClientId, Subscription),
-    /// A PING (or PONG) frame.
-    Control(ClientId, Vec<u8>, bool),
+    /// A PING frame.
+    Ping(ClientId, Vec<u8>),
+    /// PONGs wait in `Answers`.
+    Answer(ClientId),
     /// A CLOSE frame.
     Close(ClientId, Closing),
     /// Give `Notice::Drained` when no reply waits.

@@ -204,11 +204,19 @@ impl Fanout {
         }
     }
 
-    /// Queues a PING or PONG.
-    pub fn send_control(&self, client: ClientId, payload: &[u8], ping: bool) {
+    /// Queues a PING.
+    pub fn send_ping(&self, client: ClientId, payload: &[u8]) {
         let mut frame = Vec::new();
-        frame::push_frame(&mut frame, if ping { frame::PING } else { frame::PONG }, payload);
-        self.send_ordered(client, Command::Control(client, frame, ping));
+        frame::push_frame(&mut frame, frame::PING, payload);
+        self.send_ordered(client, Command::Ping(client, frame));
+    }
+
+    /// Queues PONGs, given as their frames.
+    pub fn send_pongs(&self, client: ClientId, frames: &[u8]) {
+        let shared = self.shards.get(client.shard());
+        if shared.is_some_and(|shared| shared.answers.add(client, frames)) {
+            self.send_ordered(client, Command::Answer(client));
+        }
     }
 
     /// Queues a reply, or what an application sends: never shed.

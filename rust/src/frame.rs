@@ -4,9 +4,11 @@
 mod decoder;
 mod fault;
 mod header;
+mod pongs;
 
-pub use decoder::{Decoder, Message};
+pub use decoder::{Budget, Decoder, Message, Received};
 pub use fault::Failure;
+pub use pongs::Pongs;
 
 /// A further fragment of a message.
 pub const CONTINUATION: u8 = 0;

@@ -2,6 +2,7 @@
 //!
 //! A bell is rung only when the other side may be asleep, so a busy shard costs its callers no system call.
 
+use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, mem};
@@ -9,6 +10,7 @@ use std::{io, mem};
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::frame::Pongs;
 use crate::registry::ClientId;
 
 /// An eventfd: rung by one side, waited for by the other.
@@ -121,6 +123,27 @@ impl<C> Inbox<C> {
 impl<C> AsFd for Inbox<C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.0.as_fd()
+    }
+}
+
+/// PONGs on their way to a shard: one command a client stands for all that came before it is obeyed, so that a flood of
+/// PINGs fills no inbox.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<HashMap<ClientId, Pongs>>);
+
+impl Answers {
+    /// Adds frames; whether they are the first, so that the shard has to be told.
+    pub fn add(&self, client: ClientId, frames: &[u8]) -> bool {
+        let mut waiting = self.0.lock();
+        let pongs = waiting.entry(client).or_default();
+        let first = pongs.is_empty();
+        pongs.append(frames);
+        first
+    }
+
+    /// Takes a client's.
+    pub fn take(&self, client: ClientId) -> Pongs {
+        self.0.lock().remove(&client).unwrap_or_default()
     }
 }
 

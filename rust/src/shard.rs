@@ -19,7 +19,7 @@ use crate::client::{Client, Flushed};
 use crate::command::{Backlog, Closing, Command, Run, Subscription};
 use crate::frame;
 use crate::ledger::{Ages, Frames, LinkTally};
-use crate::mailbox::{Inbox, Notice, Notices};
+use crate::mailbox::{Answers, Inbox, Notice, Notices};
 use crate::outbox::{Bounds, Class};
 use crate::pace::{Pace, Verdict};
 use crate::registry::{ClientId, GroupId};
@@ -49,6 +49,8 @@ impl std::ops::AddAssign for Tally {
 pub struct Shared {
     /// Commands for this shard.
     pub inbox: Inbox<Command>,
+    /// PONGs for this shard's clients.
+    pub answers: Answers,
     /// Notices for Python, from all shards.
     pub notices: Arc<Notices>,
     /// What was counted up to the last pass.
@@ -167,7 +169,8 @@ impl Shard {
             Command::Subscribe(id, subscription) => self.subscribe(id, subscription),
             Command::Attach(id, socket, link) => self.attach(id, socket, link),
             Command::Detach(id, left) => self.detach(id, &left),
-            Command::Control(id, frame, ping) => self.control(id, frame, ping),
+            Command::Ping(id, frame) => self.ping(id, frame),
+            Command::Answer(id) => self.answer_pings(id),
             Command::Close(id, closing) => self.close(id, closing),
             Command::AskDrained(id) => self.ask_drained(id),
             Command::AskRoom(id) => self.ask_room(id),
@@ -275,9 +278,17 @@ impl Shard {
         self.shared.notices.send(id, Notice::Dead);
     }
 
-    fn control(&mut self, id: ClientId, frame: Vec<u8>, ping: bool) {
+    fn ping(&mut self, id: ClientId, frame: Vec<u8>) {
         if let Some(client) = self.client(id) {
-            client.push_control(ping, frame);
+            client.push_ping(frame);
+            self.mark(id.slot());
+        }
+    }
+
+    fn answer_pings(&mut self, id: ClientId) {
+        let pongs = self.shared.answers.take(id);
+        if let Some(client) = self.client(id) {
+            client.push_pongs(&pongs);
             self.mark(id.slot());
         }
     }
@@ -424,6 +435,7 @@ impl Shard {
 pub fn share(notices: &Arc<Notices>, account: &Arc<AtomicUsize>) -> io::Result<Arc<Shared>> {
     Ok(Arc::new(Shared {
         inbox: Inbox::new()?,
+        answers: Answers::default(),
         notices: Arc::clone(notices),
         tally: Mutex::new(Tally::default()),
         readers: Verdict::new(Instant::now()),

@@ -1,6 +1,8 @@
 //! Websocket frames in the server's role: RFC 6455 and the limits.
 
-use awxfast_core::frame::{self, BINARY, CLOSE, CONTINUATION, Decoder, Failure, Message, PING, PONG, TEXT};
+use awxfast_core::frame::{
+    self, BINARY, Budget, CLOSE, CONTINUATION, Decoder, Failure, Message, PING, PONG, Pongs, Received, TEXT,
+};
 use proptest::prelude::*;
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -23,10 +25,26 @@ fn header_of(first: u8, length: u64) -> Vec<u8> {
     [&[first, MASKED | 0x7f][..], &length.to_be_bytes()].concat()
 }
 
+fn receive_all(decoder: &mut Decoder, mut data: &[u8]) -> Received {
+    let mut received = Received::default();
+    decoder.receive(&mut data, Budget::UNLIMITED, &mut received);
+    assert!(data.is_empty());
+    received
+}
+
 fn receive(decoder: &mut Decoder, data: &[u8]) -> Vec<(u8, Vec<u8>)> {
-    let mut messages: Vec<Message> = Vec::new();
-    decoder.receive(data, &mut messages);
-    messages.into_iter().map(|message| (message.opcode, message.payload)).collect()
+    receive_all(decoder, data).messages.into_iter().map(|Message { opcode, payload }| (opcode, payload)).collect()
+}
+
+/// What PINGs in `frames` are answered with.
+fn answers(frames: &[Vec<u8>]) -> Vec<u8> {
+    receive_all(&mut Decoder::new(0, 0), &frames.concat()).pongs.into_bytes()
+}
+
+fn pong(payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    frame::push_frame(&mut frame, PONG, payload);
+    frame
 }
 
 /// What a decoder without limits makes of `frames`.
@@ -107,13 +125,8 @@ mod messages {
             masked(FIN | PONG, b""),
             close(1000, b"done"),
         ];
-        let expected = vec![
-            (TEXT, "é".as_bytes().to_vec()),
-            (BINARY, b"\xff\0".to_vec()),
-            (PING, b"?".to_vec()),
-            (PONG, b"".to_vec()),
-            (CLOSE, b"\x03\xe8done".to_vec()),
-        ];
+        let expected =
+            vec![(TEXT, "é".as_bytes().to_vec()), (BINARY, b"\xff\0".to_vec()), (CLOSE, b"\x03\xe8done".to_vec())];
         assert_eq!(decode(&frames), (expected, None));
     }
 
@@ -132,8 +145,8 @@ mod messages {
             masked(FIN | PONG, b"2"),
             masked(FIN | CONTINUATION, b"b"),
         ];
-        let expected = [(PING, b"1".to_vec()), (PONG, b"2".to_vec()), (TEXT, b"ab".to_vec())];
-        assert_eq!(decode(&frames).0, expected);
+        assert_eq!(decode(&frames).0, [(TEXT, b"ab".to_vec())]);
+        assert_eq!(answers(&frames), pong(b"1"));
     }
 
     #[test]
@@ -290,8 +303,155 @@ mod text {
     }
 }
 
+mod pings {
+    use super::*;
+
+    fn numbered(numbers: impl IntoIterator<Item = u32>) -> Vec<Vec<u8>> {
+        numbers.into_iter().map(|number| masked(FIN | PING, &number.to_be_bytes())).collect()
+    }
+
+    fn pongs(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
+        numbers.into_iter().flat_map(|number| pong(&number.to_be_bytes())).collect()
+    }
+
+    #[test]
+    fn each_is_answered_in_order_while_at_most_64_wait() {
+        assert_eq!(answers(&numbered(0..10)), pongs(0..10));
+        assert_eq!(answers(&numbered(0..64)), pongs(0..64));
+    }
+
+    #[test]
+    fn past_64_the_newest_takes_the_last_place() {
+        assert_eq!(answers(&numbered(0..65)), pongs((0..63).chain([64])));
+        assert_eq!(answers(&numbered(0..20_000)), pongs((0..63).chain([19_999])));
+    }
+
+    #[test]
+    fn newer_answers_are_kept_by_the_same_rule() {
+        let mut waiting = Pongs::default();
+        waiting.append(&pongs(0..60));
+        waiting.append(&pongs(60..70));
+        assert_eq!(waiting.as_bytes(), pongs((0..63).chain([69])));
+    }
+
+    #[test]
+    fn longest_payload_is_answered_whole() {
+        let payload = [7; 125];
+        let mut waiting = Pongs::default();
+        waiting.append(&answers(&[masked(FIN | PING, &payload)]));
+        assert_eq!(waiting.as_bytes(), pong(&payload));
+    }
+}
+
+mod budgets {
+    use super::*;
+
+    const SMALL: Budget = Budget { frames: 100, messages: 3 };
+
+    /// How many bytes and messages one call takes.
+    fn take(data: &[u8]) -> (usize, usize) {
+        let (mut rest, mut received) = (data, Received::default());
+        Decoder::new(0, 0).receive(&mut rest, SMALL, &mut received);
+        (data.len() - rest.len(), received.messages.len())
+    }
+
+    #[test]
+    fn messages_behind_the_budget_stay() {
+        let frame = masked(FIN | TEXT, b"{}");
+        assert_eq!(take(&frame.repeat(10)), (3 * frame.len(), 3));
+    }
+
+    #[test]
+    fn frames_of_no_message_count_too() {
+        for first in [FIN | PING, FIN | PONG] {
+            let frame = masked(first, b"");
+            assert_eq!(take(&frame.repeat(1000)), (100 * frame.len(), 0));
+        }
+        let fragments = [masked(TEXT, b""), masked(CONTINUATION, b"").repeat(1000)].concat();
+        assert_eq!(take(&fragments), (100 * 6, 0));
+    }
+
+    #[test]
+    fn what_stays_is_taken_by_further_calls() {
+        let stream: Vec<u8> = (0..10_u8).flat_map(|number| masked(FIN | BINARY, &[number; 300])).collect();
+        let mut decoder = Decoder::new(0, 0);
+        let (mut rest, mut numbers) = (stream.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let mut received = Received::default();
+            decoder.receive(&mut rest, SMALL, &mut received);
+            numbers.extend(received.messages.iter().map(|message| message.payload[0]));
+        }
+        assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nothing_stays_behind_a_close_or_a_failure() {
+        for end in [close(1000, b""), masked(FIN | 3, b"")] {
+            let (mut decoder, stream) = (Decoder::new(0, 0), [end, vec![0xff; 1000]].concat());
+            let mut rest = stream.as_slice();
+            decoder.receive(&mut rest, SMALL, &mut Received::default());
+            assert!(rest.is_empty());
+        }
+    }
+}
+
+mod while_closing {
+    use super::*;
+
+    #[test]
+    fn only_a_close_is_found() {
+        let mut decoder = Decoder::new(0, 0);
+        receive(&mut decoder, &masked(TEXT, b"\xc3")); // half a character
+        decoder.expect_close();
+        let frames = [
+            masked(FIN | PING, b"1"),
+            masked(FIN | CONTINUATION, b"not UTF-8: \xff"),
+            masked(FIN | BINARY, &vec![0; 70_000]),
+            close(1001, b"bye"),
+        ];
+        let received = receive_all(&mut decoder, &frames.concat());
+        assert_eq!(received.messages, [Message { opcode: CLOSE, payload: b"\x03\xe9bye".to_vec() }]);
+        assert!(received.pongs.is_empty());
+    }
+
+    #[test]
+    fn frame_that_was_begun_is_passed_over() {
+        for (first, payload) in [(FIN | PING, &b"12345678"[..]), (FIN | TEXT, &[b'x'; 300])] {
+            let frame = masked(first, payload);
+            let mut decoder = Decoder::new(0, 0);
+            receive(&mut decoder, &frame[..9]);
+            decoder.expect_close();
+            let rest = [&frame[9..], &close(1000, b"")].concat();
+            assert_eq!(receive(&mut decoder, &rest), [(CLOSE, b"\x03\xe8".to_vec())]);
+        }
+    }
+}
+
 mod limits {
     use super::*;
+
+    /// A message of so many frames.
+    fn in_fragments(count: usize) -> Vec<Vec<u8>> {
+        let mut frames = vec![masked(CONTINUATION, b""); count];
+        frames[0] = masked(TEXT, b"");
+        frames[count - 1] = masked(FIN | CONTINUATION, b"");
+        frames
+    }
+
+    #[test]
+    fn message_may_have_1024_fragments_and_not_one_more() {
+        let mut twice = in_fragments(1024);
+        twice.extend(in_fragments(1024));
+        assert_eq!(failure_with((0, 0), &twice), None);
+        assert_eq!(failure_with((0, 0), &in_fragments(1025)), Some((1009, "message in too many fragments")));
+    }
+
+    #[test]
+    fn control_frames_are_no_fragments() {
+        let mut frames = in_fragments(1024);
+        frames.splice(1..1, vec![masked(FIN | PING, b""); 3000]);
+        assert_eq!(failure_with((0, 0), &frames), None);
+    }
 
     fn failure_with(limits: (usize, usize), frames: &[Vec<u8>]) -> Option<(u16, &'static str)> {
         let mut decoder = Decoder::new(limits.0, limits.1);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use awxfast_core::frame::{self, BINARY, Decoder};
+use awxfast_core::frame::{self, BINARY, Budget, Decoder, Received};
 
 const CLIENTS: usize = 1000;
 const FIN: u8 = 0x80;
@@ -23,10 +23,10 @@ fn decoders() -> Vec<Decoder> {
 
 /// How many messages `data` completes.
 fn receive(decoder: &mut Decoder, data: &[u8]) -> usize {
-    let mut messages = Vec::new();
-    decoder.receive(data, &mut messages);
+    let (mut rest, mut received) = (data, Received::default());
+    decoder.receive(&mut rest, Budget::UNLIMITED, &mut received);
     assert_eq!(decoder.failure(), None);
-    messages.len()
+    received.messages.len()
 }
 
 /// A frame of zeros under a mask of zeros.

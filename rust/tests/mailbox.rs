@@ -1,6 +1,7 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
-use awxfast_core::mailbox::{Inbox, Load};
+use awxfast_core::mailbox::{Answers, Inbox, Load};
+use awxfast_core::registry::ClientId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -49,4 +50,17 @@ fn shard_does_not_fall_asleep_over_a_command() {
     let inbox = Inbox::new().unwrap();
     inbox.post(1, Load::default());
     assert!(!inbox.fall_asleep());
+}
+
+#[test]
+fn pongs_are_announced_once_until_they_are_taken() {
+    let (answers, client) = (Answers::default(), ClientId(1));
+    let frame = [0x8a, 1, 7];
+    assert!(answers.add(client, &frame));
+    for _ in 0..10_000 {
+        assert!(!answers.add(client, &frame));
+    }
+    assert!(answers.add(ClientId(2), &frame), "another client's are its own");
+    assert_eq!(answers.take(client).as_bytes(), frame.repeat(64));
+    assert!(answers.add(client, &frame));
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use awxfast_core::frame;
+use awxfast_core::frame::{self, Pongs};
 use awxfast_core::ledger::{Frames, Shed};
 use awxfast_core::outbox::{Bounds, Class, Outbox, Progress, Sink};
 use awxfast_core::slab::{Account, Range, Slab, SlabWriter, single};
@@ -176,7 +176,7 @@ fn control_frames_go_ahead_but_never_inside_a_frame() {
     outbox.push(Class::Event, Range::whole(slab(&["first", "second"])), WIDE, &mut counts);
     let mut sink = Narrow { taken: Vec::new(), room: 3 };
     outbox.write(&mut sink, &mut counts).unwrap();
-    outbox.control().set_pong(vec![0x8a, 0]);
+    outbox.control().add_pongs(&pongs([&b""[..]]));
     outbox.control().set_ping(vec![0x89, 0]);
     outbox.control().set_close(vec![0x88, 0]);
     sink.room = usize::MAX;
@@ -187,12 +187,30 @@ fn control_frames_go_ahead_but_never_inside_a_frame() {
     assert_eq!(sink.taken, expected);
 }
 
+fn pongs<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Pongs {
+    let mut pongs = Pongs::default();
+    payloads.into_iter().for_each(|payload| pongs.push(payload));
+    pongs
+}
+
 #[test]
-fn newer_ping_and_pong_replace_waiting_ones() {
+fn newer_ping_replaces_a_waiting_one_and_pongs_join_theirs() {
     let (mut outbox, mut counts) = (Outbox::default(), Frames::default());
-    outbox.control().set_pong(vec![0x8a, 1, 1]);
-    outbox.control().set_pong(vec![0x8a, 1, 2]);
-    assert_eq!(drain(&mut outbox, &mut counts), [0x8a, 1, 2]);
+    outbox.control().set_ping(vec![0x89, 1, 1]);
+    outbox.control().set_ping(vec![0x89, 1, 2]);
+    outbox.control().add_pongs(&pongs([&b"\x01"[..], b"\x02"]));
+    outbox.control().add_pongs(&pongs([&b"\x03"[..]]));
+    assert_eq!(drain(&mut outbox, &mut counts), [0x8a, 1, 1, 0x8a, 1, 2, 0x8a, 1, 3, 0x89, 1, 2]);
+}
+
+#[test]
+fn at_most_64_pongs_wait() {
+    let (mut outbox, mut counts) = (Outbox::default(), Frames::default());
+    for number in 0..200_u8 {
+        outbox.control().add_pongs(&pongs([&[number][..]]));
+    }
+    let payloads: Vec<u8> = drain(&mut outbox, &mut counts).chunks(3).map(|frame| frame[2]).collect();
+    assert_eq!(payloads, (0..63).chain([199]).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Events for relay links: what becomes a frame, what does not, and the bytes, against a plain twin.
 
 use awxfast_core::error::Reject;
-use awxfast_core::frame::Decoder;
+use awxfast_core::frame::{Budget, Decoder, Received};
 use awxfast_core::relay::RelayEncoder;
 use awxfast_core::share::{Batch, Share};
 use std::sync::Arc;
@@ -47,11 +47,11 @@ fn share_all(batch: Batch) -> Share {
 
 /// The server's decoder takes masked frames only.
 fn texts(batch: Batch) -> Vec<String> {
-    let mut messages = Vec::new();
+    let mut received = Received::default();
     let mut decoder = Decoder::new(0, 0);
-    decoder.receive(&share_all(batch).to_vec(), &mut messages);
+    decoder.receive(&mut share_all(batch).to_vec().as_slice(), Budget::UNLIMITED, &mut received);
     assert!(decoder.failure().is_none());
-    messages.iter().map(|message| String::from_utf8(message.payload.clone()).expect("text")).collect()
+    received.messages.iter().map(|message| String::from_utf8(message.payload.clone()).expect("text")).collect()
 }
 
 #[test]

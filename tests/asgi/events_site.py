@@ -1,5 +1,6 @@
 """A Channels site whose browsers join groups by text commands. `EVENTS_SITE_REDIS` names its Redis."""
 
+import asyncio
 import os
 from typing import Any
 
@@ -21,7 +22,7 @@ settings.configure(
 
 
 class Commands(AsyncWebsocketConsumer):
-    """`join G`, `leave G`, `send G TEXT`, `close`, `fail`; what handlers get is marked as such."""
+    """`join G`, `leave G`, `send G TEXT`, `wait SECONDS`, `close`, `fail`; what handlers get is marked as such."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         command, _, rest = (text_data or "").partition(" ")
@@ -32,6 +33,8 @@ class Commands(AsyncWebsocketConsumer):
             await self.channel_layer.group_discard(group, self.channel_name)
         elif command == "send":
             await self.channel_layer.group_send(group, {"type": "chat.message", "text": text})
+        elif command == "wait":
+            await asyncio.sleep(float(rest))
         elif command == "close":
             await self.close(4321)
         elif command == "fail":

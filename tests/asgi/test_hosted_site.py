@@ -92,6 +92,14 @@ class TestConsumers:
             await stock.group_send("everybody", {"type": "chat.message", "text": "hello"})
             assert await receive(connection) == "sync hello"
 
+    async def test_pings_are_answered_while_the_consumer_is_200_messages_behind(self, start: Start) -> None:
+        async with browser(start("--application-close-timeout", "1")) as connection:
+            await connection.send("wait 600")
+            for number in range(200):
+                await connection.send(f"number {number}")
+            async with asyncio.timeout(HANG):
+                await (await connection.ping())
+
     async def test_consumer_that_fails_leaves_no_name_in_redis(self, start: Start, redis_server: RedisServer) -> None:
         port = start()
         async with browser(port) as connection:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from awxfast.asgi.inbox import MOST_MESSAGES
+from awxfast.asgi.inbox import MOST_BYTES, Unreceived
 from awxfast.asgi.websocket import DENIED, UNDECIDED, WINDOW, HostedSession
 from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request
@@ -66,7 +66,7 @@ class PlayedOpening:
 
 def begin(**options: Any) -> tuple[HostedSession, PlayedOpening]:
     opening = PlayedOpening(**options)
-    return HostedSession(opening, lambda: 0.0), opening
+    return HostedSession(opening, Unreceived(), lambda: 0.0), opening
 
 
 async def accepted() -> tuple[HostedSession, PlayedOpening]:
@@ -212,11 +212,22 @@ class TestSending:
 class TestReceiving:
     async def test_reading_pauses_while_the_application_does_not_receive(self) -> None:
         session, opening = await accepted()
-        for number in range(MOST_MESSAGES):
+        for number in range(200):
             session.receive_text(str(number).encode())
+        assert opening.calls == []
+        session.receive_binary(bytes(MOST_BYTES))
         assert opening.calls == ["pause"]
         assert await session.receive() == {"type": "websocket.receive", "text": "0"}
+        assert opening.calls == ["pause"]
+        for _ in range(200):
+            await session.receive()
         assert opening.calls == ["pause", "resume"]
+
+    async def test_text_counts_as_the_memory_that_it_takes(self) -> None:
+        """One character beyond the BMP makes four bytes of each."""
+        session, opening = await accepted()
+        session.receive_text(("x" * (MOST_BYTES // 4) + "🤖").encode())
+        assert opening.calls == ["pause"]
 
     async def test_bytes(self) -> None:
         session, _ = await accepted()

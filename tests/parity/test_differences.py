@@ -136,6 +136,30 @@ class TestPings:
             assert b"\x89\0" in client.read_to_end()
         assert wait_for(lambda: ask(server.address, "GET /seen HTTP/1.1").json()) == [1006]
 
+    def test_past_64_that_wait_only_the_newest_is_answered(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            upgrade(client, "/echo")
+            client.send(b"".join(b"\x89\x82\0\0\0\0" + number.to_bytes(2) for number in range(1000)))
+            answers = []
+            while 999 not in answers:
+                assert client.read(2) == b"\x8a\x02"
+                answers.append(int.from_bytes(client.read(2)))
+            assert answers == sorted(answers)
+            assert len(answers) < 1000
+
+
+class TestFragments:
+    @pytest.mark.parametrize(("count", "answer"), [(1024, 0x81), (1025, 0x88)])
+    def test_message_may_have_1024(self, server: HostingServer, count: int, answer: int) -> None:
+        with RawClient(server.address) as client:
+            upgrade(client, "/echo")
+            empty = b"\x80\0\0\0\0"
+            client.send(b"\x01" + empty + (b"\0" + empty) * (count - 2) + b"\x80" + empty)
+            first, length = client.read(2)
+            assert first == answer
+            if answer == 0x88:
+                assert client.read(length)[:2] == (1009).to_bytes(2)
+
 
 class TestUnreadMessages:
     def test_browser_is_not_read_any_more_but_pinged_and_its_end_is_noticed(self, start: Any) -> None:

@@ -61,8 +61,10 @@ def decode_by_hand(stream: bytes, max_message: int = 0, max_frame: int = 0) -> O
     messages: Messages = []
     opcode, parts, utf8 = Opcode.CONT, list[bytes](), codecs.getincrementaldecoder("utf-8")()
     for frame in frames:
-        if frame.opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG):
-            messages.append((int(frame.opcode), bytes(frame.data)))
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            continue
+        if frame.opcode is Opcode.CLOSE:
+            messages.append((CLOSE, bytes(frame.data)))
             continue
         if frame.opcode is not Opcode.CONT:
             opcode, parts, utf8 = frame.opcode, [], codecs.getincrementaldecoder("utf-8")()
@@ -77,9 +79,22 @@ def decode_by_hand(stream: bytes, max_message: int = 0, max_frame: int = 0) -> O
     return messages, failure
 
 
+def answer_by_hand(stream: bytes) -> bytes:
+    """The PONGs that websockets' frames ask for."""
+    pings = [frame for frame in frames_by_hand(stream, 0, 0)[0] if frame.opcode is Opcode.PING]
+    return b"".join(Frame(Opcode.PONG, ping.data).serialize(mask=False) for ping in pings)
+
+
+def receive(decoder: FrameDecoder, piece: bytes) -> Messages:
+    messages = decoder.receive(piece)
+    while decoder.has_unread:
+        messages += decoder.receive(b"")
+    return messages
+
+
 def decode(pieces: list[bytes], max_message: int = 0, max_frame: int = 0) -> Outcome:
-    decoder = FrameDecoder(max_message, max_frame)
-    messages = [message for piece in pieces for message in decoder.receive(piece)]
+    decoder = FrameDecoder(max_message, max_frame, turn_messages=2)
+    messages = [message for piece in pieces for message in receive(decoder, piece)]
     assert bool(decoder.failure) == bool(decoder.failure_reason)
     return messages, decoder.failure
 
@@ -151,9 +166,62 @@ class TestDecoder:
     def test_every_split_in_two_gives_the_same(self) -> None:
         frames = [(0x01, "é".encode()[:1]), (0x89, b"?"), (0x80, "é".encode()[1:]), (0x82, bytes(126)), (0x88, b"")]
         stream = b"".join(itertools.starmap(masked_frame, frames))
-        expected = ([(9, b"?"), (TEXT, "é".encode()), (BINARY, bytes(126)), (CLOSE, b"")], 0)
+        expected = ([(TEXT, "é".encode()), (BINARY, bytes(126)), (CLOSE, b"")], 0)
         for end in range(len(stream) + 1):
             assert decode([stream[:end], stream[end:]]) == expected
+
+
+class TestPings:
+    @given(st.lists(data_frames | control_frames, max_size=8).map(b"".join))
+    def test_answers_are_those_to_websockets_pings(self, stream: bytes) -> None:
+        decoder = FrameDecoder(0, 0)
+        receive(decoder, stream)
+        answers = decoder.take_pongs()
+        assert decoder.failure or answers == answer_by_hand(stream)
+        assert decoder.take_pongs() == b""
+
+    def test_64_answers_wait_and_the_last_is_the_newest(self) -> None:
+        decoder = FrameDecoder(0, 0)
+        receive(decoder, b"".join(masked_frame(0x89, number.to_bytes(2)) for number in range(10_000)))
+        payloads = decoder.take_pongs().split(b"\x8a")[1:]
+        assert payloads == [b"\2" + number.to_bytes(2) for number in [*range(63), 9_999]]
+
+
+class TestBudget:
+    def test_a_call_gives_at_most_a_turns_messages(self) -> None:
+        decoder = FrameDecoder(0, 0, turn_messages=10)
+        stream = b"".join(masked_frame(0x82, number.to_bytes(2)) for number in range(25))
+        turns = [decoder.receive(stream)]
+        while decoder.has_unread:
+            turns.append(decoder.receive(b""))
+        assert [len(turn) for turn in turns] == [10, 10, 5]
+        assert [int.from_bytes(payload) for turn in turns for _, payload in turn] == list(range(25))
+
+    @pytest.mark.parametrize("first", [0x89, 0x8A])
+    def test_a_call_takes_at_most_4096_frames(self, first: int) -> None:
+        decoder = FrameDecoder(0, 0)
+        assert decoder.receive(masked_frame(first, b"") * 4096) == []
+        assert not decoder.has_unread
+        assert decoder.receive(masked_frame(first, b"") * 4097) == []
+        assert decoder.has_unread
+
+    def test_bytes_behind_what_is_unread_come_after_it(self) -> None:
+        decoder = FrameDecoder(0, 0, turn_messages=1)
+        frames = [masked_frame(0x82, bytes([number])) for number in range(4)]
+        first = decoder.receive(frames[0] + frames[1] + frames[2][:3])
+        assert first + receive(decoder, frames[2][3:] + frames[3]) == [(BINARY, bytes([n])) for n in range(4)]
+
+    def test_message_of_1025_fragments_fails_with_1009(self) -> None:
+        assert decode([fragmented(Opcode.TEXT, [b""] * 1024)]) == ([(TEXT, b"")], 0)
+        assert decode([fragmented(Opcode.TEXT, [b""] * 1025)]) == ([], 1009)
+
+    def test_while_closing_only_a_close_is_found(self) -> None:
+        decoder = FrameDecoder(0, 0)
+        decoder.receive(masked_frame(0x81, b"the beginning of it")[:10])
+        decoder.expect_close()
+        stream = masked_frame(0x81, b"the beginning of it")[10:] + masked_frame(0x89, b"?") + masked_frame(0x82, b"x")
+        assert decoder.receive(stream + masked_frame(0x88, b"")) == [(CLOSE, b"")]
+        assert decoder.take_pongs() == b""
 
 
 class TestFailures:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+from collections.abc import Iterable
 
 import pytest
 from awxfast._rust import Fanout
@@ -10,7 +11,7 @@ from awxfast.sessions.clients import Clients
 from awxfast.sessions.connection import Connection, Phase
 from awxfast.settings import Settings
 from sessions.raw_browser import BINARY, CLOSE, PING, PONG, TEXT, RawBrowser, close_frame, frame, handshake, length
-from sessions.serving import Serving, Start, until
+from sessions.serving import HANG, Serving, Start, until
 
 NOT_JSON = "not JSON"
 SUBSCRIBE = '{"groups": {"jobs": ["summary"]}}'
@@ -36,6 +37,13 @@ class TestFrames:
         assert await browser.read_frame() == (PONG, b"are you there")
         browser.send(frame(SUBSCRIBE[9:], 0))
         assert "groups_current" in await browser.read_text()
+        await browser.close()
+
+    async def test_ten_pings_in_one_write_get_ten_answers_in_order(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        payloads = [f"number {number}".encode() for number in range(10)]
+        browser.send(*(frame(payload, PING) for payload in payloads))
+        assert [await browser.read_frame() for _ in payloads] == [(PONG, payload) for payload in payloads]
         await browser.close()
 
     async def test_unasked_pong_is_ignored(self, serving: Serving) -> None:
@@ -155,6 +163,69 @@ class TestSizes:
         browser = await open_browser(serving)
         browser.send(frame("x" * (2**20 + 1)))
         assert NOT_JSON in await browser.read_text()
+        await browser.close()
+
+
+class TestTurns:
+    """What one client sends at once is taken in pieces, with everybody else's turn between."""
+
+    async def test_command_of_another_comes_before_the_end_of_a_flood(
+        self, serving: Serving, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flooding, browser = await open_browser(serving), await open_browser(serving)
+        left, hold = [], serving.groups.hold
+
+        async def note(groups: Iterable[str]) -> None:
+            left.append(flooding.writer.transport.get_write_buffer_size())
+            await hold(groups)
+
+        monkeypatch.setattr(serving.groups, "hold", note)
+        flooding.send(frame("", PONG) * 2_000_000)
+        browser.send(frame(SUBSCRIBE))
+        assert "groups_current" in await browser.read_text()
+        assert left[0] > 0
+        flooding.reset()
+        await browser.close()
+
+    async def test_all_of_it_is_served_in_order(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        commands = [f'{{"groups": {{"job_events": [{number}]}}}}' for number in range(1, 501)]
+        browser.send(*map(frame, commands), frame("last", PING))
+        frames = [await browser.read_frame() for _ in range(501)]
+        frames.remove((PONG, b"last"))
+        joined = [json.loads(payload)["groups_current"] for _, payload in frames]
+        assert joined == [[f"job_events-{number}"] for number in range(1, 501)]
+        await browser.close()
+
+    async def test_code_of_a_close_behind_a_flood_is_echoed(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        browser.send(frame("", PONG) * 50_000, close_frame(4321))
+        browser.writer.write_eof()
+        assert await browser.read_close() == 4321
+        await browser.close()
+
+    async def test_ping_ahead_of_a_close_is_answered_first(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        browser.send(frame("before", PING), close_frame(4000), frame("behind", PING))
+        assert await browser.read_frame() == (PONG, b"before")
+        assert await browser.read_frame() == (CLOSE, struct.pack("!H", 4000))
+        await browser.close()
+
+    async def test_nothing_but_the_answer_to_a_close_of_ours_is_found_behind_it(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        closing = asyncio.create_task(serving.server._clients.close_all(1001, 0.0, HANG))
+        assert await browser.read_close() == 1001
+        browser.send(frame("{}") * 10_000, frame("?", PING) * 10_000, close_frame(1001))
+        assert await browser.read_to_end() == b""
+        await closing
+        await browser.close()
+
+    async def test_message_in_more_than_1024_fragments_is_1009(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1022, frame("", 0))
+        assert "groups_current" in await browser.read_text()
+        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1024)
+        assert await browser.read_close() == 1009
         await browser.close()
 
 

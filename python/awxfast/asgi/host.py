@@ -9,6 +9,7 @@ from collections.abc import Callable
 from asgiref.typing import ASGI3Application
 
 from awxfast.asgi.http import host_plain
+from awxfast.asgi.inbox import Unreceived
 from awxfast.asgi.lifespan import Lifespan
 from awxfast.asgi.routes import is_missing_route
 from awxfast.asgi.scope import describe_websocket
@@ -45,6 +46,7 @@ class Host:
         self._now = now
         self._restore_thread: Callable[[], None] | None = None
         self._runs: dict[asyncio.Task[None], Run] = {}
+        self._unreceived = Unreceived()
 
     async def start(self) -> None:
         """The application's own set-up. Raises `StartError` when it says that it can't start."""
@@ -62,7 +64,7 @@ class Host:
 
     def decide(self, opening: Opening) -> None:
         """The application decides, within its time."""
-        session = HostedSession(opening, self._now)
+        session = HostedSession(opening, self._unreceived, self._now)
         task = asyncio.get_running_loop().create_task(self._run(session, opening))
         self._runs[task] = Run(session, self._now())
         task.add_done_callback(self._runs.pop)

@@ -4,16 +4,34 @@ import asyncio
 import collections
 from typing import Any
 
-MOST_MESSAGES = 64
-MOST_BYTES = 1_048_576
+MOST_BYTES = 4_194_304
+"""Of one socket."""
+MOST_BYTES_OF_ALL = 268_435_456
+"""Of a process: past it a socket waits with its first message, not with its last."""
+MESSAGE_OVERHEAD = 512
+"""What a message takes in memory besides its text or bytes."""
+
+
+class Unreceived:
+    """How much waits in all inboxes of a process."""
+
+    __slots__ = ("most", "size")
+
+    def __init__(self, most: int = MOST_BYTES_OF_ALL) -> None:
+        self.most = most
+        self.size = 0
 
 
 class Inbox:
-    """A queue that says when it is full; whoever fills it then stops reading."""
+    """A queue that says when it is full; whoever fills it then stops reading.
 
-    __slots__ = ("_arrived", "_messages", "_size")
+    An empty one never is: so whoever takes the last message sees that there can be more.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_all", "_arrived", "_messages", "_size")
+
+    def __init__(self, unreceived: Unreceived) -> None:
+        self._all = unreceived
         self._messages: collections.deque[tuple[dict[str, Any], int]] = collections.deque()
         self._size = 0
         self._arrived: asyncio.Future[None] | None = None
@@ -21,12 +39,14 @@ class Inbox:
     @property
     def is_full(self) -> bool:
         """Whether no more should come until some is taken."""
-        return len(self._messages) >= MOST_MESSAGES or self._size >= MOST_BYTES
+        return self._size >= MOST_BYTES or (self._all.size >= self._all.most and self._size > 0)
 
     def put(self, message: dict[str, Any], size: int = 0) -> None:
-        """Adds a message that has so many bytes from the browser."""
+        """Adds a message whose text or bytes take so much memory; 0: it is none of the browser's."""
+        if size:
+            size += MESSAGE_OVERHEAD
         self._messages.append((message, size))
-        self._size += size
+        self._count(size)
         if self._arrived is not None:
             self._arrived.set_result(None)
             self._arrived = None
@@ -38,5 +58,14 @@ class Inbox:
                 self._arrived = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._arrived)
         message, size = self._messages.popleft()
-        self._size -= size
+        self._count(-size)
         return message
+
+    def discard(self) -> None:
+        """Nobody will take what waits."""
+        self._messages.clear()
+        self._count(-self._size)
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        self._all.size += size

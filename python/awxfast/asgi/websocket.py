@@ -2,10 +2,11 @@
 
 import asyncio
 import enum
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from awxfast.asgi.inbox import Inbox
+from awxfast.asgi.inbox import Inbox, Unreceived
 from awxfast.asgi.messages import check_acceptance, check_code, check_headers, check_status, cut_reason
 from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request
@@ -102,14 +103,14 @@ class HostedSession:
         "path",
     )
 
-    def __init__(self, opening: Opening, now: Callable[[], float]) -> None:
+    def __init__(self, opening: Opening, unreceived: Unreceived, now: Callable[[], float]) -> None:
         self.path = opening.request.path
         """The request's, for the log."""
         self._opening = opening
         self._now = now
         self._state = State.CONNECTING
         self._socket: Socket | None = None
-        self._inbox = Inbox()
+        self._inbox = Inbox(unreceived)
         self._inbox.put({"type": "websocket.connect"})
         self._attached: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
@@ -158,6 +159,7 @@ class HostedSession:
         elif self._state is State.OPEN and self._socket is not None:
             self._socket.leave(FAILED, b"the application ended")
         self._end(ABNORMAL)
+        self._inbox.discard()
         self._finished = True
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
@@ -177,11 +179,12 @@ class HostedSession:
 
     def receive_text(self, payload: bytes) -> None:
         """A text message of the browser's."""
-        self._receive({"type": "websocket.receive", "text": payload.decode()}, len(payload))
+        text = payload.decode()
+        self._receive({"type": "websocket.receive", "text": text}, sys.getsizeof(text))
 
     def receive_binary(self, payload: bytes) -> None:
         """A binary message of the browser's."""
-        self._receive({"type": "websocket.receive", "bytes": payload}, len(payload))
+        self._receive({"type": "websocket.receive", "bytes": payload}, sys.getsizeof(payload))
 
     def _receive(self, message: dict[str, Any], size: int) -> None:
         self._inbox.put(message, size)

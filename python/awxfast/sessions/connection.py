@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 TEXT = 1
 BINARY = 2
 CLOSE = 8
-PING = 9
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -35,6 +34,9 @@ FAILED = 1011
 SLOW = 4008
 FAULTS = frozenset({1002, UNSUPPORTED_DATA, 1007, POLICY, 1009})
 """The codes that say that the peer did wrong."""
+
+TURN_BYTES = 65_536
+"""A read of so many is the last of a turn of the loop, which would go on reading the same stream 32 times."""
 
 NOT_ATTACHED = -1
 """Instead of the fan-out's number of a client."""
@@ -118,10 +120,12 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_decoder",
         "_held",
+        "_is_held_back",
         "_peer_done",
         "_registry",
         "_session",
         "_transport",
+        "_waits_turn",
         "client",
         "deadline",
         "heard",
@@ -138,6 +142,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._decoder: FrameDecoder | None = None
         self._held = b""
+        self._is_held_back = False
+        self._waits_turn = False
         self._peer_done = False
         self.phase = Phase.OPENING
         self.label = label
@@ -191,14 +197,43 @@ class Connection(asyncio.Protocol):
             self._held += data
             self.pause_reading()
             return
+        self._decode(self._decoder, data)
+        if len(data) >= TURN_BYTES or self._decoder.has_unread:
+            self._wait_turn()
+
+    def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
+        """As much as the decoder takes in a turn. PINGs are answered without a look at each."""
         try:
-            for opcode, payload in self._decoder.receive(data):
+            messages = decoder.receive(data)
+            if pongs := decoder.take_pongs():
+                self._registry.fanout.send_pongs(self.client, pongs)
+            for opcode, payload in messages:
                 self._receive(opcode, payload)
         except Exception:
             log.exception("a session failed")
             self.close(FAILED, drop=True)
-        if self.phase is Phase.OPEN and self._decoder is not None and self._decoder.failure:
-            self.close(self._decoder.failure, self._decoder.failure_reason.encode(), drop=True)
+        if self.phase is Phase.OPEN and decoder.failure:
+            self.close(decoder.failure, decoder.failure_reason.encode(), drop=True)
+
+    def _wait_turn(self) -> None:
+        """Lets everybody else have theirs before more of this client is read or decoded."""
+        if not self._waits_turn and self._transport is not None:
+            self._waits_turn = True
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        """Goes on where the last turn ended; what a session holds back waits until it lets go."""
+        self._waits_turn = False
+        if self._is_held_back or self._decoder is None or self._transport is None:
+            return
+        if self._decoder.has_unread:
+            self.heard = self._registry.now()
+            self._decode(self._decoder, b"")
+        if self._decoder.has_unread:
+            self._wait_turn()
+        elif not self._is_held_back:
+            self._read_on()
 
     def _receive(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
@@ -209,8 +244,6 @@ class Connection(asyncio.Protocol):
             self._session.receive_text(payload)
         elif opcode == BINARY:
             self._session.receive_binary(payload)
-        elif opcode == PING:
-            self._registry.fanout.send_pong(self.client, payload)
 
     def _receive_close(self, payload: bytes) -> None:
         """Echoes the code (RFC 6455 section 5.5.1); the answer to our own CLOSE ends the connection."""
@@ -227,14 +260,23 @@ class Connection(asyncio.Protocol):
         return self.phase is Phase.CLOSING
 
     def pause_reading(self) -> None:
-        """Lets the peer's bytes wait in the kernel."""
+        """Lets the peer's bytes wait in the kernel, and what was read of them undecoded."""
+        self._is_held_back = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Reads again; whether the peer is silent shows from now on."""
-        if self._transport is not None and not self._transport.is_reading():
+        if self._is_held_back:
+            self._is_held_back = False
             self.heard = self._registry.now()
+            if self._decoder is not None and self._decoder.has_unread:
+                self._wait_turn()
+            elif not self._waits_turn:
+                self._read_on()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_reading():
             self._transport.resume_reading()
 
     @property
@@ -250,7 +292,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_reading(self) -> bool:
         """Whether silence is the peer's."""
-        return self._transport is not None and self._transport.is_reading()
+        return not self._is_held_back
 
     def is_peer_gone(self, timeout: float) -> bool:
         """For one that is not read: whether it has ended, or been unreachable for `timeout` seconds (0: any)."""
@@ -318,6 +360,8 @@ class Connection(asyncio.Protocol):
         self.deadline = self._registry.now() + self._registry.close_timeout
         self._registry.count_close(by, code)
         self._end_session(code)
+        if self._decoder is not None:
+            self._decoder.expect_close()
         self.resume_reading()  # the peer's CLOSE is waited for, whatever the session held back
 
     def receive_notice(self, notice: int) -> None:

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use awxfast_core::envelope;
-use awxfast_core::frame::{self, Decoder};
+use awxfast_core::frame::{self, Budget, Decoder, Received};
 use awxfast_core::hmac::{self, Secrets};
 use awxfast_core::nonce::Nonces;
 
@@ -83,8 +83,8 @@ pub fn frame_decode() -> Work {
     frame::push_masked_frame(&mut sent, frame::TEXT, &[b'x'; COMMAND_BYTES], [0x17, 0x2a, 0x99, 0xc4]);
     let mut decoder = Decoder::new(0, 0);
     Box::new(move || {
-        let mut messages = Vec::new();
-        decoder.receive(black_box(&sent), &mut messages);
-        assert_eq!(messages[0].payload.len(), COMMAND_BYTES);
+        let mut received = Received::default();
+        decoder.receive(&mut black_box(sent.as_slice()), Budget::UNLIMITED, &mut received);
+        assert_eq!(received.messages[0].payload.len(), COMMAND_BYTES);
     })
 }

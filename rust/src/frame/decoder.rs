@@ -1,22 +1,50 @@
-//! Bytes of a client in, whole messages out.
+//! Bytes of a client in, whole messages and answers to PINGs out.
 //!
 //! One decoder for each connection, most of them idle: it is small, holds no memory between messages, and gets
-//! memory for what has arrived, never for what a header announces.
+//! memory for what has arrived, never for what a header announces. Each call has a budget, so that a flood of small
+//! frames takes no more of a turn than others' commands.
 
 use std::mem;
 use std::str;
 
 use super::fault::{Failure, Fault};
 use super::header::{self, Header, is_control};
-use super::{CLOSE, CONTINUATION, TEXT};
+use super::pongs::Pongs;
+use super::{CLOSE, CONTINUATION, PING, TEXT};
 
-/// A whole message, its fragments joined, or a control frame.
+/// The most frames of one message: an empty one reaches no limit of bytes.
+const FRAGMENTS: u16 = 1024;
+
+/// A whole message, its fragments joined, or a CLOSE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// `TEXT`, `BINARY`, `CLOSE`, `PING` or `PONG`.
+    /// `TEXT`, `BINARY` or `CLOSE`.
     pub opcode: u8,
     /// Unmasked. UTF-8 for `TEXT`; as received for `CLOSE`: nothing, or a valid code and a reason in UTF-8.
     pub payload: Vec<u8>,
+}
+
+/// What a call finds.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// What somebody has to look at, in order.
+    pub messages: Vec<Message>,
+    /// The answers to PINGs. An unasked PONG is nothing.
+    pub pongs: Pongs,
+}
+
+/// What a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Frames of any kind.
+    pub frames: usize,
+    /// Messages, those included that are there already.
+    pub messages: usize,
+}
+
+impl Budget {
+    /// All that there is.
+    pub const UNLIMITED: Self = Self { frames: usize::MAX, messages: usize::MAX };
 }
 
 /// What a client sends, RFC 6455 section 5, split anywhere.
@@ -36,6 +64,10 @@ pub struct Decoder {
     header_size: u8,
     /// The opcode that the message began with; `CONTINUATION`: there is none.
     opcode: u8,
+    /// Data frames of the message so far.
+    fragments: u16,
+    /// Nothing but a CLOSE is of interest.
+    closing: bool,
     end: End,
 }
 
@@ -69,17 +101,34 @@ impl Decoder {
             header: [0; header::MAX_SIZE],
             header_size: 0,
             opcode: CONTINUATION,
+            fragments: 0,
+            closing: false,
             end: End::NotYet,
         }
     }
 
-    /// Appends what `data` completes to `messages`, in order. After a failure or a `CLOSE`: nothing, ever.
-    pub fn receive(&mut self, mut data: &[u8], messages: &mut Vec<Message>) {
-        while !data.is_empty() && matches!(self.end, End::NotYet) {
-            if let Err(fault) = self.receive_some(&mut data, messages) {
+    /// Takes off `data` what the budget allows, and appends what that completes. After a failure or a `CLOSE` all of it
+    /// goes, and nothing comes of it, ever.
+    pub fn receive(&mut self, data: &mut &[u8], budget: Budget, received: &mut Received) {
+        let mut frames = 0;
+        while !data.is_empty() && frames < budget.frames && received.messages.len() < budget.messages {
+            if !matches!(self.end, End::NotYet) {
+                *data = &[];
+            } else if let Err(fault) = self.receive_some(data, received) {
                 self.finish(End::Failed(fault));
             }
+            frames += 1;
         }
+        if self.control.is_empty() {
+            self.control = Vec::new(); // what it had served a whole call
+        }
+    }
+
+    /// The connection is being closed: from now on only the peer's `CLOSE` is looked for, nothing else is kept.
+    pub fn expect_close(&mut self) {
+        self.closing = true;
+        self.message = Vec::new();
+        self.checked = 0;
     }
 
     /// Why the connection must be failed, if so.
@@ -91,7 +140,7 @@ impl Decoder {
         }
     }
 
-    fn receive_some(&mut self, data: &mut &[u8], messages: &mut Vec<Message>) -> Result<(), Fault> {
+    fn receive_some(&mut self, data: &mut &[u8], received: &mut Received) -> Result<(), Fault> {
         let started = match self.frame.take() {
             None => self.receive_header(data)?,
             frame => frame,
@@ -103,9 +152,9 @@ impl Decoder {
         if frame.left > 0 {
             self.frame = Some(frame);
         } else if is_control(frame.opcode) {
-            messages.push(self.finish_control(frame.opcode)?);
+            self.finish_control(frame.opcode, received)?;
         } else if frame.fin {
-            messages.push(self.finish_message());
+            self.finish_message(received);
         }
         Ok(())
     }
@@ -134,6 +183,7 @@ impl Decoder {
         match header.opcode {
             opcode if is_control(opcode) => Ok(()),
             CONTINUATION if !is_inside => Err(Fault::StrayContinuation),
+            CONTINUATION if self.fragments == FRAGMENTS => Err(Fault::Fragments),
             CONTINUATION => Ok(()),
             _ if is_inside => Err(Fault::UnfinishedMessage),
             _ => Ok(()),
@@ -154,8 +204,11 @@ impl Decoder {
     }
 
     fn start_frame(&mut self, header: &Header, mask: [u8; 4]) -> Frame {
-        if !is_control(header.opcode) && header.opcode != CONTINUATION {
-            self.opcode = header.opcode;
+        if !is_control(header.opcode) {
+            self.fragments += 1;
+            if header.opcode != CONTINUATION {
+                self.opcode = header.opcode;
+            }
         }
         Frame { left: header.length, mask, opcode: header.opcode, fin: header.fin }
     }
@@ -164,6 +217,10 @@ impl Decoder {
         let length = usize::try_from(frame.left).map_or(data.len(), |left| left.min(data.len()));
         let (arrived, rest) = data.split_at(length);
         *data = rest;
+        if self.closing && frame.opcode != CLOSE {
+            frame.left -= length as u64;
+            return Ok(());
+        }
         let at_most = self.length_at_most(frame);
         let buffer = if is_control(frame.opcode) { &mut self.control } else { &mut self.message };
         append(buffer, arrived, at_most);
@@ -196,18 +253,25 @@ impl Decoder {
         Ok(())
     }
 
-    fn finish_control(&mut self, opcode: u8) -> Result<Message, Fault> {
-        let payload = mem::take(&mut self.control);
+    fn finish_control(&mut self, opcode: u8, received: &mut Received) -> Result<(), Fault> {
         if opcode == CLOSE {
-            check_close(&payload)?;
+            check_close(&self.control)?;
+            received.messages.push(Message { opcode, payload: mem::take(&mut self.control) });
             self.finish(End::Closed);
+        } else if opcode == PING && !self.closing {
+            received.pongs.push(&self.control);
         }
-        Ok(Message { opcode, payload })
+        self.control.clear();
+        Ok(())
     }
 
-    fn finish_message(&mut self) -> Message {
+    fn finish_message(&mut self, received: &mut Received) {
         self.checked = 0;
-        Message { opcode: mem::replace(&mut self.opcode, CONTINUATION), payload: mem::take(&mut self.message) }
+        self.fragments = 0;
+        let opcode = mem::replace(&mut self.opcode, CONTINUATION);
+        if !self.closing {
+            received.messages.push(Message { opcode, payload: mem::take(&mut self.message) });
+        }
     }
 
     fn finish(&mut self, end: End) {

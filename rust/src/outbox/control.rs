@@ -1,5 +1,9 @@
 //! Control frames of a queue: PING and PONG go ahead of frames that wait, CLOSE after them; none inside a frame.
 
+use std::mem;
+
+use crate::frame::Pongs;
+
 /// What waits; most clients have nothing here.
 #[derive(Debug, Default)]
 pub struct Control {
@@ -10,7 +14,7 @@ pub struct Control {
 struct Waiting {
     begun: Vec<u8>,
     ping: Option<Vec<u8>>,
-    pong: Option<Vec<u8>>,
+    pongs: Pongs,
     close: Option<Vec<u8>>,
 }
 
@@ -25,9 +29,9 @@ impl Control {
         self.waiting.get_or_insert_default().ping = Some(frame);
     }
 
-    /// A PONG; one that waits already is replaced.
-    pub fn set_pong(&mut self, frame: Vec<u8>) {
-        self.waiting.get_or_insert_default().pong = Some(frame);
+    /// PONGs, behind those that wait already.
+    pub fn add_pongs(&mut self, pongs: &Pongs) {
+        self.waiting.get_or_insert_default().pongs.append(pongs.as_bytes());
     }
 
     /// A CLOSE.
@@ -39,7 +43,7 @@ impl Control {
     pub fn begin(&mut self, idle: bool) {
         let Some(waiting) = self.waiting.as_mut() else { return };
         if waiting.begun.is_empty() {
-            waiting.begun = waiting.pong.take().unwrap_or_default();
+            waiting.begun = mem::take(&mut waiting.pongs).into_bytes();
             waiting.begun.extend(waiting.ping.take().unwrap_or_default());
         }
         if waiting.begun.is_empty() && idle {
@@ -54,7 +58,7 @@ impl Control {
 
     /// Whether a PING or PONG waits for the end of a frame.
     pub fn is_urgent(&self) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| waiting.ping.is_some() || waiting.pong.is_some())
+        self.waiting.as_ref().is_some_and(|waiting| waiting.ping.is_some() || !waiting.pongs.is_empty())
     }
 
     /// Forgets at most `taken` bytes of what was begun; how many.
@@ -62,7 +66,7 @@ impl Control {
         let Some(waiting) = self.waiting.as_mut() else { return 0 };
         let gone = taken.min(waiting.begun.len());
         waiting.begun.drain(..gone);
-        if waiting.begun.is_empty() && waiting.ping.is_none() && waiting.pong.is_none() && waiting.close.is_none() {
+        if waiting.begun.is_empty() && waiting.ping.is_none() && waiting.pongs.is_empty() && waiting.close.is_none() {
             self.waiting = None;
         }
         gone

@@ -1,12 +1,17 @@
 //! Queue entries and websocket frames for Python.
 
+use std::mem;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::envelope;
 use crate::error::Reject;
-use crate::frame::{self, Decoder};
+use crate::frame::{self, Budget, Decoder, Pongs, Received};
+
+/// Frames of any kind that one call takes: what decoding them costs is far below a millisecond.
+const FRAMES: usize = 4096;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -46,19 +51,66 @@ fn encode_text_frame<'py>(py: Python<'py>, payload: &[u8]) -> Bound<'py, PyBytes
 #[pyclass(module = "awxfast._rust")]
 struct FrameDecoder {
     decoder: Decoder,
+    budget: Budget,
+    pongs: Pongs,
+    unread: Option<Unread>,
+}
+
+/// What the budget left for the next call.
+struct Unread {
+    data: Py<PyBytes>,
+    at: usize,
+}
+
+impl FrameDecoder {
+    /// What there is to read now, and where that begins.
+    fn join_unread<'py>(&mut self, data: Bound<'py, PyBytes>) -> (Bound<'py, PyBytes>, usize) {
+        let Some(Unread { data: unread, at }) = self.unread.take() else { return (data, 0) };
+        let unread = unread.into_bound(data.py());
+        if data.as_bytes().is_empty() {
+            return (unread, at);
+        }
+        let joined = [&unread.as_bytes()[at..], data.as_bytes()].concat();
+        (PyBytes::new(data.py(), &joined), 0)
+    }
 }
 
 #[pymethods]
 impl FrameDecoder {
     #[new]
-    fn new(max_message_size: usize, max_frame_size: usize) -> Self {
-        Self { decoder: Decoder::new(max_message_size, max_frame_size) }
+    #[pyo3(signature = (max_message_size, max_frame_size, turn_messages=64))]
+    fn new(max_message_size: usize, max_frame_size: usize, turn_messages: usize) -> Self {
+        Self {
+            decoder: Decoder::new(max_message_size, max_frame_size),
+            budget: Budget { frames: FRAMES, messages: turn_messages },
+            pongs: Pongs::default(),
+            unread: None,
+        }
     }
 
-    fn receive<'py>(&mut self, py: Python<'py>, data: &[u8]) -> Vec<(u8, Bound<'py, PyBytes>)> {
-        let mut messages = Vec::new();
-        self.decoder.receive(data, &mut messages);
-        messages.iter().map(|message| (message.opcode, PyBytes::new(py, &message.payload))).collect()
+    fn receive<'py>(&mut self, data: Bound<'py, PyBytes>) -> Vec<(u8, Bound<'py, PyBytes>)> {
+        let py = data.py();
+        let (data, at) = self.join_unread(data);
+        let mut rest = &data.as_bytes()[at..];
+        let mut received = Received { messages: Vec::new(), pongs: mem::take(&mut self.pongs) };
+        self.decoder.receive(&mut rest, self.budget, &mut received);
+        let at = data.as_bytes().len() - rest.len();
+        self.unread = (!rest.is_empty()).then(|| Unread { data: data.unbind(), at });
+        self.pongs = received.pongs;
+        received.messages.iter().map(|message| (message.opcode, PyBytes::new(py, &message.payload))).collect()
+    }
+
+    fn take_pongs<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, mem::take(&mut self.pongs).as_bytes())
+    }
+
+    fn expect_close(&mut self) {
+        self.decoder.expect_close();
+    }
+
+    #[getter]
+    fn has_unread(&self) -> bool {
+        self.unread.is_some()
     }
 
     #[getter]

@@ -124,12 +124,12 @@ impl PyFanout {
     }
 
     fn send_ping(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
-        slf.get().core.send_control(ClientId(client), payload, true);
+        slf.get().core.send_ping(ClientId(client), payload);
         Self::wake_later(slf);
     }
 
-    fn send_pong(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
-        slf.get().core.send_control(ClientId(client), payload, false);
+    fn send_pongs(slf: &Bound<'_, Self>, client: u64, frames: &[u8]) {
+        slf.get().core.send_pongs(ClientId(client), frames);
         Self::wake_later(slf);
     }
 
