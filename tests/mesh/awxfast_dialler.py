@@ -48,7 +48,7 @@ class AwxfastDialler:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(HANG)
             connection.connect(str(self.admin))
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         head, _, body = answer.partition(b"\r\n\r\n")
         return (unchunk(body) if b"chunked" in head.lower() else body).decode()

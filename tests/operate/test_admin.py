@@ -1,5 +1,6 @@
 """The admin listener over real sockets."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -97,6 +98,31 @@ class TestOtherRequests:
         headers = {"connection": "upgrade", "upgrade": "websocket"}
         async with served._session.get("/healthz", headers=headers) as response:
             assert response.status == 200
+
+
+class TestHost:
+    """A page elsewhere may lead its own name to this listener, and read along: DNS rebinding."""
+
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8058", "localhost.evil.example", "10.0.0.1", ""])
+    @pytest.mark.parametrize("path", ["/", "/ledger", "/metrics", "/healthz", "/readyz", "/clients", "/nothing"])
+    async def test_names_that_lead_here_get_403(self, served: Served, host: str, path: str) -> None:
+        async with served._session.get(path, headers={"Host": host}) as response:
+            assert response.status == 403
+            assert (await response.text()).startswith("only for a Host that is localhost")
+
+    @pytest.mark.parametrize("host", ["localhost", "localhost:9999", "127.0.0.1:8058", "127.0.1.1", "[::1]:8058"])
+    async def test_names_of_this_machine_are_answered(self, served: Served, host: str) -> None:
+        async with served._session.get("/healthz", headers={"Host": host}) as response:
+            assert response.status == 200
+
+    async def test_no_host_or_two_get_403(self, served: Served) -> None:
+        address = served._session._base_url
+        assert address is not None
+        for lines in (b"", b"Host: localhost\r\nHost: localhost\r\n"):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(b"GET /ledger HTTP/1.0\r\n" + lines + b"\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
+            writer.close()
 
 
 class TestUnixSocket:

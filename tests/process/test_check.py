@@ -85,13 +85,22 @@ class TestNativeMode:
 class TestSecret:
     """What a start would use: files before the environment before the application's settings."""
 
-    @pytest.mark.parametrize(("content", "said"), [("hush\n", "set"), ("\n", "not set")])
-    def test_of_a_file(self, tmp_path: Path, redis_server: RedisServer, content: str, said: str) -> None:
-        (tmp_path / "secret").write_text(content)
-        words = ("--redis", redis_server.url, "--auth", "open", "--secret-file", str(tmp_path / "secret"))
-        done = check(*LOOPBACK, *words, AWXFAST_SECRET="another")
+    def check_file(self, file: Path, redis_server: RedisServer) -> subprocess.CompletedProcess[str]:
+        words = ("--redis", redis_server.url, "--auth", "open", "--secret-file", str(file))
+        return check(*LOOPBACK, *words, AWXFAST_SECRET="another")
+
+    def test_of_a_file(self, tmp_path: Path, redis_server: RedisServer) -> None:
+        (tmp_path / "secret").write_text("hush\n")
+        done = self.check_file(tmp_path / "secret", redis_server)
         assert (done.returncode, done.stderr) == (0, "")
-        assert f"the nodes' secret: {said}\n" in done.stdout
+        assert "the nodes' secret: set\n" in done.stdout
+
+    @pytest.mark.parametrize("content", ["\n", "\n\n"])
+    def test_file_that_holds_none(self, tmp_path: Path, redis_server: RedisServer, content: str) -> None:
+        (tmp_path / "secret").write_text(content)
+        done = self.check_file(tmp_path / "secret", redis_server)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"awxfast: --secret-file {tmp_path}/secret: the secret is empty")
 
     def test_of_the_environment(self, redis_server: RedisServer) -> None:
         done = check(*LOOPBACK, "--redis", redis_server.url, "--auth", "open", AWXFAST_SECRET="hush")

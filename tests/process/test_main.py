@@ -203,7 +203,7 @@ def open_silent_browser(port: int) -> socket.socket:
     """A browser that answers nothing, not even a close."""
     sock = socket.create_connection(("127.0.0.1", port), timeout=30)
     sock.sendall(
-        b"GET /websocket/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /websocket/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     assert sock.recv(12) == b"HTTP/1.1 101"

@@ -1,7 +1,7 @@
 """Numbers, rates and origins, on a clock of the test's."""
 
 import pytest
-from awxfast.sessions.admission import TOO_FAST, TOO_MANY_CLIENTS, WRONG_ORIGIN, Admission
+from awxfast.sessions.admission import TOO_FAST, TOO_MANY_CLIENTS, WRONG_HOST, WRONG_ORIGIN, Admission
 from awxfast.wire.handshake import Refusal
 from awxfast.wire.request import Request
 
@@ -82,3 +82,45 @@ class TestOrigin:
 
     def test_without_the_option_everybody_is(self) -> None:
         assert refuse(Admission(None, None, (), Clock()), 0, b"https://evil.example") is None
+
+
+class TestLocal:
+    """`--auth open`: everybody on this machine, and no page from elsewhere that a browser here shows."""
+
+    def refuse(
+        self, *headers: tuple[bytes, bytes], origins: tuple[str, ...] = (), unix: bool = False
+    ) -> Refusal | None:
+        admission = Admission(None, None, origins, Clock(), local=True)
+        server = None if unix else ("127.0.0.1", 8051)
+        return admission.refuse(Request("GET", "1.1", "/websocket/", headers=headers, server=server), 0)
+
+    @pytest.mark.parametrize("host", [b"localhost:8051", b"127.0.0.1:8051", b"127.1.2.3", b"[::1]:8051"])
+    def test_hosts_of_this_machine_are_let_in(self, host: bytes) -> None:
+        assert self.refuse((b"host", host)) is None
+
+    @pytest.mark.parametrize("host", [b"evil.example", b"evil.example:8051", b"localhost.evil.example", b""])
+    def test_names_that_lead_here_are_not(self, host: bytes) -> None:
+        assert self.refuse((b"host", host)) is WRONG_HOST
+
+    def test_without_one_host_nobody_is(self) -> None:
+        assert self.refuse() is WRONG_HOST
+        assert self.refuse((b"host", b"localhost"), (b"host", b"localhost")) is WRONG_HOST
+
+    def test_on_a_unix_socket_any_host_is(self) -> None:
+        assert self.refuse((b"host", b"awx.example"), unix=True) is None
+
+    @pytest.mark.parametrize("origin", [b"http://localhost:3000", b"http://127.0.0.1", b"https://[::1]:8443"])
+    def test_pages_of_this_machine_are(self, origin: bytes) -> None:
+        assert self.refuse((b"host", b"localhost"), (b"origin", origin)) is None
+
+    @pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"file://", b""])
+    @pytest.mark.parametrize("unix", [False, True])
+    def test_pages_from_elsewhere_are_not(self, origin: bytes, unix: bool) -> None:
+        assert self.refuse((b"host", b"localhost"), (b"origin", origin), unix=unix) is WRONG_ORIGIN
+
+    def test_a_site_that_is_named_is(self) -> None:
+        """Its proxy passes its own Host and Origin on."""
+        headers = ((b"host", b"awx.example"), (b"origin", b"https://awx.example"))
+        assert self.refuse(*headers) is WRONG_ORIGIN
+        assert self.refuse(*headers, origins=("awx.example",)) is None
+        assert self.refuse(*headers, origins=("other.example",)) is WRONG_ORIGIN

@@ -185,6 +185,37 @@ class TestOrigin:
         await (await RawBrowser.open(serving.address, "Origin: https://evil.example")).close()
 
 
+class TestOpen:
+    """`--auth open` over real sockets: no page from elsewhere gets in by a name of its own."""
+
+    async def test_rebound_name_gets_403_and_a_line(self, start: Start, caplog: pytest.LogCaptureFixture) -> None:
+        serving = await start(auth="open")
+        browser = await RawBrowser.connect(serving.address)
+        browser.send(handshake().replace(b"Host: test", b"Host: evil.example:8051"))
+        assert (await browser.read_response())[0] == 403
+        assert "refused (origin) '/websocket/' from 127.0.0.1" in caplog.text
+        assert "Host b'evil.example:8051'" in caplog.text
+        await browser.close()
+
+    @pytest.mark.parametrize("interface", ["127.0.0.1", "::1"])
+    async def test_clients_of_this_machine_get_in(self, start: Start, interface: str) -> None:
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        serving = await start(auth="open", sock=socket.create_server((interface, 0), family=family))
+        host = f"[{interface}]" if ":" in interface else interface
+        for name in (host, "localhost"):
+            url = f"ws://{host}:{serving.port}/websocket/"
+            headers = {"Host": f"{name}:{serving.port}", "Origin": "http://localhost:3000"}
+            async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as browser:
+                assert await browser.receive_json() == {"accept": True, "user": 0}
+
+    async def test_whoever_reaches_the_socket_file_gets_in(self, start: Start, tmp_path: Path) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "relay.sock"))
+        sock.listen()
+        serving = await start(auth="open", sock=sock)
+        await (await RawBrowser.open(serving.address)).close()
+
+
 class AskingAccess(RefuseAccess):
     """Has to ask somebody else who it is."""
 

@@ -51,10 +51,23 @@ class TestSources:
         assert find_secrets((), {"AWXFAST_SECRET": "e"}, "a") == ("e",)
         assert find_secrets((), {"AWXFAST_SECRET": ""}, "a") == ("a",)
 
-    def test_empty_ones_are_nobodys(self, tmp_path: Path) -> None:
-        (tmp_path / "empty").write_text("\n")
+    def test_without_any_there_is_none(self) -> None:
         assert find_secrets((), {}) == ()
-        assert find_secrets([str(tmp_path / "empty")], {"AWXFAST_SECRET": "e"}, "a") == ()
+        assert find_secrets((), {"AWXFAST_SECRET": ""}, "") == ()
+
+    @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b" \t\n"])
+    def test_file_that_holds_none_is_refused_by_name(self, files: list[str], tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "empty").write_bytes(content)
+        for several in ([str(tmp_path / "empty")], [*files, str(tmp_path / "empty")]):
+            with pytest.raises(ConfigurationError, match=r"--secret-file .*/empty: the secret is empty"):
+                find_secrets(several, {"AWXFAST_SECRET": "e"}, "a")
+
+    @pytest.mark.parametrize("blank", ["\n", " ", "\r\n\n"])
+    def test_blank_variable_or_setting_is_refused_by_name(self, blank: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"^AWXFAST_SECRET: the secret is empty"):
+            find_secrets((), {"AWXFAST_SECRET": blank}, "a")
+        with pytest.raises(ConfigurationError, match=r"^BROADCAST_WEBSOCKET_SECRET: the secret is empty"):
+            find_secrets((), {}, blank)
 
 
 class TestHeader:

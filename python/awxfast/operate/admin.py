@@ -16,6 +16,7 @@ from awxfast.operate.figures import Figures
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
 from awxfast.sessions.handshakes import Handshakes
 from awxfast.sessions.http import HttpService
+from awxfast.wire.hosts import is_loopback, read_host
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -32,6 +33,9 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+
+
+FOREIGN = Answer(403, TEXT, b"only for a Host that is localhost or a loopback address, or on a socket file\n")
 
 
 class Admin:
@@ -52,7 +56,8 @@ class Admin:
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """The ASGI entry; anything but HTTP is not for this listener."""
         if scope["type"] == "http":
-            await send_answer(self._find_answer(scope), scope["method"], send)
+            answer = self._find_answer(scope) if is_for_here(scope) else FOREIGN
+            await send_answer(answer, scope["method"], send)
 
     def _find_answer(self, scope: HTTPScope) -> Answer:
         page = self._pages.get(scope["path"])
@@ -98,6 +103,12 @@ class AdminListener:
         self._server.close()
         self._service.close()
         await self._server.wait_closed()
+
+
+def is_for_here(scope: HTTPScope) -> bool:
+    """Whether a request is meant for this machine: a page elsewhere may lead its own name here, to read along."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return scope["server"] is None or is_loopback(read_host(hosts))
 
 
 async def send_answer(answer: Answer, method: str, send: ASGISendCallable) -> None:

@@ -44,7 +44,7 @@ def read_page(address: str, path: str, kind: type[Page]) -> Page:
     """One page of the admin listener, which has to be JSON of this kind."""
     connection = open_connection(address)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Host": "localhost"})  # a name may stand for a loopback address
         response = connection.getresponse()
         page = json.loads(response.read()) if response.status == 200 else None
     except (OSError, http.client.HTTPException) as error:

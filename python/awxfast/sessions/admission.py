@@ -1,21 +1,24 @@
-"""How many may come, and from where: `--max-clients`, `--accept-rate`, `--origin`."""
+"""How many may come, and from where: `--max-clients`, `--accept-rate`, `--origin`, and `--auth open`'s own rule."""
 
-import urllib.parse
 from collections.abc import Callable, Sequence
 
 from awxfast.wire.handshake import Refusal
+from awxfast.wire.hosts import is_loopback, read_host, read_origin
 from awxfast.wire.request import Request
 
 RETRY = ((b"retry-after", b"5"),)
 TOO_MANY_CLIENTS = Refusal(503, "limit", "All places are taken (--max-clients).", RETRY)
 TOO_FAST = Refusal(503, "limit", "Too many handshakes at once (--accept-rate).", RETRY)
 WRONG_ORIGIN = Refusal(403, "origin", "This Origin is not allowed here (--origin).")
+WRONG_HOST = Refusal(403, "origin", "--auth open is for this machine, not for this Host (--origin).")
 
 
 class Admission:
     """Decides from numbers and the Origin alone, before anybody asks who it is.
 
-    `accept_rate` is handshakes a second; a second's worth may come at once. None: no limit. No origins: any.
+    `accept_rate` is handshakes a second; a second's worth may come at once. None: no limit. No origins: any, or with
+    `local` those of this machine; a `local` listener takes only hosts of this machine and of `origins`, except on a
+    unix socket, which no page reaches.
     """
 
     def __init__(
@@ -24,10 +27,13 @@ class Admission:
         accept_rate: int | None,
         origins: Sequence[str],
         now: Callable[[], float],
+        *,
+        local: bool = False,
     ) -> None:
         self._max_clients = max_clients
         self._rate = accept_rate
         self._origins = frozenset(origin.lower() for origin in origins)
+        self._local = local
         self._now = now
         self._tokens = float(accept_rate or 0)
         self._filled = now()
@@ -36,16 +42,26 @@ class Admission:
         """Why the request is refused while there are `clients`; None: it may go on."""
         if not self._is_allowed(request.values(b"origin")):
             return WRONG_ORIGIN
+        if self._local and not self._is_for_here(request):
+            return WRONG_HOST
         if self._max_clients is not None and clients >= self._max_clients:
             return TOO_MANY_CLIENTS
         return None if self._take_token() else TOO_FAST
 
     def _is_allowed(self, origins: list[bytes]) -> bool:
-        """Programs send no Origin, browsers always one. An origin is allowed by its host, with or without its port."""
-        if not self._origins or not origins:
+        """Programs send no Origin, browsers always one."""
+        if not origins or not (self._origins or self._local):
             return True
-        host = read_host(origins[0])
-        return len(origins) == 1 and bool(self._origins & {host, host.rpartition(":")[0]} - {""})
+        host = read_origin(origins[0])
+        return len(origins) == 1 and (self._is_listed(host) if self._origins else is_loopback(host))
+
+    def _is_for_here(self, request: Request) -> bool:
+        host = read_host(request.values(b"host"))
+        return request.server is None or is_loopback(host) or self._is_listed(host)
+
+    def _is_listed(self, host: str) -> bool:
+        """With or without its port."""
+        return bool(self._origins & {host, host.rpartition(":")[0]} - {""})
 
     def _take_token(self) -> bool:
         if self._rate is None:
@@ -57,11 +73,3 @@ class Admission:
             return False
         self._tokens -= 1
         return True
-
-
-def read_host(origin: bytes) -> str:
-    """The `host` or `host:port` of an Origin; empty for `null` and for what is none."""
-    try:
-        return urllib.parse.urlsplit(origin.decode("latin-1")).netloc.lower()
-    except ValueError:
-        return ""

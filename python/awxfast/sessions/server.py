@@ -93,7 +93,13 @@ class Server:
         self._access_log = access_log
         self._clients = Clients(fanout, settings, access_log)
         self._keepalive = Keepalive(self._clients, settings)
-        self._admission = Admission(settings.max_clients, settings.accept_rate, settings.origins, self._clients.now)
+        self._admission = Admission(
+            settings.max_clients,
+            settings.accept_rate,
+            settings.origins,
+            self._clients.now,
+            local=settings.auth == "open",
+        )
         self._handshakes = Handshakes(self._clients.now)
         self._requests = Requests(
             access_log,

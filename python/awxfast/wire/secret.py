@@ -10,26 +10,38 @@ from awxfast.errors import ConfigurationError
 
 HEADER = b"secret"
 VARIABLE = "AWXFAST_SECRET"
+SETTING = "BROADCAST_WEBSOCKET_SECRET"
+"""Of AWX's settings."""
 
 
 def find_secrets(files: Iterable[str], environ: Mapping[str, str], of_application: str = "") -> tuple[str, ...]:
-    """All secrets that are accepted, the one to send first; empty ones are nobody's and left out.
+    """All secrets that are accepted, the one to send first. An empty variable or setting is none.
 
     Raises `ConfigurationError`, which never repeats a secret.
     """
     from_files = tuple(read_secret_file(file) for file in files)
-    secrets = from_files or (environ.get(VARIABLE) or of_application,)
-    return tuple(secret for secret in secrets if secret)
+    if from_files:
+        return from_files
+    if environ.get(VARIABLE):
+        return (refuse_blank(VARIABLE, environ[VARIABLE]),)
+    return (refuse_blank(SETTING, of_application),) if of_application else ()
 
 
 def read_secret_file(file: str) -> str:
     """The file's bytes, less one line end, which editors add."""
     try:
-        return strip_line_end(Path(file).read_bytes()).decode()
+        return refuse_blank(f"--secret-file {file}", strip_line_end(Path(file).read_bytes()).decode())
     except OSError as error:
         raise ConfigurationError(f"--secret-file {file}: {error.strerror}") from error
     except UnicodeDecodeError:
         raise ConfigurationError(f"--secret-file {file}: it is not UTF-8") from None
+
+
+def refuse_blank(place: str, secret: str) -> str:
+    """The secret. One that anybody could guess is a file that went wrong."""
+    if not secret.strip():
+        raise ConfigurationError(f"{place}: the secret is empty, or nothing but blanks and line ends; put one in")
+    return secret
 
 
 def strip_line_end(data: bytes) -> bytes:
