@@ -10,6 +10,7 @@ import pytest
 from awxfast import app
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.drain import Drain
+from awxfast.queued_stream import drain_streams
 from awxfast.sessions.access import OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.forward import ForwardAccess
 from awxfast.settings import Settings
@@ -116,6 +117,7 @@ class TestAccessLog:
         assert log is not None
         log.write("127.0.0.1:1", "GET /")
         assert isinstance(log.stream, io.TextIOWrapper)
+        drain_streams()
         log.stream.close()
         assert path.read_text().startswith("before\n127.0.0.1:1 - - [")
 

@@ -20,6 +20,7 @@ ROOMS = [
         "local_time",
         "offspring",
         "pauses",
+        "queued_stream",
         "quiet_log",
         "standard_descriptors",
         "whoami",

@@ -3,11 +3,12 @@
 import asyncio
 import io
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from asgiref.typing import ASGI3Application
 
@@ -23,6 +24,7 @@ from awxfast.intake.link import Intake
 from awxfast.nodes import NodePlan, Nodes
 from awxfast.operate.admin import AdminListener
 from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.queued_stream import drain_streams, open_queued
 from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.sessions.access_log import AccessLog
 from awxfast.sessions.forward import ForwardAccess
@@ -197,6 +199,7 @@ class Relay:
             await self._admin.stop()
         if self._access_log is not None and self._settings.access_log not in (None, "-"):
             self._access_log.stream.close()
+            await asyncio.to_thread(drain_streams)
 
     def reload_files(self) -> None:
         """Reads tokens, secrets and certificates again, reopens the access log; what has a fault stays, and is said."""
@@ -314,9 +317,10 @@ def open_access_log(settings: Settings) -> AccessLog | None:
     return AccessLog(sys.stdout, with_queries=settings.application is not None)
 
 
-def open_log_file(path: str) -> Any:
+def open_log_file(path: str) -> TextIO:
     """A file to append lines to."""
     try:
-        return Path(path).open("a", 1)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
     except OSError as error:
         raise ConfigurationError(f"--access-log {path}: {error.strerror}; choose a file that can be written") from error
+    return open_queued(descriptor, "access log", owned=True)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from pathlib import Path
 import pytest
 import redis
 from channels_redis.core import RedisChannelLayer
-from main_process import LOOPBACK, MainProcess, is_alive, run_to_its_end
+from main_process import LOOPBACK, MainProcess, clean_environment, is_alive, run_to_its_end
 from redis_servers import RedisServer
-from servers import wait_for
+from servers import HANG, wait_for
 from websockets.sync.client import connect, unix_connect
 
 Start = Callable[..., MainProcess]
@@ -250,6 +251,28 @@ class TestDeath:
         with redis_server.client() as client:
             wait_for(lambda: not client.exists("asgi:group:job_events-42"))
             wait_for(lambda: len(client.keys("awxfast:groups:*")) == 1)
+
+
+class TestUnreadOutput:
+    """Pipes that somebody holds and nobody reads: a log shipper that hangs, a terminal that is stopped."""
+
+    def test_it_goes_on_serving_and_ends_when_it_is_told_to(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        path = tmp_path / "s"
+        command = [sys.executable, "-m", "awxfast", "-u", str(path), "--redis", redis_server.url, *LOOPBACK]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment()
+        ) as process:
+            wait_for(lambda: somebody_listens(path))
+            for _ in range(100):
+                with socket.socket(socket.AF_UNIX) as visitor:
+                    visitor.settimeout(HANG)
+                    visitor.connect(str(path))
+                    visitor.sendall(b"GET /" + b"x" * 30_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    assert visitor.recv(12) == b"HTTP/1.1 404"
+            process.terminate()
+            assert process.wait(HANG) == 0
+            assert process.stdout is not None
+            assert process.stdout.read().count(b"GET /xxx") >= 1
 
 
 class TestFiles:

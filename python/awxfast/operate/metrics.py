@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from awxfast.operate.figures import Figures, GonePeers, PeerFigures
 from awxfast.operate.threads import count_busy_threads
+from awxfast.queued_stream import dropped_lines
 
 GONE = "gone"
 """Stands for all peers that are shown no more."""
@@ -39,6 +40,9 @@ class RelayCollector(Collector):
         yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
         yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
         yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
+        yield labelled_counter(
+            "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", dropped_lines()
+        )
         yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", count_busy_threads())
 
     def _collect_intake(self) -> Iterator[Metric]:

@@ -22,6 +22,7 @@ from awxfast.process.endpoints import describe_endpoints, parse_endpoint
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
 from awxfast.process.main import enter_listener, refuse_open_to_strangers, start_private_redis
+from awxfast.queued_stream import drain_streams
 from awxfast.settings import Settings
 
 Parameters = ParamSpec("Parameters")
@@ -75,7 +76,7 @@ class Findings:
         """One line each; rooms may find what was found before them."""
         for remark in self.remarks if self._problems else [*self.remarks, "nothing is wrong"]:
             print(remark)
-        sys.stdout.flush()
+        drain_streams()
         for line in dict.fromkeys(" ".join(str(problem).split()) for problem in self._problems):
             print("awxfast:", line, file=sys.stderr)
 

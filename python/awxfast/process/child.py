@@ -1,13 +1,11 @@
 """The serving process: runs the application's rooms on uvloop until main asks it to stop, or is gone."""
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -25,6 +23,7 @@ from awxfast.process.limits import (
 )
 from awxfast.process.log import configure_log
 from awxfast.process.supervisor import MAINS_SIGNALS
+from awxfast.queued_stream import drain_streams
 from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
@@ -48,9 +47,7 @@ def main(control_descriptor: int) -> NoReturn:
 
 def leave(exit_code: int) -> NoReturn:
     """Ends the process at once, after what was written to the logs."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):
-            stream.flush()
+    drain_streams()
     os._exit(exit_code)
 
 

@@ -7,6 +7,7 @@ import sys
 import orjson
 
 from awxfast.local_time import local_struct, local_zone
+from awxfast.queued_stream import queue_standard_streams
 from awxfast.settings import Settings
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG, logging.DEBUG)
@@ -39,7 +40,8 @@ def read_message(record: logging.LogRecord) -> str:
 
 
 def configure_log(settings: Settings) -> None:
-    """Sends the root logger to stderr, from `-v`, `--log-fmt` and `--log-format`."""
+    """Sends the root logger to stderr, from `-v`, `--log-fmt` and `--log-format`; nobody waits for stderr's reader."""
+    queue_standard_streams()
     local_zone()  # before an application is imported
     handler = logging.StreamHandler(sys.stderr)
     formatter = JsonFormatter() if settings.log_format == "json" else logging.Formatter(settings.log_fmt)
