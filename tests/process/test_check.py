@@ -61,7 +61,7 @@ class TestNativeMode:
         assert [line.removeprefix("awxfast: ").partition(":")[0] for line in lines] == [
             "endpoint 'foo",
             "endpoint 'tcp",
-            "can't listen on 192.0.2.1 port 0",
+            "can't listen on 192.0.2.1 port 1",
             f"tokens file {tmp_path}/none",
             "Redis at unix",
         ]
@@ -80,6 +80,15 @@ class TestNativeMode:
         done = check("-b", "0.0.0.0", "--auth", "open", "--redis", redis_server.url)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "--auth open is for loopback addresses" in done.stderr
+
+
+class TestAddressOfAnotherMachine:
+    @pytest.mark.parametrize("words", [("-b", "192.0.2.1", "-p", "18950"), ("-p", "0", "--admin", "192.0.2.1:18950")])
+    def test_port_is_named_as_a_start_names_it(self, redis_server: RedisServer, words: tuple[str, ...]) -> None:
+        options = ("--redis", redis_server.url, "--auth", "open", *words)
+        done, started = check(*options), run_to_its_end("-v", "0", *options)
+        assert "can't listen on 192.0.2.1 port 18950: " in done.stderr
+        assert started.stderr.splitlines()[-1] in done.stderr.splitlines()
 
 
 class TestSecret:

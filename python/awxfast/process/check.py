@@ -90,7 +90,7 @@ def check_listeners(findings: Findings, settings: Settings, resources: contextli
             listeners.append(enter_listener(resources, listener))
     findings.attempt(refuse_open_to_strangers, settings, listeners)
     if "/" not in settings.admin:
-        admin = findings.attempt(open_admin, settings.admin, port=0)
+        admin = findings.attempt(open_admin, settings.admin, any_port=True)
         if admin is not None:
             enter_listener(resources, admin)
 
@@ -103,7 +103,7 @@ def try_endpoint(description: str) -> Listener | None:
     endpoint = parse_endpoint(description)
     if endpoint.kind in ("unix", "fd", "systemd"):
         return None
-    return open_listener(dataclasses.replace(endpoint, port=0))
+    return open_listener(endpoint, any_port=True)
 
 
 def check_behind_them(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:

@@ -55,8 +55,11 @@ class Listener:
                     Path(self.path).unlink()
 
 
-def open_listener(endpoint: Endpoint, activated: ActivatedSockets | None = None) -> Listener:
-    """Opens one. Raises `StartError` for a port in use, `ConfigurationError` for what can't be meant."""
+def open_listener(endpoint: Endpoint, activated: ActivatedSockets | None = None, *, any_port: bool = False) -> Listener:
+    """Opens one. Raises `StartError` for a port in use, `ConfigurationError` for what can't be meant.
+
+    `any_port`: tries the address at whatever port is free, and names its own where that fails.
+    """
     match endpoint.kind:
         case "unix":
             return open_unix(endpoint.path, endpoint.mode, endpoint.backlog)
@@ -65,21 +68,23 @@ def open_listener(endpoint: Endpoint, activated: ActivatedSockets | None = None)
         case "systemd":
             return adopt_activated(endpoint, activated or ActivatedSockets({}))
         case "ssl":
-            return open_tls(endpoint)
+            return open_tls(endpoint, any_port)
         case _:
-            return open_interface(endpoint)
+            return open_interface(endpoint, any_port)
 
 
-def open_interface(endpoint: Endpoint) -> Listener:
+def open_interface(endpoint: Endpoint, any_port: bool = False) -> Listener:
     """IPv4 or IPv6, by the kind or by the address."""
     family = socket.AF_INET6 if endpoint.kind == "tcp6" or ":" in endpoint.interface else socket.AF_INET
-    return open_tcp(endpoint.interface, endpoint.port, family, endpoint.backlog)
+    return open_tcp(endpoint.interface, endpoint.port, family, endpoint.backlog, any_port)
 
 
-def open_tcp(host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int = BACKLOG) -> Listener:
+def open_tcp(
+    host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int = BACKLOG, any_port: bool = False
+) -> Listener:
     """Listens on the first address that the host's name stands for."""
     try:
-        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, 0 if any_port else port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"no address to bind to is known for {host!r} ({error}); give another") from error
     sock = socket.socket(found[0][0], socket.SOCK_STREAM)
@@ -94,13 +99,13 @@ def open_tcp(host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int 
     return Listener(sock, backlog)
 
 
-def open_tls(endpoint: Endpoint) -> Listener:
+def open_tls(endpoint: Endpoint, any_port: bool = False) -> Listener:
     """Files with a fault are found here, before anybody connects."""
     try:
         load_context(endpoint.certificate, endpoint.private_key)
     except ConfigurationError as error:
         raise ConfigurationError(f"endpoint {endpoint.description!r}: {error}") from error
-    listener = open_interface(endpoint)
+    listener = open_interface(endpoint, any_port)
     listener.tls_files = (endpoint.certificate, endpoint.private_key)
     return listener
 
@@ -183,10 +188,8 @@ def adopt_activated(endpoint: Endpoint, activated: ActivatedSockets) -> Listener
     return listener
 
 
-def open_admin(address: str, port: int | None = None) -> Listener | None:
+def open_admin(address: str, *, any_port: bool = False) -> Listener | None:
     """The admin listener: HOST:PORT on a loopback address, a socket file of mode 0600, or None for `off`.
-
-    `port` is one in place of the address's own.
 
     It has no credentials (interface.md, "The admin listener"), so anything else is refused.
     """
@@ -197,8 +200,8 @@ def open_admin(address: str, port: int | None = None) -> Listener | None:
     host_port = read_host_port(address)
     if host_port is None:
         raise ConfigurationError(f"--admin {address!r}: give HOST:PORT, a socket's path with a slash, or off")
-    host, named_port = host_port
-    listener = open_tcp(host, named_port if port is None else port, backlog=128)
+    host, port = host_port
+    listener = open_tcp(host, port, backlog=128, any_port=any_port)
     if not listener.is_local:
         listener.close()
         raise ConfigurationError(
