@@ -20,6 +20,10 @@ class Control:
         self.serving = asyncio.Event()
         self.stop = asyncio.Event()
         self.reload_files: Callable[[], None] | None = None
+        self.used_headers: list[str] = []
+
+    def report_used_header(self, header: str) -> None:
+        self.used_headers.append(header)
 
     def report_serving(self, reload_files: Callable[[], None]) -> None:
         self.reload_files = reload_files

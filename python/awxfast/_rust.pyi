@@ -22,6 +22,8 @@ class SecretVerifier:
     """
 
     def __init__(self, secrets: Sequence[str], tolerance: int = 300, remember: int = 65536) -> None: ...
+    def accept_secrets(self, secrets: Sequence[str]) -> None:
+        """Others from now on; repeats stay remembered."""
     def verify(self, header: bytes, now: int) -> tuple[str, int, int, bool]:
         """`(verdict, secret_index, skew, repeated)` for a header as received, at `now` (Unix seconds).
 

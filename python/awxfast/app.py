@@ -42,6 +42,13 @@ GIVE_UP_SECONDS = 0.2
 class Control(Protocol):
     """Who runs the process."""
 
+    @property
+    def used_headers(self) -> Sequence[str]:
+        """Nodes' secret headers that were used in the process before this one (`--nonce-replay refuse`)."""
+
+    def report_used_header(self, header: str) -> None:
+        """One more, for the process after this one."""
+
     def report_serving(self, reload_files: Callable[[], None]) -> None:
         """Everything runs; `reload_files` may be called from now on."""
 
@@ -63,6 +70,7 @@ async def serve(
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
     relay = Relay(settings, application, access_log)
+    relay.share_used_headers(control.used_headers, control.report_used_header)
     try:
         if not await start_unless_stopped(relay.start(listenings, admin), control):
             return
@@ -155,6 +163,11 @@ class Relay:
         self._nodes = self._make_nodes(self._intake, self._address, exchange)
         exchange.connect(self._intake)
         return Replacement(stock, exchange, self._intake.names.token, settings)
+
+    def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
+        """A secret header that may be used once only is so for all processes of this server."""
+        if self._nodes is not None:
+            self._nodes.share_used_headers(used, report)
 
     async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from awxfast._rust import Fanout
 from awxfast.asgi.exchange import Exchange
@@ -111,7 +111,13 @@ class Nodes:
         if bool(secrets) != had_secrets:
             raise ConfigurationError("--secret-file: from no secret to one, or back, takes a restart")
         self._plan = dataclasses.replace(plan, secrets=secrets)
-        self.endpoint.gate = self._plan.make_gate()
+        if self.endpoint.gate is not None:
+            self.endpoint.gate.accept_secrets(secrets)
+
+    def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
+        """What other processes of this server, before us and after us, must not accept a second time."""
+        if self.endpoint.gate is not None:
+            self.endpoint.gate.share_used(used, report)
 
     @property
     def gone(self) -> GonePeers:

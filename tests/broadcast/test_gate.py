@@ -109,6 +109,34 @@ class TestRepeats:
         assert not gate.check(handshake(signed(NOW)), "a").refused
         assert not gate.check(handshake(signed(NOW + 1)), "a").refused
 
+    def test_repeats_are_known_after_a_change_of_secrets(self) -> None:
+        gate = new_gate(refuse=True)
+        assert not gate.check(handshake(signed()), "a").refused
+        gate.accept_secrets(["t", "s"])
+        assert gate.check(handshake(signed()), "a").refused == "repeat"
+        assert not gate.check(handshake(signed(secret="t")), "a").refused
+        gate.accept_secrets(["t"])
+        assert gate.check(handshake(signed(NOW + 1)), "a").refused == "digest"
+
+    def test_what_one_gate_reports_is_used_for_the_next(self) -> None:
+        first, second = new_gate(refuse=True), new_gate(refuse=True)
+        reported: list[str] = []
+        first.share_used([], reported.append)
+        for _ in range(2):
+            first.check(handshake(signed()), "a")
+            first.check(handshake(signed(secret="t")), "a")
+        assert reported == [signed().decode()]
+        second.share_used(reported, reported.append)
+        assert second.check(handshake(signed()), "a").refused == "repeat"
+        assert len(reported) == 1
+
+    def test_where_repeats_are_counted_nothing_is_shared(self) -> None:
+        gate = new_gate()
+        reported: list[str] = []
+        gate.share_used([signed().decode()], reported.append)
+        assert gate.check(handshake(signed()), "a") == Verdict("", 0)
+        assert reported == []
+
     def test_senders_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(gates, "REMEMBERED", 2)
         gate = new_gate()

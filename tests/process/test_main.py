@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
+from awxfast._rust import sign_secret
 from channels_redis.core import RedisChannelLayer
 from main_process import LOOPBACK, MainProcess, clean_environment, is_alive, run_to_its_end
 from redis_servers import RedisServer
@@ -251,6 +253,41 @@ class TestDeath:
         with redis_server.client() as client:
             wait_for(lambda: not client.exists("asgi:group:job_events-42"))
             wait_for(lambda: len(client.keys("awxfast:groups:*")) == 1)
+
+
+class TestUsedSecretHeaders:
+    def test_one_is_refused_after_hup_and_after_the_childs_death(
+        self, start: Start, redis_server: RedisServer, tmp_path: Path
+    ) -> None:
+        (tmp_path / "secret").write_text("s3cret")
+        words = ("--secret-file", f"{tmp_path}/secret", "--nonce-replay", "refuse", "--redis", redis_server.url)
+        server = start("-p", "0", *words, *LOOPBACK)
+        port = server.wait_until_serving()
+        probes = (sign_secret("s3cret", int(time.time()) - number) for number in range(1, 299))
+        wait_for(lambda: dial_as_node(port, next(probes)) == 101)  # until Redis is there
+        header = sign_secret("s3cret", int(time.time()))
+        assert dial_as_node(port, header) == 101
+        assert dial_as_node(port, header) == 403
+        server.signal(signal.SIGHUP)
+        server.wait_for_line("Reading files again")
+        server.signal(signal.SIGHUP)
+        server.wait_for_line("Reading files again", count=2)
+        assert dial_as_node(port, header) == 403
+        os.kill(server.child(), signal.SIGKILL)
+        server.wait_until_serving(count=2)
+        assert dial_as_node(port, header) == 403
+        wait_for(lambda: dial_as_node(port, next(probes)) == 101)
+
+
+def dial_as_node(port: int, header: str) -> int:
+    """The status that a node gets."""
+    with socket.create_connection(("127.0.0.1", port), HANG) as sock:
+        sock.sendall(
+            b"GET /websocket/relay/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            b"secret: " + header.encode() + b"\r\n\r\n"
+        )
+        return int(sock.recv(12)[9:12])
 
 
 class TestUnreadOutput:

@@ -1,8 +1,10 @@
 """A child's life seen from main, with stand-ins for the serving process that are real processes."""
 
 import asyncio
+import json
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.process import supervisor
 from awxfast.process.supervisor import Supervisor
+from awxfast.process.used_headers import UsedHeaders
 
 PREAMBLE = """
 import json, os, signal, socket, sys, time
@@ -43,7 +46,8 @@ class Watched:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0) -> None:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
         self.serving = asyncio.Queue[int]()
-        self.supervisor = Supervisor({"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit)
+        self.used = UsedHeaders(300)
+        self.supervisor = Supervisor({"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used)
         self.task = asyncio.ensure_future(self.supervisor.run())
 
     async def wait_until_serving(self) -> None:
@@ -173,3 +177,22 @@ class TestStopOfAStart:
         watched = Watched(monkeypatch, "receive(); send(kind='serving'); time.sleep(1)")
         await watched.stop()
         assert "did not leave" not in caplog.text
+
+
+class TestUsedHeaders:
+    async def test_next_child_hears_of_those_of_the_one_before(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        header = f"HMAC-SHA256 {int(time.time())}:{'a' * 64}"
+        program = f"""
+            open({str(tmp_path / "heard")!r}, "a").write(json.dumps(start["used_headers"]) + "\\n")
+            send(kind="used_header", header={header!r})
+            send(kind="serving"); receive(); os.kill(os.getpid(), 9)
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        watched.supervisor.reload_files()
+        await watched.wait_until_serving()
+        await watched.stop()
+        heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+        assert heard == [[], [header]]

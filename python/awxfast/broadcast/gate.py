@@ -46,6 +46,18 @@ class Gate:
         self._refuse_repeats = refuse_repeats
         self._clock = clock
         self._senders: collections.OrderedDict[bytes, str] = collections.OrderedDict()
+        self._report_used: Callable[[str], None] = lambda header: None
+
+    def accept_secrets(self, secrets: Sequence[str]) -> None:
+        """Others from now on; what was used stays used."""
+        self._verifier.accept_secrets(secrets)
+
+    def share_used(self, used: Sequence[str], report: Callable[[str], None]) -> None:
+        """`used` headers count as used here, too; where that matters, `report` hears of each from now on."""
+        if self._refuse_repeats:
+            for header in used:
+                self._verifier.verify(header.encode(), int(self._clock()))
+            self._report_used = report
 
     def check(self, request: Request, host: str) -> Verdict:
         """The verdict on a handshake from `host`."""
@@ -54,6 +66,8 @@ class Gate:
         if reason != "ok":
             return Verdict(reason, skew if index >= 0 else None, old_secret=index > 0)
         first_from = self._note_sender(header, host)
+        if not repeated:
+            self._report_used(header.decode())
         refused = "repeat" if repeated and self._refuse_repeats else ""
         return Verdict(refused, skew, index > 0, repeated, first_from if repeated else None)
 

@@ -1,7 +1,8 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
-    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin}   reload_files   ping   stop
-    child to main    serving   failed {text, exit_code}   pong
+    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers}
+                     reload_files   ping   stop
+    child to main    serving   failed {text, exit_code}   pong   used_header {header}
 
 The end of the stream means that the other process is gone.
 """

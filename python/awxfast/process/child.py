@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import uvloop
@@ -74,7 +74,7 @@ def prepare(start: dict[str, Any]) -> Prepared:
 
 async def run_child(sock: socket.socket, start: dict[str, Any], prepared: Prepared) -> int:
     """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
-    control = Control(await Channel.open(sock))
+    control = Control(await Channel.open(sock), start.get("used_headers", ()))
     try:
         await run_rooms(start, prepared, control)
     except Exception as error:
@@ -107,8 +107,9 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
 class Control:
     """What main asks for, while the rooms run. Main's end takes this process with it, whatever it is doing."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, used_headers: Sequence[str] = ()) -> None:
         self._channel = channel
+        self.used_headers = used_headers
         self._stop_asked = asyncio.Event()
         self._reload_files: Callable[[], None] | None = None
         self._receiver = asyncio.ensure_future(self._receive())
@@ -117,6 +118,10 @@ class Control:
         """Everything runs; `reload_files` is called whenever main asks for it."""
         self._reload_files = reload_files
         self._channel.send("serving")
+
+    def report_used_header(self, header: str) -> None:
+        """Main remembers it, for the child after this one."""
+        self._channel.send("used_header", header=header)
 
     async def wait_for_stop(self) -> None:
         """Returns when main asks for an orderly end."""

@@ -82,6 +82,11 @@ class EmbeddedServer:
 
     # What serves asks of its process (app.Control)
 
+    used_headers: tuple[str, ...] = ()
+
+    def report_used_header(self, header: str) -> None:
+        """No process comes after this one."""
+
     def report_serving(self, reload_files: Callable[[], None]) -> None:
         """There is nobody who would ask for files to be read again."""
         self._on_serving()

@@ -22,6 +22,7 @@ from awxfast.process.log import configure_log
 from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.supervisor import Supervisor
+from awxfast.process.used_headers import UsedHeaders
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ class Main:
         start = {"settings": settings.to_json(), "listeners": described, "admin": admin_socket}
         descriptors = [number for number, *_ in described] + ([] if admin_socket is None else [admin_socket])
         stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
-        self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit)
+        used_headers = UsedHeaders(settings.nonce_tolerance)
+        self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit, used_headers)
 
     async def run(self) -> None:
         """Until the child has left after a TERM or INT."""

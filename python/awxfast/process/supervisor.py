@@ -15,6 +15,7 @@ from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationErr
 from awxfast.offspring import own_command
 from awxfast.pauses import Pauses
 from awxfast.process.channel import Channel
+from awxfast.process.used_headers import UsedHeaders
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +44,18 @@ class Supervisor:
     """
 
     def __init__(
-        self, start: Mapping[str, Any], descriptors: Sequence[int], on_serving: Callable[[], None], stop_limit: float
+        self,
+        start: Mapping[str, Any],
+        descriptors: Sequence[int],
+        on_serving: Callable[[], None],
+        stop_limit: float,
+        used_headers: UsedHeaders,
     ) -> None:
         self._start = start
         self._descriptors = tuple(descriptors)
         self._on_serving = on_serving
         self._stop_limit = stop_limit
+        self._used_headers = used_headers
         self._stopping = asyncio.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -134,7 +141,7 @@ class Supervisor:
         with theirs:
             self._process = process = start_child(theirs.fileno(), self._descriptors)
         self._channel = await Channel.open(ours)
-        self._channel.send("start", **self._start)
+        self._channel.send("start", **self._start, used_headers=self._used_headers.list_fresh())
         if self._stopping.is_set():
             self._channel.send("stop")
         await self._receive_reports(self._channel)
@@ -151,6 +158,8 @@ class Supervisor:
                         self._on_serving()
                 case "pong":
                     self._answered = True
+                case "used_header":
+                    self._used_headers.add(message["header"])
                 case "failed":
                     self._failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
 

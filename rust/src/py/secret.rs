@@ -36,6 +36,10 @@ impl SecretVerifier {
         Self { secrets: Secrets::new(secrets), nonces: Nonces::new(tolerance, remember) }
     }
 
+    fn accept_secrets(&mut self, secrets: Vec<String>) {
+        self.secrets = Secrets::new(secrets);
+    }
+
     fn verify(&mut self, header: &[u8], now: i64) -> Outcome {
         let parsed = hmac::parse(header);
         let header = parsed.unwrap_or(NO_HEADER);

@@ -1,0 +1,41 @@
+"""What main remembers of nodes' headers, and for how long."""
+
+from awxfast.process.used_headers import UsedHeaders
+
+NOW = 1_700_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def header(nonce: int) -> str:
+    return f"HMAC-SHA256 {nonce}:{'0' * 64}"
+
+
+class TestUsedHeaders:
+    def test_they_are_kept_while_they_are_fresh(self) -> None:
+        clock = Clock()
+        used = UsedHeaders(300, clock)
+        for nonce in (NOW + 200, NOW, NOW - 300):
+            used.add(header(nonce))
+        assert sorted(used.list_fresh()) == [header(NOW - 300), header(NOW), header(NOW + 200)]
+        clock.now += 300.9
+        assert sorted(used.list_fresh()) == [header(NOW), header(NOW + 200)]
+        clock.now += 201
+        assert used.list_fresh() == []
+
+    def test_short_form_counts_too(self) -> None:
+        used = UsedHeaders(300, Clock())
+        used.add(f"{NOW}:{'0' * 64}")
+        assert used.list_fresh() == [f"{NOW}:{'0' * 64}"]
+
+    def test_beyond_the_bound_those_go_that_are_stale_first(self) -> None:
+        used = UsedHeaders(300, Clock(), most=2)
+        for nonce in (NOW + 2, NOW, NOW + 1):
+            used.add(header(nonce))
+        assert sorted(used.list_fresh()) == [header(NOW + 1), header(NOW + 2)]
