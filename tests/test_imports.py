@@ -22,6 +22,7 @@ ROOMS = [
         "pauses",
         "queued_stream",
         "quiet_log",
+        "reading_first",
         "standard_descriptors",
         "whoami",
     },

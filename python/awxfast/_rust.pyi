@@ -249,6 +249,8 @@ class Fanout:
         """
     def count_relayed(self, routed: int, no_subscriber: int) -> None:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""
+    def count_too_large(self, count: int) -> None:
+        """Counts events that were taken from Redis and rejected unread, for their length."""
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that can't be counted in events: one more time, of at most so many events."""
     def busy(self) -> bool:

@@ -140,7 +140,7 @@ class Relay:
         self._intake = Intake(self._settings, self._address, self._fanout, self._plan.announce_in)
         self._nodes = self._make_nodes(self._intake, self._address, None)
         self._access = build_access(self._settings)
-        self._native = NativeEndpoints(self._settings, self._intake, self._access)
+        self._native = NativeEndpoints(self._settings, self._intake.subscriptions, self._access)
         return self._native
 
     def _make_nodes(self, intake: Intake, address: RedisAddress, exchange: Exchange | None) -> Nodes | None:
@@ -161,7 +161,7 @@ class Relay:
         self._address = RedisAddress.parse(settings.redis[0])
         self._intake = Intake(settings, self._address, exchange, self._plan.announce_in)
         self._nodes = self._make_nodes(self._intake, self._address, exchange)
-        exchange.connect(self._intake)
+        exchange.connect(self._intake.subscriptions)
         return Replacement(stock, exchange, self._intake.names.token, settings)
 
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
@@ -271,11 +271,10 @@ class Relay:
 
     def unready_reasons(self) -> Sequence[str]:
         """Why browsers would not get events now."""
-        reasons = {
-            "it does not listen": not self._listening,
-            f"Redis at {self._address} does not answer": self._intake is not None and not self._intake.ready,
-        }
-        return [reason for reason, holds in reasons.items() if holds]
+        reasons = [] if self._listening else ["it does not listen"]
+        if self._intake is not None and self._intake.trouble:
+            reasons.append(f"Redis at {self._address} {self._intake.trouble}")
+        return reasons
 
 
 def find_layer_of_application(settings: Settings) -> StockLayer | None:

@@ -51,8 +51,8 @@ class RedisUnavailable(RedisError):
 
 
 class RedisReplyError(RedisError):
-    """Redis answered with an error."""
+    """Redis answered with an error, which is shown cut, and without what a terminal would obey."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        super().__init__("".join(char if char.isprintable() else "?" for char in text[:500]))
         self.code = text.split(" ", 1)[0]

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::command::{Backlog, Closing, Command, Run, Subscription};
+use crate::error::Reject;
 use crate::frame;
 use crate::ledger::{Events, Gaps, LinkTally};
 use crate::mailbox::{Load, Notice, Notices};
@@ -322,6 +323,11 @@ impl Fanout {
     /// See `Registry::set_backplane`.
     pub fn set_backplane(&self, backplane: Backplane) {
         self.state.lock().registry.set_backplane(backplane);
+    }
+
+    /// Counts events that were taken from Redis and rejected unread, for their length.
+    pub fn count_too_large(&self, count: u64) {
+        self.state.lock().events.reject(Reject::TooLarge, count);
     }
 
     /// Counts a loss of at most `at_most` events.

@@ -157,6 +157,12 @@ impl Events {
         }
     }
 
+    /// Counts events of which nothing is known but that they are none.
+    pub fn reject(&mut self, reason: Reject, count: u64) {
+        self.received += count;
+        self.rejected[reason.index()] += count;
+    }
+
     /// What does not add up; 0.
     #[must_use]
     pub fn balance(&self) -> i64 {

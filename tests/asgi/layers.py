@@ -22,7 +22,7 @@ class Hosted:
         self.fanout = Fanout(direct_types=direct, consumers=True)
         self.exchange = Exchange(self.fanout, capacity=self.settings.capacity, prefix_length=12, direct=bool(direct))
         self.intake = Intake(self.settings, server.address, self.exchange)
-        self.exchange.connect(self.intake)
+        self.exchange.connect(self.intake.subscriptions)
         arguments = {"hosts": [server.url], **configuration}
         self.layer = HostedLayer(self.exchange, self.intake.names.token, asyncio.get_running_loop(), arguments)
 

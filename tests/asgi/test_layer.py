@@ -152,6 +152,37 @@ class TestGroup:
         assert await receive(layer, "worker") == {"type": "b"}
         await assert_silent(layer, channel)
 
+    async def test_who_joins_right_after_a_flush_misses_nothing(self, layer: Layer) -> None:
+        await layer.group_add("room", await layer.new_channel())
+        await layer.flush()
+        channel = await layer.new_channel()
+        await layer.group_add("room", channel)
+        await layer.group_send("room", MESSAGE)
+        assert await receive(layer, channel) == MESSAGE
+
+    async def test_who_joins_during_a_flush_is_a_member_after_it(self, hosted: Hosted) -> None:
+        layer = hosted.layer
+        channels = [await layer.new_channel() for _ in range(20)]
+        joins = [layer.group_add(f"room-{number}", channel) for number, channel in enumerate(channels)]
+        await asyncio.gather(*joins[:10], layer.flush(), *joins[10:])
+        for number, channel in enumerate(channels):
+            await layer.group_add(f"room-{number}", channel)
+            await layer.group_send(f"room-{number}", MESSAGE)
+            assert await receive(layer, channel) == MESSAGE
+
+    async def test_own_flush_is_no_loss_and_nobody_is_blamed(
+        self, hosted: Hosted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("awxfast.intake.registration.CHECK_INTERVAL", 0.02)
+        await asyncio.sleep(1.1)  # the pause before the first quick look
+        for _ in range(5):
+            await hosted.layer.group_add("room", await hosted.layer.new_channel())
+            await hosted.layer.flush()
+            await asyncio.sleep(0.1)
+        assert hosted.intake.registration.repaired == 0
+        assert not hosted.fanout.ledger()["gaps"]
+        assert caplog.messages == []
+
 
 class TestValidity:
     BAD_CHANNELS = ("", "a b", "ä", "a:b", "x" * 100, "a!b!c", None, 7)

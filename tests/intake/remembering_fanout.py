@@ -20,9 +20,13 @@ class RememberingFanout:
         self.gaps: Counter[str] = Counter()
         self.gap_sizes: list[tuple[str, int]] = []
         self.busy_answers: list[bool] = []
+        self.too_large = 0
 
     def publish_batch(self, members: Sequence[Any]) -> None:
         self.batches.append(members)
+
+    def count_too_large(self, count: int) -> None:
+        self.too_large += count
 
     def busy(self) -> bool:
         return self.busy_answers.pop(0) if self.busy_answers else False

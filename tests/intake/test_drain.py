@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from awxfast.errors import RedisUnavailable
-from awxfast.intake.drain import BATCH, HELD_BATCH, Drain
+from awxfast.intake.drain import BATCH, HELD_BATCH, MAX_EVENT_SIZE, NEAR, REPLY_SPARE, Drain
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.pop import BATCH_BYTES
 from awxfast.intake.reconnect import Outages
 from awxfast.intake.redis import RedisConnection
 from channels_redis.core import RedisChannelLayer
@@ -21,11 +22,14 @@ LayerMaker = Callable[..., RedisChannelLayer]
 
 
 @contextlib.asynccontextmanager
-async def draining(server: RedisServer, fanout: RememberingFanout, expiry: int = 60) -> AsyncIterator[Drain]:
+async def draining(
+    server: RedisServer, fanout: RememberingFanout, expiry: int = 60, max_event_size: int = MAX_EVENT_SIZE
+) -> AsyncIterator[Drain]:
     """A drain that works, for a process that is registered in one group."""
     with server.client() as client:
         client.zadd(NAMES.group_key(GROUP), {NAMES.channel(f"g.{GROUP}"): time.time()})
-    drain = Drain(server.address, NAMES.queue, fanout, Outages(server.address), expiry)
+    outages = Outages(server.address)
+    drain = Drain(server.address, NAMES.queue, fanout, outages, expiry, max_event_size=max_event_size)
     task = asyncio.create_task(drain.run())
     try:
         await drain.wait_up()
@@ -50,11 +54,24 @@ def put(server: RedisServer, count: int) -> None:
         client.zadd(NAMES.queue, {b"%012d\x81\xa4text\xa4%04d" % (number, number): number for number in range(count)})
 
 
-def cut_drain(server: RedisServer) -> bool:
-    """Kills the connection that pops, if it is there."""
+def put_sized(server: RedisServer, sizes: list[int]) -> None:
+    """Messages of so many bytes, which begin with their number."""
+    with server.client() as client:
+        pipe = client.pipeline(transaction=False)
+        for number, size in enumerate(sizes):
+            pipe.zadd(NAMES.queue, {(b"%012d" % number).ljust(size, b"x"): number})
+        pipe.execute()
+
+
+def numbers(fanout: RememberingFanout) -> list[int]:
+    return [int(member[:12]) for batch in fanout.batches for member, _ in batch]
+
+
+def cut_drain(server: RedisServer, *also: str) -> bool:
+    """Kills the connection that pops, if it is there. Producers run scripts, too: `also` says where there are none."""
     with server.client() as client:
         for entry in client.client_list():
-            if entry["cmd"] in ("bzmpop", "bzpopmin", "zpopmin"):
+            if entry["cmd"] in ("bzmpop", "bzpopmin", "zpopmin", *also):
                 client.client_kill_filter(_id=entry["id"])
                 return True
     return False
@@ -171,7 +188,7 @@ class TestBrokenConnection:
         async with draining(redis_server, fanout) as drain:
             put(redis_server, 2 * BATCH)
             await eventually(lambda: drain.holds)
-            assert cut_drain(redis_server)
+            assert cut_drain(redis_server, "eval")
             await asyncio.sleep(0.05)
             busy = False
             await eventually(lambda: drain.events == 2 * BATCH)
@@ -204,19 +221,83 @@ class TestBrokenConnection:
             pass
         assert not fanout.gaps
 
-    async def test_queue_that_can_not_be_popped_is_one_outage(
+    async def test_queue_that_somebody_overwrote_is_made_anew_and_said_once(
         self, either_redis: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with draining(either_redis, fanout) as drain:
             with either_redis.client() as client:
                 client.set(NAMES.queue, "x")
                 cut_drain(either_redis)
-                await eventually(lambda: drain.reconnects >= 4)
-                assert not drain.up
-                client.delete(NAMES.queue)
+                await eventually(lambda: drain.reconnects and drain.up and not client.exists(NAMES.queue))
             put(either_redis, 1)
             await eventually(lambda: drain.events == 1)
-        assert [message.partition(" is ")[2][:4] for message in caplog.messages] == ["away", "back"]
+        overwritten = [message for message in caplog.messages if "overwritten" in message]
+        assert overwritten == [
+            f"the key {NAMES.queue} had been overwritten with something that is no zset: it is made anew"
+        ]
+
+
+class TestLargeEvents:
+    async def test_come_a_few_at_a_time_in_order(self, either_redis: RedisServer, fanout: RememberingFanout) -> None:
+        size = BATCH_BYTES // 4 + 1
+        put_sized(either_redis, [size] * 12)
+        async with draining(either_redis, fanout) as drain:
+            await eventually(lambda: drain.events == 12)
+        assert [len(batch) for batch in fanout.batches] == [3, 3, 3, 3]
+        assert numbers(fanout) == list(range(12))
+
+    async def test_behind_small_ones_come_no_faster(self, either_redis: RedisServer, fanout: RememberingFanout) -> None:
+        sizes = [100] * (BATCH + 10) + [BATCH_BYTES // 2 + 1] * 6
+        put_sized(either_redis, sizes)
+        async with draining(either_redis, fanout) as drain:
+            await eventually(lambda: drain.events == len(sizes))
+        assert numbers(fanout) == list(range(len(sizes)))
+        heaviest = max(sum(len(member) for member, _ in batch) for batch in fanout.batches)
+        assert heaviest <= BATCH_BYTES
+
+    async def test_that_come_while_nobody_reads_come_a_few_at_a_time(
+        self, either_redis: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        """As after a stop of the process: the pop that waits is answered with the first of them."""
+        size = BATCH_BYTES // 2 + 1
+        async with draining(either_redis, fanout) as drain:
+            await asyncio.sleep(2 * NEAR)
+            put_sized(either_redis, [size] * 8)  # in this thread, so that the loop is blocked
+            await eventually(lambda: drain.events == 8)
+        assert max(sum(len(member) for member, _ in batch) for batch in fanout.batches) <= 2 * size
+        assert numbers(fanout) == list(range(8))
+
+    async def test_one_over_the_limit_is_counted_unread_and_costs_no_other(
+        self, either_redis: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        put_sized(either_redis, [100, 5_000, 100, 4_096, 4_097, 100])
+        async with draining(either_redis, fanout, max_event_size=4_096) as drain:
+            await eventually(lambda: drain.events == 4)
+        assert numbers(fanout) == [0, 2, 3, 5]
+        assert fanout.too_large == 2
+        assert not fanout.gaps
+
+    async def test_one_over_the_limit_that_a_pop_waited_for_is_handed_on_to_be_rejected(
+        self, either_redis: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        async with draining(either_redis, fanout, max_event_size=4_096) as drain:
+            put_sized(either_redis, [REPLY_SPARE // 8])
+            await eventually(lambda: drain.events == 1 or fanout.too_large)
+            put_sized(either_redis, [100])
+            await eventually(lambda: drain.events + fanout.too_large == 2)
+        assert not fanout.gaps
+        assert drain.reconnects == 0
+
+    async def test_user_that_may_not_run_scripts_pops_all_the_same(
+        self, start_redis: Callable[..., RedisServer], fanout: RememberingFanout
+    ) -> None:
+        server = start_redis()
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "default", "-eval")
+            put(server, 3)
+            async with draining(server, fanout) as drain:
+                await eventually(lambda: drain.events == 3)
+        assert not fanout.gaps
 
 
 class TestExpiry:

@@ -5,12 +5,14 @@ import contextlib
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from awxfast._rust import Fanout
-from awxfast.errors import ConfigurationError
+from awxfast.errors import ConfigurationError, RedisReplyError
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.link import Intake, make_writer
@@ -195,6 +197,161 @@ class TestStart:
             await asyncio.wait_for(intake.failed.wait(), 20)
             assert not intake.ready
         assert "the intake's drain ended: KeyError('bug')" in caplog.text
+
+
+def run_out_of_memory(client: redis.Redis) -> None:
+    client.config_set("maxmemory", 1)
+
+
+def get_memory(client: redis.Redis) -> None:
+    client.config_set("maxmemory", 0)
+
+
+def become_replica(client: redis.Redis) -> None:
+    client.replicaof("127.0.0.1", 1)
+
+
+def become_master(client: redis.Redis) -> None:
+    client.replicaof("no", "one")
+
+
+def fail_to_save(client: redis.Redis) -> None:
+    (Path(client.config_get("dir")["dir"]) / "dump.rdb").mkdir()  # so that no file can be put there
+    client.config_set("save", "3600 1000000")
+    client.set("unsaved", 1)
+    client.bgsave()
+    while client.info("persistence")["rdb_bgsave_in_progress"]:
+        time.sleep(0.01)
+
+
+def stop_minding(client: redis.Redis) -> None:
+    client.config_set("stop-writes-on-bgsave-error", "no")
+
+
+def forbid_joins(client: redis.Redis) -> None:
+    client.execute_command("ACL", "SETUSER", "default", "-zadd")
+
+
+def allow_joins(client: redis.Redis) -> None:
+    client.execute_command("ACL", "SETUSER", "default", "+zadd")
+
+
+REFUSALS = {
+    "OOM": (run_out_of_memory, get_memory),
+    "READONLY": (become_replica, become_master),
+    "MISCONF": (fail_to_save, stop_minding),
+    "NOPERM": (forbid_joins, allow_joins),
+}
+
+
+@pytest.mark.parametrize("word", REFUSALS)
+class TestRedisThatRefusesWrites:
+    """Case C21: the process lives, and says in Redis' own word what is wrong before anybody subscribes."""
+
+    async def test_is_not_ready_until_it_takes_them_again_and_says_so_once(
+        self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture, word: str
+    ) -> None:
+        refuse, heal = REFUSALS[word]
+        async with started(redis_server.url, fanout) as intake:
+            with redis_server.client() as client:
+                refuse(client)
+                await eventually(lambda: not intake.ready)
+                assert intake.trouble.startswith(f"refuses: {word} ")
+                await asyncio.sleep(1.5)
+                assert not intake.ready
+                assert not intake.failed.is_set()
+                heal(client)
+                await eventually(lambda: intake.ready)
+                assert intake.trouble == ""
+                await intake.hold(["a"])
+        first, last = caplog.messages
+        assert first.startswith(f"Redis at {redis_server.url} refuses: {word} ")
+        assert first.endswith("; clients stay, trying again")
+        assert " is back after " in last
+
+    async def test_that_does_so_from_the_start_is_said(
+        self,
+        redis_server: RedisServer,
+        fanout: RememberingFanout,
+        monkeypatch: pytest.MonkeyPatch,
+        word: str,
+    ) -> None:
+        monkeypatch.setattr("awxfast.intake.link.START_TIMEOUT", 0.5)
+        refuse, heal = REFUSALS[word]
+        with redis_server.client() as client:
+            refuse(client)
+            async with started(redis_server.url, fanout) as intake:
+                await eventually(lambda: intake.trouble.startswith(f"refuses: {word} "))
+                heal(client)
+                await eventually(lambda: intake.ready)
+
+    async def test_refuses_who_subscribes_and_serves_who_comes_later(
+        self,
+        redis_server: RedisServer,
+        fanout: RememberingFanout,
+        monkeypatch: pytest.MonkeyPatch,
+        word: str,
+    ) -> None:
+        if word == "READONLY":
+            pytest.skip("its connection is made anew, as that of one that is away")
+        monkeypatch.setattr("awxfast.intake.groups.REFUSAL_PATIENCE", 0.5)
+        refuse, heal = REFUSALS[word]
+        async with started(redis_server.url, fanout) as intake:
+            with redis_server.client() as client:
+                refuse(client)
+                for _ in range(2):
+                    with pytest.raises(RedisReplyError, match=word):
+                        await asyncio.wait_for(intake.subscriptions.hold(["a"]), 10)
+                heal(client)
+                await eventually(lambda: intake.ready)
+                await asyncio.wait_for(intake.subscriptions.hold(["a"]), 10)
+                assert client.zscore("asgi:group:a", intake.names.channel("g.a"))
+
+
+class TestMasterThatMoves:
+    async def test_is_looked_up_anew_by_its_name(
+        self, start_redis: Callable[..., RedisServer], fanout: RememberingFanout, tmp_path: Path
+    ) -> None:
+        former, new = start_redis(), start_redis()
+        name = tmp_path / "master"
+        name.symlink_to(former.socket)
+        async with started(f"unix://{name}", fanout) as intake:
+            await intake.hold(["a"])
+            name.unlink()
+            name.symlink_to(new.socket)
+            become_replica(former.client())
+            with new.client() as client:
+                await eventually(lambda: client.zscore("asgi:group:a", intake.names.channel("g.a")))
+            await eventually(lambda: intake.ready)
+
+
+class TestGroupWhoseKeyCanNotHoldIt:
+    async def test_is_refused_and_delays_no_other_and_taken_when_it_can(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("awxfast.intake.groups.REFUSAL_PATIENCE", 0.5)
+        async with started(redis_server.url, fanout) as intake:
+            with redis_server.client() as client:
+                client.set("asgi:group:odd", "not a zset")
+                with pytest.raises(RedisReplyError, match="WRONGTYPE"):
+                    await asyncio.wait_for(intake.subscriptions.hold(["odd", "a"]), 10)
+                await asyncio.wait_for(intake.subscriptions.hold(["a"]), 10)
+                assert intake.ready
+                assert client.get("asgi:group:odd") == b"not a zset", "others use it"
+                client.delete("asgi:group:odd")
+                await asyncio.wait_for(intake.subscriptions.hold(["odd"]), 10)
+
+    async def test_is_registered_again_when_the_key_can_hold_it_again(
+        self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with started(redis_server.url, fanout) as intake:
+            await intake.hold(["a"])
+            with redis_server.client() as client:
+                client.set("asgi:group:a", "not a zset")
+                await eventually(lambda: "refuses to register group a: WRONGTYPE" in caplog.text)
+                client.delete("asgi:group:a")
+                await eventually(lambda: client.zscore("asgi:group:a", intake.names.channel("g.a")))
+                assert intake.ready
 
 
 class TestStop:

@@ -134,6 +134,47 @@ class TestWipe:
                 assert client.exists("asgi:group:a")
 
 
+class TestSingleKeys:
+    @pytest.mark.parametrize("how", ["delete", "rename"])
+    async def test_group_that_goes_alone_comes_back_as_after_a_wipe(
+        self, redis_server: RedisServer, fanout: RememberingFanout, how: str
+    ) -> None:
+        async with running(redis_server.address, fanout) as process:
+            await process.groups.hold(["a", "b"])
+            await eventually(lambda: not process.registration._confirmations_left)
+            with redis_server.client() as client:
+                key = process.names.group_key("a")
+                client.delete(key) if how == "delete" else client.rename(key, "elsewhere")
+            await eventually(lambda: stands(redis_server, process.names, "a", "b"))
+            await eventually(lambda: process.registration.repaired == 1)
+            assert fanout.gaps == {"wiped": 1}
+
+    async def test_own_keys_that_go_come_back(self, redis_server: RedisServer, fanout: RememberingFanout) -> None:
+        async with running(redis_server.address, fanout) as process:
+            await process.groups.hold(["a"])
+            with redis_server.client() as client:
+                for key in process.names.kinds:
+                    client.rename(key, "elsewhere")
+                    await eventually(lambda: client.exists(key))  # noqa: B023
+                assert client.smembers(process.names.groups_key) == {b"a", process.names.sentinel.encode()}
+
+    async def test_own_keys_of_another_type_are_made_anew_and_said_once(
+        self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with running(redis_server.address, fanout) as process:
+            await process.groups.hold(["a"])
+            kinds = process.names.kinds
+            with redis_server.client() as client:
+                for key in kinds:
+                    client.delete(key)
+                    client.lpush(key, "x")
+                await eventually(lambda: {key: client.type(key).decode() for key in kinds} == kinds)
+            await eventually(lambda: stands(redis_server, process.names, "a"))
+            said = [message for message in caplog.messages if "overwritten" in message]
+            assert len(said) == len(kinds)
+            assert process.registration.up
+
+
 class TestLossOfEverything:
     async def test_flushall(self, redis_server: RedisServer, fanout: RememberingFanout) -> None:
         async with running(redis_server.address, fanout) as process:

@@ -48,7 +48,7 @@ class Dialling:
         )
         self.dialler = dialler
         registration = SimpleNamespace(repaired=0)
-        intake: Any = SimpleNamespace(ready=True, depth=3, registration=registration)
+        intake: Any = SimpleNamespace(ready=True, depth=3, trouble="does not answer", registration=registration)
         self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2)
 
 

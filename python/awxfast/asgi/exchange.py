@@ -35,6 +35,9 @@ class Fanout(Protocol):
     def publish_batch(self, members: Sequence[Any]) -> list[HandedOut]:
         """Takes queue entries; returns what consumers get of them."""
 
+    def count_too_large(self, count: int) -> None:
+        """Counts events that nobody may read."""
+
     def busy(self) -> bool:
         """Whether it is behind."""
 
@@ -71,6 +74,12 @@ class Holder(Protocol):
 
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold`."""
+
+    def begin_flush(self) -> None:
+        """All groups are about to be deleted from Redis."""
+
+    async def end_flush(self) -> None:
+        """They are."""
 
 
 class _Group:
@@ -190,7 +199,8 @@ class Exchange:
     async def join(self, group: str, local: str) -> None:
         """Messages to `group` reach the channel from now on.
 
-        Raises `TimeoutError` when Redis does not come back in time, `ValueError` for a name that Channels refuses.
+        Raises `TimeoutError` when Redis does not come back in time, `RedisReplyError` when it refuses, and `ValueError`
+        for a name that Channels refuses.
         """
         mailbox = self._mailbox(local)
         if group in mailbox.groups or group == self._barred or self._holder is None:
@@ -217,11 +227,18 @@ class Exchange:
         self._leave(group, mailbox)
         return True
 
-    def leave_all(self) -> None:
-        """All groups lose all channels of this process."""
+    def begin_flush(self) -> None:
+        """All groups lose all channels of this process; those that join meanwhile stay, by `end_flush`."""
         for mailbox in self._mailboxes.values():
             for group in sorted(mailbox.groups):
                 self._leave(group, mailbox)
+        if self._holder is not None:
+            self._holder.begin_flush()
+
+    async def end_flush(self) -> None:
+        """Redis has none of them any more."""
+        if self._holder is not None:
+            await self._holder.end_flush()
 
     def _leave(self, group: str, mailbox: Mailbox) -> None:
         mailbox.groups.discard(group)
@@ -278,6 +295,10 @@ class Exchange:
         What waits in Redis costs nothing; what waits here was decoded and handed out, perhaps to be dropped.
         """
         return self._progress.is_behind(self._members) or self._fanout.busy()
+
+    def count_too_large(self, count: int) -> None:
+        """See the fan-out."""
+        self._fanout.count_too_large(count)
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """See the fan-out."""

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 from channels_redis.core import RedisChannelLayer
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from awxfast.asgi.exchange import JOIN_PATIENCE, Exchange
 from awxfast.asgi.session import LayerSession, current_session
+from awxfast.errors import RedisReplyError
 
 T = TypeVar("T")
 
@@ -55,7 +57,10 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         return await self._on_loop(self._exchange.receive(self._local(channel)))
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Joins; what is sent to the group after that arrives. Raises `LayerUnavailable` when Redis stays away."""
+        """Joins; what is sent to the group after that arrives.
+
+        Raises `LayerUnavailable` when Redis stays away, redis-py's `ResponseError` when it refuses.
+        """
         self._require_group(group)
         self._require_channel(channel)
         if not channel.startswith(self._own):
@@ -65,6 +70,8 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
             await self._on_loop(self._exchange.join(group, self._local(channel)))
         except TimeoutError:
             raise LayerUnavailable(f"Redis has been away for {JOIN_PATIENCE:g} s") from None
+        except RedisReplyError as error:
+            raise ResponseError(str(error)) from None
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Leaves; what the channel's owner sends after that is followed by nothing of the group."""
@@ -76,8 +83,11 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
 
     async def flush(self) -> None:
         """Deletes all messages and groups, this process's memberships with them."""
-        await self._on_loop(self._leave_all())
-        await super().flush()
+        await self._on_loop(self._begin_flush())
+        try:
+            await super().flush()
+        finally:
+            await self._on_loop(self._exchange.end_flush())
 
     async def _open(self, local: str, session: LayerSession | None) -> None:
         self._exchange.open_channel(local, session)
@@ -85,8 +95,8 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
     async def _leave(self, group: str, local: str) -> bool:
         return self._exchange.leave(group, local)
 
-    async def _leave_all(self) -> None:
-        self._exchange.leave_all()
+    async def _begin_flush(self) -> None:
+        self._exchange.begin_flush()
 
     def _local(self, channel: str) -> str:
         return channel[len(self._own) :]

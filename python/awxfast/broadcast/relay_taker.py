@@ -14,6 +14,8 @@ class RelayTaker:
     def __init__(self, prefix_length: int, send: Callable[[RelayBatch], None]) -> None:
         self.encoder = RelayEncoder(prefix_length, MAX_MESSAGE)
         self._send = send
+        self.too_large = 0
+        """Events that were taken from Redis and rejected unread."""
         self.gaps: dict[str, collections.Counter[str]] = {}
 
     def publish_batch(self, members: Sequence[Any]) -> None:
@@ -21,6 +23,10 @@ class RelayTaker:
         batch = self.encoder.encode_batch(members)
         if batch is not None:
             self._send(batch)
+
+    def count_too_large(self, count: int) -> None:
+        """Above `--max-event-size`."""
+        self.too_large += count
 
     def busy(self) -> bool:
         """Never: a peer that reads slowly loses its own events, nobody else's."""

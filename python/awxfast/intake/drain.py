@@ -1,6 +1,7 @@
 """Takes events out of the process's queue, in batches, on a connection that does nothing else."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -8,10 +9,13 @@ from typing import Any, Protocol
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
 from awxfast.intake.gaps import GapCounter, most_events_in
+from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
+from awxfast.intake.pop import Batch, look_command, read_looked, read_popped, read_waited, wait_command
 from awxfast.intake.reconnect import KeptConnection, Outages
-from awxfast.intake.redis import RedisConnection
+from awxfast.intake.redis import Argument, RedisConnection
 from awxfast.intake.server import ask_facts
+from awxfast.settings import Settings
 
 BATCH = 256
 """Events a pop: what a connection that breaks between pop and reply costs at most."""
@@ -28,8 +32,16 @@ OVERDUE = 5
 HOLD_STEP = 0.001
 """Seconds between two looks whether the fan-out is still behind."""
 
-Batch = list[Any]
-"""`[[member, score], ...]`, both bytes."""
+MAX_EVENT_SIZE = Settings().max_event_size
+
+LARGE = 2_097_152
+"""Bytes of a batch after which the next pop looks at lengths first."""
+
+NEAR = 0.02
+"""Seconds since the last pop was sent in which not much can have come, so that the next one need not look."""
+
+REPLY_SPARE = 50_331_648
+"""Bytes of a reply past `max_event_size`: an event somewhat above that is read and rejected, and costs no other."""
 
 
 class Publisher(GapCounter, Protocol):
@@ -37,6 +49,9 @@ class Publisher(GapCounter, Protocol):
 
     def publish_batch(self, members: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
+
+    def count_too_large(self, count: int) -> None:
+        """Counts events that were taken out of the queue unread, for their length."""
 
     def busy(self) -> bool:
         """Whether to wait with the next pop."""
@@ -53,14 +68,21 @@ class Drain:
         outages: Outages,
         expiry: int,
         pace: Pace | None = None,
+        max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
         self._queue = queue
         self._publisher = publisher
         self._expiry = expiry
-        self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE)
+        self._max_event_size = max_event_size
+        reply_limit = max_event_size + REPLY_SPARE
+        self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE, reply_limit=reply_limit)
         self._pace = pace or Pace()
         self._has_bzmpop = True
+        self._may_look = True
         self._asked = BATCH
+        self._asked_at = -math.inf
+        self._looks = self._waits = False
+        self._is_full = self._is_large = False
         self._pop_outstanding = False
         self._unread_since: float | None = None
         self.pops = 0
@@ -90,6 +112,24 @@ class Drain:
         self._has_bzmpop = facts.has_bzmpop
         if self._unread_since is not None:  # a Redis that was not running took no events either
             self._unread_since = max(self._unread_since, time.monotonic() - facts.uptime)
+        while True:
+            try:
+                await self._pop_for_ever(connection)
+            except RedisReplyError as error:
+                await self._mend(connection, error)
+
+    async def _mend(self, connection: RedisConnection, error: RedisReplyError) -> None:
+        """So that the next pop can do better. Raises what nothing here can mend."""
+        if error.code == "WRONGTYPE":
+            await delete_other_type(connection, self._queue, "zset")
+        elif error.code == "NOPERM" and self._looks:
+            self._may_look = False
+        elif error.code == "UNBLOCKED":  # what others hear from now on; it hangs up
+            raise RedisReplyError(f"READONLY {str(error).partition(' ')[2]}")
+        else:
+            raise error
+
+    async def _pop_for_ever(self, connection: RedisConnection) -> None:
         try:
             batch = await self._take_waiting(connection)
             self._kept.works()
@@ -97,7 +137,7 @@ class Drain:
                 pop = await self._publish(connection, batch)
                 reply = await pop
                 self._pop_outstanding = False
-                batch = self._read_batch(reply)
+                batch = self._read_batch(connection, reply)
         except RedisUnavailable:
             if self._pop_outstanding:
                 self._publisher.count_gap("pop_broken", BATCH)
@@ -106,33 +146,36 @@ class Drain:
             self._pop_outstanding = False
 
     async def _take_waiting(self, connection: RedisConnection) -> Batch:
-        """A pop that does not block, so that its answer soon proves the connection good."""
-        self._count_expired()
-        self._pop_outstanding = True
-        waiting = await connection.command("ZPOPMIN", self._queue, BATCH)
+        """A pop that does not wait, so that its answer soon proves the connection good."""
+        self._is_full = True  # who knows what waits
+        reply = await self._send_pop(connection, BATCH)
         self._pop_outstanding = False
-        return _pairs(waiting)
+        return self._read_batch(connection, reply)
 
     async def _publish(self, connection: RedisConnection, batch: Batch) -> asyncio.Future[Any]:
         """Hands a batch on and sends the next pop: before, so that Redis works meanwhile, or later if it must."""
         self.pops += 1
         self.events += len(batch)
         now = self._unread_since = time.monotonic()
-        pause = self._pace.pause_after(len(batch), len(batch) >= self._asked, now)
+        pause = self._pace.pause_after(len(batch), self._is_full, now)
         if not pause and not self._publisher.busy():
             try:
                 return self._send_pop(connection, BATCH)
             finally:
-                self._hand_on(batch)  # also when the connection has just broken
-        self._hand_on(batch)
+                self._hand_on(connection, batch)  # also when the connection has just broken
+        self._hand_on(connection, batch)
         if pause:
             await asyncio.sleep(pause - (time.monotonic() - now))
         held = await self._hold_back()
         return self._send_pop(connection, HELD_BATCH if held else BATCH)
 
-    def _hand_on(self, batch: Batch) -> None:
-        if batch:
+    def _hand_on(self, connection: RedisConnection, batch: Batch) -> None:
+        if not batch:
+            return
+        try:
             self._publisher.publish_batch(batch)
+        except ValueError as error:
+            raise connection.distrust("a score that is no number") from error
 
     async def _hold_back(self) -> bool:
         """Waits while the fan-out is behind; whether it was.
@@ -147,25 +190,49 @@ class Drain:
         return held
 
     def _send_pop(self, connection: RedisConnection, count: int) -> asyncio.Future[Any]:
+        """After a pop that filled its bounds one that need not wait follows, after a quiet time one that looks, too."""
         if connection.lost.done():
             raise connection.lost.result()
         self._count_expired()
+        now = time.monotonic()
+        is_near = now - self._asked_at < NEAR and not self._is_full and not self._is_large
+        self._looks = self._may_look and not is_near
+        self._waits = not self._is_full
+        self._asked, self._asked_at = count, now
         self._pop_outstanding = True
-        self._asked = count
-        if self._has_bzmpop:
-            return connection.command("BZMPOP", BLOCK, 1, self._queue, "MIN", "COUNT", count)
-        # Redis runs the second when an event wakes the first; one after the other would be a round trip more an event.
-        return connection.commands([("BZPOPMIN", self._queue, BLOCK), ("ZPOPMIN", self._queue, count - 1)])
+        return connection.commands(self._pop_commands(count))
 
-    def _read_batch(self, reply: Any) -> Batch:
-        """Either form of pop as `[[member, score], ...]`."""
-        if self._has_bzmpop:
-            return reply[1] if reply else []
-        first, rest = reply
-        for part in (first, rest):
-            if isinstance(part, RedisReplyError):
-                raise part
-        return [[first[1], first[2]], *_pairs(rest)] if first else _pairs(rest)
+    def _pop_commands(self, count: int) -> list[tuple[Argument, ...]]:
+        """Redis runs the second when an event wakes the first; one after the other would be a round trip more."""
+        look = look_command(self._queue, count, self._max_event_size)
+        if self._looks:
+            wait = wait_command(self._queue, BLOCK, 1, self._has_bzmpop)
+            return [wait, look_command(self._queue, count - 1, self._max_event_size)] if self._waits else [look]
+        rest = ("ZPOPMIN", self._queue, count)
+        if not self._waits:
+            return [rest]
+        wait = wait_command(self._queue, BLOCK, count, self._has_bzmpop)
+        return [wait] if self._has_bzmpop else [wait, ("ZPOPMIN", self._queue, count - 1)]
+
+    def _read_batch(self, connection: RedisConnection, replies: list[Any]) -> Batch:
+        """Any form of pop as `[[member, score], ...]`."""
+        is_cut = False
+        batch: Batch = []
+        if self._waits:
+            batch = read_waited(replies[0])
+            if not batch and time.monotonic() - self._asked_at < BLOCK / 2:
+                raise connection.distrust("nothing, before the time that a pop waits is over")
+        if self._looks:
+            popped = read_looked(connection, replies[-1])
+            batch += popped.batch
+            is_cut = popped.cut
+            if popped.too_large:
+                self._publisher.count_too_large(popped.too_large)
+        elif not self._waits or not self._has_bzmpop:
+            batch += read_popped(replies[-1])
+        self._is_full = is_cut or len(batch) >= self._asked
+        self._is_large = connection.reply_size > LARGE
+        return batch
 
     def _count_expired(self) -> None:
         """After more than `expiry` seconds without a pop, producers trim the queue's head (their step 4)."""
@@ -173,8 +240,3 @@ class Drain:
         if self._unread_since is not None and now - self._unread_since > self._expiry:
             self._publisher.count_gap("expired", most_events_in(now - self._unread_since - self._expiry))
             self._unread_since = now
-
-
-def _pairs(flat: list[Any]) -> Batch:
-    """What RESP2 gives as member, score, member, score."""
-    return [[flat[i], flat[i + 1]] for i in range(0, len(flat), 2)]

@@ -9,10 +9,10 @@ import hashlib
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from awxfast.errors import RedisReplyError
 from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.intake.replies import describe, is_numbers
 
 RANDOM_PREFIX = 12
 SCORE_STEP = 2e-6
@@ -144,7 +144,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         oldest = int(now) - self._group_expiry
-        answers = await _run_script(connection, _FIND_OTHERS, [self._prefix, self._own, oldest, *groups])
+        answers = await _run_script(connection, _FIND_OTHERS, [self._prefix, self._own, oldest, *groups], len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -155,7 +155,7 @@ class GroupWriter:
         arguments: list[Argument] = [self._prefix, self._own, self._expiry, int(now) - self._expiry, self._capacity]
         for event in events:
             arguments += [event.group, repr(self._next_score(now)), pack_event(event.text)]
-        answers = await _run_script(connection, _SEND, arguments)
+        answers = await _run_script(connection, _SEND, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
     def command(self, group: str, message: bytes, now: float) -> tuple[Argument, ...]:
@@ -199,14 +199,20 @@ def _pack_length(length: int) -> bytes:
     return struct.pack(">BH", 0xDA, length) if length < 0x10000 else struct.pack(">BI", 0xDB, length)
 
 
-async def _run_script(connection: RedisConnection, script: bytes, arguments: Sequence[Argument]) -> Any:
-    """By its digest; with its text where Redis does not know it, which is so after a restart."""
+async def _run_script(
+    connection: RedisConnection, script: bytes, arguments: Sequence[Argument], count: int
+) -> list[int]:
+    """Its `count` numbers. By its digest; with its text where Redis does not know it, as after a restart."""
     try:
-        return await connection.command("EVALSHA", _digest(script), 0, *arguments)
+        answers = await connection.command("EVALSHA", _digest(script), 0, *arguments)
     except RedisReplyError as error:
         if error.code != "NOSCRIPT":
             raise
-    return await connection.command("EVAL", script, 0, *arguments)
+        answers = await connection.command("EVAL", script, 0, *arguments)
+    if not is_numbers(answers, count):
+        raise connection.distrust(f"{describe(answers)} to a script")
+    numbers: list[int] = answers
+    return numbers
 
 
 def _digest(script: bytes) -> str:

@@ -5,6 +5,7 @@ and leaves of a group in the order in which they happened here.
 """
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import logging
@@ -12,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol
 
-from awxfast.errors import RedisReplyError, RedisUnavailable
+from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.interest import list_others_interest
 from awxfast.intake.names import ProcessNames
@@ -27,6 +28,9 @@ LEAVE_DELAY = 0.05
 
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
+
+REFUSAL_PATIENCE = 5.0
+"""Seconds that a hold waits for a Redis that answers, but refuses."""
 
 Command = tuple[Argument, ...]
 
@@ -47,7 +51,7 @@ class _Member:
     `sent`: Redis may have it. `known`: Redis had it, so that it must be there unless somebody deleted it.
     """
 
-    __slots__ = ("count", "group", "known", "local", "name", "ready", "refused", "sent")
+    __slots__ = ("count", "group", "known", "local", "name", "ready", "refusal", "sent")
 
     def __init__(self, group: str, local: str, name: str) -> None:
         self.group = group
@@ -55,7 +59,20 @@ class _Member:
         self.name = name
         self.count = 0
         self.ready = asyncio.Event()
-        self.sent = self.known = self.refused = False
+        self.sent = self.known = False
+        self.refusal: RedisReplyError | None = None
+
+
+class _PatientHold:
+    """A hold that is told of a refusal: when it began, what it waits for, and its time limit."""
+
+    __slots__ = ("began", "limit", "members", "refusal")
+
+    def __init__(self, members: list[_Member], limit: asyncio.Timeout) -> None:
+        self.began = time.monotonic()
+        self.members = members
+        self.limit = limit
+        self.refusal: RedisReplyError | None = None
 
 
 class Groups:
@@ -82,33 +99,75 @@ class Groups:
         self._leaving: dict[str, _Member] = {}
         self._leave_timer: asyncio.TimerHandle | None = None
         self._counter = itertools.count(1)
+        self._patient: set[_PatientHold] = set()
+        self._refusal: RedisReplyError | None = None
+        self._unseen: list[_Member] = []
+        self._flushes = 0
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether commands go somewhere."""
+        return self._connection is not None
 
     @property
     def held(self) -> int:
         """Groups that somebody holds."""
         return len(self._members) - len(self._idle) - 1
 
-    async def hold(self, groups: Iterable[str]) -> None:
+    async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """Makes events of `groups` come to this process. Returns when Redis has answered for all of them.
 
         While Redis is away that is when it is back. One `release` undoes it; cancelled, it undoes itself.
-        Raises `ValueError` for a name that Channels does not take.
+        Raises `ValueError` for a name that Channels does not take, and if it `gives_up` the `RedisReplyError` of a
+        Redis that has been there, but refused, for `REFUSAL_PATIENCE` seconds.
         """
         wanted = list(dict.fromkeys(groups))
         if not all(map(is_valid_group, wanted)):
             raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
         fresh = [self._add_member(group) for group in wanted if group not in self._members]
         members = [self._members[group] for group in wanted]
+        refused = [member for member in members if member.refusal is not None]
         for member in members:
             member.count += 1
         self._idle.difference_update(wanted)
         try:
-            self._send_joins(fresh)
-            for member in members:
-                await member.ready.wait()
+            self._send_joins([*fresh, *refused])
+            await (self._wait_or_give_up(members) if gives_up else self._wait(members))
         except BaseException:
             self.release(wanted)
             raise
+
+    async def _wait(self, members: list[_Member]) -> None:
+        for member in members:
+            await member.ready.wait()
+
+    async def _wait_or_give_up(self, members: list[_Member]) -> None:
+        if all(member.ready.is_set() for member in members):
+            return
+        async with asyncio.timeout(None) as limit:
+            hold = _PatientHold(members, limit)
+            self._patient.add(hold)
+            try:
+                await self._wait(members)
+            except asyncio.CancelledError:
+                if hold.refusal is None:
+                    raise
+                raise hold.refusal from None
+            finally:
+                self._patient.discard(hold)
+
+    def tell_refused(self) -> None:
+        """Ends the holds that have waited long enough for what Redis refuses. To be called once a second."""
+        for hold in self._patient:
+            refusals = [member.refusal or self._refusal for member in hold.members if not member.ready.is_set()]
+            refusal = next(filter(None, refusals), None)
+            if refusal is not None and time.monotonic() - hold.began >= REFUSAL_PATIENCE:
+                hold.refusal = refusal
+                hold.limit.reschedule(asyncio.get_running_loop().time())
+
+    def refuse(self, error: RedisReplyError | None) -> None:
+        """Redis takes nothing now, for this reason; None: it does again."""
+        self._refusal = error
 
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold` of each of `groups`. Returns at once; a hold that comes meanwhile wins."""
@@ -145,11 +204,52 @@ class Groups:
         replies = (await self._send_joins(members))[1::2]
         if isinstance(replies[0], RedisReplyError):
             raise replies[0]
+        if self._flushes:
+            return 0
         return sum(was_known and reply == 1 for was_known, reply in zip(known, replies, strict=True))
 
     def register_refused(self) -> None:
         """Tries again what Redis refused."""
-        self._send_joins([member for member in self._members.values() if member.refused])
+        self._send_joins([member for member in self._members.values() if member.refusal is not None])
+
+    async def count_vanished(self, at_most: int) -> int:
+        """Looks at the next few registrations, so that all are looked at in turn; how many are not there.
+
+        One whose key can't hold it any more is refused from now on. Raises `RedisUnavailable`.
+        """
+        if not self._unseen:
+            self._unseen = list(self._members.values())
+        members, self._unseen = self._unseen[:at_most], self._unseen[at_most:]
+        members = [member for member in members if member.known and member.refusal is None]
+        replies = await self._send([("ZSCORE", self._names.group_key(one.group), one.name) for one in members])
+        for member, reply in zip(members, replies, strict=True):
+            if isinstance(reply, RedisReplyError):
+                self._note_refusal(member, reply)
+                member.ready.clear()
+        return sum(
+            reply is None and member.known and self._members.get(member.group) is member
+            for member, reply in zip(members, replies, strict=True)
+        )
+
+    def begin_flush(self) -> None:
+        """Somebody in this process is about to delete all groups, ours with them: that is no loss to be mended."""
+        self._flushes += 1
+        if self._leave_timer is not None:
+            self._leave_timer.cancel()
+        self._leave_idle()  # else whoever joins again would be taken for a member
+        self._forget_all()
+
+    async def end_flush(self) -> None:
+        """They are deleted; whoever joined meanwhile, and the process itself, is added again."""
+        self._flushes -= 1
+        self._forget_all()
+        with contextlib.suppress(RedisError):  # the next connection registers all
+            await self.register_all()
+
+    def _forget_all(self) -> None:
+        for member in self._members.values():
+            member.known = False
+        self.forget_answers()
 
     async def leave_all(self) -> None:
         """Removes every name of the process. Raises `RedisUnavailable`."""
@@ -204,16 +304,19 @@ class Groups:
         joined = []
         for member, reply in zip(members, answers.result()[1::2], strict=True):
             if isinstance(reply, RedisReplyError):
-                if not member.refused:
-                    log.warning("Redis refuses to register group %s: %s", member.group, reply)
-                member.refused = True
+                self._note_refusal(member, reply)
                 continue
-            member.refused = False
+            member.refusal = None
             member.known = True
             if not member.ready.is_set():
                 member.ready.set()
                 joined.append(member.group)
         self._announce(joined, wanted=True)
+
+    def _note_refusal(self, member: _Member, error: RedisReplyError) -> None:
+        if member.refusal is None and self._refusal is None:  # else it was said
+            log.warning("Redis refuses to register group %s: %s", member.group, error)
+        member.refusal = error
 
     def _leave_idle(self) -> None:
         self._leave_timer = None

@@ -30,6 +30,29 @@ class EventTaker(Publisher, ChannelTable, Protocol):
     """What the intake needs of the fan-out."""
 
 
+class Subscriptions:
+    """What browsers and an application hold: where Redis refuses it, they are told."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._groups = groups
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """See `Groups.hold`; gives up."""
+        await self._groups.hold(groups, gives_up=True)
+
+    def release(self, groups: Iterable[str]) -> None:
+        """See `Groups.release`."""
+        self._groups.release(groups)
+
+    def begin_flush(self) -> None:
+        """See `Groups.begin_flush`."""
+        self._groups.begin_flush()
+
+    async def end_flush(self) -> None:
+        """See `Groups.end_flush`."""
+        await self._groups.end_flush()
+
+
 class Intake:
     """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
 
@@ -47,7 +70,7 @@ class Intake:
         self.names = ProcessNames(settings.prefix)
         announcements = self._make_announcements(settings, announce_in) if announce_in is not None else None
         self.groups = Groups(self.names, taker, settings.group_expiry, announcements)
-        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry, pace)
+        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry, pace, settings.max_event_size)
         self.registration = Registration(
             address,
             self.names,
@@ -59,6 +82,7 @@ class Intake:
             capacity=settings.capacity,
             group_expiry=settings.group_expiry,
         )
+        self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
@@ -84,6 +108,11 @@ class Intake:
     def ready(self) -> bool:
         """Whether Redis answers: events are taken and registrations stand."""
         return self.drain.up and self.registration.up
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with Redis, to follow its name; empty while it does its work."""
+        return "" if self.ready else self.outages.refusal or "does not answer"
 
     @property
     def depth(self) -> int:
@@ -128,7 +157,7 @@ class Intake:
         if not self._tasks:
             return
         registrations, drain = self._tasks
-        if self.registration.up:
+        if self.groups.is_attached:
             self.registration.request_stop()
             await asyncio.wait([registrations], timeout=STOP_TIMEOUT)
         for task in (registrations, drain):

@@ -69,6 +69,16 @@ class ProcessNames:
         return (self.queue, self.queue + "$inflight", *mine)
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """The keys that are there while the process lives, with their types."""
+        return {
+            self.process_key: "hash",
+            self.groups_key: "set",
+            self.prefix_key: "string",
+            self.group_key(self.sentinel): "zset",
+        }
+
+    @property
     def sentinel(self) -> str:
         """A group that exists only to notice that registrations vanished."""
         return f"awxfast-sentinel.{self.token}"

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from awxfast.errors import ConfigurationError, RedisError
+from awxfast.errors import ConfigurationError, RedisError, RedisReplyError
 from awxfast.intake.address import RedisAddress
-from awxfast.intake.redis import RedisConnection
+from awxfast.intake.redis import REPLY_LIMIT, RedisConnection
 from awxfast.pauses import Pauses
 
 log = logging.getLogger(__name__)
@@ -18,38 +18,70 @@ LONGEST_PAUSE = 2.0
 
 
 class Outages:
-    """Tells the operator once that Redis is away and once that it is back, however many connections notice."""
+    """Tells the operator once for each change: Redis is away, it refuses (in its own word), it is back.
+
+    However many connections notice.
+    """
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        self._broken: set[str] = set()
+        self._reasons: dict[str, str] = {}
+        self._said = ""
         self._since = 0.0
 
+    @property
+    def refusal(self) -> str:
+        """What Redis says itself while something is wrong, to follow its name; empty: nothing."""
+        reasons = [reason for reason in self._reasons.values() if find_word(reason)]
+        return f"refuses: {reasons[0]}" if reasons else ""
+
     def broke(self, connection: str, error: Exception) -> None:
-        """The connection of this name broke, or could not be opened."""
-        if not self._broken:
+        """The connection of this name broke or could not be opened, or what it asks for is refused."""
+        if not self._reasons:
             self._since = time.monotonic()
-            why = str(error).removeprefix(f"Redis at {self._address}: ")
-            log.warning("Redis at %s is away: %s; clients stay, trying again", self._address, why)
-        self._broken.add(connection)
+        self._reasons[connection] = str(error).removeprefix(f"Redis at {self._address}: ").partition(". ")[0]
+        self._tell()
 
     def mended(self, connection: str) -> None:
         """The connection of this name works."""
-        if connection not in self._broken:
+        if self._reasons.pop(connection, None) is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        reasons = list(self._reasons.values())
+        state = self.refusal.partition(" ")[2].partition(" ")[0] or ("away" if reasons else "")
+        if state == self._said:
             return
-        self._broken.remove(connection)
-        if not self._broken:
+        self._said = state
+        if reasons:
+            trouble = self.refusal or f"is away: {reasons[0]}"
+            log.warning("Redis at %s %s; clients stay, trying again", self._address, trouble)
+        else:
             log.warning("Redis at %s is back after %.1f s", self._address, time.monotonic() - self._since)
+
+
+def find_word(reason: str) -> str:
+    """The word with which Redis begins an error: MISCONF, OOM, READONLY, LOADING, NOPERM; empty: it says nothing."""
+    word = reason.partition(" ")[0]
+    return word if word.isupper() and word.isalpha() else ""
 
 
 class KeptConnection:
     """A connection that is opened again when it breaks."""
 
-    def __init__(self, address: RedisAddress, name: str, outages: Outages, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        address: RedisAddress,
+        name: str,
+        outages: Outages,
+        patience: float = 5.0,
+        reply_limit: int = REPLY_LIMIT,
+    ) -> None:
         self._address = address
         self._name = name
         self._outages = outages
         self._patience = patience
+        self._reply_limit = reply_limit
         self._up = asyncio.Event()
         self.reconnects = 0
 
@@ -71,7 +103,9 @@ class KeptConnection:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                connection = await RedisConnection.open(self._address, patience=self._patience)
+                connection = await RedisConnection.open(
+                    self._address, patience=self._patience, reply_limit=self._reply_limit
+                )
                 with contextlib.closing(connection):
                     return await work(connection)
             except (RedisError, ConfigurationError) as error:
@@ -82,6 +116,11 @@ class KeptConnection:
                 self._up.clear()
             await asyncio.sleep(pauses.take())
             self.reconnects += 1
+
+    def refuse(self, error: RedisReplyError) -> None:
+        """The connection is good, but Redis does not do what is needed."""
+        self._up.clear()
+        self._outages.broke(self._name, error)
 
     def works(self) -> None:
         """The connection proved good."""

@@ -1,7 +1,8 @@
 """One connection to Redis: commands out, replies back in order (RESP2), on a plain asyncio protocol.
 
 There is no read timeout as client libraries have it, which races with blocking pops. Instead a connection on which an
-answer is `patience` seconds overdue counts as broken.
+answer is `patience` seconds overdue counts as broken. So does one that answers what the command can't have (`replies`),
+or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
 """
 
 import asyncio
@@ -18,9 +19,14 @@ import hiredis
 
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.intake.address import RedisAddress
+from awxfast.intake.replies import Expectation, describe, expect, expect_all
+from awxfast.reading_first import answered_within, call_after_reading
 from awxfast.whoami import whoami
 
 Argument = str | bytes | int | float
+
+REPLY_LIMIT = 67_108_864
+"""Bytes of one reply, where nobody says otherwise."""
 
 _INCOMPLETE = object()
 _WATCH_INTERVAL = 1.0
@@ -43,20 +49,23 @@ _WORDS = {
 class _Expected:
     """The replies that one write waits for."""
 
-    __slots__ = ("future", "missing", "replies")
+    __slots__ = ("expectations", "future", "missing", "replies")
 
-    def __init__(self, future: asyncio.Future[Any], missing: int, replies: list[Any] | None) -> None:
+    def __init__(self, future: asyncio.Future[Any], expectations: list[Expectation], replies: list[Any] | None) -> None:
         self.future = future
-        self.missing = missing
+        self.expectations = expectations
+        self.missing = len(expectations)
         self.replies = replies
 
 
 class RedisConnection(asyncio.Protocol):
     """Made by `open`. `lost` is done when the connection is gone, with the reason as its result."""
 
-    def __init__(self, name: str, patience: float) -> None:
+    def __init__(self, name: str, patience: float, reply_limit: int = REPLY_LIMIT) -> None:
         self._name = name
         self._patience = patience
+        self._reply_limit = reply_limit
+        self._unfinished = 0
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_INCOMPLETE)
         self._expected: collections.deque[_Expected] = collections.deque()
@@ -65,17 +74,21 @@ class RedisConnection(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._error: RedisUnavailable | None = None
         self.lost: asyncio.Future[RedisUnavailable] = self._loop.create_future()
+        self.reply_size = 0
+        """About how many bytes the last reply had, with what came in one read with it."""
 
     @classmethod
-    async def open(cls, address: RedisAddress, seconds: float = 5.0, patience: float = 5.0) -> "RedisConnection":
+    async def open(
+        cls, address: RedisAddress, seconds: float = 5.0, patience: float = 5.0, reply_limit: int = REPLY_LIMIT
+    ) -> "RedisConnection":
         """Connects, logs in and selects the database, all within `seconds`.
 
         Raises `RedisUnavailable` when another try may help, `ConfigurationError` when it can't: a wrong password,
         database or certificate, or something there that is no Redis.
         """
         try:
-            async with asyncio.timeout(seconds):
-                connection = await _connect(address, patience)
+            async with answered_within(seconds):
+                connection = await _connect(address, patience, reply_limit)
                 try:
                     await _log_in(connection, address)
                 except BaseException:
@@ -89,27 +102,33 @@ class RedisConnection(asyncio.Protocol):
 
     def command(self, *arguments: Argument) -> asyncio.Future[Any]:
         """Sends one command. The future gives its reply (bytes, int, None or a list) or raises `RedisError`."""
-        return self._send(_pack(arguments), 1, None)
+        return self._send(_pack(arguments), [expect(arguments[0])], None)
 
     def commands(self, commands: Iterable[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
         """Sends several in one write. An error reply is a `RedisReplyError` in the list of results, not raised."""
-        packed = [_pack(command) for command in commands]
-        return self._send(b"".join(packed), len(packed), [])
+        listed = list(commands)
+        expectations = expect_all([command[0] for command in listed])
+        return self._send(b"".join(map(_pack, listed)), expectations, [])
 
     def close(self) -> None:
         """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
         self._fail("the connection was closed")
 
-    def _send(self, packed: bytes, count: int, replies: list[Any] | None) -> asyncio.Future[Any]:
+    def distrust(self, why: str) -> RedisUnavailable:
+        """Ends the connection for an answer that makes no sense to who asked; returns what to raise."""
+        self._fail(f"it answers out of protocol: {why}")
+        return self.lost.result()
+
+    def _send(self, packed: bytes, expectations: list[Expectation], replies: list[Any] | None) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._error is not None or self._transport is None:
             future.set_exception(self._error or RedisUnavailable(f"Redis at {self._name}: not connected"))
-        elif count == 0:
+        elif not expectations:
             future.set_result(replies)
         else:
             if not self._expected:
                 self._progress = self._loop.time()
-            self._expected.append(_Expected(future, count, replies))
+            self._expected.append(_Expected(future, expectations, replies))
             self._transport.write(packed)
         return future
 
@@ -122,22 +141,33 @@ class RedisConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._progress = self._loop.time()
+        self._unfinished += len(data)
         try:
             self._reader.feed(data)
-            while (reply := self._reader.gets()) is not _INCOMPLETE:
-                if not self._expected:
-                    # What a Redis says unasked is the reason why it hangs up, such as too many clients.
-                    self._fail(str(reply) if isinstance(reply, RedisReplyError) else "it talks without being asked")
-                    return
-                self._answer(reply)
-        except hiredis.ProtocolError as error:
+            while self._error is None and (reply := self._reader.gets()) is not _INCOMPLETE:
+                self.reply_size, self._unfinished = max(self._unfinished, len(data)), 0
+                self._take(reply)
+        except (hiredis.ProtocolError, MemoryError) as error:  # a list of so many elements that no list can have them
             self._fail("its answer is not Redis' protocol", cause=error)
+        if self._unfinished > self._reply_limit:
+            self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(_in_words(exc) if exc else "it closed the connection")
 
-    def _answer(self, reply: Any) -> None:
+    def _take(self, reply: Any) -> None:
+        if not self._expected:
+            # What a Redis says unasked is the reason why it hangs up, such as too many clients.
+            self._fail(str(reply) if isinstance(reply, RedisReplyError) else "it talks without being asked")
+            return
         expected = self._expected[0]
+        asked = expected.expectations[-expected.missing]
+        if asked.fits(reply) or isinstance(reply, RedisReplyError):
+            self._answer(expected, reply)
+        else:
+            self.distrust(f"{describe(reply)} to {asked.command}")
+
+    def _answer(self, expected: _Expected, reply: Any) -> None:
         expected.missing -= 1
         if expected.replies is not None:
             expected.replies.append(reply)
@@ -153,16 +183,23 @@ class RedisConnection(asyncio.Protocol):
             expected.future.set_result(reply)
 
     def _check_progress(self) -> None:
-        if self._expected and self._loop.time() - self._progress > self._patience:
+        if self._is_overdue():
+            call_after_reading(self._judge)
+        self._watch = self._loop.call_later(_WATCH_INTERVAL, self._check_progress)
+
+    def _is_overdue(self) -> bool:
+        return bool(self._expected) and self._loop.time() - self._progress > self._patience
+
+    def _judge(self) -> None:
+        if self._is_overdue():
             self._fail(f"no answer for {self._patience:g} s")
-        else:
-            self._watch = self._loop.call_later(_WATCH_INTERVAL, self._check_progress)
 
     def _fail(self, why: str, cause: Exception | None = None) -> None:
         if self._error is not None:
             return
         self._error = RedisUnavailable(f"Redis at {self._name}: {why}")
         self._error.__cause__ = cause
+        self._reader = hiredis.Reader()  # what had come of a reply
         if self._watch is not None:
             self._watch.cancel()
         if self._transport is not None:
@@ -191,15 +228,20 @@ def _pack_many(command: tuple[Argument, ...]) -> bytes:
     return b"".join(parts)
 
 
-async def _connect(address: RedisAddress, patience: float) -> RedisConnection:
+async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:
     loop = asyncio.get_running_loop()
     name = str(address)
     try:
         if address.path is not None:
-            _, connection = await loop.create_unix_connection(lambda: RedisConnection(name, patience), address.path)
+            _, connection = await loop.create_unix_connection(
+                lambda: RedisConnection(name, patience, reply_limit), address.path
+            )
         else:
             _, connection = await loop.create_connection(
-                lambda: RedisConnection(name, patience), address.host, address.port, ssl=address.ssl_context()
+                lambda: RedisConnection(name, patience, reply_limit),
+                address.host,
+                address.port,
+                ssl=address.ssl_context(),
             )
     except ssl.SSLCertVerificationError as error:
         raise ConfigurationError(f"Redis at {name}: its certificate is refused: {error.verify_message}") from error

@@ -16,10 +16,11 @@ from awxfast.intake.gaps import GapCounter, most_events_in
 from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
 from awxfast.intake.reconnect import KeptConnection, Outages
 from awxfast.intake.redis import Argument, RedisConnection
-from awxfast.intake.server import ask_facts
+from awxfast.intake.server import ServerFacts, ask_facts
 from awxfast.wire.backplane import fingerprint_redis
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ RENEW_INTERVAL = 60.0
 """At most; a third of `group_expiry` when that is shorter. Also finds single names that vanished."""
 
 CLEAN_INTERVAL = 60.0
+
+LOOKS = 512
+"""Single registrations that are looked at in a check."""
 
 RETURN_DELAY = 15.0
 """Seconds that other hosts' processes get to come back after an outage before their names are removed."""
@@ -72,7 +76,8 @@ class Registration:
         self._cleaner = Cleaner(names, self._identity, writer)
         self._kept = KeptConnection(address, "registrations", outages)
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._has_arrived = False
+        self._facts = ServerFacts()
         self._confirmations_left = 0
         self._arrivals = 0
         self._seen_at = self._renewed_at = time.monotonic()
@@ -102,35 +107,60 @@ class Registration:
 
     async def _keep(self, connection: RedisConnection) -> None:
         connection.lost.add_done_callback(lambda _: self._wake.set())
+        self._has_arrived = False
         try:
-            await self._arrive(connection)
+            await self._note_server(connection)
+            await self._take_care(connection)
             while not self._stopping:
                 await self._pause()
-                await self._check(connection)
-                await self._clean_when_due(connection)
-            await self._depart(connection)
+                await self._take_care(connection)
+            if self._has_arrived:
+                await self._depart(connection)
         finally:
             self._groups.detach()
 
-    async def _arrive(self, connection: RedisConnection) -> None:
-        """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
-        facts = await ask_facts(connection)
-        uptime = facts.uptime
+    async def _take_care(self, connection: RedisConnection) -> None:
+        """A Redis that refuses is asked again; one that is no master any more is looked up anew by its name."""
+        try:
+            if not self._has_arrived:
+                await self._arrive(connection)
+            else:
+                await self._check(connection)
+                self._works()
+                await self._clean_when_due(connection)
+        except RedisReplyError as error:
+            if error.code == "READONLY":
+                raise
+            self._kept.refuse(error)
+            self._groups.refuse(error)
+        self._groups.tell_refused()
+
+    def _works(self) -> None:
+        self._groups.refuse(None)
+        self._kept.works()
+
+    async def _note_server(self, connection: RedisConnection) -> None:
+        self._facts = facts = await ask_facts(connection)
         name = fingerprint_redis(facts.run_id, self._database, self._names.prefix) if facts.run_id else ""
         if name not in self.redis_names:
             self.redis_names.append(name)
-        returns = self._arrivals > 0
         # A Redis that was not running took no events that could be lost.
-        up_since = time.monotonic() - uptime - CHECK_INTERVAL
+        up_since = time.monotonic() - facts.uptime - CHECK_INTERVAL
         self._seen_at = max(self._seen_at, up_since)
         self._renewed_at = max(self._renewed_at, up_since)
+
+    async def _arrive(self, connection: RedisConnection) -> None:
+        """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
+        await self._replace_other_types(connection)
         await self._announce(connection)
-        self._groups.attach(connection)
+        if not self._groups.is_attached:
+            self._groups.attach(connection)
         self._renew_at = 0.0
         await self._check(connection)
+        self._works()
+        self._has_arrived = True
+        also_expired = self._arrivals == 0 and self._facts.uptime >= RETURN_DELAY
         self._arrivals += 1
-        self._kept.works()
-        also_expired = not returns and uptime >= RETURN_DELAY
         await self._cleaner.clean(connection, also_expired)
         self._clean_at = time.monotonic() + (_about(CLEAN_INTERVAL) if also_expired else RETURN_DELAY)
 
@@ -147,7 +177,7 @@ class Registration:
             await self._announce(connection)
             self._groups.forget_answers()
             await self._renew(last_seen_at)
-        elif self._confirmations_left or time.monotonic() >= self._renew_at:
+        elif self._confirmations_left or time.monotonic() >= self._renew_at or await self._groups.count_vanished(LOOKS):
             await self._renew(self._renewed_at)
         else:
             self._groups.register_refused()
@@ -155,19 +185,41 @@ class Registration:
             await self._announce(connection)
 
     async def _look(self, connection: RedisConnection) -> bool:
-        """Whether the sentinel is there; also how much waits in the queue."""
+        """Whether our own keys are there, and can be written to; also how much waits in the queue.
+
+        The question for the sentinel is a write that changes nothing, so that a Redis that would refuse one is known
+        before anybody subscribes.
+        """
         sentinel = self._names.sentinel
-        score, depth = await _ask(
-            connection,
-            ("ZSCORE", self._names.group_key(sentinel), self._names.channel(f"g.{sentinel}")),
-            ("ZCARD", self._names.queue),
+        are_whole = await self._replace_other_types(connection)
+        score, depth = await connection.commands(
+            [
+                ("ZADD", self._names.group_key(sentinel), "XX", "INCR", 0, self._names.channel(f"g.{sentinel}")),
+                ("ZCARD", self._names.queue),
+            ]
         )
+        if isinstance(score, RedisReplyError):
+            raise score
         unwatched = time.monotonic() - self._seen_at
         self._seen_at += unwatched
-        self.depth = depth
-        if depth >= self._capacity:  # producers throw their newest events away without a word
+        self.depth = depth if isinstance(depth, int) else 0  # of another type: the drain replaces it
+        if self.depth >= self._capacity:  # producers throw their newest events away without a word
             self._gaps.count_gap("queue_full", most_events_in(unwatched))
-        return score is not None
+        return are_whole and score is not None
+
+    async def _replace_other_types(self, connection: RedisConnection) -> bool:
+        """Own keys, but for the queue: whether all were there, each of its type. Those of another type go."""
+        kinds = self._names.kinds
+        if self._announcements is not None:
+            kinds = {**kinds, self._names.announced_in_key: "string"}
+        types = await connection.commands([("TYPE", key) for key in kinds])
+        for (key, kind), found in zip(kinds.items(), types, strict=True):
+            if isinstance(found, bytes) and found not in (b"none", kind.encode()):
+                await delete_other_type(connection, key, kind)
+        return all(
+            isinstance(found, RedisReplyError) or found == kind.encode()
+            for kind, found in zip(kinds.values(), types, strict=True)
+        )
 
     async def _renew(self, watched_until: float) -> None:
         """Registers all again. What had vanished since `watched_until` cost the events of that time."""

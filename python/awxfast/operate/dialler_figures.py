@@ -53,8 +53,10 @@ class DiallerFigures:
         relayed, sender = self._taker.encoder.counts(), self._sender
         rejected = collections.Counter(relayed["rejected"])
         rejected.update(sender.dropped)
+        too_large = self._taker.too_large
+        rejected.update({"too_large": too_large} if too_large else {})
         return {
-            "in": relayed["received"] + sender.received - sender.pending,
+            "in": relayed["received"] + too_large + sender.received - sender.pending,
             "routed": relayed["encoded"] + sender.written,
             "no_subscriber": relayed["not_for_relay"] + relayed["no_group"] + sender.unheard,
             "rejected": dict(rejected),
@@ -121,7 +123,9 @@ class DiallerFigures:
 
     def unready_reasons(self) -> Sequence[str]:
         """Peers that are away are no reason: they come and go."""
-        return [] if self._intake.ready and self._sender.up else ["this node's Redis does not answer"]
+        if self._intake.ready and self._sender.up:
+            return []
+        return [f"this node's Redis {self._intake.trouble or 'does not answer'}"]
 
 
 def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:

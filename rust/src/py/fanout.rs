@@ -203,6 +203,10 @@ impl PyFanout {
         self.core.count_relayed(routed, no_subscriber);
     }
 
+    fn count_too_large(&self, count: u64) {
+        self.core.count_too_large(count);
+    }
+
     fn count_gap(&self, reason: &str, at_most: u64) {
         self.core.count_gap(reason, at_most);
     }

@@ -1,0 +1,126 @@
+"""What a Redis may answer to each command that is sent here, in RESP2; anything else is no answer to build on."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from awxfast.errors import RedisReplyError
+
+Check = Callable[[Any], bool]
+
+
+class Expectation(NamedTuple):
+    """What one command may be answered. An error is always allowed."""
+
+    command: str
+    fits: Check
+
+
+def expect(name: object) -> Expectation:
+    """For a command by its name; any RESP2 reply for one that has no entry here."""
+    command = str(name).upper()
+    return Expectation(command, CHECKS.get(command, is_resp2))
+
+
+def expect_all(names: Sequence[object]) -> list[Expectation]:
+    """For several in one write: between MULTI and EXEC each is only queued."""
+    expected = []
+    queues = False
+    for name in names:
+        one = expect(name)
+        queues = queues and one.command != "EXEC"
+        expected.append(Expectation(one.command, is_text) if queues else one)
+        queues = queues or one.command == "MULTI"
+    return expected
+
+
+def describe(reply: Any) -> str:
+    """A reply's kind, for a log line; never its content."""
+    return KINDS.get(type(reply), "something that is not RESP2")
+
+
+def is_text(reply: Any) -> bool:
+    """A string of either form."""
+    return type(reply) is bytes
+
+
+def is_text_or_nil(reply: Any) -> bool:
+    """A string, or none."""
+    return reply is None or type(reply) is bytes
+
+
+def is_number(reply: Any) -> bool:
+    """An integer; hiredis makes booleans only of RESP3."""
+    return type(reply) is int
+
+
+def is_resp2(reply: Any) -> bool:
+    """Anything that RESP2 has."""
+    return type(reply) in KINDS
+
+
+def is_list_or_nil(reply: Any) -> bool:
+    """A list, or none."""
+    return reply is None or type(reply) is list
+
+
+def is_texts(reply: Any) -> bool:
+    """Strings."""
+    return type(reply) is list and all(type(item) is bytes for item in reply)
+
+
+def is_pairs(reply: Any) -> bool:
+    """Strings, two and two."""
+    return is_texts(reply) and len(reply) % 2 == 0
+
+
+def is_numbers(reply: Any, count: int) -> bool:
+    """So many integers."""
+    return type(reply) is list and len(reply) == count and all(type(item) is int for item in reply)
+
+
+def _is_scan(reply: Any) -> bool:
+    return type(reply) is list and len(reply) == 2 and is_text(reply[0]) and is_texts(reply[1])
+
+
+def _is_popped(reply: Any) -> bool:
+    """Of BZPOPMIN: key, member, score."""
+    return reply is None or (is_texts(reply) and len(reply) == 3)
+
+
+def _is_many_popped(reply: Any) -> bool:
+    """Of BZMPOP: key and pairs."""
+    if reply is None:
+        return True
+    return (
+        type(reply) is list
+        and len(reply) == 2
+        and type(reply[1]) is list
+        and all(is_texts(pair) and len(pair) == 2 for pair in reply[1])
+    )
+
+
+def _is_scored(reply: Any) -> bool:
+    """Of ZADD: a number, or with INCR a score or nil."""
+    return is_number(reply) or is_text_or_nil(reply)
+
+
+KINDS: dict[type, str] = {
+    bytes: "a string",
+    int: "a number",
+    type(None): "nil",
+    list: "a list",
+    RedisReplyError: "an error",
+}
+
+CHECKS: dict[str, Check] = {
+    **dict.fromkeys(("AUTH", "SELECT", "PING", "INFO", "WATCH", "UNWATCH", "MULTI", "TYPE"), is_text),
+    **dict.fromkeys(("GET", "SET", "ZSCORE"), is_text_or_nil),
+    **dict.fromkeys(("DEL", "EXISTS", "EXPIRE", "HSET", "SADD", "SREM", "ZCARD", "ZREM"), is_number),
+    **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
+    **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
+    "EXEC": is_list_or_nil,
+    "SCAN": _is_scan,
+    "ZADD": _is_scored,
+    "BZPOPMIN": _is_popped,
+    "BZMPOP": _is_many_popped,
+}
