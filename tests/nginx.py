@@ -22,6 +22,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     include {folder}/http.conf;
+    {http}
     server {{
         listen 127.0.0.1:{port};
         include {deploy}/server.conf;
@@ -32,13 +33,17 @@ http {{
 
 
 class Nginx:
-    """Runs in `folder` before the server at `upstream`; `more` goes into its server block. `address` is HOST:PORT."""
+    """Runs in `folder` before the server at `upstream`; `more` goes into its server block, `http` before it.
 
-    def __init__(self, folder: Path, upstream: int, more: str = "") -> None:
+    `address` is HOST:PORT.
+    """
+
+    def __init__(self, folder: Path, upstream: int, more: str = "", http: str = "") -> None:
         program, port = require_program("nginx"), free_port()
         self.address = f"127.0.0.1:{port}"
         (folder / "http.conf").write_text((DEPLOY / "http.conf").read_text().replace(":8055", f":{upstream}"))
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, deploy=DEPLOY, more=more))
+        configuration = CONFIGURATION.format(folder=folder, port=port, deploy=DEPLOY, more=more, http=http)
+        (folder / "nginx.conf").write_text(configuration)
         command = [program, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
         subprocess.run([*command, "-t"], check=True, capture_output=True, timeout=HANG)
         self._process = subprocess.Popen(command)

@@ -1,8 +1,11 @@
 """HTTP/1.1: uvicorn's reader of requests, mended where a server on the open network needs it.
 
 What uvicorn leaves out: a limit on heads and on the time they take, control bytes in header values, bytes behind an
-upgrade's head, upgrades behind a request that has no response yet, `Upgrade` and `Connection` over several lines, and a
-path that stays as it was sent when there is a root path.
+upgrade's head, upgrades behind a request that has no response yet, `Upgrade` and `Connection` over several lines, the
+bodies of upgrades that nobody honours, trailers, and a path that stays as it was sent when there is a root path.
+
+The parser gets one head or a part of one body at a time, each as far as awxfast itself says that it reaches. Where the
+two disagree the connection ends: whoever stands in front may have seen a third thing, and let it pass.
 """
 
 import asyncio
@@ -25,15 +28,29 @@ from awxfast.sessions.head_timeouts import HeadTimeouts
 from awxfast.sessions.requests import Requests
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader
 from awxfast.wire.handshake import Refusal, encode_refusal, wants_websocket
-from awxfast.wire.heads import INVALID_VALUE, HeadFinder, is_plain
+from awxfast.wire.heads import (
+    BARE_LINE_FEED,
+    HIDDEN_UPGRADE,
+    INVALID_VALUE,
+    NO_REQUEST,
+    REQUEST_LINE,
+    HeadFinder,
+    find_body_length,
+    has_whole_line_ends,
+    hide_upgrade,
+    is_plain,
+)
 from awxfast.wire.request import Request
 
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read its answer; a close with unread bytes would take it away."""
 DISCARD_BYTES = 262_144
 """How much of a body is read to no purpose, so that the connection can go on behind it."""
+PIECES_A_TURN = 64
+"""How much is parsed before others have their turn: bodies can be made of nothing but ends of pieces."""
 
 MALFORMED = Refusal(400, "head", "This is not an HTTP request.")
+UNSOUND_LENGTH = Refusal(400, "head", "The head does not say soundly where the body ends.")
 INVALID_HEADER = Refusal(400, "head", "A header value has control bytes.")
 HEAD_TIMEOUT = Refusal(408, "head", "The request's head did not arrive in time.")
 
@@ -117,7 +134,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.on_lost: Callable[[], None] | None = None
         self._heads = HeadFinder()
         self._doubtful = False
-        self._header_fault = False
+        self._fault: Refusal | None = None
+        self._content = b""
+        self._expects_head = False
         self._upgrade: Request | None = None
         self._unread = b""
         self._at = 0
@@ -180,65 +199,116 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _parse(self) -> None:
         """Parses until there is something that has to wait; one request may wait for the response before it."""
+        pieces = 0
         try:
-            while self._at < len(self._unread) and not (self._upgrade or self.pipeline or self._refused):
+            while self._has_more() and pieces < PIECES_A_TURN:
                 self._parse_piece()
-        except httptools.HttpParserError:
-            self._refuse_in_turn(MALFORMED)
+                pieces += 1
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse_in_turn(self._fault or MALFORMED)
         if self._at == len(self._unread):
             self._unread, self._at = b"", 0
         if self._upgrade is not None:
             self._take_turn(self._open_websocket)
+        elif self._has_more():
+            self.loop.call_soon(self._go_on)
+
+    def _has_more(self) -> bool:
+        return self._at < len(self._unread) and not (self._upgrade or self.pipeline or self._refused)
+
+    def _go_on(self) -> None:
+        """The others had their turn."""
+        if self._has_more() and not self.transport.is_closing():
+            self._parse()
+            self._await_body()
+        if self._at == len(self._unread) and self._upgrade is None and not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _parse_piece(self) -> None:
-        """Parses a piece that ends where a head ends, if one does."""
+        """Parses a piece that ends where a head or a body ends, if one does."""
         in_head = self._heads.in_head
         if in_head:
             self.service.heads.start(self)
         begin, self._at = self._at, self._heads.find_piece_end(self._unread, self._at)
+        piece = self._unread[begin : self._at]
         if self._heads.size > self.service.max_head:
             self._refuse_in_turn(too_large(self.service.max_head))
-            return
-        piece = self._unread[begin : self._at]
-        self._doubtful = self._doubtful or not in_head or not is_plain(piece)
-        try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._at = begin + upgrade.args[0]
-        if self._header_fault:
-            self._refuse_in_turn(INVALID_HEADER)
+        elif in_head:
+            self._parse_head(piece)
+        else:
+            self._parse_body(piece)
+
+    def _parse_head(self, piece: bytes) -> None:
+        """Parses a head when this piece is its last."""
+        whole = self._heads.complete(piece)
+        if not whole:
+            begins = self._heads.size == len(piece)
+            if (begins and NO_REQUEST.match(piece)) or BARE_LINE_FEED.search(piece):
+                self._fault = MALFORMED
+        elif whole.strip(b"\r\n"):
+            self._doubtful = not is_plain(whole)
+            if not REQUEST_LINE.match(whole) or (self._doubtful and not has_whole_line_ends(whole)):
+                self._fault = MALFORMED
+            else:
+                self._expects_head = True
+                self.parser = httptools.HttpRequestParser(self)  # a trailer of the request before would change it
+                self.parser.feed_data(hide_upgrade(whole))
+        if self._fault is not None:
+            self._refuse_in_turn(self._fault)
+
+    def _parse_body(self, piece: bytes) -> None:
+        self._content = b""
+        self.parser.feed_data(piece)
+        if self._content and not self._heads.in_head:
+            self._heads.count_behind(piece, self._content)
 
     # What the parser finds
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if not self._expects_head:
+            raise httptools.HttpParserError("the parser sees a request where there is a body")
+        self._expects_head = False
         super().on_message_begin()
         self._discarded = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Drops names with `_`, which an application can't tell from those with `-`."""
+        """Drops names with `_`, which an application can't tell from those with `-`, and trailers, which are none."""
+        if not self._heads.in_head:
+            return
         if self._doubtful and INVALID_VALUE.search(value):
-            self._header_fault = True
-        if b"_" not in name:
+            self._fault = INVALID_HEADER
+        if name == HIDDEN_UPGRADE:
+            super().on_header(b"upgrade", value)
+        elif b"_" not in name:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is whole: an upgrade, or a request for the application."""
-        self._heads.begin_body()
         self.service.heads.stop(self)
-        if self._header_fault:
-            return
         version = self.parser.get_http_version()
-        self._apply_proxy_headers()
-        if (
-            self.service.upgrades is not None
-            and self.parser.should_upgrade()
-            and wants_websocket(version, self.headers)
-        ):
-            self._upgrade = self._describe_request(version)
+        length = find_body_length(version, self.headers)
+        if self._fault is None and self.parser.should_upgrade():
+            self._fault = MALFORMED  # CONNECT: the only upgrade that the parser sees
+        elif self._fault is None and length is None:
+            self._fault = UNSOUND_LENGTH
+        if self._fault is not None or length is None:
             return
-        self.service.describe_server()
-        super().on_headers_complete()
+        self._apply_proxy_headers()
+        if self._wants_websocket(version):
+            self._upgrade = self._describe_request(version)
+        else:
+            self.service.describe_server()
+            super().on_headers_complete()
+        self._heads.begin_body(length)
+
+    def _wants_websocket(self, version: str) -> bool:
+        """Any other upgrade is not honoured (RFC 9110 section 7.8): a request like all others, with its body."""
+        return (
+            self.service.upgrades is not None
+            and self.parser.get_method() == b"GET"
+            and wants_websocket(version, self.headers)
+        )
 
     def _apply_proxy_headers(self) -> None:
         """Where the site is mounted, and whose request this is, as a proxy in front says it."""
@@ -255,7 +325,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Only the application gets bodies. What comes of one after the response is dropped, up to a limit."""
-        if self._upgrade is None and not self._header_fault:
+        if self._upgrade is None and self._fault is None:
+            self._content = body
             super().on_body(body)
             if self.cycle.response_complete:
                 self._discarded += len(body)
@@ -266,7 +337,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The next byte begins a head."""
         self._heads.begin_head()
-        if self._upgrade is None and not self._header_fault:
+        if self._upgrade is None and self._fault is None:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -277,12 +348,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._waiting is not None and self.cycle.response_complete:
             step, self._waiting = self._waiting, None
             step()
-        elif self._at < len(self._unread) and self._upgrade is None:
+        elif self._has_more():
             self._unset_keepalive_if_required()
             self._parse()
-
-    def _should_upgrade(self) -> bool:
-        return self._upgrade is not None
 
     def _describe_request(self, version: str) -> Request:
         url = httptools.parse_url(self.url)
@@ -319,12 +387,27 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse_in_turn(self, refusal: Refusal) -> None:
         self._refused = True
-        self._take_turn(lambda: self.refuse(refusal, f"a request from {format_client(self._find_client())}"))
+        subject = f"a request from {format_client(self._find_client())}"
+        if self._heads.in_head:
+            self._take_turn(lambda: self.refuse(refusal, subject))
+        else:
+            self._refuse_body(refusal, subject)
 
-    def refuse(self, refusal: Refusal, subject: str) -> None:
-        """Answers, counts, and ends the connection when the client has had time to read; `subject` is for the log."""
+    def _refuse_body(self, refusal: Refusal, subject: str) -> None:
+        """The request that is being answered never ends: for its application the client is gone."""
+        cycle = self.cycle
+        begun = cycle.response_started and not cycle.response_complete
+        cycle.disconnected = True
+        cycle.message_event.set()
+        self.refuse(refusal, subject, answered=begun)
+
+    def refuse(self, refusal: Refusal, subject: str, *, answered: bool = False) -> None:
+        """Answers, counts, and ends the connection when the client has had time to read; `subject` is for the log.
+
+        `answered`: it has the beginning of another response, which can only be cut off.
+        """
         self.service.handshakes.refuse(refusal.reason, subject, refusal.text)
-        self.begin_answer(encode_refusal(refusal, self.service.describe_server()))
+        self.begin_answer(b"" if answered else encode_refusal(refusal, self.service.describe_server()))
         self.end_answer()
 
     def begin_answer(self, data: bytes) -> None:

@@ -52,7 +52,6 @@ WRONG_VERSION = Refusal(
     "Only version 13 of the websocket protocol is spoken here.",
     ((b"upgrade", b"websocket"), (b"sec-websocket-version", b"13")),
 )
-WRONG_METHOD = Refusal(405, "head", "A websocket is opened with GET.", ((b"allow", b"GET"),))
 UNEXPECTED_BODY = Refusal(400, "head", "A websocket handshake has no body.")
 WRONG_KEY = Refusal(400, "head", "Sec-WebSocket-Key is not 16 bytes of base64.")
 WRONG_SUBPROTOCOL = Refusal(400, "head", "Sec-WebSocket-Protocol is not a list of tokens.")
@@ -66,9 +65,7 @@ def wants_websocket(version: str, headers: Headers) -> bool:
 
 
 def check_handshake(request: Request) -> Handshake | Refusal:
-    """Checks a request for which `wants_websocket` holds."""
-    if request.method != "GET":
-        return WRONG_METHOD
+    """Checks a GET for which `wants_websocket` holds."""
     if request.first(b"transfer-encoding") is not None or request.first(b"content-length") not in (None, b"0"):
         return UNEXPECTED_BODY
     if request.values(b"sec-websocket-version") != [b"13"]:
