@@ -74,6 +74,7 @@ struct Before {
     counts: Frames,
     frames: usize,
     bytes: usize,
+    places: [usize; 2],
 }
 
 /// A connected socket's duplicate.
@@ -141,17 +142,32 @@ impl Client {
     }
 
     fn note(&self, counts: &Frames) -> Before {
-        Before { counts: *counts, frames: self.outbox.frames(), bytes: self.outbox.bytes() }
+        let outbox = &self.outbox;
+        Before { counts: *counts, frames: outbox.frames(), bytes: outbox.bytes(), places: outbox.places() }
     }
 
     /// Keeps `pending` and this client's own figures in step with what its queue did.
     fn count_change(&mut self, before: &Before, counts: &mut Frames) {
         self.shed += counts.shed.iter().sum::<u64>() - before.counts.shed.iter().sum::<u64>();
         counts.pending = counts.pending + self.outbox.frames() as u64 - before.frames as u64;
+        self.count_places(before.places, counts);
         if let Some(link) = &self.link {
             let written = if counts.written > before.counts.written { before.bytes - self.outbox.bytes() } else { 0 };
             link.add(&before.counts, counts, written, self.outbox.frames());
         }
+    }
+
+    fn count_places(&self, before: [usize; 2], counts: &mut Frames) {
+        for (sum, (after, before)) in counts.places.iter_mut().zip(self.outbox.places().into_iter().zip(before)) {
+            *sum = *sum + after as u64 - before as u64;
+        }
+    }
+
+    /// Bytes of replies that its socket does not take; of a node they are notices, which its link paces itself.
+    #[must_use]
+    pub fn standing_replies(&self) -> usize {
+        let stands = self.blocked && self.ending == Ending::Open && self.link.is_none();
+        if stands { self.outbox.reply_bytes() } else { 0 }
     }
 
     /// A PING that goes next.
@@ -199,6 +215,7 @@ impl Client {
         let before = self.note(counts);
         let written = self.outbox.write(&mut self.socket, counts);
         self.count_change(&before, counts);
+        self.outbox.shrink();
         match written {
             Err(_) => Flushed::Dead,
             Ok(Progress::Blocked) => {
@@ -211,7 +228,6 @@ impl Client {
     }
 
     fn run_empty(&mut self) -> Flushed {
-        self.outbox.shrink();
         if self.ending != Ending::Closing {
             return Flushed::Empty;
         }

@@ -24,7 +24,7 @@ use crate::registry::{Backplane, ClientId, Consumers, NOTICES, Registry};
 use crate::route::Routes;
 pub use crate::route::{Entry, HandedOut, Relayed, Rules};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
-use crate::slab::{self, Account, Slab};
+use crate::slab::{self, Accounts, Slab};
 
 mod peers;
 
@@ -47,6 +47,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// The process's bound of unique queued bytes.
     pub memory: usize,
+    /// Bytes of replies that a client may leave unread; None: an application sends, and waits for room itself.
+    pub replies: Option<usize>,
     /// `SO_SNDBUF` of each client's socket, in bytes.
     pub send_buffer: usize,
     /// Close clients that pass their bound.
@@ -72,8 +74,10 @@ pub struct Counts {
     pub clients: usize,
     /// Groups that somebody is in.
     pub groups: usize,
-    /// Unique bytes of slabs that are alive.
+    /// What events that wait take, each slab counted once.
     pub queued_bytes: usize,
+    /// What replies take, and frames of applications.
+    pub reply_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -93,7 +97,7 @@ pub struct Fanout {
     shards: Vec<Arc<Shared>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     notices: Arc<Notices>,
-    account: Account,
+    accounts: Accounts,
     /// Commands for one client wait for `wake`.
     deferring: AtomicBool,
 }
@@ -105,9 +109,9 @@ impl Fanout {
     ///
     /// When no thread or descriptor is left.
     pub fn start(config: Config) -> io::Result<Self> {
-        let account = Account::default();
+        let accounts = Accounts::default();
         let notices = Arc::new(Notices::new()?);
-        let shards = (0..config.threads).map(|_| shard::share(&notices, &account)).collect::<io::Result<Vec<_>>>()?;
+        let shards = (0..config.threads).map(|_| shard::share(&notices, &accounts)).collect::<io::Result<Vec<_>>>()?;
         let fanout = Fanout {
             state: Mutex::new(State {
                 registry: Registry::new(config.threads, config.status_groups.clone()),
@@ -120,7 +124,7 @@ impl Fanout {
             shards,
             threads: Mutex::new(Vec::new()),
             notices,
-            account,
+            accounts,
             deferring: AtomicBool::new(false),
         };
         fanout.start_threads()?;
@@ -128,8 +132,8 @@ impl Fanout {
     }
 
     fn start_threads(&self) -> io::Result<()> {
-        let limits =
-            Limits { bounds: self.config.bounds, memory: self.config.memory, close_slow: self.config.close_slow };
+        let Config { bounds, memory, replies, close_slow, .. } = self.config;
+        let limits = Limits { bounds, memory, replies, close_slow };
         for (index, shared) in self.shards.iter().enumerate() {
             let shard = Shard::new(Arc::clone(shared), limits)?;
             let thread = std::thread::Builder::new().name(format!("fanout-{index}"));
@@ -230,9 +234,18 @@ impl Fanout {
         self.send_data(client, frame::BINARY, payload);
     }
 
+    /// Queues replies that leave together.
+    pub fn send_texts(&self, client: ClientId, payloads: &[&[u8]]) {
+        self.send_slab(client, slab::several(frame::TEXT, payloads, &self.accounts.replies));
+    }
+
     fn send_data(&self, client: ClientId, opcode: u8, payload: &[u8]) {
-        let reply = Some(slab::single(opcode, payload, &self.account));
-        self.send_ordered(client, Command::Subscribe(client, Subscription { reply, ..Subscription::default() }));
+        self.send_slab(client, slab::single(opcode, payload, &self.accounts.replies));
+    }
+
+    fn send_slab(&self, client: ClientId, slab: Arc<Slab>) {
+        let subscription = Subscription { reply: Some(slab), ..Subscription::default() };
+        self.send_ordered(client, Command::Subscribe(client, subscription));
     }
 
     /// Asks for `Notice::Drained`.
@@ -272,7 +285,7 @@ impl Fanout {
 
     /// Changes what a client gets, then queues the reply.
     pub fn subscribe(&self, client: ClientId, joined: &[&str], left: &[&str], reply: Option<&[u8]>) {
-        let reply = reply.map(|payload| slab::single(frame::TEXT, payload, &self.account));
+        let reply = reply.map(|payload| slab::single(frame::TEXT, payload, &self.accounts.replies));
         let mut state = self.state.lock();
         if let Some(change) = state.registry.subscribe(client, joined, left) {
             let subscription = Subscription { joined: change.joined, left: change.left, reply };
@@ -300,7 +313,7 @@ impl Fanout {
 
     fn send_batch(&self, batch: &Batch<'_>, state: &mut State) {
         state.encodings += batch.len() as u64;
-        let slabs = batch.encode(&state.registry, &self.account);
+        let slabs = batch.encode(&state.registry, &self.accounts.events);
         let frames: usize = slabs.iter().map(|(slab, runs)| self.send_frames(slab, runs, &state.registry)).sum();
         let frames = u32::try_from(frames).unwrap_or(u32::MAX);
         state.held_until = Instant::now() + Duration::from_secs(1) * frames / ALWAYS;
@@ -364,7 +377,8 @@ impl Fanout {
             encodings: state.encodings,
             clients: state.registry.clients(),
             groups: state.registry.groups(),
-            queued_bytes: self.account.load(Ordering::Relaxed),
+            queued_bytes: self.accounts.events.load(Ordering::Relaxed),
+            reply_bytes: self.accounts.replies.load(Ordering::Relaxed),
             ..Counts::default()
         };
         for shared in &self.shards {

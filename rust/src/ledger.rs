@@ -54,6 +54,8 @@ pub struct Frames {
     pub lost_at_close: u64,
     /// Waiting now.
     pub pending: u64,
+    /// Places in queues that those take (neighbours share one): events and status frames, then replies.
+    pub places: [u64; 2],
 }
 
 impl Frames {
@@ -79,6 +81,9 @@ impl std::ops::AddAssign for Frames {
         }
         self.lost_at_close += other.lost_at_close;
         self.pending += other.pending;
+        for (sum, more) in self.places.iter_mut().zip(other.places) {
+            *sum += more;
+        }
     }
 }
 

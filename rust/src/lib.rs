@@ -16,6 +16,7 @@ pub mod hmac;
 pub mod json;
 pub mod ledger;
 pub mod mailbox;
+pub mod members;
 pub mod nonce;
 pub mod outbox;
 pub mod pace;

@@ -160,6 +160,8 @@ pub enum Notice {
     Slow = 4,
     /// Its queue is below the bound.
     Room = 5,
+    /// It does not read the replies to its commands and is being closed for it.
+    Unread = 6,
 }
 
 /// Notices of all shards, for Python's loop.

@@ -15,6 +15,8 @@ use crate::slab::Range;
 use control::Control;
 use lines::{Item, Lines};
 
+pub use lines::PLACE_BYTES;
+
 /// The most bytes of one write: below it coalescing costs throughput, above it the cache.
 pub const WRITE_BYTES: usize = 128 * 1024;
 /// The most pieces of one write.
@@ -73,6 +75,7 @@ pub enum Progress {
 struct Load {
     frames: usize,
     bytes: usize,
+    places: usize,
 }
 
 /// How much is to be shed; at least 1.
@@ -117,10 +120,38 @@ impl Outbox {
         self.load[Class::Reply as usize].frames
     }
 
+    /// Their bytes.
+    #[must_use]
+    pub fn reply_bytes(&self) -> usize {
+        self.load[Class::Reply as usize].bytes
+    }
+
+    /// Places in the queue that events and status frames take, and those that replies take.
+    #[must_use]
+    pub fn places(&self) -> [usize; 2] {
+        let [events, status, replies] = self.load.map(|load| load.places);
+        [events + status, replies]
+    }
+
     /// Nothing waits, no control frame either.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.control.is_empty()
+    }
+
+    /// When the oldest event frame was made that can be shed; with `status`, status frames count too.
+    #[must_use]
+    pub fn oldest_sheddable(&self, status: bool) -> Option<Instant> {
+        let event = self.oldest_of(Class::Event);
+        if status { event.into_iter().chain(self.oldest_of(Class::Status)).min() } else { event }
+    }
+
+    /// A frame begun can't be shed: it may be the oldest of all for hours.
+    fn oldest_of(&self, class: Class) -> Option<Instant> {
+        let begun_alone = |item: &Item| self.begun > 0 && item.class == class && item.range.frames() == 1;
+        let skip = usize::from(self.lines.head().is_some_and(begun_alone));
+        let mut those = self.lines.line(class).iter().skip(skip);
+        those.find(|item| item.class == class).map(|item| item.range.slab.born())
     }
 
     /// When the oldest waiting frame was made.
@@ -156,7 +187,7 @@ impl Outbox {
         let load = &mut self.load[class as usize];
         load.frames += range.frames();
         load.bytes += range.bytes();
-        self.lines.append(class, range);
+        load.places += usize::from(self.lines.append(class, range));
     }
 
     fn shed_past(&mut self, class: Class, bounds: Bounds, counts: &mut Frames) {
@@ -179,7 +210,7 @@ impl Outbox {
 
     /// Sheds from the oldest item of a class until the goal is reached or the item is gone; how many frames.
     fn shed_oldest(&mut self, class: Class, goal: Goal) -> usize {
-        let Some(position) = self.oldest_sheddable(class) else { return 0 };
+        let Some(position) = self.find_oldest(class) else { return 0 };
         let line = self.lines.of(class);
         let range = &mut line[position].range;
         let wanted = match goal {
@@ -192,16 +223,17 @@ impl Outbox {
         range.from += shed;
         if range.from == range.to {
             line.remove(position);
+            self.load[class as usize].places -= 1;
         }
         self.unload(class, &gone);
         gone.frames()
     }
 
     /// Where the oldest item of a class stands in its line; a frame begun is split off first, and stays.
-    fn oldest_sheddable(&mut self, class: Class) -> Option<usize> {
+    fn find_oldest(&mut self, class: Class) -> Option<usize> {
         let begun_here = self.begun > 0 && self.lines.head().is_some_and(|item| item.class == class);
-        if begun_here {
-            self.lines.split_first_frame(class);
+        if begun_here && self.lines.split_first_frame(class) {
+            self.load[class as usize].places += 1;
         }
         let skip = usize::from(begun_here);
         let line = self.lines.of(class);
@@ -212,7 +244,7 @@ impl Outbox {
     pub fn shed_before(&mut self, cutoff: Instant, status: bool, counts: &mut Frames) {
         let classes: &[Class] = if status { &[Class::Event, Class::Status] } else { &[Class::Event] };
         for &class in classes {
-            while let Some(position) = self.oldest_sheddable(class) {
+            while let Some(position) = self.find_oldest(class) {
                 if self.lines.of(class)[position].range.slab.born() >= cutoff {
                     break;
                 }
@@ -220,6 +252,7 @@ impl Outbox {
                 counts.count_shed(Shed::Memory, shed);
             }
         }
+        self.shrink();
     }
 
     /// Gives up all that waits but the frame begun (`keep_begun`); how many frames that were.
@@ -323,6 +356,7 @@ impl Outbox {
         item.range.from += whole;
         if item.range.from == item.range.to {
             line.pop_front();
+            self.load[class as usize].places -= 1;
         }
         self.begun = begun + gone - written.bytes();
         self.unload(class, &written);
@@ -330,7 +364,7 @@ impl Outbox {
         gone
     }
 
-    /// Returns memory that a burst left behind; called when the queue has run empty.
+    /// Returns memory that a burst left behind.
     pub fn shrink(&mut self) {
         self.lines.shrink();
     }

@@ -105,7 +105,7 @@ struct Slot {
     generation: u32,
     live: bool,
     is_link: bool,
-    groups: Vec<GroupId>,
+    groups: HashSet<GroupId>,
 }
 
 /// What a subscription changed, by number.
@@ -193,7 +193,7 @@ impl Registry {
 
     /// Takes a client out of its groups; which they were, or `None` if it is gone.
     pub fn leave_all(&mut self, client: ClientId) -> Option<Vec<GroupId>> {
-        let groups = std::mem::take(&mut self.slot_mut(client)?.groups);
+        let groups: Vec<GroupId> = std::mem::take(&mut self.slot_mut(client)?.groups).into_iter().collect();
         for &group in &groups {
             self.count_member(group, client.shard(), -1);
         }
@@ -204,20 +204,17 @@ impl Registry {
     pub fn subscribe(&mut self, client: ClientId, joined: &[&str], left: &[&str]) -> Option<Change> {
         self.slot(client)?;
         let mut change = Change::default();
-        for name in left.iter().filter(|name| !joined.contains(name)) {
-            if let Some(&group) = self.by_name.get(*name) {
-                let groups = &mut self.slot_mut(client)?.groups;
-                if let Some(position) = groups.iter().position(|&member| member == group) {
-                    groups.swap_remove(position);
-                    change.left.push(group);
-                }
+        let stays: HashSet<&str> = if left.is_empty() { HashSet::new() } else { joined.iter().copied().collect() };
+        for name in left.iter().filter(|name| !stays.contains(*name)) {
+            if let Some(&group) = self.by_name.get(*name)
+                && self.slot_mut(client)?.groups.remove(&group)
+            {
+                change.left.push(group);
             }
         }
         for name in joined {
             let group = self.intern(name);
-            let groups = &mut self.slot_mut(client)?.groups;
-            if !groups.contains(&group) {
-                groups.push(group);
+            if self.slot_mut(client)?.groups.insert(group) {
                 change.joined.push(group);
                 self.count_member(group, client.shard(), 1);
             }
@@ -231,8 +228,8 @@ impl Registry {
     /// The names of a client's groups, sorted.
     #[must_use]
     pub fn groups_of(&self, client: ClientId) -> Vec<&str> {
-        let groups = self.slot(client).map_or(&[][..], |slot| &slot.groups);
-        let mut names: Vec<&str> = groups.iter().map(|&group| self.name(group)).collect();
+        let groups = self.slot(client).into_iter().flat_map(|slot| &slot.groups);
+        let mut names: Vec<&str> = groups.map(|&group| self.name(group)).collect();
         names.sort_unstable();
         names
     }

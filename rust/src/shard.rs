@@ -8,7 +8,7 @@ use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -20,10 +20,11 @@ use crate::command::{Backlog, Closing, Command, Run, Subscription};
 use crate::frame;
 use crate::ledger::{Ages, Frames, LinkTally};
 use crate::mailbox::{Answers, Inbox, Notice, Notices};
-use crate::outbox::{Bounds, Class};
+use crate::members::Members;
+use crate::outbox::{Bounds, Class, PLACE_BYTES};
 use crate::pace::{Pace, Verdict};
 use crate::registry::{ClientId, GroupId};
-use crate::slab::{Account, Range, Slab};
+use crate::slab::{Accounts, Range, Slab};
 
 /// What a shard has counted; replaced as a whole after each pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,8 +58,8 @@ pub struct Shared {
     pub tally: Mutex<Tally>,
     /// Whether most readers of this shard are behind.
     pub readers: Verdict,
-    /// Unique bytes of slabs in the process.
-    pub account: Account,
+    /// What waits in the process.
+    pub accounts: Accounts,
 }
 
 /// What a shard must keep to.
@@ -68,12 +69,20 @@ pub struct Limits {
     pub bounds: Bounds,
     /// The process's bound of unique bytes.
     pub memory: usize,
+    /// Bytes of replies that a client may leave unread before it is closed with 1008; None: they are an application's.
+    pub replies: Option<usize>,
     /// Close clients that pass their bound, with 4008, instead of shedding on.
     pub close_slow: bool,
 }
 
 /// The close code of a client that does not keep up (interface.md, table of codes).
 const SLOW_CLIENT: u16 = 4008;
+/// That of a client that asks and does not read the answers.
+const UNREAD_REPLIES: u16 = 1008;
+/// While the replies of all are past the process's bound, a client may have this part of what it else may.
+const CROWDED: usize = 16;
+/// What an application may have waiting for a client whatever waits for others.
+const FREE_BYTES: usize = 256 * 1024;
 /// epoll's data for the inbox; no client has this number.
 const INBOX: u64 = u64::MAX;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -84,9 +93,13 @@ pub struct Shard {
     limits: Limits,
     epoll: OwnedFd,
     clients: Vec<Option<Box<Client>>>,
-    members: Vec<Vec<usize>>,
+    members: Members,
     dirty: Vec<usize>,
     tally: Tally,
+    /// When the last slab was made.
+    newest: Instant,
+    /// How many places in queues are in the accounts.
+    charged: [u64; 2],
     pace: Pace,
     /// Send times of events that are queued and not yet written for the first time.
     scores: Vec<f64>,
@@ -107,9 +120,11 @@ impl Shard {
             limits,
             epoll,
             clients: Vec::new(),
-            members: Vec::new(),
+            members: Members::default(),
             dirty: Vec::new(),
             tally: Tally::default(),
+            newest: Instant::now(),
+            charged: [0; 2],
             pace: Pace::new(limits.bounds, Instant::now()),
             scores: Vec::new(),
             stopping: false,
@@ -127,12 +142,15 @@ impl Shard {
                 self.obey(command);
             }
             self.flush();
+            self.charge();
             self.shed_for_memory();
+            self.close_crowd();
             self.commit();
         }
         for slot in 0..self.clients.len() {
             self.remove(slot);
         }
+        self.charge();
         self.commit();
     }
 
@@ -184,10 +202,10 @@ impl Shard {
 
     fn publish(&mut self, slab: &Arc<Slab>, runs: &[Run]) {
         self.scores.extend_from_slice(slab.scores());
+        self.newest = slab.born();
         let mut slow = Vec::new();
         for run in runs {
-            let members = self.members.get(run.group as usize).map_or(&[][..], Vec::as_slice);
-            for &slot in members {
+            for &slot in self.members.of(run.group) {
                 let Some(client) = self.clients[slot].as_mut() else { continue };
                 let range = Range { slab: Arc::clone(slab), from: run.from, to: run.to };
                 let shed = client.shed;
@@ -201,15 +219,37 @@ impl Shard {
             }
         }
         for id in slow {
-            self.close_slow(id);
+            self.close_for(id, SLOW_CLIENT, b"slow client", Notice::Slow);
         }
     }
 
-    fn close_slow(&mut self, id: ClientId) {
+    fn close_for(&mut self, id: ClientId, code: u16, reason: &[u8], notice: Notice) {
         let mut frame = Vec::new();
-        frame::push_frame(&mut frame, frame::CLOSE, &frame::close_payload(SLOW_CLIENT, b"slow client"));
+        frame::push_frame(&mut frame, frame::CLOSE, &frame::close_payload(code, reason));
         self.close(id, Closing { left: Vec::new(), frame, drop: true });
-        self.shared.notices.send(id, Notice::Slow);
+        self.shared.notices.send(id, notice);
+    }
+
+    /// A client that leaves too much of its own replies unread pays for it itself.
+    fn close_unread(&mut self, slot: usize) {
+        let Some(bound) = self.limits.replies else { return };
+        let bound = if self.are_replies_crowded() { bound / CROWDED } else { bound };
+        let unread = self.clients[slot].as_ref().filter(|client| client.standing_replies() > bound);
+        if let Some(id) = unread.map(|client| client.id) {
+            self.close_for(id, UNREAD_REPLIES, b"replies are not read", Notice::Unread);
+        }
+    }
+
+    fn close_crowd(&mut self) {
+        if self.limits.replies.is_some() && self.are_replies_crowded() {
+            for slot in 0..self.clients.len() {
+                self.close_unread(slot);
+            }
+        }
+    }
+
+    fn are_replies_crowded(&self) -> bool {
+        self.shared.accounts.replies.load(Ordering::Relaxed) > self.limits.memory
     }
 
     fn subscribe(&mut self, id: ClientId, subscription: Subscription) {
@@ -218,11 +258,7 @@ impl Shard {
             return;
         }
         for group in subscription.joined {
-            let group = group as usize;
-            if group >= self.members.len() {
-                self.members.resize_with(group + 1, Vec::new);
-            }
-            self.members[group].push(id.slot());
+            self.members.join(group, id.slot());
         }
         if let Some(slab) = subscription.reply {
             let bounds = self.limits.bounds;
@@ -230,18 +266,13 @@ impl Shard {
                 client.push(Class::Reply, Range::whole(slab), bounds, &mut self.tally.frames);
             }
             self.mark(id.slot());
+            self.close_unread(id.slot());
         }
     }
 
     fn leave(&mut self, slot: usize, groups: &[GroupId]) {
         for &group in groups {
-            let Some(members) = self.members.get_mut(group as usize) else { continue };
-            if let Some(position) = members.iter().position(|&member| member == slot) {
-                members.swap_remove(position);
-            }
-            if members.is_empty() {
-                *members = Vec::new();
-            }
+            self.members.leave(group, slot);
         }
     }
 
@@ -318,12 +349,14 @@ impl Shard {
 
     /// Tells what was asked for, as soon as it is so.
     fn answer(&mut self, slot: usize) {
+        let crowded = self.limits.replies.is_none() && self.are_replies_crowded();
         let Some(client) = self.clients[slot].as_mut() else { return };
         if client.asked.drained && client.outbox().replies() == 0 {
             client.asked.drained = false;
             self.shared.notices.send(client.id, Notice::Drained);
         }
-        if client.asked.room && client.outbox().has_room(self.limits.bounds) {
+        let has_room = !crowded || client.outbox().reply_bytes() <= FREE_BYTES;
+        if client.asked.room && has_room && client.outbox().has_room(self.limits.bounds) {
             client.asked.room = false;
             self.shared.notices.send(client.id, Notice::Room);
         }
@@ -356,6 +389,7 @@ impl Shard {
             _ => {}
         }
         self.answer(slot);
+        self.close_unread(slot);
         flushed == Flushed::More
     }
 
@@ -369,30 +403,41 @@ impl Shard {
         }
     }
 
-    /// Past the process's bound of bytes, the clients furthest behind shed first: the oldest eighth of what waits, then
-    /// the next, and status frames only when no event frame is left to shed.
-    fn shed_for_memory(&mut self) {
-        if !self.is_over_memory() {
-            return;
+    /// Brings the places that frames take in queues into the accounts: once a pass, since they change with each frame.
+    fn charge(&mut self) {
+        let accounts = [&self.shared.accounts.events, &self.shared.accounts.replies];
+        let places = self.tally.frames.places;
+        for (account, (places, charged)) in accounts.into_iter().zip(places.into_iter().zip(self.charged)) {
+            let bytes = |places: u64| usize::try_from(places).unwrap_or(usize::MAX) * PLACE_BYTES;
+            account.fetch_add(bytes(places.saturating_sub(charged)), Ordering::Relaxed);
+            account.fetch_sub(bytes(charged.saturating_sub(places)), Ordering::Relaxed);
         }
-        let Some(oldest) = self.clients.iter().flatten().filter_map(|client| client.outbox().oldest()).min() else {
-            return;
-        };
-        let eighth = oldest.elapsed() / 8 + Duration::from_micros(1);
+        self.charged = places;
+    }
+
+    /// Past the process's bound of bytes, the clients furthest behind shed first: the oldest eighth of what waits, then
+    /// that of what is left, and status frames only when no event frame is left to shed.
+    fn shed_for_memory(&mut self) {
         for status in [false, true] {
-            for step in 1..=8 {
+            while self.is_over_memory()
+                && let Some(oldest) = self.oldest_sheddable(status)
+            {
+                // Not up to now: to shed takes its time, and an eighth of that may be all that is left.
+                let cutoff = oldest + self.newest.saturating_duration_since(oldest) / 8 + Duration::from_micros(1);
                 for client in self.clients.iter_mut().flatten() {
-                    client.shed_before(oldest + eighth * step, status, &mut self.tally.frames);
+                    client.shed_before(cutoff, status, &mut self.tally.frames);
                 }
-                if !self.is_over_memory() {
-                    return;
-                }
+                self.charge();
             }
         }
     }
 
+    fn oldest_sheddable(&self, status: bool) -> Option<Instant> {
+        self.clients.iter().flatten().filter_map(|client| client.outbox().oldest_sheddable(status)).min()
+    }
+
     fn is_over_memory(&self) -> bool {
-        self.shared.account.load(Ordering::Relaxed) > self.limits.memory
+        self.shared.accounts.events.load(Ordering::Relaxed) > self.limits.memory
     }
 
     fn report(&self) -> Vec<Backlog> {
@@ -432,13 +477,13 @@ impl Shard {
 /// # Errors
 ///
 /// When no descriptor is left.
-pub fn share(notices: &Arc<Notices>, account: &Arc<AtomicUsize>) -> io::Result<Arc<Shared>> {
+pub fn share(notices: &Arc<Notices>, accounts: &Accounts) -> io::Result<Arc<Shared>> {
     Ok(Arc::new(Shared {
         inbox: Inbox::new()?,
         answers: Answers::default(),
         notices: Arc::clone(notices),
         tally: Mutex::new(Tally::default()),
         readers: Verdict::new(Instant::now()),
-        account: Arc::clone(account),
+        accounts: accounts.clone(),
     }))
 }

@@ -12,8 +12,20 @@ use crate::frame;
 /// The most bytes that the frames of one slab take together, unless a single frame is larger.
 pub const SLAB_BYTES: usize = 64 * 1024;
 
-/// How many bytes of slabs are alive in the process, each counted once however many clients share it.
+/// How many bytes are alive in the process, each counted once however many clients share it.
 pub type Account = Arc<AtomicUsize>;
+
+/// What waits in the process: slabs as the allocator knows them, and the places of their frames in queues.
+#[derive(Clone, Debug, Default)]
+pub struct Accounts {
+    /// Of events, which are shed past the process's bound.
+    pub events: Account,
+    /// Of replies and what applications send: those are nobody's but their client's, and cost no one else an event.
+    pub replies: Account,
+}
+
+/// What a slab costs besides its buffers: itself, the counts of its owners, and what the allocator adds to each piece.
+const FIXED_BYTES: usize = size_of::<Slab>() + 2 * size_of::<usize>() + 4 * 16;
 
 /// Immutable frames, one after the other.
 #[derive(Debug)]
@@ -24,6 +36,7 @@ pub struct Slab {
     largest: usize,
     born: Instant,
     account: Account,
+    charged: usize,
 }
 
 impl Slab {
@@ -77,7 +90,7 @@ fn count(frames: usize) -> u32 {
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        self.account.fetch_sub(self.bytes.capacity(), Ordering::Relaxed);
+        self.account.fetch_sub(self.charged, Ordering::Relaxed);
     }
 }
 
@@ -97,29 +110,48 @@ impl SlabWriter {
             largest: 0,
             born: Instant::now(),
             account: Arc::clone(account),
+            charged: 0,
         };
-        account.fetch_add(slab.bytes.capacity(), Ordering::Relaxed);
         SlabWriter { slab }
+    }
+
+    /// The frame `index` of another slab, as old as that.
+    fn copy(slab: &Slab, index: u32) -> Arc<Slab> {
+        let frame = slab.slice(index, index + 1);
+        let mut writer = SlabWriter::with_capacity(1, frame.len(), &slab.account);
+        writer.slab.bytes.extend_from_slice(frame);
+        writer.slab.ends.push(frame.len());
+        writer.slab.largest = frame.len();
+        writer.slab.born = slab.born;
+        writer.finish()
     }
 
     /// Appends an event: one text frame, and the time at which its producer sent it.
     pub fn push_event(&mut self, payload: &[u8], score: f64) {
         self.push_frame(frame::TEXT, payload);
+        if self.slab.scores.is_empty() {
+            self.slab.scores.reserve_exact(self.slab.ends.capacity());
+        }
         self.slab.scores.push(score);
     }
 
     fn push_frame(&mut self, opcode: u8, payload: &[u8]) {
         let slab = &mut self.slab;
-        let (start, capacity) = (slab.bytes.len(), slab.bytes.capacity());
+        let start = slab.bytes.len();
         frame::push_frame(&mut slab.bytes, opcode, payload);
-        slab.account.fetch_add(slab.bytes.capacity() - capacity, Ordering::Relaxed);
         slab.largest = slab.largest.max(slab.bytes.len() - start);
         slab.ends.push(slab.bytes.len());
     }
 
-    /// The finished slab.
+    /// The finished slab, which counts from now on.
     #[must_use]
-    pub fn finish(self) -> Arc<Slab> {
+    pub fn finish(mut self) -> Arc<Slab> {
+        let slab = &mut self.slab;
+        slab.charged = FIXED_BYTES
+            + slab.bytes.capacity()
+            + slab.ends.capacity() * size_of::<usize>()
+            + slab.scores.capacity() * size_of::<f64>();
+        slab.account.fetch_add(slab.charged, Ordering::Relaxed);
         Arc::new(self.slab)
     }
 }
@@ -127,8 +159,17 @@ impl SlabWriter {
 /// A slab with a single frame: a reply, or what an application sends.
 #[must_use]
 pub fn single(opcode: u8, payload: &[u8], account: &Account) -> Arc<Slab> {
-    let mut writer = SlabWriter::with_capacity(1, frame::text_frame_len(payload.len()), account);
-    writer.push_frame(opcode, payload);
+    several(opcode, &[payload], account)
+}
+
+/// A slab of replies that leave together.
+#[must_use]
+pub fn several(opcode: u8, payloads: &[&[u8]], account: &Account) -> Arc<Slab> {
+    let bytes = payloads.iter().map(|payload| frame::text_frame_len(payload.len())).sum();
+    let mut writer = SlabWriter::with_capacity(payloads.len(), bytes, account);
+    for payload in payloads {
+        writer.push_frame(opcode, payload);
+    }
     writer.finish()
 }
 
@@ -149,6 +190,14 @@ impl Range {
     pub fn whole(slab: Arc<Slab>) -> Self {
         let to = slab.frames();
         Range { slab, from: 0, to }
+    }
+
+    /// The first frame alone: a copy, if it would else hold a slab of much more.
+    #[must_use]
+    pub fn first(&self) -> Range {
+        let first = Range { slab: Arc::clone(&self.slab), from: self.from, to: self.from + 1 };
+        let is_most = first.bytes() >= self.slab.bytes.len() / 2;
+        if is_most { first } else { Range::whole(SlabWriter::copy(&self.slab, self.from)) }
     }
 
     /// The number of frames.

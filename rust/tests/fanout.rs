@@ -155,7 +155,91 @@ fn process_bound_sheds_the_client_that_is_furthest_behind() {
     wait_until(|| fanout.counts().tally.frames.queued == 2000);
     let counts = fanout.counts();
     assert!(counts.tally.frames.shed[2] > 0, "queue_memory: {counts:?}");
-    assert!(counts.queued_bytes <= (1 << 20) + 4014, "{counts:?}");
+    assert!(counts.queued_bytes <= (1 << 20) + 5000, "{counts:?}");
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn client_that_does_not_read_its_replies_is_closed_with_1008() {
+    let fanout = Fanout::start(Config { replies: Some(256 << 10), ..config() }).unwrap();
+    let mut reader = Browser::in_group(&fanout, "a");
+    let mut mute = Browser::new(&fanout);
+    let reply = vec![b'r'; 4000];
+    for _ in 0..200 {
+        fanout.send_texts(reader.client, &[&reply, b"end"]);
+        assert_eq!((reader.receive_text().len(), reader.receive_text().as_str()), (4000, "end"));
+        fanout.send_text(mute.client, &reply);
+    }
+    notices(&fanout, &[(mute.client, Notice::Unread)]);
+    let frames = fanout.counts().tally.frames;
+    assert!(frames.lost_at_close > (256 << 10) / 4004, "{frames:?}");
+    let mut last = None;
+    while let Some(frame) = mute.receive() {
+        last = Some(frame);
+    }
+    let (opcode, payload) = last.unwrap();
+    assert_eq!((opcode, &payload[..2]), (0x88, 1008u16.to_be_bytes().as_slice()));
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn replies_that_nobody_reads_cost_others_no_event() {
+    let fanout = Fanout::start(Config { memory: 1 << 20, threads: 1, ..config() }).unwrap();
+    let mute: Vec<Browser> = (0..10).map(|_| Browser::new(&fanout)).collect();
+    for browser in &mute {
+        fanout.send_texts(browser.client, &vec![[b'r'; 4000].as_slice(); 200]);
+    }
+    wait_until(|| fanout.counts().tally.frames.pending > 1000);
+    let mut reader = Browser::in_group(&fanout, "a");
+    let text = "x".repeat(4000);
+    for _ in 0..100 {
+        publish(&fanout, &[entry(&["p!g.a"], &text)]);
+    }
+    for _ in 0..100 {
+        assert_eq!(reader.receive_text().len(), 4000);
+    }
+    let counts = fanout.counts();
+    assert_eq!(counts.tally.frames.shed, [0; 4]);
+    assert!(counts.reply_bytes > 4 << 20, "{counts:?}");
+    drop(mute);
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn past_the_process_bound_of_replies_a_client_may_leave_less_of_them_unread() {
+    let fanout = Fanout::start(Config { memory: 1 << 20, replies: Some(256 << 10), ..config() }).unwrap();
+    let mute: Vec<Browser> = (0..20).map(|_| Browser::new(&fanout)).collect();
+    for browser in &mute {
+        fanout.send_texts(browser.client, &vec![[b'r'; 4000].as_slice(); 80]);
+    }
+    wait_until(|| !fanout.take_notices().is_empty());
+    wait_until(|| fanout.counts().reply_bytes < 2 << 20);
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn old_frame_begun_does_not_cost_a_reader_its_newest_events() {
+    let fanout = Fanout::start(Config { memory: 1 << 20, threads: 1, ..config() }).unwrap();
+    let _stuck = Browser::in_group(&fanout, "a");
+    let text = "x".repeat(4000);
+    for _ in 0..200 {
+        publish(&fanout, &[entry(&["p!g.a"], &text)]);
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let mut reader = Browser::in_group(&fanout, "b");
+    let _other = Browser::in_group(&fanout, "b");
+    for _ in 0..400 {
+        publish(&fanout, &[entry(&["p!g.b"], &text)]);
+        assert_eq!(reader.receive_text().len(), 4000);
+    }
+    // Both that do not read have lost some; what the reader has not taken yet is the newest of all.
+    for _ in 0..20 {
+        publish(&fanout, &[entry(&["p!g.b"], &text)]);
+    }
+    for _ in 0..20 {
+        assert_eq!(reader.receive_text().len(), 4000);
+    }
+    assert!(fanout.counts().tally.frames.shed[2] > 0);
     assert_books_balance(&fanout);
 }
 

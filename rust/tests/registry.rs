@@ -44,6 +44,22 @@ fn number_of_a_client_that_is_gone_means_nobody() {
     assert_eq!(registry.groups_of(ClientId(u64::MAX)), Vec::<&str>::new());
 }
 
+/// Squared, this is 10^10 comparisons of names.
+#[test]
+fn hundred_thousand_groups_are_joined_and_left_in_one_change() {
+    let mut registry = Registry::new(1, Vec::new());
+    let client = registry.add_client();
+    let names: Vec<String> = (0..200_000).map(|number| format!("job_events-{number:060}")).collect();
+    let (first, second): (Vec<&str>, Vec<&str>) =
+        (names[..100_000].iter().map(String::as_str).collect(), names[100_000..].iter().map(String::as_str).collect());
+    assert_eq!(registry.subscribe(client, &first, &[]).unwrap().joined.len(), 100_000);
+    let change = registry.subscribe(client, &second, &first).unwrap();
+    assert_eq!((change.joined.len(), change.left.len()), (100_000, 100_000));
+    assert_eq!(registry.groups(), 100_000);
+    assert_eq!(registry.remove_client(client).unwrap().len(), 100_000);
+    assert_eq!(registry.groups(), 0);
+}
+
 #[test]
 fn clients_spread_over_the_shards() {
     let mut registry = Registry::new(3, Vec::new());

@@ -53,6 +53,7 @@ fn config() -> Config {
         threads: 1,
         bounds: Bounds { frames: 10_000, bytes: 64 << 20 },
         memory: 512 << 20,
+        replies: None,
         send_buffer: 256 << 10,
         close_slow: false,
         status_groups: Vec::new(),

@@ -16,6 +16,9 @@ pub struct Item {
     arrival: u64,
 }
 
+/// What an item counts for: a line grows by doubling.
+pub const PLACE_BYTES: usize = 2 * size_of::<Item>();
+
 /// Both lines.
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -30,6 +33,14 @@ impl Lines {
         self.events.is_empty() && self.kept.is_empty()
     }
 
+    /// The line of a class, to look at.
+    pub fn line(&self, class: Class) -> &VecDeque<Item> {
+        match class {
+            Class::Event => &self.events,
+            Class::Status | Class::Reply => &self.kept,
+        }
+    }
+
     /// The line of a class.
     pub fn of(&mut self, class: Class) -> &mut VecDeque<Item> {
         match class {
@@ -38,8 +49,8 @@ impl Lines {
         }
     }
 
-    /// Adds frames at the end; to the last item, if they are its neighbours.
-    pub fn append(&mut self, class: Class, range: Range) {
+    /// Adds frames at the end; to the last item, if they are its neighbours. Whether they took a new one.
+    pub fn append(&mut self, class: Class, range: Range) -> bool {
         let (line, other) = match class {
             Class::Event => (&mut self.events, &self.kept),
             Class::Status | Class::Reply => (&mut self.kept, &self.events),
@@ -51,10 +62,11 @@ impl Lines {
             && other.back().is_none_or(|item| item.arrival < last.arrival)
         {
             last.range.to = range.to;
-            return;
+            return false;
         }
         self.arrivals += 1;
         line.push_back(Item { range, class, arrival: self.arrivals });
+        true
     }
 
     /// The item that is written next.
@@ -77,16 +89,18 @@ impl Lines {
         })
     }
 
-    /// Makes the first frame of a line an item of its own.
-    pub fn split_first_frame(&mut self, class: Class) {
+    /// Makes the first frame of a line an item of its own. Whether that is a new one.
+    pub fn split_first_frame(&mut self, class: Class) -> bool {
         let line = self.of(class);
-        let Some(first) = line.front_mut() else { return };
-        if first.range.frames() > 1 {
-            let single = Range { to: first.range.from + 1, ..first.range.clone() };
-            let (class, arrival) = (first.class, first.arrival);
-            first.range.from += 1;
-            line.push_front(Item { range: single, class, arrival });
+        let Some(first) = line.front_mut() else { return false };
+        if first.range.frames() == 1 {
+            return false;
         }
+        let single = first.range.first();
+        let (class, arrival) = (first.class, first.arrival);
+        first.range.from += 1;
+        line.push_front(Item { range: single, class, arrival });
+        true
     }
 
     /// Forgets everything.
@@ -95,11 +109,11 @@ impl Lines {
         self.kept.clear();
     }
 
-    /// Returns the memory that a burst left behind in lines that are empty now.
+    /// Returns the memory that a burst left behind.
     pub fn shrink(&mut self) {
         for line in [&mut self.events, &mut self.kept] {
-            if line.is_empty() && line.capacity() > 4 {
-                *line = VecDeque::new();
+            if line.capacity() > 4 && line.len() < line.capacity() / 4 {
+                line.shrink_to(line.len() * 2);
             }
         }
     }

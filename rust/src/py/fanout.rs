@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::error::Reject;
@@ -23,6 +24,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NOTICE_DRAINED", Notice::Drained as u8)?;
     module.add("NOTICE_SLOW", Notice::Slow as u8)?;
     module.add("NOTICE_ROOM", Notice::Room as u8)?;
+    module.add("NOTICE_UNREAD", Notice::Unread as u8)?;
     module.add_class::<LinkFigures>()?;
     module.add_class::<PyFanout>()
 }
@@ -41,7 +43,7 @@ struct PyFanout {
 impl PyFanout {
     #[new]
     #[pyo3(signature = (*, threads=1, queue_frames=10_000, queue_bytes=67_108_864, queue_memory=536_870_912,
-        send_buffer=262_144, slow_client="shed", keep_groups=vec![], prefix_length=12, max_event_size=16_777_216,
+        reply_bytes=None, send_buffer=262_144, slow_client="shed", keep_groups=vec![], prefix_length=12, max_event_size=16_777_216,
         direct_types=vec!["internal.message".to_owned()], consumers=false))]
     #[allow(clippy::too_many_arguments)] // The keyword arguments of the constructor, one by one.
     fn new(
@@ -49,6 +51,7 @@ impl PyFanout {
         queue_frames: usize,
         queue_bytes: usize,
         queue_memory: usize,
+        reply_bytes: Option<usize>,
         send_buffer: usize,
         slow_client: &str,
         keep_groups: Vec<String>,
@@ -69,6 +72,7 @@ impl PyFanout {
             threads,
             bounds: Bounds { frames: queue_frames, bytes: queue_bytes },
             memory: queue_memory,
+            replies: reply_bytes,
             send_buffer,
             close_slow,
             status_groups: keep_groups,
@@ -115,6 +119,13 @@ impl PyFanout {
 
     fn send_text(slf: &Bound<'_, Self>, client: u64, payload: &[u8]) {
         slf.get().core.send_text(ClientId(client), payload);
+        Self::wake_later(slf);
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // PyO3 makes the vector for this call.
+    fn send_texts(slf: &Bound<'_, Self>, client: u64, payloads: Vec<PyBackedBytes>) {
+        let payloads: Vec<&[u8]> = payloads.iter().map(|payload| &**payload).collect();
+        slf.get().core.send_texts(ClientId(client), &payloads);
         Self::wake_later(slf);
     }
 
@@ -250,6 +261,7 @@ impl PyFanout {
         metrics.set_item("encodings", counts.encodings)?;
         metrics.set_item("writes", counts.tally.writes)?;
         metrics.set_item("queued_bytes", counts.queued_bytes)?;
+        metrics.set_item("reply_bytes", counts.reply_bytes)?;
         metrics.set_item("event_age", ages)?;
         Ok(metrics)
     }

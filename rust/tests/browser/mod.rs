@@ -17,6 +17,7 @@ pub fn config() -> Config {
         threads: 2,
         bounds: Bounds { frames: 10_000, bytes: 64 << 20 },
         memory: 512 << 20,
+        replies: None,
         send_buffer: 64 << 10,
         close_slow: false,
         status_groups: vec!["jobs-*".into()],
