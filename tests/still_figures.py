@@ -18,6 +18,7 @@ FANOUT = {
     "encodings": 100,
     "writes": 60,
     "queued_bytes": 4096,
+    "reply_bytes": 512,
     "event_age": {"bounds": [0.001, 0.01], "counts": [5, 3, 2], "sum": 0.5, "odd": 2},
 }
 

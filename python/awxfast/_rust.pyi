@@ -130,6 +130,8 @@ NOTICE_SLOW: Final[int]
 """Under `slow_client="close"`: the client passed its bound; a close with 4008 is on its way."""
 NOTICE_ROOM: Final[int]
 """Answer to `ask_room`: less waits for this client than its bound allows."""
+NOTICE_UNREAD: Final[int]
+"""The client left more than `reply_bytes` of replies unread; a close with 1008 is on its way."""
 
 @final
 class LinkFigures:
@@ -157,6 +159,7 @@ class Fanout:
         queue_frames: int = 10_000,
         queue_bytes: int = 67_108_864,
         queue_memory: int = 536_870_912,
+        reply_bytes: int | None = None,
         send_buffer: int = 262_144,
         slow_client: str = "shed",
         keep_groups: Sequence[str] = (),
@@ -167,6 +170,7 @@ class Fanout:
     ) -> None:
         """`direct_types`: messages whose `text` goes straight to the sockets of a group.
 
+        `reply_bytes` of replies a client may leave unread (None: any; an application waits for room itself).
         `consumers`: Python takes messages of other types (`publish_batch` returns them); without, they are rejected.
         """
 
@@ -201,6 +205,8 @@ class Fanout:
         """
     def send_text(self, client: int, payload: bytes) -> None:
         """Queues a reply, or what an application sends: one text frame, never shed."""
+    def send_texts(self, client: int, payloads: Sequence[bytes]) -> None:
+        """Queues replies that leave together; never shed."""
     def send_binary(self, client: int, payload: bytes) -> None:
         """Queues what an application sends as bytes: one binary frame, never shed."""
     def send_ping(self, client: int, payload: bytes) -> None:
@@ -268,8 +274,8 @@ class Fanout:
     def ledger(self) -> dict[str, Any]:
         """`events`, `frames`, `balance`, `gaps` as `/ledger` shows them, `clients` and `groups`; taken together."""
     def metrics(self) -> dict[str, Any]:
-        """`encodings`, `writes`, `queued_bytes` (unique), `event_age`: `{"bounds", "counts", "sum"}` in seconds,
-        and `odd`: how many events had a score that is no time."""
+        """`encodings`, `writes`, `queued_bytes` (unique), `reply_bytes`, and `event_age`: `{"bounds", "counts", "sum"}`
+        in seconds, `odd`: how many events had a score that is no time."""
     def clients(self) -> list[tuple[int, int, int, int, float]]:
         """For each client with something queued or shed: `(client, frames, bytes, shed, oldest_age_seconds)`."""
     def stop(self) -> None:

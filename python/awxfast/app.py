@@ -31,9 +31,11 @@ from awxfast.sessions.forward import ForwardAccess
 from awxfast.sessions.listening import Listening
 from awxfast.sessions.native_endpoints import NativeEndpoints
 from awxfast.sessions.server import Server
-from awxfast.settings import Settings
+from awxfast.settings import MAX_GROUPS, Settings
 
 logger = logging.getLogger(__name__)
+
+REPLY_BYTES = 262_144
 
 GIVE_UP_SECONDS = 0.2
 """What a start that is cancelled may still take."""
@@ -293,6 +295,7 @@ def build_fanout(settings: Settings) -> Fanout:
         queue_frames=settings.queue_frames,
         queue_bytes=settings.queue_bytes,
         queue_memory=settings.queue_memory,
+        reply_bytes=reply_bound(settings) if settings.application is None else None,
         send_buffer=settings.send_buffer,
         slow_client=settings.slow_client,
         keep_groups=settings.keep_groups,
@@ -301,6 +304,11 @@ def build_fanout(settings: Settings) -> Fanout:
         direct_types=settings.direct,
         consumers=settings.application is not None,
     )
+
+
+def reply_bound(settings: Settings) -> int:
+    """Bytes of replies that a client may leave unread: more where one reply may name more groups than by default."""
+    return max(REPLY_BYTES, REPLY_BYTES * settings.max_groups // MAX_GROUPS)
 
 
 def build_access(settings: Settings) -> Access:

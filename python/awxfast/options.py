@@ -94,6 +94,7 @@ OWN_OPTIONS = (
         "bytes of one message of another node; 0: no limit",
     ),
     OwnOption("--max-clients", "max_clients", positive, "more get 503"),
+    OwnOption("--max-groups", "max_groups", positive, "groups of a client; more close it with 1008"),
     OwnOption("--accept-rate", "accept_rate", positive, "handshakes a second; more get 503"),
     OwnOption("--threads", "threads", positive, "fan-out threads"),
     OwnOption("--queue-frames", "queue_frames", positive, "a client's bound for event frames"),

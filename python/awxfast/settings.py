@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
+MAX_GROUPS = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Settings:
     root_path: str = ""
     server_name: str = "daphne"
     max_clients: int | None = None
+    max_groups: int = MAX_GROUPS
     accept_rate: int | None = None
     path_prefix: str = ""
 

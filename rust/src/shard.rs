@@ -83,6 +83,8 @@ const UNREAD_REPLIES: u16 = 1008;
 const CROWDED: usize = 16;
 /// What an application may have waiting for a client whatever waits for others.
 const FREE_BYTES: usize = 256 * 1024;
+/// Places in queues that a pass may fill before they are in the accounts: 4 MiB.
+const MOST_OWED: u64 = 65_536;
 /// epoll's data for the inbox; no client has this number.
 const INBOX: u64 = u64::MAX;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -140,10 +142,11 @@ impl Shard {
             self.shared.inbox.take(&mut commands);
             for command in commands.drain(..) {
                 self.obey(command);
+                if self.owes_much() {
+                    self.settle();
+                }
             }
-            self.flush();
-            self.charge();
-            self.shed_for_memory();
+            self.settle();
             self.close_crowd();
             self.commit();
         }
@@ -152,6 +155,19 @@ impl Shard {
         }
         self.charge();
         self.commit();
+    }
+
+    /// Writes what can be written, then keeps to the process's bound.
+    fn settle(&mut self) {
+        self.flush();
+        self.charge();
+        self.shed_for_memory();
+    }
+
+    /// Whether so much was queued in this pass that the bound has to be looked at before its end.
+    fn owes_much(&self) -> bool {
+        let places: u64 = self.tally.frames.places.iter().sum();
+        places.saturating_sub(self.charged.iter().sum()) > MOST_OWED
     }
 
     /// Waits for commands or sockets; with work at hand it only looks.

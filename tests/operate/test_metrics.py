@@ -72,6 +72,7 @@ class TestValues:
             ("awxfast_encodings_total", {}, 100),
             ("awxfast_writes_total", {}, 60),
             ("awxfast_queued_bytes", {}, 4096),
+            ("awxfast_reply_bytes", {}, 512),
             ("awxfast_event_age_unknown_total", {}, 2),
             ("awxfast_clients", {}, 7),
             ("awxfast_groups", {}, 4),

@@ -18,6 +18,7 @@ from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.interest import list_others_interest
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice
 from awxfast.wire.groups import is_valid_group
 
@@ -25,6 +26,13 @@ log = logging.getLogger(__name__)
 
 LEAVE_DELAY = 0.05
 """Seconds between the last release and the leave: a page that reloads costs nothing, many that close cost one write."""
+
+PART = 100
+"""Groups of one hold that are asked for together."""
+TURN_GROUPS = 250
+"""Groups that join, and that leave, in one turn of the loop: some milliseconds' work."""
+
+NEXT_TURN = 0.001
 
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
@@ -98,6 +106,7 @@ class Groups:
         self._idle: set[str] = set()
         self._leaving: dict[str, _Member] = {}
         self._leave_timer: asyncio.TimerHandle | None = None
+        self._turns = Turns(TURN_GROUPS)
         self._counter = itertools.count(1)
         self._patient: set[_PatientHold] = set()
         self._refusal: RedisReplyError | None = None
@@ -124,18 +133,26 @@ class Groups:
         wanted = list(dict.fromkeys(groups))
         if not all(map(is_valid_group, wanted)):
             raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
-        fresh = [self._add_member(group) for group in wanted if group not in self._members]
-        members = [self._members[group] for group in wanted]
+        members: list[_Member] = []
+        try:
+            for begin in range(0, len(wanted), PART):
+                part = wanted[begin : begin + PART]
+                await self._turns.take(len(part))
+                members += self._join(part)
+            await (self._wait_or_give_up(members) if gives_up else self._wait(members))
+        except BaseException:
+            self.release(member.group for member in members)
+            raise
+
+    def _join(self, groups: list[str]) -> list[_Member]:
+        fresh = [self._add_member(group) for group in groups if group not in self._members]
+        members = [self._members[group] for group in groups]
         refused = [member for member in members if member.refusal is not None]
         for member in members:
             member.count += 1
-        self._idle.difference_update(wanted)
-        try:
-            self._send_joins([*fresh, *refused])
-            await (self._wait_or_give_up(members) if gives_up else self._wait(members))
-        except BaseException:
-            self.release(wanted)
-            raise
+        self._idle.difference_update(groups)
+        self._send_joins([*fresh, *refused])
+        return members
 
     async def _wait(self, members: list[_Member]) -> None:
         for member in members:
@@ -320,8 +337,11 @@ class Groups:
 
     def _leave_idle(self) -> None:
         self._leave_timer = None
-        members = [self._members.pop(group) for group in self._idle]
-        self._idle.clear()
+        groups = list(itertools.islice(self._idle, TURN_GROUPS))
+        self._idle.difference_update(groups)
+        if self._idle:
+            self._leave_timer = asyncio.get_running_loop().call_later(NEXT_TURN, self._leave_idle)
+        members = [self._members.pop(group) for group in groups]
         for member in members:
             if member.sent:
                 self._leaving[member.name] = member
@@ -342,11 +362,15 @@ class Groups:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one begins with these
         self._announce([member.group for member in members if member.group not in self._members], wanted=False)
-        loop = asyncio.get_running_loop()
+        gone = [member for member in members if self._leaving.get(member.name) is member]
+        for member in gone:
+            del self._leaving[member.name]
+        if gone:
+            asyncio.get_running_loop().call_later(LINGER, self._forget_channels, gone)
+
+    def _forget_channels(self, members: list[_Member]) -> None:
         for member in members:
-            if self._leaving.get(member.name) is member:
-                del self._leaving[member.name]
-                loop.call_later(LINGER, self._forget_channel, member)
+            self._forget_channel(member)
 
     def _forget_channel(self, member: _Member) -> None:
         """Unless somebody holds the group again under the same channel."""

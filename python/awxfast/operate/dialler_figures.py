@@ -83,6 +83,7 @@ class DiallerFigures:
             "encodings": self._taker.encoder.counts()["encoded"],
             "writes": sum(peer.counts.writes for peer in self._dialler.shown) + self._dialler.total.writes,
             "queued_bytes": self._sender.queued_bytes + sum(peer.queued_bytes for peer in self._dialler.peers),
+            "reply_bytes": 0,
             "event_age": {"bounds": [], "counts": [0], "sum": 0.0, "odd": 0},
         }
 

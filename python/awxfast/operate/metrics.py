@@ -106,6 +106,7 @@ def collect_fanout(fanout: Mapping[str, Any]) -> Iterator[Metric]:
     )
     yield CounterMetricFamily("awxfast_writes", "System calls that wrote to clients.", fanout["writes"])
     yield GaugeMetricFamily("awxfast_queued_bytes", "Bytes queued, shared ones counted once.", fanout["queued_bytes"])
+    yield GaugeMetricFamily("awxfast_reply_bytes", "Bytes of replies and applications' frames.", fanout["reply_bytes"])
     age = fanout["event_age"]
     yield HistogramMetricFamily(
         "awxfast_event_age_seconds",

@@ -29,6 +29,11 @@ class Identity:
     credentials: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     area: str = ""
 
+    @property
+    def is_everybody(self) -> bool:
+        """Whether this is no one user, but all who come."""
+        return self is EVERYBODY
+
 
 EVERYBODY = Identity(user=0)
 

@@ -12,6 +12,7 @@ from awxfast._rust import (
     NOTICE_FINISHED,
     NOTICE_ROOM,
     NOTICE_SLOW,
+    NOTICE_UNREAD,
     Fanout,
     FrameDecoder,
     LinkFigures,
@@ -307,6 +308,10 @@ class Connection(asyncio.Protocol):
         """Queues a reply."""
         self._registry.fanout.send_text(self.client, payload)
 
+    def send_texts(self, payloads: Sequence[bytes]) -> None:
+        """Queues replies that leave together."""
+        self._registry.fanout.send_texts(self.client, payloads)
+
     def send_ping(self) -> None:
         """Queues a ping; `pinged` is its time."""
         self.pinged = self._registry.now()
@@ -372,6 +377,9 @@ class Connection(asyncio.Protocol):
             self._finish()
         elif notice == NOTICE_SLOW and self.phase is Phase.OPEN:
             self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
+        elif notice == NOTICE_UNREAD and self.phase is Phase.OPEN:
+            self._registry.report_fault(POLICY, b"replies are not read")
+            self._begin_close(POLICY, b"", drop=False, by="server")  # likewise
         elif notice == NOTICE_DRAINED and self._session is not None:
             self._session.replies_drained()
         elif notice == NOTICE_ROOM and self._session is not None:

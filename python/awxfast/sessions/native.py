@@ -10,8 +10,11 @@ from typing import Protocol
 from awxfast.errors import RedisError
 from awxfast.sessions.access import Access, Identity
 from awxfast.sessions.connection import FAILED, NORMAL, POLICY, UNSUPPORTED_DATA, Connection
+from awxfast.sessions.user_groups import UserGroups
+from awxfast.settings import MAX_GROUPS
+from awxfast.turns import Turns
 from awxfast.wire import messages
-from awxfast.wire.messages import Command, Refused, Want
+from awxfast.wire.messages import Command, Errors, Refused, Want
 from awxfast.wire.request import Request, read_cookie
 
 log = logging.getLogger(__name__)
@@ -21,7 +24,19 @@ HELD_BYTES = 65_536
 COMMAND_OVERHEAD = 64
 """What a waiting command counts for besides its bytes."""
 
-NOT_SUBSCRIBED = messages.encode_error("the subscription failed: Redis refused it; nothing has changed")
+USER_GROUPS = 5_000
+"""Groups that one user may have over all connections: what a node can carry is for all of its users."""
+
+TURN_GROUPS = 250
+"""How many groups of all clients together are looked at in one turn of the loop: some milliseconds' work."""
+PART = 100
+"""How many of one client's are looked at before another client has its turn."""
+REPLY_GROUPS = 10
+"""How many groups cost as much to write into a reply as one to look at."""
+READ_BYTES = 1_000
+"""How much of a command costs as much to read as a group costs to look at."""
+
+NOT_SUBSCRIBED = Refused("redis", "the subscription failed: Redis refused it; nothing has changed")
 
 
 class Subscriptions(Protocol):
@@ -38,11 +53,17 @@ class Subscriptions(Protocol):
 
 
 class NativeProtocol:
-    """Makes the sessions of native mode. `refusals` counts error replies by reason."""
+    """Makes the sessions of native mode. `refusals` counts error replies by reason.
 
-    def __init__(self, subscriptions: Subscriptions, access: Access) -> None:
+    `max_groups` is how many groups a client may have.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, access: Access, max_groups: int = MAX_GROUPS) -> None:
         self.subscriptions = subscriptions
         self.access = access
+        self.max_groups = max_groups
+        self.user_groups = UserGroups(max(USER_GROUPS, max_groups))
+        self.turns = Turns(TURN_GROUPS)
         self.refusals: dict[str, int] = {}
 
     def begin(self, identity: Identity | None, request: Request) -> "NativeSession":
@@ -61,6 +82,7 @@ class NativeSession:
     __slots__ = (
         "_commands",
         "_connection",
+        "_counted",
         "_csrf_token",
         "_drained",
         "_groups",
@@ -77,6 +99,7 @@ class NativeSession:
         self._csrf_token = csrf_token
         self._connection: Connection | None = None
         self._groups: tuple[str, ...] = ()
+        self._counted: frozenset[str] = frozenset()
         self._commands: collections.deque[bytes] | None = None
         self._held = 0
         self._task: asyncio.Task[None] | None = None
@@ -126,6 +149,7 @@ class NativeSession:
         if self._groups:
             self._protocol.subscriptions.release(self._groups)
             self._groups = ()
+        self._count(frozenset(), always=True)
 
     # Commands
 
@@ -159,7 +183,8 @@ class NativeSession:
         return payload
 
     async def _serve(self, payload: bytes) -> None:
-        command = messages.read_command(payload, self._csrf_token)
+        await self._protocol.turns.take(1 + len(payload) // READ_BYTES)
+        command = messages.read_command(payload, self._csrf_token, self._protocol.max_groups)
         if command.excessive:
             assert self._connection is not None
             self._connection.close(POLICY, b"too many groups")
@@ -171,13 +196,17 @@ class NativeSession:
     async def _grant(self, command: Command) -> set[str]:
         """The groups that are granted; for each of the others a reply, in the order of the command."""
         groups = set()
-        for step in command.steps:
+        errors = Errors()
+        for number, step in enumerate(command.steps):
+            if number % PART == 0:
+                await self._protocol.turns.take(min(PART, len(command.steps) - number))
             refused = step if isinstance(step, Refused) else await self._check(step)
             if refused is None and isinstance(step, Want):
                 groups.add(sys.intern(step.group))
             elif refused is not None:
                 self._protocol.count_refusal(refused.reason)
-                self._send(refused.reply)
+                errors.add(refused)
+        self._send(*errors.finish())
         return groups
 
     async def _check(self, want: Want) -> Refused | None:
@@ -189,18 +218,57 @@ class NativeSession:
         """Replaces the groups. The reply follows when Redis knows of them, and nothing of a group left follows it."""
         joined = sorted(groups.difference(self._groups))
         left = sorted(set(self._groups).difference(groups))
+        if not self._count(frozenset(groups)):
+            self._refuse(self._describe_excess())
+            return
         try:
-            if joined:
-                await self._protocol.subscriptions.hold(joined)
+            await self._hold(joined)
         except RedisError as error:
             log.warning("a subscription failed: %s", error)
-            self._protocol.count_refusal("redis")
-            self._send(NOT_SUBSCRIBED)
+            self._count(frozenset(self._groups), always=True)
+            self._refuse(NOT_SUBSCRIBED)
             return
         self._groups = tuple(sorted(groups))
         self._change(joined, left)
         if left:
             self._protocol.subscriptions.release(left)
+
+    async def _hold(self, joined: list[str]) -> None:
+        """Then waits for its turn: to tell the fan-out and to write the reply takes its time too."""
+        subscriptions = self._protocol.subscriptions
+        if joined:
+            await subscriptions.hold(joined)
+        try:
+            await self._protocol.turns.take(1 + len(joined) // REPLY_GROUPS)
+        except BaseException:
+            subscriptions.release(joined)
+            raise
+
+    def _count(self, groups: frozenset[str], *, always: bool = False) -> bool:
+        """Whether the user may have these groups here beside those of other connections; counts them if so.
+
+        What is left is counted no more before Redis has answered: else two that change places would be too many.
+        """
+        if self._identity is None or self._identity.is_everybody:
+            return True
+        joined, left = groups - self._counted, self._counted - groups
+        users, user = self._protocol.user_groups, self._identity.user
+        if always:
+            users.restore(user, joined, left)
+        elif not users.replace(user, joined, left):
+            return False
+        self._counted = groups
+        return True
+
+    def _describe_excess(self) -> Refused:
+        most = self._protocol.user_groups.most
+        return Refused(
+            "user_groups", f"a user has at most {most} groups over all connections; close some; nothing has changed"
+        )
+
+    def _refuse(self, refused: Refused) -> None:
+        self._protocol.count_refusal(refused.reason)
+        self._send(refused.reply)
 
     def _change(self, joined: list[str], left: list[str]) -> None:
         assert self._connection is not None
@@ -208,7 +276,7 @@ class NativeSession:
         self._replies_stand = True
         self._connection.subscribe(joined, left, reply)
 
-    def _send(self, reply: bytes) -> None:
-        if self._connection is not None:
+    def _send(self, *replies: bytes) -> None:
+        if replies and self._connection is not None:
             self._replies_stand = True
-            self._connection.send_text(reply)
+            self._connection.send_texts(replies)

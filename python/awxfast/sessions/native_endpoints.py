@@ -38,7 +38,7 @@ class NativeEndpoints:
     def __init__(self, settings: Settings, subscriptions: Subscriptions, access: Access) -> None:
         self._paths = Paths(settings.path_prefix, settings.root_path)
         self._access = access
-        self._native = NativeProtocol(subscriptions, access)
+        self._native = NativeProtocol(subscriptions, access, settings.max_groups)
         self._asking: dict[asyncio.Future[Identity | None], Opening] = {}
 
     @property

@@ -7,6 +7,7 @@ A command is `{"groups": {"<kind>": [<value>, ...], ...}, "xrftoken": "<csrf tok
 import dataclasses
 import functools
 import hmac
+import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from awxfast.settings import MAX_GROUPS
 from awxfast.wire.groups import is_valid_group
 
 CHECKED_KINDS = frozenset({"job_events", "workflow_events", "ad_hoc_command_events"})
@@ -21,8 +23,11 @@ CHECKED_KINDS = frozenset({"job_events", "workflow_events", "ad_hoc_command_even
 BACKPLANE_GROUP = "broadcast-group_send"
 METRICS_KIND = "metrics"
 
-MAX_VALUES = 1000
-"""How many groups one command may name; AWX's pages name tens."""
+MAX_PARTS = 20_000
+"""How many lists and objects a command may have, and how many values of one are read a second time."""
+ERROR_BYTES = 65_536
+"""The most bytes of error replies to one command, the one that says how many more there are included."""
+FRAME_HEADER = 4
 MAX_ECHO = 200
 """How much of a client's own text an error reply repeats, in characters."""
 
@@ -45,14 +50,19 @@ class Refused:
     """Something that is not granted: the reply that says so. `reason` is for counters."""
 
     reason: str
-    reply: bytes
+    text: str
+
+    @property
+    def reply(self) -> bytes:
+        """The error reply."""
+        return encode_error(self.text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Command:
     """What a text frame asks for. `replaces`: the groups granted replace the former, and a reply says so.
 
-    `excessive`: it names more than `MAX_VALUES` groups, and the connection is to be closed with 1008.
+    `excessive`: it names more groups than it may, and the connection is to be closed with 1008.
     """
 
     steps: tuple[Want | Refused, ...] = ()
@@ -89,12 +99,40 @@ def encode_subscribed(current: Iterable[str], left: Iterable[str], joined: Itera
 
 GOODBYE = encode_reply({"close": True})
 """The only message to somebody who is not known; a close with 1000 follows."""
-DENIED = encode_error("access denied to channel")
+DENIED = "access denied to channel"
+
+
+class Errors:
+    """The error replies to one command, in order: as many as `ERROR_BYTES` hold, then one that counts the rest."""
+
+    def __init__(self) -> None:
+        self._replies: list[bytes] = []
+        self._left = ERROR_BYTES - FRAME_HEADER - len(encode_more(10**9))
+        self._more = 0
+
+    def add(self, refused: Refused) -> None:
+        """One more."""
+        if not self._more:
+            reply = refused.reply
+            self._left -= FRAME_HEADER + len(reply)
+            if self._left >= 0:
+                self._replies.append(reply)
+                return
+        self._more += 1
+
+    def finish(self) -> list[bytes]:
+        """What is sent."""
+        return [*self._replies, encode_more(self._more)] if self._more else self._replies
+
+
+def encode_more(count: int) -> bytes:
+    """The reply in place of so many errors."""
+    return encode_error(f"{count} more errors in this command")
 
 
 def deny(kind: str, value: str) -> Refused:
     """The refusal of one group for want of rights."""
-    return Refused("access", encode_error(f"access denied to channel {shorten(kind)} for resource id {shorten(value)}"))
+    return Refused("access", f"access denied to channel {shorten(kind)} for resource id {shorten(value)}")
 
 
 def shorten(text: str) -> str:
@@ -102,8 +140,13 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_ECHO else text[:MAX_ECHO] + "..."
 
 
-def read_command(payload: bytes, csrf_token: str | None) -> Command:
-    """Reads a text frame. `csrf_token` is what `xrftoken` must repeat; empty: nothing fits; None: it plays no part."""
+def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_GROUPS) -> Command:
+    """Reads a text frame. `csrf_token` is what `xrftoken` must repeat; empty: nothing fits; None: it plays no part.
+
+    More groups than `max_groups` are excessive; AWX's pages name tens.
+    """
+    if payload.count(b"[") + payload.count(b"{") > MAX_PARTS + max_groups:
+        return refuse("too_many_parts", "the command has too many lists and objects")
     try:
         document = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -116,12 +159,20 @@ def read_command(payload: bytes, csrf_token: str | None) -> Command:
         return Command()
     if not isinstance(document["groups"], dict):
         return refuse("groups", "groups is not a JSON object")
+    if count_values(document["groups"]) > max_groups:
+        return Command(excessive=True)
     return read_groups(restore_integers(document["groups"], payload))
+
+
+def count_values(groups: dict[str, Any]) -> int:
+    """How many groups are named before the first value that is no list, which ends them."""
+    lists = itertools.takewhile(lambda values: isinstance(values, list), groups.values())
+    return sum(map(len, lists))
 
 
 def refuse(reason: str, text: str) -> Command:
     """A command that changes nothing and gets one error."""
-    return Command((Refused(reason, encode_error(text)),))
+    return Command((Refused(reason, text),))
 
 
 def repeats(csrf_token: str, claimed: object) -> bool:
@@ -130,9 +181,13 @@ def repeats(csrf_token: str, claimed: object) -> bool:
 
 
 def restore_integers(groups: dict[str, Any], payload: bytes) -> dict[str, Any]:
-    """Gives integers beyond 64 bits, which orjson reads as floats, back as they were sent."""
+    """Gives integers beyond 64 bits, which orjson reads as floats, back as they were sent.
+
+    Not in a command so long that to read it again, which is slow, would hold up others.
+    """
     lists = [values for values in groups.values() if isinstance(values, list)]
-    if not any(isinstance(value, float) for values in lists for value in values):
+    huge = (isinstance(value, float) and not MIN_INTEGER < value < -MIN_INTEGER for values in lists for value in values)
+    if not any(huge) or payload.count(b",") > MAX_PARTS:
         return groups
     try:
         exact: dict[str, Any] = json.loads(payload, parse_int=read_integer)["groups"]
@@ -153,8 +208,6 @@ def read_groups(groups: dict[str, Any]) -> Command:
     for kind, values in groups.items():
         if not isinstance(values, list):
             return Command((*steps, Refused("no_list", DENIED)))
-        if len(steps) + len(values) > MAX_VALUES:
-            return Command(excessive=True)
         steps.extend(read_value(kind, value) for value in values)
     return Command(tuple(steps), replaces=True)
 
@@ -168,7 +221,7 @@ def read_value(kind: str, value: object) -> Want | Refused:
     if kind == METRICS_KIND or group == BACKPLANE_GROUP:
         return Refused("reserved", DENIED)
     if not is_valid_group(group):
-        return Refused("group_name", encode_error(describe_name(group)))
+        return Refused("group_name", describe_name(group))
     return Want(group, kind, text)
 
 

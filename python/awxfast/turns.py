@@ -1,0 +1,40 @@
+"""Shares the turns of the event loop: so much work in each, whoever it is for, and nobody waits long for a turn."""
+
+import asyncio
+import collections
+
+
+class Turns:
+    """So much in a turn, the rest in the next ones: first come, first served."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+        self._waiting: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
+        self._next: asyncio.Handle | None = None
+
+    async def take(self, amount: int) -> None:
+        """Returns when this turn has room for so much; at once if it has. More than a turn has gets one of its own."""
+        if not self._waiting and self._has_room(amount):
+            self._spend(amount)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((amount, turn))
+        await turn
+
+    def _has_room(self, amount: int) -> bool:
+        return amount <= self._left or self._left == self._most
+
+    def _spend(self, amount: int) -> None:
+        self._left -= amount
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._next = None
+        self._left = self._most
+        while self._waiting and self._has_room(self._waiting[0][0]):
+            amount, turn = self._waiting.popleft()
+            if not turn.done():  # else whoever waited was cancelled
+                self._spend(amount)
+                turn.set_result(None)
