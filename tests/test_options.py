@@ -79,8 +79,8 @@ class TestOwnOptions:
         assert {option.field for option in OWN_OPTIONS} <= known
 
     def test_numbers_and_seconds(self) -> None:
-        settings = parse("--capacity", "5", "--grace", "0.5", "--max-clients", "7")
-        assert (settings.capacity, settings.grace, settings.max_clients) == (5, 0.5, 7)
+        settings = parse("--capacity", "5", "--grace", "0.5", "--max-clients", "7", "--max-groups", "9")
+        assert (settings.capacity, settings.grace, settings.max_clients, settings.max_groups) == (5, 0.5, 7, 9)
 
     @pytest.mark.parametrize(
         "words",

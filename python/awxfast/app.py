@@ -159,6 +159,7 @@ class Relay:
             prefix_length=settings.random_prefix_length,
             direct=bool(settings.direct),
             barred=self._plan.barred_group,
+            max_groups=settings.max_groups,
         )
         self._address = RedisAddress.parse(settings.redis[0])
         self._intake = Intake(settings, self._address, exchange, self._plan.announce_in)

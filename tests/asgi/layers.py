@@ -17,10 +17,18 @@ from redis_servers import HANG, RedisServer
 class Hosted:
     """The layer of one process, from Redis to sockets."""
 
-    def __init__(self, server: RedisServer, *, direct: tuple[str, ...] = (), **configuration: Any) -> None:
+    def __init__(
+        self, server: RedisServer, *, direct: tuple[str, ...] = (), max_groups: int = 1000, **configuration: Any
+    ) -> None:
         self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
         self.fanout = Fanout(direct_types=direct, consumers=True)
-        self.exchange = Exchange(self.fanout, capacity=self.settings.capacity, prefix_length=12, direct=bool(direct))
+        self.exchange = Exchange(
+            self.fanout,
+            capacity=self.settings.capacity,
+            prefix_length=12,
+            direct=bool(direct),
+            max_groups=max_groups,
+        )
         self.intake = Intake(self.settings, server.address, self.exchange)
         self.exchange.connect(self.intake.subscriptions)
         arguments = {"hosts": [server.url], **configuration}
@@ -46,6 +54,10 @@ class PlayedSession:
         self._ended: list[Callable[[], None]] = []
         self.client: int | None = None
         self.has_ended = False
+        self.overstepped = 0
+
+    def overstep(self) -> None:
+        self.overstepped += 1
 
     def on_attached(self, callback: Callable[[], None]) -> None:
         self._attached.append(callback)

@@ -10,6 +10,7 @@ import pytest
 from asgi.layers import Hosted, PlayedSession
 from awxfast.asgi import exchange as exchange_module
 from awxfast.asgi.mailbox import BEHIND
+from awxfast.asgi.session import current_session
 from channels_redis.core import RedisChannelLayer
 from intake.remembering_fanout import eventually
 from redis_servers import HANG, RedisServer
@@ -276,3 +277,46 @@ class TestEnd:
         await hosted.layer.group_send("room", {"type": "a"})
         assert [await receive(hosted, channel) for channel in channels[2:]] == [{"type": "a"}] * 2
         assert len(hosted.exchange) == 3
+
+
+class TestTooManyGroups:
+    """What a browser's consumer joins is what the browser asked for."""
+
+    async def test_group_past_the_most_is_not_joined_and_the_session_is_told(
+        self, start_hosted: Callable[..., Any], play_session: Play
+    ) -> None:
+        hosted: Hosted = await start_hosted(direct=("internal.message",), max_groups=3)
+        session, channel = await accept_consumer(hosted, play_session)
+        for group in ("a", "b", "c", "a"):
+            await hosted.layer.group_add(group, channel)
+        assert session.overstepped == 0
+        await hosted.layer.group_add("d", channel)
+        assert session.overstepped == 1
+        assert hosted.intake.groups.held == 3
+
+    async def test_joins_at_the_same_time_are_no_way_round_it(
+        self, start_hosted: Callable[..., Any], play_session: Play
+    ) -> None:
+        hosted: Hosted = await start_hosted(max_groups=3)
+        session, channel = await accept_consumer(hosted, play_session)
+        await asyncio.gather(*(hosted.layer.group_add(f"g{number}", channel) for number in range(20)))
+        assert session.overstepped > 0
+        await eventually(lambda: hosted.intake.groups.held == 3)
+
+    async def test_group_that_was_left_makes_room(self, start_hosted: Callable[..., Any], play_session: Play) -> None:
+        hosted: Hosted = await start_hosted(max_groups=1)
+        session, channel = await accept_consumer(hosted, play_session)
+        for group in ("a", "b", "c"):
+            await hosted.layer.group_add(group, channel)
+            await hosted.layer.group_discard(group, channel)
+        assert session.overstepped == 0
+
+    async def test_channel_that_no_browser_asked_for_joins_what_it_wants(
+        self, start_hosted: Callable[..., Any]
+    ) -> None:
+        hosted: Hosted = await start_hosted(max_groups=1)
+        current_session.set(None)
+        channel = await hosted.layer.new_channel()
+        for group in ("a", "b", "c"):
+            await hosted.layer.group_add(group, channel)
+        assert hosted.intake.groups.held == 3

@@ -58,6 +58,9 @@ class PlayedOpening:
     def resume_reading(self) -> None:
         self.calls.append("resume")
 
+    def close(self, code: int, reason: bytes = b"") -> None:
+        self.leave(code, reason)
+
     def leave(self, code: int, reason: bytes = b"") -> None:
         self.calls.append(("close", code, reason))
         assert self.session is not None
@@ -263,3 +266,19 @@ class TestFinish:
         assert (called, session.has_ended) == ([], False)
         session.finish(UNDECIDED)
         assert (called, session.has_ended) == (["end"], True)
+
+
+class TestOverstepping:
+    """The consumer wants more groups than one websocket may have."""
+
+    async def test_open_one_is_closed_with_1008_and_the_application_told(self) -> None:
+        session, opening = await accepted()
+        session.overstep()
+        session.overstep()
+        assert opening.calls == [("close", 1008, b"too many groups")]
+        assert await session.receive() == {"type": "websocket.disconnect", "code": 1008}
+
+    async def test_one_that_waits_for_its_101_gets_403(self) -> None:
+        session, opening = begin()
+        session.overstep()
+        assert opening.calls == [("refuse", 403)]

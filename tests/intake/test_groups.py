@@ -119,6 +119,29 @@ class TestHold:
         assert len(groups_in_set(redis_server)) == 10_000
         assert registered(redis_server, "job_events-9999")
 
+    async def test_no_turn_of_the_loop_joins_more_than_its_share(
+        self, groups: Groups, fanout: RememberingFanout
+    ) -> None:
+        wanted = [[f"g-{holder}-{number}" for number in range(1000)] for holder in range(5)]
+        holding = [asyncio.ensure_future(groups.hold(names)) for names in wanted]
+        most = before = 0
+        while not all(hold.done() for hold in holding):
+            await asyncio.sleep(0)
+            most, before = max(most, len(fanout.channels) - before), len(fanout.channels)
+        assert 0 < most <= 2 * groups_module.TURN_GROUPS
+        assert groups.held == 5000
+
+    async def test_hold_that_is_cancelled_between_its_parts_holds_nothing(
+        self, groups: Groups, fanout: RememberingFanout
+    ) -> None:
+        holding = asyncio.ensure_future(groups.hold(f"g-{number}" for number in range(1000)))
+        while not fanout.channels:  # noqa: ASYNC110 (each turn of the loop counts)
+            await asyncio.sleep(0)
+        assert len(fanout.channels) < 1000
+        holding.cancel()
+        await eventually(lambda: not fanout.channels)
+        assert groups.held == 0
+
 
 @pytest.mark.usefixtures("connected")
 class TestRelease:
@@ -133,6 +156,20 @@ class TestRelease:
         await eventually(lambda: not fanout.channels)
         assert groups_in_set(redis_server) == set()
         assert groups.held == 0
+
+    async def test_no_turn_of_the_loop_leaves_more_than_its_share(
+        self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        names = [f"g-{number}" for number in range(3000)]
+        await groups.hold(names)
+        groups.release(names)
+        most, before = 0, len(groups._members)
+        while len(groups._members) > 1:
+            await asyncio.sleep(0)
+            most, before = max(most, before - len(groups._members)), len(groups._members)
+        assert 0 < most <= groups_module.TURN_GROUPS
+        await eventually(lambda: not fanout.channels)
+        assert not groups_in_set(redis_server)
 
     async def test_reloaded_page_costs_redis_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
         await groups.hold(["a"])

@@ -199,6 +199,27 @@ class TestErrorReplies:
         assert not serving.groups.calls
         await browser.close()
 
+    async def test_another_limit_of_groups_is_exact(self, start: Start) -> None:
+        serving = await start(max_groups=5)
+        browser = await open_browser(serving)
+        assert len((await subscribe(browser, {"jobs": [*range(5)]}))["groups_current"]) == 5
+        browser.send(subscription({"jobs": [*range(5)], "schedules": ["changed"]}))
+        assert await browser.read_close() == 1008
+        await browser.close()
+
+    async def test_errors_of_one_command_are_at_most_64_kib_and_the_rest_is_counted(self, start: Start) -> None:
+        serving = await start(access=SessionAccess())
+        browser = await open_browser(serving, "Cookie: csrftoken=X")
+        browser.send(subscription({"job_events": ["x" * 200 + str(n) for n in range(1000)]}, xrftoken="X"))
+        errors: list[str] = []
+        while "groups_current" not in (reply := await browser.read_text()):
+            errors.append(json.loads(reply)["error"])
+        assert sum(len(json.dumps({"error": error})) + 4 for error in errors) <= 65_536
+        assert errors[0].endswith("x" * 200 + "...")
+        assert errors[-1] == f"{1001 - len(errors)} more errors in this command"
+        assert serving.endpoints.refusals == {"access": 1000}
+        await browser.close()
+
     async def test_redis_that_refuses_is_an_error_reply_and_nothing_changes(self, serving: Serving) -> None:
         browser = await open_browser(serving)
         await subscribe(browser, {"jobs": ["summary"]})
@@ -208,6 +229,77 @@ class TestErrorReplies:
         assert set(json.loads(reply)) == {"error"}
         assert "OOM" not in reply
         assert serving.groups.counts == {"jobs-summary": 1}
+        await browser.close()
+
+
+class NamedAccess(RefuseAccess):
+    """Everybody is the user that their path's query names."""
+
+    def identify(self, request: Request) -> Identity:
+        return Identity(user=int(request.query))
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        return True
+
+
+class TestUsersGroups:
+    """One user's sockets together have at most 5,000 groups a process."""
+
+    async def test_user_past_the_most_gets_the_error_reply_and_others_do_not(self, start: Start) -> None:
+        serving = await start(access=NamedAccess())
+        names = [f"{'x' * 20}{number}" for number in range(6000)]
+        browsers = [await RawBrowser.open(serving.address, path="/websocket/?7") for _ in range(6)]
+        for number, browser in enumerate(browsers):
+            await browser.read_text()
+            if number < 5:
+                reply = await subscribe(browser, {"g": names[number * 1000 : number * 1000 + 1000]})
+                assert len(reply["groups_joined"]) == 1000
+        last = browsers[-1]
+        last.send(subscription({"g": [names[5000]]}))
+        assert "at most 5000 groups" in json.loads(await last.read_text())["error"]
+        assert serving.endpoints.refusals == {"user_groups": 1}
+        # What the user has anyway is not one more.
+        assert (await subscribe(last, {"g": names[:1000]}))["groups_joined"]
+        other = await RawBrowser.open(serving.address, path="/websocket/?8")
+        await other.read_text()
+        assert (await subscribe(other, {"g": [names[5000]]}))["groups_joined"] == [f"g-{names[5000]}"]
+        # And there is room when a socket is gone.
+        await subscribe(last, {})
+        browsers[0].reset()
+        await until(lambda: serving.server.clients == 6)
+        assert (await subscribe(last, {"g": names[5000:]}))["groups_joined"]
+        for browser in (*browsers[1:], other):
+            await browser.close()
+
+    async def test_refused_subscription_changes_nothing(self, start: Start) -> None:
+        serving = await start(access=NamedAccess())
+        serving.endpoints._native.user_groups.most = 2
+        browser = await RawBrowser.open(serving.address, path="/websocket/?7")
+        await browser.read_text()
+        await subscribe(browser, {"jobs": ["a", "b"]})
+        browser.send(subscription({"jobs": ["b", "c", "d"]}))
+        assert "at most 2 groups" in await browser.read_text()
+        assert (await subscribe(browser, {"jobs": ["c", "d"]}))["groups_left"] == ["jobs-a", "jobs-b"]
+        await browser.close()
+
+    async def test_redis_that_refuses_gives_the_groups_back(self, start: Start) -> None:
+        serving = await start(access=NamedAccess())
+        serving.endpoints._native.user_groups.most = 2
+        browser = await RawBrowser.open(serving.address, path="/websocket/?7")
+        await browser.read_text()
+        await subscribe(browser, {"jobs": ["a"]})
+        serving.groups.failure = RedisReplyError("OOM command not allowed")
+        browser.send(subscription({"jobs": ["b", "c"]}))
+        assert "Redis refused it" in await browser.read_text()
+        serving.groups.failure = None
+        assert (await subscribe(browser, {"jobs": ["a", "d"]}))["groups_joined"] == ["jobs-d"]
+        browser.reset()
+        await until(lambda: not serving.endpoints._native.user_groups._users)
+
+    async def test_everybody_under_open_is_not_one_user(self, serving: Serving) -> None:
+        serving.endpoints._native.user_groups.most = 1
+        browser = await open_browser(serving)
+        assert len((await subscribe(browser, {"jobs": ["a", "b", "c"]}))["groups_joined"]) == 3
         await browser.close()
 
 
@@ -324,6 +416,28 @@ class TestWaiting:
         assert serving.fanout.ledger()["frames"]["pending"] <= 2
         browser.reset()
         await until(lambda: serving.server.clients == 0)
+
+    async def test_client_that_leaves_a_large_reply_unread_is_closed_with_1008_and_others_lose_nothing(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        serving = await start(fanout={"send_buffer": 8192, "reply_bytes": 262_144, "queue_memory": 1_000_000})
+        reader = await open_browser(serving)
+        await subscribe(reader, {"jobs": ["summary"]})
+        mute = [await RawBrowser.open(serving.address, receive_buffer=4096) for _ in range(10)]
+        names = ["x" * 80 + f"{number:06}" for number in range(2000)]
+        for browser in mute:
+            browser.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            for part in (names[:1000], names[1000:], names[:1000]):
+                browser.send(subscription({"jobs": part}))
+        await until(lambda: serving.server.closes.get(("server", 1008)) == 10)
+        serving.publish("jobs-summary", *["x" * 1000] * 100)
+        for _ in range(100):
+            assert await reader.read_text() == "x" * 1000
+        assert serving.fanout.ledger()["frames"]["shed"] == {}
+        assert "closed a client with 1008: replies are not read" in caplog.text
+        await reader.close()
+        for browser in mute:
+            browser.reset()
 
     async def test_fault_of_ours_closes_with_1011(self, serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
         browser = await open_browser(serving)

@@ -240,6 +240,51 @@ class TestLimits:
     def test_one_more_is_excessive(self) -> None:
         assert read({"jobs": list(range(1000)), "schedules": ["changed"]}) == Command(excessive=True)
 
+    def test_another_limit(self) -> None:
+        payload = json.dumps({"groups": {"jobs": [1, 2], "schedules": [3]}}).encode()
+        assert len(groups_of(read_command(payload, None, 3))) == 3
+        assert read_command(payload, None, 2) == Command(excessive=True)
+
+    @pytest.mark.parametrize("part", [b"{}", b"[]", b'{"a":[]}'])
+    def test_command_of_very_many_parts_gets_one_error_unread(self, part: bytes) -> None:
+        (error,) = errors_of(read_command(b'{"groups": {}, "x": [' + part + (b"," + part) * 30_000 + b"]}", None))
+        assert "too many" in json.loads(error)["error"]
+
+    def test_very_many_values_are_not_read_a_second_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """To read integers beyond 64 bits as they were sent is slow."""
+        reads: list[str] = []
+        monkeypatch.setattr(messages, "read_integer", lambda text: reads.append(text) or int(text))
+        huge = b"1" * 30
+        read_command(b'{"groups": {"job_events": [' + huge + b']}, "x": [1' + b",1" * 400_000 + b"]}", None)
+        read_command(b'{"groups": {"job_events": [' + huge + b",1" * 400_000 + b"]}}", None)
+        read_command(b'{"groups": {"jobs": [1.5]}, "x": [1' + b",1" * 10_000 + b"]}", None)
+        assert not reads
+        read_command(b'{"groups": {"job_events": [' + huge + b"]}}", None)
+        assert reads == [huge.decode()]
+
+
+class TestErrors:
+    @staticmethod
+    def finish(*texts: str) -> list[dict[str, str]]:
+        errors = messages.Errors()
+        for text in texts:
+            errors.add(Refused("x", text))
+        replies = errors.finish()
+        assert sum(len(reply) + 4 for reply in replies) <= 65_536
+        return [json.loads(reply) for reply in replies]
+
+    def test_few_are_all_told(self) -> None:
+        assert self.finish() == []
+        assert self.finish("a", "b") == [{"error": "a"}, {"error": "b"}]
+
+    def test_what_64_kib_do_not_hold_is_counted_in_one(self) -> None:
+        told = self.finish(*(f"{number:04}" + "x" * 200 for number in range(1000)))
+        assert [reply["error"][:4] for reply in told[:-1]] == [f"{number:04}" for number in range(len(told) - 1)]
+        assert told[-1] == {"error": f"{1001 - len(told)} more errors in this command"}
+
+    def test_short_ones_after_a_long_one_are_not_told_before_it(self) -> None:
+        assert self.finish("x" * 65_000, "y" * 2_000, "z")[1:] == [{"error": "2 more errors in this command"}]
+
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([]) | st.just({"a": 1})
 

@@ -15,6 +15,7 @@ from awxfast.asgi.mailbox import Mailbox, Message
 from awxfast.asgi.progress import Progress
 from awxfast.asgi.session import LayerSession
 from awxfast.quiet_log import QuietLog
+from awxfast.settings import MAX_GROUPS
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class Exchange:
 
     `capacity` bounds each channel's messages, `prefix_length` is that of queue entries, and `direct` says whether any
     type of message goes straight to sockets. `barred` is a group that nobody here is let into: joining it does nothing.
+    `max_groups`: a websocket whose consumer joins more is closed.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Exchange:
         prefix_length: int,
         direct: bool,
         barred: str | None = None,
+        max_groups: int = MAX_GROUPS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fanout = fanout
@@ -114,6 +117,7 @@ class Exchange:
         self._capacity = capacity
         self._direct = direct
         self._barred = barred
+        self._max_groups = max_groups
         self._holder: Holder | None = None
         self._mailboxes: dict[str, Mailbox] = {}
         self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
@@ -203,11 +207,11 @@ class Exchange:
         for a name that Channels refuses.
         """
         mailbox = self._mailbox(local)
-        if group in mailbox.groups or group == self._barred or self._holder is None:
+        if group in mailbox.groups or group == self._barred or self._holder is None or self._oversteps(mailbox):
             return
         async with asyncio.timeout(JOIN_PATIENCE):
             await self._holder.hold([group])
-        if mailbox.closed or group in mailbox.groups:  # while Redis was asked
+        if mailbox.closed or group in mailbox.groups or self._oversteps(mailbox):  # while Redis was asked
             self._holder.release([group])
             return
         entry = self._groups.setdefault(group, _Group())
@@ -218,6 +222,13 @@ class Exchange:
         self._tell_fanout(group)
         if mailbox.client is not None:
             self._fanout.subscribe(mailbox.client, [group], [])
+
+    def _oversteps(self, mailbox: Mailbox) -> bool:
+        """Whether a websocket has all the groups it may have: then it is closed, which its consumer is told as ever."""
+        if mailbox.session is None or len(mailbox.groups) < self._max_groups:
+            return False
+        mailbox.session.overstep()
+        return True
 
     def leave(self, group: str, local: str) -> bool:
         """Nothing of `group` reaches the channel any more, but for what waits in it. Whether it was a member."""

@@ -16,6 +16,9 @@ class LayerSession(Protocol):
     def has_ended(self) -> bool:
         """Whether the application's task for this scope has; another one that it began may go on."""
 
+    def overstep(self) -> None:
+        """Its consumer wants more groups than one websocket may have: closes it."""
+
     def on_attached(self, callback: Callable[[], None]) -> None:
         """Calls back when `client` has just been set, before anything that comes later is published."""
 

@@ -13,6 +13,7 @@ from awxfast.wire.request import Request
 
 NORMAL = 1000
 ABNORMAL = 1006
+POLICY = 1008
 FAILED = 1011
 WINDOW = 262_144
 """Bytes that are sent before it is asked whether there is room for more: to ask each time costs as much as to send."""
@@ -20,6 +21,7 @@ MESSAGE_OVERHEAD = 4_096
 """What a message counts for besides its bytes."""
 
 DENIED = Refusal(403, "application", "Access denied.")
+TOO_MANY_GROUPS = Refusal(403, "limit", "Too many groups.")
 UNDECIDED = Refusal(403, "application", "The application did not decide.")
 NO_ROUTE = Refusal(404, "path", "There is nothing here.")
 APPLICATION_FAILED = Refusal(500, "application", "The application failed.")
@@ -69,6 +71,9 @@ class Socket(Protocol):
 
     def resume_reading(self) -> None:
         """Reads again."""
+
+    def close(self, code: int, reason: bytes = b"") -> None:
+        """Closes behind all that is queued, since the browser did wrong."""
 
     def leave(self, code: int, reason: bytes = b"") -> None:
         """Closes behind all that is queued."""
@@ -137,6 +142,14 @@ class HostedSession:
     def on_end(self, callback: Callable[[], None]) -> None:
         """Calls back when the application's task has ended."""
         self._on_end.append(callback)
+
+    def overstep(self) -> None:
+        """Closes with 1008; a browser that still waits for its 101 gets 403."""
+        if self.is_undecided:
+            self._opening.refuse(TOO_MANY_GROUPS)
+            self._end(ABNORMAL)
+        elif self._state is State.OPEN and self._socket is not None:
+            self._socket.close(POLICY, b"too many groups")
 
     # For the host
 

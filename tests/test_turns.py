@@ -1,0 +1,60 @@
+"""Work is shared out over the turns of the loop, in order, and nobody who gave up holds up the others."""
+
+import asyncio
+
+from awxfast.turns import Turns
+
+MOST = 10
+
+
+async def count_turns(took: list[int], stop: asyncio.Event) -> list[int]:
+    """How much was taken in each turn of the loop."""
+    counts = []
+    while not stop.is_set():
+        before = len(took)
+        await asyncio.sleep(0)
+        counts.append(sum(took[before:]))
+    return counts
+
+
+class TestTaking:
+    async def test_what_has_room_in_a_turn_waits_for_nothing(self) -> None:
+        turns = Turns(MOST)
+        for amount in (4, 6):
+            coroutine = turns.take(amount)
+            try:
+                coroutine.send(None)
+            except StopIteration:
+                continue
+            raise AssertionError("it waits")
+
+    async def test_no_turn_has_more_than_its_share_and_each_comes_in_order(self) -> None:
+        turns, took, stop = Turns(MOST), [0], asyncio.Event()
+        order: list[int] = []
+
+        async def work(name: int) -> None:
+            for _ in range(5):
+                await turns.take(4)
+                took.append(4)
+                order.append(name)
+
+        counting = asyncio.ensure_future(count_turns(took, stop))
+        await asyncio.gather(turns.take(MOST), *(work(name) for name in range(8)))
+        stop.set()
+        assert max(await counting) <= 2 * MOST  # who comes while those that waited have their turn
+        assert order == [*range(8)] * 5
+
+    async def test_more_than_a_turn_has_one_of_its_own(self) -> None:
+        turns = Turns(MOST)
+        await turns.take(1)
+        async with asyncio.timeout(20):
+            await asyncio.gather(turns.take(1000), turns.take(1))
+
+    async def test_who_is_cancelled_leaves_its_turn_to_the_next(self) -> None:
+        turns = Turns(MOST)
+        _, second, third = [asyncio.ensure_future(turns.take(MOST)) for _ in range(3)]
+        await asyncio.sleep(0)
+        second.cancel()
+        async with asyncio.timeout(20):
+            await third
+        assert second.cancelled()
