@@ -65,6 +65,24 @@ class TestMembers:
             assert caplog.text.count("nobody will ever be dialled") == warnings
 
 
+class TestCertificates:
+    @pytest.mark.parametrize(
+        ("words", "warnings"),
+        [
+            (("--protocol", "https", "--no-verify-cert"), 1),
+            (("--protocol", "https"), 0),
+            (("--no-verify-cert",), 0),
+        ],
+    )
+    async def test_unchecked_ones_are_warned_of_at_start(
+        self, redis_server: RedisServer, caplog: pytest.LogCaptureFixture, words: tuple[str, ...], warnings: int
+    ) -> None:
+        node = NodeDialler(settings_of(redis_server.url, *words))
+        await node.start(None)
+        await node.stop()
+        assert len([record for record in caplog.records if "--no-verify-cert" in record.getMessage()]) == warnings
+
+
 class TestEnd:
     async def test_part_that_fails_ends_the_whole(self, node: NodeDialler, caplog: pytest.LogCaptureFixture) -> None:
         async def fail() -> None:

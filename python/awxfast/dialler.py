@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 SOURCES = ("flags", "file", "heartbeats", "instances")
 """Who says where a peer lives, the first that knows it."""
+BY_TRUST = ("flags", "file", "instances", "heartbeats")
+"""Whose peers are dialled when there are too many: whoever may NOTIFY can invent any number of heartbeats."""
 FIRST_LOOK = 3.0
 """Seconds that the database gets before the start-up line counts the peers without it."""
 DRAIN_TIMEOUT = 2.0
@@ -53,7 +55,7 @@ class NodeDialler:
         self.taker = RelayTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
         self.sender = GroupSender(address, make_writer(layer), self.intake.outages, self._hold_reading)
-        self.dialler = Dialler(self._make_site(), settings.name, SOURCES)
+        self.dialler = Dialler(self._make_site(), settings.name, SOURCES, BY_TRUST)
         self._statistics = Statistics()
         self.statistics_failures = 0
         self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
@@ -97,6 +99,7 @@ class NodeDialler:
             self._admin = await AdminListener.start(self._figures, admin)
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
+        self._warn_of_certificates()
         self.dialler.set_members("flags", self._settings.peers)
         if self._file is not None:
             self.dialler.set_members("file", self._file.read())
@@ -110,6 +113,13 @@ class NodeDialler:
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
         if not self._settings.peers and self._file is None and self._postgres is None:
             log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
+
+    def _warn_of_certificates(self) -> None:
+        if self._settings.protocol == "https" and not self._settings.verify_cert:
+            log.warning(
+                "--no-verify-cert: whoever answers at a peer's address gets this node's secret header and its events; "
+                "use --ca-file if the peers' certificates are of an authority of your own"
+            )
 
     async def wait_for_end(self, stop: asyncio.Event) -> bool:
         """Until it is to stop, or something here has failed: then True."""

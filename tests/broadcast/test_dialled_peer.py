@@ -30,12 +30,14 @@ class Redis:
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
         self.stored: dict[str, str] = {}
+        self.stores = True
 
     def send(self, group: str, text: bytes) -> None:
         self.sent.append((group, text))
 
-    def store(self, key: str, value: str) -> None:
+    def store(self, key: str, value: str) -> bool:
         self.stored[key] = value
+        return self.stores
 
 
 class Holder:
@@ -242,6 +244,14 @@ class TestMessages:
         await until(lambda: running.redis.stored)
         assert running.redis.stored == {"awx_metrics_instance_web-1": "{}"}
         assert not running.redis.sent
+
+    async def test_metrics_that_find_no_room_are_counted(
+        self, server: PeerServer, start: Callable[..., Running]
+    ) -> None:
+        running = start(Era.RELAY)
+        running.redis.stores = False
+        await server.send({"group": "metrics", "message": json.dumps({"instance": "web-1", "metrics": "{}"})})
+        await until(lambda: running.peer.counts.skipped == {"metrics_overflow": 1})
 
     async def test_fragments_are_one_message(self, server: PeerServer, start: Callable[..., Running]) -> None:
         running = start(Era.BROADCAST)

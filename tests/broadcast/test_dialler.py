@@ -12,6 +12,7 @@ from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.target import Member
+from awxfast.dialler import BY_TRUST, SOURCES
 from broadcast.peer_server import PeerServer, until
 
 
@@ -21,8 +22,8 @@ class Nothing:
     def send(self, group: str, text: bytes) -> None:
         pass
 
-    def store(self, key: str, value: str) -> None:
-        pass
+    def store(self, key: str, value: str) -> bool:
+        return True
 
     async def hold(self, groups: Iterable[str]) -> None:
         pass
@@ -32,9 +33,13 @@ class Nothing:
 
 
 @pytest.fixture
-async def dialler() -> AsyncIterator[Dialler]:
+def site() -> Site:
     caller = Caller("http", lambda: "secret", None)
-    site = Site(caller, Era.RELAY, Nothing(), Joined(Nothing()), lambda: "", "broadcast-group_send")
+    return Site(caller, Era.RELAY, Nothing(), Joined(Nothing()), lambda: "", "broadcast-group_send")
+
+
+@pytest.fixture
+async def dialler(site: Site) -> AsyncIterator[Dialler]:
     dialler = Dialler(site, "me", ("flags", "database"))
     yield dialler
     await dialler.stop()
@@ -111,6 +116,21 @@ class TestMembers:
         assert [peer.member.name for peer in dialler.peers] == ["web-1"]
         assert len([record for record in caplog.records if "left out" in record.getMessage()]) == 1
 
+    async def test_trusted_ones_are_never_crowded_out(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Invented heartbeats would be dialled instead of instances, though they say better where one lives."""
+        monkeypatch.setattr(dialler_module, "MAX_PEERS", 3)
+        dialler = Dialler(site, "me", SOURCES, BY_TRUST)
+        invented = [member(f"invented-{number}", 1) for number in range(5)]
+        for number in range(1, 6):
+            dialler.set_members("heartbeats", [*invented[:number], member("web-1", 1, "127.0.0.9")])
+        dialler.set_members("instances", [member("web-1", 1), member("web-2", 1)])
+        peers = {peer.member.name: peer.member.host for peer in dialler.peers}
+        assert peers == {"web-1": "127.0.0.9", "web-2": "127.0.0.1", "invented-0": "127.0.0.1"}
+        assert caplog.text.count("more than the 3 that are dialled") == 1
+        await dialler.stop()
+
     async def test_number_is_bounded(self, dialler: Dialler, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dialler_module, "MAX_PEERS", 3)
         dialler.set_members("database", [member(f"web-{number}", 1) for number in range(5)])
@@ -129,6 +149,18 @@ class TestFigures:
         await asyncio.sleep(0.001)
         assert len(dialler.shown) == 0
         assert dialler.total.received == 1000
+
+    async def test_many_that_left_within_a_minute_are_bounded_and_their_sums_stay(
+        self, dialler: Dialler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialler_module, "MAX_PEERS", 3)
+        for number in range(10):
+            dialler.set_members("database", [member(f"web-{number}", 1)])
+            dialler.peers[0].counts.received = 1
+            dialler.peers[0].counts.dropped["link_lost"] = 2
+        assert len(dialler.shown) <= 4
+        assert dialler.total.received + sum(peer.counts.received for peer in dialler.shown) == 10
+        assert dialler.total.dropped["link_lost"] == 2 * dialler.total.received
 
     async def test_one_that_left_is_shown_for_a_minute(self, dialler: Dialler) -> None:
         dialler.set_members("database", [member("web-1", 1)])

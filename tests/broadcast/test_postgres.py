@@ -184,6 +184,67 @@ class TestHeartbeats:
         assert len(taken[-1]) == 3
         assert heartbeats.ignored == 2
 
+    def test_real_node_is_never_crowded_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One that is in the table of instances."""
+        monkeypatch.setattr(postgres, "MAX_MEMBERS", 1000)
+        taken: list[list[Member]] = []
+        heartbeats = Heartbeats(443, taken.append, lambda: 7.0)
+        heartbeats.receive(online("web-1"))
+        heartbeats.known = frozenset({"web-1", "web-2"})
+        for number in range(3000):
+            heartbeats.receive(online(f"invented-{number}"))
+        heartbeats.receive(online("web-2"))
+        names = {member.name for member in taken[-1]}
+        assert len(names) == 1000
+        assert names > {"web-1", "web-2"}
+
+    def test_place_of_one_that_is_silent_goes_to_a_new_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From AWX 22 on a real node need not be in the table."""
+        monkeypatch.setattr(postgres, "MAX_MEMBERS", 2)
+        times = [0.0]
+        taken: list[list[Member]] = []
+        heartbeats = Heartbeats(443, taken.append, lambda: times[0])
+        heartbeats.receive(online("invented"))
+        heartbeats.receive(online("web-1"))
+        times[0] = 59.0
+        heartbeats.receive(online("web-1"))
+        heartbeats.receive(online("web-2"))
+        assert [member.name for member in taken[-1]] == ["invented", "web-1"]
+        times[0] = 61.0
+        heartbeats.receive(online("web-2"))
+        assert [member.name for member in taken[-1]] == ["web-1", "web-2"]
+
+    @pytest.mark.parametrize("name", ["", "a" * 256])
+    def test_name_that_nobody_has_is_ignored(self, name: str) -> None:
+        heartbeats = Heartbeats(443, pytest.fail)
+        heartbeats.receive(online(name))
+        assert heartbeats.ignored == 1
+
+
+def online(name: str) -> str:
+    return json.dumps({"hostname": name, "ip": None, "action": "online"})
+
+
+class TestFlood:
+    async def test_many_heartbeats_are_told_together_and_the_table_tells_the_real_ones(
+        self, database: PostgresServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgres, "POLL_INTERVAL", 0.05)
+        monkeypatch.setattr(postgres, "MAX_MEMBERS", 100)
+        database.execute("INSERT INTO main_instance (hostname, node_type) VALUES ('web-1', 'hybrid')")
+        running = start(Era.RELAY)
+        told: list[int] = []
+        take = running.take_heartbeats
+        running.members._take_heartbeats = lambda members: (told.append(len(members)), take(members))
+        await until_heard(database, running, "invented")
+        flood = "SELECT pg_notify('web_ws_heartbeat', json_build_object('hostname', 'i-' || n, 'ip', NULL, 'action', "
+        database.execute(flood + "'online')::text) FROM generate_series(1, 3000) AS n")
+        await until(lambda: running.members._heartbeats.is_crowded)
+        await until_heard(database, running, "web-1")
+        assert len(running.heartbeats) == 100
+        assert len(told) < 100
+        assert not running.instances
+
 
 class TestDsn:
     def test_string_that_is_not_libpqs_is_refused_without_repeating_it(self) -> None:

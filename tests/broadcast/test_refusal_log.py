@@ -58,9 +58,22 @@ class TestQuiet:
             log.refuse("192.0.2.7", PATH, Verdict("no_secret"))
         assert len(caplog.records) == 1
 
-    def test_addresses_are_bounded(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-        monkeypatch.setattr(refusal_log, "MOST_HOSTS", 2)
+    def test_another_reason_of_the_same_node_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
         log = RefusalLog(300, Clock())
-        for host in ("a", "b", "c", "c", "a"):
-            log.refuse(host, PATH, Verdict("digest"))
-        assert len(caplog.records) == 4
+        for verdict in (Verdict("digest"), Verdict("digest"), Verdict("nonce", 400), Verdict("nonce", 401)):
+            log.refuse("192.0.2.7", PATH, verdict)
+        assert ["its secret is not ours" in text for text in caplog.messages] == [True, False]
+        assert "its clock is 400 seconds ahead" in caplog.messages[1]
+
+    def test_invented_addresses_fill_no_disk(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(refusal_log, "MOST_LINES", 3)
+        clock = Clock()
+        log = RefusalLog(300, clock)
+        for number in range(1000):
+            log.refuse(f"192.0.2.{number}", PATH, Verdict("digest"))
+        assert len(caplog.records) == 3
+        clock.now = 60.0
+        log.refuse("198.51.100.1", PATH, Verdict("digest"))
+        assert caplog.messages[3].endswith("(997 more lines about others were left out)")

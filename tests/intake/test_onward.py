@@ -166,3 +166,17 @@ class TestMetrics:
         assert sorted(onward._queue._values) == ["a", "b"]
         assert "peer_metrics" in ledger.counts
         await onward.stop()
+
+    async def test_their_bytes_are_bounded_and_the_newest_of_each_waits(
+        self, redis_server: RedisServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A node whose Redis is away would keep up to 4 MiB for each instance that a peer invents."""
+        monkeypatch.setattr(event_writer, "VALUES_BYTES", 100)
+        onward = make_onward(redis_server, ledger)
+        for number in range(100):
+            onward.store(f"awx_metrics_instance_{number % 20}", f"{number:02}" * 5)
+        assert onward._queue._values == {
+            f"awx_metrics_instance_{number}": f"{80 + number}".encode() * 5 for number in range(10)
+        }
+        assert "peer_metrics" in ledger.counts
+        await onward.stop()

@@ -42,8 +42,8 @@ class LocalRedis(Protocol):
     def send(self, group: str, text: bytes) -> None:
         """To all members of the group."""
 
-    def store(self, key: str, value: str) -> None:
-        """A key without expiry."""
+    def store(self, key: str, value: str) -> bool:
+        """A key without expiry. False: too much waits already."""
 
 
 class Site:
@@ -290,8 +290,8 @@ class DialledPeer:
         metrics = read_metrics(event.text)
         if isinstance(metrics, Fault):
             self.counts.skipped[metrics] += 1
-        else:
-            self._site.redis.store(metrics.key, metrics.value)
+        elif not self._site.redis.store(metrics.key, metrics.value):
+            self.counts.skipped["metrics_overflow"] += 1
 
     def _is_same_redis(self) -> bool:
         """Then its browsers get from Redis whatever ours do. It may show late: our Redis was away, or restarted."""

@@ -23,11 +23,16 @@ Key = tuple[str, int]
 
 
 class Dialler:
-    """The peers, from several sources of members; the first source that knows a peer says where it lives."""
+    """The peers, from several sources of members; the first source that knows a peer says where it lives.
 
-    def __init__(self, site: Site, name: str, sources: Sequence[str]) -> None:
+    `by_trust`: the sources in the order in which their members count when there are too many.
+    """
+
+    def __init__(self, site: Site, name: str, sources: Sequence[str], by_trust: Sequence[str] = ()) -> None:
         self._site = site
         self._name = name
+        self._by_trust = by_trust or sources
+        self._crowded = False
         self._members: dict[str, Mapping[Key, Member]] = {source: {} for source in sources}
         self._peers: dict[Key, DialledPeer] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -100,12 +105,9 @@ class Dialler:
 
     def _reconcile(self) -> None:
         self._forget_gone()
-        wanted: dict[Key, Member] = {}
-        for members in self._members.values():
-            wanted = {**members, **wanted}
-        if len(wanted) > MAX_PEERS:
-            log.error("%d peers are more than the %d that are dialled; the rest is left out", len(wanted), MAX_PEERS)
-            wanted = dict(list(wanted.items())[:MAX_PEERS])
+        keys = list(dict.fromkeys(key for source in self._by_trust for key in self._members[source]))
+        self._note_crowd(len(keys))
+        wanted = {key: self._find(key) for key in keys[:MAX_PEERS]}
         for key, peer in list(self._peers.items()):
             if wanted.get(key) != peer.member:
                 log.info("%s is dialled no more: %s", peer.member, "it has moved" if key in wanted else "it has left")
@@ -113,6 +115,16 @@ class Dialler:
         for key, member in wanted.items():
             if key not in self._peers:
                 self._begin(key, member)
+
+    def _find(self, key: Key) -> Member:
+        return next(members[key] for members in self._members.values() if key in members)
+
+    def _note_crowd(self, count: int) -> None:
+        """Said once, until there are fewer."""
+        crowded = count > MAX_PEERS
+        if crowded and not self._crowded:
+            log.error("%d peers are more than the %d that are dialled; the rest is left out", count, MAX_PEERS)
+        self._crowded = crowded
 
     def _begin(self, key: Key, member: Member) -> None:
         """One that comes back, or moves, goes on counting where it was."""
@@ -134,8 +146,9 @@ class Dialler:
 
     def _forget_gone(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
-        for key, (since, peer) in list(self._gone.items()):
-            if since < oldest:
+        excess = len(self._gone) - MAX_PEERS
+        for number, (key, (since, peer)) in enumerate(list(self._gone.items())):
+            if since < oldest or number < excess:
                 del self._gone[key]
                 add_counts(self.total, peer.counts)
 

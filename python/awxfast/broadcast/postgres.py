@@ -33,6 +33,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 HANDOVER = 30.0
 """Seconds from the first heartbeat until instances count no more: by then each web node has sent two."""
 MAX_MEMBERS = 1000
+MAX_NAME = 255
+SILENCE = 60.0
+"""Seconds, four heartbeats, after which a node that is in no table of instances gives its place to a new one if all are
+taken. Whoever may NOTIFY can invent any number of nodes."""
+COLLECT = 0.05
+"""Seconds in which heartbeats are collected before somebody is told: each time all peers are looked at."""
 
 # Columns that older versions lack (node_type before 19.4, ip_address before 12.0) come as null.
 _INSTANCES = """
@@ -51,7 +57,9 @@ class PostgresMembers:
         self._dsn = dsn
         self._era = era
         self._take_instances = take_instances
-        self._heartbeats = Heartbeats(port, take_heartbeats)
+        self._take_heartbeats = take_heartbeats
+        self._heartbeats = Heartbeats(port, self._note_heartbeats)
+        self._online: list[Member] | None = None
         self._port = port
         self._broken: set[str] = set()
         self.first_look = asyncio.Event()
@@ -62,8 +70,7 @@ class PostgresMembers:
         async with asyncio.TaskGroup() as tasks:
             if self._era is not Era.BROADCAST:
                 tasks.create_task(self._keep("heartbeats", self._listen), name="heartbeats")
-            if self._era is not Era.RELAY:
-                tasks.create_task(self._keep("instances", self._poll), name="instances")
+            tasks.create_task(self._keep("instances", self._poll), name="instances")
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Until `work` returns; what breaks is tried again."""
@@ -90,16 +97,40 @@ class PostgresMembers:
                 self._heartbeats.receive(notice.payload)
 
     async def _poll(self) -> None:
-        """Ends when heartbeats tell better who there is: from AWX 22 on instances need not be web nodes."""
-        while self._heartbeats.heard_for <= HANDOVER:
-            async with await connect(self._dsn) as connection, asyncio.timeout(CONNECT_TIMEOUT):
-                cursor = await connection.execute(_INSTANCES)
-                rows = await cursor.fetchall()
-            self._take_instances(read_instances(rows, self._port))
+        """Until heartbeats tell better who there is: from AWX 22 on instances need not be web nodes.
+
+        Where heartbeats are crowded the instances still say who of them is real.
+        """
+        while True:
+            counts = self._instances_count()
+            if counts or self._heartbeats.is_crowded:
+                instances = await self._read_instances()
+                self._heartbeats.known = frozenset(member.name for member in instances)
+                self._take_instances(instances if counts else [])
+            elif self._era is None:
+                self._take_instances([])
             self._note_back("instances")
             await asyncio.sleep(POLL_INTERVAL)
-        self._take_instances([])
-        self._note_back("instances")
+
+    def _instances_count(self) -> bool:
+        if self._era is None:
+            return self._heartbeats.heard_for <= HANDOVER
+        return self._era is Era.BROADCAST
+
+    async def _read_instances(self) -> list[Member]:
+        async with await connect(self._dsn) as connection, asyncio.timeout(CONNECT_TIMEOUT):
+            cursor = await connection.execute(_INSTANCES)
+            return read_instances(await cursor.fetchall(), self._port)
+
+    def _note_heartbeats(self, members: list[Member]) -> None:
+        if self._online is None:
+            asyncio.get_running_loop().call_later(COLLECT, self._tell_heartbeats)
+        self._online = members
+
+    def _tell_heartbeats(self) -> None:
+        members, self._online = self._online, None
+        assert members is not None
+        self._take_heartbeats(members)
 
     def _note_away(self, name: str, error: BaseException) -> None:
         self.first_look.set()
@@ -109,7 +140,8 @@ class PostgresMembers:
         self._broken.add(name)
 
     def _note_back(self, name: str) -> None:
-        self.first_look.set()
+        if name != "instances" or self._era is not Era.RELAY:
+            self.first_look.set()
         if name in self._broken:
             self._broken.remove(name)
             if not self._broken:
@@ -130,12 +162,20 @@ class Heartbeats:
         self._now = now
         self._first: float | None = None
         self._members: dict[str, Member] = {}
+        self._heard: dict[str, float] = {}  # in the order of time
+        self.known: frozenset[str] = frozenset()
+        """Names in the table of instances: these always find a place."""
         self.ignored = 0
 
     @property
     def heard_for(self) -> float:
         """Seconds since the first heartbeat; 0.0 before."""
         return self._now() - self._first if self._first is not None else 0.0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether all places are taken."""
+        return len(self._members) >= MAX_MEMBERS
 
     def receive(self, payload: str) -> None:
         """One notice: `{"hostname": .., "ip": .. or null, "action": "online" or "offline"}`."""
@@ -144,24 +184,42 @@ class Heartbeats:
             name, host, action = notice["hostname"], notice.get("ip") or notice["hostname"], notice["action"]
         except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
             name = host = action = None
-        if not isinstance(name, str) or not isinstance(host, str) or action not in ("online", "offline"):
+        if not (is_name(name) and is_name(host)) or action not in ("online", "offline"):
             self.ignored += 1
-            return
-        if action == "online":
+        elif action == "online":
             self._note_online(Member(name, host, self._port))
-        elif self._members.pop(name, None) is not None:
+        elif name in self._members:
+            self._forget(name)
             self._take(list(self._members.values()))
 
     def _note_online(self, member: Member) -> None:
         if self._first is None:
             self._first = self._now()
-        if self._members.get(member.name) == member:
-            return
-        if member.name not in self._members and len(self._members) >= MAX_MEMBERS:
+        if member.name not in self._members and self.is_crowded and not self._make_room(member.name):
             self.ignored += 1
             return
-        self._members[member.name] = member
-        self._take(list(self._members.values()))
+        self._heard.pop(member.name, None)
+        self._heard[member.name] = self._now()
+        if self._members.get(member.name) != member:
+            self._members[member.name] = member
+            self._take(list(self._members.values()))
+
+    def _make_room(self, name: str) -> bool:
+        """In place of who was silent for longest, if that is long or `name` is known to be real."""
+        oldest = next((one for one in self._heard if one not in self.known), None)
+        if oldest is None or (name not in self.known and self._now() - self._heard[oldest] < SILENCE):
+            return False
+        self._forget(oldest)
+        return True
+
+    def _forget(self, name: str) -> None:
+        del self._members[name]
+        del self._heard[name]
+
+
+def is_name(text: object) -> bool:
+    """Whether it can be a node's name or address at all."""
+    return isinstance(text, str) and 0 < len(text) <= MAX_NAME
 
 
 def read_instances(rows: Iterable[tuple[str, str | None]], port: int) -> list[Member]:

@@ -1,6 +1,5 @@
-"""What the log says about nodes at the gate: in words, and once a minute at most for each address."""
+"""What the log says about nodes at the gate: in words, and once a minute at most for each address and reason."""
 
-import collections
 import logging
 import time
 from collections.abc import Callable
@@ -11,8 +10,8 @@ from awxfast.wire.handshake import Reason
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 60.0
-MOST_HOSTS = 1_000
-"""Addresses that are kept apart; past it the oldest is forgotten, and may be heard of again too soon."""
+MOST_LINES = 100
+"""In one minute: addresses may be anybody's invention, where forwarded ones are trusted."""
 
 
 class RefusalLog:
@@ -22,14 +21,17 @@ class RefusalLog:
         self._tolerance = tolerance
         self._now = now
         self._said = False
-        self._written: collections.OrderedDict[tuple[str, str], float] = collections.OrderedDict()
+        self._written: dict[tuple[str, str], float] = {}
+        self._left_out = 0
 
     def refuse(self, host: str, path: str, verdict: Verdict) -> None:
         """A node was refused."""
         if verdict.refused == "no_secret":
             self._say_once(host, path)
             return
-        self._warn(host, "refused", f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}")
+        self._warn(
+            host, verdict.refused, f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}"
+        )
 
     def repeat(self, host: str, verdict: Verdict) -> None:
         """A header was accepted that somebody else sent first."""
@@ -37,7 +39,7 @@ class RefusalLog:
             f"a node at {host} linked with a secret header that came from {verdict.first_from} before: two nodes that "
             "dialled in the same second, or a header that was copied"
         )
-        self._warn(host, "repeat", text)
+        self._warn(host, "copied", text)
 
     def describe(self, verdict: Verdict) -> str:
         """Why, in words."""
@@ -55,16 +57,17 @@ class RefusalLog:
             text = "other nodes are refused, no secret is known (--secret-file, AWXFAST_SECRET)"
             log.warning("refused (secret) %r from %s: %s", path, host, text)
 
-    def _warn(self, host: str, kind: str, text: str) -> None:
+    def _warn(self, host: str, reason: str, text: str) -> None:
         now = self._now()
-        key = (host, kind)
-        if now - self._written.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
+        self._written = {key: at for key, at in self._written.items() if now - at < QUIET_SECONDS}
+        if (host, reason) in self._written:
             return
-        self._written[key] = now
-        self._written.move_to_end(key)
-        if len(self._written) > MOST_HOSTS:
-            self._written.popitem(last=False)
-        log.warning("%s", text)
+        if len(self._written) >= MOST_LINES:
+            self._left_out += 1
+            return
+        left_out, self._left_out = self._left_out, 0
+        self._written[host, reason] = now
+        log.warning("%s%s", text, f" ({left_out} more lines about others were left out)" if left_out else "")
 
 
 def name_reason(verdict: Verdict) -> Reason:

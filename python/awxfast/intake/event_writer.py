@@ -29,7 +29,8 @@ CROWDED_BYTES = QUEUE_BYTES // 2
 """From here on who brings events is asked to wait, for as long as Redis takes any."""
 
 MOST_VALUES = 1_000
-"""Keys that wait to be stored at most; a newer value takes the place of one that waits."""
+VALUES_BYTES = 16_777_216
+"""Keys that wait to be stored, and bytes of their values; a newer value takes the place of one that waits."""
 
 RETURN_TIME = LONGEST_PAUSE + 0.5
 """Seconds after a restart of Redis in which others find it and register anew: before, nobody would get anything."""
@@ -73,7 +74,8 @@ class EventWriter:
         self._crowded = False
         self._kept = KeptConnection(address, name, outages)
         self._events: collections.deque[Event] = collections.deque()
-        self._values: dict[str, str] = {}
+        self._values: dict[str, bytes] = {}
+        self._values_bytes = 0
         self._wake = asyncio.Event()
         self._in_flight: Sequence[Event] = ()
         self._run_id = ""
@@ -113,10 +115,13 @@ class EventWriter:
         self._wake.set()
 
     def store(self, key: str, value: str) -> bool:
-        """Sets a key, without expiry, as soon as Redis takes it. False: too many wait already."""
-        if key not in self._values and len(self._values) >= MOST_VALUES:
+        """Sets a key, without expiry, as soon as Redis takes it. False: too much waits already."""
+        data = value.encode()
+        size = self._values_bytes + len(data) - len(self._values.get(key, b""))
+        if size > VALUES_BYTES or (key not in self._values and len(self._values) >= MOST_VALUES):
             return False
-        self._values[key] = value
+        self._values[key] = data
+        self._values_bytes = size
         self._wake.set()
         return True
 
@@ -179,10 +184,12 @@ class EventWriter:
     async def _write_values(self, connection: RedisConnection) -> None:
         while self._values:
             values, self._values = self._values, {}
+            self._values_bytes = 0
             try:
                 replies = await connection.commands([("SET", key, value) for key, value in values.items()])
             except RedisUnavailable:
                 self._values = {**values, **self._values}
+                self._values_bytes = sum(map(len, self._values.values()))
                 raise
             for key, reply in zip(values, replies, strict=True):
                 if isinstance(reply, RedisReplyError):

@@ -47,9 +47,12 @@ class GroupSender:
         self.received += 1
         self._queue.put([Event(group, text)])
 
-    def store(self, key: str, value: str) -> None:
-        """Sets a key, without expiry, as soon as Redis takes it; of several values for one key the last counts."""
-        self._queue.store(key, value)
+    def store(self, key: str, value: str) -> bool:
+        """Sets a key, without expiry, as soon as Redis takes it; of several values for one key the last counts.
+
+        False: too much waits already.
+        """
+        return self._queue.store(key, value)
 
     # What became of them (event_writer.Outcomes)
 
