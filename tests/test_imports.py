@@ -20,6 +20,7 @@ ROOMS = [
         "local_time",
         "offspring",
         "pauses",
+        "printable",
         "queued_stream",
         "quiet_log",
         "reading_first",

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.options import parse_settings
+from awxfast.printable import LINE, escape
 from awxfast.queued_stream import drain_streams
 from awxfast.standard_descriptors import open_closed_descriptors
 
@@ -45,7 +46,7 @@ def report_failure(program: str, text: str, exit_code: int) -> int:
     """The last line on stderr, after the traceback for those who debug."""
     logger.debug("what led to the failure", exc_info=True)
     drain_streams()
-    print(f"{program}:", " ".join(text.split()), file=sys.stderr)
+    print(f"{program}:", escape(" ".join(text.split()), LINE), file=sys.stderr)
     return exit_code
 
 

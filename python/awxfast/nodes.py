@@ -18,6 +18,7 @@ from awxfast.intake.announcements import speaker_of
 from awxfast.intake.link import Intake, make_writer
 from awxfast.intake.onward import Onward
 from awxfast.operate.figures import GonePeers, PeerFigures
+from awxfast.printable import LINE, escape
 from awxfast.settings import Settings
 from awxfast.wire.paths import Paths
 from awxfast.wire.secret import find_secrets
@@ -139,7 +140,7 @@ def describe_peer(peer: Peer) -> PeerFigures:
     """What operators see of a node."""
     written = peer.written()
     return PeerFigures(
-        host=peer.host,
+        host=escape(peer.host, LINE),
         state=peer.state,
         eras=peer.eras,
         links=peer.links,
@@ -151,5 +152,5 @@ def describe_peer(peer: Peer) -> PeerFigures:
         lost=written.lost,
         clock_skew=peer.skew,
         old_secret=peer.old_secret,
-        last_error=peer.last_error,
+        last_error=escape(peer.last_error),
     )

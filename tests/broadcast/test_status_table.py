@@ -62,6 +62,14 @@ class TestTable:
         rows = choose_rows(text, ["web-1"])
         assert [(row.host, row.state, row.total) for row in rows] == [("web-1", "connected", 5)]
 
+    def test_name_is_shown_without_terminal_escapes(self) -> None:
+        """Whoever writes to Redis, or to the database, chooses it."""
+        peer: Any = Peer("web\n\x1b[2J\x1b]0;title\x07")
+        shown = table(Statistics().text([peer]), [])
+        assert "web\\n\\x1b[2J\\x1b]0;title\\x07" in shown
+        assert "\x1b[2J" not in shown
+        assert len(shown.splitlines()) == len(table("", ["web-1"]).splitlines())
+
     def test_no_data_is_no_fault(self) -> None:
         assert table("", []).count("\n") == 4
 

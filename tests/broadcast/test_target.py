@@ -88,5 +88,8 @@ class TestMember:
         assert str(Member("web-1", "web-1", 443)) == "web-1:443"
         assert str(Member("web-1", "fd00::5", 443)) == "web-1 ([fd00::5]:443)"
 
+    def test_name_that_the_database_says_is_shown_on_one_line(self) -> None:
+        assert str(Member("web\n\x1b[31m", "10.0.0.1", 443)) == "web\\n\\x1b[31m (10.0.0.1:443)"
+
     def test_one_that_moves_is_the_same_one(self) -> None:
         assert Member("web-1", "10.0.0.1", 443).key == Member("web-1", "10.0.0.2", 443).key

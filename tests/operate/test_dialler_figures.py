@@ -57,6 +57,15 @@ async def dialling(redis_server: RedisServer) -> Dialling:
     return Dialling(redis_server)
 
 
+class TestNames:
+    async def test_name_and_reason_are_escaped_wherever_they_are_shown(self, dialling: Dialling) -> None:
+        dialling.peers[0].member = Member("web\n\x1b[31m", "10.0.0.1", 443)
+        dialling.peers[0].last_error = "\x9b2J"
+        figures = dialling.figures.peers()[0]
+        assert (figures.host, figures.last_error) == ("web\\n\\x1b[31m:443", "\\x9b2J")
+        assert b"\x1b" not in metrics_text(build_registry(dialling.figures))
+
+
 class TestLedger:
     async def test_events_of_both_directions(self, dialling: Dialling) -> None:
         dialling.taker.add_channel("g.a-1", "a-1")

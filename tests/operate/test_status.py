@@ -1,6 +1,7 @@
 """`awxfast status` against a real admin listener."""
 
 import asyncio
+import dataclasses
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate import status
 from awxfast.operate.admin import AdminListener
-from still_figures import LEDGER, PEERS, StillFigures
+from still_figures import LEDGER, NODE, PEERS, StillFigures
 
 
 @pytest.fixture
@@ -49,6 +50,17 @@ class TestNodes:
             "192.0.2.7 connected 30 5 2 5 +3 s relay; old secret; 24 groups wait for room",
             "192.0.2.8 refused 30 5 2 5 -400 s old secret",
         ]
+
+    async def test_what_nodes_say_of_themselves_is_shown_escaped(
+        self, address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad = dataclasses.replace(NODE, host="web\n\x1b[31m", last_error="it said \x9b2J")
+        monkeypatch.setattr(StillFigures, "peers", lambda _: [bad])
+        await run("--admin", address)
+        out = capsys.readouterr().out
+        assert "web\\n\\x1b[31m" in out
+        assert "it said \\x9b2J" in out
+        assert out.replace("\n", "").isprintable()
 
 
 class TestJson:

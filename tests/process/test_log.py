@@ -46,6 +46,25 @@ class TestText:
         assert run_logging("log_fmt='%(name)s|%(message)s'").splitlines() == ["a.b|Starting x", "a.b|hot"]
 
 
+class TestOutsidersText:
+    """In our own lines: an application's may be several."""
+
+    @pytest.mark.parametrize("settings", ["log_fmt='%(message)s'", "log_format='json'"])
+    @pytest.mark.parametrize(("logger", "lines"), [("awxfast.broadcast.dialled_peer", 1), ("site", 2)])
+    def test_no_name_makes_a_line_of_its_own(self, settings: str, logger: str, lines: int) -> None:
+        program = (
+            "import logging; from awxfast.process.log import configure_log; from awxfast.settings import Settings;"
+            f"configure_log(Settings({settings}));"
+            f"logging.getLogger('{logger}').warning('connected to %s', 'a\\nWARNING b\\x1b[31m\\x9b2J')"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+        if "json" in settings:
+            assert json.loads(done.stderr)["message"].count("\n") == lines - 1
+        else:
+            assert done.stderr.count("\n") == lines
+            assert ("\x1b" in done.stderr) is (lines > 1)
+
+
 class TestJson:
     def test_each_line_is_an_object(self) -> None:
         entries = [json.loads(line) for line in run_logging("log_format='json'").splitlines()]

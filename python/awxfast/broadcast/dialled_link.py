@@ -9,6 +9,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError,
 
 from awxfast.broadcast.fragments import Fragments
 from awxfast.broadcast.paced_reading import PacedReading
+from awxfast.printable import escape
 
 QUEUE_FRAMES = 10_000
 QUEUE_BYTES = 67_108_864
@@ -145,7 +146,7 @@ class DialledLink(WSListener):
             try:
                 await self._transport.wait_disconnected()
             except WSProtocolError as error:
-                return f"the peer broke the protocol ({error.args[-1]})"
+                return f"the peer broke the protocol ({escape(str(error.args[-1]))})"
         return self._why
 
     def _write(self, frames: int, data: bytes) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from awxfast.broadcast.target import Target
+from awxfast.printable import escape
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REFUSED = "refused"
@@ -67,7 +68,7 @@ def explain_redirect(target: Target, location: str) -> str:
     setting = "--port"
     if target.protocol == "http" and scheme in ("https", "wss"):
         setting = "--protocol https, or --port: this one takes plain requests only to redirect them"
-    return f"it redirects{shorten(where)}, which is not followed; mend {setting}"
+    return f"it redirects{escape(where)}, which is not followed; mend {setting}"
 
 
 def read_clock_skew(date: str | None, now: float) -> int | None:
@@ -102,7 +103,7 @@ def explain_error(error: BaseException) -> DialFailure:
         return DialFailure("unknown_host", "the host's name is not known")
     if isinstance(error, OSError):
         return DialFailure("unreachable", describe_os_error(error))
-    return DialFailure("not_http", f"its answer is not that of a websocket server ({shorten(str(error))})")
+    return DialFailure("not_http", f"its answer is not that of a websocket server ({escape(str(error))})")
 
 
 def describe_os_error(error: OSError) -> str:
@@ -113,8 +114,3 @@ def describe_os_error(error: OSError) -> str:
     if number is None:
         return str(error) or "the connection broke"
     return _WORDS.get(number) or os.strerror(number)
-
-
-def shorten(text: str) -> str:
-    """One printable line of what a peer may have chosen."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])

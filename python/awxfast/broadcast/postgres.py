@@ -17,6 +17,7 @@ import orjson
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError
+from awxfast.printable import escape
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -135,8 +136,8 @@ class PostgresMembers:
     def _note_away(self, name: str, error: BaseException) -> None:
         self.first_look.set()
         if not self._broken:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            log.warning("PostgreSQL is away: %s; peers stay as they are, trying again", reason[:300])
+            reason = escape(" ".join(str(error).split())) or type(error).__name__
+            log.warning("PostgreSQL is away: %s; peers stay as they are, trying again", reason)
         self._broken.add(name)
 
     def _note_back(self, name: str) -> None:

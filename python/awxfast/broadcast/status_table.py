@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from awxfast.broadcast.statistics import HELP, safe_name
 from awxfast.errors import StartError
+from awxfast.printable import escape
 
 GREEN, RED, PLAIN = "\033[92m", "\033[91m", "\033[0m"
 NOT_AVAILABLE = "N/A"
@@ -35,7 +36,7 @@ def read_statistics(text: str) -> dict[str, HostStatus]:
     try:
         families = {family.name: family for family in text_string_to_metric_families(text)}
     except ValueError as error:
-        raise StartError(f"the statistics in Redis are not readable: {error}") from error
+        raise StartError(f"the statistics in Redis are not readable: {escape(str(error))}") from error
     for name, family in families.items():
         found = re.fullmatch(r"awx_(\w+)_messages_received", name)
         if found and family.samples:
@@ -72,13 +73,15 @@ def choose_rows(text: str, hosts: Iterable[str]) -> list[HostStatus]:
 
 def format_status(era: str, name: str, rows: Sequence[HostStatus], now: float) -> Iterator[str]:
     """Both tables' lines. `era` is `Broadcast` or `Relay`, `now` Unix time."""
-    yield f'{era} websocket connection status from "{name}" to:'
+    yield f'{era} websocket connection status from "{escape(name)}" to:'
     heading = ["hostname", "state", "start time", "duration (sec)"]
-    yield from align([heading, *([row.host, colour(row.state), *format_start(row, now)] for row in rows)])
+    yield from align(
+        [heading, *([escape(row.host), colour(escape(row.state)), *format_start(row, now)] for row in rows)]
+    )
     yield ""
-    yield f'{era} websocket connection stats from "{name}" to:'
+    yield f'{era} websocket connection stats from "{escape(name)}" to:'
     heading = ["hostname", "total", "per minute"]
-    yield from align([heading, *([row.host, str(row.total), str(row.per_minute)] for row in rows)])
+    yield from align([heading, *([escape(row.host), str(row.total), str(row.per_minute)] for row in rows)])
 
 
 def format_start(row: HostStatus, now: float) -> tuple[str, str]:

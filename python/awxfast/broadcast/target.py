@@ -5,6 +5,7 @@ import ipaddress
 import re
 
 from awxfast.errors import ConfigurationError
+from awxfast.printable import LINE, escape
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -27,7 +28,7 @@ class Member:
 
     def __str__(self) -> str:
         where = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-        return where if self.name == self.host else f"{self.name} ({where})"
+        return escape(where if self.name == self.host else f"{self.name} ({where})", LINE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

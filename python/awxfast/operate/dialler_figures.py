@@ -11,6 +11,7 @@ from awxfast.broadcast.relay_taker import RelayTaker
 from awxfast.intake.group_sender import GroupSender
 from awxfast.intake.link import Intake
 from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.printable import LINE, escape
 
 
 class DiallerFigures:
@@ -133,7 +134,7 @@ def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:
     """One peer's line."""
     counts = peer.counts
     return PeerFigures(
-        host=f"{peer.member.name}:{peer.member.port}",
+        host=escape(f"{peer.member.name}:{peer.member.port}", LINE),
         state=peer.state if dialled else "gone",
         eras=[peer.era.name.lower()],
         links=int(peer.up),
@@ -145,7 +146,7 @@ def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:
         lost=counts.dropped,
         clock_skew=peer.clock_skew,
         old_secret=False,
-        last_error=peer.last_error,
+        last_error=escape(peer.last_error),
         groups_waiting=peer.waiting,
         groups_refused=counts.no_room,
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from awxfast.command_line import OptionParser, read_host_port
 from awxfast.errors import ConfigurationError, StartError
+from awxfast.printable import escape
 from awxfast.settings import Settings
 
 TIMEOUT = 5.0
@@ -72,7 +73,7 @@ def open_connection(address: str) -> http.client.HTTPConnection:
 def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
     """The table's lines: one figure each, then those clients that have something waiting or lost something."""
     for name, value in flatten("", {key: value for key, value in figures.items() if key != "slow_clients"}):
-        yield f"{name:<32} {value:>14}"
+        yield f"{escape(name):<32} {escape(str(value)):>14}"
     yield from format_peers(figures.get("peers", []))
     slow = figures["slow_clients"]
     if slow:
@@ -92,10 +93,11 @@ def format_peers(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for peer in peers:
         skew = "" if peer["clock_skew"] is None else f"{peer['clock_skew']:+d} s"
         waiting = f"{peer['groups_waiting']} groups wait for room" if peer["groups_waiting"] else ""
+        host, state = escape(peer["host"]), escape(peer["state"])
         notes = [", ".join(peer["eras"]), "old secret" if peer["old_secret"] else "", waiting, peer["last_error"]]
         yield (
-            f"{peer['host']:<32} {peer['state']:<10} {peer['received']:>10} {peer['sent']:>10} {peer['queued']:>8} "
-            f"{sum(peer['lost'].values()):>8} {skew:>7}  {'; '.join(note for note in notes if note)}"
+            f"{host:<32} {state:<10} {peer['received']:>10} {peer['sent']:>10} {peer['queued']:>8} "
+            f"{sum(peer['lost'].values()):>8} {skew:>7}  {escape('; '.join(note for note in notes if note))}"
         ).rstrip()
 
 

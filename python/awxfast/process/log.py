@@ -7,10 +7,20 @@ import sys
 import orjson
 
 from awxfast.local_time import local_struct, local_zone
+from awxfast.printable import LINE, escape
 from awxfast.queued_stream import queue_standard_streams
 from awxfast.settings import Settings
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG, logging.DEBUG)
+
+
+class TextFormatter(logging.Formatter):
+    """As `--log-fmt` says, with our own lines always on one: names of nodes and the like come from outside."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line without its traceback."""
+        record.message = escape_own(record, record.message)
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,9 +44,14 @@ class JsonFormatter(logging.Formatter):
 def read_message(record: logging.LogRecord) -> str:
     """The message, or why there is none: a fault in it would be told with lines that are no JSON."""
     try:
-        return record.getMessage()
+        return escape_own(record, record.getMessage())
     except Exception as error:
         return f"a log line at {record.pathname}:{record.lineno} can't be formatted: {type(error).__name__}"
+
+
+def escape_own(record: logging.LogRecord, message: str) -> str:
+    """An application's lines are its own business, and may be several."""
+    return escape(message, LINE) if record.name.partition(".")[0] == "awxfast" else message
 
 
 def configure_log(settings: Settings) -> None:
@@ -44,7 +59,7 @@ def configure_log(settings: Settings) -> None:
     queue_standard_streams()
     local_zone()  # before an application is imported
     handler = logging.StreamHandler(sys.stderr)
-    formatter = JsonFormatter() if settings.log_format == "json" else logging.Formatter(settings.log_fmt)
+    formatter = JsonFormatter() if settings.log_format == "json" else TextFormatter(settings.log_fmt)
     formatter.converter = local_struct
     handler.setFormatter(formatter)
     logging.basicConfig(level=LEVELS[settings.verbosity], handlers=[handler], force=True)
