@@ -73,6 +73,9 @@ class StillFigures:
     def command_errors(self) -> Mapping[str, int]:
         return {"denied": 4}
 
+    def max_clients(self) -> int:
+        return 12_000
+
     def slow_clients(self) -> Sequence[SlowClient]:
         return self.slow
 

@@ -260,6 +260,10 @@ class Relay:
         """The native protocol's."""
         return self._native.refusals if self._native is not None else {}
 
+    def max_clients(self) -> int | None:
+        """The settings'."""
+        return self._settings.max_clients
+
     def slow_clients(self) -> Sequence[SlowClient]:
         """The fan-out's clients with something queued or shed."""
         return [SlowClient(*row) for row in self._fanout.clients()]

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from awxfast.process.limits import RESERVE, bound_worker_threads, most_clients
+from awxfast.process.limits import RESERVE, bound_worker_threads, most_clients, show_limit
 
 RAISE = """
 import resource
@@ -65,3 +65,25 @@ class TestClients:
 
     def test_at_least_one_is_served(self) -> None:
         assert most_clients(64) == 1
+
+
+DESCRIBE = """
+import resource
+from awxfast.process.limits import describe_limits, raise_descriptor_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
+raise_descriptor_limit()
+print(describe_limits(100, 86))
+print(describe_limits(300, 86))
+"""
+
+
+class TestDescription:
+    def test_soft_hard_and_what_they_allow(self) -> None:
+        done = subprocess.run([sys.executable, "-c", DESCRIBE], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.splitlines() == [
+            "Descriptors: at most 300, raised from 100 (hard limit 300); clients: at most 86",
+            "Descriptors: at most 300 (hard limit 300); clients: at most 86",
+        ]
+
+    def test_no_limit_has_a_word(self) -> None:
+        assert show_limit(resource.RLIM_INFINITY) == "unlimited"

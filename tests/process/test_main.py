@@ -46,6 +46,20 @@ class TestStartUp:
         assert lines[-1] == f"INFO     Listening on TCP address 127.0.0.1:{port}"
         assert json.loads(greet(port)) == {"accept": True, "user": 0}
 
+    def test_descriptor_limits_are_told_in_the_log_and_on_metrics(
+        self, start: Start, redis_server: RedisServer
+    ) -> None:
+        words = ["-p", "0", "--redis", redis_server.url, "--auth", "open", "--admin", "127.0.0.1:0"]
+        limited = ["sh", "-c", 'ulimit -Sn 500; ulimit -Hn 1000; exec "$@"', "sh", sys.executable, "-m", "awxfast"]
+        server = start(command=[*limited, *words])
+        admin = server.wait_for_line(r"Admin listener on TCP address (\S+)$")[1]
+        line = r"INFO     Descriptors: at most 1000, raised from 500 \(hard limit 1000\); clients: at most (\d+)$"
+        clients = server.wait_for_line(line)[1]
+        _, metrics = ask(admin, "/metrics")
+        assert 'awxfast_descriptors_limit{limit="soft"} 1000.0' in metrics
+        assert 'awxfast_descriptors_limit{limit="hard"} 1000.0' in metrics
+        assert f"awxfast_clients_limit {clients}.0" in metrics
+
     def test_private_redis_is_named_and_goes_with_main(self, start: Start) -> None:
         server = start("-p", "0", *LOOPBACK)
         folder = Path(server.wait_for_line(r"Private Redis at unix://(\S+)/redis.sock")[1])

@@ -109,6 +109,9 @@ class DiallerFigures:
         failures = self._statistics_failures()
         return {**skipped, "statistics": failures} if failures else dict(skipped)
 
+    def max_clients(self) -> None:
+        """There are none."""
+
     def slow_clients(self) -> Sequence[SlowClient]:
         """No browsers."""
         return []

@@ -81,6 +81,9 @@ class Figures(Protocol):
     def command_errors(self) -> Mapping[str, int]:
         """How many error replies browsers got, by reason."""
 
+    def max_clients(self) -> int | None:
+        """How many browsers are let in; None where there are none."""
+
     def slow_clients(self) -> Sequence[SlowClient]:
         """Clients with something queued or shed."""
 

@@ -1,5 +1,7 @@
 """Prometheus metrics: the ledger and the rooms' counters under the names of interface.md, "The admin listener"."""
 
+import math
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -40,6 +42,9 @@ class RelayCollector(Collector):
         yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
         yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
         yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
+        yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", descriptor_limits())
+        if (most := self._figures.max_clients()) is not None:
+            yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)
         yield labelled_counter(
             "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", dropped_lines()
         )
@@ -54,6 +59,12 @@ class RelayCollector(Collector):
         yield CounterMetricFamily(
             "awxfast_registrations_repaired", "Registrations found missing and renewed.", intake.registrations_repaired
         )
+
+
+def descriptor_limits() -> Mapping[str, float]:
+    """The soft and the hard one."""
+    limits = zip(("soft", "hard"), resource.getrlimit(resource.RLIMIT_NOFILE), strict=True)
+    return {name: math.inf if limit == resource.RLIM_INFINITY else limit for name, limit in limits}
 
 
 def metrics_text(registry: CollectorRegistry) -> bytes:
@@ -173,7 +184,7 @@ def labelled_counter(name: str, documentation: str, label: str, values: Mapping[
     return family
 
 
-def labelled_gauge(name: str, documentation: str, label: str, values: Mapping[str, int]) -> Metric:
+def labelled_gauge(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
     """A gauge with one label."""
     family = GaugeMetricFamily(name, documentation, labels=[label])
     for value, count in sorted(values.items()):

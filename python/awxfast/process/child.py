@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from awxfast.process.channel import Channel, receive_blocking
 from awxfast.process.limits import (
     bound_worker_threads,
     collect_garbage_seldom,
+    describe_limits,
     most_clients,
     raise_descriptor_limit,
 )
@@ -92,10 +94,12 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
     loop = asyncio.get_running_loop()
     loop.set_debug(settings.verbosity >= 3)
     bound_worker_threads(loop, os.environ)
+    former, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
+    logger.info("%s", describe_limits(former, settings.max_clients or 0))
     from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]

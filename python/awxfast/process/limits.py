@@ -26,6 +26,18 @@ def raise_descriptor_limit() -> int:
     return NO_LIMIT if hard == resource.RLIM_INFINITY else hard
 
 
+def describe_limits(former: int, clients: int) -> str:
+    """For the log: `former` is the soft limit that the process was started with, `clients` how many it lets in."""
+    soft, hard = (show_limit(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+    raised = f", raised from {show_limit(former)}" if show_limit(former) != soft else ""
+    return f"Descriptors: at most {soft}{raised} (hard limit {hard}); clients: at most {clients}"
+
+
+def show_limit(limit: int) -> str:
+    """A number, or that there is none."""
+    return "unlimited" if limit == resource.RLIM_INFINITY else str(limit)
+
+
 def collect_garbage_seldom() -> None:
     """What was imported is never looked through again, all else less often."""
     gc.collect()
