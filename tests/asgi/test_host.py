@@ -154,6 +154,34 @@ class TestTimeLimits:
         assert (await browser.read_response())[0] == 403
         await browser.close()
 
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            ({"type": "websocket.close"}, 403),
+            ({"type": "websocket.http.response.start", "status": 418, "headers": []}, 418),
+            ({"type": "nonsense"}, 500),
+        ],
+    )
+    async def test_each_refusal_has_a_line_with_its_word(
+        self, hosting: Any, caplog: pytest.LogCaptureFixture, answer: dict[str, Any], status: int
+    ) -> None:
+        """C39."""
+
+        async def refuse(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "websocket":
+                await receive()
+                await send(answer)
+
+        one = await hosting(refuse)
+        browser = await RawBrowser.connect(one.address)
+        browser.send(handshake("/a/?token=SECRET", "Cookie: a=SECRET"))
+        assert (await browser.read_head()).startswith(f"HTTP/1.1 {status} ")
+        await until(lambda: one.server.handshakes == {("refused", "application"): 1})
+        peer = "{}:{}".format(*browser.writer.get_extra_info("sockname"))
+        assert f"refused (application) '/a/' from {peer}: " in caplog.text
+        assert "SECRET" not in caplog.text
+        await browser.close()
+
 
 class TestFaults:
     @pytest.mark.parametrize("fault", [RuntimeError("a fault"), KeyboardInterrupt(), SystemExit(1)])

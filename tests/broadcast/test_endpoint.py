@@ -75,9 +75,18 @@ class TestHandshake:
             assert await dialler.status(node, headers) == 403
         assert caplog.text.count("no secret is known") == 1
 
-    async def test_empty_secret_is_none(self, start_node: StartNode, dialler: Dialler) -> None:
-        node = await start_node(secrets=("",))
-        assert await dialler.status(node, sign(secret="")) == 403
+    @pytest.mark.parametrize(
+        ("skew", "secret", "word"), [(0, "another", "secret"), (-400, SECRET, "nonce")], ids=["secret", "nonce"]
+    )
+    async def test_each_refusal_has_its_word(
+        self, node: Running, dialler: Dialler, caplog: pytest.LogCaptureFixture, skew: int, secret: str, word: str
+    ) -> None:
+        """C39: a line with path, peer and word, and a counter with the word."""
+        for _ in range(2):
+            assert await dialler.status(node, sign(skew, secret)) == 403
+        assert caplog.text.count(f"refused ({word}) '/websocket/relay/' from 127.0.0.1: ") == 1
+        assert f'awxfast_handshakes_total{{reason="{word}",result="refused"}} 2.0' in await node.ask("/metrics")
+        assert SECRET not in caplog.text
 
     async def test_off_is_not_there(self, start_node: StartNode, dialler: Dialler) -> None:
         node = await start_node(node_endpoints="off")
@@ -135,6 +144,9 @@ class TestRotation:
         assert await dialler.status(node, sign()) == 403
         assert await dialler.status(node, sign(secret="changed")) == 101
         assert not link.closed
+        (tmp_path / "secret-0").write_text("\n\n")
+        node.control.reload_files()
+        assert await dialler.status(node, sign(secret="changed")) == 101
         await link.close()
 
 
