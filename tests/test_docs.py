@@ -30,7 +30,7 @@ PAPERS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("benches/*.m
 NOT_FOR_OPERATORS = {"dependencies.md", "benchmarks.md", "django.md"}
 OPERATORS_PAPERS = [ROOT / "README.md", *(page for page in DOCS.glob("*.md") if page.name not in NOT_FOR_OPERATORS)]
 
-CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.toml")
+CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.toml", "rust/fuzz/Cargo.toml")
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9_-]*")
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")

@@ -41,7 +41,7 @@ ROOMS = [
 
 CRATE = [
     {"error", "json"},
-    {"hmac", "nonce", "envelope", "frame", "slab", "ledger", "peer", "share"},
+    {"hmac", "nonce", "envelope", "frame", "slab", "ledger", "peer", "share", "wire"},
     {"registry", "outbox", "pace", "relay"},
     {"command", "client", "members"},
     {"mailbox", "batch"},

@@ -71,6 +71,91 @@ class FrameDecoder:
     def failure_reason(self) -> str:
         """One lower-case phrase for the log and the counter, e.g. `unmasked frame`; empty without a failure."""
 
+# ---- requests (rust/src/wire/http1.rs) --------------------------------------------------------------
+
+@final
+class RequestReader:
+    """A connection's requests, RFC 9112: bytes in, events out, however the bytes are split. Never raises for bad input.
+
+    Limits are exact and in bytes: `max_head` of a request line with its headers, `max_chunk_line` of the line before a
+    chunk, `max_trailers` of what may follow the last one. `max_fields` is in lines.
+    """
+
+    def __init__(
+        self, max_head: int, *, max_fields: int = 500, max_chunk_line: int = 4096, max_trailers: int = 16_384
+    ) -> None: ...
+    def receive(self, data: bytes) -> list[RequestHead | bytes | RequestRefusal | None]:
+        """What `data` tells of one request: its head, a part of its body, None where it ends; or a refusal.
+
+        It goes no further than the end of one request; `receive(b"")` goes on when there is room for the next. After a
+        refusal, or behind a request without keep-alive: nothing, ever.
+        """
+    def take_unread(self) -> bytes:
+        """What came behind the end of a request, for whoever takes the connection over."""
+    @property
+    def unread(self) -> int:
+        """How many bytes that is; the socket is not to be read meanwhile."""
+    @property
+    def head_size(self) -> int:
+        """Bytes of the head that is not whole yet; 0: none has begun."""
+    @property
+    def is_between(self) -> bool:
+        """Whether no request is being read, so that the client may leave without a word."""
+
+@final
+class RequestHead:
+    """One request, up to its body."""
+
+    @property
+    def method(self) -> str:
+        """As sent: `get` is not `GET`. Never `CONNECT`."""
+    @property
+    def version(self) -> str:
+        """`1.0` or `1.1`."""
+    @property
+    def target(self) -> bytes:
+        """As sent."""
+    @property
+    def path(self) -> str:
+        """Percent-decoded; what is no UTF-8 is replaced. `*` of `OPTIONS *`."""
+    @property
+    def raw_path(self) -> bytes:
+        """As sent, without the query and the `http://host` of a whole URI."""
+    @property
+    def query(self) -> bytes:
+        """As sent, without the question mark."""
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names in lower case, values without blanks around them; made once, the caller's own to change.
+
+        Names with `_` are left out, and the host of a whole URI stands in place of `host`'s (RFC 9112 section 3.2.2).
+        """
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of all lines with this name, which is in lower case."""
+    @property
+    def content_length(self) -> int | None:
+        """Of the body, 0 without one; None: it comes in chunks."""
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the client wants another request on this connection (RFC 9112 section 9.3)."""
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for a 100 before it sends the body."""
+    @property
+    def offers_websocket(self) -> bool:
+        """Whether an upgrade to websocket is offered, by whatever method. With GET there is no body then."""
+
+@final
+class RequestRefusal:
+    """Why nothing more is read of a connection."""
+
+    @property
+    def status(self) -> int:
+        """400, 431 or 505."""
+    @property
+    def reason(self) -> str:
+        """One lower-case phrase for the log, e.g. `bare line feed`."""
+
 # ---- to other nodes (rust/src/relay.rs) ------------------------------------------------------------
 
 @final

@@ -1,6 +1,7 @@
 //! The event path of awxfast.
 //!
-//! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455).
+//! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455),
+//! [`wire`] (HTTP/1.1).
 //! Who gets what: [`registry`] -> [`route`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
 //! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting.
 //! To other nodes: [`relay`] -> [`share`]. Only `py` knows Python.
@@ -27,6 +28,7 @@ pub mod route;
 pub mod shard;
 pub mod share;
 pub mod slab;
+pub mod wire;
 
 #[cfg(feature = "python")]
 mod py;

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod bytes;
 mod descriptor;
 mod fanout;
+mod http1;
 mod relay;
 mod secret;
 
@@ -16,5 +17,6 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     secret::register(module)?;
     bytes::register(module)?;
     fanout::register(module)?;
+    http1::register(module)?;
     relay::register(module)
 }

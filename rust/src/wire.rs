@@ -1,0 +1,3 @@
+//! What bytes mean and back. Pure: no sockets, no clocks, no logs.
+
+pub mod http1;
