@@ -1,6 +1,5 @@
 """Dials one peer once: TCP, TLS, the upgrade with a fresh secret header. Redirects are not followed."""
 
-import asyncio
 import logging
 import ssl
 import time
@@ -15,6 +14,7 @@ from awxfast.broadcast.failure import DialFailure, explain_answer, explain_error
 from awxfast.broadcast.fragments import MAX_MESSAGE
 from awxfast.broadcast.target import Target
 from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.reading_first import answered_within
 from awxfast.wire.backplane import REDIS_HEADER
 
 DIAL_TIMEOUT = 10.0
@@ -49,7 +49,7 @@ class Caller:
     async def dial(self, target: Target, era: Era, make_link: MakeLink) -> DialledLink:
         """An open link. Raises `DialError`."""
         try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
+            async with answered_within(DIAL_TIMEOUT):
                 return await self._connect(target, era, make_link)
         except WSHandshakeError as error:
             raise DialError(explain_handshake(target, error)) from error

@@ -6,6 +6,8 @@ A timer of the loop for each costs a handshake more than the look at its head.
 import asyncio
 from typing import Protocol
 
+from awxfast.reading_first import call_after_reading
+
 
 class Reader(Protocol):
     """Who reads a head."""
@@ -30,7 +32,7 @@ class HeadTimeouts:
         loop = asyncio.get_running_loop()
         self._due[reader] = due = loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_at(due, self._end_late)
+            self._timer = loop.call_at(due, call_after_reading, self._end_late)
 
     def stop(self, reader: Reader) -> None:
         """The head is whole, or nobody waits for it any more."""
@@ -42,7 +44,7 @@ class HeadTimeouts:
         now = loop.time()
         for reader, due in list(self._due.items()):
             if due > now:
-                self._timer = loop.call_at(due, self._end_late)
+                self._timer = loop.call_at(due, call_after_reading, self._end_late)
                 return
             del self._due[reader]
             reader.end_late_head()

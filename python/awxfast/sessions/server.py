@@ -207,6 +207,7 @@ class Server:
             looks.append(self._nodes.sweep)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(0)  # the loop reads first: after a pause what came meanwhile is no silence
             for look in looks:
                 try:
                     look()
