@@ -1,6 +1,6 @@
 """Four sockets that send one kind of frame as fast as a rate allows, and read what comes only to be rid of it.
 
-Prints how many bytes it has sent. A socket that the server ends is opened anew.
+Prints how many bytes it has sent. A socket that takes no more is opened anew.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from awxfast._rust import sign_secret
 
 SOCKETS = 4
 CHUNK = 65_536
+PIECE = 16_384
 EMPTY = b"\x80\0\0\0\0"
 EVENT = b'{"group": "job_events-9", "message": {"type": "internal.message", "text": "x"}}'
 
@@ -45,7 +46,7 @@ class Flood:
     def __post_init__(self) -> None:
         frame = FRAMES[self.options.kind]
         self.data = memoryview(frame * (CHUNK // len(frame)))
-        self.piece = len(frame) if self.options.single else CHUNK
+        self.piece = len(frame) if self.options.single else PIECE
         self.open()
 
     def open(self) -> None:
@@ -69,11 +70,14 @@ class Flood:
 
     def send(self, room: int) -> int:
         """Sends at most `room` bytes, and takes what has come; how many."""
+        sent = 0
         try:
             self.discard()
-            sent = self.sock.send(self.data[self.at : self.at + min(room, self.piece)])
+            while sent < min(room, CHUNK):
+                at = (self.at + sent) % len(self.data)
+                sent += self.sock.send(self.data[at : at + self.piece])  # TLS wants the same again after a short write
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
+            pass
         except OSError:
             self.sock.close()
             self.open()
@@ -83,9 +87,8 @@ class Flood:
 
     def discard(self) -> None:
         with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
-            while data := self.sock.recv(CHUNK):
-                del data
-            raise ConnectionResetError
+            while self.sock.recv(CHUNK):
+                pass
 
 
 def flood(options: argparse.Namespace) -> int:

@@ -14,7 +14,12 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-RECEIVE_BYTES = 262_144
+RECEIVE_BYTES = 65_536
+"""A buffer of more would be mapped and unmapped at each read, which costs ten times as much as the read."""
+TURN_BYTES = 16_384
+"""After so many from a client it waits a turn of the loop: as TLS records of a few bytes they cost milliseconds."""
+UNREAD_BYTES = 65_536
+"""Encrypted, after which a TLS transport that is paused reads no more."""
 LINGER_SECONDS = 1.0
 """How long a server that has sent all may wait for the client's answer while the client waits for the end."""
 
@@ -57,7 +62,7 @@ class Bridge(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._near: socket.socket | None = None
-        self._held = b""
+        self._held = memoryview(b"")
         self._hang_up: select.epoll | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[object] | None = None
@@ -73,6 +78,7 @@ class Bridge(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
+        transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
         self._near.setblocking(False)
         far.setblocking(False)
@@ -83,9 +89,16 @@ class Bridge(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """From the client; what comes after the server's end is dropped."""
         if self._held:
-            self._held += data
+            self._held = memoryview(b"".join((self._held, data)))
         elif self._near is not None:
-            self._send_to_server(data)
+            self._send_to_server(memoryview(data))
+            if len(data) >= TURN_BYTES and not self._held and self._transport is not None:
+                self._transport.pause_reading()
+                self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._held and self._transport is not None:
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         """The client sends no more; a TLS transport closes then."""
@@ -156,7 +169,7 @@ class Bridge(asyncio.Protocol):
 
     # What goes to it
 
-    def _send_to_server(self, data: bytes) -> None:
+    def _send_to_server(self, data: memoryview) -> None:
         assert self._near is not None
         try:
             sent = self._near.send(data)
@@ -166,7 +179,7 @@ class Bridge(asyncio.Protocol):
             sent = len(data)  # the server is gone, and will say so on the other way
         self._hold(data[sent:])
 
-    def _hold(self, rest: bytes) -> None:
+    def _hold(self, rest: memoryview) -> None:
         """What the server does not take yet."""
         assert self._near is not None
         if rest and not self._held:
@@ -175,8 +188,7 @@ class Bridge(asyncio.Protocol):
                 self._transport.pause_reading()
         elif self._held and not rest:
             self._loop.remove_writer(self._near)
-            if self._transport is not None:
-                self._transport.resume_reading()
+            self._loop.call_soon(self._read_on)
         self._held = rest
 
     def _send_held(self) -> None:
@@ -186,7 +198,7 @@ class Bridge(asyncio.Protocol):
 
     def _close_near(self) -> None:
         near, self._near = self._near, None
-        self._held = b""
+        self._held = memoryview(b"")
         if self._linger is not None:
             self._linger.cancel()
         if near is None:

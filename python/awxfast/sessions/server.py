@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 60
 """How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
 
+TLS_RECEIVE_BUFFER = 65_536
+"""Bytes. A read brings all that is there, and records of a few bytes each take a thousand times as long to decrypt."""
+
 LAST_FLUSH_SECONDS = 1.0
 """How long TLS clients may take the end of what was written when all are closed."""
 
@@ -168,9 +171,10 @@ class Server:
         return await create(self._http, sock=sock, backlog=listening.backlog)
 
     async def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> asyncio.Server:
-        """The kernel's buffer is bounded here, before there is a connection: the fan-out never sees it."""
+        """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
         self._certificates.append(certificate)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TLS_RECEIVE_BUFFER)
         return await asyncio.get_running_loop().create_server(
             self._bridges,
             sock=sock,
