@@ -4,6 +4,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use event_path::ALL;
 use event_path::fanout::{EVENTS, GROUP, batch, publish_members, start};
+use event_path::requests::{GET, HANDSHAKE, get_head, handshake_head};
 use event_path::sinks::{Sinks, wait_until_written};
 
 const CLIENTS: usize = 2000;
@@ -14,6 +15,16 @@ fn measure_parts(criterion: &mut Criterion) {
     for workload in ALL {
         criterion.bench_function(workload.name, |bencher| bencher.iter((workload.make)()));
     }
+}
+
+/// A browser's handshake and a plain request, up to who reads their heads.
+fn measure_requests(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("requests");
+    for (name, request, mut work) in [("handshake", HANDSHAKE, handshake_head()), ("get", GET, get_head())] {
+        group.throughput(Throughput::Bytes(request.len() as u64));
+        group.bench_function(name, |bencher| bencher.iter(&mut work));
+    }
+    group.finish();
 }
 
 /// One fan-out thread against two, into sockets that swallow; wants two idle cores at least.
@@ -39,5 +50,5 @@ fn measure_threads(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, measure_parts, measure_threads);
+criterion_group!(benches, measure_parts, measure_requests, measure_threads);
 criterion_main!(benches);

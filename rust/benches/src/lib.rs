@@ -5,6 +5,7 @@ pub mod audience;
 mod browser;
 pub mod bytes;
 pub mod fanout;
+pub mod requests;
 pub mod sinks;
 mod yardstick;
 
