@@ -4,6 +4,7 @@ AwxfastError
  +-- ConfigurationError     a wrong option, value or file: exit code 2
  +-- StartError             all else that keeps the server from starting: exit code 1
       +-- ApplicationNeedsRedis  its import failed because Redis is away: another process may try again
+      +-- StopAsked         a signal to stop came before it had started: no failure
  +-- AccessUnavailable      who decides about rights can't be asked; worth another try
       +-- TooManyQuestions  too many wait to be asked about already
  +-- RedisError             Redis is away or answers something else
@@ -32,6 +33,12 @@ class ApplicationNeedsRedis(StartError):
     """The application can't be imported while Redis is away. Only a new process can try again."""
 
     exit_code = 75
+
+
+class StopAsked(StartError):
+    """The end was asked for before there was anything to end."""
+
+    exit_code = 0
 
 
 class AccessUnavailable(AwxfastError):

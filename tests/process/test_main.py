@@ -205,6 +205,16 @@ class TestStop:
         assert server.wait() == 0
         assert not folder.exists()
 
+    def test_signal_while_the_private_redis_hangs_ends_it_well(self, start: Start, tmp_path: Path) -> None:
+        hanging = tmp_path / "redis-server"
+        hanging.write_text(f"#!/bin/sh\ntouch {tmp_path}/hangs\nexec sleep 600\n")
+        hanging.chmod(0o755)
+        server = start("-p", "0", *LOOPBACK, environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        wait_for((tmp_path / "hangs").exists)
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert "did not answer" not in server.err.read_text()
+
     def test_signals_to_the_whole_group_are_mains(self, start: Start, redis_server: RedisServer) -> None:
         """supervisord's `stopasgroup`."""
         server = start("-p", "0", "--redis", redis_server.url, *LOOPBACK, start_new_session=True)

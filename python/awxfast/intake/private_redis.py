@@ -6,13 +6,14 @@ Synchronous: main, which runs it, has no event loop.
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from awxfast.errors import StartError
+from awxfast.errors import StartError, StopAsked
 from awxfast.intake.address import MAX_SOCKET_PATH
 from awxfast.offspring import dying_with_us
 
@@ -143,6 +144,8 @@ class PrivateRedis:
                 raise StartError(f"the private Redis ended at once: {self._last_words()}")
             if time.monotonic() > deadline:
                 raise StartError(f"the private Redis did not answer within {START_TIMEOUT:g} s: {self._last_words()}")
+            if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:  # main holds them back until it has a loop
+                raise StopAsked("stopped before the private Redis answered")
             time.sleep(0.01)
 
     def _answers(self) -> bool:

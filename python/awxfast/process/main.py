@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import uvloop
 
-from awxfast.errors import ConfigurationError
+from awxfast.errors import ConfigurationError, StopAsked
 from awxfast.intake.private_redis import PrivateRedis
 from awxfast.process.activation import ActivatedSockets
 from awxfast.process.endpoints import list_endpoints
@@ -47,7 +47,10 @@ def run(settings: Settings) -> int:
         admin = open_admin(settings.admin)
         if admin is not None:
             enter_listener(resources, admin)
-        settings, private = start_private_redis(resources, settings)
+        try:
+            settings, private = start_private_redis(resources, settings)
+        except StopAsked:
+            return 0
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Main(settings, listeners, admin, private).run())
     return 0
