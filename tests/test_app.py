@@ -28,6 +28,13 @@ async def running(redis_server: RedisServer) -> AsyncIterator[Running]:
         await one.stop()
 
 
+class TestReplyBound:
+    def test_it_is_256_kib_and_grows_with_what_one_reply_may_name(self) -> None:
+        assert app.reply_bound(Settings()) == 262_144
+        assert app.reply_bound(Settings(max_groups=10)) == 262_144
+        assert app.reply_bound(Settings(max_groups=4000)) == 4 * 262_144
+
+
 class TestServe:
     async def test_event_reaches_a_browser_and_the_ledger(self, running: Running, redis_server: RedisServer) -> None:
         layer = RedisChannelLayer(hosts=[redis_server.url])

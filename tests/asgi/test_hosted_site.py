@@ -11,6 +11,18 @@ from redis_servers import HANG, RedisServer
 from websockets.exceptions import ConnectionClosed
 
 
+class TestTooManyGroups:
+    async def test_browser_whose_consumer_joins_past_the_most_is_closed_with_1008(self, start: Start) -> None:
+        async with browser(start("--max-groups", "3")) as connection:
+            for group in ("a", "b", "c", "a"):
+                await command(connection, f"join {group}")
+            await connection.send("join d")
+            with pytest.raises(ConnectionClosed):
+                while await receive(connection):
+                    pass
+        assert connection.close_code == 1008
+
+
 class TestDirect:
     async def test_named_types_bypass_the_consumer_and_others_do_not(
         self, start: Start, stock: RedisChannelLayer

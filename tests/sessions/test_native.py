@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from awxfast.errors import RedisReplyError
 from awxfast.sessions.access import Identity, RefuseAccess
+from awxfast.sessions.native import TURN_GROUPS
+from awxfast.wire import messages
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
 from sessions.raw_browser import PING, PONG, RawBrowser, close_frame, frame, handshake
@@ -446,6 +448,33 @@ class TestWaiting:
         assert await browser.read_close() == 1011
         assert "could not be served" in caplog.text
         await browser.close()
+
+
+class TestTurns:
+    async def test_many_large_commands_at_once_are_read_in_many_turns(
+        self, serving: Serving, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever else is served waits for a few of them, not for all."""
+        reads = 0
+
+        def read_command(*arguments: Any) -> messages.Command:
+            nonlocal reads
+            reads += 1
+            return read(*arguments)
+
+        read = messages.read_command
+        monkeypatch.setattr(messages, "read_command", read_command)
+        browsers = [await open_browser(serving) for _ in range(20)]
+        for browser in browsers:
+            browser.send(subscription({"g": ["x" * 90 + str(number) for number in range(1000)]}))
+        most = before = 0
+        while reads < len(browsers):
+            await asyncio.sleep(0)
+            most, before = max(most, reads - before), reads
+        assert most <= 2 * TURN_GROUPS // 90  # each of them counts for 90 groups
+        for browser in browsers:
+            assert "groups_current" in await browser.read_text()
+            browser.reset()
 
 
 class TestChurn:
