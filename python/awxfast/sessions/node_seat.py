@@ -5,6 +5,8 @@ from awxfast.sessions.clients import Clients
 from awxfast.sessions.connection import Connection
 
 NO_FRAME_LIMIT = 0
+TURN_MESSAGES = 512
+"""Events a turn of the loop: what a read brings of them, and no more of the smallest than milliseconds take."""
 
 
 class NodeSeat:
@@ -31,7 +33,7 @@ class NodeSeat:
 
     def make_decoder(self) -> FrameDecoder:
         """For what the node sends."""
-        return FrameDecoder(self._max_message_size, NO_FRAME_LIMIT)
+        return FrameDecoder(self._max_message_size, NO_FRAME_LIMIT, TURN_MESSAGES)
 
     def add_opening(self, connection: Connection) -> None:
         """Its 101 is not out yet."""
