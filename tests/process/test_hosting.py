@@ -59,7 +59,7 @@ def deaf_socket(tmp_path: Path) -> Iterator[Path]:
 
 def fetch(port: int, path: str = "/") -> bytes:
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
