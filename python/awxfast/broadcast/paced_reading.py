@@ -7,7 +7,7 @@ sends tiny frames without end would keep the loop from everybody else.
 import asyncio
 from typing import Protocol
 
-CHUNK = 16_384
+CHUNK = 65_536
 SMALL_CHUNK = 2_048
 """Bytes that are decoded in one go, at most half as many frames: the small one while these are tiny."""
 MANY_FRAMES = 512
