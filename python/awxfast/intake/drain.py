@@ -83,6 +83,7 @@ class Drain:
         self._asked_at = -math.inf
         self._looks = self._waits = False
         self._is_full = self._is_large = False
+        self._came = 0
         self._pop_outstanding = False
         self._unread_since: float | None = None
         self.pops = 0
@@ -196,6 +197,8 @@ class Drain:
         self._count_expired()
         now = time.monotonic()
         is_near = now - self._asked_at < NEAR and not self._is_full and not self._is_large
+        if self._is_large and self._came == 1:
+            count, is_near = 1, True  # Lua would copy what can only be taken alone
         self._looks = self._may_look and not is_near
         self._waits = not self._is_full
         self._asked, self._asked_at = count, now
@@ -230,7 +233,8 @@ class Drain:
                 self._publisher.count_too_large(popped.too_large)
         elif not self._waits or not self._has_bzmpop:
             batch += read_popped(replies[-1])
-        self._is_full = is_cut or len(batch) >= self._asked
+        self._came = len(batch)
+        self._is_full = is_cut or self._came >= self._asked
         self._is_large = connection.reply_size > LARGE
         return batch
 

@@ -17,7 +17,7 @@ _LOOK_AND_TAKE = b"""
 local key, count, room, largest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local answer = {0, 0}
 local rank, size, step = 0, 0, 1
-while rank < count and answer[2] == 0 do
+while rank < count and size < room and answer[2] == 0 do
   local found = redis.pcall('ZRANGE', key, rank, math.min(rank + step, count) - 1, 'WITHSCORES')
   if found.err then return found end
   if #found == 0 then break end
@@ -38,6 +38,7 @@ while rank < count and answer[2] == 0 do
     rank = rank + 1
   end
 end
+if size >= room then answer[2] = 1 end
 local removed = redis.pcall('ZREMRANGEBYRANK', key, rank > 0 and 0 or 1, math.max(rank - 1, 0))
 if type(removed) ~= 'number' then return removed end
 return answer
