@@ -62,6 +62,10 @@ class TestRefusals:
         assert failure.kind == f"http_{status}"
         assert failure.status == status
 
+    def test_statuses_that_a_peer_makes_up_are_one_kind(self) -> None:
+        kinds = {explain_answer(PEER, status, {}, NOW).kind for status in (*range(419, 421), *range(600, 1000))}
+        assert kinds == {"http_other"}
+
 
 class TestErrors:
     @pytest.mark.parametrize(

@@ -39,6 +39,23 @@ class TestFormat:
         assert format_path(path) == written
 
 
+class TestLongPaths:
+    """A path of 63 KB was 379 KB of log."""
+
+    @pytest.mark.parametrize("character", ["a", "\x01", "\u20ac"])
+    def test_line_is_cut_at_2_kib_after_escaping(self, character: str) -> None:
+        written = line("127.0.0.1:4000", f"WSCONNECTING {format_path('/' + character * 63_000)}")
+        assert len(written) <= 2048 + len('127.0.0.1:4000 - - [24/Nov/2026:23:08:19] "" - -\n')
+        assert '..." - -' in written
+
+    def test_so_is_a_plain_requests(self) -> None:
+        target = AccessLog(io.StringIO()).format_target(b"/" + b"a" * 63_000, b"")
+        assert len(line("-", f"GET {target}", 404, 23)) < 2200
+
+    def test_longest_that_fits_is_whole(self) -> None:
+        assert format_path("/" + "a" * 2047) == "/" + "a" * 2047
+
+
 class TestRotation:
     def test_stream_may_be_replaced(self) -> None:
         first, second = io.StringIO(), io.StringIO()

@@ -22,6 +22,22 @@ from sessions.serving import Serving, Start, until
 WELCOME = '{"accept": true, "user": 0}'
 
 
+class TestCloseCodes:
+    async def test_codes_that_clients_make_up_are_counted_as_one(self, serving: Serving) -> None:
+        for code in (1000, 1011, 3000, 3001, 4001, 4999):
+            browser = await RawBrowser.open(serving.address)
+            browser.send(close_frame(code))
+            await browser.read_close()
+            await browser.close()
+        await until(lambda: sum(serving.server.closes.values()) == 6)
+        assert serving.server.closes == {
+            ("peer", 1000): 1,
+            ("peer", 1011): 1,
+            ("peer", 4001): 1,
+            ("peer", "other"): 3,
+        }
+
+
 class TestClients:
     async def test_websockets_library_is_served(self, serving: Serving) -> None:
         async with websockets.connect(serving.url) as browser:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from awxfast.broadcast.target import Target
 from awxfast.printable import escape
+from awxfast.wire.handshake import KNOWN_STATUSES
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REFUSED = "refused"
@@ -54,7 +55,8 @@ def explain_answer(target: Target, status: int, headers: Mapping[str, str], now:
         502: "a proxy there has no server behind it (502)",
         503: "it takes no connections at present (503)",
     }
-    return DialFailure(f"http_{status}", words.get(status, f"it answered {status}"), status)
+    kind = f"http_{status}" if status in KNOWN_STATUSES else "http_other"  # a peer may make up a hundred
+    return DialFailure(kind, words.get(status, f"it answered {status}"), status)
 
 
 def explain_redirect(target: Target, location: str) -> str:

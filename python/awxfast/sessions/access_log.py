@@ -10,6 +10,9 @@ from awxfast.local_time import local_now
 
 Address = tuple[str, int]
 
+MAX_REQUEST = 2048
+"""Characters of a line that the client chose: paths may be as long as heads."""
+
 
 class AccessLog:
     """Writes one line an action to `stream`, which may be replaced at any time (a log that is rotated).
@@ -38,7 +41,7 @@ class AccessLog:
     ) -> None:
         """One line. `client` is `host:port`, `request` what happened and the path; daphne has no time in it."""
         date = self._now().strftime("%d/%b/%Y:%H:%M:%S")
-        line = f'{client} - - [{date}] "{request}" {status or "-"} {length or "-"}\n'
+        line = f'{client} - - [{date}] "{cut(request)}" {status or "-"} {length or "-"}\n'
         with contextlib.suppress(OSError):  # a full disk must not cost a browser its connection
             self.stream.write(line)
 
@@ -55,4 +58,9 @@ def format_client(client: Address | None) -> str:
 
 def format_path(path: str) -> str:
     """A decoded path as it may stand in a line: without control characters or spaces."""
-    return urllib.parse.quote(path)
+    return cut(urllib.parse.quote(path[:MAX_REQUEST]))
+
+
+def cut(text: str) -> str:
+    """At most `MAX_REQUEST` characters; three dots tell that there were more."""
+    return text if len(text) <= MAX_REQUEST else f"{text[: MAX_REQUEST - 3]}..."

@@ -14,9 +14,15 @@ from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)
 
+KNOWN_CODES = frozenset([*range(1000, 1004), *range(1005, 1015), 4001, 4008])
+"""Close codes that are counted apart: those of RFC 6455's registry, and awxfast's own."""
+
 
 class Clients:
-    """What connections share. `closes` counts ends as `{(by, code): n}`: by server or peer, 1006 for a lost socket."""
+    """What connections share. `closes` counts ends as `{(by, code): n}`: by server or peer, 1006 for a lost socket.
+
+    Codes that a browser or an application made up are one, `other`: each would be a time series for ever.
+    """
 
     is_node = False
     figures: LinkFigures | None = None
@@ -31,7 +37,7 @@ class Clients:
         self.fanout = fanout
         self.now = now
         self.close_timeout = settings.close_timeout
-        self.closes: dict[tuple[str, int], int] = {}
+        self.closes: dict[tuple[str, int | str], int] = {}
         self.nodes = 0
         """How many of the websockets are other nodes'."""
         self._limits = (settings.websocket_max_message_size, settings.websocket_max_frame_size)
@@ -62,7 +68,8 @@ class Clients:
 
     def count_close(self, by: str, code: int) -> None:
         """Counts one end."""
-        self.closes[by, code] = self.closes.get((by, code), 0) + 1
+        kind = by, code if code in KNOWN_CODES else "other"
+        self.closes[kind] = self.closes.get(kind, 0) + 1
 
     def report_fault(self, code: int, reason: bytes) -> None:
         """A peer that did wrong is closed."""

@@ -148,8 +148,8 @@ class Server:
         return self._handshakes.counts
 
     @property
-    def closes(self) -> dict[tuple[str, int], int]:
-        """Ends of websockets by who closed (`server`, `peer`) and code; 1006 without a CLOSE."""
+    def closes(self) -> dict[tuple[str, int | str], int]:
+        """Ends of websockets by who closed (`server`, `peer`) and code: a known one, 1006 without a CLOSE, or `other`."""
         return self._clients.closes
 
     # Start and stop
