@@ -237,7 +237,8 @@ class TestPeerCloses:
         assert await browser.read_close() == code
         assert await browser.read_to_end() == b""
         await until(lambda: serving.server.clients == 0)
-        assert serving.server.closes == {("peer", code or 1005): 1}
+        known = code is None or code < 3000
+        assert serving.server.closes == {("peer", (code or 1005) if known else "other"): 1}
         await browser.close()
 
     async def test_what_is_queued_comes_before_the_echo(self, serving: Serving) -> None:
