@@ -149,7 +149,7 @@ class Server:
 
     @property
     def closes(self) -> dict[tuple[str, int | str], int]:
-        """Ends of websockets by who closed (`server`, `peer`) and code: a known one, 1006 without a CLOSE, or `other`."""
+        """Ends of websockets by who closed (`server`, `peer`) and code: a known one, 1006 without any, `other`."""
         return self._clients.closes
 
     # Start and stop
