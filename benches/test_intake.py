@@ -12,7 +12,7 @@ from awxfast.intake.address import RedisAddress
 from awxfast.intake.drain import BATCH, Drain
 from awxfast.intake.reconnect import Outages
 from guard.comparison import Compare
-from guard.ready_redis import QUEUE, ReadyRedis, answer_of_pop
+from guard.ready_redis import QUEUE, ReadyRedis, answer_of_wait
 from guard.samples import RANDOM_PREFIX, event_text, queue_entry
 
 BATCHES = 8
@@ -48,9 +48,9 @@ class CountingFanout:
 class Intake:
     """A drain at work in a loop that runs only while batches are expected."""
 
-    def __init__(self, folder: Path, answer: bytes) -> None:
+    def __init__(self, folder: Path, entry: bytes) -> None:
         self.fanout = CountingFanout()
-        self._redis = ReadyRedis(answer)
+        self._redis = ReadyRedis(entry, BATCH)
         self._runner = asyncio.Runner()
         self._drain = self._runner.run(self._start(str(folder / "redis")))
 
@@ -85,8 +85,9 @@ class Intake:
 
 
 def test_intake(compare: Compare, tmp_path: Path) -> None:
-    answer = answer_of_pop(queue_entry(event_text(TEXT_BYTES)), BATCH)
-    intake = Intake(tmp_path, answer)
+    entry = queue_entry(event_text(TEXT_BYTES))
+    answer = answer_of_wait(entry, BATCH)
+    intake = Intake(tmp_path, entry)
     reader = hiredis.Reader()
 
     def take_in_python() -> None:

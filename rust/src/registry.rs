@@ -3,6 +3,10 @@
 //! Pure bookkeeping: the caller turns each [`Change`] into commands for the client's shard, in the same order.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Names of which, or for which, it is cheaper to look at each.
+const FEW_NAMES: usize = 8;
 
 /// A group's number; used again once nothing refers to the group.
 pub type GroupId = u32;
@@ -100,12 +104,33 @@ impl Group {
     }
 }
 
+/// For numbers that are given out here: nobody outside can choose them so that they collide.
+#[derive(Debug, Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(byte.into());
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Fibonacci hashing: neighbours end far apart, in the upper bits as well.
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
     live: bool,
     is_link: bool,
-    groups: HashSet<GroupId>,
+    groups: HashSet<GroupId, BuildHasherDefault<NumberHasher>>,
 }
 
 /// What a subscription changed, by number.
@@ -204,8 +229,8 @@ impl Registry {
     pub fn subscribe(&mut self, client: ClientId, joined: &[&str], left: &[&str]) -> Option<Change> {
         self.slot(client)?;
         let mut change = Change::default();
-        let stays: HashSet<&str> = if left.is_empty() { HashSet::new() } else { joined.iter().copied().collect() };
-        for name in left.iter().filter(|name| !stays.contains(*name)) {
+        let stays = Names::new(joined, left.len());
+        for name in left.iter().filter(|name| !stays.contains(name)) {
             if let Some(&group) = self.by_name.get(*name)
                 && self.slot_mut(client)?.groups.remove(&group)
             {
@@ -404,6 +429,29 @@ impl Registry {
         if let Some(entry) = self.groups[group as usize].take_if(|entry| entry.is_unused()) {
             self.by_name.remove(&entry.name);
             self.free_groups.push(group);
+        }
+    }
+}
+
+/// Names that are looked for several times: in a table where a look at each would cost their number squared.
+enum Names<'a> {
+    Few(&'a [&'a str]),
+    Many(HashSet<&'a str>),
+}
+
+impl<'a> Names<'a> {
+    fn new(names: &'a [&'a str], looks: usize) -> Self {
+        if names.len().min(looks) <= FEW_NAMES {
+            Names::Few(names)
+        } else {
+            Names::Many(names.iter().copied().collect())
+        }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        match self {
+            Names::Few(names) => names.contains(&name),
+            Names::Many(names) => names.contains(name),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Who is in which group of a shard, and that a crowd that leaves costs its number, not its square.
 
+use std::collections::BTreeSet;
+
 use awxfast_core::members::Members;
+use proptest::prelude::*;
 
 #[test]
 fn member_that_leaves_is_gone_and_the_others_stay() {
@@ -32,4 +35,28 @@ fn crowd_comes_and_goes() {
         members.leave(0, slot);
     }
     assert!(members.of(0).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn whoever_comes_and_goes_around_the_size_of_a_crowd_is_in_it_once(
+        changes in prop::collection::vec((any::<bool>(), 0_usize..80), 0..400),
+    ) {
+        let (mut members, mut model) = (Members::default(), BTreeSet::new());
+        for slot in 0..60 {
+            members.join(0, slot);
+            model.insert(slot);
+        }
+        for (joins, slot) in changes {
+            if !joins {
+                members.leave(0, slot);
+                model.remove(&slot);
+            } else if model.insert(slot) {
+                members.join(0, slot);
+            }
+        }
+        let mut left = members.of(0).to_vec();
+        left.sort_unstable();
+        prop_assert_eq!(left, model.into_iter().collect::<Vec<_>>());
+    }
 }

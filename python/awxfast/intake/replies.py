@@ -1,5 +1,6 @@
 """What a Redis may answer to each command that is sent here, in RESP2; anything else is no answer to build on."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def is_list_or_nil(reply: Any) -> bool:
 
 def is_texts(reply: Any) -> bool:
     """Strings."""
-    return type(reply) is list and all(type(item) is bytes for item in reply)
+    return type(reply) is list and set(map(type, reply)) <= {bytes}
 
 
 def is_pairs(reply: Any) -> bool:
@@ -75,7 +76,7 @@ def is_pairs(reply: Any) -> bool:
 
 def is_numbers(reply: Any, count: int) -> bool:
     """So many integers."""
-    return type(reply) is list and len(reply) == count and all(type(item) is int for item in reply)
+    return type(reply) is list and len(reply) == count and set(map(type, reply)) <= {int}
 
 
 def _is_scan(reply: Any) -> bool:
@@ -91,11 +92,13 @@ def _is_many_popped(reply: Any) -> bool:
     """Of BZMPOP: key and pairs."""
     if reply is None:
         return True
+    if type(reply) is not list or len(reply) != 2 or type(reply[1]) is not list:
+        return False
+    popped = reply[1]  # hundreds, many times a second: looked at without a call of Python's for each
     return (
-        type(reply) is list
-        and len(reply) == 2
-        and type(reply[1]) is list
-        and all(is_texts(pair) and len(pair) == 2 for pair in reply[1])
+        set(map(type, popped)) <= {list}
+        and set(map(len, popped)) <= {2}
+        and set(map(type, itertools.chain.from_iterable(popped))) <= {bytes}
     )
 
 
