@@ -109,11 +109,11 @@ impl Lines {
         self.kept.clear();
     }
 
-    /// Returns the memory that a burst left behind.
+    /// Returns the memory that a burst left behind, so that no place takes more than `PLACE_BYTES`.
     pub fn shrink(&mut self) {
         for line in [&mut self.events, &mut self.kept] {
-            if line.capacity() > 4 && line.len() < line.capacity() / 4 {
-                line.shrink_to(line.len() * 2);
+            if line.capacity() > 4 && line.len() < line.capacity() / 2 {
+                line.shrink_to(line.len() * 4 / 3);
             }
         }
     }
