@@ -8,9 +8,9 @@ from typing import Any
 import hiredis
 import msgpack
 from awxfast._rust import Fanout
-from awxfast.intake.address import RedisAddress
 from awxfast.intake.drain import BATCH, Drain
-from awxfast.intake.reconnect import Outages
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.reconnect import Outages
 from guard.comparison import Compare
 from guard.ready_redis import QUEUE, ReadyRedis, answer_of_wait
 from guard.samples import RANDOM_PREFIX, event_text, queue_entry

@@ -14,8 +14,8 @@ LIMIT = 0.2
 
 
 async def wait_for_redis(url: str) -> str:
-    from awxfast.intake import redis as redis_module
-    from awxfast.intake.address import RedisAddress
+    from awxfast.redis import connection as redis_module
+    from awxfast.redis.address import RedisAddress
 
     redis_module._WATCH_INTERVAL = 0.05
     connection = await redis_module.RedisConnection.open(RedisAddress.parse(url), patience=LIMIT)
@@ -26,7 +26,7 @@ async def wait_for_redis(url: str) -> str:
 
 
 async def wait_for_head() -> str:
-    from awxfast.sessions.head_timeouts import HeadTimeouts
+    from awxfast.http.head_timeouts import HeadTimeouts
 
     class Reader:
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()

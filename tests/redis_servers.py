@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from awxfast.intake.address import RedisAddress
+from awxfast.redis.address import RedisAddress
 from programs import require_program
 
 HANG = 20.0

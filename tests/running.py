@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from awxfast import app
-from awxfast.sessions.listening import Listening
+from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 
 

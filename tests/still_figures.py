@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},

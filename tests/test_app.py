@@ -10,10 +10,10 @@ import pytest
 from awxfast import app
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.drain import Drain
-from awxfast.queued_stream import drain_streams
-from awxfast.sessions.access import OpenAccess, RefuseAccess, TokensAccess
-from awxfast.sessions.forward import ForwardAccess
+from awxfast.native.access import OpenAccess, RefuseAccess, TokensAccess
+from awxfast.native.forward import ForwardAccess
 from awxfast.settings import Settings
+from awxfast.system.queued_stream import drain_streams
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 from running import Running

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from awxfast.broadcast import dialler_options
+from awxfast.broadcast import options as dialler_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.dialled_link import CLOSE_TIMEOUT
-from awxfast.dialler import DRAIN_TIMEOUT
-from awxfast.intake.link import STOP_TIMEOUT
+from awxfast.broadcast.program import DRAIN_TIMEOUT
+from awxfast.intake.intake import STOP_TIMEOUT
 from awxfast.options import parse_settings
-from awxfast.process.endpoints import list_endpoints
+from awxfast.process.addresses import list_endpoints
 from awxfast.process.main import STOP_MARGIN
 from awxfast.settings import Settings
 from nginx import Nginx

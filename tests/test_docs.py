@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from awxfast.broadcast import dialler_options
-from awxfast.intake.event_writer import Loss
-from awxfast.intake.onward import GAPS
+from awxfast.broadcast import options as dialler_options
+from awxfast.nodes.onward import GAPS
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.options import NOT_BUILT, OWN_OPTIONS, build_parser
-from awxfast.process.endpoints import DEFAULT_HOST, DEFAULT_PORT
+from awxfast.process.addresses import DEFAULT_HOST, DEFAULT_PORT
+from awxfast.redis.event_writer import Loss
 from awxfast.settings import Settings
 from awxfast.wire.backplane import Fault
 from awxfast.wire.handshake import Reason
@@ -93,7 +93,7 @@ class TestDialler:
         assert {option for row in rows for option in OPTION.findall(row[0])} == options_of_dialler()
 
     def test_every_reason_of_a_loss_is_named(self) -> None:
-        sources = ("intake/group_sender.py", "broadcast/dialled_link.py", "broadcast/dialled_peer.py")
+        sources = ("broadcast/local_redis.py", "broadcast/dialled_link.py", "broadcast/dialled_peer.py")
         text = "".join((ROOT / "python" / "awxfast" / source).read_text() for source in sources)
         reasons = set(re.findall(r'(?:dropped|skipped)\["(\w+)"\]', text)) | set(Fault) | set(get_args(Loss))
         page = (DOCS / "dialler.md").read_text()

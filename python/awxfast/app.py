@@ -13,25 +13,25 @@ from typing import Any, Protocol, TextIO
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.asgi.channel_layers import StockLayer, find_stock_layer
-from awxfast.asgi.exchange import Exchange
-from awxfast.asgi.host import Host
-from awxfast.asgi.node_settings import read_node_settings
-from awxfast.asgi.replace import Replacement
 from awxfast.errors import ConfigurationError, StartError
-from awxfast.intake.address import RedisAddress
-from awxfast.intake.link import Intake
-from awxfast.nodes import NodePlan, Nodes
+from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.hosted.channel_layers import StockLayer, find_stock_layer
+from awxfast.hosted.endpoints import Host
+from awxfast.hosted.exchange import Exchange
+from awxfast.hosted.replace import Replacement
+from awxfast.http.access_log import AccessLog
+from awxfast.http.listening import Listening
+from awxfast.intake.intake import Intake
+from awxfast.native.access import Access, OpenAccess, RefuseAccess, TokensAccess
+from awxfast.native.endpoints import NativeEndpoints
+from awxfast.native.forward import ForwardAccess
+from awxfast.nodes.nodes import NodePlan, Nodes
+from awxfast.nodes.settings import read_node_settings
 from awxfast.operate.admin import AdminListener
-from awxfast.operate.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
-from awxfast.queued_stream import drain_streams, open_queued
-from awxfast.sessions.access import Access, OpenAccess, RefuseAccess, TokensAccess
-from awxfast.sessions.access_log import AccessLog
-from awxfast.sessions.forward import ForwardAccess
-from awxfast.sessions.listening import Listening
-from awxfast.sessions.native_endpoints import NativeEndpoints
-from awxfast.sessions.server import Server
+from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_GROUPS, Settings
+from awxfast.sockets.server import Server
+from awxfast.system.queued_stream import drain_streams, open_queued
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import NoReturn
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.options import parse_settings
 from awxfast.printable import LINE, escape
-from awxfast.queued_stream import drain_streams
-from awxfast.standard_descriptors import open_closed_descriptors
+from awxfast.system.queued_stream import drain_streams
+from awxfast.system.standard_descriptors import open_closed_descriptors
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,6 @@ def run_status(words: Sequence[str]) -> int:
 
 def run_demo(words: Sequence[str]) -> int:
     """`awxfast demo`: made-up live job output, to look at."""
-    from awxfast.operate.demo import command
+    from awxfast.demo import command
 
     return command.run(words[1:])

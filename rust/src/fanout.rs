@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::batch::Batch;
-use crate::command::{Backlog, Closing, Command, Run, Subscription};
 use crate::error::Reject;
-use crate::frame;
 use crate::ledger::{Events, Gaps, LinkTally};
-use crate::mailbox::{Load, Notice, Notices};
-use crate::outbox::Bounds;
-use crate::registry::{Backplane, ClientId, Consumers, NOTICES, Registry};
-use crate::route::Routes;
-pub use crate::route::{Entry, HandedOut, Relayed, Rules};
+use crate::routing::batch::Batch;
+use crate::routing::registry::{Backplane, ClientId, Consumers, NOTICES, Registry};
+use crate::routing::route::Routes;
+pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
+use crate::routing::slab::{self, Accounts, Slab};
+use crate::shard::command::{Backlog, Closing, Command, Run, Subscription};
+use crate::shard::mailbox::{Load, Notice, Notices};
+use crate::shard::outbox::Bounds;
 use crate::shard::{self, Limits, Shard, Shared, Tally};
-use crate::slab::{self, Accounts, Slab};
+use crate::wire::frame;
 
 mod peers;
 

@@ -8,7 +8,7 @@ use ::hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use crate::json;
+use crate::wire::json;
 
 const ALGORITHM: &str = "HMAC-SHA256 ";
 const MAX_NONCE_DIGITS: usize = 20;

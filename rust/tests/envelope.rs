@@ -1,7 +1,7 @@
 //! Queue entries: what `channels_redis` writes is read, all else is refused with its reason.
 
-use awxfast_core::envelope::{self, Envelope};
 use awxfast_core::error::Reject;
+use awxfast_core::wire::envelope::{self, Envelope};
 use proptest::prelude::*;
 use rmp::encode;
 

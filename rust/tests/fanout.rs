@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use awxfast_core::fanout::{Config, Fanout};
-use awxfast_core::mailbox::Notice;
-use awxfast_core::outbox::Bounds;
+use awxfast_core::shard::mailbox::Notice;
+use awxfast_core::shard::outbox::Bounds;
 use browser::{Browser, assert_books_balance, config, entry, notices, publish, wait_until};
 
 #[test]

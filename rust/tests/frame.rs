@@ -1,6 +1,6 @@
 //! Websocket frames in the server's role: RFC 6455 and the limits.
 
-use awxfast_core::frame::{
+use awxfast_core::wire::frame::{
     self, BINARY, Budget, CLOSE, CONTINUATION, Decoder, Failure, Message, PING, PONG, Pongs, Received, TEXT,
 };
 use proptest::prelude::*;

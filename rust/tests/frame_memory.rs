@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use awxfast_core::frame::{self, BINARY, Budget, Decoder, Received};
+use awxfast_core::wire::frame::{self, BINARY, Budget, Decoder, Received};
 
 const CLIENTS: usize = 1000;
 const FIN: u8 = 0x80;

@@ -1,7 +1,7 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
-use awxfast_core::mailbox::{Answers, Inbox, Load};
-use awxfast_core::registry::ClientId;
+use awxfast_core::routing::registry::ClientId;
+use awxfast_core::shard::mailbox::{Answers, Inbox, Load};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use awxfast_core::members::Members;
+use awxfast_core::shard::members::Members;
 use proptest::prelude::*;
 
 #[test]

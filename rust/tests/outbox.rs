@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use awxfast_core::frame::{self, Pongs};
 use awxfast_core::ledger::{Frames, Shed};
-use awxfast_core::outbox::{Bounds, Class, Outbox, Progress, Sink};
-use awxfast_core::slab::{Account, Range, Slab, SlabWriter, single};
+use awxfast_core::routing::slab::{Account, Range, Slab, SlabWriter, single};
+use awxfast_core::shard::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use awxfast_core::wire::frame::{self, Pongs};
 use proptest::prelude::*;
 
 const WIDE: Bounds = Bounds { frames: 10_000, bytes: 64 << 20 };

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use awxfast_core::fanout::{Config, Fanout};
-use awxfast_core::outbox::Bounds;
+use awxfast_core::shard::outbox::Bounds;
 use browser::{Browser, assert_books_balance, config, entry, publish, wait_until};
 
 const MIB: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use awxfast_core::registry::{ClientId, Registry};
+use awxfast_core::routing::registry::{ClientId, Registry};
 use proptest::prelude::*;
 
 #[test]

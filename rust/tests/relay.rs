@@ -1,9 +1,9 @@
 //! Events for relay links: what becomes a frame, what does not, and the bytes, against a plain twin.
 
 use awxfast_core::error::Reject;
-use awxfast_core::frame::{Budget, Decoder, Received};
-use awxfast_core::relay::RelayEncoder;
-use awxfast_core::share::{Batch, Share};
+use awxfast_core::links::relay::RelayEncoder;
+use awxfast_core::links::share::{Batch, Share};
+use awxfast_core::wire::frame::{Budget, Decoder, Received};
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use awxfast_core::share::{Batch, Share, Spare};
+use awxfast_core::links::share::{Batch, Share, Spare};
 
 fn batch(frames: &[(&str, &[u8])]) -> Arc<Batch> {
     let mut batch = Batch::new(&Spare::default());

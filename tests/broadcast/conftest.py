@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broadcast.node_server import Dialler, settings_of_node
 from channels_redis.core import RedisChannelLayer
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
+from node_server import Dialler, settings_of_node
 from redis_servers import RedisServer
 from running import Running
 

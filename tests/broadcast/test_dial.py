@@ -11,8 +11,8 @@ from awxfast.broadcast.dialled_link import DialledLink, LinkCounts
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Target
 from awxfast.errors import ConfigurationError
-from broadcast.peer_server import PeerServer
 from certificates import SelfSigned
+from peer_server import PeerServer
 
 
 class Taker:

@@ -11,7 +11,7 @@ from awxfast.broadcast.era import Era
 from awxfast.broadcast.paced_reading import CHUNK, TURN_FRAMES
 from awxfast.broadcast.target import Target
 from broadcast.flooding_peer import EMPTY_FRAGMENTS, FIN, KINDS, PING, TEXT, FloodingPeer, flood, write_once
-from broadcast.peer_server import HANG, until
+from peer_server import HANG, until
 
 
 class Taker:

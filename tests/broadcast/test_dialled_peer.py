@@ -18,7 +18,7 @@ from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.sharing import send_batch
 from awxfast.broadcast.target import Member
-from broadcast.peer_server import PeerServer, until
+from peer_server import PeerServer, until
 
 RELAY, BROADCAST = "/websocket/relay/", "/websocket/broadcast/"
 OWN_REDIS = "0123456789abcdef"

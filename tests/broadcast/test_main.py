@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from awxfast_dialler import AwxfastDialler
 from broadcast.flooding_peer import EMPTY_FRAGMENTS, KINDS, FloodingPeer, flood, write_once
-from broadcast.peer_server import until
 from main_process import clean_environment
 from nodes import SECRET
+from peer_server import until
 from prometheus_client.parser import text_string_to_metric_families
 from redis_servers import RedisServer
 from servers import HANG, wait_for

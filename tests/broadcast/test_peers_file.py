@@ -8,7 +8,7 @@ from awxfast.broadcast import peers_file
 from awxfast.broadcast.peers_file import PeersFile
 from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError
-from broadcast.peer_server import until
+from peer_server import until
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from awxfast.broadcast.era import Era
 from awxfast.broadcast.postgres import Heartbeats, PostgresMembers, check_dsn
 from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError
-from broadcast.peer_server import until
+from peer_server import until
 from postgres_servers import PostgresServer, awx_database
 
 

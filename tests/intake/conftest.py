@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from channels_redis.core import RedisChannelLayer
-from intake.remembering_fanout import RememberingFanout
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from redis_servers import RedisServer, binary_of
+from remembering_fanout import RememberingFanout
 
 
 @pytest.fixture

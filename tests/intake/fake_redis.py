@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import hiredis
-from awxfast.intake.address import RedisAddress
+from awxfast.redis.address import RedisAddress
 
 INFO = b"redis_version:7.0.15\r\nuptime_in_seconds:1000\r\nrun_id:fake\r\n"
 TYPES = {b"awxfast:process:": b"+hash\r\n", b"awxfast:groups:": b"+set\r\n", b"awxfast:prefix:": b"+string\r\n"}

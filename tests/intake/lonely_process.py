@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import uvloop
-from awxfast.intake.address import RedisAddress
-from awxfast.intake.link import Intake
+from awxfast.intake.intake import Intake
+from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 
 

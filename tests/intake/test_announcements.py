@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 import msgpack
 import pytest
 from awxfast.intake.announcements import Announcements, speaker_of
-from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity, announce_commands
-from awxfast.intake.redis import RedisConnection
+from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice
 from channels_redis.core import RedisChannelLayer
-from intake.remembering_fanout import RememberingFanout, eventually
 from redis_servers import RedisServer
+from remembering_fanout import RememberingFanout, eventually
 
 BACKPLANE = "broadcast-group_send"
 

@@ -9,10 +9,10 @@ import msgpack
 import pytest
 import redis
 from awxfast.intake.clean_up import Cleaner
-from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames
 from awxfast.intake.processes import ProcessIdentity
-from awxfast.intake.redis import RedisConnection
+from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_writer import GroupWriter
 from redis_servers import RedisServer
 
 OWN = ProcessIdentity.own()

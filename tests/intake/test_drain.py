@@ -10,11 +10,11 @@ from awxfast.errors import RedisUnavailable
 from awxfast.intake.drain import BATCH, HELD_BATCH, MAX_EVENT_SIZE, NEAR, REPLY_SPARE, Drain
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pop import BATCH_BYTES
-from awxfast.intake.reconnect import Outages
-from awxfast.intake.redis import RedisConnection
+from awxfast.redis.connection import RedisConnection
+from awxfast.redis.reconnect import Outages
 from channels_redis.core import RedisChannelLayer
-from intake.remembering_fanout import RememberingFanout, eventually
 from redis_servers import RedisServer
+from remembering_fanout import RememberingFanout, eventually
 
 GROUP = "job_events-42"
 NAMES = ProcessNames("asgi")

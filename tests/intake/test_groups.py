@@ -11,11 +11,11 @@ import pytest
 from awxfast.intake import groups as groups_module
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.redis import RedisConnection
+from awxfast.redis.connection import RedisConnection
 from channels.layers import BaseChannelLayer
 from channels_redis.core import RedisChannelLayer
-from intake.remembering_fanout import RememberingFanout, eventually
 from redis_servers import RedisServer
+from remembering_fanout import RememberingFanout, eventually
 
 NAMES = ProcessNames("asgi")
 EXPIRY = 1000

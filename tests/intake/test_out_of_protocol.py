@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from awxfast.errors import RedisUnavailable
 from awxfast.intake import registration as registration_module
-from awxfast.intake.link import Intake
-from awxfast.intake.redis import RedisConnection
+from awxfast.intake.intake import Intake
+from awxfast.redis.connection import RedisConnection
 from awxfast.settings import Settings
 from intake.fake_redis import FakeRedis
-from intake.remembering_fanout import RememberingFanout, eventually
+from remembering_fanout import RememberingFanout, eventually
 
 ODD = {
     "OK": b"+OK\r\n",
@@ -60,7 +60,7 @@ async def test_connection_is_made_anew_and_the_intake_goes_on(
 ) -> None:
     monkeypatch.setattr(registration_module, "CHECK_INTERVAL", 0.02)
     monkeypatch.setattr(registration_module, "ANNOUNCE_INTERVAL", 0.02)
-    monkeypatch.setattr("awxfast.intake.reconnect.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("awxfast.redis.reconnect.LONGEST_PAUSE", 0.05)
     monkeypatch.setattr(fanout, "publish_batch", read_scores)
     async with FakeRedis(str(tmp_path / "s")).running() as redis:
         intake = Intake(Settings(), redis.address, fanout)

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 from awxfast.intake import registration as registration_module
-from awxfast.intake.address import RedisAddress
-from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
-from awxfast.intake.reconnect import Outages
 from awxfast.intake.registration import Registration
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.reconnect import Outages
 from channels_redis.core import RedisChannelLayer
-from intake.remembering_fanout import RememberingFanout, eventually
 from redis_servers import RedisServer
+from remembering_fanout import RememberingFanout, eventually
 
 LayerMaker = Callable[..., RedisChannelLayer]
 
@@ -220,7 +220,7 @@ class TestLossOfEverything:
     async def test_bound_of_the_gap_leaves_out_the_time_without_redis(
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("awxfast.intake.reconnect.LONGEST_PAUSE", 0.05)
+        monkeypatch.setattr("awxfast.redis.reconnect.LONGEST_PAUSE", 0.05)
         async with running(redis_server.address, fanout) as process:
             redis_server.kill()
             await eventually(lambda: not process.registration.up)

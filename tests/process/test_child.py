@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from awxfast.process.channel import Channel
 from awxfast.process.listeners import read_backlog
+from awxfast.process.pipe import Channel
 from awxfast.process.supervisor import CHILD_COMMAND
 from awxfast.settings import Settings
 from redis_servers import RedisServer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError, StartError
-from awxfast.process.endpoints import parse_endpoint
+from awxfast.process.addresses import parse_endpoint
 from awxfast.process.listeners import Listener, open_admin, open_listener
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from awxfast.errors import StartError
-from awxfast.intake.private_redis import PrivateRedis
 from awxfast.process import redis_watch
+from awxfast.redis.private import PrivateRedis
 from servers import HANG
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-from awxfast.sessions.handshakes import Handshakes
-from awxfast.sessions.http import HttpProtocol, HttpService
+from awxfast.http.handshakes import Handshakes
+from awxfast.http.protocol import HttpProtocol, HttpService
 from awxfast.wire.heads import HeadFinder
 from awxfast.wire.request import Request
 from nginx import Nginx
-from sessions.raw_browser import RawBrowser, handshake
-from sessions.serving import HANG, Serving, until
+from raw_browser import RawBrowser, handshake
+from serving import HANG, Serving, until
 
 GET = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.intake.address import RedisAddress
+from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 from awxfast.wire.layer_options import AWX_DEFAULTS, STOCK_DEFAULTS, read_hosts
 from channels_redis.core import RedisChannelLayer

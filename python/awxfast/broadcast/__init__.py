@@ -1,1 +1,1 @@
-"""Other nodes: both eras of AWX's backplane, the end that is dialled and the end that dials."""
+"""The program that dials other nodes, `python -m awxfast.broadcast`: wiring, options, links, figures."""

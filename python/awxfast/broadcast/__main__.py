@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 
 from awxfast.broadcast.awx_settings import load_awx_settings
-from awxfast.broadcast.dialler_options import DiallerSettings, parse_settings
 from awxfast.broadcast.era import Era
+from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
 from awxfast.cli import report
 from awxfast.errors import RedisError, StartError
@@ -29,19 +29,19 @@ def run(words: Sequence[str]) -> int:
     if settings.status:
         return print_status(settings)
     configure_log(settings.layer)
-    from awxfast import dialler  # uvloop and picows cost `--help` and wrong options too much
+    from awxfast.broadcast import program  # uvloop and picows cost `--help` and wrong options too much
 
     admin = open_admin(settings.admin)
     with contextlib.ExitStack() as resources:
         if admin is not None:
             resources.callback(admin.close)
-        dialler.run(settings, admin.sock if admin is not None else None)
+        program.run(settings, admin.sock if admin is not None else None)
     return 0
 
 
 def print_status(settings: DiallerSettings) -> int:
     """As `awx-manage run_wsbroadcast --status`, with a row for each peer that flags name, else for all with data."""
-    from awxfast.dialler import read_statistics
+    from awxfast.broadcast.program import read_statistics
 
     try:
         text = asyncio.run(read_statistics(settings))

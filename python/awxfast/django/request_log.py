@@ -4,7 +4,7 @@ import io
 import logging
 from typing import Any
 
-from awxfast.sessions.access_log import AccessLog
+from awxfast.http.access_log import AccessLog
 
 logger = logging.getLogger("django.channels.server")
 

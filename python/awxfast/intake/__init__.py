@@ -1,1 +1,1 @@
-"""Events in: Redis connections, registrations, a private Redis. Knows neither browsers nor frames."""
+"""Events in: the drain, groups, registrations, what dead processes left. Knows neither browsers nor frames."""

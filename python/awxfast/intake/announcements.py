@@ -7,9 +7,9 @@ so, but the process knows.
 import time
 from collections.abc import Sequence
 
-from awxfast.intake.group_send import GroupWriter, pack_message
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.redis import Argument
+from awxfast.redis.connection import Argument
+from awxfast.redis.group_writer import GroupWriter, pack_message
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 
 SPEAKER = "awxfast"

@@ -8,10 +8,10 @@ import logging
 
 from awxfast.errors import RedisReplyError
 from awxfast.intake.announcements import Announcements
-from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
 from awxfast.intake.processes import ProcessIdentity
-from awxfast.intake.redis import Argument, RedisConnection
+from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.groups import is_valid_group
 
 log = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
-from awxfast.intake.address import RedisAddress
 from awxfast.intake.gaps import GapCounter, most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
 from awxfast.intake.pop import Batch, look_command, read_looked, read_popped, read_waited, wait_command
-from awxfast.intake.reconnect import KeptConnection, Outages
-from awxfast.intake.redis import Argument, RedisConnection
-from awxfast.intake.server import ask_facts
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.reconnect import KeptConnection, Outages
+from awxfast.redis.server_facts import ask_facts
 from awxfast.settings import Settings
 
 BATCH = 256

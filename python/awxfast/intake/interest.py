@@ -6,7 +6,7 @@ from awxfast.errors import RedisReplyError
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.clean_up import find_tokens
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.redis import RedisConnection
+from awxfast.redis.connection import RedisConnection
 from awxfast.wire.backplane import Notice
 
 

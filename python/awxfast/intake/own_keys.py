@@ -2,7 +2,7 @@
 
 import logging
 
-from awxfast.intake.redis import RedisConnection
+from awxfast.redis.connection import RedisConnection
 
 log = logging.getLogger(__name__)
 

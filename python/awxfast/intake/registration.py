@@ -9,18 +9,18 @@ import time
 from typing import Any
 
 from awxfast.errors import RedisReplyError
-from awxfast.intake.address import RedisAddress
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.gaps import GapCounter, most_events_in
-from awxfast.intake.group_send import GroupWriter
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
-from awxfast.intake.reconnect import KeptConnection, Outages
-from awxfast.intake.redis import Argument, RedisConnection
-from awxfast.intake.server import ServerFacts, ask_facts
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.reconnect import KeptConnection, Outages
+from awxfast.redis.server_facts import ServerFacts, ask_facts
 from awxfast.wire.backplane import fingerprint_redis
 
 log = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""What an operator looks at and runs: admin listener, metrics, status, demo. Nothing on the event path."""
+"""What an operator looks at: admin listener, metrics, status. Nothing on the event path."""

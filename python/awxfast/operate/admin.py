@@ -12,10 +12,10 @@ from pathlib import Path
 import orjson
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
-from awxfast.operate.figures import Figures
+from awxfast.figures import Figures
+from awxfast.http.handshakes import Handshakes
+from awxfast.http.protocol import HttpService
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
-from awxfast.sessions.handshakes import Handshakes
-from awxfast.sessions.http import HttpService
 from awxfast.wire.hosts import is_loopback, read_host
 
 TEXT = "text/plain; charset=utf-8"

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from awxfast.operate.figures import Figures, GonePeers, PeerFigures
+from awxfast.figures import Figures, GonePeers, PeerFigures
 from awxfast.operate.threads import count_busy_threads
-from awxfast.queued_stream import dropped_lines
+from awxfast.system.queued_stream import dropped_lines
 
 GONE = "gone"
 """Stands for all peers that are shown no more."""

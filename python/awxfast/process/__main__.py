@@ -2,7 +2,7 @@
 
 import sys
 
-from awxfast.offspring import die_with
+from awxfast.system.offspring import die_with
 
 if __name__ == "__main__":
     die_with(int(sys.argv[1]))  # before the imports, which take their time

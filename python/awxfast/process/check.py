@@ -14,16 +14,16 @@ import uvloop
 from asgiref.typing import ASGI3Application
 
 from awxfast.app import Relay
-from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError, ConfigurationError
-from awxfast.intake.address import RedisAddress
-from awxfast.intake.redis import RedisConnection
-from awxfast.process.endpoints import describe_endpoints, parse_endpoint
+from awxfast.hosted.application import load_application
+from awxfast.process.addresses import describe_endpoints, parse_endpoint
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
 from awxfast.process.main import enter_listener, refuse_open_to_strangers, start_private_redis
-from awxfast.queued_stream import drain_streams
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import RedisConnection
 from awxfast.settings import Settings
+from awxfast.system.queued_stream import drain_streams
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

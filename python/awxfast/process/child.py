@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 import uvloop
 from asgiref.typing import ASGI3Application
 
-from awxfast.asgi.application import load_application
 from awxfast.errors import AwxfastError
-from awxfast.process.channel import Channel, receive_blocking
+from awxfast.hosted.application import load_application
+from awxfast.http.listening import make_listening
 from awxfast.process.limits import (
     bound_worker_threads,
     collect_garbage_seldom,
@@ -24,10 +24,10 @@ from awxfast.process.limits import (
     raise_descriptor_limit,
 )
 from awxfast.process.log import configure_log
+from awxfast.process.pipe import Channel, receive_blocking
 from awxfast.process.supervisor import MAINS_SIGNALS
-from awxfast.queued_stream import drain_streams
-from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
+from awxfast.system.queued_stream import drain_streams
 
 logger = logging.getLogger(__name__)
 

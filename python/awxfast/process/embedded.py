@@ -11,12 +11,12 @@ import uvloop
 from asgiref.typing import ASGI3Application
 
 from awxfast.app import serve
-from awxfast.process.endpoints import list_endpoints
+from awxfast.http.access_log import AccessLog
+from awxfast.http.listening import make_listening
+from awxfast.process.addresses import list_endpoints
 from awxfast.process.limits import bound_worker_threads
 from awxfast.process.listeners import open_admin, open_listener
 from awxfast.process.main import enter_listener
-from awxfast.sessions.access_log import AccessLog
-from awxfast.sessions.listening import make_listening
 from awxfast.settings import Settings
 
 STOP_MARGIN = 5.0

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from awxfast.command_line import read_host_port
 from awxfast.errors import ConfigurationError, StartError
+from awxfast.http.listening import BACKLOG
+from awxfast.http.tls import load_context
 from awxfast.process.activation import ActivatedSockets
-from awxfast.process.endpoints import DOMAINS, Endpoint
-from awxfast.sessions.listening import BACKLOG
-from awxfast.sessions.tls import load_context
+from awxfast.process.addresses import DOMAINS, Endpoint
 
 
 @dataclasses.dataclass(slots=True)

@@ -6,10 +6,10 @@ import sys
 
 import orjson
 
-from awxfast.local_time import local_struct, local_zone
 from awxfast.printable import LINE, escape
-from awxfast.queued_stream import queue_standard_streams
 from awxfast.settings import Settings
+from awxfast.system.local_time import local_struct, local_zone
+from awxfast.system.queued_stream import queue_standard_streams
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG, logging.DEBUG)
 

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 import uvloop
 
 from awxfast.errors import ConfigurationError, StopAsked
-from awxfast.intake.private_redis import PrivateRedis
 from awxfast.process.activation import ActivatedSockets
-from awxfast.process.endpoints import list_endpoints
+from awxfast.process.addresses import list_endpoints
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
 from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
+from awxfast.redis.private import PrivateRedis
 from awxfast.settings import Settings
 
 logger = logging.getLogger(__name__)

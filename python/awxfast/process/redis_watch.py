@@ -5,8 +5,8 @@ import logging
 import time
 
 from awxfast.errors import StartError
-from awxfast.intake.private_redis import PrivateRedis
 from awxfast.pauses import Pauses
+from awxfast.redis.private import PrivateRedis
 
 logger = logging.getLogger(__name__)
 

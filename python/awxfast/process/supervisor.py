@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
-from awxfast.offspring import own_command
 from awxfast.pauses import Pauses
-from awxfast.process.channel import Channel
+from awxfast.process.pipe import Channel
 from awxfast.process.used_headers import UsedHeaders
+from awxfast.system.offspring import own_command
 
 logger = logging.getLogger(__name__)
 

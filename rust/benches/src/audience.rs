@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use awxfast_core::fanout::Fanout;
-use awxfast_core::registry::ClientId;
+use awxfast_core::routing::registry::ClientId;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The far ends; the near ends are the fan-out's alone.

@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 
-use awxfast_core::envelope;
-use awxfast_core::frame::{self, Budget, Decoder, Received};
 use awxfast_core::hmac::{self, Secrets};
 use awxfast_core::nonce::Nonces;
+use awxfast_core::wire::envelope;
+use awxfast_core::wire::frame::{self, Budget, Decoder, Received};
 
 use crate::Work;
 use crate::browser::entry;

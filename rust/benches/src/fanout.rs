@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::io::{self, IoSlice};
 
 use awxfast_core::fanout::{Config, Entry, Fanout};
-use awxfast_core::frame;
 use awxfast_core::ledger::Frames;
-use awxfast_core::outbox::{Bounds, Class, Outbox, Progress, Sink};
-use awxfast_core::slab::{Account, Range, SlabWriter};
+use awxfast_core::routing::slab::{Account, Range, SlabWriter};
+use awxfast_core::shard::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use awxfast_core::wire::frame;
 
 use crate::Work;
 use crate::audience::Audience;

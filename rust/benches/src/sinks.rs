@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use awxfast_core::fanout::Fanout;
-use awxfast_core::registry::ClientId;
+use awxfast_core::routing::registry::ClientId;
 
 use crate::audience::allow_all_descriptors;
 

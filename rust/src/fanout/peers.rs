@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Fanout, State};
 use crate::error::Reject;
-use crate::peer::{self, METRICS_GROUP, PeerEvent};
-use crate::route::{Relayed, Routes};
+use crate::routing::route::{Relayed, Routes};
+use crate::wire::peer_event::{self, METRICS_GROUP, PeerEvent};
 
 /// What a peer sent.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Fanout {
     #[must_use]
     pub fn publish_relayed<'a>(&self, payloads: &[&'a [u8]]) -> PeerBatch<'a> {
         let backplane = self.state.lock().registry.backplane_group().to_owned();
-        let (decoded, malformed) = peer::decode_all(payloads, &backplane);
+        let (decoded, malformed) = peer_event::decode_all(payloads, &backplane);
         let mut batch = PeerBatch { malformed, ..PeerBatch::default() };
         let mut events = Vec::with_capacity(decoded.len());
         for event in decoded {

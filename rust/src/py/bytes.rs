@@ -6,9 +6,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::envelope;
 use crate::error::Reject;
-use crate::frame::{self, Budget, Decoder, Pongs, Received};
+use crate::wire::envelope;
+use crate::wire::frame::{self, Budget, Decoder, Pongs, Received};
 
 /// Frames of any kind that one call takes: what decoding them costs is far below a millisecond.
 const FRAMES: usize = 4096;

@@ -12,10 +12,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use crate::error::Reject;
 use crate::fanout::{Config, Counts, Entry, Fanout, HandedOut, Rules};
 use crate::ledger::{AGE_BOUNDS, LinkTally, Shed};
-use crate::mailbox::Notice;
-use crate::outbox::Bounds;
 use crate::py::descriptor::borrow;
-use crate::registry::{Backplane, ClientId, Consumers};
+use crate::routing::registry::{Backplane, ClientId, Consumers};
+use crate::shard::mailbox::Notice;
+use crate::shard::outbox::Bounds;
 
 /// Adds the class and its constants.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

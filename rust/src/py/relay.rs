@@ -9,9 +9,9 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList};
 
 use crate::error::Reject;
+use crate::links::relay;
+use crate::links::share;
 use crate::py::descriptor::borrow;
-use crate::relay;
-use crate::share;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

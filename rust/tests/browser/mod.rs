@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use awxfast_core::fanout::{Config, Entry, Fanout, HandedOut, Rules};
-use awxfast_core::mailbox::Notice;
-use awxfast_core::outbox::Bounds;
-use awxfast_core::registry::ClientId;
+use awxfast_core::routing::registry::ClientId;
+use awxfast_core::shard::mailbox::Notice;
+use awxfast_core::shard::outbox::Bounds;
 
 /// A small fan-out of two threads.
 pub fn config() -> Config {

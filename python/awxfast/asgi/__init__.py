@@ -1,1 +1,0 @@
-"""The application: the channel layer put in place, scope, receive and send."""

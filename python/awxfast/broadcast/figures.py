@@ -1,0 +1,155 @@
+"""The dialler's figures in the shape of the server's, so that the admin listener, its metrics and tools serve both."""
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from awxfast.broadcast.dialled_link import LinkCounts
+from awxfast.broadcast.dialled_peer import DialledPeer
+from awxfast.broadcast.dialled_peers import Dialler, add_counts
+from awxfast.broadcast.local_redis import GroupSender
+from awxfast.broadcast.relay_taker import RelayTaker
+from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.intake.intake import Intake
+from awxfast.printable import LINE, escape
+
+
+class DiallerFigures:
+    """Of one running dialler (`operate.figures.Figures`). It has no browsers: frames are those to other nodes."""
+
+    def __init__(
+        self,
+        dialler: Dialler,
+        taker: RelayTaker,
+        intake: Intake,
+        sender: GroupSender,
+        statistics_failures: Callable[[], int],
+    ) -> None:
+        self._dialler = dialler
+        self._taker = taker
+        self._intake = intake
+        self._sender = sender
+        self._statistics_failures = statistics_failures
+
+    def ledger(self) -> Mapping[str, Any]:
+        """Events from this node's Redis and from peers; one that still waits for Redis is not in yet."""
+        peers = self._dialler.peers
+        frames = self._frames(peers)
+        events = self._events()
+        done = events["routed"] + events["no_subscriber"] + sum(events["rejected"].values())
+        gone = sum(frames["shed"].values()) + frames["lost_at_close"]
+        return {
+            "events": events,
+            "frames": frames,
+            "balance": {
+                "events": events["in"] - done,
+                "frames": frames["queued"] - frames["written"] - gone - frames["pending"],
+            },
+            "gaps": {reason: {**counts} for reason, counts in self._taker.gaps.items()},
+            "clients": 0,
+            "groups": len(self._dialler.joined),
+        }
+
+    def _events(self) -> dict[str, Any]:
+        relayed, sender = self._taker.encoder.counts(), self._sender
+        rejected = collections.Counter(relayed["rejected"])
+        rejected.update(sender.dropped)
+        too_large = self._taker.too_large
+        rejected.update({"too_large": too_large} if too_large else {})
+        return {
+            "in": relayed["received"] + too_large + sender.received - sender.pending,
+            "routed": relayed["encoded"] + sender.written,
+            "no_subscriber": relayed["not_for_relay"] + relayed["no_group"] + sender.unheard,
+            "rejected": dict(rejected),
+        }
+
+    def _frames(self, peers: Sequence[DialledPeer]) -> dict[str, Any]:
+        total = LinkCounts()
+        for counts in (self._dialler.total, *(peer.counts for peer in self._dialler.shown)):
+            add_counts(total, counts)
+        dropped = dict(total.dropped)
+        lost = dropped.pop("link_lost", 0)
+        pending = sum(peer.queued for peer in peers)
+        return {
+            "queued": total.queued,
+            "written": total.sent,
+            "shed": dropped,
+            "lost_at_close": lost,
+            "pending": pending,
+        }
+
+    def fanout(self) -> Mapping[str, Any]:
+        """Encodings, and bytes that wait for peers; events have no age here."""
+        return {
+            "encodings": self._taker.encoder.counts()["encoded"],
+            "writes": sum(peer.counts.writes for peer in self._dialler.shown) + self._dialler.total.writes,
+            "queued_bytes": self._sender.queued_bytes + sum(peer.queued_bytes for peer in self._dialler.peers),
+            "reply_bytes": 0,
+            "event_age": {"bounds": [], "counts": [0], "sum": 0.0, "odd": 0},
+        }
+
+    def intake(self) -> IntakeFigures | None:
+        """This node's Redis."""
+        intake = self._intake
+        return IntakeFigures(intake.ready and self._sender.up, intake.depth, intake.registration.repaired)
+
+    def handshakes(self) -> Mapping[tuple[str, str], int]:
+        """Dials, by how they ended."""
+        return self._dialler.dials
+
+    def closes(self) -> Mapping[tuple[str, str], int]:
+        """Links that are gone are peers' states."""
+        return {}
+
+    def command_errors(self) -> Mapping[str, int]:
+        """Messages of peers that are not the wire's, and statistics that could not be written."""
+        skipped: collections.Counter[str] = collections.Counter(self._dialler.total.skipped)
+        for peer in self._dialler.shown:
+            skipped.update(peer.counts.skipped)
+        failures = self._statistics_failures()
+        return {**skipped, "statistics": failures} if failures else dict(skipped)
+
+    def max_clients(self) -> None:
+        """There are none."""
+
+    def slow_clients(self) -> Sequence[SlowClient]:
+        """No browsers."""
+        return []
+
+    def peers(self) -> Sequence[PeerFigures]:
+        """Each that is dialled, or was within the last minute."""
+        dialled = set(self._dialler.peers)
+        return [show_peer(peer, peer in dialled) for peer in self._dialler.shown]
+
+    def gone_peers(self) -> GonePeers:
+        """Those that are shown no more."""
+        total = self._dialler.total
+        return GonePeers(total.received, total.sent, total.dropped, total.no_room)
+
+    def unready_reasons(self) -> Sequence[str]:
+        """Peers that are away are no reason: they come and go."""
+        if self._intake.ready and self._sender.up:
+            return []
+        return [f"this node's Redis {self._intake.trouble or 'does not answer'}"]
+
+
+def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:
+    """One peer's line."""
+    counts = peer.counts
+    return PeerFigures(
+        host=escape(f"{peer.member.name}:{peer.member.port}", LINE),
+        state=peer.state if dialled else "gone",
+        eras=[peer.era.name.lower()],
+        links=int(peer.up),
+        received=counts.received,
+        received_bytes=counts.received_bytes,
+        sent=counts.sent,
+        sent_bytes=counts.sent_bytes,
+        queued=peer.queued,
+        lost=counts.dropped,
+        clock_skew=peer.clock_skew,
+        old_secret=False,
+        last_error=escape(peer.last_error),
+        groups_waiting=peer.waiting,
+        groups_refused=counts.no_room,
+    )

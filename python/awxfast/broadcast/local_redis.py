@@ -1,0 +1,72 @@
+"""What peers sent to the dialler: events for the groups of the local Redis, each counted by what became of it."""
+
+import collections
+from collections.abc import Callable, Sequence
+
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.event_writer import EventWriter, Loss
+from awxfast.redis.group_writer import Event, GroupWriter, Sent
+from awxfast.redis.reconnect import Outages
+
+
+class GroupSender:
+    """An `EventWriter` that counts. Plain attributes are for metrics."""
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        writer: GroupWriter,
+        outages: Outages,
+        note_crowd: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`note_crowd`: see `EventWriter`."""
+        self._queue = EventWriter("group sends", address, writer, outages, self, note_crowd)
+        self.run = self._queue.run
+        self.wait_up = self._queue.wait_up
+        self.drained = self._queue.drained
+        self.received = self.written = self.unheard = self.over_capacity = 0
+        self.dropped: collections.Counter[str] = collections.Counter()
+
+    @property
+    def up(self) -> bool:
+        """Whether Redis answers."""
+        return self._queue.up
+
+    @property
+    def pending(self) -> int:
+        """Events that wait or whose answer is still to come."""
+        return self._queue.pending
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of those that wait."""
+        return self._queue.queued_bytes
+
+    def send(self, group: str, text: bytes) -> None:
+        """Queues one event for `group`."""
+        self.received += 1
+        self._queue.put([Event(group, text)])
+
+    def store(self, key: str, value: str) -> bool:
+        """Sets a key, without expiry, as soon as Redis takes it; of several values for one key the last counts.
+
+        False: too much waits already.
+        """
+        return self._queue.store(key, value)
+
+    # What became of them (event_writer.Outcomes)
+
+    def note_sent(self, events: Sequence[Event], sent: Sent) -> None:
+        """Copies that a full queue did not take are no event of their own."""
+        written = sum(taken > 0 for taken in sent.taken)
+        self.written += written
+        self.dropped["over_capacity"] += len(events) - written
+        self.over_capacity += sent.full
+
+    def note_unheard(self, events: Sequence[Event]) -> None:
+        """They stay here."""
+        self.unheard += len(events)
+
+    def note_lost(self, events: Sequence[Event], reason: Loss) -> None:
+        """By reason."""
+        self.dropped[reason] += len(events)

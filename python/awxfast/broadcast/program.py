@@ -1,0 +1,226 @@
+"""Wires the rooms of `python -m awxfast.broadcast` together: this node's Redis on one side, its peers on the other."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Coroutine
+from typing import Any
+
+import uvloop
+
+from awxfast._rust import RelayBatch
+from awxfast.broadcast.dial import Caller, tls_context
+from awxfast.broadcast.dialled_peer import Site
+from awxfast.broadcast.dialled_peers import Dialler
+from awxfast.broadcast.figures import DiallerFigures
+from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.local_redis import GroupSender
+from awxfast.broadcast.options import DiallerSettings
+from awxfast.broadcast.peers_file import PeersFile
+from awxfast.broadcast.postgres import PostgresMembers
+from awxfast.broadcast.relay_taker import RelayTaker
+from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
+from awxfast.errors import ConfigurationError, RedisError, StartError
+from awxfast.intake.intake import Intake, make_writer
+from awxfast.intake.pace import Pace
+from awxfast.operate.admin import AdminListener
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import RedisConnection
+from awxfast.wire.secret import find_secrets
+
+log = logging.getLogger(__name__)
+
+SOURCES = ("flags", "file", "heartbeats", "instances")
+"""Who says where a peer lives, the first that knows it."""
+BY_TRUST = ("flags", "file", "instances", "heartbeats")
+"""Whose peers are dialled when there are too many: whoever may NOTIFY can invent any number of heartbeats."""
+FIRST_LOOK = 3.0
+"""Seconds that the database gets before the start-up line counts the peers without it."""
+DRAIN_TIMEOUT = 2.0
+
+
+class NodeDialler:
+    """All rooms of the process."""
+
+    def __init__(self, settings: DiallerSettings) -> None:
+        layer = settings.layer
+        self._settings = settings
+        self._secret = find_secret(settings)
+        address = RedisAddress.parse(settings.redis)
+        self._address = address
+        self.taker = RelayTaker(layer.random_prefix_length, self._send)
+        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
+        self.sender = GroupSender(address, make_writer(layer), self.intake.outages, self._hold_reading)
+        self.dialler = Dialler(self._make_site(), settings.name, SOURCES, BY_TRUST)
+        self._statistics = Statistics()
+        self.statistics_failures = 0
+        self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
+        self._postgres = self._make_postgres()
+        self._figures = DiallerFigures(
+            self.dialler, self.taker, self.intake, self.sender, lambda: self.statistics_failures
+        )
+        self._admin: AdminListener | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed = asyncio.Event()
+
+    def _send(self, batch: RelayBatch) -> None:
+        self.dialler.send(batch)
+
+    def _hold_reading(self, hold: bool) -> None:
+        self.dialler.hold_reading(hold)
+
+    def _make_site(self) -> Site:
+        settings = self._settings
+        caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
+        joined = Joined(self.intake)
+        return Site(
+            caller, settings.era, self.sender, joined, lambda: self.intake.redis_names, settings.backplane_group
+        )
+
+    def _make_postgres(self) -> PostgresMembers | None:
+        settings = self._settings
+        if settings.postgres is None:
+            return None
+        return PostgresMembers(
+            settings.postgres,
+            settings.port,
+            settings.era,
+            lambda members: self.dialler.set_members("instances", members),
+            lambda members: self.dialler.set_members("heartbeats", members),
+        )
+
+    async def start(self, admin: socket.socket | None) -> None:
+        """Operators first; then Redis, which may also come later; then the peers."""
+        if admin is not None:
+            self._admin = await AdminListener.start(self._figures, admin)
+        await self.intake.start()
+        self._run(self.sender.run(), "group sends")
+        self._warn_of_certificates()
+        self.dialler.set_members("flags", self._settings.peers)
+        if self._file is not None:
+            self.dialler.set_members("file", self._file.read())
+            self._run(self._file.follow(lambda members: self.dialler.set_members("file", members)), "peers' file")
+        if self._postgres is not None:
+            self._run(self._postgres.run(), "database")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOOK):
+                    await self._postgres.first_look.wait()
+        self._run(self._keep_statistics(), "statistics")
+        log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
+        if not self._settings.peers and self._file is None and self._postgres is None:
+            log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
+
+    def _warn_of_certificates(self) -> None:
+        if self._settings.protocol == "https" and not self._settings.verify_cert:
+            log.warning(
+                "--no-verify-cert: whoever answers at a peer's address gets this node's secret header and its events; "
+                "use --ca-file if the peers' certificates are of an authority of your own"
+            )
+
+    async def wait_for_end(self, stop: asyncio.Event) -> bool:
+        """Until it is to stop, or something here has failed: then True."""
+        ends = [asyncio.ensure_future(event.wait()) for event in (stop, self._failed, self.intake.failed)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        return self._failed.is_set() or self.intake.failed.is_set()
+
+    async def stop(self) -> None:
+        """Links first; then what they brought goes into Redis; then all that this process has there."""
+        await self.dialler.stop()
+        await self.sender.drained(DRAIN_TIMEOUT)
+        for task in self._tasks:
+            task.remove_done_callback(self._notice_end)
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._delete_statistics()
+        await self.intake.stop()
+        if self._admin is not None:
+            await self._admin.stop()
+
+    def reload_files(self) -> None:
+        """Reads secret and peers again; what has a fault stays as it was."""
+        try:
+            self._secret = find_secret(self._settings)
+        except ConfigurationError as error:
+            log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
+        if self._file is not None:
+            self._file.reload(lambda members: self.dialler.set_members("file", members))
+
+    async def _keep_statistics(self) -> None:
+        while True:
+            try:
+                self.sender.store(KEY, self._statistics.text(self.dialler.shown))
+            except Exception as error:  # links matter more than figures about them
+                if not self.statistics_failures:
+                    log.error("the statistics in Redis can't be made: %r", error)  # noqa: TRY400  -v 2 has it below
+                    log.debug("where", exc_info=True)
+                self.statistics_failures += 1
+            await asyncio.sleep(INTERVAL)
+
+    async def _delete_statistics(self) -> None:
+        """Nobody is connected any more, and nobody would say so."""
+        with contextlib.suppress(RedisError, ConfigurationError):
+            connection = await RedisConnection.open(self._address, seconds=1.0)
+            with contextlib.closing(connection):
+                await connection.command("DEL", KEY)
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._notice_end)
+        self._tasks.append(task)
+
+    def _notice_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
+            self._failed.set()
+
+
+def find_secret(settings: DiallerSettings) -> str:
+    """The one to send. Raises `ConfigurationError` where there is none: nobody would let us in."""
+    secrets = find_secrets(settings.secret_files, os.environ, settings.secret_of_awx)
+    if not secrets:
+        raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
+    return secrets[0]
+
+
+def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:
+    """For https alone."""
+    return tls_context(settings.verify_cert, settings.ca_file) if settings.protocol == "https" else None
+
+
+def run(settings: DiallerSettings, admin: socket.socket | None = None) -> None:
+    """Dials until TERM or INT. Raises `ConfigurationError` before that, `StartError` when a part of it failed."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        failed = runner.run(dial(settings, admin))
+    if failed:
+        raise StartError("a part of the dialler ended by a fault of its own, see the line above; please report it")
+
+
+async def dial(settings: DiallerSettings, admin: socket.socket | None) -> bool:
+    """Runs it; whether it failed."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    node = NodeDialler(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, node.reload_files)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # they would end the process, and mean nothing here
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        await node.start(admin)
+        return await node.wait_for_end(stop)
+    finally:
+        await node.stop()
+
+
+async def read_statistics(settings: DiallerSettings) -> str:
+    """The text that a dialler on this Redis wrote; empty where none did. Raises `RedisError`."""
+    connection = await RedisConnection.open(RedisAddress.parse(settings.redis))
+    with contextlib.closing(connection):
+        text: bytes | None = await connection.command("GET", KEY)
+    return (text or b"").decode("utf-8", "replace")

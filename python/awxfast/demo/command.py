@@ -1,0 +1,149 @@
+"""`awxfast demo`: starts all the parts, shows what they do, and ends with a summary."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import aiohttp
+import uvloop
+
+from awxfast.command_line import OptionParser, seconds, whole_number
+from awxfast.demo.browsers import Browser, Tally
+from awxfast.demo.relay import Relay
+from awxfast.demo.site import Site
+from awxfast.errors import StartError
+from awxfast.redis.private import PrivateRedis
+
+JOBS = [41, 42, 43]
+PROGRESS_INTERVAL = 5.0
+DRAIN_PATIENCE = 3.0
+"""Seconds without a new frame after which what is missing counts as lost."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What the demo was asked for; `seconds` 0: until Ctrl-C."""
+
+    rate: int
+    browsers: int
+    seconds: float
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs the demo; returns the exit code."""
+    parser = OptionParser(prog="awxfast demo", description="Shows made-up live job output on a page of its own.")
+    parser.add_argument("--rate", type=whole_number(1, 100_000), default=50, help="events a second (default: 50)")
+    parser.add_argument("--browsers", type=whole_number(0, 1000), default=3, help="browsers that measure (default: 3)")
+    parser.add_argument("--seconds", type=seconds, default=0.0, help="how long (default: until Ctrl-C)")
+    plan = Plan(**vars(parser.parse_args(words)))
+    private = PrivateRedis(allow_wheel=True)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            summary = runner.run(Demo(plan).run(private.url))
+    finally:
+        private.stop()
+    print(summary)
+    return 0
+
+
+class Demo:
+    """The parts, in the order in which they start; they stop in the opposite one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._tally = Tally()
+        self._browsers = [Browser(self._tally, self._choose_groups(number)) for number in range(plan.browsers)]
+        self._sent: Counter[str] = Counter()
+        self._stop = asyncio.Event()
+
+    async def run(self, redis_url: str) -> str:
+        """Runs until the time is over or Ctrl-C; returns the summary."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        async with contextlib.AsyncExitStack() as parts:
+            relay = await Relay.start(redis_url)
+            parts.push_async_callback(relay.stop)
+            session = await parts.enter_async_context(aiohttp.ClientSession())
+            await self._open_browsers(parts, session, f"ws://{relay.address}/websocket/")
+            site = await Site.start(session, relay.address, relay.admin, JOBS)
+            parts.push_async_callback(site.stop)
+            print(f"Redis at {redis_url}, relay at {relay.address}, status page at http://{relay.admin}/")
+            print(f"Open {site.url} in a browser; Ctrl-C ends the demo", flush=True)
+            await self._produce(redis_url)
+            await self._drain()
+        return self._summary()
+
+    def _choose_groups(self, number: int) -> dict[str, list[str | int]]:
+        """Every second browser looks at all jobs, the others at one."""
+        jobs = JOBS if number % 2 == 0 else [JOBS[number // 2 % len(JOBS)]]
+        return {"job_events": list(jobs), "jobs": ["status_changed"]}
+
+    async def _open_browsers(self, parts: contextlib.AsyncExitStack, session: aiohttp.ClientSession, url: str) -> None:
+        for browser in self._browsers:
+            parts.push_async_callback(browser.close)
+            await browser.open(session, url)
+
+    async def _produce(self, redis_url: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "awxfast.demo.producers"),
+            *(redis_url, str(self._plan.rate), *map(str, JOBS)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        reports = asyncio.ensure_future(self._receive_reports(process.stdout))
+        await self._wait(reports)
+        process.stdin.close()
+        await reports
+        if await process.wait():
+            raise StartError("the demo's producers ended by themselves; the line above says why")
+
+    async def _receive_reports(self, stream: asyncio.StreamReader) -> None:
+        while line := await stream.readline():
+            self._sent = Counter(json.loads(line))
+
+    async def _wait(self, reports: asyncio.Future[None]) -> None:
+        """Until the time is over, Ctrl-C, or the end of the producers; tells how it goes."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (self._plan.seconds or math.inf)
+        stop = asyncio.ensure_future(self._stop.wait())
+        while not stop.done() and not reports.done() and (left := end - loop.time()) > 0:
+            await asyncio.wait(
+                (stop, reports), timeout=min(left, PROGRESS_INTERVAL), return_when=asyncio.FIRST_COMPLETED
+            )
+            self._print_progress()
+        stop.cancel()
+
+    def _print_progress(self) -> None:
+        half, most = self._tally.percentile(0.5), self._tally.percentile(0.99)
+        print(
+            f"{self._sent.total()} events, {self._tally.frames} frames, p50 {half:.1f} ms, p99 {most:.1f} ms",
+            flush=True,
+        )
+
+    async def _drain(self) -> None:
+        """Waits for frames that are under way, until none has come for a while."""
+        loop = asyncio.get_running_loop()
+        seen, since = -1, loop.time()
+        while self._tally.frames < self._expected and loop.time() - since < DRAIN_PATIENCE:
+            if self._tally.frames != seen:
+                seen, since = self._tally.frames, loop.time()
+            await asyncio.sleep(0.05)
+
+    @property
+    def _expected(self) -> int:
+        return sum(self._sent[group] for browser in self._browsers for group in browser.group_names)
+
+    def _summary(self) -> str:
+        lost = self._expected - self._tally.frames
+        half, most = (math.ceil(self._tally.percentile(share)) for share in (0.5, 0.99))
+        frames = self._tally.frames
+        return f"demo: events {self._sent.total()}, frames {frames}, lost {lost}, p50 {half} ms, p99 {most} ms"

@@ -1,0 +1,116 @@
+"""Runs the application: one task a websocket, from the request to long after the socket's end if need be."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+
+from asgiref.typing import ASGI3Application
+
+from awxfast.hosted.inbox import Unreceived
+from awxfast.hosted.layer_session import current_session
+from awxfast.hosted.lifespan import Lifespan
+from awxfast.hosted.plain import host_plain
+from awxfast.hosted.routes import is_missing_route
+from awxfast.hosted.scope import describe_websocket
+from awxfast.hosted.session import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, HostedSession, Opening
+from awxfast.hosted.threads import replace_sensitive_thread
+from awxfast.http.ending import Ending
+from awxfast.settings import Settings
+from awxfast.wire.handshake import Refusal
+from awxfast.wire.request import Request
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class Run:
+    """The application at work for one websocket."""
+
+    session: HostedSession
+    began: float
+    ending: Ending = dataclasses.field(default_factory=Ending)
+
+
+class Host:
+    """The endpoints of a server that hosts an application."""
+
+    def __init__(
+        self, application: ASGI3Application, settings: Settings, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._application = application
+        self._lifespan = Lifespan(application)
+        self._connect_timeout = settings.websocket_connect_timeout
+        self._close_timeout = settings.application_close_timeout
+        self._now = now
+        self._restore_thread: Callable[[], None] | None = None
+        self._runs: dict[asyncio.Task[None], Run] = {}
+        self._unreceived = Unreceived()
+
+    async def start(self) -> None:
+        """The application's own set-up. Raises `StartError` when it says that it can't start."""
+        self._restore_thread = replace_sensitive_thread(asyncio.get_running_loop())
+        await self._lifespan.start()
+
+    @property
+    def plain(self) -> ASGI3Application:
+        """The application answers plain requests too."""
+        return host_plain(self._application, self._lifespan.state)
+
+    def check(self, request: Request) -> Refusal | None:
+        """The paths are the application's own affair."""
+        return None
+
+    def decide(self, opening: Opening) -> None:
+        """The application decides, within its time."""
+        session = HostedSession(opening, self._unreceived, self._now)
+        task = asyncio.get_running_loop().create_task(self._run(session, opening))
+        self._runs[task] = Run(session, self._now())
+        task.add_done_callback(self._runs.pop)
+
+    async def _run(self, session: HostedSession, opening: Opening) -> None:
+        current_session.set(session)
+        scope = describe_websocket(opening.request, opening.handshake, self._lifespan.state)
+        refusal = APPLICATION_FAILED
+        try:
+            await self._application(scope, session.receive, session.send)  # type: ignore[arg-type]
+            refusal = UNDECIDED
+        except asyncio.CancelledError:
+            pass  # ours: nobody waits for this task
+        except BaseException as error:
+            if is_missing_route(error):
+                refusal = NO_ROUTE  # an outsider's doing, not a fault that has to be found
+            else:
+                log.error("Exception inside application: %s", error, exc_info=error)  # noqa: TRY400
+        finally:
+            session.finish(refusal)
+
+    # Time limits
+
+    def sweep(self) -> None:
+        """Looks at every websocket once."""
+        now = self._now()
+        for task, run in list(self._runs.items()):
+            over_since = run.session.over_since
+            if over_since is not None:
+                if now - over_since > self._close_timeout:
+                    run.ending.cancel(task, f"websocket {run.session.path[:200]!r}")
+            elif run.session.is_undecided and 0 <= self._connect_timeout < now - run.began:
+                run.session.give_up(UNDECIDED)
+
+    # The end
+
+    def begin_stop(self) -> None:
+        """The server closes what is undecided; the application is told by that."""
+
+    async def stop(self, seconds: float) -> None:
+        """Lets the application end what it does for sockets that are closed, then its lifespan."""
+        end = self._now() + seconds
+        if self._runs:
+            await asyncio.wait(self._runs, timeout=seconds)
+        for task in self._runs:
+            task.cancel()
+        await self._lifespan.stop(max(0.5, end - self._now()))
+        if self._restore_thread is not None:
+            self._restore_thread()

@@ -1,0 +1,336 @@
+"""All channels of this process: who is in which group, and what becomes of a message that was taken from Redis.
+
+Everything here belongs to the serving loop; the layer hops to it.
+"""
+
+import asyncio
+import collections
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from awxfast.hosted.layer_session import LayerSession
+from awxfast.hosted.mailbox import Mailbox, Message
+from awxfast.hosted.progress import Progress
+from awxfast.quiet_log import QuietLog
+from awxfast.settings import MAX_GROUPS
+
+log = logging.getLogger(__name__)
+
+JOIN_PATIENCE = 10.0
+"""Seconds that a join waits for a Redis that is away."""
+
+MOST_LOOSE = 10_000
+"""Channels that belong to no session, such as those of a view: nobody says when they end, so the oldest go."""
+
+ADDRESSEES = "__asgi_channel__"
+
+HandedOut = tuple[bool, list[str], list[str], bytes]
+
+
+class Fanout(Protocol):
+    """What is needed of the fan-out."""
+
+    def publish_batch(self, members: Sequence[Any]) -> list[HandedOut]:
+        """Takes queue entries; returns what consumers get of them."""
+
+    def count_too_large(self, count: int) -> None:
+        """Counts events that nobody may read."""
+
+    def busy(self) -> bool:
+        """Whether it is behind."""
+
+    def count_gap(self, reason: str, at_most: int) -> None:
+        """Counts a loss."""
+
+    def add_channel(self, local: str, group: str) -> None:
+        """Entries for this channel are events of `group`."""
+
+    def remove_channel(self, local: str) -> None:
+        """They no longer are."""
+
+    def add_own_channel(self, local: str) -> None:
+        """Entries for this channel are handed out."""
+
+    def remove_own_channel(self, local: str) -> None:
+        """They no longer are."""
+
+    def set_consumers(self, group: str, all: int, loose: int) -> None:
+        """How many of a group's members are handed messages, and how many of them direct ones too."""
+
+    def subscribe(self, client: int, joined: Sequence[str], left: Sequence[str]) -> None:
+        """Which groups' direct messages a socket gets."""
+
+    def send_text(self, client: int, payload: bytes) -> None:
+        """Queues a text frame."""
+
+
+class Holder(Protocol):
+    """Who gets the process the messages of groups (the intake)."""
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """Messages of `groups` come from now on, until `release`. Waits while Redis is away."""
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Undoes one `hold`."""
+
+    def begin_flush(self) -> None:
+        """All groups are about to be deleted from Redis."""
+
+    async def end_flush(self) -> None:
+        """They are."""
+
+
+class _Group:
+    """The mailboxes in a group, and how many of them want direct messages."""
+
+    __slots__ = ("loose", "members")
+
+    def __init__(self) -> None:
+        self.members: dict[Mailbox, None] = {}
+        self.loose = 0
+
+
+class Exchange:
+    """The table of channels. It stands between the intake and the fan-out, and takes what is for consumers.
+
+    `capacity` bounds each channel's messages, `prefix_length` is that of queue entries, and `direct` says whether any
+    type of message goes straight to sockets. `barred` is a group that nobody here is let into: joining it does nothing.
+    `max_groups`: a websocket whose consumer joins more is closed.
+    """
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        *,
+        capacity: int,
+        prefix_length: int,
+        direct: bool,
+        barred: str | None = None,
+        max_groups: int = MAX_GROUPS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fanout = fanout
+        self._decode = make_decoder(prefix_length)
+        self._capacity = capacity
+        self._direct = direct
+        self._barred = barred
+        self._max_groups = max_groups
+        self._holder: Holder | None = None
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
+        self._seats: set[LayerSession] = set()
+        self._groups: dict[str, _Group] = {}
+        self._members = 0
+        self._progress = Progress(now)
+        self._log = QuietLog(log, now)
+
+    def __len__(self) -> int:
+        """Channels."""
+        return len(self._mailboxes)
+
+    def connect(self, holder: Holder) -> None:
+        """From now on groups can be joined."""
+        self._holder = holder
+
+    # Channels
+
+    def open_channel(self, local: str, session: LayerSession | None) -> Mailbox:
+        """A new channel; it lasts as long as its session, if that has not ended before it."""
+        if session is not None and session.has_ended:
+            session = None
+        mailbox = self._mailboxes[local] = Mailbox(local, session, self._capacity)
+        self._fanout.add_own_channel(local)
+        if session is None:
+            self._keep_loose(mailbox)
+            return mailbox
+        # Of several channels in one scope only one can have the socket; the others' handlers run as always.
+        mailbox.seated = self._direct and session not in self._seats
+        if mailbox.seated:
+            self._seats.add(session)
+            mailbox.client = session.client
+            if mailbox.client is None:
+                session.on_attached(partial(self._attach, mailbox))
+        session.on_end(partial(self.close_channel, mailbox))
+        return mailbox
+
+    def _keep_loose(self, mailbox: Mailbox) -> None:
+        self._loose[mailbox.local] = mailbox
+        if len(self._loose) > MOST_LOOSE:
+            self.close_channel(next(iter(self._loose.values())))
+
+    def _attach(self, mailbox: Mailbox) -> None:
+        """The socket takes direct messages from now on; first those that it was too early for."""
+        client = mailbox.session.client if mailbox.session is not None else None
+        if mailbox.closed or client is None:
+            return
+        mailbox.client = client
+        for name in mailbox.groups:
+            self._groups[name].loose -= 1
+            self._tell_fanout(name)
+        self._fanout.subscribe(client, sorted(mailbox.groups), [])
+        for text in mailbox.take_held():
+            self._fanout.send_text(client, text)
+
+    def close_channel(self, mailbox: Mailbox) -> None:
+        """Nobody receives from it any more. Idempotent."""
+        if mailbox.closed:
+            return
+        for name in sorted(mailbox.groups):
+            self._leave(name, mailbox)
+        mailbox.closed = True
+        del self._mailboxes[mailbox.local]
+        self._loose.pop(mailbox.local, None)
+        if mailbox.seated and mailbox.session is not None:
+            self._seats.discard(mailbox.session)
+        self._fanout.remove_own_channel(mailbox.local)
+
+    async def receive(self, local: str) -> Message:
+        """The next message of a channel."""
+        mailbox = self._mailbox(local)
+        message = await mailbox.receive()
+        self._progress.note(mailbox)
+        return message
+
+    def _mailbox(self, local: str) -> Mailbox:
+        """A name that was not made here is as good as one that was: the stock layer takes it, too."""
+        return self._mailboxes.get(local) or self.open_channel(local, None)
+
+    # Groups
+
+    async def join(self, group: str, local: str) -> None:
+        """Messages to `group` reach the channel from now on.
+
+        Raises `TimeoutError` when Redis does not come back in time, `RedisReplyError` when it refuses, and `ValueError`
+        for a name that Channels refuses.
+        """
+        mailbox = self._mailbox(local)
+        if group in mailbox.groups or group == self._barred or self._holder is None or self._oversteps(mailbox):
+            return
+        async with asyncio.timeout(JOIN_PATIENCE):
+            await self._holder.hold([group])
+        if mailbox.closed or group in mailbox.groups or self._oversteps(mailbox):  # while Redis was asked
+            self._holder.release([group])
+            return
+        entry = self._groups.setdefault(group, _Group())
+        entry.members[mailbox] = None
+        entry.loose += mailbox.is_loose
+        self._members += not mailbox.groups
+        mailbox.groups.add(group)
+        self._tell_fanout(group)
+        if mailbox.client is not None:
+            self._fanout.subscribe(mailbox.client, [group], [])
+
+    def _oversteps(self, mailbox: Mailbox) -> bool:
+        """Whether a websocket has all the groups it may have: then it is closed, which its consumer is told as ever."""
+        if mailbox.session is None or len(mailbox.groups) < self._max_groups:
+            return False
+        mailbox.session.overstep()
+        return True
+
+    def leave(self, group: str, local: str) -> bool:
+        """Nothing of `group` reaches the channel any more, but for what waits in it. Whether it was a member."""
+        mailbox = self._mailboxes.get(local)
+        if mailbox is None or group not in mailbox.groups:
+            return False
+        self._leave(group, mailbox)
+        return True
+
+    def begin_flush(self) -> None:
+        """All groups lose all channels of this process; those that join meanwhile stay, by `end_flush`."""
+        for mailbox in self._mailboxes.values():
+            for group in sorted(mailbox.groups):
+                self._leave(group, mailbox)
+        if self._holder is not None:
+            self._holder.begin_flush()
+
+    async def end_flush(self) -> None:
+        """Redis has none of them any more."""
+        if self._holder is not None:
+            await self._holder.end_flush()
+
+    def _leave(self, group: str, mailbox: Mailbox) -> None:
+        mailbox.groups.discard(group)
+        self._members -= not mailbox.groups
+        entry = self._groups[group]
+        del entry.members[mailbox]
+        entry.loose -= mailbox.is_loose
+        self._tell_fanout(group)
+        if mailbox.client is not None:
+            self._fanout.subscribe(mailbox.client, [], [group])
+        if self._holder is not None:
+            self._holder.release([group])
+
+    def _tell_fanout(self, group: str) -> None:
+        entry = self._groups[group]
+        self._fanout.set_consumers(group, len(entry.members), entry.loose)
+        if not entry.members:
+            del self._groups[group]
+
+    # Messages: what the intake needs of the fan-out
+
+    def publish_batch(self, members: Sequence[Any]) -> None:
+        """Events go to sockets, messages to the mailboxes of those that they name."""
+        for direct, groups, channels, member in self._fanout.publish_batch(members):
+            try:
+                message = self._decode(member)
+            except Exception as error:  # whatever a producer put there, it costs this message only
+                kind = type(error).__name__  # its text may have the payload
+                self._log.warn(kind, f"a message could not be decoded and is dropped: {kind}")
+                self._fanout.count_gap("undecodable", 1)
+                continue
+            self._hand_out(direct, groups, channels, message)
+
+    def _hand_out(self, direct: bool, groups: list[str], channels: list[str], message: Message) -> None:
+        named = [self._mailboxes[local] for local in channels if local in self._mailboxes]
+        members = (mailbox for group in groups if group in self._groups for mailbox in self._groups[group].members)
+        takers = dict.fromkeys(named)
+        takers.update(dict.fromkeys(mailbox for mailbox in members if mailbox.is_loose or not direct))
+        for mailbox in takers:
+            if direct and mailbox.is_seated_early and mailbox not in named:
+                has_room = mailbox.hold(message["text"].encode())
+            else:
+                has_room = mailbox.put(message)
+            if not has_room:
+                self._fanout.count_gap("consumer_behind", 1)
+
+    def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
+        """An event that another node passed on; `direct`: sockets have it already."""
+        self._hand_out(direct, [group], [], {"type": "internal.message", "text": text.decode()})
+
+    def busy(self) -> bool:
+        """Whether most consumers are behind, or the fan-out is.
+
+        What waits in Redis costs nothing; what waits here was decoded and handed out, perhaps to be dropped.
+        """
+        return self._progress.is_behind(self._members) or self._fanout.busy()
+
+    def count_too_large(self, count: int) -> None:
+        """See the fan-out."""
+        self._fanout.count_too_large(count)
+
+    def count_gap(self, reason: str, at_most: int) -> None:
+        """See the fan-out."""
+        self._fanout.count_gap(reason, at_most)
+
+    def add_channel(self, local: str, group: str) -> None:
+        """See the fan-out."""
+        self._fanout.add_channel(local, group)
+
+    def remove_channel(self, local: str) -> None:
+        """See the fan-out."""
+        self._fanout.remove_channel(local)
+
+
+def make_decoder(prefix_length: int) -> Callable[[bytes], Message]:
+    """Makes messages of queue entries, as the stock layer's msgpack serializer does."""
+    import msgpack  # whoever has channels_redis has it; native mode does without
+
+    def decode(member: bytes) -> Message:
+        message: Message = msgpack.unpackb(memoryview(member)[prefix_length:], raw=False)
+        message.pop(ADDRESSEES, None)
+        return message
+
+    return decode

@@ -1,0 +1,66 @@
+"""Puts the hosted layer in the place of the stock one, and again whenever Django's settings change."""
+
+import asyncio
+import logging
+from typing import Any
+
+from awxfast.errors import ConfigurationError
+from awxfast.hosted.channel_layers import StockLayer, configured_layers, is_stock, read_stock_layer
+from awxfast.hosted.exchange import Exchange
+from awxfast.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Replacement:
+    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop."""
+
+    def __init__(self, stock: StockLayer, exchange: Exchange, token: str, settings: Settings) -> None:
+        self._stock = stock
+        self._exchange = exchange
+        self._token = token
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._layers: list[Any] = []
+
+    def install(self) -> None:
+        """From now on `get_channel_layer` gives the hosted layer."""
+        from django.core.signals import setting_changed
+
+        self._put(self._stock)
+        # After Channels' own receiver, which forgets all layers: it was connected when Channels was imported.
+        setting_changed.connect(self._follow_settings)
+
+    async def stop(self) -> None:
+        """Closes the connections that sending has opened on this loop."""
+        from django.core.signals import setting_changed
+
+        setting_changed.disconnect(self._follow_settings)
+        for layer in self._layers:
+            await layer.close_pools()
+
+    def _put(self, stock: StockLayer) -> None:
+        from channels.layers import channel_layers
+
+        from awxfast.hosted.layer import HostedLayer
+
+        layer = HostedLayer(self._exchange, self._token, self._loop, stock.arguments(self._settings))
+        channel_layers.set(stock.alias, layer)
+        self._layers.append(layer)
+
+    def _follow_settings(self, *, setting: str, **_: Any) -> None:
+        if setting != "CHANNEL_LAYERS":
+            return
+        alias = self._stock.alias
+        entry = configured_layers().get(alias)
+        if entry is None or not is_stock(alias, entry):
+            return
+        try:
+            changed = read_stock_layer(alias, entry)
+        except ConfigurationError as error:
+            log.warning("%s; channels_redis' own layer serves from now on", error)
+            return
+        if changed.settings(self._settings) == self._stock.settings(self._settings):
+            self._put(changed)
+        else:
+            log.warning("CHANNEL_LAYERS: %s has other settings now; channels_redis' own layer serves them", alias)

@@ -1,0 +1,1 @@
+"""HTTP/1.1: connections, requests and their time limits, responses, TLS, the access log."""

@@ -1,0 +1,177 @@
+"""Plain requests that an application works on: how long an answer may take, and what outlives its client."""
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Callable
+
+from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from awxfast.http.access_log import AccessLog, format_client
+from awxfast.http.blocked_threads import let_go_of_thread
+from awxfast.http.ending import Ending
+
+log = logging.getLogger(__name__)
+
+FAILED = (500, b"The application failed.\n")
+TOO_LATE = (503, b"The application did not answer in time.\n")
+
+
+class Requests:
+    """All of them.
+
+    `answer_timeout` is in seconds from the last byte of the request that the application took (None: none),
+    `close_timeout` from the end of the response or of the client until the application is cancelled.
+    """
+
+    def __init__(
+        self,
+        access_log: AccessLog | None = None,
+        *,
+        answer_timeout: float | None = None,
+        close_timeout: float = 10.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.access_log = access_log
+        self.now = now
+        self._answer_timeout = answer_timeout
+        self._close_timeout = close_timeout
+        self._running: dict[asyncio.Task[None], RunningRequest] = {}
+
+    def begin(self, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
+        """Runs the application for one request."""
+        request = RunningRequest(self, cycle, application)
+        run = cycle.run_asgi(request)  # type: ignore[arg-type]
+        task = asyncio.get_running_loop().create_task(run, context=request.context)
+        self._running[task] = request
+        task.add_done_callback(self._running.pop)
+
+    def sweep(self) -> None:
+        """Looks at every request once."""
+        now = self.now()
+        for task, request in list(self._running.items()):
+            if request.is_over:
+                self._end_late(task, request, now)
+            elif request.late_answer is None and 0 < (self._answer_timeout or 0) < now - request.fed:
+                request.late_answer = asyncio.get_running_loop().create_task(request.answer_late())
+
+    def _end_late(self, task: asyncio.Task[None], request: "RunningRequest", now: float) -> None:
+        if request.over_since is None:
+            request.over_since = now
+        elif now - request.over_since > self._close_timeout:
+            let_go_of_thread(request.context)
+            request.ending.cancel(task, request.label)
+
+    async def stop(self, grace: float) -> None:
+        """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        for task, request in self._running.items():
+            request.cancel(task)
+
+
+class RunningRequest:
+    """One request: what stands between the application and uvicorn's cycle."""
+
+    def __init__(self, requests: Requests, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
+        self._requests = requests
+        self._cycle = cycle
+        self.context = contextvars.copy_context()
+        self._application = application
+        self._status = 0
+        self._length = 0
+        self._unsized = False
+        self._told = False
+        self.fed = self._began = requests.now()
+        self.over_since: float | None = None
+        self.ending = Ending()
+        self.late_answer: asyncio.Task[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for anything of the application any more."""
+        return bool(self._cycle.disconnected or self._cycle.response_complete)
+
+    @property
+    def label(self) -> str:
+        """Method, path and client, for the log; no query, which may hold a token."""
+        scope = self._cycle.scope
+        return f"{scope['method']} {scope['path'][:200]!r} from {format_client(scope['client'])}"
+
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancels the request's own task."""
+        let_go_of_thread(self.context)
+        task.cancel()
+
+    async def __call__(self, scope: Scope, *_: object) -> None:
+        """What the cycle runs. Whatever the application does, the client gets an answer or the connection ends."""
+        try:
+            await self._application(scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            pass  # ours: a task of a request has no other owner
+        except BaseException as error:
+            log.error("Exception inside application: %s", error, exc_info=error)  # noqa: TRY400  BaseException too
+        if not self.is_over:
+            await self._answer(*FAILED)
+
+    async def answer_late(self) -> None:
+        """The time for an answer is up."""
+        log.warning("The application did not answer in time: %s", self.label)
+        await self._answer(*TOO_LATE)
+
+    async def _answer(self, status: int, body: bytes) -> None:
+        """In place of the application's response; one that has begun can only be cut."""
+        if self._cycle.response_started:
+            self._cycle.disconnected = True
+            self._cycle.transport.close()
+            return
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    # ASGI
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Tells of the end once; who asks on waits, and is cancelled in time."""
+        if self._told:
+            await asyncio.get_running_loop().create_future()
+        message: ASGIReceiveEvent = await self._cycle.receive()  # type: ignore[assignment]
+        self._told = message["type"] == "http.disconnect"
+        self.fed = self._requests.now()
+        return message
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Passes a part of the response on; what comes after its end is dropped, as in daphne."""
+        if self.is_over:
+            return
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            if self._cycle.scope["http_version"] == "1.0" and not has_length(message["headers"]):
+                self._unsized = True
+                self._cycle.chunked_encoding = False  # HTTP/1.0 has no chunks: the connection's end is the body's
+        elif message["type"] == "http.response.body":
+            self._length += len(message.get("body", b""))
+            if self._unsized:
+                self._cycle.expected_content_length = len(message.get("body", b""))
+        await self._cycle.send(message)  # type: ignore[arg-type]
+        if self._cycle.response_complete:
+            self._write_access_log()
+
+    def _write_access_log(self) -> None:
+        access_log = self._requests.access_log
+        if access_log is not None:
+            scope: HTTPScope = self._cycle.scope  # type: ignore[assignment]
+            request = f"{scope['method']} {access_log.format_target(scope['raw_path'], scope['query_string'])}"
+            seconds = self._requests.now() - self._began
+            access_log.write(format_client(scope["client"]), request, self._status, self._length, seconds)
+
+
+def has_length(headers: object) -> bool:
+    """Whether a response says how long its body is."""
+    return any(name.lower() == b"content-length" for name, _ in headers)  # type: ignore[attr-defined]

@@ -1,0 +1,188 @@
+"""The intake as a whole: one queue, one drain, one set of registrations, for one process on one Redis."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Collection, Iterable
+from typing import Protocol
+
+from awxfast.errors import RedisError
+from awxfast.intake.announcements import Announcements
+from awxfast.intake.drain import Drain, Publisher
+from awxfast.intake.groups import ChannelTable, Groups
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.pace import Pace
+from awxfast.intake.registration import Registration
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.reconnect import Outages
+from awxfast.settings import Settings
+from awxfast.wire.backplane import Notice
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT = 5.0
+STOP_TIMEOUT = 3.0
+
+
+class EventTaker(Publisher, ChannelTable, Protocol):
+    """What the intake needs of the fan-out."""
+
+
+class Subscriptions:
+    """What browsers and an application hold: where Redis refuses it, they are told."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._groups = groups
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """See `Groups.hold`; gives up."""
+        await self._groups.hold(groups, gives_up=True)
+
+    def release(self, groups: Iterable[str]) -> None:
+        """See `Groups.release`."""
+        self._groups.release(groups)
+
+    def begin_flush(self) -> None:
+        """See `Groups.begin_flush`."""
+        self._groups.begin_flush()
+
+    async def end_flush(self) -> None:
+        """See `Groups.end_flush`."""
+        await self._groups.end_flush()
+
+
+class Intake:
+    """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: RedisAddress,
+        taker: EventTaker,
+        announce_in: str | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told."""
+        self.outages = outages = Outages(address)
+        self._address = address
+        self.names = ProcessNames(settings.prefix)
+        announcements = self._make_announcements(settings, announce_in) if announce_in is not None else None
+        self.groups = Groups(self.names, taker, settings.group_expiry, announcements)
+        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry, pace, settings.max_event_size)
+        self.registration = Registration(
+            address,
+            self.names,
+            self.groups,
+            taker,
+            outages,
+            announcements=announcements,
+            writer=make_writer(settings),
+            capacity=settings.capacity,
+            group_expiry=settings.group_expiry,
+        )
+        self.subscriptions = Subscriptions(self.groups)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed = asyncio.Event()
+        """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
+
+    def _make_announcements(self, settings: Settings, group: str) -> Announcements:
+        return Announcements(self.names, group, make_writer(settings))
+
+    @property
+    def redis_name(self) -> str | None:
+        """Says which Redis, database and prefix this is, to somebody who knows the same of his.
+
+        None: it was not there yet. Empty: it does not say.
+        """
+        names = self.registration.redis_names
+        return names[-1] if names else None
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """That, and what it would have been before restarts of Redis that others may not have noticed."""
+        return self.registration.redis_names
+
+    @property
+    def ready(self) -> bool:
+        """Whether Redis answers: events are taken and registrations stand."""
+        return self.drain.up and self.registration.up
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with Redis, to follow its name; empty while it does its work."""
+        return "" if self.ready else self.outages.refusal or "does not answer"
+
+    @property
+    def depth(self) -> int:
+        """Events that waited in the queue when last looked at, at most a second ago while Redis is there."""
+        return self.registration.depth
+
+    async def start(self) -> None:
+        """Connects and registers. When Redis is away it returns all the same, and goes on trying.
+
+        Raises `ConfigurationError` for a Redis that can never work: a wrong password, or no Redis at all.
+        """
+        try:
+            (await RedisConnection.open(self._address, START_TIMEOUT)).close()
+            is_there = True
+        except RedisError:  # the tasks try again, and say so in the log
+            is_there = False
+        self._tasks = [
+            asyncio.create_task(self.registration.run(), name="registrations"),
+            asyncio.create_task(self.drain.run(), name="drain"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._notice_end)
+        if is_there:
+            await self._wait_ready()
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """See `Groups.hold`."""
+        await self.groups.hold(groups)
+
+    def release(self, groups: Iterable[str]) -> None:
+        """See `Groups.release`."""
+        self.groups.release(groups)
+
+    async def list_interest(self) -> AsyncIterator[Notice]:
+        """See `Groups.list_interest`; nothing while Redis is away, since all is announced when it is back."""
+        with contextlib.suppress(RedisError):
+            async for notice in self.groups.list_interest():
+                yield notice
+
+    async def stop(self) -> None:
+        """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
+        if not self._tasks:
+            return
+        registrations, drain = self._tasks
+        if self.groups.is_attached:
+            self.registration.request_stop()
+            await asyncio.wait([registrations], timeout=STOP_TIMEOUT)
+        for task in (registrations, drain):
+            task.cancel()
+        await asyncio.gather(registrations, drain, return_exceptions=True)
+        self._tasks = []
+
+    async def _wait_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_TIMEOUT):
+                await self.registration.wait_up()
+                await self.drain.wait_up()
+
+    def _notice_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
+            self.failed.set()
+
+
+def make_writer(settings: Settings, own: str = "") -> GroupWriter:
+    """Writes into groups as the settings' layer does; `own`: the non-local name whose queue is left out."""
+    return GroupWriter(
+        prefix=settings.prefix,
+        capacity=settings.capacity,
+        expiry=settings.expiry,
+        group_expiry=settings.group_expiry,
+        own=own,
+    )

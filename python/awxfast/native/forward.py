@@ -1,0 +1,220 @@
+"""Who somebody is and what they may see, asked of the application's own API: `--auth forward=URL`."""
+
+import asyncio
+import collections
+import hashlib
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import orjson
+
+from awxfast.errors import AccessUnavailable, ConfigurationError
+from awxfast.native.access import Identity
+from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
+from awxfast.wire.handshake import Reason
+from awxfast.wire.messages import CHECKED_KINDS, Want
+from awxfast.wire.request import Request, find_token, read_query_token
+
+OBJECTS = {
+    "job_events": "jobs",
+    "workflow_events": "workflow_jobs",
+    "ad_hoc_command_events": "ad_hoc_commands",
+}
+"""Where the API has the objects of the kinds that are checked."""
+FORWARDED = (b"cookie", b"authorization", b"x-dab-jw-token")
+QUIET = ("X-WS-Session-Quiet", "1")
+"""Keeps AWX from renewing the user's session with each question."""
+
+KEEP_SECONDS = 30.0
+KEEP_NOBODY_SECONDS = 1.0
+"""Who was nobody may have logged in since."""
+KEEP_KNOWN_SECONDS = 3600.0
+KEEP_ANSWERS = 10_000
+TIMEOUT_SECONDS = 5.0
+MAX_ANSWER = 1 << 20
+"""How much of an answer is read, in bytes."""
+NO = frozenset({401, 403, 404})
+
+
+class ForwardAccess:
+    """Asks `GET url` for the user, and objects beside it for rights; answers are kept for a while.
+
+    `ca_file` has the certificates that an https API is checked against, the system's if it is None.
+    Raises `ConfigurationError` for a URL or file that can't be used.
+    """
+
+    def __init__(self, url: str, ca_file: str | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._url = check_url(url)
+        self._base = self._url.rstrip("/").rpartition("/")[0]
+        self._tls = load_certificates(ca_file)
+        self._rights = AnswerMemory(KEEP_SECONDS, now)
+        self._nobodies = AnswerMemory(KEEP_NOBODY_SECONDS, now)
+        self._known = AnswerMemory(KEEP_KNOWN_SECONDS, now)
+        self._questions = Questions(self._get)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def identify(self, request: Request) -> Identity | None:
+        """The user of the handshake's cookie or token. Raises `AccessUnavailable`."""
+        question = Question(self._url, collect_credentials(request))
+        key = digest(question)
+        if not question.credentials or self._nobodies.recall(key) is not None:
+            return None
+        area = read_area(request.client)
+        user = await self._ask_user(question, Turn(area, known=self._known.recall(key) is not None))
+        (self._nobodies if user is None else self._known).keep(key, user is not None)
+        if user is None:
+            return None
+        by_session = not is_by_token(question.credentials)
+        return Identity(user, by_session=by_session, credentials=question.credentials, area=area)
+
+    async def _ask_user(self, question: Question, turn: Turn) -> int | None:
+        status, body = await self._questions.ask(question, turn)
+        if status in NO:
+            return None
+        if status != 200:
+            raise AccessUnavailable(f"{self._url} answers {status} to who somebody is")
+        return read_user(body)
+
+    def name_refusal(self, request: Request) -> Reason:
+        """What was asked about: a token, or what a browser sends by itself."""
+        return "token" if is_by_token(collect_credentials(request)) else "session"
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX."""
+        if want.kind not in CHECKED_KINDS:
+            return True
+        question = Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
+        key = digest(question)
+        kept = self._rights.recall(key)
+        return kept if kept is not None else await self._ask_right(key, question, Turn(identity.area, known=True))
+
+    async def _ask_right(self, key: bytes, question: Question, turn: Turn) -> bool:
+        """An answer that is neither yes nor no counts as no this time, and is not kept."""
+        try:
+            status, _ = await self._questions.ask(question, turn)
+        except AccessUnavailable:
+            return False
+        if status == 200 or status in NO:
+            self._rights.keep(key, status == 200)
+        return status == 200
+
+    async def _get(self, question: Question) -> Answer:
+        """Redirects are not followed: they would carry the credentials elsewhere."""
+        headers = [*question.credentials, QUIET]
+        try:
+            async with self._open().get(question.url, headers=headers, allow_redirects=False) as response:
+                return response.status, await read_body(response)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise AccessUnavailable(f"{question.url} can't be asked: {type(error).__name__}") from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=AT_ONCE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+                headers={"Accept": "application/json", "User-Agent": "awxfast"},
+            )
+        return self._session
+
+    def reload(self) -> None:
+        """Forgets all answers."""
+        for memory in (self._rights, self._nobodies, self._known):
+            memory.clear()
+
+    async def close(self) -> None:
+        """Closes the connections to the API."""
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)
+
+
+class AnswerMemory:
+    """Yes and no, each kept for `seconds`; past `KEEP_ANSWERS` the oldest goes."""
+
+    def __init__(self, seconds: float, now: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._answers: collections.OrderedDict[bytes, tuple[float, bool]] = collections.OrderedDict()
+
+    def recall(self, key: bytes) -> bool | None:
+        """An answer that is young enough."""
+        asked, answer = self._answers.get(key, (0.0, None))
+        return answer if answer is not None and self._now() - asked < self._seconds else None
+
+    def keep(self, key: bytes, answer: bool) -> None:
+        """Remembers an answer as the newest."""
+        self._answers[key] = (self._now(), answer)
+        self._answers.move_to_end(key)
+        if len(self._answers) > KEEP_ANSWERS:
+            self._answers.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._answers.clear()
+
+
+def digest(question: Question) -> bytes:
+    """What stands for a question in memory, where no credentials are kept."""
+    return hashlib.sha256(repr((question.credentials, question.url)).encode()).digest()
+
+
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """A body within its limit; raises `ValueError` above it."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise ValueError("the answer is too long")
+    return bytes(body)
+
+
+def check_url(url: str) -> str:
+    """A URL whose last part names the user, so that the API's objects stand beside it."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/") or parts.query:
+        raise ConfigurationError(f"--auth forward={url}: give the URL of the user, as https://127.0.0.1/api/v2/me/")
+    return url
+
+
+def load_certificates(ca_file: str | None) -> ssl.SSLContext:
+    """What certificates are checked against."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"--auth-ca-file {ca_file}: {error.strerror or error}") from error
+
+
+def collect_credentials(request: Request) -> tuple[tuple[str, str], ...]:
+    """The headers that tell who it is; a token of the URL becomes one. Bytes that are no UTF-8 are replaced."""
+    found = [(name.decode(), value.decode("utf-8", "replace")) for name, value in request.headers if name in FORWARDED]
+    token = read_query_token(request)
+    if token and request.first(b"authorization") is None and token.isprintable():
+        found.append(("authorization", f"Bearer {token}"))
+    return tuple(found)
+
+
+def is_by_token(credentials: tuple[tuple[str, str], ...]) -> bool:
+    """Whether a token is all that the API was asked with, so that nothing else can have told it who it is.
+
+    All else is what a browser sends by itself, or what a proxy adds to what it sends.
+    """
+    return [name for name, _ in credentials] == ["authorization"] and find_token(credentials[0][1]) is not None
+
+
+def read_user(body: bytes) -> int | None:
+    """`results[0].id` or `id`; None for an empty list. Raises `AccessUnavailable` for anything else."""
+    try:
+        document: Any = orjson.loads(body)
+        if "results" in document and not document["results"]:
+            return None
+        user = document["results"][0]["id"] if "results" in document else document["id"]
+    except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:
+        raise AccessUnavailable("the user's URL answers without results[0].id or id") from error
+    if not isinstance(user, int):
+        raise AccessUnavailable("the user's URL answers with an id that is no number")
+    return user

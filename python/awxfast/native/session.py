@@ -1,0 +1,282 @@
+"""The native protocol: what AWX's EventConsumer does for a browser, with awxfast's own authentication."""
+
+import asyncio
+import collections
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Protocol
+
+from awxfast.errors import RedisError
+from awxfast.native.access import Access, Identity
+from awxfast.native.user_groups import UserGroups
+from awxfast.settings import MAX_GROUPS
+from awxfast.sockets.connection import FAILED, NORMAL, POLICY, UNSUPPORTED_DATA, Connection
+from awxfast.turns import Turns
+from awxfast.wire import messages
+from awxfast.wire.messages import Command, Errors, Refused, Want
+from awxfast.wire.request import Request, read_cookie
+
+log = logging.getLogger(__name__)
+
+HELD_BYTES = 65_536
+"""Commands that wait for the one before: past it the client is not read, pings included."""
+COMMAND_OVERHEAD = 64
+"""What a waiting command counts for besides its bytes."""
+
+USER_GROUPS = 5_000
+"""Groups that one user may have over all connections: what a node can carry is for all of its users."""
+
+TURN_GROUPS = 250
+"""How many groups of all clients together are looked at in one turn of the loop: some milliseconds' work."""
+PART = 100
+"""How many of one client's are looked at before another client has its turn."""
+REPLY_GROUPS = 10
+"""How many groups cost as much to write into a reply as one to look at."""
+READ_BYTES = 1_000
+"""How much of a command costs as much to read as a group costs to look at."""
+
+NOT_SUBSCRIBED = Refused("redis", "the subscription failed: Redis refused it; nothing has changed")
+
+
+class Subscriptions(Protocol):
+    """Who gets the process the events of groups."""
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """Events of `groups` come from now on, until `release`. Waits while Redis is away.
+
+        When it is cancelled or raises, nothing is held.
+        """
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Undoes one `hold`."""
+
+
+class NativeProtocol:
+    """Makes the sessions of native mode. `refusals` counts error replies by reason.
+
+    `max_groups` is how many groups a client may have.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, access: Access, max_groups: int = MAX_GROUPS) -> None:
+        self.subscriptions = subscriptions
+        self.access = access
+        self.max_groups = max_groups
+        self.user_groups = UserGroups(max(USER_GROUPS, max_groups))
+        self.turns = Turns(TURN_GROUPS)
+        self.refusals: dict[str, int] = {}
+
+    def begin(self, identity: Identity | None, request: Request) -> "NativeSession":
+        """The session of a handshake that is about to be accepted."""
+        by_session = identity is not None and identity.by_session
+        return NativeSession(self, identity, (read_cookie(request, "csrftoken") or "") if by_session else None)
+
+    def count_refusal(self, reason: str) -> None:
+        """Counts an error reply."""
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+
+class NativeSession:
+    """One browser. Its commands are served one after the other, each when the replies of the one before are out."""
+
+    __slots__ = (
+        "_commands",
+        "_connection",
+        "_counted",
+        "_csrf_token",
+        "_drained",
+        "_groups",
+        "_held",
+        "_identity",
+        "_protocol",
+        "_replies_stand",
+        "_task",
+    )
+
+    def __init__(self, protocol: NativeProtocol, identity: Identity | None, csrf_token: str | None) -> None:
+        self._protocol = protocol
+        self._identity = identity
+        self._csrf_token = csrf_token
+        self._connection: Connection | None = None
+        self._groups: tuple[str, ...] = ()
+        self._counted: frozenset[str] = frozenset()
+        self._commands: collections.deque[bytes] | None = None
+        self._held = 0
+        self._task: asyncio.Task[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._replies_stand = False
+
+    # What the connection calls
+
+    def open(self, connection: Connection) -> None:
+        """Greets who is known; AWX accepts all others too, only to tell them to go."""
+        self._connection = connection
+        if self._identity is None:
+            self._send(messages.GOODBYE)
+            connection.close(NORMAL)
+        else:
+            self._send(messages.encode_welcome(self._identity.user))
+
+    def receive_text(self, payload: bytes) -> None:
+        """A command."""
+        if self._commands is None:
+            self._commands = collections.deque()
+        self._commands.append(payload)
+        self._held += len(payload) + COMMAND_OVERHEAD
+        if self._held > HELD_BYTES and self._connection is not None:
+            self._connection.pause_reading()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._serve_commands())
+
+    def receive_binary(self, payload: bytes) -> None:
+        """Only text is spoken here."""
+        if self._connection is not None:
+            self._connection.close(UNSUPPORTED_DATA, b"only text is spoken here", drop=True)
+
+    def replies_drained(self) -> None:
+        """No reply waits any more."""
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def room_made(self) -> None:
+        """Never asked for: replies are bounded by not making more."""
+
+    def end(self, code: int) -> None:
+        """Lets go of the groups; a subscription that waits for Redis lets go of its own."""
+        self._connection = self._commands = None
+        if self._task is not None:
+            self._task.cancel()
+        if self._groups:
+            self._protocol.subscriptions.release(self._groups)
+            self._groups = ()
+        self._count(frozenset(), always=True)
+
+    # Commands
+
+    async def _serve_commands(self) -> None:
+        """Serves what waits. The task ends with it, since most clients are silent most of the time."""
+        try:
+            while self._commands:
+                await self._wait_until_drained()
+                await self._serve(self._take_command())
+            self._commands = self._task = None
+        except Exception:
+            log.exception("a command could not be served")
+            if self._connection is not None:
+                self._connection.close(FAILED, drop=True)
+
+    async def _wait_until_drained(self) -> None:
+        """Replies are never shed, so no further ones are made while some stand: that is what bounds them."""
+        if self._replies_stand and self._connection is not None:
+            self._drained = asyncio.get_running_loop().create_future()
+            self._connection.ask_drained()
+            await self._drained
+            self._drained = None
+            self._replies_stand = False
+
+    def _take_command(self) -> bytes:
+        assert self._commands is not None and self._connection is not None
+        payload = self._commands.popleft()
+        self._held -= len(payload) + COMMAND_OVERHEAD
+        if self._held <= HELD_BYTES:
+            self._connection.resume_reading()
+        return payload
+
+    async def _serve(self, payload: bytes) -> None:
+        await self._protocol.turns.take(1 + len(payload) // READ_BYTES)
+        command = messages.read_command(payload, self._csrf_token, self._protocol.max_groups)
+        if command.excessive:
+            assert self._connection is not None
+            self._connection.close(POLICY, b"too many groups")
+            return
+        groups = await self._grant(command)
+        if command.replaces:
+            await self._subscribe(groups)
+
+    async def _grant(self, command: Command) -> set[str]:
+        """The groups that are granted; for each of the others a reply, in the order of the command."""
+        groups = set()
+        errors = Errors()
+        for number, step in enumerate(command.steps):
+            if number % PART == 0:
+                await self._protocol.turns.take(min(PART, len(command.steps) - number))
+            refused = step if isinstance(step, Refused) else await self._check(step)
+            if refused is None and isinstance(step, Want):
+                groups.add(sys.intern(step.group))
+            elif refused is not None:
+                self._protocol.count_refusal(refused.reason)
+                errors.add(refused)
+        self._send(*errors.finish())
+        return groups
+
+    async def _check(self, want: Want) -> Refused | None:
+        assert self._identity is not None
+        allowed = await self._protocol.access.may_subscribe(self._identity, want)
+        return None if allowed else messages.deny(want.kind, want.value)
+
+    async def _subscribe(self, groups: set[str]) -> None:
+        """Replaces the groups. The reply follows when Redis knows of them, and nothing of a group left follows it."""
+        joined = sorted(groups.difference(self._groups))
+        left = sorted(set(self._groups).difference(groups))
+        if not self._count(frozenset(groups)):
+            self._refuse(self._describe_excess())
+            return
+        try:
+            await self._hold(joined)
+        except RedisError as error:
+            log.warning("a subscription failed: %s", error)
+            self._count(frozenset(self._groups), always=True)
+            self._refuse(NOT_SUBSCRIBED)
+            return
+        self._groups = tuple(sorted(groups))
+        self._change(joined, left)
+        if left:
+            self._protocol.subscriptions.release(left)
+
+    async def _hold(self, joined: list[str]) -> None:
+        """Then waits for its turn: to tell the fan-out and to write the reply takes its time too."""
+        subscriptions = self._protocol.subscriptions
+        if joined:
+            await subscriptions.hold(joined)
+        try:
+            await self._protocol.turns.take(1 + len(joined) // REPLY_GROUPS)
+        except BaseException:
+            subscriptions.release(joined)
+            raise
+
+    def _count(self, groups: frozenset[str], *, always: bool = False) -> bool:
+        """Whether the user may have these groups here beside those of other connections; counts them if so.
+
+        What is left is counted no more before Redis has answered: else two that change places would be too many.
+        """
+        if self._identity is None or self._identity.is_everybody:
+            return True
+        joined, left = groups - self._counted, self._counted - groups
+        users, user = self._protocol.user_groups, self._identity.user
+        if always:
+            users.restore(user, joined, left)
+        elif not users.replace(user, joined, left):
+            return False
+        self._counted = groups
+        return True
+
+    def _describe_excess(self) -> Refused:
+        most = self._protocol.user_groups.most
+        return Refused(
+            "user_groups", f"a user has at most {most} groups over all connections; close some; nothing has changed"
+        )
+
+    def _refuse(self, refused: Refused) -> None:
+        self._protocol.count_refusal(refused.reason)
+        self._send(refused.reply)
+
+    def _change(self, joined: list[str], left: list[str]) -> None:
+        assert self._connection is not None
+        reply = messages.encode_subscribed(self._groups, left, joined)
+        self._replies_stand = True
+        self._connection.subscribe(joined, left, reply)
+
+    def _send(self, *replies: bytes) -> None:
+        if replies and self._connection is not None:
+            self._replies_stand = True
+            self._connection.send_texts(replies)

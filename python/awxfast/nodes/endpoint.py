@@ -1,0 +1,138 @@
+"""The paths on which other nodes dial in: `/websocket/broadcast/` and `/websocket/relay/`."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from awxfast.nodes.gate import Gate, Verdict
+from awxfast.nodes.ingest import Ingest
+from awxfast.nodes.link import Backplane, LinkSession
+from awxfast.nodes.peers import Peers
+from awxfast.nodes.refusal_log import RefusalLog, name_reason
+from awxfast.wire.backplane import REDIS_HEADER
+from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
+from awxfast.wire.paths import Endpoint, Paths
+from awxfast.wire.request import Request
+
+log = logging.getLogger(__name__)
+
+REFUSED = "This path is for the nodes of the cluster."
+"""The same whatever is wrong."""
+CLOSED = Refusal(404, "path", "There is nothing here.")
+NO_REDIS = Refusal(503, "access", "Redis was not there yet.", ((b"retry-after", b"1"),))
+UNIX_SOCKET = "unix"
+"""Stands for an address where there is none."""
+
+
+class Opening(Protocol):
+    """A handshake that waits."""
+
+    request: Request
+
+    def accept_node(
+        self, session: LinkSession, kind: str, headers: Headers, *, notices: bool, max_message_size: int
+    ) -> None:
+        """Writes the 101; `session.open` follows."""
+
+    def refuse(self, refusal: Refusal, subject: str | None = None) -> None:
+        """Answers with something else; `subject` is for the log, empty: there is a line already."""
+
+
+class ClosedEndpoint:
+    """Nobody answers nodes here."""
+
+    plain = CLOSED
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def owns(self, path: str) -> bool:
+        """Whether the path is for nodes."""
+        endpoint = self._paths.find(path)
+        return endpoint is not None and endpoint.is_node
+
+    def decide(self, opening: Opening) -> None:
+        """As if there were no such path."""
+        opening.refuse(CLOSED)
+
+    def sweep(self) -> None:
+        """There is nothing to look after."""
+
+
+class NodeEndpoint(ClosedEndpoint):
+    """Decides about nodes' handshakes. Without a gate nobody is let in, since no secret is known.
+
+    `redis_name` says which Redis this node uses, None before it was there: a link could carry nothing then, and its
+    ends would not know whether they use the same.
+    """
+
+    plain = UPGRADE_REQUIRED
+
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        group: str,
+        backplane: Backplane,
+        ingest: Ingest,
+        redis_name: Callable[[], str | None],
+        max_message_size: int,
+        tolerance: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(paths)
+        self._group = group
+        self._backplane = backplane
+        self._ingest = ingest
+        self._redis_name = redis_name
+        self._max_message_size = max_message_size
+        self._log = RefusalLog(tolerance, now)
+        self._relays: set[LinkSession] = set()
+        self.gate: Gate | None = None
+        self.peers = Peers(now)
+
+    def decide(self, opening: Opening) -> None:
+        """At once: nothing but the header is looked at."""
+        request = opening.request
+        host = request.client[0] if request.client else UNIX_SOCKET
+        verdict = self.gate.check(request, host) if self.gate is not None else Verdict("no_secret")
+        if verdict.refused:
+            self._refuse(opening, host, verdict)
+        else:
+            self._accept(opening, host, verdict)
+
+    def _refuse(self, opening: Opening, host: str, verdict: Verdict) -> None:
+        self._log.refuse(host, opening.request.path, verdict)
+        if verdict.skew is not None and (peer := self.peers.find(host)) is not None:  # the secret is right
+            peer.skew = verdict.skew
+            peer.refuse(self._log.describe(verdict))
+        opening.refuse(Refusal(403, name_reason(verdict), REFUSED), "")
+
+    def _accept(self, opening: Opening, host: str, verdict: Verdict) -> None:
+        if self._redis_name() is None:
+            opening.refuse(NO_REDIS)
+            return
+        if verdict.first_from is not None:
+            self._log.repeat(host, verdict)
+        peer = self.peers.at(host)
+        peer.skew = verdict.skew
+        peer.old_secret = verdict.old_secret
+        relays = self._paths.find(opening.request.path) is Endpoint.RELAY
+        era = Endpoint.RELAY if relays else Endpoint.BROADCAST
+        session = LinkSession(peer, era.value, self._group, self._backplane, self._ingest if relays else None)
+        if relays:
+            self._relays.add(session)
+        kind = "node_repeated" if verdict.repeated else "node"
+        opening.accept_node(session, kind, self._name_redis(), notices=relays, max_message_size=self._max_message_size)
+
+    def _name_redis(self) -> Headers:
+        name = self._redis_name()
+        return [(REDIS_HEADER.encode(), name.encode())] if name else []
+
+    def sweep(self) -> None:
+        """Forgets peers that are long gone, and restarts links that missed notices."""
+        self.peers.sweep()
+        for session in [session for session in self._relays if session.is_over or session.has_shed]:
+            self._relays.discard(session)
+            session.restart()

@@ -1,0 +1,155 @@
+"""One link from another node, server side. The fan-out writes to it; what it sends is taken in here."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from typing import Protocol
+
+from awxfast.nodes.ingest import Ingest
+from awxfast.nodes.peers import LinkFigures, Peer
+from awxfast.wire.backplane import Notice, encode_notice, split_notice
+
+log = logging.getLogger(__name__)
+
+UNSUPPORTED_DATA = 1003
+NOT_THE_WIRES = 1007
+FAILED = 1011
+SLOW = 4008
+
+
+class Socket(Protocol):
+    """The connection."""
+
+    @property
+    def figures(self) -> LinkFigures | None:
+        """What was written to it."""
+
+    def send_text(self, payload: bytes) -> None:
+        """Queues a text frame."""
+
+    def pause_reading(self) -> None:
+        """Lets the node's bytes wait in the kernel."""
+
+    def resume_reading(self) -> None:
+        """Reads again."""
+
+    def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
+        """Closes behind all that is queued, or in its place."""
+
+
+class Backplane(Protocol):
+    """This process's part in the backplane's group."""
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """What is sent to these groups comes to this process from now on. Waits while Redis is away."""
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Undoes one `hold`."""
+
+    def list_interest(self) -> AsyncIterator[Notice]:
+        """Which groups processes of this node's Redis want; to be told at once."""
+
+
+class LinkSession:
+    """Joins the backplane's group with its first breath, and leaves it with its last."""
+
+    def __init__(self, peer: Peer, era: str, group: str, backplane: Backplane, ingest: Ingest | None) -> None:
+        """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected."""
+        self._peer = peer
+        peer.sessions += 1
+        self._era = era
+        self._group = group
+        self._backplane = backplane
+        self._ingest = ingest
+        self._socket: Socket | None = None
+        self._figures: LinkFigures | None = None
+        self._frames: list[bytes] = []
+        self._holds = False
+        self._over = False
+        self._joining: asyncio.Task[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the link is gone."""
+        return self._over
+
+    @property
+    def has_shed(self) -> bool:
+        """Whether it missed something."""
+        return self._figures is not None and any(self._figures.read()[2].values())
+
+    def open(self, socket: Socket) -> None:
+        """The link can be used."""
+        self._socket = socket
+        self._figures = socket.figures
+        if self._figures is not None:
+            self._peer.connect(self._figures, self._era)
+        self._joining = asyncio.get_running_loop().create_task(self._join())
+
+    async def _join(self) -> None:
+        """In this order, so that no change of a subscription falls between what is told now and what is told later."""
+        try:
+            await self._backplane.hold([self._group])
+            self._holds = True
+            if self._ingest is not None:
+                async for notice in self._backplane.list_interest():
+                    self._tell(notice)
+        except Exception:
+            log.exception("a node link failed")
+            if self._socket is not None:
+                self._socket.close(FAILED, drop=True)
+
+    def _tell(self, notice: Notice) -> None:
+        for part in split_notice(notice):
+            if self._socket is not None:
+                self._socket.send_text(encode_notice(part))
+
+    def receive_text(self, payload: bytes) -> None:
+        """Events of the relay era. They are taken together with what else this read brought."""
+        self._peer.receive(1, len(payload))
+        if self._ingest is None:
+            return
+        if not self._frames:
+            asyncio.get_running_loop().call_soon(self._take_frames)
+        self._frames.append(payload)
+
+    def _take_frames(self) -> None:
+        frames, self._frames = self._frames, []
+        if self._ingest is None or self._socket is None or self._ingest.receive(frames, self._socket):
+            return
+        self._peer.last_error = "it sent a frame that is not the wire's"
+        self._socket.close(NOT_THE_WIRES, b"not a frame of the relay's wire", drop=True)
+
+    def receive_binary(self, payload: bytes) -> None:
+        """Only text is spoken here."""
+        self._peer.last_error = "it sent a binary frame"
+        if self._socket is not None:
+            self._socket.close(UNSUPPORTED_DATA, b"only text is spoken here", drop=True)
+
+    def replies_drained(self) -> None:
+        """Never asked for."""
+
+    def room_made(self) -> None:
+        """Never asked for."""
+
+    def restart(self) -> None:
+        """Ends a link that missed notices: when the node dials again, it is told everything."""
+        if self._socket is not None:
+            self._peer.last_error = "it did not keep up and missed notices of subscriptions"
+            self._socket.close(SLOW, b"slow node", drop=True)
+
+    def end(self, code: int) -> None:
+        """The link is gone."""
+        self._over = True
+        self._peer.sessions -= 1
+        if self._frames and self._socket is not None:
+            self._take_frames()
+        socket, self._socket = self._socket, None
+        if self._joining is not None:
+            self._joining.cancel()
+        if self._holds:
+            self._backplane.release([self._group])
+        if self._ingest is not None and socket is not None:
+            self._ingest.forget(socket)
+        if self._figures is not None:
+            self._peer.disconnect(self._figures)

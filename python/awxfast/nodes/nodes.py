@@ -1,0 +1,156 @@
+"""Wires what the server has for other nodes: their endpoint, what they send, and what operators see of them."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+from awxfast._rust import Fanout
+from awxfast.errors import ConfigurationError
+from awxfast.figures import GonePeers, PeerFigures
+from awxfast.hosted.exchange import Exchange
+from awxfast.intake.announcements import speaker_of
+from awxfast.intake.intake import Intake, make_writer
+from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
+from awxfast.nodes.gate import Gate
+from awxfast.nodes.ingest import Ingest
+from awxfast.nodes.onward import Onward
+from awxfast.nodes.peers import Peer
+from awxfast.nodes.settings import NodeSettings
+from awxfast.printable import LINE, escape
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import Settings
+from awxfast.wire.paths import Paths
+from awxfast.wire.secret import find_secrets
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodePlan:
+    """Who answers other nodes: `native`, `application` or `off`; what native answers go by."""
+
+    answers: str
+    settings: Settings
+    application: NodeSettings
+    secrets: tuple[str, ...] = dataclasses.field(repr=False)
+
+    @classmethod
+    def make(cls, settings: Settings, application: NodeSettings, *, has_layer: bool) -> "NodePlan":
+        """`has_layer`: there is a Redis whose groups nodes can be told of. Raises `ConfigurationError`."""
+        secrets = find_secrets(settings.secret_files, os.environ, application.secret)
+        native = settings.application is None or (bool(secrets) and has_layer)
+        answers = settings.node_endpoints or ("native" if native else "application")
+        if answers == "native" and not has_layer:
+            raise ConfigurationError(
+                "--node-endpoints native: the application has no channel layer of channels_redis; "
+                "use application or off"
+            )
+        return cls(answers, settings, application, secrets)
+
+    @property
+    def barred_group(self) -> str | None:
+        """The group that copies of all events go to, where only links of ours may be in it."""
+        return self.application.group if self.answers == "native" else None
+
+    @property
+    def announce_in(self) -> str | None:
+        """The group in which nodes hear what this process wants; without a secret no node links."""
+        return self.application.group if self.answers == "native" and self.secrets else None
+
+    def make_gate(self) -> Gate | None:
+        """Checks nodes' headers; None lets nobody in."""
+        if not self.secrets:
+            return None
+        refuses = self.settings.nonce_replay == "refuse"
+        return Gate(self.secrets, tolerance=self.settings.nonce_tolerance, refuse_repeats=refuses)
+
+    def close(self) -> ClosedEndpoint | None:
+        """What stands on the nodes' paths when nobody answers there."""
+        return ClosedEndpoint(node_paths(self.settings)) if self.answers == "off" else None
+
+
+class Nodes:
+    """The server's end of all links."""
+
+    def __init__(
+        self, plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, exchange: Exchange | None
+    ) -> None:
+        settings = plan.settings
+        names = intake.names
+        group = plan.application.group
+        fanout.set_backplane(group, names.non_local, speaker_of(names))
+        self._plan = plan
+        self._onward = Onward(address, make_writer(settings, own=names.non_local), fanout, intake.outages)
+        self._ingest = Ingest(fanout, self._onward, exchange)
+        self.endpoint = NodeEndpoint(
+            node_paths(settings),
+            group=group,
+            backplane=intake,
+            ingest=self._ingest,
+            redis_name=lambda: intake.redis_name,
+            max_message_size=settings.backplane_max_message_size,
+            tolerance=settings.nonce_tolerance,
+        )
+        self.endpoint.gate = plan.make_gate()
+
+    def start(self) -> None:
+        """What nodes send is passed on from now on."""
+        if self.endpoint.gate is not None:
+            self._onward.start()
+
+    async def stop(self) -> None:
+        """No link is left."""
+        self._ingest.stop()
+        await self._onward.stop()
+
+    def reload(self) -> None:
+        """Reads the secrets again; links stay. Raises `ConfigurationError`."""
+        plan = self._plan
+        had_secrets = bool(plan.secrets)
+        secrets = find_secrets(plan.settings.secret_files, os.environ, plan.application.secret)
+        if bool(secrets) != had_secrets:
+            raise ConfigurationError("--secret-file: from no secret to one, or back, takes a restart")
+        self._plan = dataclasses.replace(plan, secrets=secrets)
+        if self.endpoint.gate is not None:
+            self.endpoint.gate.accept_secrets(secrets)
+
+    def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
+        """What other processes of this server, before us and after us, must not accept a second time."""
+        if self.endpoint.gate is not None:
+            self.endpoint.gate.share_used(used, report)
+
+    @property
+    def gone(self) -> GonePeers:
+        """What nodes that are shown no more had."""
+        peers = self.endpoint.peers
+        return GonePeers(peers.received, peers.sent, peers.lost)
+
+    def figures(self) -> Sequence[PeerFigures]:
+        """Every node that is linked, was a minute ago, or was refused although it has the secret."""
+        return [describe_peer(peer) for peer in self.endpoint.peers]
+
+
+def node_paths(settings: Settings) -> Paths:
+    """The nodes' paths among all."""
+    return Paths(settings.path_prefix, settings.root_path)
+
+
+def describe_peer(peer: Peer) -> PeerFigures:
+    """What operators see of a node."""
+    written = peer.written()
+    return PeerFigures(
+        host=escape(peer.host, LINE),
+        state=peer.state,
+        eras=peer.eras,
+        links=peer.links,
+        received=peer.received,
+        received_bytes=peer.received_bytes,
+        sent=written.frames,
+        sent_bytes=written.bytes,
+        queued=written.pending,
+        lost=written.lost,
+        clock_skew=peer.skew,
+        old_secret=peer.old_secret,
+        last_error=escape(peer.last_error),
+    )

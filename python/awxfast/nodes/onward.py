@@ -1,0 +1,87 @@
+"""What peers sent to the server, onward into Redis: events for others in their groups, metrics for AWX's pages."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from awxfast.intake.gaps import GapCounter
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.event_writer import EventWriter, Loss
+from awxfast.redis.group_writer import Event, GroupWriter, Sent
+from awxfast.redis.reconnect import Outages
+
+GAPS: dict[Loss, str] = {
+    "queue_full": "peer_events_overflow",
+    "connection_broken": "peer_events_connection_broken",
+    "refused": "peer_events_refused",
+    "stopped": "peer_events_stopped",
+}
+"""A loss by its reason: nobody knows whether others wanted these events, or have got them."""
+
+
+class Counter(GapCounter, Protocol):
+    """Where is counted what became of events (the fan-out's ledger)."""
+
+    def count_relayed(self, routed: int, no_subscriber: int) -> None:
+        """Events that nobody in this process took, by whether somebody else did."""
+
+
+class Onward:
+    """An `EventWriter` whose outcomes are in the ledger: each event once, and here unless this process had taken it."""
+
+    def __init__(self, address: RedisAddress, writer: GroupWriter, counter: Counter, outages: Outages) -> None:
+        self._counter = counter
+        self._queue = EventWriter("peers' events", address, writer, outages, self)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Redis takes events."""
+        return self._queue.up
+
+    @property
+    def is_full(self) -> bool:
+        """Whether links should wait."""
+        return self._queue.crowded
+
+    def start(self) -> None:
+        """Connects, when there is something for it to do and for as long as Redis lets it."""
+        self._task = asyncio.get_running_loop().create_task(self._queue.run(), name="peers' events")
+
+    async def stop(self) -> None:
+        """Drops what waits; it is counted."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._queue.give_up()
+
+    def offer(self, events: Sequence[tuple[str, bytes, bool]]) -> None:
+        """Events of peers: group, text, and whether somebody in this process has taken it."""
+        self._queue.put([Event(group, text, taken) for group, text, taken in events])
+
+    def store(self, key: str, value: str) -> None:
+        """Writes a key without expiry, as AWX does with metrics; while Redis is away the newest value waits."""
+        if not self._queue.store(key, value):
+            self._counter.count_gap("peer_metrics", 0)
+
+    # What became of them (event_writer.Outcomes)
+
+    def note_sent(self, events: Sequence[Event], sent: Sent) -> None:
+        """What a full queue did not take is a gap of whoever reads it."""
+        if sent.full:
+            self._counter.count_gap("peer_queue_full", sent.full)
+        routed = sum(1 for event, count in zip(events, sent.taken, strict=True) if count and not event.taken)
+        self._count(events, routed)
+
+    def note_unheard(self, events: Sequence[Event]) -> None:
+        """Nobody else wants them."""
+        self._count(events, routed=0)
+
+    def note_lost(self, events: Sequence[Event], reason: Loss) -> None:
+        """A gap by reason."""
+        self._counter.count_gap(GAPS[reason], len(events))
+        self._count(events, routed=0)
+
+    def _count(self, events: Sequence[Event], routed: int) -> None:
+        untaken = sum(not event.taken for event in events)
+        self._counter.count_relayed(routed, untaken - routed)

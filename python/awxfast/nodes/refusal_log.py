@@ -1,0 +1,81 @@
+"""What the log says about nodes at the gate: in words, and once a minute at most for each address and reason."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from awxfast.nodes.gate import Verdict
+from awxfast.wire.handshake import Reason
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 60.0
+MOST_LINES = 100
+"""In one minute: addresses may be anybody's invention, where forwarded ones are trusted."""
+
+
+class RefusalLog:
+    """Writes warnings. `tolerance` is how many seconds clocks may differ."""
+
+    def __init__(self, tolerance: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._tolerance = tolerance
+        self._now = now
+        self._said = False
+        self._written: dict[tuple[str, str], float] = {}
+        self._left_out = 0
+
+    def refuse(self, host: str, path: str, verdict: Verdict) -> None:
+        """A node was refused."""
+        if verdict.refused == "no_secret":
+            self._say_once(host, path)
+            return
+        self._warn(
+            host, verdict.refused, f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}"
+        )
+
+    def repeat(self, host: str, verdict: Verdict) -> None:
+        """A header was accepted that somebody else sent first."""
+        text = (
+            f"a node at {host} linked with a secret header that came from {verdict.first_from} before: two nodes that "
+            "dialled in the same second, or a header that was copied"
+        )
+        self._warn(host, "copied", text)
+
+    def describe(self, verdict: Verdict) -> str:
+        """Why, in words."""
+        if verdict.refused == "nonce":
+            return f"{describe_skew(verdict.skew or 0)}, more than {self._tolerance} s apart; set the clocks"
+        if verdict.refused == "repeat":
+            return "its secret header was used before (--nonce-replay refuse)"
+        if verdict.refused == "digest":
+            return "its secret is not ours"
+        return "it has no secret header, or one that is not well-formed"
+
+    def _say_once(self, host: str, path: str) -> None:
+        if not self._said:
+            self._said = True
+            text = "other nodes are refused, no secret is known (--secret-file, AWXFAST_SECRET)"
+            log.warning("refused (secret) %r from %s: %s", path, host, text)
+
+    def _warn(self, host: str, reason: str, text: str) -> None:
+        now = self._now()
+        self._written = {key: at for key, at in self._written.items() if now - at < QUIET_SECONDS}
+        if (host, reason) in self._written:
+            return
+        if len(self._written) >= MOST_LINES:
+            self._left_out += 1
+            return
+        left_out, self._left_out = self._left_out, 0
+        self._written[host, reason] = now
+        log.warning("%s%s", text, f" ({left_out} more lines about others were left out)" if left_out else "")
+
+
+def name_reason(verdict: Verdict) -> Reason:
+    """Whether it was the secret, or the time of the header."""
+    return "nonce" if verdict.refused in ("nonce", "repeat") else "secret"
+
+
+def describe_skew(skew: int) -> str:
+    """A difference of clocks in words."""
+    seconds = f"{abs(skew)} second{'' if abs(skew) == 1 else 's'}"
+    return f"its clock is {seconds} {'ahead of' if skew > 0 else 'behind'} ours"

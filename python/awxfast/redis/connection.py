@@ -1,0 +1,302 @@
+"""One connection to Redis: commands out, replies back in order (RESP2), on a plain asyncio protocol.
+
+There is no read timeout as client libraries have it, which races with blocking pops. Instead a connection on which an
+answer is `patience` seconds overdue counts as broken. So does one that answers what the command can't have (`replies`),
+or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
+"""
+
+import asyncio
+import collections
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Any, cast
+
+import hiredis
+
+from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
+from awxfast.intake.replies import Expectation, describe, expect, expect_all
+from awxfast.reading_first import answered_within, call_after_reading
+from awxfast.redis.address import RedisAddress
+from awxfast.system.whoami import whoami
+
+Argument = str | bytes | int | float
+
+REPLY_LIMIT = 67_108_864
+"""Bytes of one reply, where nobody says otherwise."""
+
+_INCOMPLETE = object()
+_WATCH_INTERVAL = 1.0
+_MANY = 50
+"""Arguments from which on a command is packed here instead of by hiredis."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds, seconds, probes: a peer that vanished is noticed after 30 s although nothing is being sent."""
+
+_NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
+"""First words of answers to AUTH, SELECT and PING after which another try with the same URL is vain."""
+
+_WORDS = {
+    errno.ENOENT: "no such socket (is Redis running?)",
+    errno.EACCES: "no permission to open the socket",
+    errno.ECONNREFUSED: "connection refused (is Redis running?)",
+    errno.ECONNRESET: "it closed the connection",
+}
+
+
+class _Expected:
+    """The replies that one write waits for."""
+
+    __slots__ = ("expectations", "future", "missing", "replies")
+
+    def __init__(self, future: asyncio.Future[Any], expectations: list[Expectation], replies: list[Any] | None) -> None:
+        self.future = future
+        self.expectations = expectations
+        self.missing = len(expectations)
+        self.replies = replies
+
+
+class RedisConnection(asyncio.Protocol):
+    """Made by `open`. `lost` is done when the connection is gone, with the reason as its result."""
+
+    def __init__(self, name: str, patience: float, reply_limit: int = REPLY_LIMIT) -> None:
+        self._name = name
+        self._patience = patience
+        self._reply_limit = reply_limit
+        self._unfinished = 0
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_INCOMPLETE)
+        self._expected: collections.deque[_Expected] = collections.deque()
+        self._transport: asyncio.Transport | None = None
+        self._progress = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._error: RedisUnavailable | None = None
+        self.lost: asyncio.Future[RedisUnavailable] = self._loop.create_future()
+        self.reply_size = 0
+        """About how many bytes the last reply had, with what came in one read with it."""
+
+    @classmethod
+    async def open(
+        cls, address: RedisAddress, seconds: float = 5.0, patience: float = 5.0, reply_limit: int = REPLY_LIMIT
+    ) -> "RedisConnection":
+        """Connects, logs in and selects the database, all within `seconds`.
+
+        Raises `RedisUnavailable` when another try may help, `ConfigurationError` when it can't: a wrong password,
+        database or certificate, or something there that is no Redis.
+        """
+        try:
+            async with answered_within(seconds):
+                connection = await _connect(address, patience, reply_limit)
+                try:
+                    await _log_in(connection, address)
+                except BaseException:
+                    connection.close()
+                    raise
+        except TimeoutError:
+            raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s") from None
+        return connection
+
+    # What callers do
+
+    def command(self, *arguments: Argument) -> asyncio.Future[Any]:
+        """Sends one command. The future gives its reply (bytes, int, None or a list) or raises `RedisError`."""
+        return self._send(_pack(arguments), [expect(arguments[0])], None)
+
+    def commands(self, commands: Iterable[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
+        """Sends several in one write. An error reply is a `RedisReplyError` in the list of results, not raised."""
+        listed = list(commands)
+        expectations = expect_all([command[0] for command in listed])
+        return self._send(b"".join(map(_pack, listed)), expectations, [])
+
+    def close(self) -> None:
+        """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
+        self._fail("the connection was closed")
+
+    def distrust(self, why: str) -> RedisUnavailable:
+        """Ends the connection for an answer that makes no sense to who asked; returns what to raise."""
+        self._fail(f"it answers out of protocol: {why}")
+        return self.lost.result()
+
+    def _send(self, packed: bytes, expectations: list[Expectation], replies: list[Any] | None) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._error is not None or self._transport is None:
+            future.set_exception(self._error or RedisUnavailable(f"Redis at {self._name}: not connected"))
+        elif not expectations:
+            future.set_result(replies)
+        else:
+            if not self._expected:
+                self._progress = self._loop.time()
+            self._expected.append(_Expected(future, expectations, replies))
+            self._transport.write(packed)
+        return future
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        _keep_alive(transport)
+        self._check_progress()
+
+    def data_received(self, data: bytes) -> None:
+        self._progress = self._loop.time()
+        self._unfinished += len(data)
+        try:
+            self._reader.feed(data)
+            while self._error is None and (reply := self._reader.gets()) is not _INCOMPLETE:
+                self.reply_size, self._unfinished = max(self._unfinished, len(data)), 0
+                self._take(reply)
+        except (hiredis.ProtocolError, MemoryError) as error:  # a list of so many elements that no list can have them
+            self._fail("its answer is not Redis' protocol", cause=error)
+        if self._unfinished > self._reply_limit:
+            self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(_in_words(exc) if exc else "it closed the connection")
+
+    def _take(self, reply: Any) -> None:
+        if not self._expected:
+            # What a Redis says unasked is the reason why it hangs up, such as too many clients.
+            self._fail(str(reply) if isinstance(reply, RedisReplyError) else "it talks without being asked")
+            return
+        expected = self._expected[0]
+        asked = expected.expectations[-expected.missing]
+        if asked.fits(reply) or isinstance(reply, RedisReplyError):
+            self._answer(expected, reply)
+        else:
+            self.distrust(f"{describe(reply)} to {asked.command}")
+
+    def _answer(self, expected: _Expected, reply: Any) -> None:
+        expected.missing -= 1
+        if expected.replies is not None:
+            expected.replies.append(reply)
+            reply = expected.replies
+        if expected.missing:
+            return
+        self._expected.popleft()
+        if expected.future.done():  # whoever asked was cancelled
+            return
+        if isinstance(reply, RedisReplyError):
+            expected.future.set_exception(reply)
+        else:
+            expected.future.set_result(reply)
+
+    def _check_progress(self) -> None:
+        if self._is_overdue():
+            call_after_reading(self._judge)
+        self._watch = self._loop.call_later(_WATCH_INTERVAL, self._check_progress)
+
+    def _is_overdue(self) -> bool:
+        return bool(self._expected) and self._loop.time() - self._progress > self._patience
+
+    def _judge(self) -> None:
+        if self._is_overdue():
+            self._fail(f"no answer for {self._patience:g} s")
+
+    def _fail(self, why: str, cause: Exception | None = None) -> None:
+        if self._error is not None:
+            return
+        self._error = RedisUnavailable(f"Redis at {self._name}: {why}")
+        self._error.__cause__ = cause
+        self._reader = hiredis.Reader()  # what had come of a reply
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self.lost.set_result(self._error)
+        while self._expected:
+            future = self._expected.popleft().future
+            if not future.done():
+                future.set_exception(self._error)
+                future.exception()  # not everybody still looks; the reason is in `lost`
+
+
+def _pack(command: tuple[Argument, ...]) -> bytes:
+    if len(command) > _MANY:
+        return _pack_many(command)
+    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says tuples of one
+    return packed
+
+
+def _pack_many(command: tuple[Argument, ...]) -> bytes:
+    """hiredis moves all it has with each argument: a megabyte in hundreds of them costs it nine times as much."""
+    parts = [b"*%d\r\n" % len(command)]
+    for argument in command:
+        data = argument if isinstance(argument, bytes) else str(argument).encode()
+        parts += (b"$%d\r\n" % len(data), data, b"\r\n")
+    return b"".join(parts)
+
+
+async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:
+    loop = asyncio.get_running_loop()
+    name = str(address)
+    try:
+        if address.path is not None:
+            _, connection = await loop.create_unix_connection(
+                lambda: RedisConnection(name, patience, reply_limit), address.path
+            )
+        else:
+            _, connection = await loop.create_connection(
+                lambda: RedisConnection(name, patience, reply_limit),
+                address.host,
+                address.port,
+                ssl=address.ssl_context(),
+            )
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigurationError(f"Redis at {name}: its certificate is refused: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"Redis at {name}: what listens there does not speak TLS as we do") from error
+    except OSError as error:
+        raise RedisUnavailable(f"Redis at {name}: {_in_words(error)}, as {whoami()}") from error
+    return connection
+
+
+async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
+    commands: list[tuple[Argument, ...]] = [("PING",)]
+    if address.db:
+        commands.insert(0, ("SELECT", address.db))
+    if address.username is not None:
+        commands.insert(0, ("AUTH", address.username, address.password or ""))
+    elif address.password is not None:
+        commands.insert(0, ("AUTH", address.password))
+    try:
+        replies = await connection.commands(commands)
+    except RedisUnavailable as error:
+        if isinstance(error.__cause__, hiredis.ProtocolError):
+            raise ConfigurationError(f"Redis at {address}: what answers there is not Redis, or wants TLS") from error
+        raise
+    for reply in replies:
+        if isinstance(reply, RedisReplyError):
+            raise _refusal(reply, address)
+
+
+def _refusal(reply: RedisReplyError, address: RedisAddress) -> Exception:
+    """Why a Redis did not let us in. Its own words may be long; their first sentence says it."""
+    sentence = str(reply).partition(". ")[0]
+    if reply.code not in _NEVER or "max number of clients" in sentence:
+        return RedisUnavailable(f"Redis at {address}: {sentence}")
+    if reply.code == "NOAUTH":
+        return ConfigurationError(f"Redis at {address}: it wants a password, as in redis://:PASSWORD@host:port/0")
+    return ConfigurationError(f"Redis at {address}: {sentence}")
+
+
+def _keep_alive(transport: asyncio.BaseTransport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE.items():
+        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _in_words(error: Exception) -> str:
+    """Why a connection failed, for an operator who may not know errno names."""
+    if isinstance(error, socket.gaierror):
+        return "the host's name is not known"
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(first[1])  # a name with several addresses: asyncio joins their errors into one text
+    if number is None:
+        return str(error) or type(error).__name__
+    return _WORDS.get(number) or os.strerror(number)

@@ -1,0 +1,128 @@
+"""Keeps a connection to Redis up: again and again with growing pauses, and one log line an outage."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from awxfast.errors import ConfigurationError, RedisError, RedisReplyError
+from awxfast.pauses import Pauses
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+
+
+class Outages:
+    """Tells the operator once for each change: Redis is away, it refuses (in its own word), it is back.
+
+    However many connections notice.
+    """
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self._reasons: dict[str, str] = {}
+        self._said = ""
+        self._since = 0.0
+
+    @property
+    def refusal(self) -> str:
+        """What Redis says itself while something is wrong, to follow its name; empty: nothing."""
+        reasons = [reason for reason in self._reasons.values() if find_word(reason)]
+        return f"refuses: {reasons[0]}" if reasons else ""
+
+    def broke(self, connection: str, error: Exception) -> None:
+        """The connection of this name broke or could not be opened, or what it asks for is refused."""
+        if not self._reasons:
+            self._since = time.monotonic()
+        self._reasons[connection] = str(error).removeprefix(f"Redis at {self._address}: ").partition(". ")[0]
+        self._tell()
+
+    def mended(self, connection: str) -> None:
+        """The connection of this name works."""
+        if self._reasons.pop(connection, None) is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        reasons = list(self._reasons.values())
+        state = self.refusal.partition(" ")[2].partition(" ")[0] or ("away" if reasons else "")
+        if state == self._said:
+            return
+        self._said = state
+        if reasons:
+            trouble = self.refusal or f"is away: {reasons[0]}"
+            log.warning("Redis at %s %s; clients stay, trying again", self._address, trouble)
+        else:
+            log.warning("Redis at %s is back after %.1f s", self._address, time.monotonic() - self._since)
+
+
+def find_word(reason: str) -> str:
+    """The word with which Redis begins an error: MISCONF, OOM, READONLY, LOADING, NOPERM; empty: it says nothing."""
+    word = reason.partition(" ")[0]
+    return word if word.isupper() and word.isalpha() else ""
+
+
+class KeptConnection:
+    """A connection that is opened again when it breaks."""
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        name: str,
+        outages: Outages,
+        patience: float = 5.0,
+        reply_limit: int = REPLY_LIMIT,
+    ) -> None:
+        self._address = address
+        self._name = name
+        self._outages = outages
+        self._patience = patience
+        self._reply_limit = reply_limit
+        self._up = asyncio.Event()
+        self.reconnects = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether it works at present."""
+        return self._up.is_set()
+
+    async def wait_up(self) -> None:
+        """Returns when it works."""
+        await self._up.wait()
+
+    async def run(self, work: Callable[[RedisConnection], Awaitable[None]]) -> None:
+        """Runs `work` on a connection, again on a new one whenever it raises `RedisError`, until it returns.
+
+        `work` calls `works` as soon as Redis does what it needs. What can never work, such as a password that was
+        changed, is tried again too: clients are connected, and the operator may be about to mend it.
+        """
+        pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                connection = await RedisConnection.open(
+                    self._address, patience=self._patience, reply_limit=self._reply_limit
+                )
+                with contextlib.closing(connection):
+                    return await work(connection)
+            except (RedisError, ConfigurationError) as error:
+                if self.up:
+                    pauses.begin_again()
+                self._outages.broke(self._name, error)
+            finally:
+                self._up.clear()
+            await asyncio.sleep(pauses.take())
+            self.reconnects += 1
+
+    def refuse(self, error: RedisReplyError) -> None:
+        """The connection is good, but Redis does not do what is needed."""
+        self._up.clear()
+        self._outages.broke(self._name, error)
+
+    def works(self) -> None:
+        """The connection proved good."""
+        self._up.set()
+        self._outages.mended(self._name)

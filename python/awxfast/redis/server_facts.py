@@ -1,0 +1,39 @@
+"""What a Redis or Valkey says about itself."""
+
+import dataclasses
+
+from awxfast.errors import RedisReplyError
+from awxfast.redis.connection import RedisConnection
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """`has_bzmpop`: Redis 7.0 and every Valkey. `uptime` in seconds; 0.0 when it does not say.
+
+    `run_id`: random at each of its starts; empty when it does not say.
+    """
+
+    has_bzmpop: bool = False
+    uptime: float = 0.0
+    run_id: str = ""
+
+    @classmethod
+    def parse(cls, info: bytes) -> "ServerFacts":
+        """Reads the reply to `INFO server`."""
+        lines = (line.partition(":") for line in info.decode("utf-8", "replace").splitlines())
+        fields = {key: value.strip() for key, _, value in lines}
+        major = fields.get("redis_version", "").partition(".")[0]
+        uptime = fields.get("uptime_in_seconds", "")
+        return cls(
+            has_bzmpop="valkey_version" in fields or (major.isdecimal() and int(major) >= 7),
+            uptime=float(uptime) if uptime.isdecimal() else 0.0,
+            run_id=fields.get("run_id", ""),
+        )
+
+
+async def ask_facts(connection: RedisConnection) -> ServerFacts:
+    """Asks the server. Where INFO is forbidden the oldest server is assumed, whose commands work everywhere."""
+    try:
+        return ServerFacts.parse(await connection.command("INFO", "server"))
+    except RedisReplyError:
+        return ServerFacts()

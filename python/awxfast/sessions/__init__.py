@@ -1,1 +1,0 @@
-"""Browsers: listeners, the HTTP head, one socket's life, the native protocol, who may see what."""

@@ -1,0 +1,1 @@
+"""Websockets: listeners, admission, one socket's life, keep-alive."""

@@ -1,0 +1,130 @@
+"""All websockets of the process: found by the fan-out's number, told its notices, closed together."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+from awxfast._rust import Fanout, FrameDecoder, LinkFigures
+from awxfast.http.access_log import AccessLog
+from awxfast.quiet_log import QuietLog
+from awxfast.settings import Settings
+from awxfast.sockets.connection import NOT_ATTACHED, Connection
+
+log = logging.getLogger(__name__)
+
+KNOWN_CODES = frozenset([*range(1000, 1004), *range(1005, 1015), 4001, 4008])
+"""Close codes that are counted apart: those of RFC 6455's registry, and awxfast's own."""
+
+
+class Clients:
+    """What connections share. `closes` counts ends as `{(by, code): n}`: by server or peer, 1006 for a lost socket.
+
+    Codes that a browser or an application made up are one, `other`: each would be a time series for ever.
+    """
+
+    is_node = False
+    figures: LinkFigures | None = None
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        settings: Settings,
+        access_log: AccessLog | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fanout = fanout
+        self.now = now
+        self.close_timeout = settings.close_timeout
+        self.closes: dict[tuple[str, int | str], int] = {}
+        self.nodes = 0
+        """How many of the websockets are other nodes'."""
+        self._limits = (settings.websocket_max_message_size, settings.websocket_max_frame_size)
+        self._access_log = access_log
+        self._opening: set[Connection] = set()
+        self._attached: dict[int, Connection] = {}
+        self._emptied = asyncio.Event()
+        self._faults = QuietLog(log, now)
+
+    def __len__(self) -> int:
+        return len(self._opening) + len(self._attached)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter([*self._opening, *self._attached.values()])
+
+    @property
+    def browsers(self) -> int:
+        """Websockets that are not other nodes'."""
+        return len(self) - self.nodes
+
+    def attach(self, descriptor: int) -> int:
+        """A browser, for the fan-out."""
+        return self.fanout.attach(descriptor)
+
+    def make_decoder(self) -> FrameDecoder:
+        """For what a browser sends."""
+        return FrameDecoder(*self._limits)
+
+    def count_close(self, by: str, code: int) -> None:
+        """Counts one end."""
+        kind = by, code if code in KNOWN_CODES else "other"
+        self.closes[kind] = self.closes.get(kind, 0) + 1
+
+    def report_fault(self, code: int, reason: bytes) -> None:
+        """A peer that did wrong is closed."""
+        self._faults.warn(str(code), f"closed a client with {code}: {reason.decode()}")
+
+    def add_opening(self, connection: Connection) -> None:
+        """A connection whose 101 is not out yet."""
+        self._opening.add(connection)
+        self._emptied.clear()
+
+    def add(self, connection: Connection) -> None:
+        """It has its number now."""
+        self._opening.discard(connection)
+        self._attached[connection.client] = connection
+        self._log(connection, "WSCONNECT")
+
+    def remove(self, connection: Connection) -> None:
+        """It is gone."""
+        self._opening.discard(connection)
+        if connection.client != NOT_ATTACHED:
+            self._attached.pop(connection.client, None)
+            self._log(connection, "WSDISCONNECT")
+        if not len(self):
+            self._emptied.set()
+
+    def _log(self, connection: Connection, action: str) -> None:
+        if self._access_log is not None and connection.label is not None:
+            client, path = connection.label
+            self._access_log.write(client, f"{action} {path}")
+
+    def dispatch_notices(self) -> None:
+        """Hands the fan-out's notices to their connections; those of clients that are gone are dropped."""
+        for client, notice in self.fanout.take_notices():
+            connection = self._attached.get(client)
+            if connection is not None:
+                connection.receive_notice(notice)
+
+    async def close_all(self, code: int, spread: float, grace: float) -> None:
+        """Closes all, spread evenly over `spread` seconds; who is still there `grace` seconds later is cut off."""
+        connections = list(self)
+        begin = self.now()
+        for number, connection in enumerate(connections):
+            wait = begin + spread * number / len(connections) - self.now()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            connection.close(code)
+        if not await self._wait_until_empty(grace):
+            log.warning("%d clients did not close in time and are cut off", len(self))
+            for connection in self:
+                connection.cut_off()
+            await self._wait_until_empty(1.0)
+
+    async def _wait_until_empty(self, seconds: float) -> bool:
+        """Whether nobody is left; waits for it at most so long."""
+        if len(self):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
+        return not len(self)

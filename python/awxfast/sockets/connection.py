@@ -1,0 +1,410 @@
+"""One websocket from its 101 to its end. It only reads: all that is written goes through the fan-out."""
+
+import asyncio
+import enum
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from awxfast._rust import (
+    NOTICE_DEAD,
+    NOTICE_DRAINED,
+    NOTICE_FINISHED,
+    NOTICE_ROOM,
+    NOTICE_SLOW,
+    NOTICE_UNREAD,
+    Fanout,
+    FrameDecoder,
+    LinkFigures,
+)
+from awxfast.sockets.unread import is_gone, seconds_unanswered
+
+log = logging.getLogger(__name__)
+
+TEXT = 1
+BINARY = 2
+CLOSE = 8
+
+NORMAL = 1000
+GOING_AWAY = 1001
+UNSUPPORTED_DATA = 1003
+NO_CODE = 1005
+ABNORMAL = 1006
+POLICY = 1008
+FAILED = 1011
+SLOW = 4008
+FAULTS = frozenset({1002, UNSUPPORTED_DATA, 1007, POLICY, 1009})
+"""The codes that say that the peer did wrong."""
+
+TURN_BYTES = 65_536
+"""A read of so many is the last of a turn of the loop, which would go on reading the same stream 32 times."""
+
+NOT_ATTACHED = -1
+"""Instead of the fan-out's number of a client."""
+
+
+class Phase(enum.IntEnum):
+    """How far a connection's life has come."""
+
+    OPENING = 0
+    """The 101 is not out yet."""
+    OPEN = 1
+    CLOSING = 2
+    """A CLOSE is queued."""
+    FINISHED = 3
+    """The CLOSE is out, the sending side is shut down; the peer's end is waited for."""
+    ENDED = 4
+
+
+class Registry(Protocol):
+    """What connections share, and who keeps the list of them."""
+
+    close_timeout: float
+    is_node: bool
+    figures: LinkFigures | None
+    """What was written to a node; None before the attach, and for browsers."""
+
+    @property
+    def fanout(self) -> Fanout:
+        """Who writes."""
+
+    def now(self) -> float:
+        """Seconds on a clock that only goes forward."""
+
+    def attach(self, descriptor: int) -> int:
+        """Makes the fan-out the one who writes; its number for the connection. Raises `OSError`."""
+
+    def make_decoder(self) -> FrameDecoder:
+        """For what the peer sends."""
+
+    def add_opening(self, connection: "Connection") -> None:
+        """A connection whose 101 is not out yet."""
+
+    def add(self, connection: "Connection") -> None:
+        """It is attached: it has its number now."""
+
+    def remove(self, connection: "Connection") -> None:
+        """It is gone."""
+
+    def count_close(self, by: str, code: int) -> None:
+        """Counts one end, by `server` or `peer`."""
+
+    def report_fault(self, code: int, reason: bytes) -> None:
+        """The peer did wrong and is closed; `reason` is ours, and has nothing of what it sent."""
+
+
+class Session(Protocol):
+    """Who speaks over a connection. After `end` nothing is called any more."""
+
+    def open(self, connection: "Connection") -> None:
+        """The connection can be used from now on."""
+
+    def receive_text(self, payload: bytes) -> None:
+        """A whole text message; UTF-8 is checked."""
+
+    def receive_binary(self, payload: bytes) -> None:
+        """A whole binary message."""
+
+    def replies_drained(self) -> None:
+        """The answer to `Connection.ask_drained`."""
+
+    def room_made(self) -> None:
+        """The answer to `Connection.ask_room`."""
+
+    def end(self, code: int) -> None:
+        """Nothing more is sent or received; `code` says why. Called once, without `open` when it never came to that."""
+
+
+class Connection(asyncio.Protocol):
+    """What the transport of an upgraded connection calls. Small, since there are many that do nothing."""
+
+    __slots__ = (
+        "_decoder",
+        "_held",
+        "_is_held_back",
+        "_peer_done",
+        "_registry",
+        "_session",
+        "_transport",
+        "_waits_turn",
+        "client",
+        "deadline",
+        "heard",
+        "label",
+        "opened",
+        "phase",
+        "pinged",
+    )
+
+    def __init__(self, registry: Registry, session: Session, label: tuple[str, str] | None = None) -> None:
+        """`label` is client and path for the access log."""
+        self._registry = registry
+        self._session: Session | None = session
+        self._transport: asyncio.Transport | None = None
+        self._decoder: FrameDecoder | None = None
+        self._held = b""
+        self._is_held_back = False
+        self._waits_turn = False
+        self._peer_done = False
+        self.phase = Phase.OPENING
+        self.label = label
+        self.client = NOT_ATTACHED
+        self.opened = self.heard = registry.now()
+        self.pinged = 0.0
+        self.deadline = 0.0
+
+    # The beginning
+
+    def open(self, transport: asyncio.Transport, response: bytes, behind: bytes) -> None:
+        """Writes the 101 and takes the connection into use. `behind` are bytes that came after the request's head."""
+        self._transport = transport
+        self._held = behind
+        self._registry.add_opening(self)
+        transport.set_write_buffer_limits(high=0)  # so that `resume_writing` tells when the 101 is out
+        transport.write(response)
+        if transport.get_write_buffer_size() == 0:
+            self._attach()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer is empty."""
+        if self.phase is Phase.OPENING:
+            self._attach()
+
+    def _attach(self) -> None:
+        """The fan-out takes over the writing side: two writers at once would tear frames."""
+        if self._transport is None or self._session is None or self._transport.is_closing():
+            return
+        try:
+            self.client = self._registry.attach(self._transport.get_extra_info("socket").fileno())
+        except OSError as error:
+            log.warning("a client is turned away, it can't be attached: %s", error.strerror)
+            self._transport.abort()
+            return
+        self.phase = Phase.OPEN
+        self._decoder = self._registry.make_decoder()
+        self._registry.add(self)
+        self.resume_reading()
+        self._session.open(self)
+        held, self._held = self._held, b""
+        if held:
+            self.data_received(held)
+
+    # What comes in
+
+    def data_received(self, data: bytes) -> None:
+        """Decodes frames; what comes before the attach is held."""
+        self.heard = self._registry.now()
+        if self._decoder is None:
+            self._held += data
+            self.pause_reading()
+            return
+        self._decode(self._decoder, data)
+        if len(data) >= TURN_BYTES or self._decoder.has_unread:
+            self._wait_turn()
+
+    def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
+        """As much as the decoder takes in a turn. PINGs are answered without a look at each."""
+        try:
+            messages = decoder.receive(data)
+            if pongs := decoder.take_pongs():
+                self._registry.fanout.send_pongs(self.client, pongs)
+            for opcode, payload in messages:
+                self._receive(opcode, payload)
+        except Exception:
+            log.exception("a session failed")
+            self.close(FAILED, drop=True)
+        if self.phase is Phase.OPEN and decoder.failure:
+            self.close(decoder.failure, decoder.failure_reason.encode(), drop=True)
+
+    def _wait_turn(self) -> None:
+        """Lets everybody else have theirs before more of this client is read or decoded."""
+        if not self._waits_turn and self._transport is not None:
+            self._waits_turn = True
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        """Goes on where the last turn ended; what a session holds back waits until it lets go."""
+        self._waits_turn = False
+        if self._is_held_back or self._decoder is None or self._transport is None:
+            return
+        if self._decoder.has_unread:
+            self.heard = self._registry.now()
+            self._decode(self._decoder, b"")
+        if self._decoder.has_unread:
+            self._wait_turn()
+        elif not self._is_held_back:
+            self._read_on()
+
+    def _receive(self, opcode: int, payload: bytes) -> None:
+        if opcode == CLOSE:
+            self._receive_close(payload)
+        elif self.phase is not Phase.OPEN or self._session is None:
+            return
+        elif opcode == TEXT:
+            self._session.receive_text(payload)
+        elif opcode == BINARY:
+            self._session.receive_binary(payload)
+
+    def _receive_close(self, payload: bytes) -> None:
+        """Echoes the code (RFC 6455 section 5.5.1); the answer to our own CLOSE ends the connection."""
+        self._peer_done = True
+        if self.phase is Phase.OPEN:
+            code = int.from_bytes(payload[:2], "big") if payload else NO_CODE
+            self._begin_close(code, b"", drop=False, by="peer")
+        elif self.phase is Phase.FINISHED and self._transport is not None:
+            self._transport.close()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more; what is queued for it may still go out when a CLOSE is part of it."""
+        self._peer_done = True
+        return self.phase is Phase.CLOSING
+
+    def pause_reading(self) -> None:
+        """Lets the peer's bytes wait in the kernel, and what was read of them undecoded."""
+        self._is_held_back = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads again; whether the peer is silent shows from now on."""
+        if self._is_held_back:
+            self._is_held_back = False
+            self.heard = self._registry.now()
+            if self._decoder is not None and self._decoder.has_unread:
+                self._wait_turn()
+            elif not self._waits_turn:
+                self._read_on()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    @property
+    def is_node(self) -> bool:
+        """Whether the peer is another node rather than a browser."""
+        return self._registry.is_node
+
+    @property
+    def figures(self) -> LinkFigures | None:
+        """What was written, for a node."""
+        return self._registry.figures
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether silence is the peer's."""
+        return not self._is_held_back
+
+    def is_peer_gone(self, timeout: float) -> bool:
+        """For one that is not read: whether it has ended, or been unreachable for `timeout` seconds (0: any)."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        sock = self._transport.get_extra_info("socket")
+        return is_gone(sock) or 0 < timeout <= seconds_unanswered(sock)
+
+    # What goes out
+
+    def send_text(self, payload: bytes) -> None:
+        """Queues a reply."""
+        self._registry.fanout.send_text(self.client, payload)
+
+    def send_texts(self, payloads: Sequence[bytes]) -> None:
+        """Queues replies that leave together."""
+        self._registry.fanout.send_texts(self.client, payloads)
+
+    def send_ping(self) -> None:
+        """Queues a ping; `pinged` is its time."""
+        self.pinged = self._registry.now()
+        self._registry.fanout.send_ping(self.client, b"")
+
+    def subscribe(self, joined: Sequence[str], left: Sequence[str], reply: bytes) -> None:
+        """Changes the groups that the peer gets events of, then queues the reply."""
+        self._registry.fanout.subscribe(self.client, joined, left, reply)
+
+    def send_binary(self, payload: bytes) -> None:
+        """Queues a binary message."""
+        self._registry.fanout.send_binary(self.client, payload)
+
+    def ask_drained(self) -> None:
+        """Asks to be told when no reply waits any more."""
+        self._registry.fanout.ask_drained(self.client)
+
+    def ask_room(self) -> None:
+        """Asks to be told when less waits than a client's bound."""
+        self._registry.fanout.ask_room(self.client)
+
+    # The end
+
+    def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
+        """Queues a CLOSE behind all that is queued, or in its place (`drop`)."""
+        if self.phase is Phase.OPEN and code in FAULTS:
+            self._registry.report_fault(code, reason)
+        self.leave(code, reason, drop=drop)
+
+    def leave(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
+        """The same for a session that has its own reasons: whatever the code, nobody did wrong."""
+        if self.phase is Phase.OPEN:
+            self._begin_close(code, reason, drop=drop, by="server")
+        elif self.phase is Phase.OPENING:
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """Ends the connection at once: the peer is silent, or takes no CLOSE."""
+        if self.phase in (Phase.OPENING, Phase.OPEN):
+            self.phase = Phase.CLOSING
+            self._registry.count_close("server", ABNORMAL)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _begin_close(self, code: int, reason: bytes, *, drop: bool, by: str) -> None:
+        self._registry.fanout.close(self.client, code, reason, drop)
+        self._enter_closing(code, by)
+
+    def _enter_closing(self, code: int, by: str) -> None:
+        self.phase = Phase.CLOSING
+        self.deadline = self._registry.now() + self._registry.close_timeout
+        self._registry.count_close(by, code)
+        self._end_session(code)
+        if self._decoder is not None:
+            self._decoder.expect_close()
+        self.resume_reading()  # the peer's CLOSE is waited for, whatever the session held back
+
+    def receive_notice(self, notice: int) -> None:
+        """What the fan-out reports about this client."""
+        if notice == NOTICE_DEAD and self._transport is not None:
+            self._transport.abort()
+        elif notice == NOTICE_FINISHED:
+            self._finish()
+        elif notice == NOTICE_SLOW and self.phase is Phase.OPEN:
+            self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
+        elif notice == NOTICE_UNREAD and self.phase is Phase.OPEN:
+            self._registry.report_fault(POLICY, b"replies are not read")
+            self._begin_close(POLICY, b"", drop=False, by="server")  # likewise
+        elif notice == NOTICE_DRAINED and self._session is not None:
+            self._session.replies_drained()
+        elif notice == NOTICE_ROOM and self._session is not None:
+            self._session.room_made()
+
+    def _finish(self) -> None:
+        """Our CLOSE is out. The peer closes first, so that nothing on its way to it is lost in a reset."""
+        if self._peer_done and self._transport is not None:
+            self._transport.close()
+        elif self.phase is Phase.CLOSING:
+            self.phase = Phase.FINISHED
+            self.deadline = self._registry.now() + self._registry.close_timeout
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone. Python's close sends no FIN while the fan-out has its duplicate, so that one goes too."""
+        if self.phase in (Phase.OPENING, Phase.OPEN):
+            self._registry.count_close("peer", ABNORMAL)
+        self.phase = Phase.ENDED
+        self._registry.remove(self)
+        if self.client != NOT_ATTACHED:
+            self._registry.fanout.detach(self.client)
+        self._end_session(ABNORMAL)
+        self._transport = None
+
+    def _end_session(self, code: int) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.end(code)

@@ -1,0 +1,46 @@
+"""What a connection to another node shares with the others: the list and the clock, but not the browsers' limits."""
+
+from awxfast._rust import FrameDecoder, LinkFigures
+from awxfast.sockets.clients import Clients
+from awxfast.sockets.connection import Connection
+
+NO_FRAME_LIMIT = 0
+TURN_MESSAGES = 512
+"""Events a turn of the loop: what a read brings of them, and no more of the smallest than milliseconds take."""
+
+
+class NodeSeat:
+    """The registry of one connection. `notices`: the node is to hear of subscriptions (AWX's relay era)."""
+
+    is_node = True
+
+    def __init__(self, clients: Clients, notices: bool, max_message_size: int) -> None:
+        self._clients = clients
+        self._notices = notices
+        self._max_message_size = max_message_size
+        self.fanout = clients.fanout
+        self.close_timeout = clients.close_timeout
+        self.now = clients.now
+        self.add = clients.add
+        self.count_close = clients.count_close
+        self.report_fault = clients.report_fault
+        self.figures: LinkFigures | None = None
+
+    def attach(self, descriptor: int) -> int:
+        """A node link, for the fan-out."""
+        client, self.figures = self.fanout.attach_link(descriptor, self._notices)
+        return client
+
+    def make_decoder(self) -> FrameDecoder:
+        """For what the node sends."""
+        return FrameDecoder(self._max_message_size, NO_FRAME_LIMIT, TURN_MESSAGES)
+
+    def add_opening(self, connection: Connection) -> None:
+        """Its 101 is not out yet."""
+        self._clients.nodes += 1
+        self._clients.add_opening(connection)
+
+    def remove(self, connection: Connection) -> None:
+        """It is gone."""
+        self._clients.nodes -= 1
+        self._clients.remove(connection)

@@ -1,0 +1,151 @@
+"""An upgrade request that waits for a decision: nothing of an answer leaves before it is made."""
+
+from collections.abc import Callable
+
+from awxfast.http.access_log import AccessLog, format_client, format_path
+from awxfast.http.protocol import HttpProtocol
+from awxfast.sockets.clients import Clients
+from awxfast.sockets.connection import Connection, Registry, Session
+from awxfast.sockets.node_seat import NodeSeat
+from awxfast.sockets.unread import is_gone
+from awxfast.wire.handshake import Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
+from awxfast.wire.request import Request
+
+
+class Opening:
+    """One of them. `accept` or `refuse` ends it, or a denial of the application's own; what comes later has no effect.
+
+    `on_lost` is called when the client goes away before there is a decision, `on_decided` when all this is over.
+    `request` and `handshake` are gone once it is accepted: an application that runs keeps this, and needs them no more.
+    """
+
+    __slots__ = ("_access_log", "_clients", "_http", "_on_decided", "handshake", "on_lost", "request")
+
+    def __init__(
+        self,
+        http: HttpProtocol,
+        request: Request,
+        handshake: Handshake,
+        clients: Clients,
+        access_log: AccessLog | None,
+        on_decided: Callable[["Opening"], None],
+    ) -> None:
+        self._http: HttpProtocol | None = http
+        self._clients = clients
+        self._access_log = access_log
+        self._on_decided = on_decided
+        self.request = request
+        self.handshake = handshake
+        self.on_lost: Callable[[], object] | None = None
+        http.on_lost = self._lose
+
+    def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
+        """Writes the 101 with `headers` and leaves the connection to `session`; `kind` of client is for counters."""
+        http = self._take_present()
+        if http is not None:
+            http.service.handshakes.accept(kind)
+            self._hand_over(http, session, self._clients, headers)
+
+    def accept_node(
+        self, session: Session, kind: str, headers: Headers, *, notices: bool, max_message_size: int
+    ) -> None:
+        """The same for another node; `notices`: it is to hear of subscriptions."""
+        http = self._take_present()
+        if http is not None:
+            http.service.handshakes.accept(kind)
+            self._hand_over(http, session, NodeSeat(self._clients, notices, max_message_size), headers)
+
+    def dismiss(self, session: Session, reason: Reason, text: str) -> None:
+        """Writes the 101 for a session that only says that it is over, and counts a refusal; `text` says why."""
+        http = self._take_present()
+        if http is not None:
+            http.service.handshakes.refuse(reason, describe_request(self.request), text)
+            self._hand_over(http, session, self._clients, ())
+
+    def _take_present(self) -> HttpProtocol | None:
+        """The connection, if its client is still there."""
+        http = self._take()
+        if http is None or not http.transport.is_closing():
+            return http
+        if self.on_lost is not None:
+            self.on_lost()
+        return None
+
+    def _hand_over(self, http: HttpProtocol, session: Session, registry: Registry, headers: Headers) -> None:
+        label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
+        connection = Connection(registry, session, label)
+        described = http.service.describe_server()
+        transport, behind = http.hand_over(connection)
+        answer = encode_acceptance(self.handshake, [*described, *headers])
+        del self.request, self.handshake
+        connection.open(transport, answer, behind)
+
+    def refuse(self, refusal: Refusal, subject: str | None = None) -> None:
+        """Answers with something else than a 101; `subject` is for the log, empty: whoever refuses has its line."""
+        http = self._take()
+        if http is not None:
+            self._log("WSREJECT")
+            http.refuse(refusal, describe_refused(self.request, refusal) if subject is None else subject)
+            http.on_lost = self._note_end
+
+    def drop_if_gone(self) -> None:
+        """Looks whether the client is there at all: one that sends on before it has its answer is not read."""
+        http = self._http
+        if http is not None and http.flow.read_paused and is_gone(http.transport.get_extra_info("socket")):
+            http.transport.abort()
+
+    # An answer of the application's own
+
+    def begin_denial(self, status: int, headers: Headers) -> None:
+        """Its head. `end_denial` must follow."""
+        if self._http is not None:
+            self._log("WSREJECT")
+            refusal = Refusal(status, "application", f"The application answered {status}.")
+            self._http.service.handshakes.refuse(refusal.reason, describe_request(self.request), refusal.text)
+            described = self._http.service.describe_server()
+            self._http.begin_answer(encode_head(status, [*described, *headers, (b"connection", b"close")]))
+
+    async def send_denial(self, body: bytes) -> None:
+        """A part of its body; returns when there is room for more."""
+        if self._http is not None:
+            self._http.write_answer(body)
+            await self._http.flow.drain()
+
+    def end_denial(self) -> None:
+        """It is whole, or never will be."""
+        http = self._take()
+        if http is not None:
+            http.end_answer()
+            http.on_lost = self._note_end
+
+    def _take(self) -> HttpProtocol | None:
+        """The connection, for the first who decides."""
+        http, self._http = self._http, None
+        if http is not None:
+            self._on_decided(self)
+        return http
+
+    def _lose(self) -> None:
+        self._note_end()
+        if self._take() is not None and self.on_lost is not None:
+            self.on_lost()
+
+    def _note_end(self) -> None:
+        """As in daphne, which has this line for every socket that it had the first one for."""
+        self._log("WSDISCONNECT")
+
+    def _log(self, action: str) -> None:
+        if self._access_log is not None:
+            self._access_log.write(format_client(self.request.client), f"{action} {format_path(self.request.path)}")
+
+
+def describe_refused(request: Request, refusal: Refusal) -> str:
+    """The same with what else a refusal is about."""
+    names = ("host", "origin") if refusal.reason == "origin" else ()
+    values = [(name.capitalize(), request.values(name.encode())) for name in names]
+    return describe_request(request) + "".join(f", {name} {found[0][:200]!r}" for name, found in values if found)
+
+
+def describe_request(request: Request) -> str:
+    """Path and peer for the log; never the query, which may hold a token."""
+    return f"{request.path[:200]!r} from {format_client(request.client)}"

@@ -1,0 +1,251 @@
+"""The browsers' side of the process: listeners, limits, and every connection until its end."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from asgiref.typing import ASGI3Application
+
+from awxfast._rust import Fanout
+from awxfast.http.access_log import AccessLog, format_client, format_path
+from awxfast.http.bridge import Bridges
+from awxfast.http.handshakes import Handshakes
+from awxfast.http.listening import Listening
+from awxfast.http.plain_answers import NodePaths, keep_from_nodes_paths
+from awxfast.http.protocol import HttpProtocol, HttpService
+from awxfast.http.requests import Requests
+from awxfast.http.tls import Certificate
+from awxfast.settings import Settings
+from awxfast.sockets.admission import RETRY, Admission
+from awxfast.sockets.clients import Clients
+from awxfast.sockets.connection import GOING_AWAY
+from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
+from awxfast.sockets.opening import Opening, describe_refused
+from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
+from awxfast.wire.handshake import Handshake, Refusal, check_handshake
+from awxfast.wire.request import Request
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 60
+"""How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
+
+TLS_RECEIVE_BUFFER = 65_536
+"""Bytes. A read brings all that is there, and records of a few bytes each take a thousand times as long to decrypt."""
+
+LAST_FLUSH_SECONDS = 1.0
+"""How long TLS clients may take the end of what was written when all are closed."""
+
+STOPPING = Refusal(503, "limit", "The server is stopping.", RETRY)
+
+
+class Endpoints(Protocol):
+    """Who answers on all the paths: native mode, or an application."""
+
+    @property
+    def plain(self) -> ASGI3Application:
+        """Answers plain requests."""
+
+    def check(self, request: Request) -> Refusal | None:
+        """Why an upgrade can't succeed, from its head alone."""
+
+    def decide(self, opening: Opening) -> None:
+        """Accepts or refuses, now or later."""
+
+    def sweep(self) -> None:
+        """Called about twice a second, for what has a time limit."""
+
+    def begin_stop(self) -> None:
+        """No upgrade is accepted any more."""
+
+    async def stop(self, seconds: float) -> None:
+        """All connections are closed; what still runs has so many seconds."""
+
+
+class Nodes(NodePaths, Protocol):
+    """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
+
+    def decide(self, opening: Opening) -> None:
+        """Accepts or refuses, now or later."""
+
+    def sweep(self) -> None:
+        """Called about twice a second."""
+
+
+class Server:
+    """Serves endpoints on sockets that already listen.
+
+    The counters are for metrics: `handshakes` `{(result, reason): n}`, `closes` `{(by, code): n}`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        endpoints: Endpoints,
+        access_log: AccessLog | None = None,
+        nodes: Nodes | None = None,
+    ) -> None:
+        self._settings = settings
+        self._fanout = fanout
+        self._endpoints = endpoints
+        self._nodes = nodes
+        self._access_log = access_log
+        self._clients = Clients(fanout, settings, access_log)
+        self._keepalive = Keepalive(self._clients, settings)
+        self._admission = Admission(
+            settings.max_clients,
+            settings.accept_rate,
+            settings.origins,
+            self._clients.now,
+            local=settings.auth == "open",
+        )
+        self._handshakes = Handshakes(self._clients.now)
+        self._requests = Requests(
+            access_log,
+            answer_timeout=settings.http_timeout or None,
+            close_timeout=settings.application_close_timeout,
+            now=self._clients.now,
+        )
+        self._http = self._make_http()
+        self._bridges = Bridges(self._http.serve_behind_tls)
+        self._certificates: list[Certificate] = []
+        self._listeners: list[asyncio.Server] = []
+        self._deciding: set[Opening] = set()
+        self._sweeping: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def _make_http(self) -> HttpService:
+        settings = self._settings
+        forwarded = ForwardedHeaders.configure(
+            settings.proxy_headers_host, settings.proxy_headers_port, settings.trusted_proxies
+        )
+        return HttpService(
+            self._endpoints.plain if self._nodes is None else keep_from_nodes_paths(self._endpoints.plain, self._nodes),
+            self._handshakes,
+            max_head=settings.max_head,
+            head_timeout=settings.websocket_connect_timeout,
+            idle_timeout=IDLE_SECONDS,
+            server_name=settings.server_name,
+            root_path=settings.root_path,
+            upgrades=self,
+            forwarded=forwarded if settings.proxy_headers else None,
+            root_paths=RootPathHeader(read_networks(settings.trusted_proxies)),
+            requests=self._requests,
+        )
+
+    @property
+    def clients(self) -> int:
+        """Browsers whose socket is not gone, known or not."""
+        return self._clients.browsers
+
+    @property
+    def handshakes(self) -> dict[tuple[str, str], int]:
+        """Requests by result (`accepted`, `refused`) and reason."""
+        return self._handshakes.counts
+
+    @property
+    def closes(self) -> dict[tuple[str, int | str], int]:
+        """Ends of websockets by who closed (`server`, `peer`) and code: a known one, 1006 without any, `other`."""
+        return self._clients.closes
+
+    # Start and stop
+
+    async def start(self, listenings: Sequence[Listening]) -> None:
+        """Serves from now on."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._fanout.notice_fd, self._clients.dispatch_notices)
+        self._fanout.defer_wakes(loop.call_soon)
+        self._sweeping = loop.create_task(self._sweep())
+        for listening in listenings:
+            self._listeners.append(await self._listen(listening))
+
+    async def _listen(self, listening: Listening) -> asyncio.Server:
+        loop, sock = asyncio.get_running_loop(), listening.sock
+        if listening.certificate is not None:
+            return await self._listen_for_tls(sock, listening.backlog, listening.certificate)
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        return await create(self._http, sock=sock, backlog=listening.backlog)
+
+    async def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> asyncio.Server:
+        """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
+        self._certificates.append(certificate)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TLS_RECEIVE_BUFFER)
+        return await asyncio.get_running_loop().create_server(
+            self._bridges,
+            sock=sock,
+            backlog=backlog,
+            ssl=certificate.context,
+            ssl_handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
+            ssl_shutdown_timeout=self._settings.close_timeout,
+        )
+
+    def reload(self) -> None:
+        """Reads certificates again. Raises `ConfigurationError` at the first with a fault, which stays as it was."""
+        for certificate in self._certificates:
+            certificate.reload()
+
+    async def stop(self, grace: float) -> None:
+        """Accepts nobody any more, then closes all clients with 1001; flushes for up to `grace` seconds."""
+        self._stopping = True
+        for listener in self._listeners:
+            listener.close()
+        self._endpoints.begin_stop()
+        self._http.close()
+        spread = self._settings.close_spread
+        end = time.monotonic() + spread + grace
+        await asyncio.gather(self._clients.close_all(GOING_AWAY, spread, grace), self._requests.stop(grace))
+        await self._bridges.wait_closed(LAST_FLUSH_SECONDS)
+        await self._endpoints.stop(max(1.0, end - time.monotonic()))
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            asyncio.get_running_loop().remove_reader(self._fanout.notice_fd)
+
+    async def _sweep(self) -> None:
+        looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep]
+        if self._nodes is not None:
+            looks.append(self._nodes.sweep)
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(0)  # the loop reads first: after a pause what came meanwhile is no silence
+            for look in looks:
+                try:
+                    look()
+                except Exception:
+                    log.exception("a look at the connections failed")
+
+    # Handshakes
+
+    def open_websocket(self, http: HttpProtocol, request: Request) -> None:
+        """Refuses what the head alone forbids; all else is decided by the endpoints."""
+        if self._access_log is not None:
+            self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
+        nodes = self._nodes if self._nodes is not None and self._nodes.owns(request.path) else None
+        handshake = self._check(request) if nodes is None else self._check_node(request)
+        if isinstance(handshake, Refusal):
+            self._refuse(http, request, handshake)
+            return
+        opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard)
+        self._deciding.add(opening)
+        (nodes or self._endpoints).decide(opening)
+
+    def _check(self, request: Request) -> Handshake | Refusal:
+        refusal = self._endpoints.check(request)
+        handshake = refusal or check_handshake(request)
+        if isinstance(handshake, Refusal):
+            return handshake
+        if self._stopping:
+            return STOPPING
+        return self._admission.refuse(request, self._clients.browsers + len(self._deciding)) or handshake
+
+    def _check_node(self, request: Request) -> Handshake | Refusal:
+        return STOPPING if self._stopping else check_handshake(request)
+
+    def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
+        if self._access_log is not None:
+            self._access_log.write(format_client(request.client), f"WSREJECT {format_path(request.path)}")
+        http.refuse(refusal, describe_refused(request, refusal))

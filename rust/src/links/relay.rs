@@ -1,0 +1,184 @@
+//! Events for nodes of the relay era: queue entries in, client frames out, encoded and masked once for all links.
+//!
+//! A frame's text is `{"group": G, "message": {"type": "internal.message", "text": TEXT}}`, as AWX's wsrelay sends it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use crate::error::Reject;
+use crate::links::share::{Batch, Spare};
+use crate::wire::envelope::{self, Envelope};
+use crate::wire::frame;
+
+const EVENT_TYPE: &str = "internal.message";
+const BEFORE_TEXT: &str = "\", \"message\": {\"type\": \"internal.message\", \"text\": \"";
+const AFTER_TEXT: &str = "\"}}";
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// What became of the entries so far, each counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries in all.
+    pub received: u64,
+    /// Entries that became frames.
+    pub encoded: u64,
+    /// Entries without `needs_relay`: other nodes have them already, which is what stops loops.
+    pub not_for_relay: u64,
+    /// Entries for channels that nobody holds any more.
+    pub no_group: u64,
+    /// Entries that are no events, by `Reject::index`.
+    pub rejected: [u64; Reject::ALL.len()],
+}
+
+/// Turns entries of this process's queue into frames.
+#[derive(Debug)]
+pub struct RelayEncoder {
+    prefix_length: usize,
+    max_frame: usize,
+    groups: HashMap<Box<str>, Arc<str>>,
+    masks: Masks,
+    payload: Vec<u8>,
+    spare: Spare,
+    counts: Counts,
+}
+
+impl RelayEncoder {
+    /// `prefix_length`: random bytes before an entry; `max_frame`: the longest text that peers take.
+    #[must_use]
+    pub fn new(prefix_length: usize, max_frame: usize) -> Self {
+        Self {
+            prefix_length,
+            max_frame,
+            groups: HashMap::new(),
+            masks: Masks::default(),
+            payload: Vec::new(),
+            spare: Spare::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Entries for the channel whose part after `!` is `local` are events of `group`.
+    pub fn add_channel(&mut self, local: &str, group: &str) {
+        self.groups.insert(local.into(), group.into());
+    }
+
+    /// They no longer are.
+    pub fn remove_channel(&mut self, local: &str) {
+        self.groups.remove(local);
+    }
+
+    /// What became of the entries so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// An empty batch to encode entries into.
+    #[must_use]
+    pub fn begin(&self) -> Batch {
+        Batch::new(&self.spare)
+    }
+
+    /// Appends the frames of one entry, or counts why there are none.
+    pub fn encode(&mut self, member: &[u8], batch: &mut Batch) {
+        self.counts.received += 1;
+        match self.read(member) {
+            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+            Ok(envelope) => self.encode_event(&envelope, batch),
+            Err(reason) => self.reject(reason),
+        }
+    }
+
+    fn read<'a>(&self, member: &'a [u8]) -> Result<Envelope<'a>, Reject> {
+        let envelope = envelope::decode(member.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
+        match envelope.kind {
+            Some(EVENT_TYPE) => Ok(envelope),
+            Some(_) => Err(Reject::UnknownType),
+            None => Err(Reject::NoType),
+        }
+    }
+
+    fn encode_event(&mut self, envelope: &Envelope<'_>, batch: &mut Batch) {
+        let text = match envelope.text {
+            Ok(text) => text,
+            Err(reason) => return self.reject(reason),
+        };
+        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        let groups: Vec<Arc<str>> = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
+        if groups.is_empty() {
+            self.counts.no_group += 1;
+            return;
+        }
+        for group in groups {
+            if !self.push(group, text, batch) {
+                return self.reject(Reject::TooLarge);
+            }
+        }
+        self.counts.encoded += 1;
+    }
+
+    /// Whether the frame is one that peers take.
+    fn push(&mut self, group: Arc<str>, text: &str, batch: &mut Batch) -> bool {
+        self.payload.clear();
+        self.payload.extend_from_slice(b"{\"group\": \"");
+        self.payload.extend_from_slice(group.as_bytes());
+        self.payload.extend_from_slice(BEFORE_TEXT.as_bytes());
+        push_escaped(&mut self.payload, text);
+        self.payload.extend_from_slice(AFTER_TEXT.as_bytes());
+        if self.payload.len() > self.max_frame {
+            return false;
+        }
+        let mask = self.masks.next();
+        batch.push(group, |bytes| frame::push_masked_frame(bytes, frame::TEXT, &self.payload, mask));
+        true
+    }
+
+    fn reject(&mut self, reason: Reject) {
+        self.counts.rejected[reason.index()] += 1;
+    }
+}
+
+/// Masking keys that nobody who sees some of them can foretell (RFC 6455 section 5.3): a keyed hash of a counter.
+#[derive(Debug, Default)]
+struct Masks {
+    key: RandomState,
+    counter: u64,
+}
+
+impl Masks {
+    fn next(&mut self) -> [u8; 4] {
+        self.counter += 1;
+        let [a, b, c, d, ..] = self.key.hash_one(self.counter).to_ne_bytes();
+        [a, b, c, d]
+    }
+}
+
+/// Appends `text` as the inside of a JSON string (RFC 8259 section 7); only what must be escaped is.
+fn push_escaped(buffer: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (index, &byte) in bytes.iter().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        buffer.extend_from_slice(&bytes[copied..index]);
+        push_escape(buffer, byte);
+        copied = index + 1;
+    }
+    buffer.extend_from_slice(&bytes[copied..]);
+}
+
+fn push_escape(buffer: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' | b'\\' => buffer.extend_from_slice(&[b'\\', byte]),
+        b'\n' => buffer.extend_from_slice(b"\\n"),
+        b'\r' => buffer.extend_from_slice(b"\\r"),
+        b'\t' => buffer.extend_from_slice(b"\\t"),
+        _ => {
+            buffer.extend_from_slice(b"\\u00");
+            buffer.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Where an entry of the queue goes: straight to sockets, to Python for its consumers, or nowhere.
+
+use crate::error::Reject;
+use crate::ledger::Events;
+use crate::routing::batch::Batch;
+use crate::routing::registry::{Backplane, Consumer, NOTICES, Registry};
+use crate::wire::envelope::{self, Envelope, decode_notice, is_notice};
+use crate::wire::peer_event::{self, PeerEvent};
+
+/// One entry of the process's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The member of the sorted set.
+    pub member: &'a [u8],
+    /// Its score: when the producer sent it, in Unix seconds.
+    pub score: f64,
+}
+
+/// What entries look like, and which messages bypass consumers.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Random bytes before each entry.
+    pub prefix_length: usize,
+    /// The largest entry that is an event.
+    pub max_event_size: usize,
+    /// Types of messages whose `text` goes straight to the sockets in a group.
+    pub direct_types: Vec<String>,
+    /// Python has consumers: messages of other types are theirs, and no fault when nobody takes them.
+    pub consumers: bool,
+}
+
+/// A message for consumers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOut {
+    /// Its place among the entries.
+    pub entry: usize,
+    /// It went to sockets as well, or would have: only consumers without one want it.
+    pub direct: bool,
+    /// Groups whose consumers get it.
+    pub groups: Vec<String>,
+    /// Channels that get it: their names' parts after `!`.
+    pub channels: Vec<String>,
+}
+
+/// An event of a peer, and who takes it in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed<'a> {
+    /// The event.
+    pub event: PeerEvent<'a>,
+    /// Somebody takes it. If not, other processes of the group may; then it is not counted yet.
+    pub taken: bool,
+    /// Consumers are among those; `Some(true)`: sockets as well, only consumers without one want it.
+    pub consumers: Option<bool>,
+}
+
+/// What becomes of the entries of one publish call.
+#[derive(Default)]
+pub struct Routes<'a> {
+    /// Frames for sockets.
+    pub batch: Batch<'a>,
+    /// Messages for consumers, in order.
+    pub handed_out: Vec<HandedOut>,
+    entries: usize,
+}
+
+impl<'a> Routes<'a> {
+    /// Finds the takers of the next entry, and counts it.
+    pub fn add(&mut self, entry: &Entry<'a>, rules: &Rules, registry: &Registry, events: &mut Events) {
+        let index = self.entries;
+        self.entries += 1;
+        let taken = match rules.decode(entry.member) {
+            Ok(envelope) if self.tell_links(entry, &envelope, rules, registry) => return,
+            Ok(envelope) => self.route(index, &envelope, entry.score, rules, registry),
+            Err(reason) => Err(reason),
+        };
+        events.count(taken);
+    }
+
+    /// Passes a notice on, which is no event, to links of the relay era. False: it is not that.
+    fn tell_links(&mut self, entry: &Entry<'a>, envelope: &Envelope<'a>, rules: &Rules, registry: &Registry) -> bool {
+        if !envelope.kind.is_some_and(is_notice) {
+            return false;
+        }
+        let Some(backplane) = backplane_of(envelope, registry) else { return false };
+        match decode_notice(&entry.member[rules.prefix_length..]) {
+            Ok(notice) if backplane.hears(notice.origin) => {
+                self.batch.push(notice.to_text(), entry.score, registry.find(NOTICES).into_iter());
+                true
+            }
+            Ok(_) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Finds this process's takers of a peer's event: whether there are any, and what consumers are to be told.
+    pub fn add_peer_event(
+        &mut self,
+        event: &'a PeerEvent<'a>,
+        score: f64,
+        rules: &Rules,
+        registry: &Registry,
+    ) -> (bool, Option<bool>) {
+        let direct = rules.is_direct(peer_event::EVENT_TYPE);
+        let group = if direct { registry.find(&event.group) } else { None };
+        let sockets = self.batch.push(&*event.text, score, group.into_iter());
+        let consumers = rules.consumers && registry.has_consumers(&event.group, direct);
+        (sockets || consumers, consumers.then_some(direct))
+    }
+
+    /// Whether there is a taker.
+    fn route(
+        &mut self,
+        index: usize,
+        envelope: &Envelope<'a>,
+        score: f64,
+        rules: &Rules,
+        registry: &Registry,
+    ) -> Result<bool, Reject> {
+        let text = match rules.direct_text(envelope) {
+            Ok(text) => Some(text),
+            Err(_) if is_for_links(envelope, registry) => envelope.text.ok(),
+            Err(_) if rules.consumers => None,
+            Err(reason) => return Err(reason),
+        };
+        let mut taken = false;
+        if let Some(text) = text {
+            let groups = envelope.channels.iter().filter_map(|channel| registry.resolve(channel));
+            taken = self.batch.push(text, score, groups);
+        }
+        if rules.consumers {
+            taken |= self.hand_out(index, envelope, text.is_some(), registry);
+        }
+        Ok(taken)
+    }
+
+    fn hand_out(&mut self, index: usize, envelope: &Envelope<'_>, direct: bool, registry: &Registry) -> bool {
+        let mut message = HandedOut { entry: index, direct, groups: Vec::new(), channels: Vec::new() };
+        for channel in &envelope.channels {
+            match registry.consumer(channel, direct) {
+                Some(Consumer::Group(group)) => message.groups.push(group.to_owned()),
+                Some(Consumer::Channel(local)) => message.channels.push(local.to_owned()),
+                None => {}
+            }
+        }
+        let wanted = !message.groups.is_empty() || !message.channels.is_empty();
+        if wanted {
+            self.handed_out.push(message);
+        }
+        wanted
+    }
+}
+
+/// The backplane, if the entry is for its group.
+fn backplane_of<'r>(envelope: &Envelope<'_>, registry: &'r Registry) -> Option<&'r Backplane> {
+    envelope.channels.iter().find_map(|channel| registry.backplane_of(channel))
+}
+
+/// Whether links get it although the application's sockets would not.
+fn is_for_links(envelope: &Envelope<'_>, registry: &Registry) -> bool {
+    envelope.kind == Some(peer_event::EVENT_TYPE) && backplane_of(envelope, registry).is_some()
+}
+
+impl Rules {
+    fn decode<'a>(&self, member: &'a [u8]) -> Result<Envelope<'a>, Reject> {
+        if member.len() > self.max_event_size {
+            return Err(Reject::TooLarge);
+        }
+        let envelope = envelope::decode(member.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
+        match envelope.text {
+            // Python could not read it either.
+            Err(Reject::NotUtf8) if self.consumers => Err(Reject::NotUtf8),
+            _ => Ok(envelope),
+        }
+    }
+
+    /// What sockets get; or why it is not for them.
+    fn direct_text<'a>(&self, envelope: &Envelope<'a>) -> Result<&'a str, Reject> {
+        let kind = envelope.kind.ok_or(Reject::NoType)?;
+        if self.is_direct(kind) { envelope.text } else { Err(Reject::UnknownType) }
+    }
+
+    fn is_direct(&self, kind: &str) -> bool {
+        self.direct_types.iter().any(|direct| direct == kind)
+    }
+}

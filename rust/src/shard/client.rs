@@ -1,0 +1,241 @@
+//! One client as its shard knows it: the duplicate of its descriptor, its queue, and where it stands on the way out.
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::net::Shutdown;
+
+use crate::ledger::{Frames, LinkTally};
+use crate::routing::registry::ClientId;
+use crate::routing::slab::Range;
+use crate::shard::lag::Mark;
+use crate::shard::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use crate::wire::frame::Pongs;
+
+/// How far the end of a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It lives.
+    Open,
+    /// A CLOSE frame is queued; nothing is queued after it.
+    Closing,
+    /// All is written and the sending side is shut down.
+    Finished,
+}
+
+/// What `Client::flush` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing waits any more.
+    Empty,
+    /// More waits, and the socket takes it.
+    More,
+    /// The socket takes nothing now.
+    Blocked,
+    /// The CLOSE frame is written, the sending side shut down.
+    Finished,
+    /// The socket failed.
+    Dead,
+}
+
+/// What Python wants to be told once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// That the replies are written.
+    pub drained: bool,
+    /// That the queue is below its bound.
+    pub room: bool,
+}
+
+/// A client of a shard.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name outside.
+    pub id: ClientId,
+    /// Waiting to be flushed in the next pass.
+    pub dirty: bool,
+    /// What Python waits for.
+    pub asked: Asked,
+    /// Frames shed so far.
+    pub shed: u64,
+    /// Whether it keeps up.
+    pub mark: Mark,
+    /// What is counted besides for a node link.
+    link: Option<Arc<LinkTally>>,
+    outbox: Outbox,
+    blocked: bool,
+    ending: Ending,
+    socket: Socket,
+}
+
+/// How things stood before a queue changed.
+struct Before {
+    counts: Frames,
+    frames: usize,
+    bytes: usize,
+    places: [usize; 2],
+}
+
+/// A connected socket's duplicate.
+#[derive(Debug)]
+struct Socket(OwnedFd);
+
+impl Sink for Socket {
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::writev(&self.0, pieces)?)
+    }
+}
+
+impl Client {
+    /// A client that writes to `socket`, which is non-blocking. `link`: it is another node.
+    #[must_use]
+    pub fn new(id: ClientId, socket: OwnedFd, link: Option<Arc<LinkTally>>) -> Self {
+        Client {
+            id,
+            dirty: false,
+            asked: Asked::default(),
+            shed: 0,
+            mark: Mark::default(),
+            link,
+            outbox: Outbox::default(),
+            blocked: false,
+            ending: Ending::Open,
+            socket: Socket(socket),
+        }
+    }
+
+    /// Its descriptor, for epoll.
+    #[must_use]
+    pub fn descriptor(&self) -> &OwnedFd {
+        &self.socket.0
+    }
+
+    /// Its queue.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Whether it is dirty only now: a flush could write something, and none is planned yet.
+    pub fn becomes_dirty(&mut self) -> bool {
+        let becomes = !self.dirty && !self.blocked && !self.outbox.is_empty();
+        self.dirty |= becomes;
+        becomes
+    }
+
+    /// Queues frames, unless a CLOSE is queued already.
+    pub fn push(&mut self, class: Class, range: Range, bounds: Bounds, counts: &mut Frames) {
+        if self.ending != Ending::Open {
+            return;
+        }
+        let before = self.note(counts);
+        self.outbox.push(class, range, bounds, counts);
+        self.count_change(&before, counts);
+    }
+
+    /// Sheds what was made before `cutoff` (see `Outbox::shed_before`).
+    pub fn shed_before(&mut self, cutoff: std::time::Instant, status: bool, counts: &mut Frames) {
+        let before = self.note(counts);
+        self.outbox.shed_before(cutoff, status, counts);
+        self.count_change(&before, counts);
+    }
+
+    fn note(&self, counts: &Frames) -> Before {
+        let outbox = &self.outbox;
+        Before { counts: *counts, frames: outbox.frames(), bytes: outbox.bytes(), places: outbox.places() }
+    }
+
+    /// Keeps `pending` and this client's own figures in step with what its queue did.
+    fn count_change(&mut self, before: &Before, counts: &mut Frames) {
+        self.shed += counts.shed.iter().sum::<u64>() - before.counts.shed.iter().sum::<u64>();
+        counts.pending = counts.pending + self.outbox.frames() as u64 - before.frames as u64;
+        self.count_places(before.places, counts);
+        if let Some(link) = &self.link {
+            let written = if counts.written > before.counts.written { before.bytes - self.outbox.bytes() } else { 0 };
+            link.add(&before.counts, counts, written, self.outbox.frames());
+        }
+    }
+
+    fn count_places(&self, before: [usize; 2], counts: &mut Frames) {
+        for (sum, (after, before)) in counts.places.iter_mut().zip(self.outbox.places().into_iter().zip(before)) {
+            *sum = *sum + after as u64 - before as u64;
+        }
+    }
+
+    /// Bytes of replies that its socket does not take; of a node they are notices, which its link paces itself.
+    #[must_use]
+    pub fn standing_replies(&self) -> usize {
+        let stands = self.blocked && self.ending == Ending::Open && self.link.is_none();
+        if stands { self.outbox.reply_bytes() } else { 0 }
+    }
+
+    /// A PING that goes next.
+    pub fn push_ping(&mut self, frame: Vec<u8>) {
+        if self.ending == Ending::Open {
+            self.outbox.control().set_ping(frame);
+        }
+    }
+
+    /// PONGs that go next.
+    pub fn push_pongs(&mut self, pongs: &Pongs) {
+        if self.ending == Ending::Open {
+            self.outbox.control().add_pongs(pongs);
+        }
+    }
+
+    /// Queues a CLOSE; with `drop` all that waits but the frame begun is lost. Later calls only drop.
+    pub fn close(&mut self, frame: Vec<u8>, drop: bool, counts: &mut Frames) {
+        if drop {
+            self.lose_queue(true, counts);
+        }
+        if self.ending == Ending::Open {
+            self.ending = Ending::Closing;
+            self.outbox.control().set_close(frame);
+        }
+    }
+
+    /// Counts what waits as lost.
+    pub fn lose_queue(&mut self, keep_begun: bool, counts: &mut Frames) {
+        let before = self.note(counts);
+        counts.lost_at_close += self.outbox.clear(keep_begun) as u64;
+        self.count_change(&before, counts);
+    }
+
+    /// The socket takes bytes again.
+    pub fn unblock(&mut self) {
+        self.blocked = false;
+    }
+
+    /// Writes once.
+    pub fn flush(&mut self, counts: &mut Frames) -> Flushed {
+        if self.blocked {
+            return Flushed::Blocked;
+        }
+        let before = self.note(counts);
+        let written = self.outbox.write(&mut self.socket, counts);
+        self.count_change(&before, counts);
+        self.outbox.shrink();
+        match written {
+            Err(_) => Flushed::Dead,
+            Ok(Progress::Blocked) => {
+                self.blocked = true;
+                Flushed::Blocked
+            }
+            Ok(Progress::Wrote) if !self.outbox.is_empty() => Flushed::More,
+            Ok(Progress::Wrote) => self.run_empty(),
+        }
+    }
+
+    fn run_empty(&mut self) -> Flushed {
+        if self.ending != Ending::Closing {
+            return Flushed::Empty;
+        }
+        self.ending = Ending::Finished;
+        // After the last byte, so that the CLOSE frame is not lost in a reset. A socket that is gone says ENOTCONN.
+        match rustix::net::shutdown(&self.socket.0, Shutdown::Write) {
+            Ok(()) => Flushed::Finished,
+            Err(_) => Flushed::Dead,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a shard can be told to do, and what it can tell.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use crate::ledger::LinkTally;
+use crate::routing::registry::{ClientId, GroupId};
+use crate::routing::slab::Slab;
+use crate::shard::outbox::Class;
+
+/// Consecutive frames of a slab that belong to one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose frames they are.
+    pub group: GroupId,
+    /// How they are shed.
+    pub class: Class,
+    /// The first frame.
+    pub from: u32,
+    /// One past the last frame.
+    pub to: u32,
+}
+
+impl Run {
+    /// How many they are.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+}
+
+/// What a shard is told to do.
+#[derive(Debug)]
+pub enum Command {
+    /// A new client and the duplicate of its descriptor; what is counted for it if it is a node.
+    Attach(ClientId, OwnedFd, Option<Arc<LinkTally>>),
+    /// A client is gone; it was in these groups.
+    Detach(ClientId, Vec<GroupId>),
+    /// A client's groups change, then it gets the reply.
+    Subscribe(ClientId, Subscription),
+    /// A PING frame.
+    Ping(ClientId, Vec<u8>),
+    /// PONGs wait in `Answers`.
+    Answer(ClientId),
+    /// A CLOSE frame.
+    Close(ClientId, Closing),
+    /// Give `Notice::Drained` when no reply waits.
+    AskDrained(ClientId),
+    /// Give `Notice::Room` when the queue is below its bound.
+    AskRoom(ClientId),
+    /// Frames for groups.
+    Publish(Arc<Slab>, Arc<[Run]>),
+    /// Say what waits.
+    Report(mpsc::Sender<Vec<Backlog>>),
+    /// End the thread.
+    Stop,
+}
+
+/// A change of a client's groups.
+#[derive(Debug, Default)]
+pub struct Subscription {
+    /// Groups it joins.
+    pub joined: Vec<GroupId>,
+    /// Groups it leaves.
+    pub left: Vec<GroupId>,
+    /// What it is told, after the change.
+    pub reply: Option<Arc<Slab>>,
+}
+
+/// How a client is closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// The groups it was in.
+    pub left: Vec<GroupId>,
+    /// The CLOSE frame.
+    pub frame: Vec<u8>,
+    /// What waits is lost, but for the frame begun.
+    pub drop: bool,
+}
+
+/// The state of one client's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    /// Whose.
+    pub client: ClientId,
+    /// Data frames that wait.
+    pub frames: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Frames shed so far.
+    pub shed: u64,
+    /// The age of the oldest frame that waits, in seconds.
+    pub oldest: f64,
+}

@@ -1,0 +1,205 @@
+//! How threads reach each other: commands for a shard, notices for Python, each with an eventfd as its bell.
+//!
+//! A bell is rung only when the other side may be asleep, so a busy shard costs its callers no system call.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{io, mem};
+
+use parking_lot::Mutex;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::routing::registry::ClientId;
+use crate::wire::frame::Pongs;
+
+/// An eventfd: rung by one side, waited for by the other.
+#[derive(Debug)]
+struct Bell(OwnedFd);
+
+impl Bell {
+    fn new() -> io::Result<Self> {
+        Ok(Bell(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    fn ring(&self) {
+        // It can only fail when its count is full: then it is rung already.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    fn silence(&self) {
+        // It can only fail when it was not rung.
+        let _ = rustix::io::read(&self.0, &mut [0u8; 8]);
+    }
+}
+
+/// The work that commands bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Bytes of frames.
+    pub bytes: usize,
+    /// Frames, as often as each is to be queued.
+    pub frames: usize,
+}
+
+/// A shard's commands, in order.
+#[derive(Debug)]
+pub struct Inbox<C> {
+    waiting: Mutex<(Vec<C>, Load)>,
+    asleep: AtomicBool,
+    bell: Bell,
+}
+
+impl<C> Inbox<C> {
+    /// An empty inbox.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Inbox {
+            waiting: Mutex::new((Vec::new(), Load::default())),
+            asleep: AtomicBool::new(false),
+            bell: Bell::new()?,
+        })
+    }
+
+    /// Adds a command, and wakes the shard if it sleeps.
+    pub fn send(&self, command: C, load: Load) {
+        self.post(command, load);
+        self.ring();
+    }
+
+    /// Adds a command that the shard may find when it wakes anyway.
+    pub fn post(&self, command: C, load: Load) {
+        let mut waiting = self.waiting.lock();
+        waiting.0.push(command);
+        waiting.1.bytes += load.bytes;
+        waiting.1.frames += load.frames;
+    }
+
+    /// Wakes the shard if it sleeps on commands that were posted.
+    pub fn ring_if_waiting(&self) {
+        if !self.waiting.lock().0.is_empty() {
+            self.ring();
+        }
+    }
+
+    fn ring(&self) {
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            self.bell.ring();
+        }
+    }
+
+    /// What the shard has not taken yet.
+    pub fn load(&self) -> Load {
+        self.waiting.lock().1
+    }
+
+    /// Takes all commands into `commands`, which is empty.
+    pub fn take(&self, commands: &mut Vec<C>) {
+        let mut waiting = self.waiting.lock();
+        mem::swap(&mut waiting.0, commands);
+        waiting.1 = Load::default();
+    }
+
+    /// Says that the shard is about to wait for the bell; `false`: commands came in, don't.
+    pub fn fall_asleep(&self) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        let empty = self.waiting.lock().0.is_empty();
+        if !empty {
+            self.asleep.store(false, Ordering::SeqCst);
+        }
+        empty
+    }
+
+    /// The bell was heard.
+    pub fn wake_up(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+        self.bell.silence();
+    }
+}
+
+impl<C> AsFd for Inbox<C> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.0.as_fd()
+    }
+}
+
+/// PONGs on their way to a shard: one command a client stands for all that came before it is obeyed, so that a flood of
+/// PINGs fills no inbox.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<HashMap<ClientId, Pongs>>);
+
+impl Answers {
+    /// Adds frames; whether they are the first, so that the shard has to be told.
+    pub fn add(&self, client: ClientId, frames: &[u8]) -> bool {
+        let mut waiting = self.0.lock();
+        let pongs = waiting.entry(client).or_default();
+        let first = pongs.is_empty();
+        pongs.append(frames);
+        first
+    }
+
+    /// Takes a client's.
+    pub fn take(&self, client: ClientId) -> Pongs {
+        self.0.lock().remove(&client).unwrap_or_default()
+    }
+}
+
+/// What Python must know about a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The socket failed.
+    Dead = 1,
+    /// The CLOSE frame is on the wire and the sending side shut down.
+    Finished = 2,
+    /// No reply waits any more.
+    Drained = 3,
+    /// It passed its bound and is being closed for it.
+    Slow = 4,
+    /// Its queue is below the bound.
+    Room = 5,
+    /// It does not read the replies to its commands and is being closed for it.
+    Unread = 6,
+}
+
+/// Notices of all shards, for Python's loop.
+#[derive(Debug)]
+pub struct Notices {
+    waiting: Mutex<Vec<(ClientId, Notice)>>,
+    bell: Bell,
+}
+
+impl Notices {
+    /// No notices.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Notices { waiting: Mutex::new(Vec::new()), bell: Bell::new()? })
+    }
+
+    /// Adds a notice.
+    pub fn send(&self, client: ClientId, notice: Notice) {
+        let mut waiting = self.waiting.lock();
+        waiting.push((client, notice));
+        if waiting.len() == 1 {
+            self.bell.ring();
+        }
+    }
+
+    /// Takes all notices, in order.
+    pub fn take(&self) -> Vec<(ClientId, Notice)> {
+        let mut waiting = self.waiting.lock();
+        self.bell.silence();
+        mem::take(&mut *waiting)
+    }
+}
+
+impl AsFd for Notices {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.0.as_fd()
+    }
+}

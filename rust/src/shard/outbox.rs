@@ -1,0 +1,389 @@
+//! A client's queue: bounded, in arrival order, and what is shed when the client does not keep up.
+//!
+//! Event frames have one bound, status frames a smaller one; past it the oldest of that kind go. Replies are never shed.
+//! A frame begun is never shed. The queue is kept as two lines, events and all else, that are merged by arrival when
+//! written: the oldest event is then always at the head of its line, however many status frames stand before it.
+
+mod control;
+mod lines;
+
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use crate::ledger::{Frames, Shed};
+use crate::routing::slab::Range;
+use control::Control;
+use lines::{Item, Lines};
+
+pub use lines::PLACE_BYTES;
+
+/// The most bytes of one write: below it coalescing costs throughput, above it the cache.
+pub const WRITE_BYTES: usize = 128 * 1024;
+/// The most pieces of one write.
+const WRITE_PIECES: usize = 64;
+
+/// Where an outbox writes: a descriptor, or a test's buffer. Never blocks.
+pub trait Sink {
+    /// Takes some of the bytes, in order; how many, or why not.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when nothing can be taken now; anything else ends the client.
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+/// What a frame is, which decides how it is shed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// An event: shed first.
+    Event,
+    /// A change of state that pages rely on: a bound of its own, shed last.
+    Status,
+    /// An answer to a command, or what an application sends: never shed.
+    Reply,
+}
+
+/// The bounds of one client's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Event frames; status frames get a quarter.
+    pub frames: usize,
+    /// Bytes of event frames; status frames get a quarter.
+    pub bytes: usize,
+}
+
+impl Bounds {
+    fn of(self, class: Class) -> Bounds {
+        match class {
+            Class::Event => self,
+            Class::Status => Bounds { frames: (self.frames / 4).max(1), bytes: self.bytes / 4 },
+            Class::Reply => Bounds { frames: usize::MAX, bytes: usize::MAX },
+        }
+    }
+}
+
+/// What came of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The kernel took less than was offered: wait until it is writable again.
+    Blocked,
+    /// All that was offered is gone; more may wait.
+    Wrote,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Load {
+    frames: usize,
+    bytes: usize,
+    places: usize,
+}
+
+/// How much is to be shed; at least 1.
+#[derive(Clone, Copy)]
+enum Goal {
+    Frames(usize),
+    Bytes(usize),
+}
+
+/// One client's queue.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    lines: Lines,
+    /// Bytes already written of the frame at the head.
+    begun: usize,
+    load: [Load; 3],
+    control: Control,
+}
+
+impl Outbox {
+    /// Data frames that wait, the one begun included.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.load.iter().map(|load| load.frames).sum()
+    }
+
+    /// Bytes of those frames.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.load.iter().map(|load| load.bytes).sum()
+    }
+
+    /// Whether an application may send on: less waits, of all classes together, than events alone may.
+    #[must_use]
+    pub fn has_room(&self, bounds: Bounds) -> bool {
+        self.frames() < bounds.frames && self.bytes() < bounds.bytes
+    }
+
+    /// Replies that wait.
+    #[must_use]
+    pub fn replies(&self) -> usize {
+        self.load[Class::Reply as usize].frames
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub fn reply_bytes(&self) -> usize {
+        self.load[Class::Reply as usize].bytes
+    }
+
+    /// Places in the queue that events and status frames take, and those that replies take.
+    #[must_use]
+    pub fn places(&self) -> [usize; 2] {
+        let [events, status, replies] = self.load.map(|load| load.places);
+        [events + status, replies]
+    }
+
+    /// Nothing waits, no control frame either.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.control.is_empty()
+    }
+
+    /// When the oldest event frame was made that can be shed; with `status`, status frames count too.
+    #[must_use]
+    pub fn oldest_sheddable(&self, status: bool) -> Option<Instant> {
+        let event = self.oldest_of(Class::Event);
+        if status { event.into_iter().chain(self.oldest_of(Class::Status)).min() } else { event }
+    }
+
+    /// A frame begun can't be shed: it may be the oldest of all for hours.
+    fn oldest_of(&self, class: Class) -> Option<Instant> {
+        let begun_alone = |item: &Item| self.begun > 0 && item.class == class && item.range.frames() == 1;
+        let skip = usize::from(self.lines.head().is_some_and(begun_alone));
+        let mut those = self.lines.line(class).iter().skip(skip);
+        those.find(|item| item.class == class).map(|item| item.range.slab.born())
+    }
+
+    /// When the oldest waiting frame was made.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Instant> {
+        self.lines.head().map(|item| item.range.slab.born())
+    }
+
+    /// Queues frames, and sheds the oldest of their class past its bound. Counts both.
+    pub fn push(&mut self, class: Class, range: Range, bounds: Bounds, counts: &mut Frames) {
+        counts.queued += range.frames() as u64;
+        let bounds = bounds.of(class);
+        if range.slab.largest() <= bounds.bytes {
+            self.append(class, range);
+        } else {
+            self.append_those_within(class, &range, bounds.bytes, counts);
+        }
+        self.shed_past(class, bounds, counts);
+    }
+
+    fn append_those_within(&mut self, class: Class, range: &Range, bytes: usize, counts: &mut Frames) {
+        for from in range.from..range.to {
+            let single = Range { slab: range.slab.clone(), from, to: from + 1 };
+            if single.bytes() <= bytes {
+                self.append(class, single);
+            } else {
+                counts.count_shed(Shed::TooLarge, 1);
+            }
+        }
+    }
+
+    fn append(&mut self, class: Class, range: Range) {
+        let load = &mut self.load[class as usize];
+        load.frames += range.frames();
+        load.bytes += range.bytes();
+        load.places += usize::from(self.lines.append(class, range));
+    }
+
+    fn shed_past(&mut self, class: Class, bounds: Bounds, counts: &mut Frames) {
+        loop {
+            let load = self.load[class as usize];
+            let (reason, goal) = if load.frames > bounds.frames {
+                (Shed::Frames, Goal::Frames(load.frames - bounds.frames))
+            } else if load.bytes > bounds.bytes {
+                (Shed::Bytes, Goal::Bytes(load.bytes - bounds.bytes))
+            } else {
+                return;
+            };
+            let shed = self.shed_oldest(class, goal);
+            if shed == 0 {
+                return;
+            }
+            counts.count_shed(reason, shed);
+        }
+    }
+
+    /// Sheds from the oldest item of a class until the goal is reached or the item is gone; how many frames.
+    fn shed_oldest(&mut self, class: Class, goal: Goal) -> usize {
+        let Some(position) = self.find_oldest(class) else { return 0 };
+        let line = self.lines.of(class);
+        let range = &mut line[position].range;
+        let wanted = match goal {
+            Goal::Frames(frames) => u32::try_from(frames).unwrap_or(u32::MAX),
+            // The frame that crosses the goal goes too.
+            Goal::Bytes(bytes) => range.slab.whole_frames(range.from, range.slab.start(range.from) + bytes - 1) + 1,
+        };
+        let shed = wanted.min(range.to - range.from);
+        let gone = Range { slab: range.slab.clone(), from: range.from, to: range.from + shed };
+        range.from += shed;
+        if range.from == range.to {
+            line.remove(position);
+            self.load[class as usize].places -= 1;
+        }
+        self.unload(class, &gone);
+        gone.frames()
+    }
+
+    /// Where the oldest item of a class stands in its line; a frame begun is split off first, and stays.
+    fn find_oldest(&mut self, class: Class) -> Option<usize> {
+        let begun_here = self.begun > 0 && self.lines.head().is_some_and(|item| item.class == class);
+        if begun_here && self.lines.split_first_frame(class) {
+            self.load[class as usize].places += 1;
+        }
+        let skip = usize::from(begun_here);
+        let line = self.lines.of(class);
+        line.iter().skip(skip).position(|item| item.class == class).map(|position| position + skip)
+    }
+
+    /// Sheds every event frame that was made before `cutoff` (with `status`, status frames too): the process's bound.
+    pub fn shed_before(&mut self, cutoff: Instant, status: bool, counts: &mut Frames) {
+        let classes: &[Class] = if status { &[Class::Event, Class::Status] } else { &[Class::Event] };
+        for &class in classes {
+            while let Some(position) = self.find_oldest(class) {
+                if self.lines.of(class)[position].range.slab.born() >= cutoff {
+                    break;
+                }
+                let shed = self.shed_oldest(class, Goal::Frames(usize::MAX));
+                counts.count_shed(Shed::Memory, shed);
+            }
+        }
+        self.shrink();
+    }
+
+    /// Gives up all that waits but the frame begun (`keep_begun`); how many frames that were.
+    pub fn clear(&mut self, keep_begun: bool) -> usize {
+        let before = self.frames();
+        let kept = if keep_begun && self.begun > 0 { self.take_begun() } else { None };
+        self.lines.clear();
+        self.load = [Load::default(); 3];
+        match kept {
+            Some(item) => self.append(item.class, item.range),
+            None => self.begun = 0,
+        }
+        before - self.frames()
+    }
+
+    fn take_begun(&mut self) -> Option<Item> {
+        let class = self.lines.head()?.class;
+        self.lines.split_first_frame(class);
+        self.lines.of(class).pop_front()
+    }
+
+    /// Control frames: PING and PONG go next, CLOSE last.
+    pub fn control(&mut self) -> &mut Control {
+        &mut self.control
+    }
+
+    /// Writes once, as much as one write takes, and counts the frames whose last byte is gone.
+    ///
+    /// # Errors
+    ///
+    /// The sink's, but for `WouldBlock`, which is `Progress::Blocked`.
+    pub fn write(&mut self, sink: &mut impl Sink, counts: &mut Frames) -> io::Result<Progress> {
+        if self.begun == 0 {
+            self.control.begin(self.lines.is_empty());
+        }
+        let mut pieces = [IoSlice::new(&[]); WRITE_PIECES];
+        let (used, offered) = self.gather(&mut pieces);
+        if used == 0 {
+            return Ok(Progress::Wrote);
+        }
+        match sink.write_vectored(&pieces[..used]) {
+            Ok(taken) => {
+                self.advance(taken, counts);
+                Ok(if taken < offered { Progress::Blocked } else { Progress::Wrote })
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Progress::Wrote),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn gather<'a>(&'a self, pieces: &mut [IoSlice<'a>; WRITE_PIECES]) -> (usize, usize) {
+        let mut gathered = Gathered { pieces, used: 0, bytes: 0 };
+        if !self.control.begun().is_empty() {
+            gathered.add(self.control.begun());
+        }
+        let mut begun = self.begun;
+        for item in self.lines.in_order() {
+            if begun > 0 && self.control.is_urgent() {
+                // The rest of the frame alone, so that the control frame is next.
+                gathered.add(&item.range.slab.slice(item.range.from, item.range.from + 1)[begun..]);
+                break;
+            }
+            if gathered.is_full() {
+                break;
+            }
+            gathered.add(&item.range.as_slice()[begun..]);
+            begun = 0;
+        }
+        (gathered.used, gathered.bytes)
+    }
+
+    fn unload(&mut self, class: Class, range: &Range) {
+        let load = &mut self.load[class as usize];
+        load.frames -= range.frames();
+        load.bytes -= range.bytes();
+    }
+
+    /// Forgets the first `taken` bytes of what `gather` offered.
+    fn advance(&mut self, mut taken: usize, counts: &mut Frames) {
+        taken -= self.control.advance(taken);
+        while taken > 0 {
+            let Some(class) = self.lines.head().map(|item| item.class) else { return };
+            taken -= self.advance_item(class, taken, counts);
+        }
+    }
+
+    fn advance_item(&mut self, class: Class, taken: usize, counts: &mut Frames) -> usize {
+        let begun = self.begun;
+        let line = self.lines.of(class);
+        let Some(item) = line.front_mut() else { return taken };
+        let start = item.range.slab.start(item.range.from);
+        let left = item.range.bytes() - begun;
+        let gone = taken.min(left);
+        let whole = if gone == left {
+            item.range.to - item.range.from
+        } else {
+            item.range.slab.whole_frames(item.range.from, start + begun + gone)
+        };
+        let written = Range { slab: item.range.slab.clone(), from: item.range.from, to: item.range.from + whole };
+        item.range.from += whole;
+        if item.range.from == item.range.to {
+            line.pop_front();
+            self.load[class as usize].places -= 1;
+        }
+        self.begun = begun + gone - written.bytes();
+        self.unload(class, &written);
+        counts.written += written.frames() as u64;
+        gone
+    }
+
+    /// Returns memory that a burst left behind.
+    pub fn shrink(&mut self) {
+        self.lines.shrink();
+    }
+}
+
+struct Gathered<'p, 'a> {
+    pieces: &'p mut [IoSlice<'a>; WRITE_PIECES],
+    used: usize,
+    bytes: usize,
+}
+
+impl<'a> Gathered<'_, 'a> {
+    fn is_full(&self) -> bool {
+        self.used == WRITE_PIECES || self.bytes >= WRITE_BYTES
+    }
+
+    fn add(&mut self, piece: &'a [u8]) {
+        self.pieces[self.used] = IoSlice::new(piece);
+        self.used += 1;
+        self.bytes += piece.len();
+    }
+}

@@ -1,0 +1,7 @@
+//! What bytes mean and back. Pure: no sockets, no clocks, no logs.
+
+pub mod envelope;
+pub mod frame;
+pub mod http1;
+pub mod json;
+pub mod peer_event;

@@ -1,0 +1,122 @@
+"""The dialler's rooms wired together, in the test's own loop; as a process it is in broadcast/test_main.py."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from awxfast.broadcast import program as dialler_module
+from awxfast.broadcast.awx_settings import AwxSettings
+from awxfast.broadcast.options import DiallerSettings, parse_settings
+from awxfast.broadcast.program import NodeDialler, find_secret
+from awxfast.errors import ConfigurationError
+from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
+from redis_servers import RedisServer
+
+
+def settings_of(redis_url: str, *words: str, secret: str = "secret") -> DiallerSettings:
+    return parse_settings(("--redis", redis_url, "--protocol", "http", *words), {}, AwxSettings(secret=secret))
+
+
+@pytest.fixture
+async def node(redis_server: RedisServer) -> AsyncIterator[NodeDialler]:
+    node = NodeDialler(settings_of(redis_server.url))
+    await node.start(None)
+    yield node
+    await node.stop()
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)
+
+
+class TestStatistics:
+    async def test_failure_is_said_once_counted_each_time_and_ends_nothing(
+        self, node: NodeDialler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(dialler_module, "INTERVAL", 0.01)
+
+        def fail(_: object) -> str:
+            raise ValueError("two names collide")
+
+        monkeypatch.setattr(node._statistics, "text", fail)
+        node._run(node._keep_statistics(), "statistics, sooner")
+        await until(lambda: node.statistics_failures >= 3)
+        (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+        assert "two names collide" in line
+
+
+class TestMembers:
+    async def test_node_that_can_never_have_peers_says_so(
+        self, redis_server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file = tmp_path / "peers"
+        file.write_text("")
+        for words, warnings in ((("--peers-file", str(file)), 0), ((), 1)):
+            node = NodeDialler(settings_of(redis_server.url, *words))
+            await node.start(None)
+            await node.stop()
+            assert caplog.text.count("nobody will ever be dialled") == warnings
+
+
+class TestCertificates:
+    @pytest.mark.parametrize(
+        ("words", "warnings"),
+        [
+            (("--protocol", "https", "--no-verify-cert"), 1),
+            (("--protocol", "https"), 0),
+            (("--no-verify-cert",), 0),
+        ],
+    )
+    async def test_unchecked_ones_are_warned_of_at_start(
+        self, redis_server: RedisServer, caplog: pytest.LogCaptureFixture, words: tuple[str, ...], warnings: int
+    ) -> None:
+        node = NodeDialler(settings_of(redis_server.url, *words))
+        await node.start(None)
+        await node.stop()
+        assert len([record for record in caplog.records if "--no-verify-cert" in record.getMessage()]) == warnings
+
+
+class TestEnd:
+    async def test_part_that_fails_ends_the_whole(self, node: NodeDialler, caplog: pytest.LogCaptureFixture) -> None:
+        async def fail() -> None:
+            raise ValueError("a fault of ours")
+
+        node._run(fail(), "something")
+        assert await node.wait_for_end(asyncio.Event()) is True
+        assert "something ended" in caplog.text
+
+    async def test_order_to_stop_is_no_failure(self, node: NodeDialler) -> None:
+        stop = asyncio.Event()
+        stop.set()
+        assert await node.wait_for_end(stop) is False
+
+    async def test_wrong_peers_file_leaves_nothing_behind(self, redis_server: RedisServer) -> None:
+        node = NodeDialler(settings_of(redis_server.url, "--peers-file", "/nowhere"))
+        with pytest.raises(ConfigurationError):
+            await node.start(None)
+        await node.stop()
+        with redis_server.client() as client:
+            assert client.keys() == []
+
+
+class TestSecret:
+    def test_first_file_is_sent(self, tmp_path: Path) -> None:
+        files = [tmp_path / name for name in ("new", "old")]
+        for file in files:
+            file.write_text(file.name + "\n")
+        words = [word for file in files for word in ("--secret-file", str(file))]
+        assert find_secret(settings_of("unix:///r", *words)) == "new"
+
+    def test_awxs_own_is_the_last_resort(self) -> None:
+        assert find_secret(settings_of("unix:///r", secret="of AWX")) == "of AWX"
+
+    def test_none_is_a_wrong_configuration(self) -> None:
+        with pytest.raises(ConfigurationError, match="--secret-file"):
+            find_secret(settings_of("unix:///r", secret=""))

@@ -1,0 +1,86 @@
+"""Importing what is to be hosted: what comes of it, and one line for each way to fail."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from awxfast.errors import ApplicationNeedsRedis, StartError
+from awxfast.hosted.application import load_application
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Puts a module into the current folder; its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    written: list[str] = []
+
+    def write_one(text: str) -> str:
+        name = f"{tmp_path.name.replace('-', '_')}_{len(written)}"
+        (tmp_path / f"{name}.py").write_text(text)
+        written.append(name)
+        return name
+
+    yield write_one
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+class TestFound:
+    async def test_attribute_of_an_attribute(self, write: Write) -> None:
+        module = write("class A:\n    async def b(scope, receive, send): await send(scope)")
+        application = load_application(f"{module}:A.b")
+        sent = []
+
+        async def send(message: object) -> None:
+            sent.append(message)
+
+        await application("a scope", None, send)  # type: ignore[arg-type]
+        assert sent == ["a scope"]
+
+    async def test_two_callables_of_asgi_2_become_one(self, write: Write) -> None:
+        text = "class A:\n    def __init__(self, scope): self.scope = scope\n"
+        module = write(text + "    async def __call__(self, receive, send): await send(self.scope)")
+        sent = []
+
+        async def send(message: object) -> None:
+            sent.append(message)
+
+        await load_application(f"{module}:A")("a scope", None, send)  # type: ignore[arg-type]
+        assert sent == ["a scope"]
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("text", "attribute", "reason"),
+        [
+            ("import no_such_module", "a", "ModuleNotFoundError: No module named 'no_such_module'"),
+            ("a = 1", "b", "AttributeError: module .* has no attribute 'b'"),
+            ("raise RuntimeError('two\\nlines')", "a", "RuntimeError: two lines"),
+            ("raise SystemExit(3)", "a", "SystemExit: 3"),
+            ("a = 1", "a", "it is no ASGI application but 'int'"),
+            ("a = )", "a", "SyntaxError: "),
+        ],
+    )
+    def test_reason_is_one_line(self, write: Write, text: str, attribute: str, reason: str) -> None:
+        with pytest.raises(StartError, match=reason) as caught:
+            load_application(f"{write(text)}:{attribute}")
+        assert "\n" not in str(caught.value)
+        assert caught.value.exit_code == 1
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import redis; redis.Redis(unix_socket_path='/no/such/socket').ping()",
+            "import redis\ntry: redis.Redis(unix_socket_path='/no/such/socket').ping()\n"
+            "except Exception as error: raise RuntimeError('the site failed') from error",
+        ],
+    )
+    def test_redis_that_is_away_is_told_apart(self, write: Write, text: str) -> None:
+        """C46."""
+        with pytest.raises(ApplicationNeedsRedis, match=r"as user \w+: .*No such file") as caught:
+            load_application(f"{write(text)}:a")
+        assert "/no/such/socket" in str(caught.value)

@@ -1,0 +1,98 @@
+"""A hosted layer on a real Redis, with what it needs of a process, and sessions that the test plays."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from awxfast._rust import Fanout
+from awxfast.hosted.exchange import Exchange
+from awxfast.hosted.layer import HostedLayer
+from awxfast.hosted.layer_session import current_session
+from awxfast.intake.intake import Intake
+from awxfast.settings import Settings
+from redis_servers import HANG, RedisServer
+
+
+class Hosted:
+    """The layer of one process, from Redis to sockets."""
+
+    def __init__(
+        self, server: RedisServer, *, direct: tuple[str, ...] = (), max_groups: int = 1000, **configuration: Any
+    ) -> None:
+        self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
+        self.fanout = Fanout(direct_types=direct, consumers=True)
+        self.exchange = Exchange(
+            self.fanout,
+            capacity=self.settings.capacity,
+            prefix_length=12,
+            direct=bool(direct),
+            max_groups=max_groups,
+        )
+        self.intake = Intake(self.settings, server.address, self.exchange)
+        self.exchange.connect(self.intake.subscriptions)
+        arguments = {"hosts": [server.url], **configuration}
+        self.layer = HostedLayer(self.exchange, self.intake.names.token, asyncio.get_running_loop(), arguments)
+
+    async def stop(self) -> None:
+        await self.layer.close_pools()
+        await self.intake.stop()
+        self.fanout.stop()
+        ledger = self.fanout.ledger()
+        assert ledger["balance"] == {"events": 0, "frames": 0}
+
+
+class PlayedSession:
+    """A websocket scope whose handshake and end are the test's."""
+
+    def __init__(self, fanout: Fanout) -> None:
+        self._fanout = fanout
+        self._near, self.far = socket.socketpair()
+        self._near.setblocking(False)
+        self.far.settimeout(HANG)
+        self._attached: list[Callable[[], None]] = []
+        self._ended: list[Callable[[], None]] = []
+        self.client: int | None = None
+        self.has_ended = False
+        self.overstepped = 0
+
+    def overstep(self) -> None:
+        self.overstepped += 1
+
+    def on_attached(self, callback: Callable[[], None]) -> None:
+        self._attached.append(callback)
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        self._ended.append(callback)
+
+    def enter(self) -> None:
+        """The test goes on as the application of this session."""
+        current_session.set(self)
+
+    def accept(self) -> None:
+        self.client = self._fanout.attach(self._near.fileno())
+        for callback in self._attached:
+            callback()
+
+    def end(self) -> None:
+        if self.client is not None:
+            self._fanout.detach(self.client)
+        self.has_ended = True
+        for callback in self._ended:
+            callback()
+        self._ended = []
+        self._near.close()
+        self.far.close()
+
+    async def receive_text(self) -> str:
+        """The next frame, which must be a short text."""
+        header = await asyncio.to_thread(self._receive_exactly, 2)
+        assert header[0] == 0x81
+        assert header[1] < 126
+        return (await asyncio.to_thread(self._receive_exactly, header[1])).decode()
+
+    def _receive_exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            data += self.far.recv(count - len(data))
+        return data

@@ -1,0 +1,231 @@
+"""Connections behind TLS, with real clients on a real server."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import websockets
+from awxfast.http.tls import Certificate
+from certificates import SelfSigned
+from serving import HANG, Serving, Start, until
+from websockets.asyncio.client import ClientConnection
+
+WELCOME = '{"accept": true, "user": 0}'
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> SelfSigned:
+    return SelfSigned(tmp_path)
+
+
+@pytest.fixture
+async def serving(start: Start, files: SelfSigned) -> Serving:
+    return await start(certificate=Certificate(*files.files))
+
+
+def connect(serving: Serving, files: SelfSigned, **options: object) -> websockets.connect:
+    return websockets.connect(f"wss://127.0.0.1:{serving.port}/websocket/", ssl=files.trust(), **options)
+
+
+async def subscribe(browser: ClientConnection) -> None:
+    assert await browser.recv() == WELCOME
+    await browser.send('{"groups": {"jobs": ["summary"]}}')
+    assert json.loads(await browser.recv())["groups_current"] == ["jobs-summary"]
+
+
+@contextlib.asynccontextmanager
+async def open_stream(
+    serving: Serving, files: SelfSigned, **options: object
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client that does only what the test does."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, ssl=files.trust(), **options)
+    yield reader, writer
+    writer.transport.abort()
+
+
+class TestClients:
+    async def test_websockets_library(self, serving: Serving, files: SelfSigned) -> None:
+        async with connect(serving, files) as browser:
+            await subscribe(browser)
+            serving.publish("jobs-summary", "an event")
+            assert await browser.recv() == "an event"
+            assert await (await browser.ping()) is not None
+
+    async def test_aiohttp(self, serving: Serving, files: SelfSigned) -> None:
+        url = f"https://127.0.0.1:{serving.port}/websocket/"
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(url, ssl=files.trust()) as browser:
+                assert await browser.receive_str() == WELCOME
+                await browser.send_json({"groups": {"jobs": ["summary"]}})
+                assert (await browser.receive_json())["groups_joined"] == ["jobs-summary"]
+            async with session.get(url, ssl=files.trust()) as response:
+                assert response.status == 426
+
+    async def test_one_that_speaks_no_tls_is_alone_in_that(self, serving: Serving, files: SelfSigned) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+        writer.write(b"GET /websocket/ HTTP/1.1\r\nHost: a\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert b"HTTP" not in await asyncio.wait_for(reader.read(), HANG)
+        writer.transport.abort()
+        async with connect(serving, files) as browser:
+            assert await browser.recv() == WELCOME
+
+
+class TestAmounts:
+    async def test_large_events_arrive_whole_and_in_order(self, serving: Serving, files: SelfSigned) -> None:
+        texts = [f"{number}" * 1_500_000 for number in range(6)]
+        async with connect(serving, files, max_size=None) as browser:
+            await subscribe(browser)
+            serving.publish("jobs-summary", *texts)
+            for text in texts:
+                assert await browser.recv() == text
+        assert serving.fanout.ledger()["frames"]["shed"] == {}
+
+    async def test_message_at_the_limit_is_read_and_one_above_is_1009(
+        self, serving: Serving, files: SelfSigned
+    ) -> None:
+        async with connect(serving, files) as browser:
+            assert await browser.recv() == WELCOME
+            await browser.send("x" * 1_048_576)
+            assert "error" in json.loads(await browser.recv())
+            await browser.send("x" * 1_048_577)
+            with pytest.raises(websockets.ConnectionClosed, match="1009"):
+                await browser.recv()
+
+    async def test_client_that_does_not_read_loses_frames_alone(self, start: Start, files: SelfSigned) -> None:
+        fanout = {"queue_frames": 50, "send_buffer": 65_536}
+        serving = await start(certificate=Certificate(*files.files), fanout=fanout, send_buffer=65_536)
+        async with (
+            connect(serving, files, max_queue=1, max_size=None) as slow,
+            connect(serving, files, max_size=None) as quick,
+        ):
+            await subscribe(slow)
+            await subscribe(quick)
+            slow.transport.pause_reading()
+            for number in range(300):
+                serving.publish("jobs-summary", f"{number} ".ljust(100_000))
+                assert (await quick.recv()).startswith(f"{number} ")
+            frames = serving.fanout.ledger()["frames"]
+            assert sum(frames["shed"].values()) > 100
+            slow.transport.resume_reading()
+            numbers = [int((await slow.recv()).split()[0])]
+            while numbers[-1] < 299:
+                numbers.append(int((await slow.recv()).split()[0]))
+            assert numbers == sorted(numbers)
+            assert len(numbers) + sum(frames["shed"].values()) == 300
+
+    async def test_commands_wait_while_the_server_does_not_read(self, serving: Serving, files: SelfSigned) -> None:
+        serving.groups.answers.clear()
+        async with connect(serving, files) as browser:
+            assert await browser.recv() == WELCOME
+            await browser.send('{"groups": {"jobs": ["summary"]}}')
+            sending = asyncio.create_task(send_many(browser, 300, "y" * 50_000))
+            await until(lambda: serving.groups.calls)
+            done, _ = await asyncio.wait([sending], timeout=0.5)
+            assert not done, "15 MB were taken though nobody reads"
+            serving.groups.answers.set()
+            assert json.loads(await browser.recv())["groups_joined"] == ["jobs-summary"]
+            for _ in range(300):
+                assert "error" in json.loads(await browser.recv())
+            await sending
+
+
+async def send_many(browser: ClientConnection, count: int, text: str) -> None:
+    for _ in range(count):
+        await browser.send(text)
+
+
+def count_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class TestEnds:
+    async def test_clients_code_comes_back(self, serving: Serving, files: SelfSigned) -> None:
+        async with connect(serving, files) as browser:
+            assert await browser.recv() == WELCOME
+            await browser.close(4321, "enough")
+            assert browser.close_code == 4321
+        await until(lambda: serving.server.clients == 0)
+        assert serving.server.closes == {("peer", "other"): 1}
+
+    async def test_servers_code_and_the_answer_to_it(self, serving: Serving, files: SelfSigned) -> None:
+        async with connect(serving, files) as browser:
+            assert await browser.recv() == WELCOME
+            await browser.send(b"binary")
+            with pytest.raises(websockets.ConnectionClosed, match="1003"):
+                await browser.recv()
+        await until(lambda: serving.server.clients == 0)
+        assert serving.server.closes == {("server", 1003): 1}
+
+    async def test_stop_closes_with_1001(self, serving: Serving, files: SelfSigned) -> None:
+        async with connect(serving, files, max_size=None) as browser:
+            await subscribe(browser)
+            serving.publish("jobs-summary", "x" * 3_000_000)
+            stopping = asyncio.create_task(serving.stop())
+            assert len(await browser.recv()) == 3_000_000
+            with pytest.raises(websockets.ConnectionClosed, match="1001"):
+                await browser.recv()
+            await stopping
+
+    async def test_nothing_is_left_open(self, serving: Serving, files: SelfSigned) -> None:
+        before = count_descriptors()
+        for code in range(4000, 4010):
+            async with connect(serving, files) as browser:
+                assert await browser.recv() == WELCOME
+                await browser.close(code)
+        await until(lambda: count_descriptors() <= before)
+
+    async def test_connection_that_breaks_is_noticed(self, serving: Serving, files: SelfSigned) -> None:
+        async with connect(serving, files) as browser:
+            assert await browser.recv() == WELCOME
+            sock = browser.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            browser.transport.abort()
+            await until(lambda: serving.server.clients == 0)
+
+    async def test_refusal_is_read_whole(self, serving: Serving, files: SelfSigned) -> None:
+        async with open_stream(serving, files) as (reader, writer):
+            writer.write(b"GET /nowhere/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), HANG)
+        assert answer.startswith(b"HTTP/1.1 404 ")
+        assert answer.endswith(b"There is nothing here.\n")
+
+    async def test_late_answer_to_a_close_is_waited_for(self, serving: Serving, files: SelfSigned) -> None:
+        """A client that takes its time must not find its connection cut before it has read the code."""
+        async with connect(serving, files, max_queue=1) as browser:
+            await subscribe(browser)
+            browser.transport.pause_reading()
+            serving.publish("jobs-summary", *(["z" * 500_000] * 10))
+            closing = asyncio.create_task(serving.server._clients.close_all(1001, 0.0, HANG))
+            await browser.send('{"groups": {}}')
+            await asyncio.sleep(0.2)
+            browser.transport.resume_reading()
+            received = 0
+            with pytest.raises(websockets.ConnectionClosed, match="1001"):
+                while True:
+                    received += len(await browser.recv())
+            assert received == 5_000_000
+            await closing
+
+
+class TestHandshake:
+    async def test_silent_client_is_cut_off(self, start: Start, files: SelfSigned) -> None:
+        serving = await start(certificate=Certificate(*files.files), websocket_connect_timeout=1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), HANG) == b""
+        writer.close()
+
+    async def test_old_versions_are_refused(self, serving: Serving, files: SelfSigned) -> None:
+        context = files.trust()
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with pytest.warns(DeprecationWarning):
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("127.0.0.1", serving.port, ssl=context)

@@ -1,0 +1,56 @@
+"""One timer for all heads that are awaited."""
+
+import asyncio
+
+from awxfast.http.head_timeouts import HeadTimeouts
+
+
+class Reader:
+    def __init__(self) -> None:
+        self.late = asyncio.Event()
+
+    def end_late_head(self) -> None:
+        self.late.set()
+
+
+class TestHeadTimeouts:
+    async def test_each_ends_in_its_turn(self) -> None:
+        heads, first, second = HeadTimeouts(0.05), Reader(), Reader()
+        heads.start(first)
+        await asyncio.sleep(0.03)
+        heads.start(second)
+        await first.late.wait()
+        assert not second.late.is_set()
+        await second.late.wait()
+
+    async def test_head_that_is_whole_is_forgotten(self) -> None:
+        heads, first, second = HeadTimeouts(0.02), Reader(), Reader()
+        heads.start(first)
+        heads.start(second)
+        heads.stop(first)
+        await second.late.wait()
+        assert not first.late.is_set()
+
+    async def test_time_that_runs_is_not_begun_anew(self) -> None:
+        heads, trickling = HeadTimeouts(0.05), Reader()
+        heads.start(trickling)
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+            if trickling.late.is_set():
+                break
+            heads.start(trickling)
+        assert trickling.late.is_set()
+
+    async def test_time_begins_anew_for_the_next_head(self) -> None:
+        heads, reader = HeadTimeouts(0.02), Reader()
+        heads.start(reader)
+        await reader.late.wait()
+        reader.late.clear()
+        heads.start(reader)
+        await reader.late.wait()
+
+    async def test_negative_time_is_none(self) -> None:
+        heads, reader = HeadTimeouts(-1), Reader()
+        heads.start(reader)
+        await asyncio.sleep(0.02)
+        assert not reader.late.is_set()

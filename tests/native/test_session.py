@@ -1,0 +1,505 @@
+"""The native protocol with a real fan-out: replies and errors in order, what events a browser gets, what waits."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from awxfast.errors import RedisReplyError
+from awxfast.native.access import Identity, RefuseAccess
+from awxfast.native.session import TURN_GROUPS
+from awxfast.wire import messages
+from awxfast.wire.messages import Want
+from awxfast.wire.request import Request
+from raw_browser import PING, PONG, RawBrowser, close_frame, frame, handshake
+from serving import Serving, Start, until
+
+DENIED = '{"error": "access denied to channel"}'
+
+
+def subscription(groups: Any, **more: Any) -> bytes:
+    return frame(json.dumps({"groups": groups, **more}))
+
+
+async def open_browser(serving: Serving, *lines: str) -> RawBrowser:
+    browser = await RawBrowser.open(serving.address, *lines)
+    assert "accept" in await browser.read_text()
+    return browser
+
+
+async def subscribe(browser: RawBrowser, groups: Any) -> dict[str, list[str]]:
+    browser.send(subscription(groups))
+    reply: dict[str, list[str]] = json.loads(await browser.read_text())
+    return reply
+
+
+class SessionAccess(RefuseAccess):
+    """Everybody is user 7 by a session cookie; jobs below 100 may be seen. Answers when `ready` is set."""
+
+    def __init__(self) -> None:
+        self.asked: list[Want] = []
+        self.ready = asyncio.Event()
+        self.ready.set()
+
+    def identify(self, request: Request) -> Identity:
+        return Identity(user=7, by_session=True)
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        self.asked.append(want)
+        await self.ready.wait()
+        return want.kind != "job_events" or int(want.value) < 100
+
+
+class TestGreeting:
+    async def test_known_user_is_told_who_they_are(self, start: Start) -> None:
+        serving = await start(access=SessionAccess())
+        browser = await RawBrowser.open(serving.address)
+        assert await browser.read_text() == '{"accept": true, "user": 7}'
+        await browser.close()
+
+    async def test_unknown_one_is_accepted_told_to_close_and_closed_with_1000(self, start: Start) -> None:
+        serving = await start(access=RefuseAccess())
+        browser = await RawBrowser.connect(serving.address)
+        browser.send(handshake(), subscription({"jobs": ["summary"]}))
+        assert (await browser.read_head()).startswith("HTTP/1.1 101 ")
+        assert await browser.read_text() == '{"close": true}'
+        assert await browser.read_close() == 1000
+        assert await browser.read_to_end() == b""
+        assert not serving.groups.calls
+        assert serving.server.handshakes == {("refused", "access"): 1}
+        await browser.close()
+
+
+class TestSubscribing:
+    async def test_groups_replace_each_other(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        browser.send(subscription({"jobs": ["status_changed", "summary"], "job_events": [42]}))
+        assert await browser.read_text() == (
+            '{"groups_current": ["job_events-42", "jobs-status_changed", "jobs-summary"], "groups_left": [], '
+            '"groups_joined": ["job_events-42", "jobs-status_changed", "jobs-summary"]}'
+        )
+        browser.send(subscription({"jobs": ["summary"], "schedules": ["changed"]}))
+        assert await browser.read_text() == (
+            '{"groups_current": ["jobs-summary", "schedules-changed"], '
+            '"groups_left": ["job_events-42", "jobs-status_changed"], "groups_joined": ["schedules-changed"]}'
+        )
+        assert serving.groups.counts == {"jobs-summary": 1, "schedules-changed": 1}
+        assert await subscribe(browser, {}) == {
+            "groups_current": [],
+            "groups_left": ["jobs-summary", "schedules-changed"],
+            "groups_joined": [],
+        }
+        assert not serving.groups.counts
+        await browser.close()
+
+    async def test_events_of_joined_groups_arrive_unchanged(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        await subscribe(browser, {"job_events": [42]})
+        texts = ['{"a": "\\u001b[0m"}', "\u00e9\U0001f600", "", "x" * 100_000]
+        serving.publish("job_events-42", *texts)
+        serving.publish("job_events-43", "not for us")
+        serving.publish("job_events-42", "last")
+        assert [await browser.read_text() for _ in range(5)] == [*texts, "last"]
+        await browser.close()
+
+    async def test_nothing_of_a_group_follows_the_reply_that_it_was_left(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        await subscribe(browser, {"job_events": [1, 2]})
+        for n in range(200):
+            serving.publish("job_events-1", str(n))
+            if n == 100:
+                browser.send(subscription({"job_events": [2]}))
+            await asyncio.sleep(0)
+        while "groups_left" not in (text := await browser.read_text()):
+            assert text.isdigit()
+        serving.publish("job_events-1", "too late")
+        serving.publish("job_events-2", "in time")
+        assert await browser.read_text() == "in time"
+        await browser.close()
+
+    @pytest.mark.parametrize("ids", [[42], ["42"], [42, "42"]])
+    async def test_number_and_text_are_one_membership(self, serving: Serving, ids: list[Any]) -> None:
+        """C08."""
+        browser = await open_browser(serving)
+        assert (await subscribe(browser, {"job_events": ids}))["groups_current"] == ["job_events-42"]
+        serving.publish("job_events-42", "once", "last")
+        assert [await browser.read_text() for _ in range(2)] == ["once", "last"]
+        await browser.close()
+
+    async def test_unchanged_dictionary_asks_nothing_of_redis(self, serving: Serving) -> None:
+        """C08."""
+        browser = await open_browser(serving)
+        await subscribe(browser, {"jobs": ["summary"], "job_events": ["42"]})
+        reply = await subscribe(browser, {"job_events": [42], "jobs": ["summary"]})
+        assert reply == {
+            "groups_current": ["job_events-42", "jobs-summary"],
+            "groups_left": [],
+            "groups_joined": [],
+        }
+        assert serving.groups.calls == [["job_events-42", "jobs-summary"]]
+        await browser.close()
+
+    async def test_command_without_groups_has_no_reply(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        browser.send(frame('{"other": 1}'))
+        assert (await subscribe(browser, {}))["groups_current"] == []
+        await browser.close()
+
+    async def test_end_lets_go_of_all_groups(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        await subscribe(browser, {"jobs": ["summary"], "job_events": [1, 2, 3]})
+        browser.send(close_frame())
+        assert await browser.read_close() == 1000
+        assert not serving.groups.counts
+        await browser.close()
+
+
+class TestErrorReplies:
+    async def test_errors_precede_the_reply_in_the_order_of_the_command(self, start: Start) -> None:
+        serving = await start(access=SessionAccess())
+        browser = await open_browser(serving, "Cookie: csrftoken=X")
+        groups = {
+            "jobs": ["a b", "summary"],
+            "job_events": [1, 100, "x", 200],
+            "metrics": [""],
+            "broadcast": ["group_send"],
+        }
+        browser.send(subscription(groups, xrftoken="X"))
+        assert "jobs-a b" in await browser.read_text()
+        for named in ("100", "x", "200"):
+            error = f"access denied to channel job_events for resource id {named}"
+            assert json.loads(await browser.read_text()) == {"error": error}
+        assert [await browser.read_text() for _ in range(2)] == [DENIED, DENIED]
+        assert json.loads(await browser.read_text())["groups_current"] == ["job_events-1", "jobs-summary"]
+        assert serving.endpoints.refusals == {"group_name": 1, "access": 3, "reserved": 2}
+        await browser.close()
+
+    async def test_value_that_is_no_list_keeps_the_old_subscriptions(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        await subscribe(browser, {"jobs": ["summary"]})
+        browser.send(subscription({"schedules": ["changed"], "jobs": "summary"}))
+        assert await browser.read_text() == DENIED
+        serving.publish("jobs-summary", "still here")
+        assert await browser.read_text() == "still here"
+        assert serving.groups.counts == {"jobs-summary": 1}
+        await browser.close()
+
+    @pytest.mark.parametrize("payload", ["", "x", "[]", "null", '{"groups": []}', '{"groups": "x"}', "[" * 10_000])
+    async def test_what_is_no_command_gets_one_error_and_the_socket_stays_open(
+        self, serving: Serving, payload: str
+    ) -> None:
+        browser = await open_browser(serving)
+        browser.send(frame(payload))
+        assert set(json.loads(await browser.read_text())) == {"error"}
+        assert (await subscribe(browser, {"jobs": ["summary"]}))["groups_joined"] == ["jobs-summary"]
+        await browser.close()
+
+    async def test_10000_groups_in_one_command_close_with_1008(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        browser.send(subscription({"jobs": list(range(10_000))}))
+        assert await browser.read_close() == 1008
+        assert not serving.groups.calls
+        await browser.close()
+
+    async def test_another_limit_of_groups_is_exact(self, start: Start) -> None:
+        serving = await start(max_groups=5)
+        browser = await open_browser(serving)
+        assert len((await subscribe(browser, {"jobs": [*range(5)]}))["groups_current"]) == 5
+        browser.send(subscription({"jobs": [*range(5)], "schedules": ["changed"]}))
+        assert await browser.read_close() == 1008
+        await browser.close()
+
+    async def test_errors_of_one_command_are_at_most_64_kib_and_the_rest_is_counted(self, start: Start) -> None:
+        serving = await start(access=SessionAccess())
+        browser = await open_browser(serving, "Cookie: csrftoken=X")
+        browser.send(subscription({"job_events": ["x" * 200 + str(n) for n in range(1000)]}, xrftoken="X"))
+        errors: list[str] = []
+        while "groups_current" not in (reply := await browser.read_text()):
+            errors.append(json.loads(reply)["error"])
+        assert sum(len(json.dumps({"error": error})) + 4 for error in errors) <= 65_536
+        assert errors[0].endswith("x" * 200 + "...")
+        assert errors[-1] == f"{1001 - len(errors)} more errors in this command"
+        assert serving.endpoints.refusals == {"access": 1000}
+        await browser.close()
+
+    async def test_redis_that_refuses_is_an_error_reply_and_nothing_changes(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        await subscribe(browser, {"jobs": ["summary"]})
+        serving.groups.failure = RedisReplyError("OOM command not allowed")
+        browser.send(subscription({"schedules": ["changed"]}))
+        reply = await browser.read_text()
+        assert set(json.loads(reply)) == {"error"}
+        assert "OOM" not in reply
+        assert serving.groups.counts == {"jobs-summary": 1}
+        await browser.close()
+
+
+class NamedAccess(RefuseAccess):
+    """Everybody is the user that their path's query names."""
+
+    def identify(self, request: Request) -> Identity:
+        return Identity(user=int(request.query))
+
+    async def may_subscribe(self, identity: Identity, want: Want) -> bool:
+        return True
+
+
+class TestUsersGroups:
+    """One user's sockets together have at most 5,000 groups a process."""
+
+    async def test_user_past_the_most_gets_the_error_reply_and_others_do_not(self, start: Start) -> None:
+        serving = await start(access=NamedAccess())
+        names = [f"{'x' * 20}{number}" for number in range(6000)]
+        browsers = [await RawBrowser.open(serving.address, path="/websocket/?7") for _ in range(6)]
+        for number, browser in enumerate(browsers):
+            await browser.read_text()
+            if number < 5:
+                reply = await subscribe(browser, {"g": names[number * 1000 : number * 1000 + 1000]})
+                assert len(reply["groups_joined"]) == 1000
+        last = browsers[-1]
+        last.send(subscription({"g": [names[5000]]}))
+        assert "at most 5000 groups" in json.loads(await last.read_text())["error"]
+        assert serving.endpoints.refusals == {"user_groups": 1}
+        # What the user has anyway is not one more.
+        assert (await subscribe(last, {"g": names[:1000]}))["groups_joined"]
+        other = await RawBrowser.open(serving.address, path="/websocket/?8")
+        await other.read_text()
+        assert (await subscribe(other, {"g": [names[5000]]}))["groups_joined"] == [f"g-{names[5000]}"]
+        # And there is room when a socket is gone.
+        await subscribe(last, {})
+        browsers[0].reset()
+        await until(lambda: serving.server.clients == 6)
+        assert (await subscribe(last, {"g": names[5000:]}))["groups_joined"]
+        for browser in (*browsers[1:], other):
+            await browser.close()
+
+    async def test_refused_subscription_changes_nothing(self, start: Start) -> None:
+        serving = await start(access=NamedAccess())
+        serving.endpoints._native.user_groups.most = 2
+        browser = await RawBrowser.open(serving.address, path="/websocket/?7")
+        await browser.read_text()
+        await subscribe(browser, {"jobs": ["a", "b"]})
+        browser.send(subscription({"jobs": ["b", "c", "d"]}))
+        assert "at most 2 groups" in await browser.read_text()
+        assert (await subscribe(browser, {"jobs": ["c", "d"]}))["groups_left"] == ["jobs-a", "jobs-b"]
+        await browser.close()
+
+    async def test_redis_that_refuses_gives_the_groups_back(self, start: Start) -> None:
+        serving = await start(access=NamedAccess())
+        serving.endpoints._native.user_groups.most = 2
+        browser = await RawBrowser.open(serving.address, path="/websocket/?7")
+        await browser.read_text()
+        await subscribe(browser, {"jobs": ["a"]})
+        serving.groups.failure = RedisReplyError("OOM command not allowed")
+        browser.send(subscription({"jobs": ["b", "c"]}))
+        assert "Redis refused it" in await browser.read_text()
+        serving.groups.failure = None
+        assert (await subscribe(browser, {"jobs": ["a", "d"]}))["groups_joined"] == ["jobs-d"]
+        browser.reset()
+        await until(lambda: not serving.endpoints._native.user_groups._users)
+
+    async def test_everybody_under_open_is_not_one_user(self, serving: Serving) -> None:
+        serving.endpoints._native.user_groups.most = 1
+        browser = await open_browser(serving)
+        assert len((await subscribe(browser, {"jobs": ["a", "b", "c"]}))["groups_joined"]) == 3
+        await browser.close()
+
+
+class TestCsrf:
+    """C10: a session cookie alone subscribes to nothing."""
+
+    @pytest.mark.parametrize(
+        ("lines", "more"),
+        [
+            (["Cookie: csrftoken=X"], {}),
+            (["Cookie: csrftoken=X"], {"xrftoken": ""}),
+            (["Cookie: csrftoken=X"], {"xrftoken": "Y"}),
+            (["Cookie: awx_sessionid=S"], {"xrftoken": "X"}),
+            (["Cookie: csrftoken="], {"xrftoken": ""}),
+            ([], {"xrftoken": ""}),
+        ],
+    )
+    async def test_without_its_token_no_event_arrives(
+        self, start: Start, lines: list[str], more: dict[str, str]
+    ) -> None:
+        serving = await start(access=SessionAccess())
+        browser = await open_browser(serving, "Origin: https://evil.example", *lines)
+        browser.send(subscription({"jobs": ["summary"]}, **more))
+        assert await browser.read_text() == DENIED
+        serving.publish("jobs-summary", *["an event"] * 10_000)
+        browser.send(frame("", PING))
+        assert await browser.read_frame() == (PONG, b"")
+        assert not serving.groups.calls
+        await browser.close()
+
+    async def test_with_it_they_do(self, start: Start) -> None:
+        serving = await start(access=SessionAccess())
+        browser = await open_browser(serving, "Cookie: a=b; csrftoken=X")
+        browser.send(subscription({"jobs": ["summary"]}, xrftoken="X"))
+        assert json.loads(await browser.read_text())["groups_joined"] == ["jobs-summary"]
+        await browser.close()
+
+
+class TestWaiting:
+    """Redis or the API takes its time: one command at a time, pings answered, everything bounded."""
+
+    async def test_reply_waits_for_redis_and_pings_do_not(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        serving.groups.answers.clear()
+        browser.send(subscription({"jobs": ["summary"]}), frame("not json"), frame("ping", PING))
+        assert await browser.read_frame() == (PONG, b"ping")
+        await until(lambda: serving.groups.calls)
+        serving.groups.answers.set()
+        assert "groups_current" in await browser.read_text()
+        assert "not JSON" in await browser.read_text()
+        await browser.close()
+
+    async def test_many_waiting_commands_stop_the_reading_and_all_are_served_in_order(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        serving.groups.answers.clear()
+        for n in range(2000):
+            browser.send(subscription({"jobs": [n], "filler": []}, filler="x" * 1000))
+        await until(lambda: serving.groups.calls)
+        (connection,) = serving.server._clients
+        await until(lambda: not connection.is_reading)
+        assert connection._session._held < 2**20  # type: ignore[union-attr]
+        serving.groups.answers.set()
+        for n in range(2000):
+            assert json.loads(await browser.read_text())["groups_current"] == [f"jobs-{n}"]
+        assert connection.is_reading
+        await browser.close()
+
+    async def test_client_that_leaves_while_redis_is_away_leaves_nothing(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        await subscribe(browser, {"jobs": ["summary"]})
+        serving.groups.answers.clear()
+        browser.send(subscription({"schedules": ["changed"]}))
+        await until(lambda: len(serving.groups.calls) == 2)
+        browser.reset()
+        await until(lambda: not serving.groups.counts)
+        await until(lambda: serving.server.clients == 0)
+
+    async def test_close_while_redis_is_away_is_answered(self, serving: Serving) -> None:
+        browser = await open_browser(serving)
+        serving.groups.answers.clear()
+        browser.send(subscription({"schedules": ["changed"]}))
+        await until(lambda: serving.groups.calls)
+        browser.send(close_frame())
+        assert await browser.read_close() == 1000
+        await until(lambda: not serving.groups.counts)
+        await browser.close()
+
+    async def test_rights_that_have_to_be_asked_for_hold_up_the_next_command(self, start: Start) -> None:
+        access = SessionAccess()
+        serving = await start(access=access)
+        browser = await open_browser(serving, "Cookie: csrftoken=X")
+        access.ready.clear()
+        browser.send(subscription({"job_events": [1]}, xrftoken="X"), subscription({"job_events": [2]}, xrftoken="X"))
+        await until(lambda: access.asked)
+        await asyncio.sleep(0.02)
+        assert [want.value for want in access.asked] == ["1"]
+        access.ready.set()
+        assert json.loads(await browser.read_text())["groups_current"] == ["job_events-1"]
+        assert json.loads(await browser.read_text())["groups_left"] == ["job_events-1"]
+        await browser.close()
+
+    async def test_client_that_does_not_read_its_replies_is_not_served_further(self, start: Start) -> None:
+        serving = await start(fanout={"send_buffer": 8192})
+        browser = await RawBrowser.open(serving.address, receive_buffer=4096)
+        browser.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(3000):
+            browser.send(subscription({"jobs": ["x" * 80 + str(n) for n in range(50)]}))
+        await until(lambda: serving.fanout.ledger()["frames"]["pending"] > 0)
+        (connection,) = serving.server._clients
+        await until(lambda: not connection.is_reading)
+        served = serving.fanout.ledger()["frames"]["queued"]
+        await asyncio.sleep(0.1)
+        assert serving.fanout.ledger()["frames"]["queued"] - served <= 1
+        assert serving.fanout.ledger()["frames"]["pending"] <= 2
+        browser.reset()
+        await until(lambda: serving.server.clients == 0)
+
+    async def test_client_that_leaves_a_large_reply_unread_is_closed_with_1008_and_others_lose_nothing(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        serving = await start(fanout={"send_buffer": 8192, "reply_bytes": 262_144, "queue_memory": 1_000_000})
+        reader = await open_browser(serving)
+        await subscribe(reader, {"jobs": ["summary"]})
+        mute = [await RawBrowser.open(serving.address, receive_buffer=4096) for _ in range(10)]
+        names = ["x" * 80 + f"{number:06}" for number in range(2000)]
+        for browser in mute:
+            browser.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            for part in (names[:1000], names[1000:], names[:1000]):
+                browser.send(subscription({"jobs": part}))
+        await until(lambda: serving.server.closes.get(("server", 1008)) == 10)
+        serving.publish("jobs-summary", *["x" * 1000] * 100)
+        for _ in range(100):
+            assert await reader.read_text() == "x" * 1000
+        assert serving.fanout.ledger()["frames"]["shed"] == {}
+        assert "closed a client with 1008: replies are not read" in caplog.text
+        await reader.close()
+        for browser in mute:
+            browser.reset()
+
+    async def test_fault_of_ours_closes_with_1011(self, serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+        browser = await open_browser(serving)
+        serving.groups.failure = RuntimeError("a fault of ours")
+        browser.send(subscription({"jobs": ["summary"]}))
+        assert await browser.read_close() == 1011
+        assert "could not be served" in caplog.text
+        await browser.close()
+
+
+class TestTurns:
+    async def test_many_large_commands_at_once_are_read_in_many_turns(
+        self, serving: Serving, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever else is served waits for a few of them, not for all."""
+        reads = 0
+
+        def read_command(*arguments: Any) -> messages.Command:
+            nonlocal reads
+            reads += 1
+            return read(*arguments)
+
+        read = messages.read_command
+        monkeypatch.setattr(messages, "read_command", read_command)
+        browsers = [await open_browser(serving) for _ in range(20)]
+        for browser in browsers:
+            browser.send(subscription({"g": ["x" * 90 + str(number) for number in range(1000)]}))
+        most = before = 0
+        while reads < len(browsers):
+            await asyncio.sleep(0)
+            most, before = max(most, reads - before), reads
+        assert most <= 2 * TURN_GROUPS // 90  # each of them counts for 90 groups
+        for browser in browsers:
+            assert "groups_current" in await browser.read_text()
+            browser.reset()
+
+
+class TestChurn:
+    """C14 on a small scale: what comes and goes leaves nothing."""
+
+    async def test_clients_that_come_subscribe_and_go_leave_nothing(self, serving: Serving) -> None:
+        async def visit(n: int) -> None:
+            browser = await open_browser(serving)
+            browser.send(subscription({"job_events": [n, n + 1, "shared"], "jobs": ["summary"]}))
+            serving.publish("jobs-summary", *["x"] * 10)
+            if n % 3:
+                while "groups_current" not in await browser.read_text():
+                    pass
+            if n % 2:
+                browser.reset()
+            else:
+                browser.send(close_frame())
+                await browser.read_close()
+            await browser.close()
+
+        before = len(asyncio.all_tasks())
+        for _ in range(3):
+            await asyncio.gather(*(visit(n) for n in range(100)))
+        await until(lambda: serving.server.clients == 0)
+        await until(lambda: len(asyncio.all_tasks()) <= before)
+        assert not serving.groups.counts
+        ledger = serving.fanout.ledger()
+        assert (ledger["clients"], ledger["balance"]) == (0, {"events": 0, "frames": 0})

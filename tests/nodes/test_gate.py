@@ -1,0 +1,146 @@
+"""Who may link, from the header alone; the rules of the header itself are tested with `_rust`."""
+
+from typing import Any
+
+import pytest
+from awxfast._rust import sign_secret
+from awxfast.nodes import gate as gates
+from awxfast.nodes.gate import Gate, Verdict
+from awxfast.wire.request import Request
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = 1_700_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def new_gate(*, secrets: tuple[str, ...] = ("s",), refuse: bool = False, clock: Clock | None = None) -> Gate:
+    return Gate(secrets, tolerance=300, refuse_repeats=refuse, clock=clock or Clock())
+
+
+def handshake(*values: bytes) -> Request:
+    headers = tuple((b"secret", value) for value in values)
+    return Request(method="GET", version="1.1", path="/websocket/relay/", headers=headers)
+
+
+def signed(nonce: int = NOW, secret: str = "s") -> bytes:
+    return sign_secret(secret, nonce).encode()
+
+
+class TestHeader:
+    def test_right_secret_is_let_in_with_its_skew(self) -> None:
+        assert new_gate().check(handshake(signed(NOW - 7)), "a") == Verdict("", -7)
+
+    @pytest.mark.parametrize("values", [[], [b""], [signed(), signed()], [signed() + b" "], [b"\xff"]])
+    def test_header_that_is_none_is_malformed(self, values: list[bytes]) -> None:
+        assert new_gate().check(handshake(*values), "a") == Verdict("malformed")
+
+    def test_another_secret_proves_nothing(self) -> None:
+        assert new_gate().check(handshake(signed(secret="t")), "a") == Verdict("digest")
+
+    @pytest.mark.parametrize(("skew", "refused"), [(300, ""), (301, "nonce"), (-300, ""), (-301, "nonce")])
+    def test_tolerance_is_inclusive_both_ways(self, skew: int, refused: str) -> None:
+        verdict = new_gate().check(handshake(signed(NOW + skew)), "a")
+        assert (verdict.refused, verdict.skew) == (refused, skew)
+
+    def test_fraction_of_a_second_does_not_count(self) -> None:
+        clock = Clock()
+        clock.now += 0.999
+        assert new_gate(clock=clock).check(handshake(signed(NOW - 300)), "a").refused == ""
+
+    def test_second_secret_is_old(self) -> None:
+        gate = new_gate(secrets=("new", "old"))
+        assert gate.check(handshake(signed(secret="old")), "a").old_secret
+        assert not gate.check(handshake(signed(secret="new")), "a").old_secret
+
+    @given(st.lists(st.binary(max_size=120), max_size=3))
+    def test_nothing_but_a_signed_header_is_let_in(self, values: list[bytes]) -> None:
+        assert new_gate().check(handshake(*values), "a").refused
+
+    @given(st.data())
+    def test_damaged_header_is_refused(self, data: st.DataObject) -> None:
+        header = bytearray(signed())
+        position = data.draw(st.integers(0, len(header) - 1))
+        header[position] = data.draw(st.integers(0, 255).filter(lambda byte: byte != signed()[position]))
+        assert new_gate().check(handshake(bytes(header)), "a").refused
+
+
+class TestRepeats:
+    def check_twice(self, *, refuse: bool, later: int = 0, hosts: tuple[str, str] = ("a", "a")) -> Any:
+        clock = Clock()
+        gate = new_gate(refuse=refuse, clock=clock)
+        assert gate.check(handshake(signed()), hosts[0]) == Verdict("", 0)
+        clock.now += later
+        return gate.check(handshake(signed()), hosts[1])
+
+    def test_repeat_is_counted(self) -> None:
+        assert self.check_twice(refuse=False) == Verdict("", 0, repeated=True)
+
+    def test_repeat_from_another_address_names_the_first(self) -> None:
+        assert self.check_twice(refuse=False, hosts=("a", "b")) == Verdict("", 0, repeated=True, first_from="a")
+
+    def test_repeat_is_refused(self) -> None:
+        assert self.check_twice(refuse=True).refused == "repeat"
+
+    def test_repeat_from_another_address_is_refused(self) -> None:
+        assert self.check_twice(refuse=True, hosts=("a", "b")).refused == "repeat"
+
+    @pytest.mark.parametrize("refuse", [False, True])
+    def test_beyond_the_window_the_nonce_refuses(self, refuse: bool) -> None:
+        assert self.check_twice(refuse=refuse, later=301) == Verdict("nonce", -301)
+
+    def test_within_the_window_a_repeat_is_known_to_its_end(self) -> None:
+        assert self.check_twice(refuse=True, later=300).refused == "repeat"
+
+    def test_other_form_of_a_header_is_a_repeat(self) -> None:
+        gate = new_gate(refuse=True)
+        assert not gate.check(handshake(signed()), "a").refused
+        assert gate.check(handshake(signed().removeprefix(b"HMAC-SHA256 ")), "a").refused == "repeat"
+
+    def test_next_second_is_no_repeat(self) -> None:
+        gate = new_gate(refuse=True)
+        assert not gate.check(handshake(signed(NOW)), "a").refused
+        assert not gate.check(handshake(signed(NOW + 1)), "a").refused
+
+    def test_repeats_are_known_after_a_change_of_secrets(self) -> None:
+        gate = new_gate(refuse=True)
+        assert not gate.check(handshake(signed()), "a").refused
+        gate.accept_secrets(["t", "s"])
+        assert gate.check(handshake(signed()), "a").refused == "repeat"
+        assert not gate.check(handshake(signed(secret="t")), "a").refused
+        gate.accept_secrets(["t"])
+        assert gate.check(handshake(signed(NOW + 1)), "a").refused == "digest"
+
+    def test_what_one_gate_reports_is_used_for_the_next(self) -> None:
+        first, second = new_gate(refuse=True), new_gate(refuse=True)
+        reported: list[str] = []
+        first.share_used([], reported.append)
+        for _ in range(2):
+            first.check(handshake(signed()), "a")
+            first.check(handshake(signed(secret="t")), "a")
+        assert reported == [signed().decode()]
+        second.share_used(reported, reported.append)
+        assert second.check(handshake(signed()), "a").refused == "repeat"
+        assert len(reported) == 1
+
+    def test_where_repeats_are_counted_nothing_is_shared(self) -> None:
+        gate = new_gate()
+        reported: list[str] = []
+        gate.share_used([signed().decode()], reported.append)
+        assert gate.check(handshake(signed()), "a") == Verdict("", 0)
+        assert reported == []
+
+    def test_senders_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gates, "REMEMBERED", 2)
+        gate = new_gate()
+        for nonce in (NOW, NOW + 1, NOW + 2):
+            gate.check(handshake(signed(nonce)), "a")
+        assert gate.check(handshake(signed(NOW)), "b").first_from is None
+        assert gate.check(handshake(signed(NOW + 2)), "b").first_from == "a"

@@ -1,0 +1,126 @@
+"""Numbers, rates and origins, on a clock of the test's."""
+
+import pytest
+from awxfast.sockets.admission import TOO_FAST, TOO_MANY_CLIENTS, WRONG_HOST, WRONG_ORIGIN, Admission
+from awxfast.wire.handshake import Refusal
+from awxfast.wire.request import Request
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def request(*origins: bytes) -> Request:
+    return Request("GET", "1.1", "/websocket/", headers=tuple((b"origin", origin) for origin in origins))
+
+
+def refuse(admission: Admission, clients: int = 0, *origins: bytes) -> Refusal | None:
+    return admission.refuse(request(*origins), clients)
+
+
+class TestMaxClients:
+    def test_the_last_place_is_given_away_and_no_more(self) -> None:
+        admission = Admission(3, None, (), Clock())
+        assert refuse(admission, 2) is None
+        assert refuse(admission, 3) == TOO_MANY_CLIENTS
+
+    def test_none_is_no_limit(self) -> None:
+        assert refuse(Admission(None, None, (), Clock()), 10**9) is None
+
+
+class TestAcceptRate:
+    def test_a_seconds_worth_may_come_at_once_then_at_the_rate(self) -> None:
+        clock = Clock()
+        admission = Admission(None, 5, (), clock)
+        assert [refuse(admission) for _ in range(6)] == [None] * 5 + [TOO_FAST]
+        clock.time += 0.25
+        assert [refuse(admission) for _ in range(2)] == [None, TOO_FAST]
+
+    def test_quiet_times_are_not_saved_up(self) -> None:
+        clock = Clock()
+        admission = Admission(None, 2, (), clock)
+        clock.time += 1000
+        assert [refuse(admission) for _ in range(3)] == [None, None, TOO_FAST]
+
+    def test_refused_for_other_reasons_takes_nothing(self) -> None:
+        admission = Admission(1, 1, (), Clock())
+        assert refuse(admission, 1) == TOO_MANY_CLIENTS
+        assert refuse(admission, 0) is None
+
+
+class TestOrigin:
+    @pytest.mark.parametrize(
+        "origin", [b"https://awx.example", b"http://AWX.example", b"https://awx.example:8443", b"https://other:9000"]
+    )
+    def test_host_is_let_in_with_or_without_a_port(self, origin: bytes) -> None:
+        assert refuse(Admission(None, None, ("awx.example", "Other:9000"), Clock()), 0, origin) is None
+
+    @pytest.mark.parametrize(
+        "origins",
+        [
+            [b"https://evil.example"],
+            [b"https://awx.example.evil"],
+            [b"https://evil.example/awx.example"],
+            [b"https://other"],
+            [b"https://other:9001"],
+            [b"null"],
+            [b""],
+            [b"https://["],
+            [b"https://awx.example", b"https://evil.example"],
+        ],
+    )
+    def test_others_are_not(self, origins: list[bytes]) -> None:
+        admission = Admission(None, None, ("awx.example", "other:9000"), Clock())
+        assert refuse(admission, 0, *origins) == WRONG_ORIGIN
+
+    def test_programs_without_an_origin_are(self) -> None:
+        assert refuse(Admission(None, None, ("awx.example",), Clock())) is None
+
+    def test_without_the_option_everybody_is(self) -> None:
+        assert refuse(Admission(None, None, (), Clock()), 0, b"https://evil.example") is None
+
+
+class TestLocal:
+    """`--auth open`: everybody on this machine, and no page from elsewhere that a browser here shows."""
+
+    def refuse(
+        self, *headers: tuple[bytes, bytes], origins: tuple[str, ...] = (), unix: bool = False
+    ) -> Refusal | None:
+        admission = Admission(None, None, origins, Clock(), local=True)
+        server = None if unix else ("127.0.0.1", 8051)
+        return admission.refuse(Request("GET", "1.1", "/websocket/", headers=headers, server=server), 0)
+
+    @pytest.mark.parametrize("host", [b"localhost:8051", b"127.0.0.1:8051", b"127.1.2.3", b"[::1]:8051"])
+    def test_hosts_of_this_machine_are_let_in(self, host: bytes) -> None:
+        assert self.refuse((b"host", host)) is None
+
+    @pytest.mark.parametrize("host", [b"evil.example", b"evil.example:8051", b"localhost.evil.example", b""])
+    def test_names_that_lead_here_are_not(self, host: bytes) -> None:
+        assert self.refuse((b"host", host)) is WRONG_HOST
+
+    def test_without_one_host_nobody_is(self) -> None:
+        assert self.refuse() is WRONG_HOST
+        assert self.refuse((b"host", b"localhost"), (b"host", b"localhost")) is WRONG_HOST
+
+    def test_on_a_unix_socket_any_host_is(self) -> None:
+        assert self.refuse((b"host", b"awx.example"), unix=True) is None
+
+    @pytest.mark.parametrize("origin", [b"http://localhost:3000", b"http://127.0.0.1", b"https://[::1]:8443"])
+    def test_pages_of_this_machine_are(self, origin: bytes) -> None:
+        assert self.refuse((b"host", b"localhost"), (b"origin", origin)) is None
+
+    @pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"file://", b""])
+    @pytest.mark.parametrize("unix", [False, True])
+    def test_pages_from_elsewhere_are_not(self, origin: bytes, unix: bool) -> None:
+        assert self.refuse((b"host", b"localhost"), (b"origin", origin), unix=unix) is WRONG_ORIGIN
+
+    def test_a_site_that_is_named_is(self) -> None:
+        """Its proxy passes its own Host and Origin on."""
+        headers = ((b"host", b"awx.example"), (b"origin", b"https://awx.example"))
+        assert self.refuse(*headers) is WRONG_ORIGIN
+        assert self.refuse(*headers, origins=("awx.example",)) is None
+        assert self.refuse(*headers, origins=("other.example",)) is WRONG_ORIGIN
