@@ -3,13 +3,16 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from awxfast._rust import sign_secret
 from awxfast.settings import Settings
+from channels_redis.core import RedisChannelLayer
+from redis_servers import RedisServer
 from running import Running
 
 SECRET = "of all nodes"
@@ -71,3 +74,42 @@ class Dialler:
         reply = await browser.receive_json()
         assert len(reply["groups_current"]) == sum(map(len, groups.values()))
         return browser
+
+
+StartNode = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start_node(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[StartNode]:
+    """Starts servers on the test's Redis with settings of its choice."""
+    started: list[Running] = []
+
+    async def start(**options: Any) -> Running:
+        started.append(Running(settings_of_node(redis_server.url, tmp_path, **options)))
+        await started[-1].wait_until_serving()
+        return started[-1]
+
+    yield start
+    for running in started:
+        if not running.task.done():
+            await running.stop()
+
+
+@pytest.fixture
+async def node(start_node: StartNode) -> Running:
+    return await start_node()
+
+
+@pytest.fixture
+async def dialler() -> AsyncIterator[Dialler]:
+    one = Dialler()
+    yield one
+    await one.session.close()
+
+
+@pytest.fixture
+async def producer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
+    """An unmodified producer on the test's Redis."""
+    layer = RedisChannelLayer(hosts=[redis_server.url], capacity=10_000)
+    yield layer
+    await layer.close_pools()

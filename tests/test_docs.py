@@ -206,7 +206,7 @@ class TestTroubleshooting:
         assert words == set(get_args(Reason))
 
     def test_every_close_code_of_awxfasts_own_is_explained(self) -> None:
-        source = ROOT / "python" / "awxfast" / "sessions" / "connection.py"
+        source = ROOT / "python" / "awxfast" / "sockets" / "connection.py"
         constants = {
             node.value.value
             for node in ast.walk(ast.parse(source.read_text()))

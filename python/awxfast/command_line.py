@@ -6,10 +6,17 @@ Server, dialler and the small commands share it; errors are one line and name th
 import argparse
 import dataclasses
 import logging
+import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from awxfast.errors import ConfigurationError
+from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.printable import LINE, escape
+from awxfast.system.queued_stream import drain_streams
+from awxfast.system.standard_descriptors import open_closed_descriptors
+
+logger = logging.getLogger(__name__)
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -136,3 +143,26 @@ def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
         return getattr(parser.parse_args([f"{option.name}={word}" for word in words]), option.field)
     except ConfigurationError as error:
         raise ConfigurationError(f"{option.variable}: {error}") from error
+
+
+def report(program: str, command: Callable[[], int]) -> int:
+    """The exit code of a command, after saying why it failed."""
+    try:
+        open_closed_descriptors()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # while the program was loaded
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return command()
+    except AwxfastError as error:
+        return report_failure(program, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return report_failure(program, "interrupted", 1)
+    except Exception as error:
+        return report_failure(program, f"unexpected {type(error).__name__}: {error}; -v 2 shows where", 1)
+
+
+def report_failure(program: str, text: str, exit_code: int) -> int:
+    """The last line on stderr, after the traceback for those who debug."""
+    logger.debug("what led to the failure", exc_info=True)
+    drain_streams()
+    print(f"{program}:", escape(" ".join(text.split()), LINE), file=sys.stderr)
+    return exit_code

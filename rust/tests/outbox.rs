@@ -5,8 +5,8 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use awxfast_core::ledger::{Frames, Shed};
-use awxfast_core::routing::slab::{Account, Range, Slab, SlabWriter, single};
-use awxfast_core::shard::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use awxfast_core::routing::slab::{Account, Class, Range, Slab, SlabWriter, single};
+use awxfast_core::shard::outbox::{Bounds, Outbox, Progress, Sink};
 use awxfast_core::wire::frame::{self, Pongs};
 use proptest::prelude::*;
 

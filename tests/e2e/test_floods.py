@@ -25,7 +25,7 @@ MIB = 1 << 20
 SECRET = "of all nodes"
 TOKEN = "of-a-browser"
 WARM_UP = 30
-SITE = Path(__file__).parent.parent / "asgi"
+SITE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)

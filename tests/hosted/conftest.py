@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from channels_redis.core import RedisChannelLayer
-from django.conf import settings
+from django_settings import django_settings  # noqa: F401  a fixture
 from hosted_layers import Hosted, PlayedSession
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from main_process import MainProcess
@@ -64,13 +64,6 @@ async def play_session() -> AsyncIterator[Callable[[Hosted], PlayedSession]]:
     yield play
     for session in sessions:
         session.end()
-
-
-@pytest.fixture(scope="session")
-def django_settings() -> None:
-    """Settings that tests may override."""
-    if not settings.configured:
-        settings.configure(SECRET_KEY="of the tests")
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import aiohttp
 import pytest
 from awxfast._rust import sign_secret
 from awxfast.wire.backplane import fingerprint_redis
-from broadcast.conftest import StartNode
 from channels_redis.core import RedisChannelLayer
-from node_server import SECRET, Dialler, eventually, relayed, sign
+from node_server import SECRET, Dialler, StartNode, eventually, relayed, sign
 from redis_servers import RedisServer
 from running import Running
 

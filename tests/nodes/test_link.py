@@ -5,9 +5,8 @@ import json
 
 import aiohttp
 import pytest
-from broadcast.conftest import StartNode
 from channels_redis.core import RedisChannelLayer
-from node_server import Dialler, eventually, relayed, sign
+from node_server import Dialler, StartNode, eventually, relayed, sign
 from raw_browser import RawBrowser
 from redis_servers import RedisServer
 from running import Running

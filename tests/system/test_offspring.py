@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from awxfast import offspring
+from awxfast.system import offspring
 from awxfast.system.offspring import dying_with_us, own_command
 
 HANG = 30

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from awxfast import queued_stream
+from awxfast.system import queued_stream
 from awxfast.system.queued_stream import BOUND, dropped_lines, open_queued
 from servers import HANG, wait_for
 

@@ -11,7 +11,7 @@ from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
-from awxfast.cli import report
+from awxfast.command_line import report
 from awxfast.errors import RedisError, StartError
 from awxfast.process.listeners import open_admin
 from awxfast.process.log import configure_log

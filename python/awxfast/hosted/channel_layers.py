@@ -2,10 +2,10 @@
 
 import dataclasses
 import logging
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from awxfast.django_settings import find_django_setting
 from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
 from awxfast.wire.layer_options import STOCK_DEFAULTS, read_hosts
@@ -54,14 +54,6 @@ def configured_layers() -> Mapping[str, Any]:
     """CHANNEL_LAYERS of an application that has Django's settings; empty for any other."""
     layers: Mapping[str, Any] = find_django_setting("CHANNEL_LAYERS") or {}
     return layers
-
-
-def find_django_setting(name: str) -> Any:
-    """A setting of an application that has Django's settings; None if it is not there."""
-    django_conf = sys.modules.get("django.conf")
-    if django_conf is None or not django_conf.settings.configured:
-        return None
-    return getattr(django_conf.settings, name, None)
 
 
 def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:

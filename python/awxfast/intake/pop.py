@@ -7,8 +7,8 @@ anything. A hot stream of small events is popped without it.
 from typing import Any, NamedTuple
 
 from awxfast.errors import RedisReplyError
-from awxfast.intake.replies import describe, is_texts
 from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.replies import describe, is_texts
 
 BATCH_BYTES = 8_388_608
 """What a pop that looks takes at most, but for a first event that is larger."""

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from awxfast._rust import Fanout
 from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
-from awxfast.hosted.exchange import Exchange
 from awxfast.intake.announcements import speaker_of
 from awxfast.intake.intake import Intake, make_writer
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.gate import Gate
-from awxfast.nodes.ingest import Ingest
+from awxfast.nodes.ingest import Consumers, Ingest
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
 from awxfast.nodes.settings import NodeSettings
@@ -74,7 +73,7 @@ class Nodes:
     """The server's end of all links."""
 
     def __init__(
-        self, plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, exchange: Exchange | None
+        self, plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: Consumers | None
     ) -> None:
         settings = plan.settings
         names = intake.names
@@ -82,7 +81,7 @@ class Nodes:
         fanout.set_backplane(group, names.non_local, speaker_of(names))
         self._plan = plan
         self._onward = Onward(address, make_writer(settings, own=names.non_local), fanout, intake.outages)
-        self._ingest = Ingest(fanout, self._onward, exchange)
+        self._ingest = Ingest(fanout, self._onward, consumers)
         self.endpoint = NodeEndpoint(
             node_paths(settings),
             group=group,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from awxfast.hosted.channel_layers import find_django_setting
+from awxfast.django_settings import find_django_setting
 from awxfast.wire.messages import BACKPLANE_GROUP
 
 

@@ -18,9 +18,9 @@ from typing import Any, cast
 import hiredis
 
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
-from awxfast.intake.replies import Expectation, describe, expect, expect_all
 from awxfast.reading_first import answered_within, call_after_reading
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.replies import Expectation, describe, expect, expect_all
 from awxfast.system.whoami import whoami
 
 Argument = str | bytes | int | float

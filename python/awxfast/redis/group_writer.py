@@ -11,8 +11,8 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from awxfast.errors import RedisReplyError
-from awxfast.intake.replies import describe, is_numbers
 from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.replies import describe, is_numbers
 
 RANDOM_PREFIX = 12
 SCORE_STEP = 2e-6

@@ -8,9 +8,9 @@ use std::ops::Range as Span;
 use std::sync::Arc;
 
 use crate::routing::registry::{GroupId, Registry};
+use crate::routing::slab::Class;
+use crate::routing::slab::Run;
 use crate::routing::slab::{Account, SLAB_BYTES, Slab, SlabWriter};
-use crate::shard::command::Run;
-use crate::shard::outbox::Class;
 use crate::wire::frame;
 
 struct Event<'a> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::routing::registry::GroupId;
 use crate::wire::frame;
 
 /// The most bytes that the frames of one slab take together, unless a single frame is larger.
@@ -222,5 +223,37 @@ impl Range {
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.slab.slice(self.from, self.to)
+    }
+}
+
+/// What a frame is, which decides how it is shed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// An event: shed first.
+    Event,
+    /// A change of state that pages rely on: a bound of its own, shed last.
+    Status,
+    /// An answer to a command, or what an application sends: never shed.
+    Reply,
+}
+
+/// Consecutive frames of a slab that belong to one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose frames they are.
+    pub group: GroupId,
+    /// How they are shed.
+    pub class: Class,
+    /// The first frame.
+    pub from: u32,
+    /// One past the last frame.
+    pub to: u32,
+}
+
+impl Run {
+    /// How many they are.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        (self.to - self.from) as usize
     }
 }

@@ -8,9 +8,9 @@ use rustix::net::Shutdown;
 
 use crate::ledger::{Frames, LinkTally};
 use crate::routing::registry::ClientId;
-use crate::routing::slab::Range;
+use crate::routing::slab::{Class, Range};
 use crate::shard::lag::Mark;
-use crate::shard::outbox::{Bounds, Class, Outbox, Progress, Sink};
+use crate::shard::outbox::{Bounds, Outbox, Progress, Sink};
 use crate::wire::frame::Pongs;
 
 /// How far the end of a client has come.

@@ -6,29 +6,7 @@ use std::sync::mpsc;
 
 use crate::ledger::LinkTally;
 use crate::routing::registry::{ClientId, GroupId};
-use crate::routing::slab::Slab;
-use crate::shard::outbox::Class;
-
-/// Consecutive frames of a slab that belong to one group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Whose frames they are.
-    pub group: GroupId,
-    /// How they are shed.
-    pub class: Class,
-    /// The first frame.
-    pub from: u32,
-    /// One past the last frame.
-    pub to: u32,
-}
-
-impl Run {
-    /// How many they are.
-    #[must_use]
-    pub fn frames(&self) -> usize {
-        (self.to - self.from) as usize
-    }
-}
+use crate::routing::slab::{Run, Slab};
 
 /// What a shard is told to do.
 #[derive(Debug)]

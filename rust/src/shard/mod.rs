@@ -24,13 +24,13 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 
 use crate::ledger::{Ages, Frames, LinkTally};
 use crate::routing::registry::{ClientId, GroupId};
-use crate::routing::slab::{Accounts, Range, Slab};
+use crate::routing::slab::{Accounts, Class, Range, Run, Slab};
 use crate::shard::client::{Client, Flushed};
-use crate::shard::command::{Backlog, Closing, Command, Run, Subscription};
+use crate::shard::command::{Backlog, Closing, Command, Subscription};
 use crate::shard::lag::{Pace, Verdict};
 use crate::shard::mailbox::{Answers, Inbox, Notice, Notices};
 use crate::shard::members::Members;
-use crate::shard::outbox::{Bounds, Class, PLACE_BYTES};
+use crate::shard::outbox::{Bounds, PLACE_BYTES};
 use crate::wire::frame;
 
 /// What a shard has counted; replaced as a whole after each pass.

@@ -11,7 +11,7 @@ use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use crate::ledger::{Frames, Shed};
-use crate::routing::slab::Range;
+use crate::routing::slab::{Class, Range};
 use control::Control;
 use lines::{Item, Lines};
 
@@ -30,17 +30,6 @@ pub trait Sink {
     ///
     /// `WouldBlock` when nothing can be taken now; anything else ends the client.
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
-}
-
-/// What a frame is, which decides how it is shed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// An event: shed first.
-    Event,
-    /// A change of state that pages rely on: a bound of its own, shed last.
-    Status,
-    /// An answer to a command, or what an application sends: never shed.
-    Reply,
 }
 
 /// The bounds of one client's queue.

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::iter;
 
-use super::Class;
-use crate::routing::slab::Range;
+use crate::routing::slab::{Class, Range};
 
 /// Neighbouring frames of one slab and one class.
 #[derive(Debug)]

@@ -1,0 +1,4 @@
+"""What these tests start and end: servers."""
+
+from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
+from serving import serving, start  # noqa: F401  fixtures
