@@ -1,10 +1,11 @@
 //! The event path of awxfast.
 //!
-//! Bytes: [`hmac`] and [`nonce`] (the node secret), [`envelope`] (what producers put on Redis), [`frame`] (RFC 6455),
-//! [`wire`] (HTTP/1.1).
-//! Who gets what: [`registry`] -> [`route`] -> [`batch`] and [`slab`] (frames, written once) -> [`outbox`] (a client's bounded queue)
-//! -> [`fanout`] and [`shard`] (threads that write), with [`ledger`] counting.
-//! To other nodes: [`relay`] -> [`share`]. Only `py` knows Python.
+//! - [`hmac`], [`nonce`]: the secret of the nodes, and what was seen of it.
+//! - [`wire`]: bytes to values and back: what producers put on Redis, frames (RFC 6455), heads of requests.
+//! - [`routing`]: who gets what, and slabs: frames written once, whose bytes all receivers share.
+//! - [`shard`]: a thread that writes to its clients' sockets, from a bounded queue for each.
+//! - [`links`]: batches for the links to other nodes.
+//! - [`fanout`]: the owner of the shards, with [`ledger`] counting. Only `py` knows Python.
 
 pub mod error;
 pub mod fanout;
