@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use awxfast_core::fanout::{Config, Entry, Fanout, Rules};
-use awxfast_core::outbox::Bounds;
+use awxfast_core::shard::outbox::Bounds;
 use rmp::encode;
 
 use crate::arguments::Arguments;
