@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 
 use awxfast_core::fanout::{Config, Entry, Fanout};
 use awxfast_core::ledger::Frames;
-use awxfast_core::routing::slab::{Account, Range, SlabWriter};
+use awxfast_core::routing::slab::{Account, Class, Range, SlabWriter};
 use awxfast_core::shard::outbox::{Bounds, Outbox, Progress, Sink};
 use awxfast_core::wire::frame;
 
