@@ -6,6 +6,7 @@ Server, dialler and the small commands share it; errors are one line and name th
 import argparse
 import dataclasses
 import logging
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,8 @@ from awxfast.system.queued_stream import drain_streams
 from awxfast.system.standard_descriptors import open_closed_descriptors
 
 logger = logging.getLogger(__name__)
+
+HOST_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,*\s]+)(:[0-9]+)?")
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -83,6 +86,16 @@ def non_empty(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("a value is needed")
     return text
+
+
+def host_name(text: str) -> str:
+    """A host as it stands in an Origin, in lower case, with or without its port."""
+    if not HOST_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no host: give it alone, as awx.example or awx.example:8443 ([::1] for IPv6), without "
+            "https://, a path, blanks or *"
+        )
+    return text.lower()
 
 
 def one_of(*values: str, not_built: Sequence[str] = ()) -> Callable[[str], str]:

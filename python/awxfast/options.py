@@ -13,6 +13,7 @@ from awxfast.command_line import (
     OwnOption,
     RefuseNotBuilt,
     check_log_format,
+    host_name,
     non_empty,
     one_of,
     positive,
@@ -74,7 +75,7 @@ OWN_OPTIONS = (
     OwnOption("--direct", "direct", non_empty, "messages whose text bypasses the application's consumer", many=True),
     OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open"),
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
-    OwnOption("--origin", "origins", non_empty, "refuse handshakes from other origins", many=True),
+    OwnOption("--origin", "origins", host_name, "a host that pages may come from, as awx.example", many=True),
     OwnOption("--trusted-proxy", "trusted_proxies", non_empty, "whose forwarded headers count", many=True),
     OwnOption("--secret-file", "secret_files", non_empty, "the nodes' shared secret; the first is sent", many=True),
     OwnOption(

@@ -77,6 +77,13 @@ class TestOrigin:
         admission = Admission(None, None, ("awx.example", "other:9000"), Clock())
         assert refuse(admission, 0, *origins) == WRONG_ORIGIN
 
+    def test_the_port_that_browsers_leave_out_is_known(self) -> None:
+        admission = Admission(None, None, ("awx.example:443", "[fd00::5]:80"), Clock())
+        assert refuse(admission, 0, b"https://awx.example") is None
+        assert refuse(admission, 0, b"http://[fd00::5]") is None
+        assert refuse(admission, 0, b"http://awx.example") == WRONG_ORIGIN
+        assert refuse(admission, 0, b"https://[fd00::5]") == WRONG_ORIGIN
+
     def test_programs_without_an_origin_are(self) -> None:
         assert refuse(Admission(None, None, ("awx.example",), Clock())) is None
 
@@ -124,3 +131,26 @@ class TestLocal:
         assert self.refuse(*headers) is WRONG_ORIGIN
         assert self.refuse(*headers, origins=("awx.example",)) is None
         assert self.refuse(*headers, origins=("other.example",)) is WRONG_ORIGIN
+
+    def test_a_site_that_is_named_takes_the_place_of_this_machines_pages(self) -> None:
+        headers = ((b"host", b"localhost:8051"), (b"origin", b"http://localhost:3000"))
+        assert self.refuse(*headers) is None
+        assert self.refuse(*headers, origins=("awx.example",)) is WRONG_ORIGIN
+        assert self.refuse(*headers, origins=("awx.example", "localhost")) is None
+        assert self.refuse((b"host", b"awx.example"), origins=("awx.example:443",)) is None
+
+
+class TestAllowed:
+    """What the log says beside a refusal, so that whoever reads it sees what is missing."""
+
+    def test_names_that_would_have_been_let_in(self) -> None:
+        admission = Admission(None, None, ("b.example", "A.example"), Clock())
+        assert admission.name_allowed(WRONG_ORIGIN) == "a.example, b.example"
+        assert admission.name_allowed(TOO_FAST) == ""
+
+    def test_this_machines_where_only_they_are(self) -> None:
+        local = "localhost, 127.0.0.0/8, [::1]"
+        assert Admission(None, None, (), Clock(), local=True).name_allowed(WRONG_ORIGIN) == local
+        admission = Admission(None, None, ("a.example",), Clock(), local=True)
+        assert admission.name_allowed(WRONG_ORIGIN) == "a.example"
+        assert admission.name_allowed(WRONG_HOST) == f"{local}, a.example"

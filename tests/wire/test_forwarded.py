@@ -70,3 +70,17 @@ class TestTrustedProxies:
     def test_what_is_no_address_is_refused_by_name(self) -> None:
         with pytest.raises(ConfigurationError, match="nonsense"):
             ForwardedHeaders.configure("a", "b", ("nonsense",))
+
+    @pytest.mark.parametrize(
+        ("text", "remedy"),
+        [
+            ("10.0.0.5/8", "that network is written 10.0.0.0/8"),
+            ("fd00::5/64", "that network is written fd00::/64"),
+            ("proxy.example", "give an address or a network, as 10.0.0.5 or 10.0.0.0/8; names are not looked up"),
+            ("10.0.0.5:80", "give an address or a network"),
+        ],
+    )
+    def test_what_is_no_network_is_told_the_right_form(self, text: str, remedy: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            read_networks([text])
+        assert str(caught.value).startswith(f"--trusted-proxy {text}: {remedy}")

@@ -1,7 +1,7 @@
 """Hosts of this machine, and what only looks like one."""
 
 import pytest
-from awxfast.wire.hosts import is_loopback, read_host, read_origin
+from awxfast.wire.hosts import is_loopback, list_names, read_host, read_origin
 
 
 class TestLoopback:
@@ -76,7 +76,25 @@ class TestOrigin:
             (b"", ""),
             (b"file://", ""),
             (b"https://[", ""),
+            (b"https://awx.example", "awx.example:443"),
+            (b"http://[FD00::5]", "[fd00::5]:80"),
+            (b"moz-extension://abc", "abc"),
         ],
     )
     def test_it_names_the_pages_host(self, origin: bytes, host: str) -> None:
         assert read_origin(origin) == host
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("host", "names"),
+        [
+            ("awx.example:8443", {"awx.example:8443", "awx.example"}),
+            ("[::1]:1", {"[::1]:1", "[::1]"}),
+            ("awx.example", {"awx.example", "awx.example:80", "awx.example:443"}),
+            ("[::1]", {"[::1]", "[::1]:80", "[::1]:443"}),
+            ("", set()),
+        ],
+    )
+    def test_with_and_without_the_port(self, host: str, names: set[str]) -> None:
+        assert list_names(host) == names

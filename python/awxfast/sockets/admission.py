@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from awxfast.wire.handshake import Refusal
-from awxfast.wire.hosts import is_loopback, read_host, read_origin
+from awxfast.wire.hosts import is_loopback, list_names, read_host, read_origin
 from awxfast.wire.request import Request
 
 RETRY = ((b"retry-after", b"5"),)
@@ -11,6 +11,8 @@ TOO_MANY_CLIENTS = Refusal(503, "limit", "All places are taken (--max-clients)."
 TOO_FAST = Refusal(503, "limit", "Too many handshakes at once (--accept-rate).", RETRY)
 WRONG_ORIGIN = Refusal(403, "origin", "This Origin is not allowed here (--origin).")
 WRONG_HOST = Refusal(403, "origin", "--auth open is for this machine, not for this Host (--origin).")
+
+THIS_MACHINE = "localhost, 127.0.0.0/8, [::1]"
 
 
 class Admission:
@@ -48,6 +50,13 @@ class Admission:
             return TOO_MANY_CLIENTS
         return None if self._take_token() else TOO_FAST
 
+    def name_allowed(self, refusal: Refusal) -> str:
+        """Whom it would have let in, for the log; empty where it was no matter of names."""
+        if refusal not in (WRONG_ORIGIN, WRONG_HOST):
+            return ""
+        here = self._local and (refusal == WRONG_HOST or not self._origins)
+        return ", ".join([THIS_MACHINE] * here + sorted(self._origins))
+
     def _is_allowed(self, origins: list[bytes]) -> bool:
         """Programs send no Origin, browsers always one."""
         if not origins or not (self._origins or self._local):
@@ -61,7 +70,7 @@ class Admission:
 
     def _is_listed(self, host: str) -> bool:
         """With or without its port."""
-        return bool(self._origins & {host, host.rpartition(":")[0]} - {""})
+        return bool(self._origins & list_names(host))
 
     def _take_token(self) -> bool:
         if self._rate is None:

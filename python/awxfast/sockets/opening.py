@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from awxfast.http.access_log import AccessLog, format_client, format_path
 from awxfast.http.protocol import HttpProtocol
+from awxfast.printable import escape
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection, Registry, Session
 from awxfast.sockets.node_seat import NodeSeat
@@ -139,11 +140,12 @@ class Opening:
             self._access_log.write(format_client(self.request.client), f"{action} {format_path(self.request.path)}")
 
 
-def describe_refused(request: Request, refusal: Refusal) -> str:
-    """The same with what else a refusal is about."""
+def describe_refused(request: Request, refusal: Refusal, allowed: str = "") -> str:
+    """The same with what else a refusal is about; `allowed` are the names that would have been let in."""
     names = ("host", "origin") if refusal.reason == "origin" else ()
     values = [(name.capitalize(), request.values(name.encode())) for name in names]
-    return describe_request(request) + "".join(f", {name} {found[0][:200]!r}" for name, found in values if found)
+    shown = [f", {name} '{escape(found[0].decode('latin-1'))}'" for name, found in values if found]
+    return describe_request(request) + "".join(shown) + f" (allowed: {allowed})" * bool(allowed)
 
 
 def describe_request(request: Request) -> str:

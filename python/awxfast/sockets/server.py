@@ -248,4 +248,4 @@ class Server:
     def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
         if self._access_log is not None:
             self._access_log.write(format_client(request.client), f"WSREJECT {format_path(request.path)}")
-        http.refuse(refusal, describe_refused(request, refusal))
+        http.refuse(refusal, describe_refused(request, refusal, self._admission.name_allowed(refusal)))

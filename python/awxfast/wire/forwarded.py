@@ -82,10 +82,18 @@ def read_network(text: str) -> Network:
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ConfigurationError(f"--trusted-proxy {text}: not an address; give one like 10.0.0.5") from error
+        raise ConfigurationError(f"--trusted-proxy {text}: {describe_wrong_network(text)}") from error
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(MAPPED):
         return ipaddress.IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - MAPPED.prefixlen))
     return network
+
+
+def describe_wrong_network(text: str) -> str:
+    """What to give in place of something that is no network."""
+    try:
+        return f"that network is written {ipaddress.ip_network(text, strict=False)}"
+    except ValueError:
+        return "give an address or a network, as 10.0.0.5 or 10.0.0.0/8; names are not looked up"
 
 
 def strip_port(host: str) -> str:

@@ -7,6 +7,9 @@ import ipaddress
 import re
 import urllib.parse
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""What browsers leave out (RFC 6454 section 6.1)."""
+
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@,\s]+)(?::[0-9]*)?", re.ASCII)
 
 
@@ -17,11 +20,25 @@ def read_host(values: list[bytes]) -> str:
 
 
 def read_origin(origin: bytes) -> str:
-    """The `host` or `host:port` of an Origin, in lower case; empty for `null` and for what is none."""
+    """The `host:port` of an Origin, in lower case; without a port if its scheme has none of its own.
+
+    Empty for `null` and for what is none.
+    """
     try:
-        return urllib.parse.urlsplit(origin.decode("latin-1")).netloc.lower()
+        parts = urllib.parse.urlsplit(origin.decode("latin-1"))
     except ValueError:
         return ""
+    host, port = parts.netloc.lower(), DEFAULT_PORTS.get(parts.scheme)
+    has_port = host.rpartition(":")[2].isdigit() and not host.endswith("]")
+    return f"{host}:{port}" if host and port and not has_port else host
+
+
+def list_names(host: str) -> set[str]:
+    """How somebody may have written `host` or `host:port` who means it: with the port, or without."""
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdigit():
+        return {host, name}
+    return {host, *(f"{host}:{port}" for port in DEFAULT_PORTS.values())} if host else set()
 
 
 def is_loopback(host: str) -> bool:
