@@ -50,7 +50,7 @@ bench: build $(VENV)/.bench
 	@sh tests/install_programs.sh bench
 	$(BIN)/python benches/relay.py --json $(FIGURES) $(if $(QUICK),--quick) $(if $(HOSTING),--hosting) \
 		$(if $(PATIENCE),--patience $(PATIENCE))
-	$(if $(REPORT),$(if $(QUICK),,$(BIN)/python benches/papers.py $(FIGURES)))
+	$(if $(REPORT),$(if $(QUICK),,$(BIN)/python benches/write_papers.py $(FIGURES)))
 
 bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)

@@ -11,13 +11,13 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from link_aims import aims_table
-from link_runs import measure, measure_kernel
-from links import BOTH, MANY, WORKLOADS, Workload
-from machine import build_wsload, machine
-from patience import measure_in_quiet
-from setting import Bench, Figures, add_run_options
-from tables import table
+from machine.facts import build_wsload, machine
+from machine.patience import measure_in_quiet
+from machine.setting import Bench, Figures, add_run_options
+from papers.link_aims import aims_table
+from papers.tables import table
+from workloads.link_runs import measure, measure_kernel
+from workloads.links import BOTH, MANY, WORKLOADS, Workload
 
 QUICK_SECONDS = 1.5
 KERNEL_SECONDS = 2.0

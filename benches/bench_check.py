@@ -11,7 +11,7 @@ from guard.counted import CountedRows
 from guard.errors import BenchmarkFailed
 from guard.timed import TimedRows
 
-BASELINE = Path(__file__).resolve().with_name("baseline.json")
+BASELINE = Path(__file__).resolve().parent / "guard" / "baseline.json"
 TRIES = 3
 """How often a row may be measured before it counts as slow: noise passes, slowness stays."""
 BASELINE_RUNS = 3

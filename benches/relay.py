@@ -14,19 +14,19 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aims import aims_table
 from awxfast.process.limits import raise_descriptor_limit
-from bounds import bounds_table
-from catalogue import HOSTED, RELAY, WORKLOADS
-from lineup import SERVERS, absence, crowded
-from machine import build_wsload, machine
-from measure import measure
-from patience import measure_in_quiet
-from servers import Redis, RunFailed
-from setting import Bench, Figures, add_run_options
-from tables import table
-from work import work_table
-from workloads import Workload
+from machine.facts import build_wsload, machine
+from machine.patience import measure_in_quiet
+from machine.setting import Bench, Figures, add_run_options
+from papers.aims import aims_table
+from papers.bounds import bounds_table
+from papers.tables import table
+from papers.work import work_table
+from peers.lineup import SERVERS, absence, crowded
+from peers.servers import Redis, RunFailed
+from workloads.catalogue import HOSTED, RELAY, WORKLOADS
+from workloads.kinds import Workload
+from workloads.run import measure
 
 QUICK_SECONDS = 1.0
 SECONDS_A_MINUTE = 60

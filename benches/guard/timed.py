@@ -1,4 +1,4 @@
-"""Runs the benchmarks of `benches/test_*.py`, and reads what ratios they found."""
+"""Runs the benchmarks of `benches/guard/test_*.py`, and reads what ratios they found."""
 
 import json
 import subprocess

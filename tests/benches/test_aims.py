@@ -1,7 +1,7 @@
 """Goals against figures, and what a run was bound by."""
 
-from aims import AIMS, aims_table
-from bounds import bound, bounds_table
+from papers.aims import AIMS, aims_table
+from papers.bounds import bound, bounds_table
 
 RESULTS = {
     "flat-out-100": {"daphne": [{"frames_per_cpu_s": 10.0}], "awxfast": [{"frames_per_cpu_s": 2900.0}]},

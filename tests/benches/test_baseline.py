@@ -68,5 +68,5 @@ class TestMaking:
 
     @pytest.mark.parametrize("kind", ["time", "instructions", "bytes"])
     def test_committed_baseline_has_rows_of_each_kind(self, kind: str) -> None:
-        path = Path(__file__).resolve().parents[2] / "benches" / "baseline.json"
+        path = Path(__file__).resolve().parents[2] / "benches" / "guard" / "baseline.json"
         assert [name for name in Baseline.load(path).rows if kind_of(name) == kind]

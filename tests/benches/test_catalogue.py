@@ -1,7 +1,7 @@
 """The benchmark's workloads."""
 
-from catalogue import BOTH, WORKLOADS, thousand_groups
-from workloads import Stream
+from workloads.catalogue import BOTH, WORKLOADS, thousand_groups
+from workloads.kinds import Stream
 
 
 class TestWorkloads:

@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from pacing import Made, send_flat_out, send_paced
+from traffic.pacing import Made, send_flat_out, send_paced
 
 MILLISECOND = 1_000_000
 

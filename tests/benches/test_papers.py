@@ -4,9 +4,9 @@ import copy
 from pathlib import Path
 from xml.etree import ElementTree
 
-import papers
 import pytest
-from drawing import decades, linear_scale, log_scale, multiples
+import write_papers as papers
+from papers.drawing import decades, linear_scale, log_scale, multiples
 
 SVG = "{http://www.w3.org/2000/svg}"
 REPORT = {
@@ -52,7 +52,11 @@ class TestBlocks:
     def test_papers_have_only_blocks_that_a_run_fills(self, page: Path) -> None:
         named = {match[2] for match in papers.BLOCK.finditer(page.read_text())}
         hosted = {**REPORT, "results": {"hosted-1": {}}, "titles": {"hosted-1": ""}}
-        known = {*papers.blocks(REPORT), *papers.blocks(hosted), *papers.links(dict.fromkeys(papers.PLOTS, ""))}
+        known = {
+            *papers.blocks(REPORT),
+            *papers.blocks(hosted),
+            *papers.links(dict.fromkeys(papers.PLOTS, "")),
+        }
         assert named and named <= known
 
 

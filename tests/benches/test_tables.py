@@ -1,6 +1,6 @@
 """Figures of runs as tables."""
 
-from tables import better, number, spread, table
+from papers.tables import better, number, spread, table
 
 RUNS = {
     "daphne": [{"frames_per_cpu_s": 10.0, "p99_ms": 20.0}, {"frames_per_cpu_s": 20.0, "p99_ms": 30.0}],

@@ -4,10 +4,10 @@ import os
 import time
 from pathlib import Path
 
-import accounting
 import pytest
-from accounting import Work, work_of
-from work import work_table
+from machine import accounting
+from machine.accounting import Work, work_of
+from papers.work import work_table
 
 SHARES = {"python_percent": 10.0, "python_kernel_percent": 5.0, "fanout_percent": 15.0, "fanout_kernel_percent": 70.0}
 

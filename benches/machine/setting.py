@@ -1,0 +1,31 @@
+"""Where the parts of a run live, and the options that say so."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+Figures = dict[str, float]
+"""One run's, by name; `papers.tables` has their titles."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The load client's program, a folder for sockets and logs, and the cores of server and load."""
+
+    wsload: Path
+    folder: Path
+    server_core: int
+    load_core: int
+
+
+def add_run_options(parser: argparse.ArgumentParser, workloads: Iterable[str]) -> None:
+    """What every benchmark of interleaved runs knows."""
+    parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
+    parser.add_argument("--runs", type=int, default=3, help="how often each of them runs each workload (3)")
+    parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workloads))
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
+    parser.add_argument("--wsload", type=Path, help="the load client, already built")
+    parser.add_argument("--server-core", type=int, default=0)
+    parser.add_argument("--load-core", type=int, default=1)

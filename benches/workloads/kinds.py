@@ -1,0 +1,135 @@
+"""What can be measured: the kinds of workloads. `catalogue` has those that are."""
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Self
+
+from traffic.event_texts import AWX_CAPACITY
+
+GROUP = "job_events-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Sizes in bytes of text, times in seconds, rates in events a second."""
+
+    name: str
+    title: str
+    servers: tuple[str, ...] = ("daphne", "awxfast")
+    """Whom it is run against; for some kinds: ways of doing the same."""
+    quick: tuple[str, ...] | None = None
+    """Of these, who takes part in a short run; None: all."""
+
+    def shortened(self, seconds: float) -> Self:
+        """For a run that only shows whether all works."""
+        return self if self.quick is None else replace(self, servers=self.quick)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream(Workload):
+    """Events to clients that read."""
+
+    clients: int = 100
+    never_read: int = 0
+    groups: tuple[str, ...] = (GROUP,)
+    """Client `i` is in the `i`-th of them, round and round; a name may stand here more than once."""
+    size: int = 1024
+    producer: str = "pipeline"
+    """A way of making events, as `traffic.producers` names them."""
+    rate: float = 0
+    """0: flat out."""
+    depth: int = 256
+    """Flat out: how many events are kept waiting in Redis."""
+    seconds: float = 3
+    warm_up: float = 0.5
+    """Latencies of the first so many seconds are left out."""
+
+    def shortened(self, seconds: float) -> Self:
+        chosen = super().shortened(seconds)
+        return replace(chosen, seconds=min(self.seconds, seconds), warm_up=min(self.warm_up, seconds / 4))
+
+    def frames_of(self, events: int) -> int:
+        """How many frames so many events are, that go to the groups in turns."""
+        sizes = dict.fromkeys(self.groups, 0)
+        for client in range(self.clients):
+            sizes[self.groups[client % len(self.groups)]] += 1
+        rounds, rest = divmod(events, len(sizes))
+        return rounds * self.clients + sum(islice(sizes.values(), rest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle(Workload):
+    """Clients that subscribe and hear nothing: memory."""
+
+    clients: int = 1000
+    groups: int = 50
+    """Jobs that they watch, spread; each client watches one, and two groups of statuses."""
+    signed_in: bool = False
+    """The application looks up each client's session and user in its database."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storm(Workload):
+    """Many connect at once."""
+
+    clients: int = 1000
+    connecting: int = 40
+    """Handshakes under way at a time. daphne lets 50 connections wait; beyond that some are reset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge(Workload):
+    """Twice the rate that the server can carry, then half of it."""
+
+    servers: tuple[str, ...] = ("awxfast",)
+    clients: int = 100
+    size: int = 1024
+    capacity: int = AWX_CAPACITY
+    """Events that wait in Redis when producers begin to drop, as AWX's do."""
+    seconds: float = 4
+    """Of each of the three parts: flat out, overload, half the best rate."""
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Workload):
+    """The highest rate, up to `rate`, at which nothing is lost and nothing piles up."""
+
+    servers: tuple[str, ...] = ("awxfast",)
+    clients: int = 10
+    size: int = 4096
+    rate: float = 100_000
+    seconds: float = 2
+    """Of each attempt."""
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone(Workload):
+    """The fan-out without Redis and sessions, against a program that only sends frames that are ready."""
+
+    servers: tuple[str, ...] = ("raw", "fan-out")
+    clients: int = 100
+    size: int = 1024
+    batch: int = 32
+    """Events a call; frames a write of the program that only sends."""
+    seconds: float = 2
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Producing(Workload):
+    """Producers alone: what an event costs them and Redis. `servers` are ways of `traffic.producers`."""
+
+    servers: tuple[str, ...] = field(default=("fresh-loops", "stock", "layer", "emit"))
+    size: int = 1024
+    seconds: float = 3
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
