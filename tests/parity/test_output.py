@@ -60,7 +60,7 @@ class TestStartUpLines:
 
     def test_unix(self, start: Start, tmp_path: Path) -> None:
         server = start("-u", str(tmp_path / "s"))
-        assert f"INFO     Starting server at unix:{tmp_path}/s\n" in server.log
+        wait_for(lambda: f"INFO     Starting server at unix:{tmp_path}/s\n" in server.log)
 
     def test_format_is_an_option(self, start: Start) -> None:
         server = start("--log-fmt", "HERE %(message)s")
