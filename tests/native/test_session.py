@@ -201,6 +201,17 @@ class TestErrorReplies:
         assert not serving.groups.calls
         await browser.close()
 
+    async def test_the_line_of_an_excess_names_peer_and_option(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        serving = await start(max_groups=5)
+        browser = await open_browser(serving)
+        host, port = browser.writer.get_extra_info("sockname")
+        browser.send(subscription({"jobs": [*range(6)]}))
+        assert await browser.read_close() == 1008
+        assert caplog.messages == [f"closed {host}:{port} with 1008: too many groups (--max-groups)"]
+        await browser.close()
+
     async def test_another_limit_of_groups_is_exact(self, start: Start) -> None:
         serving = await start(max_groups=5)
         browser = await open_browser(serving)
@@ -436,7 +447,7 @@ class TestWaiting:
         for _ in range(100):
             assert await reader.read_text() == "x" * 1000
         assert serving.fanout.ledger()["frames"]["shed"] == {}
-        assert "closed a client with 1008: replies are not read" in caplog.text
+        assert " with 1008: replies are not read" in caplog.text
         await reader.close()
         for browser in mute:
             browser.reset()

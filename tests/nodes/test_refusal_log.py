@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from awxfast import quiet_log
 from awxfast.nodes import refusal_log
 from awxfast.nodes.gate import Verdict
 from awxfast.nodes.refusal_log import RefusalLog
@@ -68,7 +69,7 @@ class TestQuiet:
     def test_invented_addresses_fill_no_disk(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(refusal_log, "MOST_LINES", 3)
+        monkeypatch.setattr(quiet_log, "MOST_KINDS", 3)
         clock = Clock()
         log = RefusalLog(300, clock)
         for number in range(1000):

@@ -330,6 +330,40 @@ class TestAccessLog:
         assert all(line.startswith("203.0.113.7:0 ") for line in lines.getvalue().splitlines())
 
 
+class TestFaults:
+    """A client that is closed for what it did has a line with its address, and with the option that it overstepped."""
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"websocket_max_message_size": 10}, "1009: message too big (--websocket-max-message-size)"),
+            ({"websocket_max_frame_size": 10}, "1009: frame too big (--websocket-max-frame-size)"),
+        ],
+    )
+    async def test_option_is_named(
+        self, start: Start, caplog: pytest.LogCaptureFixture, settings: dict[str, int], said: str
+    ) -> None:
+        serving = await start(proxy_headers=True, access_log=AccessLog(io.StringIO()), **settings)
+        browser = await RawBrowser.open(serving.address, "X-Forwarded-For: 203.0.113.7")
+        browser.send(frame(b"x" * 11))
+        assert await browser.read_close() == 1009
+        assert caplog.messages == [f"closed 203.0.113.7:0 with {said}"]
+        await browser.close()
+
+    async def test_each_fault_has_a_line_whatever_code_it_shares(
+        self, serving: Serving, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for bits in (0xC1, 0x83):
+            browser = await RawBrowser.open(serving.address)
+            browser.send(bytes([bits, 0x80, 0, 0, 0, 0]))
+            assert await browser.read_close() == 1002
+            await browser.close()
+        assert [text.partition(" with ")[2] for text in caplog.messages] == [
+            "1002: reserved bits",
+            "1002: reserved opcode",
+        ]
+
+
 SECRETS = ["Authorization: Bearer SECRET", "Cookie: csrftoken=SECRET", "X-DAB-JW-TOKEN: SECRET", "secret: SECRET"]
 
 

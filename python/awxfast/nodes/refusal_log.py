@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 
 from awxfast.nodes.gate import Verdict
+from awxfast.quiet_log import QuietLog
 from awxfast.wire.handshake import Reason
 
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 60.0
-MOST_LINES = 100
-"""In one minute: addresses may be anybody's invention, where forwarded ones are trusted."""
 
 
 class RefusalLog:
@@ -19,19 +18,16 @@ class RefusalLog:
 
     def __init__(self, tolerance: int, now: Callable[[], float] = time.monotonic) -> None:
         self._tolerance = tolerance
-        self._now = now
+        self._quiet = QuietLog(log, now, QUIET_SECONDS)
         self._said = False
-        self._written: dict[tuple[str, str], float] = {}
-        self._left_out = 0
 
     def refuse(self, host: str, path: str, verdict: Verdict) -> None:
         """A node was refused."""
         if verdict.refused == "no_secret":
             self._say_once(host, path)
             return
-        self._warn(
-            host, verdict.refused, f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}"
-        )
+        text = f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}"
+        self._quiet.warn(f"{verdict.refused} {host}", text)
 
     def repeat(self, host: str, verdict: Verdict) -> None:
         """A header was accepted that somebody else sent first."""
@@ -39,7 +35,7 @@ class RefusalLog:
             f"a node at {host} linked with a secret header that came from {verdict.first_from} before: two nodes that "
             "dialled in the same second, or a header that was copied"
         )
-        self._warn(host, "copied", text)
+        self._quiet.warn(f"copied {host}", text)
 
     def describe(self, verdict: Verdict) -> str:
         """Why, in words."""
@@ -56,18 +52,6 @@ class RefusalLog:
             self._said = True
             text = "other nodes are refused, no secret is known (--secret-file, AWXFAST_SECRET)"
             log.warning("refused (secret) %r from %s: %s", path, host, text)
-
-    def _warn(self, host: str, reason: str, text: str) -> None:
-        now = self._now()
-        self._written = {key: at for key, at in self._written.items() if now - at < QUIET_SECONDS}
-        if (host, reason) in self._written:
-            return
-        if len(self._written) >= MOST_LINES:
-            self._left_out += 1
-            return
-        left_out, self._left_out = self._left_out, 0
-        self._written[host, reason] = now
-        log.warning("%s%s", text, f" ({left_out} more lines about others were left out)" if left_out else "")
 
 
 def name_reason(verdict: Verdict) -> Reason:

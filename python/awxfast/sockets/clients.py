@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from awxfast._rust import Fanout, FrameDecoder, LinkFigures
 from awxfast.http.access_log import AccessLog
@@ -16,6 +16,13 @@ log = logging.getLogger(__name__)
 
 KNOWN_CODES = frozenset([*range(1000, 1004), *range(1005, 1015), 4001, 4008])
 """Close codes that are counted apart: those of RFC 6455's registry, and awxfast's own."""
+
+BOUNDS_OF_BROWSERS = {
+    b"too many groups": "--max-groups",
+    b"message too big": "--websocket-max-message-size",
+    b"frame too big": "--websocket-max-frame-size",
+}
+"""The option behind a reason to close."""
 
 
 class Clients:
@@ -71,9 +78,12 @@ class Clients:
         kind = by, code if code in KNOWN_CODES else "other"
         self.closes[kind] = self.closes.get(kind, 0) + 1
 
-    def report_fault(self, code: int, reason: bytes) -> None:
-        """A peer that did wrong is closed."""
-        self._faults.warn(str(code), f"closed a client with {code}: {reason.decode()}")
+    def report_fault(
+        self, peer: str, code: int, reason: bytes, options: Mapping[bytes, str] = BOUNDS_OF_BROWSERS
+    ) -> None:
+        """A peer that did wrong is closed; `options` has the bounds that it may have overstepped."""
+        option = f" ({options[reason]})" if reason in options else ""
+        self._faults.warn(f"{code} {reason!r}", f"closed {peer} with {code}: {reason.decode()}{option}")
 
     def add_opening(self, connection: Connection) -> None:
         """A connection whose 101 is not out yet."""

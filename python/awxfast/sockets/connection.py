@@ -17,6 +17,7 @@ from awxfast._rust import (
     FrameDecoder,
     LinkFigures,
 )
+from awxfast.http.access_log import format_client
 from awxfast.sockets.unread import is_gone, seconds_unanswered
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Registry(Protocol):
     def count_close(self, by: str, code: int) -> None:
         """Counts one end, by `server` or `peer`."""
 
-    def report_fault(self, code: int, reason: bytes) -> None:
+    def report_fault(self, peer: str, code: int, reason: bytes) -> None:
         """The peer did wrong and is closed; `reason` is ours, and has nothing of what it sent."""
 
 
@@ -338,7 +339,7 @@ class Connection(asyncio.Protocol):
     def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """Queues a CLOSE behind all that is queued, or in its place (`drop`)."""
         if self.phase is Phase.OPEN and code in FAULTS:
-            self._registry.report_fault(code, reason)
+            self._registry.report_fault(self._name_peer(), code, reason)
         self.leave(code, reason, drop=drop)
 
     def leave(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
@@ -347,6 +348,13 @@ class Connection(asyncio.Protocol):
             self._begin_close(code, reason, drop=drop, by="server")
         elif self.phase is Phase.OPENING:
             self.cut_off()
+
+    def _name_peer(self) -> str:
+        """For the log: as in the access log where there is one, else the socket's own."""
+        if self.label is not None:
+            return self.label[0]
+        address = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return format_client(address[:2] if isinstance(address, tuple) else None)
 
     def cut_off(self) -> None:
         """Ends the connection at once: the peer is silent, or takes no CLOSE."""
@@ -378,7 +386,7 @@ class Connection(asyncio.Protocol):
         elif notice == NOTICE_SLOW and self.phase is Phase.OPEN:
             self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
         elif notice == NOTICE_UNREAD and self.phase is Phase.OPEN:
-            self._registry.report_fault(POLICY, b"replies are not read")
+            self._registry.report_fault(self._name_peer(), POLICY, b"replies are not read")
             self._begin_close(POLICY, b"", drop=False, by="server")  # likewise
         elif notice == NOTICE_DRAINED and self._session is not None:
             self._session.replies_drained()

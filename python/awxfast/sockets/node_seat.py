@@ -5,6 +5,7 @@ from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection
 
 NO_FRAME_LIMIT = 0
+BOUNDS_OF_NODES = {b"message too big": "--backplane-max-message-size"}
 TURN_MESSAGES = 512
 """Events a turn of the loop: what a read brings of them, and no more of the smallest than milliseconds take."""
 
@@ -23,7 +24,6 @@ class NodeSeat:
         self.now = clients.now
         self.add = clients.add
         self.count_close = clients.count_close
-        self.report_fault = clients.report_fault
         self.figures: LinkFigures | None = None
 
     def attach(self, descriptor: int) -> int:
@@ -34,6 +34,10 @@ class NodeSeat:
     def make_decoder(self) -> FrameDecoder:
         """For what the node sends."""
         return FrameDecoder(self._max_message_size, NO_FRAME_LIMIT, TURN_MESSAGES)
+
+    def report_fault(self, peer: str, code: int, reason: bytes) -> None:
+        """The node did wrong and is closed."""
+        self._clients.report_fault(peer, code, reason, BOUNDS_OF_NODES)
 
     def add_opening(self, connection: Connection) -> None:
         """Its 101 is not out yet."""
