@@ -6,8 +6,8 @@ import pytest
 import redis
 from awxfast._rust import encode_text_frame
 from awxfast.intake.drain import BATCH
-from peers.servers import AwxfastServer
 from redis_servers import RedisServer
+from servers import AwxfastServer
 
 from guard.comparison import Compare
 from guard.samples import GROUP, event_text, queue_entry

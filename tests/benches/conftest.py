@@ -1,4 +1,4 @@
-"""The benchmark's modules import each other by name; they come last, since `servers` is also a name of the tests."""
+"""The benchmark's modules import each other by the names of their folders."""
 
 import sys
 from pathlib import Path
