@@ -1,6 +1,7 @@
 """Asking the application's API, with one that aiohttp serves."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from awxfast.native.access import Identity
 from awxfast.native.forward import AnswerMemory, ForwardAccess
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
-from raw_browser import RawBrowser, handshake
+from raw_browser import RawBrowser, frame, handshake
 from serving import Serving, Start, until
 
 
@@ -213,9 +214,17 @@ class TestMaySubscribe:
         assert len(api.questions) == 2
 
     @pytest.mark.parametrize("status", [500, 302, 429])
-    async def test_anything_else_is_no_and_not_kept(self, api: Api, status: int) -> None:
+    async def test_anything_else_is_no_answer_and_not_kept(
+        self, api: Api, status: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
         api.answers["/api/v2/jobs/42/"] = status
-        assert not await api.access.may_subscribe(USER, want("job_events"))
+        for _ in range(3):
+            with pytest.raises(AccessUnavailable):
+                await api.access.may_subscribe(USER, want("job_events"))
+        assert caplog.messages == [
+            "not known what a user may see, a subscription is refused this once: "
+            f"http://127.0.0.1:{api.port}/api/v2/jobs/42/ answers {status}"
+        ]
         api.answers["/api/v2/jobs/42/"] = 200
         assert await api.access.may_subscribe(USER, want("job_events"))
 
@@ -225,9 +234,28 @@ class TestMaySubscribe:
         await api.access.may_subscribe(Identity(user=7, credentials=(("cookie", "d"),)), want("job_events"))
         assert len(api.questions) == 2
 
-    async def test_api_that_is_down_is_no(self, api: Api) -> None:
+    async def test_api_that_is_down_is_no_answer(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
         await api.runner.cleanup()
-        assert not await api.access.may_subscribe(USER, want("job_events"))
+        with pytest.raises(AccessUnavailable):
+            await api.access.may_subscribe(USER, want("job_events"))
+        (said,) = caplog.messages
+        assert said.endswith("/api/v2/jobs/42/ can't be asked: ClientConnectorError")
+
+    async def test_a_browser_is_told_no_and_the_counter_why(
+        self, api: Api, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api.answers["/api/v2/jobs/42/"] = 500
+        serving = await start(access=api.access)
+        browser = await RawBrowser.open(serving.address, "Authorization: Bearer T")
+        assert json.loads(await browser.read_text()) == {"accept": True, "user": 7}
+        browser.send(frame('{"groups": {"job_events": [42, 43], "jobs": ["summary"]}}'))
+        for number in (42, 43):
+            denied = f"access denied to channel job_events for resource id {number}"
+            assert json.loads(await browser.read_text()) == {"error": denied}
+        assert json.loads(await browser.read_text())["groups_joined"] == ["jobs-summary"]
+        assert serving.endpoints.refusals == {"unavailable": 1, "access": 1}
+        assert [text for text in caplog.messages if "refused this once" in text]
+        await browser.close()
 
     async def test_reload_forgets_answers(self, api: Api) -> None:
         await api.access.may_subscribe(USER, want("job_events"))

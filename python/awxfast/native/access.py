@@ -51,7 +51,7 @@ class Access(Protocol):
         """Why nobody is known who sent this handshake."""
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
-        """Whether they may have a group's events."""
+        """Whether they may have a group's events. Raises `AccessUnavailable` when there is no answer."""
 
     def reload(self) -> None:
         """Reads files again. Raises `ConfigurationError` and changes nothing when they have a fault."""

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import hashlib
+import logging
 import ssl
 import time
 import urllib.parse
@@ -15,9 +16,12 @@ import orjson
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
 from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
+from awxfast.quiet_log import QuietLog
 from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import CHECKED_KINDS, Want
 from awxfast.wire.request import Request, find_token, read_query_token
+
+log = logging.getLogger(__name__)
 
 OBJECTS = {
     "job_events": "jobs",
@@ -55,6 +59,7 @@ class ForwardAccess:
         self._nobodies = AnswerMemory(KEEP_NOBODY_SECONDS, now)
         self._known = AnswerMemory(KEEP_KNOWN_SECONDS, now)
         self._questions = Questions(self._get)
+        self._log = QuietLog(log, now)
         self._session: aiohttp.ClientSession | None = None
 
     async def identify(self, request: Request) -> Identity | None:
@@ -84,7 +89,10 @@ class ForwardAccess:
         return "token" if is_by_token(collect_credentials(request)) else "session"
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
-        """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX."""
+        """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX.
+
+        Raises `AccessUnavailable`.
+        """
         if want.kind not in CHECKED_KINDS:
             return True
         question = Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
@@ -93,13 +101,15 @@ class ForwardAccess:
         return kept if kept is not None else await self._ask_right(key, question, Turn(identity.area, known=True))
 
     async def _ask_right(self, key: bytes, question: Question, turn: Turn) -> bool:
-        """An answer that is neither yes nor no counts as no this time, and is not kept."""
+        """An answer that is neither yes nor no is not kept, and told: the browser can't know it from a no."""
         try:
             status, _ = await self._questions.ask(question, turn)
-        except AccessUnavailable:
-            return False
-        if status == 200 or status in NO:
-            self._rights.keep(key, status == 200)
+            if status != 200 and status not in NO:
+                raise AccessUnavailable(f"{question.url} answers {status}")
+        except AccessUnavailable as error:
+            self._log.warn("rights", f"not known what a user may see, a subscription is refused this once: {error}")
+            raise
+        self._rights.keep(key, status == 200)
         return status == 200
 
     async def _get(self, question: Question) -> Answer:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Protocol
 
-from awxfast.errors import RedisError
+from awxfast.errors import AccessUnavailable, RedisError
 from awxfast.native.access import Access, Identity
 from awxfast.native.user_groups import UserGroups
 from awxfast.settings import MAX_GROUPS
@@ -211,7 +211,10 @@ class NativeSession:
 
     async def _check(self, want: Want) -> Refused | None:
         assert self._identity is not None
-        allowed = await self._protocol.access.may_subscribe(self._identity, want)
+        try:
+            allowed = await self._protocol.access.may_subscribe(self._identity, want)
+        except AccessUnavailable:
+            return messages.deny(want.kind, want.value, "unavailable")
         return None if allowed else messages.deny(want.kind, want.value)
 
     async def _subscribe(self, groups: set[str]) -> None:

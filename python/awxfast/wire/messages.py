@@ -130,9 +130,9 @@ def encode_more(count: int) -> bytes:
     return encode_error(f"{count} more errors in this command")
 
 
-def deny(kind: str, value: str) -> Refused:
-    """The refusal of one group for want of rights."""
-    return Refused("access", f"access denied to channel {shorten(kind)} for resource id {shorten(value)}")
+def deny(kind: str, value: str, reason: str = "access") -> Refused:
+    """The refusal of one group for want of rights, or of an answer about them."""
+    return Refused(reason, f"access denied to channel {shorten(kind)} for resource id {shorten(value)}")
 
 
 def shorten(text: str) -> str:
