@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from awxfast.errors import ApplicationNeedsRedis, StartError
+from awxfast.errors import ApplicationNeedsRedis, ConfigurationError, StartError
 from awxfast.hosted.application import load_application
 
 Write = Callable[[str], str]
@@ -58,10 +58,10 @@ class TestFailures:
         ("text", "attribute", "reason"),
         [
             ("import no_such_module", "a", "ModuleNotFoundError: No module named 'no_such_module'"),
-            ("a = 1", "b", "AttributeError: module .* has no attribute 'b'"),
             ("raise RuntimeError('two\\nlines')", "a", "RuntimeError: two lines"),
             ("raise SystemExit(3)", "a", "SystemExit: 3"),
-            ("a = 1", "a", "it is no ASGI application but 'int'"),
+            ("import sub.mod", "a", "ModuleNotFoundError: No module named 'sub'"),
+            ("def __getattr__(name): raise RuntimeError('lazy')", "a", "RuntimeError: lazy"),
             ("a = )", "a", "SyntaxError: "),
         ],
     )
@@ -70,6 +70,31 @@ class TestFailures:
             load_application(f"{write(text)}:{attribute}")
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 1
+
+    @pytest.mark.parametrize(
+        ("path", "reason"),
+        [
+            ("no_such_module:a", "there is no module 'no_such_module' in /"),
+            ("no_such_package.asgi:a", "there is no module 'no_such_package.asgi' in /"),
+            ("HERE.asgi:a", "there is no module 'HERE.asgi' in /"),
+            ("HERE:aplication", "there is no 'aplication' in module 'HERE'; did you mean 'application'?"),
+            ("HERE:other", "there is no 'other' in module 'HERE'"),
+            ("HERE:number.b", "there is no 'b' in a 'int'"),
+            ("HERE:number", "it is no ASGI application but 'int'"),
+        ],
+    )
+    def test_an_application_that_does_not_exist_is_a_wrong_value(self, write: Write, path: str, reason: str) -> None:
+        """Exit code 2: starting again does not mend it."""
+        here = write("number = 1\ndef application(): ...")
+        with pytest.raises(ConfigurationError) as caught:
+            load_application(path.replace("HERE", here))
+        assert reason.replace("HERE", here) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_a_module_that_the_application_misses_is_no_wrong_value(self, write: Write) -> None:
+        package = write("import no_such_module.asgi")
+        with pytest.raises(StartError, match="No module named 'no_such_module'"):
+            load_application(f"{package}:a")
 
     @pytest.mark.parametrize(
         "text",

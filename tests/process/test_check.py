@@ -181,3 +181,11 @@ class TestApplication:
         done = check_site(tmp_path, "import no_such_module")
         assert done.returncode == 1
         assert done.stderr.startswith("awxfast: site_of_test:application can't be imported: ModuleNotFoundError")
+
+    def test_attribute_that_does_not_exist(self, tmp_path: Path) -> None:
+        done = check_site(tmp_path, "aplication = 1")
+        assert done.returncode == 2
+        assert done.stderr == (
+            "awxfast: APPLICATION site_of_test:application: there is no 'application' in module 'site_of_test'; "
+            "did you mean 'aplication'?\n"
+        )

@@ -104,8 +104,6 @@ class TestOtherFailures:
         ("text", "reason"),
         [
             ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-            ("a = 1", "AttributeError: module 'site_of_test' has no attribute 'application'"),
-            ("application = 1", "it is no ASGI application"),
             ("raise RuntimeError('no database')", "RuntimeError: no database"),
         ],
     )
@@ -116,6 +114,18 @@ class TestOtherFailures:
         assert lines[-1].startswith("awxfast: site_of_test:application can't be ")
         assert reason in lines[-1]
         assert len(lines) == 2
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("a = 1", "APPLICATION site_of_test:application: there is no 'application' in module 'site_of_test'"),
+            ("application = 1", "site_of_test:application can't be hosted: it is no ASGI application but 'int'"),
+        ],
+    )
+    def test_what_starting_again_does_not_mend_is_exit_code_2(self, host: Host, text: str, reason: str) -> None:
+        server = host(text=text)
+        assert server.wait() == 2
+        assert server.err.read_text().splitlines()[-1] == f"awxfast: {reason}"
 
     def test_verbosity_2_shows_where(self, host: Host) -> None:
         server = host("-v", "2", text="raise RuntimeError('no database')")

@@ -1,16 +1,19 @@
 """Imports the application that is to be hosted, and tells why that failed."""
 
+import difflib
 import importlib
 import logging
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import redis.exceptions
 from asgiref.compatibility import guarantee_single_callable
 from asgiref.typing import ASGI3Application
 
-from awxfast.errors import ApplicationNeedsRedis, StartError
+from awxfast.errors import ApplicationNeedsRedis, ConfigurationError, StartError
 from awxfast.system.whoami import whoami
 
 log = logging.getLogger(__name__)
@@ -21,22 +24,51 @@ REDIS_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 def load_application(path: str) -> ASGI3Application:
     """The object that `module:attribute` names, looked for in the current folder first, as daphne does.
 
-    ASGI 2 applications are wrapped. Raises `ApplicationNeedsRedis` when the import ended because Redis does not
-    answer, and `StartError` for all else. A module that failed half-way is not to be imported again in this process.
+    ASGI 2 applications are wrapped. Raises `ConfigurationError` where there is no such module or attribute, or it is no
+    application; `ApplicationNeedsRedis` when the import ended because Redis does not answer, and `StartError` for all
+    else. A module that failed half-way is not to be imported again in this process.
     """
     sys.path.insert(0, str(Path.cwd()))
     module_name, _, attributes = path.partition(":")
     try:
         target = importlib.import_module(module_name)
-        for name in attributes.split("."):
-            target = getattr(target, name)
+    except BaseException as error:
+        log.debug("what the import ended with", exc_info=True)
+        if is_missing(module_name, error):
+            raise ConfigurationError(
+                f"APPLICATION {path}: there is no module {module_name!r} in {Path.cwd()} or on Python's path"
+            ) from error
+        raise explain(path, error) from error
+    for name in attributes.split("."):
+        target = find_attribute(path, target, name)
+    if not callable(target):
+        raise ConfigurationError(f"{path} can't be hosted: it is no ASGI application but {type(target).__name__!r}")
+    application: ASGI3Application = guarantee_single_callable(target)  # type: ignore[no-untyped-call]
+    return application
+
+
+def is_missing(module_name: str, error: BaseException) -> bool:
+    """Whether it is the module itself, or a package that it should stand in, that is not there."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return missing is not None and f"{module_name}.".startswith(f"{missing}.")
+
+
+def find_attribute(path: str, target: Any, name: str) -> Any:
+    """An attribute of a module, or of what stands in it."""
+    try:
+        return getattr(target, name)
+    except AttributeError as error:
+        near = difflib.get_close_matches(name, dir(target), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"APPLICATION {path}: there is no {name!r} in {describe(target)}{hint}") from error
     except BaseException as error:
         log.debug("what the import ended with", exc_info=True)
         raise explain(path, error) from error
-    if not callable(target):
-        raise StartError(f"{path} can't be hosted: it is no ASGI application but {type(target).__name__!r}")
-    application: ASGI3Application = guarantee_single_callable(target)  # type: ignore[no-untyped-call]
-    return application
+
+
+def describe(target: Any) -> str:
+    """What was looked into, for a line of the log."""
+    return f"module {target.__name__!r}" if isinstance(target, types.ModuleType) else f"a {type(target).__name__!r}"
 
 
 def explain(path: str, error: BaseException) -> StartError | ApplicationNeedsRedis:
