@@ -21,7 +21,7 @@ from awxfast.hosted.exchange import Exchange
 from awxfast.hosted.replace import Replacement
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
-from awxfast.intake.intake import Intake
+from awxfast.intake.intake import EventTaker, Intake
 from awxfast.native.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.native.forward import ForwardAccess
@@ -139,11 +139,15 @@ class Relay:
 
     def _make_native(self) -> NativeEndpoints:
         self._address = RedisAddress.parse(self._settings.redis[0])
-        self._intake = Intake(self._settings, self._address, self._fanout, self._plan.announce_in)
+        self._intake = self._make_intake(self._address, self._fanout)
         self._nodes = self._make_nodes(self._intake, self._address, None)
         self._access = build_access(self._settings)
         self._native = NativeEndpoints(self._settings, self._intake.subscriptions, self._access)
         return self._native
+
+    def _make_intake(self, address: RedisAddress, taker: EventTaker) -> Intake:
+        settings = self._settings
+        return Intake(settings, address, taker, self._plan.announce_in, max_event_size=settings.max_event_size)
 
     def _make_nodes(self, intake: Intake, address: RedisAddress, exchange: Exchange | None) -> Nodes | None:
         if self._plan.answers != "native":
@@ -162,7 +166,7 @@ class Relay:
             max_groups=settings.max_groups,
         )
         self._address = RedisAddress.parse(settings.redis[0])
-        self._intake = Intake(settings, self._address, exchange, self._plan.announce_in)
+        self._intake = self._make_intake(self._address, exchange)
         self._nodes = self._make_nodes(self._intake, self._address, exchange)
         exchange.connect(self._intake.subscriptions)
         return Replacement(stock, exchange, self._intake.names.token, settings)

@@ -8,10 +8,34 @@ from typing import Any
 
 STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
 MAX_GROUPS = 1000
+MAX_EVENT_SIZE = 16_777_216
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerSettings:
+    """How the producers' channel layer is configured, in channels_redis' own words. Times in seconds.
+
+    The defaults are AWX's (awx/settings/defaults.py).
+    """
+
+    prefix: str = "asgi"
+    capacity: int = 10_000
+    expiry: int = 60
+    group_expiry: int = 157_784_760
+    random_prefix_length: int = 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What is logged, and how."""
+
+    verbosity: int = 1
+    log_fmt: str = "%(asctime)-15s %(levelname)-8s %(message)s"
+    log_format: str = "text"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(LayerSettings, LogSettings):
     """The server's settings. Times in seconds, sizes in bytes, None where a value is worked out later."""
 
     # What is hosted, as `module:attribute`; None: native mode.
@@ -25,15 +49,10 @@ class Settings:
     endpoints: tuple[str, ...] = ()
     admin: str = "127.0.0.1:8058"
 
-    # Redis and the channel layer.
+    # Redis and, with the layer's settings, what comes through it.
     redis: tuple[str, ...] = ("private",)
-    prefix: str = "asgi"
-    capacity: int = 10_000
-    expiry: int = 60
-    group_expiry: int = 157_784_760
-    random_prefix_length: int = 12
     layer_options: tuple[str, ...] = ()
-    """Which of these options gave; an application's CHANNEL_LAYERS has the others."""
+    """Which of Redis and the layer's settings options gave; an application's CHANNEL_LAYERS has the others."""
     direct: tuple[str, ...] = ("internal.message",)
 
     # Who may connect and subscribe.
@@ -79,15 +98,12 @@ class Settings:
     send_buffer: int = 262_144
     slow_client: str = "shed"
     keep_groups: tuple[str, ...] = STATUS_GROUPS
-    max_event_size: int = 16_777_216
+    max_event_size: int = MAX_EVENT_SIZE
 
     # Operation.
     grace: float = 5.0
     close_spread: float = 0.0
-    verbosity: int = 1
     access_log: str | None = None
-    log_fmt: str = "%(asctime)-15s %(levelname)-8s %(message)s"
-    log_format: str = "text"
     check: bool = False
     """Says what is wrong instead of serving."""
 

@@ -14,6 +14,7 @@ from awxfast.broadcast.target import Member
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
+from awxfast.settings import LayerSettings
 from redis_servers import RedisServer
 
 
@@ -39,7 +40,7 @@ class Dialling:
     """A dialler with peers whose counts the test writes."""
 
     def __init__(self, redis: RedisServer) -> None:
-        writer = GroupWriter(prefix="asgi", capacity=1, expiry=1, group_expiry=1)
+        writer = GroupWriter(LayerSettings(capacity=1, expiry=1, group_expiry=1))
         self.sender = GroupSender(redis.address, writer, Outages(redis.address))
         self.taker = RelayTaker(12, lambda _: None)
         self.peers = [Peer("web-1"), Peer("web-2")]

@@ -8,6 +8,7 @@ from awxfast.broadcast.local_redis import GroupSender
 from awxfast.redis import event_writer
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
+from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 
@@ -16,7 +17,7 @@ HANG = 20.0
 
 class Running:
     def __init__(self, server: RedisServer) -> None:
-        writer = GroupWriter(prefix="asgi", capacity=10_000, expiry=60, group_expiry=86_400)
+        writer = GroupWriter(LayerSettings(group_expiry=86_400))
         self.sender = GroupSender(server.address, writer, Outages(server.address))
         self.task = asyncio.create_task(self.sender.run())
 

@@ -1,18 +1,13 @@
-"""The demo's own sending half, against channels_redis and msgpack themselves."""
+"""The demo's own sending half, against channels_redis itself."""
 
 import asyncio
 from collections.abc import Iterator
 
-import msgpack
 import pytest
-from awxfast.demo.wire_layer import WireLayer, channels_by_queue, pack_message
+from awxfast.demo.wire_layer import WireLayer
 from awxfast.redis.private import PrivateRedis
+from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
-from hypothesis import given
-from hypothesis import strategies as st
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-MESSAGES = st.dictionaries(TEXTS, st.one_of(st.booleans(), TEXTS), max_size=14)
 
 
 @pytest.fixture(scope="module")
@@ -20,28 +15,6 @@ def redis_url() -> Iterator[str]:
     redis = PrivateRedis()
     yield redis.url
     redis.stop()
-
-
-class TestMsgpack:
-    @given(MESSAGES, st.lists(TEXTS, max_size=20))
-    def test_bytes_are_those_of_msgpack(self, message: dict[str, str | bool], channels: list[str]) -> None:
-        message.pop("__asgi_channel__", None)
-        assert pack_message(message, channels) == msgpack.packb({**message, "__asgi_channel__": channels})
-
-    @pytest.mark.parametrize("size", [0, 31, 32, 255, 256, 65_535, 65_536])
-    def test_text_of_every_length(self, size: int) -> None:
-        message = {"text": "x" * size}
-        assert msgpack.unpackb(pack_message(message, ["a"])) == {**message, "__asgi_channel__": ["a"]}
-
-
-class TestQueues:
-    def test_channels_of_one_process_share_a_queue(self) -> None:
-        members = [b"specific.a!g.x", b"specific.a!g.y", b"specific.b!g.x", b"plain"]
-        assert channels_by_queue(members) == {
-            "specific.a!": ["specific.a!g.x", "specific.a!g.y"],
-            "specific.b!": ["specific.b!g.x"],
-            "plain": ["plain"],
-        }
 
 
 class TestGroupSend:
@@ -63,7 +36,7 @@ class TestGroupSend:
 
     async def test_full_queue_gets_no_more(self, redis_url: str) -> None:
         stock = RedisChannelLayer(hosts=[redis_url])
-        layer = WireLayer(redis_url, capacity=2)
+        layer = WireLayer(redis_url, LayerSettings(capacity=2))
         channel = await stock.new_channel()
         await stock.group_add("busy", channel)
         for number in range(5):

@@ -10,6 +10,7 @@ from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity, announce_commands
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import Notice
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
@@ -23,7 +24,7 @@ class Process:
 
     def __init__(self, prefix: str = "asgi") -> None:
         self.names = ProcessNames(prefix)
-        writer = GroupWriter(prefix=prefix, capacity=10_000, expiry=60, group_expiry=86_400)
+        writer = GroupWriter(LayerSettings(prefix=prefix, group_expiry=86_400))
         self.announcements = Announcements(self.names, BACKPLANE, writer)
         self.groups = Groups(self.names, RememberingFanout(), 1000, self.announcements)
 

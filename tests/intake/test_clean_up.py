@@ -13,12 +13,13 @@ from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.settings import LayerSettings
 from redis_servers import RedisServer
 
 OWN = ProcessIdentity.own()
 DEAD_HERE = dataclasses.replace(OWN, pid=2**22 + 1, start_time=1)
 ELSEWHERE = dataclasses.replace(DEAD_HERE, boot_id="another")
-WRITER = GroupWriter(prefix="asgi", capacity=10_000, expiry=60, group_expiry=86_400)
+WRITER = GroupWriter(LayerSettings(group_expiry=86_400))
 BACKPLANE = "broadcast-group_send"
 LONG = "job_events-" + "9" * 88
 

@@ -14,11 +14,12 @@ import redis
 from awxfast._rust import Fanout
 from awxfast.errors import ConfigurationError, RedisReplyError
 from awxfast.intake.clean_up import Cleaner
-from awxfast.intake.intake import Intake, make_writer
+from awxfast.intake.intake import Intake
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
@@ -417,7 +418,7 @@ class TestKilledProcess:
             await intake.hold(["a"])
             with redis_server.client() as client:
                 client.delete(intake.names.process_key)
-            cleaner = Cleaner(ProcessNames("asgi"), ProcessIdentity.own(), make_writer(Settings()))
+            cleaner = Cleaner(ProcessNames("asgi"), ProcessIdentity.own(), GroupWriter(Settings()))
             with contextlib.closing(await RedisConnection.open(redis_server.address)) as connection:
                 await cleaner.clean(connection, also_expired=True)
             await eventually(lambda: intake.registration.repaired >= 2)

@@ -16,6 +16,7 @@ from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
+from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
@@ -48,7 +49,7 @@ async def running(
 ) -> AsyncIterator[Process]:
     names = ProcessNames(prefix)
     groups = Groups(names, fanout, group_expiry)
-    writer = GroupWriter(prefix=prefix, capacity=capacity, expiry=60, group_expiry=group_expiry)
+    writer = GroupWriter(LayerSettings(prefix=prefix, capacity=capacity, group_expiry=group_expiry))
     registration = Registration(
         address, names, groups, fanout, Outages(address), writer=writer, capacity=capacity, group_expiry=group_expiry
     )

@@ -9,6 +9,7 @@ from awxfast.nodes.onward import Onward
 from awxfast.redis import event_writer
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
+from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import HANG, RedisServer
 from remembering_fanout import eventually
@@ -35,7 +36,7 @@ def ledger() -> Ledger:
 
 
 def make_onward(server: RedisServer, ledger: Ledger, capacity: int = 10_000) -> Onward:
-    writer = GroupWriter(prefix="asgi", capacity=capacity, expiry=60, group_expiry=86_400, own=OWN)
+    writer = GroupWriter(LayerSettings(capacity=capacity, group_expiry=86_400), OWN)
     return Onward(server.address, writer, ledger, Outages(server.address))
 
 

@@ -1,5 +1,6 @@
 """`awxfast.emit` from plain programs, as AWX's browsers get it."""
 
+import dataclasses
 import datetime
 import json
 import os
@@ -127,7 +128,7 @@ class TestFullQueue:
         """Case C19, with 5,000 sends; a line a second at most, by a clock that stands still."""
         sender = find_sender()
         monkeypatch.setattr(sender.full, "_now", lambda: 100.0)
-        monkeypatch.setitem(sender._options, "capacity", 1)
+        monkeypatch.setattr(sender, "_layer", dataclasses.replace(sender._layer, capacity=1))
         for _ in range(5_001):
             awxfast.emit("jobs-summary", "x")
         assert sender.full.dropped == 5_000

@@ -9,6 +9,7 @@ from awxfast.redis import event_writer
 from awxfast.redis.event_writer import EventWriter, Loss
 from awxfast.redis.group_writer import Event, GroupWriter, Sent
 from awxfast.redis.reconnect import Outages
+from awxfast.settings import LayerSettings
 from redis_servers import RedisServer
 from remembering_fanout import eventually
 
@@ -19,7 +20,7 @@ class Running:
     def __init__(self, server: RedisServer) -> None:
         self.outcomes: Counter[str] = Counter()
         self.crowds: list[bool] = []
-        writer = GroupWriter(prefix="asgi", capacity=10_000, expiry=60, group_expiry=86_400)
+        writer = GroupWriter(LayerSettings(group_expiry=86_400))
         self.queue = EventWriter("events", server.address, writer, Outages(server.address), self, self.crowds.append)
         self.task = asyncio.create_task(self.queue.run())
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgpack
 import pytest
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import Event, GroupWriter, pack_event
+from awxfast.redis.group_writer import Event, GroupWriter
+from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 
@@ -27,8 +28,8 @@ async def layer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
     await stock.close_pools()
 
 
-def make_writer(**options: Any) -> GroupWriter:
-    return GroupWriter(**{"prefix": "asgi", "capacity": 10_000, "expiry": 60, "group_expiry": 86_400, **options})
+def make_writer(own: str = "", **options: Any) -> GroupWriter:
+    return GroupWriter(LayerSettings(**{"group_expiry": 86_400, **options}), own)
 
 
 class TestReaders:
@@ -153,6 +154,3 @@ class TestScripts:
         with redis_server.client() as client:
             client.script_flush()
         assert (await writer.send(connection, [Event("a-1", b"{}")], time.time())).taken == [0]
-
-    def test_equal_events_are_distinct_entries(self) -> None:
-        assert pack_event(b"x") != pack_event(b"x")

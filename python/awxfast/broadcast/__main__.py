@@ -28,7 +28,7 @@ def run(words: Sequence[str]) -> int:
     settings = parse_settings(words, os.environ, load_awx_settings())
     if settings.status:
         return print_status(settings)
-    configure_log(settings.layer)
+    configure_log(settings)
     from awxfast.broadcast import program  # uvloop and picows cost `--help` and wrong options too much
 
     admin = open_admin(settings.admin)

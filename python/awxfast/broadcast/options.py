@@ -22,7 +22,8 @@ from awxfast.command_line import (
     whole_number,
 )
 from awxfast.errors import ConfigurationError
-from awxfast.settings import Settings
+from awxfast.settings import LayerSettings, LogSettings
+from awxfast.wire.layer_options import LAYER_FIELDS
 from awxfast.wire.messages import BACKPLANE_GROUP
 
 ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
@@ -47,12 +48,12 @@ OPTIONS = (
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
 NOT_BUILT = ("--encryption-key-file",)
-LAYER_FIELDS = ("prefix", "capacity", "expiry", "group_expiry")
+LOG_FIELDS = tuple(field.name for field in dataclasses.fields(LogSettings))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DiallerSettings:
-    """What the dialler works with. `layer` holds the channel layer's and the log's settings."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiallerSettings(LogSettings):
+    """What the dialler works with."""
 
     era: Era | None
     peers: tuple[Member, ...]
@@ -68,7 +69,7 @@ class DiallerSettings:
     secret_files: tuple[str, ...]
     admin: str
     status: bool
-    layer: Settings
+    layer: LayerSettings
     secret_of_awx: str = dataclasses.field(default="", repr=False)
 
 
@@ -90,8 +91,6 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
     """Defaults, and what several options make together."""
     protocol = values.get("protocol", "https")
     port = values.get("port", 443)
-    logged = {name: values[name] for name in ("verbosity", "log_fmt", "log_format") if name in values}
-    layer = Settings.from_values({**{name: values[name] for name in LAYER_FIELDS if name in values}, **logged})
     if values.get("ca_file") and not values.get("verify_cert", True):
         raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
     return DiallerSettings(
@@ -109,8 +108,9 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         secret_files=tuple(values.get("secret_files", ())),
         admin=values.get("admin", "off"),
         status=values.get("status", False),
-        layer=layer,
+        layer=LayerSettings(**{name: values[name] for name in LAYER_FIELDS if name in values}),
         secret_of_awx=awx.secret,
+        **{name: values[name] for name in LOG_FIELDS if name in values},
     )
 
 

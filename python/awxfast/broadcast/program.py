@@ -25,11 +25,12 @@ from awxfast.broadcast.postgres import PostgresMembers
 from awxfast.broadcast.relay_taker import RelayTaker
 from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
 from awxfast.errors import ConfigurationError, RedisError, StartError
-from awxfast.intake.intake import Intake, make_writer
+from awxfast.intake.intake import Intake
 from awxfast.intake.pace import Pace
 from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.secret import find_secrets
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class NodeDialler:
         self._address = address
         self.taker = RelayTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
-        self.sender = GroupSender(address, make_writer(layer), self.intake.outages, self._hold_reading)
+        self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
         self.dialler = Dialler(self._make_site(), settings.name, SOURCES, BY_TRUST)
         self._statistics = Statistics()
         self.statistics_failures = 0

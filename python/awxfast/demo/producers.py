@@ -17,9 +17,10 @@ from typing import Protocol, TextIO
 
 from awxfast.demo.events import MadeUpJob
 from awxfast.demo.wire_layer import WireLayer
+from awxfast.settings import LayerSettings
+from awxfast.wire.group_send import EVENT_TYPE
 
 STATUS_GROUP = "jobs-status_changed"
-CAPACITY = 10_000
 TICK = 0.01
 
 
@@ -36,8 +37,8 @@ def build_layer(url: str) -> Layer:
     try:
         from channels_redis.core import RedisChannelLayer
     except ImportError:
-        return WireLayer(url, capacity=CAPACITY)
-    layer: Layer = RedisChannelLayer(hosts=[url], capacity=CAPACITY)
+        return WireLayer(url)
+    layer: Layer = RedisChannelLayer(hosts=[url], capacity=LayerSettings().capacity)
     return layer
 
 
@@ -79,7 +80,7 @@ class Producers:
             await self._send(STATUS_GROUP, job.status("running"))
 
     async def _send(self, group: str, text: str) -> None:
-        await self._layer.group_send(group, {"type": "internal.message", "text": text, "needs_relay": True})
+        await self._layer.group_send(group, {"type": EVENT_TYPE, "text": text, "needs_relay": True})
         self.sent[group] += 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from awxfast.django_settings import find_django_setting
 from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
-from awxfast.wire.layer_options import STOCK_DEFAULTS, read_hosts
+from awxfast.wire.layer_options import LAYER_FIELDS, read_hosts, read_layer
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,12 @@ class StockLayer:
 
     def settings(self, settings: Settings) -> Settings:
         """The server's settings with this layer's, but for those that options gave."""
-        values = {name: self.configuration.get(name, default) for name, default in STOCK_DEFAULTS.items()}
-        values["redis"] = (self.url,)
+        values = {"redis": (self.url,), **dataclasses.asdict(read_layer(self.configuration))}
         return dataclasses.replace(settings, **{k: v for k, v in values.items() if k not in settings.layer_options})
 
     def arguments(self, settings: Settings) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place."""
-        given = {name: getattr(settings, name) for name in STOCK_DEFAULTS if name in settings.layer_options}
+        given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
         hosts = {"hosts": [settings.redis[0]]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts}
 

@@ -16,6 +16,7 @@ from awxfast.hosted.mailbox import Mailbox, Message
 from awxfast.hosted.progress import Progress
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
+from awxfast.wire.group_send import EVENT_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -298,7 +299,7 @@ class Exchange:
 
     def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
         """An event that another node passed on; `direct`: sockets have it already."""
-        self._hand_out(direct, [group], [], {"type": "internal.message", "text": text.decode()})
+        self._hand_out(direct, [group], [], {"type": EVENT_TYPE, "text": text.decode()})
 
     def busy(self) -> bool:
         """Whether most consumers are behind, or the fan-out is.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.connection import Argument
-from awxfast.redis.group_writer import GroupWriter, pack_message
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 
 SPEAKER = "awxfast"
@@ -41,7 +41,7 @@ class Announcements:
             return []
         now = time.time()
         notices = split_notice(Notice(wanted, tuple(told), speaker_of(self._names)))
-        return [self._writer.command(self._group, pack_message(notice_message(notice)), now) for notice in notices]
+        return [self._writer.command(self._group, notice_message(notice), now) for notice in notices]
 
     def mark(self) -> tuple[Argument, ...]:
         """Says in Redis that the process's groups are wishes of browsers, and where they end when it dies."""

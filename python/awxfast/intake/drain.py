@@ -15,7 +15,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import Argument, RedisConnection
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ask_facts
-from awxfast.settings import Settings
+from awxfast.settings import MAX_EVENT_SIZE
 
 BATCH = 256
 """Events a pop: what a connection that breaks between pop and reply costs at most."""
@@ -31,8 +31,6 @@ OVERDUE = 5
 
 HOLD_STEP = 0.001
 """Seconds between two looks whether the fan-out is still behind."""
-
-MAX_EVENT_SIZE = Settings().max_event_size
 
 LARGE = 2_097_152
 """Bytes of a batch after which the next pop looks at lengths first."""

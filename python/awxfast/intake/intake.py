@@ -17,7 +17,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
-from awxfast.settings import Settings
+from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 
 log = logging.getLogger(__name__)
@@ -58,19 +58,20 @@ class Intake:
 
     def __init__(
         self,
-        settings: Settings,
+        layer: LayerSettings,
         address: RedisAddress,
         taker: EventTaker,
         announce_in: str | None = None,
         pace: Pace | None = None,
+        max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told."""
         self.outages = outages = Outages(address)
         self._address = address
-        self.names = ProcessNames(settings.prefix)
-        announcements = self._make_announcements(settings, announce_in) if announce_in is not None else None
-        self.groups = Groups(self.names, taker, settings.group_expiry, announcements)
-        self.drain = Drain(address, self.names.queue, taker, outages, settings.expiry, pace, settings.max_event_size)
+        self.names = ProcessNames(layer.prefix)
+        announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
+        self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
+        self.drain = Drain(address, self.names.queue, taker, outages, layer.expiry, pace, max_event_size)
         self.registration = Registration(
             address,
             self.names,
@@ -78,17 +79,14 @@ class Intake:
             taker,
             outages,
             announcements=announcements,
-            writer=make_writer(settings),
-            capacity=settings.capacity,
-            group_expiry=settings.group_expiry,
+            writer=GroupWriter(layer),
+            capacity=layer.capacity,
+            group_expiry=layer.group_expiry,
         )
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
-
-    def _make_announcements(self, settings: Settings, group: str) -> Announcements:
-        return Announcements(self.names, group, make_writer(settings))
 
     @property
     def redis_name(self) -> str | None:
@@ -175,14 +173,3 @@ class Intake:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
             self.failed.set()
-
-
-def make_writer(settings: Settings, own: str = "") -> GroupWriter:
-    """Writes into groups as the settings' layer does; `own`: the non-local name whose queue is left out."""
-    return GroupWriter(
-        prefix=settings.prefix,
-        capacity=settings.capacity,
-        expiry=settings.expiry,
-        group_expiry=settings.group_expiry,
-        own=own,
-    )

@@ -9,7 +9,7 @@ from awxfast._rust import Fanout
 from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
 from awxfast.intake.announcements import speaker_of
-from awxfast.intake.intake import Intake, make_writer
+from awxfast.intake.intake import Intake
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.gate import Gate
 from awxfast.nodes.ingest import Consumers, Ingest
@@ -18,6 +18,7 @@ from awxfast.nodes.peers import Peer
 from awxfast.nodes.settings import NodeSettings
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.settings import Settings
 from awxfast.wire.paths import Paths
 from awxfast.wire.secret import find_secrets
@@ -80,7 +81,7 @@ class Nodes:
         group = plan.application.group
         fanout.set_backplane(group, names.non_local, speaker_of(names))
         self._plan = plan
-        self._onward = Onward(address, make_writer(settings, own=names.non_local), fanout, intake.outages)
+        self._onward = Onward(address, GroupWriter(settings, own=names.non_local), fanout, intake.outages)
         self._ingest = Ingest(fanout, self._onward, consumers)
         self.endpoint = NodeEndpoint(
             node_paths(settings),

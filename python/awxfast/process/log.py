@@ -7,7 +7,7 @@ import sys
 import orjson
 
 from awxfast.printable import LINE, escape
-from awxfast.settings import Settings
+from awxfast.settings import LogSettings
 from awxfast.system.local_time import local_struct, local_zone
 from awxfast.system.queued_stream import queue_standard_streams
 
@@ -54,7 +54,7 @@ def escape_own(record: logging.LogRecord, message: str) -> str:
     return escape(message, LINE) if record.name.partition(".")[0] == "awxfast" else message
 
 
-def configure_log(settings: Settings) -> None:
+def configure_log(settings: LogSettings) -> None:
     """Sends the root logger to stderr, from `-v`, `--log-fmt` and `--log-format`; nobody waits for stderr's reader."""
     queue_standard_streams()
     local_zone()  # before an application is imported

@@ -1,5 +1,6 @@
 """AWX's message from plain synchronous code, over connections that the process keeps."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -9,11 +10,12 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
-from awxfast.producer.group_send_script import arguments, pack_body
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.target import find_target, is_plain
+from awxfast.settings import LayerSettings
+from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
 from awxfast.wire.groups import is_valid_group
-from awxfast.wire.layer_options import AWX_DEFAULTS, STOCK_DEFAULTS
+from awxfast.wire.layer_options import read_layer
 
 
 def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
@@ -27,12 +29,12 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
     text = payload if isinstance(payload, str) else to_json(payload)
-    message = {"type": "internal.message", "text": text, **({"needs_relay": True} if needs_relay else {})}
+    message = {"type": EVENT_TYPE, "text": text, **({"needs_relay": True} if needs_relay else {})}
     find_sender().send(group, message)
 
 
 class Sender:
-    """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry, all of them given."""
+    """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         target = find_target(options.get("hosts")) if is_plain(options) else None
@@ -41,21 +43,12 @@ class Sender:
                 "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
             )
         self._kept = KeptSockets(target)
-        self._options = options
+        self._layer = read_layer(options)
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """One round trip."""
-        options = self._options
-        words = arguments(
-            prefix=options["prefix"],
-            group=group,
-            group_expiry=options["group_expiry"],
-            expiry=options["expiry"],
-            capacity=options["capacity"],
-            now=time.time(),
-            body=pack_body(message, options["random_prefix_length"]),
-        )
+        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         with self._kept.borrow() as redis:
             full, queues = redis.run_script(words)
         if full:
@@ -73,9 +66,9 @@ def find_options() -> dict[str, Any]:
     conf = sys.modules.get("django.conf")
     layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
     if layers and "default" in layers:
-        return {**STOCK_DEFAULTS, **(layers["default"].get("CONFIG") or {})}
+        return dict(layers["default"].get("CONFIG") or {})
     if url := os.environ.get("AWXFAST_REDIS"):
-        return {**AWX_DEFAULTS, "hosts": [url]}
+        return {**dataclasses.asdict(LayerSettings()), "hosts": [url]}
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 

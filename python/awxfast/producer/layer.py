@@ -16,9 +16,10 @@ from channels_redis.core import RedisChannelLayer as StockLayer
 from redis.exceptions import ResponseError
 
 from awxfast.producer.full_queues import FullQueues
-from awxfast.producer.group_send_script import arguments, pack_body
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.target import find_target, is_plain
+from awxfast.wire.group_send import pack_message, send_one_arguments
+from awxfast.wire.layer_options import read_layer
 
 
 class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has no types
@@ -26,7 +27,7 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
 
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts, **options)
-        self._random_prefix_length = options.get("random_prefix_length", 12)
+        self._layer = read_layer(options)
         target = find_target(hosts) if is_plain(options) else None
         self._kept = KeptSockets(target) if target is not None else None
         self._full = FullQueues()
@@ -43,15 +44,7 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
             await super().group_send(group, message)
             return
         self._require_group(group)
-        words = arguments(
-            prefix=self.prefix,
-            group=group,
-            group_expiry=self.group_expiry,
-            expiry=self.expiry,
-            capacity=self.capacity,
-            now=time.time(),
-            body=pack_body(message, self._random_prefix_length),
-        )
+        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         try:
             with self._kept.borrow() as redis:
                 full, queues = await redis.run_script_later(words)

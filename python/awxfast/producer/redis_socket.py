@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import hiredis
 
-from awxfast.producer.group_send_script import DIGEST, SCRIPT, Word
+from awxfast.wire.group_send import SEND_ONE, Word
 
 PATIENCE = 5.0
 """Seconds that Redis may take to connect, or to answer."""
@@ -89,11 +89,11 @@ class RedisSocket:
     def run_script(self, words: tuple[Word, ...]) -> Any:
         """Runs the script by its digest; with its text where Redis does not know it, which is so after a restart."""
         try:
-            return self.ask("EVALSHA", DIGEST, 0, *words)
+            return self.ask("EVALSHA", SEND_ONE.digest, 0, *words)
         except hiredis.ReplyError as error:
             if not is_unknown_script(error):
                 raise
-        return self.ask("EVAL", SCRIPT, 0, *words)
+        return self.ask("EVAL", SEND_ONE.text, 0, *words)
 
     # The same in a coroutine, of any loop
 
@@ -114,11 +114,11 @@ class RedisSocket:
     async def run_script_later(self, words: tuple[Word, ...]) -> Any:
         """See `run_script`."""
         try:
-            return await self.ask_later("EVALSHA", DIGEST, 0, *words)
+            return await self.ask_later("EVALSHA", SEND_ONE.digest, 0, *words)
         except hiredis.ReplyError as error:
             if not is_unknown_script(error):
                 raise
-        return await self.ask_later("EVAL", SCRIPT, 0, *words)
+        return await self.ask_later("EVAL", SEND_ONE.text, 0, *words)
 
     def _next_reply(self) -> Any:
         """False: it has not come yet."""

@@ -15,13 +15,13 @@ from typing import Any
 
 import orjson
 
+from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.messages import BACKPLANE_GROUP
 
 BROADCAST_PATH = "/websocket/broadcast/"
 RELAY_PATH = "/websocket/relay/"
 
-EVENT_TYPE = "internal.message"
 SUBSCRIBE = "consumer.subscribe"
 UNSUBSCRIBE = "consumer.unsubscribe"
 METRICS_GROUP = "metrics"

@@ -1,26 +1,26 @@
 """What channels_redis' core layer is told in CHANNEL_LAYERS: its defaults, and the Redis that its `hosts` name."""
 
+import dataclasses
 import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from awxfast.errors import ConfigurationError
+from awxfast.settings import LayerSettings
 
-STOCK_DEFAULTS: Mapping[str, Any] = {
-    "prefix": "asgi",
-    "capacity": 100,
-    "expiry": 60,
-    "group_expiry": 86_400,
-    "random_prefix_length": 12,
-}
+STOCK = LayerSettings(capacity=100, group_expiry=86_400)
 """What its constructor takes for granted."""
 
-AWX_DEFAULTS: Mapping[str, Any] = {**STOCK_DEFAULTS, "capacity": 10_000, "group_expiry": 157_784_760}
-"""The same with what AWX sets (awx/settings/defaults.py), which awxfast has for its own defaults."""
+LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings))
 
 IN_URL = ("db", "username", "password", "ssl_ca_certs")
 """Entries of a host's dictionary that have a place in its URL."""
+
+
+def read_layer(configuration: Mapping[str, Any]) -> LayerSettings:
+    """What the constructor's arguments say, with its own defaults."""
+    return dataclasses.replace(STOCK, **{name: configuration[name] for name in LAYER_FIELDS if name in configuration})
 
 
 def read_hosts(alias: str, hosts: Any) -> str:
