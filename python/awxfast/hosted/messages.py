@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from awxfast.wire.close_codes import SENDABLE
 from awxfast.wire.handshake import TOKEN
 
-SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
-"""The close codes that may stand in a frame (RFC 6455 section 7.4)."""
 LONGEST_REASON = 123
 """Bytes that a close frame has for it (RFC 6455 section 5.5)."""
 

@@ -8,13 +8,10 @@ from typing import Any, Protocol
 
 from awxfast.hosted.inbox import Inbox, Unreceived
 from awxfast.hosted.messages import check_acceptance, check_code, check_headers, check_status, cut_reason
+from awxfast.wire.close_codes import ABNORMAL, FAILED, NORMAL, POLICY
 from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request
 
-NORMAL = 1000
-ABNORMAL = 1006
-POLICY = 1008
-FAILED = 1011
 WINDOW = 262_144
 """Bytes that are sent before it is asked whether there is room for more: to ask each time costs as much as to send."""
 MESSAGE_OVERHEAD = 4_096

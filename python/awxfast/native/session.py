@@ -11,9 +11,10 @@ from awxfast.errors import AccessUnavailable, RedisError
 from awxfast.native.access import Access, Identity
 from awxfast.native.user_groups import UserGroups
 from awxfast.settings import MAX_GROUPS
-from awxfast.sockets.connection import FAILED, NORMAL, POLICY, UNSUPPORTED_DATA, Connection
+from awxfast.sockets.connection import Connection
 from awxfast.turns import Turns
 from awxfast.wire import messages
+from awxfast.wire.close_codes import FAILED, NORMAL, POLICY, UNSUPPORTED_DATA
 from awxfast.wire.messages import Command, Errors, Refused, Want
 from awxfast.wire.request import Request, read_cookie
 

@@ -8,13 +8,9 @@ from typing import Protocol
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.peers import LinkFigures, Peer
 from awxfast.wire.backplane import Notice, encode_notice, split_notice
+from awxfast.wire.close_codes import FAILED, NOT_THE_WIRES, SLOW, UNSUPPORTED_DATA
 
 log = logging.getLogger(__name__)
-
-UNSUPPORTED_DATA = 1003
-NOT_THE_WIRES = 1007
-FAILED = 1011
-SLOW = 4008
 
 
 class Socket(Protocol):

@@ -11,11 +11,9 @@ from awxfast.http.access_log import AccessLog
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
 from awxfast.sockets.connection import NOT_ATTACHED, Connection
+from awxfast.wire import close_codes
 
 log = logging.getLogger(__name__)
-
-KNOWN_CODES = frozenset([*range(1000, 1004), *range(1005, 1015), 4001, 4008])
-"""Close codes that are counted apart: those of RFC 6455's registry, and awxfast's own."""
 
 BOUNDS_OF_BROWSERS = {
     b"too many groups": "--max-groups",
@@ -75,7 +73,7 @@ class Clients:
 
     def count_close(self, by: str, code: int) -> None:
         """Counts one end."""
-        kind = by, code if code in KNOWN_CODES else "other"
+        kind = by, code if code in close_codes.COUNTED else "other"
         self.closes[kind] = self.closes.get(kind, 0) + 1
 
     def report_fault(

@@ -19,23 +19,13 @@ from awxfast._rust import (
 )
 from awxfast.http.access_log import format_client
 from awxfast.sockets.unread import is_gone, seconds_unanswered
+from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, SLOW
 
 log = logging.getLogger(__name__)
 
 TEXT = 1
 BINARY = 2
 CLOSE = 8
-
-NORMAL = 1000
-GOING_AWAY = 1001
-UNSUPPORTED_DATA = 1003
-NO_CODE = 1005
-ABNORMAL = 1006
-POLICY = 1008
-FAILED = 1011
-SLOW = 4008
-FAULTS = frozenset({1002, UNSUPPORTED_DATA, 1007, POLICY, 1009})
-"""The codes that say that the peer did wrong."""
 
 TURN_BYTES = 65_536
 """A read of so many is the last of a turn of the loop, which would go on reading the same stream 32 times."""

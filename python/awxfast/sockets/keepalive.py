@@ -2,7 +2,8 @@
 
 from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
-from awxfast.sockets.connection import GOING_AWAY, Connection, Phase
+from awxfast.sockets.connection import Connection, Phase
+from awxfast.wire.close_codes import GOING_AWAY
 
 SWEEP_SECONDS = 0.5
 

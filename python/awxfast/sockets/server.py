@@ -21,9 +21,9 @@ from awxfast.http.tls import Certificate
 from awxfast.settings import Settings
 from awxfast.sockets.admission import RETRY, Admission
 from awxfast.sockets.clients import Clients
-from awxfast.sockets.connection import GOING_AWAY
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sockets.opening import Opening, describe_refused
+from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
 from awxfast.wire.handshake import Handshake, Refusal, check_handshake
 from awxfast.wire.request import Request
