@@ -14,10 +14,12 @@ from awxfast._rust import Fanout
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.http.tls import Certificate
+from awxfast.intake.groups import TURN_GROUPS
 from awxfast.native.access import Access, OpenAccess
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
+from awxfast.turns import Turns
 
 HANG = 20.0
 """Seconds after which something that does not happen counts as failed."""
@@ -41,6 +43,7 @@ class HeldGroups:
         self.answers = asyncio.Event()
         self.answers.set()
         self.failure: Exception | None = None
+        self.turns = Turns(TURN_GROUPS)
         self._fanout = fanout
 
     async def hold(self, groups: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+from collections.abc import Callable
 
 
 class Turns:
@@ -15,12 +16,23 @@ class Turns:
 
     async def take(self, amount: int) -> None:
         """Returns when this turn has room for so much; at once if it has. More than a turn has gets one of its own."""
-        if not self._waiting and self._has_room(amount):
+        if self._waiting or not self._has_room(amount):
+            await self._wait(amount)
+        else:
             self._spend(amount)
-            return
+
+    def call(self, amount: int, callback: Callable[[], None]) -> None:
+        """The same for whoever can't wait: it is called back, at once if there is room."""
+        if self._waiting or not self._has_room(amount):
+            self._wait(amount).add_done_callback(lambda _: callback())
+        else:
+            self._spend(amount)
+            callback()
+
+    def _wait(self, amount: int) -> asyncio.Future[None]:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((amount, turn))
-        await turn
+        return turn
 
     def _has_room(self, amount: int) -> bool:
         return amount <= self._left or self._left == self._most

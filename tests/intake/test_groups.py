@@ -167,9 +167,24 @@ class TestRelease:
         while len(groups._members) > 1:
             await asyncio.sleep(0)
             most, before = max(most, before - len(groups._members)), len(groups._members)
-        assert 0 < most <= groups_module.TURN_GROUPS
+        assert 0 < most <= 2 * groups_module.TURN_GROUPS
         await eventually(lambda: not fanout.channels)
         assert not groups_in_set(redis_server)
+
+    async def test_many_that_end_together_let_go_in_many_turns(self, groups: Groups) -> None:
+        clients = [[f"g-{client}-{number}" for number in range(1000)] for client in range(20)]
+        for names in clients:
+            await groups.hold(names)
+        held = [member for names in clients for member in map(groups._members.get, names) if member is not None]
+        for names in clients:
+            groups.release(names)
+        most, before = 0, len(held)
+        while before:
+            await asyncio.sleep(0)
+            count = sum(member.count for member in held)
+            most, before = max(most, before - count), count
+        assert 0 < most <= 2 * groups_module.RELEASED * groups_module.TURN_GROUPS
+        await eventually(lambda: groups.held == 0)
 
     async def test_reloaded_page_costs_redis_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
         await groups.hold(["a"])
@@ -187,7 +202,7 @@ class TestRelease:
         for group in ("a", LONG):
             await groups.hold([group])
             groups.release([group])
-            groups._leave_idle()
+            groups._go_on_leaving()
             await groups.hold([group])
             assert registered(redis_server, group)
             assert groups_in_set(redis_server) >= {group}
@@ -282,7 +297,7 @@ class TestWithoutConnection:
         async with attached(groups, redis_server):
             await groups.hold(["a", "b"])
         groups.release(["a", "b"])
-        groups._leave_idle()
+        groups._go_on_leaving()
         holding = asyncio.ensure_future(groups.hold(["b"]))
         async with attached(groups, redis_server):
             await holding
@@ -298,7 +313,7 @@ class TestWithoutConnection:
             await asyncio.sleep(0)
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
-            groups._leave_idle()
+            groups._go_on_leaving()
         assert fanout.channels == {}
         assert groups._leaving == {}
 
@@ -324,6 +339,41 @@ class TestRegisterAll:
             client.delete(NAMES.group_key("a"), NAMES.group_key(LONG))
         assert await groups.register_all() == 2
         assert all(registered(redis_server, group) for group in ("a", "b", LONG))
+
+    async def test_no_turn_of_the_loop_registers_more_than_its_share(
+        self, groups: Groups, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await groups.hold([f"g-{number}" for number in range(3000)])
+        sent = 0
+        send_joins = groups._send_joins
+
+        def count(members: list[Any]) -> Any:
+            nonlocal sent
+            sent += len(members)
+            return send_joins(members)
+
+        monkeypatch.setattr(groups, "_send_joins", count)
+        registering = asyncio.ensure_future(groups.register_all())
+        most = before = 0
+        while not registering.done():
+            await asyncio.sleep(0)
+            most, before = max(most, sent - before), sent
+        assert sent == 3001
+        assert most <= 2 * groups_module.TURN_GROUPS
+        assert await registering == 0
+
+    async def test_group_that_is_left_while_all_are_registered_does_not_come_back(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        names = [f"g-{number}" for number in range(1000)]
+        await groups.hold(names)
+        registering = asyncio.ensure_future(groups.register_all())
+        await asyncio.sleep(0)
+        groups.release(names[-50:])
+        groups._go_on_leaving()
+        await registering
+        await eventually(lambda: len(groups_in_set(redis_server)) == 950)
+        assert not any(registered(redis_server, name) for name in names[-50:])
 
     async def test_new_group_has_not_vanished(self, groups: Groups) -> None:
         holding = asyncio.ensure_future(groups.hold(["new"]))

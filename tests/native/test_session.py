@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from awxfast.errors import RedisReplyError
+from awxfast.intake.groups import TURN_GROUPS
 from awxfast.native.access import Identity, RefuseAccess
-from awxfast.native.session import TURN_GROUPS
 from awxfast.wire import messages
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import RedisConnection
+from awxfast.redis.connection import TURN_REPLIES, RedisConnection
 from awxfast.system.whoami import whoami
 from certificates import SelfSigned
 from redis_servers import RedisServer
@@ -129,6 +130,34 @@ class TestReplies:
         async with connected(redis_server.address) as connection:
             answers = [connection.command("ECHO", str(number)) for number in range(1000)]
             assert await asyncio.gather(*answers) == [str(number).encode() for number in range(1000)]
+
+    async def test_no_turn_of_the_loop_takes_more_than_its_share(self, redis_server: RedisServer) -> None:
+        """They come in one read while the loop was busy."""
+        async with connected(redis_server.address) as connection:
+            answers = [connection.command("PING") for _ in range(10 * TURN_REPLIES)]
+            most = done = 0
+            while done < len(answers):
+                await asyncio.sleep(0)
+                before, done = done, sum(answer.done() for answer in answers)
+                most = max(most, done - before)
+                time.sleep(0.01)  # noqa: ASYNC251  so that many have come
+            assert most <= 2 * TURN_REPLIES
+            assert await connection.command("PING") == b"PONG"
+
+    async def test_those_that_came_before_the_end_are_all_taken(self) -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"+PONG\r\n")
+            await reader.readuntil(b"DEL\r\n")
+            writer.write(b":1\r\n" * 10 * TURN_REPLIES)
+            await writer.drain()
+
+        async with impostor(handle) as address, connected(address) as connection:
+            answers = [connection.command("INCR", "x") for _ in range(10 * TURN_REPLIES)]
+            last = connection.command("DEL")
+            assert await asyncio.gather(*answers) == [1] * len(answers)
+            with pytest.raises(RedisUnavailable):
+                await last
 
     async def test_error_reply_is_raised(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:

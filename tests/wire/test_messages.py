@@ -245,6 +245,28 @@ class TestLimits:
         assert len(groups_of(read_command(payload, None, 3))) == 3
         assert read_command(payload, None, 2) == Command(excessive=True)
 
+    def test_as_many_kinds_as_groups_are_allowed_and_one_more_is_excessive(self) -> None:
+        kinds: dict[str, list[int]] = {f"kind{number}": [1] for number in range(1000)}
+        assert len(groups_of(read(kinds))) == 1000
+        assert read({**kinds, "another": []}) == Command(excessive=True)
+
+    @pytest.mark.parametrize(
+        "groups",
+        [
+            b"{" + b",".join(b'"a%d":[]' % number for number in range(20_900)) + b"}",
+            b'{"jobs": [' + b",".join(b"%d" % number for number in range(300_000)) + b"]}",
+            b'{}, "x": [' + b",".join([b'"a"'] * 250_000) + b"]",
+            b"{}, " + b",".join(b'"%d":1' % number for number in range(100_000)),
+        ],
+        ids=["empty lists", "groups", "texts elsewhere", "keys elsewhere"],
+    )
+    def test_command_that_takes_long_to_read_is_excessive_unread(
+        self, groups: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is in it took up to 30 ms, in which nobody else was served."""
+        monkeypatch.setattr(messages, "orjson", None)
+        assert read_command(b'{"groups": ' + groups + b"}", None) == Command(excessive=True)
+
     @pytest.mark.parametrize("part", [b"{}", b"[]", b'{"a":[]}'])
     def test_command_of_very_many_parts_gets_one_error_unread(self, part: bytes) -> None:
         (error,) = errors_of(read_command(b'{"groups": {}, "x": [' + part + (b"," + part) * 30_000 + b"]}", None))

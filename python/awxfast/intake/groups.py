@@ -5,12 +5,13 @@ and leaves of a group in the order in which they happened here.
 """
 
 import asyncio
+import collections
 import contextlib
 import functools
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any, Protocol
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
@@ -29,10 +30,10 @@ LEAVE_DELAY = 0.05
 
 PART = 100
 """Groups of one hold that are asked for together."""
-TURN_GROUPS = 250
-"""Groups that join, and that leave, in one turn of the loop: some milliseconds' work."""
-
-NEXT_TURN = 0.001
+TURN_GROUPS = 150
+"""Groups that join or leave in one turn of the loop: some milliseconds' work."""
+RELEASED = 10
+"""How many groups cost as much to let go of as one to leave."""
 
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
@@ -54,21 +55,35 @@ class ChannelTable(Protocol):
 
 
 class _Member:
-    """This process's channel in one group. `ready` is set while Redis has answered for it.
+    """This process's channel in one group, of which there may be many. `ready` while Redis has answered for it.
 
+    `answered` tells those who wait for that; there is none while nobody does.
     `sent`: Redis may have it. `known`: Redis had it, so that it must be there unless somebody deleted it.
     """
 
-    __slots__ = ("count", "group", "known", "local", "name", "ready", "refusal", "sent")
+    __slots__ = ("answered", "count", "group", "known", "local", "name", "ready", "refusal", "sent")
 
     def __init__(self, group: str, local: str, name: str) -> None:
         self.group = group
         self.local = local
         self.name = name
         self.count = 0
-        self.ready = asyncio.Event()
-        self.sent = self.known = False
+        self.ready = self.sent = self.known = False
         self.refusal: RedisReplyError | None = None
+        self.answered: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        """Returns when it is ready."""
+        if not self.ready:
+            self.answered = self.answered or asyncio.Event()
+            await self.answered.wait()
+
+    def get_ready(self) -> None:
+        """Redis has answered."""
+        self.ready = True
+        if self.answered is not None:
+            self.answered.set()
+            self.answered = None
 
 
 class _PatientHold:
@@ -104,9 +119,11 @@ class Groups:
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: _Member(names.sentinel, sentinel, names.channel(sentinel))}
         self._idle: set[str] = set()
+        self._released: collections.deque[Collection[str]] = collections.deque()
         self._leaving: dict[str, _Member] = {}
         self._leave_timer: asyncio.TimerHandle | None = None
-        self._turns = Turns(TURN_GROUPS)
+        self.turns = Turns(TURN_GROUPS)
+        """What all this costs is shared with whatever else subscriptions cost."""
         self._counter = itertools.count(1)
         self._patient: set[_PatientHold] = set()
         self._refusal: RedisReplyError | None = None
@@ -137,7 +154,7 @@ class Groups:
         try:
             for begin in range(0, len(wanted), PART):
                 part = wanted[begin : begin + PART]
-                await self._turns.take(len(part))
+                await self.turns.take(len(part))
                 members += self._join(part)
             await (self._wait_or_give_up(members) if gives_up else self._wait(members))
         except BaseException:
@@ -156,10 +173,10 @@ class Groups:
 
     async def _wait(self, members: list[_Member]) -> None:
         for member in members:
-            await member.ready.wait()
+            await member.wait()
 
     async def _wait_or_give_up(self, members: list[_Member]) -> None:
-        if all(member.ready.is_set() for member in members):
+        if all(member.ready for member in members):
             return
         async with asyncio.timeout(None) as limit:
             hold = _PatientHold(members, limit)
@@ -176,7 +193,7 @@ class Groups:
     def tell_refused(self) -> None:
         """Ends the holds that have waited long enough for what Redis refuses. To be called once a second."""
         for hold in self._patient:
-            refusals = [member.refusal or self._refusal for member in hold.members if not member.ready.is_set()]
+            refusals = [member.refusal or self._refusal for member in hold.members if not member.ready]
             refusal = next(filter(None, refusals), None)
             if refusal is not None and time.monotonic() - hold.began >= REFUSAL_PATIENCE:
                 hold.refusal = refusal
@@ -188,13 +205,20 @@ class Groups:
 
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold` of each of `groups`. Returns at once; a hold that comes meanwhile wins."""
-        for group in dict.fromkeys(groups):
+        released = dict.fromkeys(groups)
+        if len(released) > PART:
+            self._released.append(released)  # many clients may end in one turn
+        else:
+            self._let_go(released)
+        if (self._idle or self._released) and self._leave_timer is None:
+            self._leave_timer = asyncio.get_running_loop().call_later(LEAVE_DELAY, self._go_on_leaving)
+
+    def _let_go(self, groups: Iterable[str]) -> None:
+        for group in groups:
             member = self._members[group]
             member.count -= 1
             if member.count == 0:
                 self._idle.add(group)
-        if self._idle and self._leave_timer is None:
-            self._leave_timer = asyncio.get_running_loop().call_later(LEAVE_DELAY, self._leave_idle)
 
     def attach(self, connection: RedisConnection) -> None:
         """From now on commands go to this connection. `register_all` must follow."""
@@ -209,7 +233,7 @@ class Groups:
     def forget_answers(self) -> None:
         """Redis may have lost the registrations: holds wait until it has answered again."""
         for member in self._members.values():
-            member.ready.clear()
+            member.ready = False
 
     async def register_all(self) -> int:
         """Registers everything with the present time. Returns how many names had vanished.
@@ -217,13 +241,17 @@ class Groups:
         Raises `RedisUnavailable`, or `RedisReplyError` when Redis takes no registration at all.
         """
         members = list(self._members.values())
-        known = [member.known for member in members]
-        replies = (await self._send_joins(members))[1::2]
-        if isinstance(replies[0], RedisReplyError):
-            raise replies[0]
-        if self._flushes:
-            return 0
-        return sum(was_known and reply == 1 for was_known, reply in zip(known, replies, strict=True))
+        asked = []
+        for begin in range(0, len(members), PART):
+            part = members[begin : begin + PART]
+            await self.turns.take(len(part))
+            part = [member for member in part if self._members.get(member.group) is member]  # others left meanwhile
+            asked.append(([member.known for member in part], self._send_joins(part)))
+        sentinel = (await asked[0][1])[1]
+        if isinstance(sentinel, RedisReplyError):
+            raise sentinel
+        vanished = sum([count_added(known, await answers) for known, answers in asked])
+        return 0 if self._flushes else vanished
 
     def register_refused(self) -> None:
         """Tries again what Redis refused."""
@@ -242,7 +270,7 @@ class Groups:
         for member, reply in zip(members, replies, strict=True):
             if isinstance(reply, RedisReplyError):
                 self._note_refusal(member, reply)
-                member.ready.clear()
+                member.ready = False
         return sum(
             reply is None and member.known and self._members.get(member.group) is member
             for member, reply in zip(members, replies, strict=True)
@@ -251,9 +279,8 @@ class Groups:
     def begin_flush(self) -> None:
         """Somebody in this process is about to delete all groups, ours with them: that is no loss to be mended."""
         self._flushes += 1
-        if self._leave_timer is not None:
-            self._leave_timer.cancel()
-        self._leave_idle()  # else whoever joins again would be taken for a member
+        self._let_all_go()
+        self._leave(self._idle)  # else whoever joins again would be taken for a member
         self._forget_all()
 
     async def end_flush(self) -> None:
@@ -272,6 +299,7 @@ class Groups:
         """Removes every name of the process. Raises `RedisUnavailable`."""
         if self._leave_timer is not None:
             self._leave_timer.cancel()
+        self._let_all_go()
         members = [*self._members.values(), *self._leaving.values()]
         self._announce([member.group for member in members if member.known], wanted=False)
         await self._send_leaves(members)
@@ -325,8 +353,8 @@ class Groups:
                 continue
             member.refusal = None
             member.known = True
-            if not member.ready.is_set():
-                member.ready.set()
+            if not member.ready:
+                member.get_ready()
                 joined.append(member.group)
         self._announce(joined, wanted=True)
 
@@ -335,12 +363,31 @@ class Groups:
             log.warning("Redis refuses to register group %s: %s", member.group, error)
         member.refusal = error
 
-    def _leave_idle(self) -> None:
-        self._leave_timer = None
-        groups = list(itertools.islice(self._idle, TURN_GROUPS))
+    def _go_on_leaving(self) -> None:
+        """One part in each turn that has room for it."""
+        if self._released:
+            self.turns.call(len(self._released[0]) // RELEASED, self._let_some_go)
+        elif self._idle:
+            self.turns.call(min(PART, len(self._idle)), self._leave_some)
+        else:
+            self._leave_timer = None
+
+    def _let_some_go(self) -> None:
+        if self._released:
+            self._let_go(self._released.popleft())
+        self._go_on_leaving()
+
+    def _leave_some(self) -> None:
+        self._leave(itertools.islice(self._idle, PART))
+        self._go_on_leaving()
+
+    def _let_all_go(self) -> None:
+        while self._released:
+            self._let_go(self._released.popleft())
+
+    def _leave(self, idle: Iterable[str]) -> None:
+        groups = list(idle)
         self._idle.difference_update(groups)
-        if self._idle:
-            self._leave_timer = asyncio.get_running_loop().call_later(NEXT_TURN, self._leave_idle)
         members = [self._members.pop(group) for group in groups]
         for member in members:
             if member.sent:
@@ -386,3 +433,8 @@ class Groups:
         unsent.set_exception(RedisUnavailable("Redis is away"))
         unsent.exception()  # not everybody looks
         return unsent
+
+
+def count_added(known: list[bool], replies: list[Any]) -> int:
+    """Of the answers to joins: how many names that Redis had were not there any more."""
+    return sum(was_known and reply == 1 for was_known, reply in zip(known, replies[1::2], strict=True))

@@ -35,6 +35,7 @@ class Subscriptions:
 
     def __init__(self, groups: Groups) -> None:
         self._groups = groups
+        self.turns = groups.turns
 
     async def hold(self, groups: Iterable[str]) -> None:
         """See `Groups.hold`; gives up."""

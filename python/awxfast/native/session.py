@@ -28,20 +28,22 @@ COMMAND_OVERHEAD = 64
 USER_GROUPS = 5_000
 """Groups that one user may have over all connections: what a node can carry is for all of its users."""
 
-TURN_GROUPS = 250
-"""How many groups of all clients together are looked at in one turn of the loop: some milliseconds' work."""
 PART = 100
-"""How many of one client's are looked at before another client has its turn."""
+"""How many of one client's groups are looked at before another client has its turn."""
 REPLY_GROUPS = 10
-"""How many groups cost as much to write into a reply as one to look at."""
-READ_BYTES = 1_000
-"""How much of a command costs as much to read as a group costs to look at."""
+"""How many groups cost as much to write into a reply as one to join."""
+READ_BYTES, READ_PARTS = 1_000, 8
+"""How many bytes, and how many values and lists, of a command cost as much to read as a group to join."""
 
 NOT_SUBSCRIBED = Refused("redis", "the subscription failed: Redis refused it; nothing has changed")
 
 
 class Subscriptions(Protocol):
-    """Who gets the process the events of groups."""
+    """Who gets the process the events of groups. `turns` are shared with it, since one turn of the loop is for all."""
+
+    @property
+    def turns(self) -> Turns:
+        """How many groups join in a turn of the loop, or what costs as much."""
 
     async def hold(self, groups: Iterable[str]) -> None:
         """Events of `groups` come from now on, until `release`. Waits while Redis is away.
@@ -64,7 +66,7 @@ class NativeProtocol:
         self.access = access
         self.max_groups = max_groups
         self.user_groups = UserGroups(max(USER_GROUPS, max_groups))
-        self.turns = Turns(TURN_GROUPS)
+        self.turns = subscriptions.turns
         self.refusals: dict[str, int] = {}
 
     def begin(self, identity: Identity | None, request: Request) -> "NativeSession":
@@ -184,7 +186,7 @@ class NativeSession:
         return payload
 
     async def _serve(self, payload: bytes) -> None:
-        await self._protocol.turns.take(1 + len(payload) // READ_BYTES)
+        await self._protocol.turns.take(1 + len(payload) // READ_BYTES + messages.count_parts(payload) // READ_PARTS)
         command = messages.read_command(payload, self._csrf_token, self._protocol.max_groups)
         if command.excessive:
             assert self._connection is not None

@@ -28,6 +28,9 @@ Argument = str | bytes | int | float
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""
 
+TURN_REPLIES = 300
+"""How many replies are looked at in one turn of the loop, with what follows from them: some milliseconds' work."""
+
 _INCOMPLETE = object()
 _WATCH_INTERVAL = 1.0
 _MANY = 50
@@ -72,6 +75,7 @@ class RedisConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._progress = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._waits_turn = False
         self._error: RedisUnavailable | None = None
         self.lost: asyncio.Future[RedisUnavailable] = self._loop.create_future()
         self.reply_size = 0
@@ -144,13 +148,29 @@ class RedisConnection(asyncio.Protocol):
         self._unfinished += len(data)
         try:
             self._reader.feed(data)
-            while self._error is None and (reply := self._reader.gets()) is not _INCOMPLETE:
-                self.reply_size, self._unfinished = max(self._unfinished, len(data)), 0
-                self._take(reply)
+            self._take_turn(len(data))
         except (hiredis.ProtocolError, MemoryError) as error:  # a list of so many elements that no list can have them
             self._fail("its answer is not Redis' protocol", cause=error)
         if self._unfinished > self._reply_limit:
             self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
+
+    def _take_turn(self, came: int) -> None:
+        """Takes as many replies as a turn has. While others wait no more is read, so that the end comes after them."""
+        for _ in range(TURN_REPLIES):
+            if self._error is not None or (reply := self._reader.gets()) is _INCOMPLETE:
+                return
+            self.reply_size, self._unfinished = max(self._unfinished, came), 0
+            self._take(reply)
+        if not self._waits_turn and self._error is None and self._transport is not None:
+            self._waits_turn = True
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits_turn = False
+        self.data_received(b"")
+        if not self._waits_turn and self._error is None and self._transport is not None:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(_in_words(exc) if exc else "it closed the connection")

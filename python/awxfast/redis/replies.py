@@ -1,5 +1,6 @@
 """What a Redis may answer to each command that is sent here, in RESP2; anything else is no answer to build on."""
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ class Expectation(NamedTuple):
     fits: Check
 
 
+@functools.cache
 def expect(name: object) -> Expectation:
     """For a command by its name; any RESP2 reply for one that has no entry here."""
     command = str(name).upper()

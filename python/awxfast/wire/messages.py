@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,7 +24,7 @@ BACKPLANE_GROUP = "broadcast-group_send"
 METRICS_KIND = "metrics"
 
 MAX_PARTS = 20_000
-"""How many lists and objects a command may have, and how many values of one are read a second time."""
+"""How many lists and objects a command may have, how many values beside them, and how many are read a second time."""
 ERROR_BYTES = 65_536
 """The most bytes of error replies to one command, the one that says how many more there are included."""
 FRAME_HEADER = 4
@@ -36,8 +36,7 @@ MAX_ID = 2**64 - 1
 MIN_INTEGER = -(2**63)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """A group that is asked for: its name, and what the name is made of."""
 
     group: str
@@ -143,10 +142,12 @@ def shorten(text: str) -> str:
 def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_GROUPS) -> Command:
     """Reads a text frame. `csrf_token` is what `xrftoken` must repeat; empty: nothing fits; None: it plays no part.
 
-    More groups than `max_groups` are excessive; AWX's pages name tens.
+    More groups than `max_groups` are excessive, and so are more kinds, or values anywhere; AWX's pages name tens.
     """
-    if payload.count(b"[") + payload.count(b"{") > MAX_PARTS + max_groups:
+    if count_lists(payload) > MAX_PARTS + max_groups:
         return refuse("too_many_parts", "the command has too many lists and objects")
+    if count_parts(payload) > MAX_PARTS + 2 * max_groups:
+        return Command(excessive=True)
     try:
         document = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -159,9 +160,19 @@ def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_G
         return Command()
     if not isinstance(document["groups"], dict):
         return refuse("groups", "groups is not a JSON object")
-    if count_values(document["groups"]) > max_groups:
+    if len(document["groups"]) > max_groups or count_values(document["groups"]) > max_groups:
         return Command(excessive=True)
     return read_groups(restore_integers(document["groups"], payload))
+
+
+def count_lists(payload: bytes) -> int:
+    """At least how many lists and objects a command has: those in its strings count, too."""
+    return payload.count(b"[") + payload.count(b"{")
+
+
+def count_parts(payload: bytes) -> int:
+    """The same with values and keys: about what it costs to read a command."""
+    return payload.count(b",") + count_lists(payload)
 
 
 def count_values(groups: dict[str, Any]) -> int:

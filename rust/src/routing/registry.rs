@@ -2,8 +2,10 @@
 //!
 //! Pure bookkeeping: the caller turns each [`Change`] into commands for the client's shard, in the same order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::routing::names::NumbersByName;
 
 /// Names of which, or for which, it is cheaper to look at each.
 const FEW_NAMES: usize = 8;
@@ -149,8 +151,8 @@ pub struct Registry {
     status_groups: Vec<String>,
     groups: Vec<Option<Group>>,
     free_groups: Vec<GroupId>,
-    by_name: HashMap<Box<str>, GroupId>,
-    by_local: HashMap<Box<str>, GroupId>,
+    by_name: NumbersByName,
+    by_local: NumbersByName,
     own_channels: HashSet<Box<str>>,
     slots: Vec<Vec<Slot>>,
     free_slots: Vec<Vec<usize>>,
@@ -168,8 +170,8 @@ impl Registry {
             status_groups,
             groups: Vec::new(),
             free_groups: Vec::new(),
-            by_name: HashMap::new(),
-            by_local: HashMap::new(),
+            by_name: NumbersByName::default(),
+            by_local: NumbersByName::default(),
             own_channels: HashSet::new(),
             slots: (0..shards).map(|_| Vec::new()).collect(),
             free_slots: vec![Vec::new(); shards],
@@ -265,7 +267,7 @@ impl Registry {
         if let Some(entry) = self.groups[id as usize].as_mut() {
             entry.channels += 1;
         }
-        if let Some(before) = self.by_local.insert(local.into(), id) {
+        if let Some(before) = self.by_local.insert(local, id) {
             self.count_channel_gone(before);
         }
     }
@@ -414,7 +416,7 @@ impl Registry {
             GroupId::try_from(self.groups.len() - 1).expect("fewer than 2^32 groups")
         });
         self.groups[group as usize] = Some(entry);
-        self.by_name.insert(name.into(), group);
+        self.by_name.insert(name, group);
         group
     }
 
