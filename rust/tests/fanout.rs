@@ -183,6 +183,22 @@ fn client_that_does_not_read_its_replies_is_closed_with_1008() {
 }
 
 #[test]
+fn one_reply_larger_than_the_bound_reaches_a_client_that_reads_it_late() {
+    let fanout = Fanout::start(Config { replies: Some(256 << 10), ..config() }).unwrap();
+    let mut reader = Browser::new(&fanout);
+    let errors = vec![b'e'; 64_000];
+    let reply = vec![b'r'; 2_000_000];
+    for _ in 0..3 {
+        fanout.send_text(reader.client, &errors);
+        fanout.send_text(reader.client, &reply);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!((reader.receive_text().len(), reader.receive_text().len()), (64_000, 2_000_000));
+    }
+    assert_eq!(fanout.take_notices(), []);
+    assert_books_balance(&fanout);
+}
+
+#[test]
 fn replies_that_nobody_reads_cost_others_no_event() {
     let fanout = Fanout::start(Config { memory: 1 << 20, threads: 1, ..config() }).unwrap();
     let mute: Vec<Browser> = (0..10).map(|_| Browser::new(&fanout)).collect();

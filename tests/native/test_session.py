@@ -430,6 +430,19 @@ class TestWaiting:
         browser.reset()
         await until(lambda: serving.server.clients == 0)
 
+    async def test_switch_of_1000_groups_with_long_names_gets_its_reply_of_300_kb(self, start: Start) -> None:
+        """In one frame past the bound on what a client leaves unread."""
+        serving = await start(fanout={"send_buffer": 8192, "reply_bytes": 262_144})
+        browser = await RawBrowser.open(serving.address, receive_buffer=4096)
+        assert "accept" in await browser.read_text()
+        for kind in ("a", "b"):
+            browser.send(subscription({kind: ["x" * 91 + f"{number:04}" for number in range(1000)]}))
+            reply = await browser.read_text()
+            assert len(json.loads(reply)["groups_current"]) == 1000
+        assert len(reply) > 300_000
+        assert await subscribe(browser, {"jobs": ["summary"]})
+        await browser.close()
+
     async def test_client_that_leaves_a_large_reply_unread_is_closed_with_1008_and_others_lose_nothing(
         self, start: Start, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -233,7 +233,7 @@ impl Registry {
         let mut change = Change::default();
         let stays = Names::new(joined, left.len());
         for name in left.iter().filter(|name| !stays.contains(name)) {
-            if let Some(&group) = self.by_name.get(*name)
+            if let Some(&group) = self.by_name.get(name)
                 && self.slot_mut(client)?.groups.remove(&group)
             {
                 change.left.push(group);

@@ -253,20 +253,20 @@ impl Shard {
         self.shared.notices.send(id, notice);
     }
 
-    /// A client that leaves too much of its own replies unread pays for it itself.
-    fn close_unread(&mut self, slot: usize) {
-        let Some(bound) = self.limits.replies else { return };
-        let bound = if self.are_replies_crowded() { bound / CROWDED } else { bound };
+    /// A client that leaves more of its own replies unread pays for it itself.
+    fn close_unread(&mut self, slot: usize, bound: usize) {
         let unread = self.clients[slot].as_ref().filter(|client| client.standing_replies() > bound);
         if let Some(id) = unread.map(|client| client.id) {
             self.close_for(id, UNREAD_REPLIES, b"replies are not read", Notice::Unread);
         }
     }
 
+    /// Past the process's bound of replies nobody may have more than a few standing, the last one included.
     fn close_crowd(&mut self) {
-        if self.limits.replies.is_some() && self.are_replies_crowded() {
+        let Some(bound) = self.limits.replies else { return };
+        if self.are_replies_crowded() {
             for slot in 0..self.clients.len() {
-                self.close_unread(slot);
+                self.close_unread(slot, bound / CROWDED);
             }
         }
     }
@@ -284,12 +284,15 @@ impl Shard {
             self.members.join(group, id.slot());
         }
         if let Some(slab) = subscription.reply {
+            // Before this one: a reply may be larger than the bound, and its reader on the way to it.
+            if let Some(bound) = self.limits.replies {
+                self.close_unread(id.slot(), bound);
+            }
             let bounds = self.limits.bounds;
             if let Some(client) = self.clients[id.slot()].as_mut() {
                 client.push(Class::Reply, Range::whole(slab), bounds, &mut self.tally.frames);
             }
             self.mark(id.slot());
-            self.close_unread(id.slot());
         }
     }
 
@@ -412,7 +415,6 @@ impl Shard {
             _ => {}
         }
         self.answer(slot);
-        self.close_unread(slot);
         flushed == Flushed::More
     }
 
