@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
@@ -75,6 +75,9 @@ class StillFigures:
 
     def max_clients(self) -> int:
         return 12_000
+
+    def plain_connections(self) -> PlainFigures:
+        return PlainFigures(17, {"idle": 3, "refused": 1})
 
     def slow_clients(self) -> Sequence[SlowClient]:
         return self.slow

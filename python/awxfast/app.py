@@ -14,7 +14,7 @@ from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
 from awxfast.errors import ConfigurationError, StartError
-from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
 from awxfast.hosted.channel_layers import StockLayer, find_stock_layer
 from awxfast.hosted.endpoints import Host
 from awxfast.hosted.exchange import Exchange
@@ -267,6 +267,10 @@ class Relay:
     def max_clients(self) -> int | None:
         """The settings'."""
         return self._settings.max_clients
+
+    def plain_connections(self) -> PlainFigures:
+        """The server's."""
+        return PlainFigures(len(self._server.plain), self._server.plain.ended)
 
     def slow_clients(self) -> Sequence[SlowClient]:
         """The fan-out's clients with something queued or shed."""

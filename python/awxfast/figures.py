@@ -15,6 +15,14 @@ class IntakeFigures:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PlainFigures:
+    """Connections that are no websockets, and what became of those that there was no place for."""
+
+    open: int
+    ended: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class SlowClient:
     """A client with something queued or shed; ages in seconds."""
 
@@ -83,6 +91,9 @@ class Figures(Protocol):
 
     def max_clients(self) -> int | None:
         """How many browsers are let in; None where there are none."""
+
+    def plain_connections(self) -> PlainFigures | None:
+        """Those that are no websockets; None where nobody listens for them."""
 
     def slow_clients(self) -> Sequence[SlowClient]:
         """Clients with something queued or shed."""

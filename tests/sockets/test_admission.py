@@ -46,6 +46,20 @@ class TestAcceptRate:
         clock.time += 1000
         assert [refuse(admission) for _ in range(3)] == [None, None, TOO_FAST]
 
+    def test_what_came_to_nothing_is_given_back(self) -> None:
+        """Strangers use up nothing of those who can say who they are."""
+        admission = Admission(None, 2, (), Clock())
+        for _ in range(10):
+            assert refuse(admission) is None
+            admission.give_back()
+        assert [refuse(admission) for _ in range(3)] == [None, None, TOO_FAST]
+
+    def test_no_more_than_a_seconds_worth_is_given_back(self) -> None:
+        admission = Admission(None, 2, (), Clock())
+        for _ in range(10):
+            admission.give_back()
+        assert [refuse(admission) for _ in range(3)] == [None, None, TOO_FAST]
+
     def test_refused_for_other_reasons_takes_nothing(self) -> None:
         admission = Admission(1, 1, (), Clock())
         assert refuse(admission, 1) == TOO_MANY_CLIENTS

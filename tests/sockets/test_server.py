@@ -75,6 +75,36 @@ class TestClients:
         assert serving.server.handshakes == {("accepted", "known"): 1}
 
 
+class TestStrangers:
+    """They are told to go, and cost nobody a place or a turn meanwhile."""
+
+    async def test_places_are_not_taken_by_who_is_told_to_go(self, start: Start, tmp_path: Path) -> None:
+        tokens = tmp_path / "tokens"
+        tokens.write_text('{"good": {"user": 7}}')
+        serving = await start(access=TokensAccess(tokens), max_clients=16)
+        strangers = []
+        for _ in range(40):
+            strangers.append(await RawBrowser.open(serving.address))
+            assert await strangers[-1].read_text() == '{"close": true}'
+        known = [await RawBrowser.open(serving.address, path="/websocket/?token=good") for _ in range(16)]
+        late = await RawBrowser.connect(serving.address)
+        late.send(handshake("/websocket/?token=good"))
+        assert (await late.read_response())[0] == 503
+        assert serving.server.clients <= 16 + 8
+        for browser in (*strangers, *known, late):
+            await browser.close()
+
+    async def test_rate_is_not_used_up_by_who_is_told_to_go(self, start: Start, tmp_path: Path) -> None:
+        tokens = tmp_path / "tokens"
+        tokens.write_text('{"good": {"user": 7}}')
+        serving = await start(access=TokensAccess(tokens), accept_rate=1)
+        for _ in range(10):
+            stranger = await RawBrowser.open(serving.address)
+            assert await stranger.read_close() == 1000
+            await stranger.close()
+        await (await RawBrowser.open(serving.address, path="/websocket/?token=good")).close()
+
+
 class TestAcceptedHandshakes:
     """C01, over the wire."""
 

@@ -112,6 +112,9 @@ class DiallerFigures:
     def max_clients(self) -> None:
         """There are none."""
 
+    def plain_connections(self) -> None:
+        """There are none either."""
+
     def slow_clients(self) -> Sequence[SlowClient]:
         """No browsers."""
         return []

@@ -25,9 +25,10 @@ from uvicorn.server import ServerState
 from awxfast.http.access_log import format_client
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.head_timeouts import HeadTimeouts
+from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 from awxfast.http.requests import Requests
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader
-from awxfast.wire.handshake import Refusal, encode_refusal, wants_websocket
+from awxfast.wire.handshake import RETRY, Refusal, encode_refusal, wants_websocket
 from awxfast.wire.heads import (
     BARE_LINE_FEED,
     HIDDEN_UPGRADE,
@@ -52,6 +53,7 @@ PIECES_A_TURN = 64
 MALFORMED = Refusal(400, "head", "This is not an HTTP request.")
 UNSOUND_LENGTH = Refusal(400, "head", "The head does not say soundly where the body ends.")
 INVALID_HEADER = Refusal(400, "head", "A header value has control bytes.")
+BUSY = Refusal(503, "limit", "All places for requests are taken.", RETRY)
 HEAD_TIMEOUT = Refusal(408, "head", "The request's head did not arrive in time.")
 
 
@@ -84,6 +86,7 @@ class HttpService:
         forwarded: ForwardedHeaders | None = None,
         root_paths: RootPathHeader | None = None,
         requests: Requests | None = None,
+        plain: PlainConnections | None = None,
     ) -> None:
         self.config = configure_uvicorn(application)
         self.state = ServerState()
@@ -96,6 +99,7 @@ class HttpService:
         self.forwarded = forwarded
         self.root_paths = root_paths
         self.requests = requests or Requests()
+        self.plain = PlainConnections.of_process() if plain is None else plain
         self._server_header = [(b"server", server_name.encode("latin-1", "replace"))] if server_name else []
         self._second = 0
 
@@ -131,6 +135,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = service.idle_timeout
         self.service = service
         self._outside = outside
+        self.weight = 1 if outside is None else TLS_WEIGHT
+        self.descriptor = -1
         self.on_lost: Callable[[], None] | None = None
         self._heads = HeadFinder()
         self._doubtful = False
@@ -151,6 +157,8 @@ class HttpProtocol(HttpToolsProtocol):
         """The time for the first head begins."""
         self.connections.add(self)
         self.transport = transport
+        self.descriptor = transport.get_extra_info("socket").fileno()
+        self.service.plain.add(self)
         self.flow = FlowControl(transport)
         outside, self._outside = self._outside, None
         self.scheme = "http" if outside is None else "https"
@@ -161,6 +169,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what was to come, and tells who answers a request or decides about an upgrade."""
         self.service.heads.stop(self)
+        self.service.plain.leave(self)
         self._waiting = None
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True  # uvicorn tells the request that came last, which may wait for this one
@@ -297,6 +306,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._apply_proxy_headers()
         if self._wants_websocket(version):
             self._upgrade = self._describe_request(version)
+        elif not self.service.plain.work(self):
+            self._fault = BUSY
+            return
         else:
             self.service.describe_server()
             super().on_headers_complete()
@@ -345,6 +357,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             return
+        if not self.pipeline and self.cycle.response_complete:
+            self.service.plain.wait(self)
         if self._waiting is not None and self.cycle.response_complete:
             step, self._waiting = self._waiting, None
             step()
@@ -382,6 +396,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _open_websocket(self) -> None:
         self._unset_keepalive_if_required()
+        self.service.plain.leave(self)
         if self.service.upgrades is not None and self._upgrade is not None:
             self.service.upgrades.open_websocket(self, self._upgrade)
 
@@ -413,6 +428,8 @@ class HttpProtocol(HttpToolsProtocol):
     def begin_answer(self, data: bytes) -> None:
         """Writes the beginning of an answer that is the connection's last. `end_answer` follows."""
         self._refused = True
+        if not self.transport.is_closing():
+            self.service.plain.wait(self)
         self.service.heads.stop(self)
         self._unset_keepalive_if_required()
         self.write_answer(data)
@@ -439,13 +456,22 @@ class HttpProtocol(HttpToolsProtocol):
         self.service.heads.stop(self)
         self._unset_keepalive_if_required()
         self.on_lost = None
+        self.service.plain.leave(self)
         self.connections.discard(self)
         self.transport.set_protocol(successor)
         self.flow.resume_reading()
         self.parser = self.cycle = None  # type: ignore[assignment]
         return self.transport, self._unread[self._at :]
 
-    # The time for a head
+    # The time for a head, and the place
+
+    def end_idle(self) -> None:
+        """Somebody else needs the descriptor. What was written may still be read."""
+        if self.transport.get_write_buffer_size():
+            self.transport.close()
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        else:
+            self.transport.abort()
 
     def end_late_head(self) -> None:
         """The head did not arrive in time."""

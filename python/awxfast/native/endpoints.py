@@ -10,9 +10,8 @@ from awxfast.http.plain_answers import NOT_FOUND, answer_plainly
 from awxfast.native.access import Access, Identity
 from awxfast.native.session import NativeProtocol, Subscriptions
 from awxfast.settings import Settings
-from awxfast.sockets.admission import RETRY
 from awxfast.sockets.opening import Opening, describe_request
-from awxfast.wire.handshake import Reason, Refusal
+from awxfast.wire.handshake import RETRY, Reason, Refusal
 from awxfast.wire.paths import Endpoint, Paths
 from awxfast.wire.request import Request
 
@@ -70,6 +69,7 @@ class NativeEndpoints:
         """There is an answer, or none will come. Whoever was asked about may be gone."""
         opening = self._asking.pop(task)
         if task.cancelled():
+            opening.give_back()
             return
         error = task.exception()
         if error is None:

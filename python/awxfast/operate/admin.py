@@ -14,6 +14,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Sco
 
 from awxfast.figures import Figures
 from awxfast.http.handshakes import Handshakes
+from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.protocol import HttpService
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
 from awxfast.wire.hosts import is_loopback, read_host
@@ -23,6 +24,7 @@ JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 MAX_HEAD = 16_384
 HEAD_TIMEOUT = 10.0
+MAX_CONNECTIONS = 64
 STATUS_PAGE = Path(__file__).with_name("status_page.html")
 
 
@@ -93,7 +95,8 @@ class AdminListener:
     @classmethod
     async def start(cls, figures: Figures, sock: socket.socket) -> "AdminListener":
         """Answers from now on. Its requests don't count as the relay's handshakes."""
-        service = HttpService(Admin(figures), Handshakes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT)
+        plain = PlainConnections(MAX_CONNECTIONS)  # whatever strangers hold of their listeners is not counted here
+        service = HttpService(Admin(figures), Handshakes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT, plain=plain)
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         return cls(await create(service, sock=sock), service)

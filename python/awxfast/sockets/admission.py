@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from awxfast.wire.handshake import Refusal
+from awxfast.wire.handshake import RETRY, Refusal
 from awxfast.wire.hosts import is_loopback, list_names, read_host, read_origin
 from awxfast.wire.request import Request
 
-RETRY = ((b"retry-after", b"5"),)
 TOO_MANY_CLIENTS = Refusal(503, "limit", "All places are taken (--max-clients).", RETRY)
 TOO_FAST = Refusal(503, "limit", "Too many handshakes at once (--accept-rate).", RETRY)
 WRONG_ORIGIN = Refusal(403, "origin", "This Origin is not allowed here (--origin).")
@@ -56,6 +55,10 @@ class Admission:
             return ""
         here = self._local and (refusal == WRONG_HOST or not self._origins)
         return ", ".join([THIS_MACHINE] * here + sorted(self._origins))
+
+    def give_back(self) -> None:
+        """A handshake came to nothing: who can't say who it is takes nothing of `accept_rate` from those who can."""
+        self._tokens += 1
 
     def _is_allowed(self, origins: list[bytes]) -> bool:
         """Programs send no Origin, browsers always one."""

@@ -22,6 +22,9 @@ BOUNDS_OF_BROWSERS = {
 }
 """The option behind a reason to close."""
 
+DISMISSED = 128
+"""Who was told to go may take as long as all others over it, but no more than so many, and an eighth of all, do."""
+
 
 class Clients:
     """What connections share. `closes` counts ends as `{(by, code): n}`: by server or peer, 1006 for a lost socket.
@@ -49,6 +52,8 @@ class Clients:
         self._access_log = access_log
         self._opening: set[Connection] = set()
         self._attached: dict[int, Connection] = {}
+        self._dismissed: dict[Connection, None] = {}
+        self._most_dismissed = min(DISMISSED, max(8, (settings.max_clients or 8 * DISMISSED) // 8))
         self._emptied = asyncio.Event()
         self._faults = QuietLog(log, now)
 
@@ -62,6 +67,11 @@ class Clients:
     def browsers(self) -> int:
         """Websockets that are not other nodes'."""
         return len(self) - self.nodes
+
+    @property
+    def guests(self) -> int:
+        """Browsers that were not told at once to go again: those count under `--max-clients`."""
+        return self.browsers - len(self._dismissed)
 
     def attach(self, descriptor: int) -> int:
         """A browser, for the fan-out."""
@@ -94,8 +104,17 @@ class Clients:
         self._attached[connection.client] = connection
         self._log(connection, "WSCONNECT")
 
+    def dismiss(self, connection: Connection) -> None:
+        """Nobody knows it: it goes at once where there are many like it."""
+        self._dismissed[connection] = None
+        if len(self._dismissed) > self._most_dismissed:
+            oldest = next(iter(self._dismissed))
+            del self._dismissed[oldest]
+            oldest.cut_off()
+
     def remove(self, connection: Connection) -> None:
         """It is gone."""
+        self._dismissed.pop(connection, None)
         self._opening.discard(connection)
         if connection.client != NOT_ATTACHED:
             self._attached.pop(connection.client, None)

@@ -20,7 +20,7 @@ class Opening:
     `request` and `handshake` are gone once it is accepted: an application that runs keeps this, and needs them no more.
     """
 
-    __slots__ = ("_access_log", "_clients", "_http", "_on_decided", "handshake", "on_lost", "request")
+    __slots__ = ("_access_log", "_clients", "_http", "_on_decided", "_on_dismissed", "handshake", "on_lost", "request")
 
     def __init__(
         self,
@@ -30,11 +30,13 @@ class Opening:
         clients: Clients,
         access_log: AccessLog | None,
         on_decided: Callable[["Opening"], None],
+        on_dismissed: Callable[[], None] = lambda: None,
     ) -> None:
         self._http: HttpProtocol | None = http
         self._clients = clients
         self._access_log = access_log
         self._on_decided = on_decided
+        self._on_dismissed = on_dismissed
         self.request = request
         self.handshake = handshake
         self.on_lost: Callable[[], object] | None = None
@@ -58,10 +60,15 @@ class Opening:
 
     def dismiss(self, session: Session, reason: Reason, text: str) -> None:
         """Writes the 101 for a session that only says that it is over, and counts a refusal; `text` says why."""
+        self.give_back()
         http = self._take_present()
         if http is not None:
             http.service.handshakes.refuse(reason, describe_request(self.request), text)
-            self._hand_over(http, session, self._clients, ())
+            self._clients.dismiss(self._hand_over(http, session, self._clients, ()))
+
+    def give_back(self) -> None:
+        """What it took of `--accept-rate`: nobody has learned who this is."""
+        self._on_dismissed()
 
     def _take_present(self) -> HttpProtocol | None:
         """The connection, if its client is still there."""
@@ -72,7 +79,7 @@ class Opening:
             self.on_lost()
         return None
 
-    def _hand_over(self, http: HttpProtocol, session: Session, registry: Registry, headers: Headers) -> None:
+    def _hand_over(self, http: HttpProtocol, session: Session, registry: Registry, headers: Headers) -> Connection:
         label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
         connection = Connection(registry, session, label)
         described = http.service.describe_server()
@@ -80,6 +87,7 @@ class Opening:
         answer = encode_acceptance(self.handshake, [*described, *headers])
         del self.request, self.handshake
         connection.open(transport, answer, behind)
+        return connection
 
     def refuse(self, refusal: Refusal, subject: str | None = None) -> None:
         """Answers with something else than a 101; `subject` is for the log, empty: whoever refuses has its line."""

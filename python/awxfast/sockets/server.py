@@ -15,17 +15,18 @@ from awxfast.http.bridge import Bridges
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.listening import Listening
 from awxfast.http.plain_answers import NodePaths, keep_from_nodes_paths
+from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.protocol import HttpProtocol, HttpService
 from awxfast.http.requests import Requests
 from awxfast.http.tls import Certificate
 from awxfast.settings import Settings
-from awxfast.sockets.admission import RETRY, Admission
+from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sockets.opening import Opening, describe_refused
 from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
-from awxfast.wire.handshake import Handshake, Refusal, check_handshake
+from awxfast.wire.handshake import RETRY, Handshake, Refusal, check_handshake
 from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ TLS_RECEIVE_BUFFER = 65_536
 LAST_FLUSH_SECONDS = 1.0
 """How long TLS clients may take the end of what was written when all are closed."""
 
+NO_DESCRIPTORS = Refusal(503, "limit", "All descriptors are in use.", RETRY)
 STOPPING = Refusal(503, "limit", "The server is stopping.", RETRY)
 
 
@@ -110,6 +112,7 @@ class Server:
             close_timeout=settings.application_close_timeout,
             now=self._clients.now,
         )
+        self._plain = PlainConnections.of_process(self._clients.now)
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls)
         self._certificates: list[Certificate] = []
@@ -135,12 +138,18 @@ class Server:
             forwarded=forwarded if settings.proxy_headers else None,
             root_paths=RootPathHeader(read_networks(settings.trusted_proxies)),
             requests=self._requests,
+            plain=self._plain,
         )
 
     @property
     def clients(self) -> int:
         """Browsers whose socket is not gone, known or not."""
         return self._clients.browsers
+
+    @property
+    def plain(self) -> PlainConnections:
+        """All connections but websockets."""
+        return self._plain
 
     @property
     def handshakes(self) -> dict[tuple[str, str], int]:
@@ -206,7 +215,7 @@ class Server:
             asyncio.get_running_loop().remove_reader(self._fanout.notice_fd)
 
     async def _sweep(self) -> None:
-        looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep]
+        looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep, self._plain.look]
         if self._nodes is not None:
             looks.append(self._nodes.sweep)
         while True:
@@ -225,22 +234,25 @@ class Server:
         if self._access_log is not None:
             self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
         nodes = self._nodes if self._nodes is not None and self._nodes.owns(request.path) else None
-        handshake = self._check(request) if nodes is None else self._check_node(request)
+        handshake = self._check(http, request) if nodes is None else self._check_node(request)
         if isinstance(handshake, Refusal):
             self._refuse(http, request, handshake)
             return
-        opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard)
+        dismissed = self._admission.give_back
+        opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard, dismissed)
         self._deciding.add(opening)
         (nodes or self._endpoints).decide(opening)
 
-    def _check(self, request: Request) -> Handshake | Refusal:
+    def _check(self, http: HttpProtocol, request: Request) -> Handshake | Refusal:
         refusal = self._endpoints.check(request)
         handshake = refusal or check_handshake(request)
         if isinstance(handshake, Refusal):
             return handshake
         if self._stopping:
             return STOPPING
-        return self._admission.refuse(request, self._clients.browsers + len(self._deciding)) or handshake
+        if not self._plain.has_descriptors(http):
+            return NO_DESCRIPTORS
+        return self._admission.refuse(request, self._clients.guests + len(self._deciding)) or handshake
 
     def _check_node(self, request: Request) -> Handshake | Refusal:
         return STOPPING if self._stopping else check_handshake(request)

@@ -45,6 +45,7 @@ class Handshake:
     subprotocols: tuple[str, ...] = ()
 
 
+RETRY = ((b"retry-after", b"5"),)
 UPGRADE_REQUIRED = Refusal(426, "head", "This is a websocket endpoint.", ((b"upgrade", b"websocket"),))
 WRONG_VERSION = Refusal(
     426,

@@ -1,0 +1,155 @@
+"""Connections that are no websockets, or not yet: how many there may be, and who goes when there are more.
+
+Nobody can tell whose a connection is before its head is there: it may be a node's. So a newcomer is never turned away
+for want of a place; the one that has been without a request for the longest goes instead, and looks again only when
+what the newcomer has sent was read. Requests that are worked on leave some places to those whose head is to come.
+"""
+
+import errno
+import logging
+import os
+import resource
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from awxfast.quiet_log import QuietLog
+from awxfast.reading_first import call_after_reading
+
+log = logging.getLogger(__name__)
+
+PART = 4
+"""One in so many descriptors may be a plain connection's."""
+RESERVE = 32
+"""Descriptors that no stranger's connection takes for long: for Redis, nodes, the admin listener, an application."""
+NEWCOMERS = 32
+"""Places that requests which are worked on leave to others, where there are enough; else a quarter of all."""
+TLS_WEIGHT = 3
+"""Descriptors of a connection behind TLS: its own, and both ends of the bridge."""
+NO_LIMIT = 1 << 20
+"""What an unlimited process gets in fact: Linux' default for fs.nr_open."""
+QUIET_SECONDS = 60.0
+
+
+class Connection(Protocol):
+    """A connection."""
+
+    weight: int
+    """In descriptors."""
+    descriptor: int
+
+    def end_idle(self) -> None:
+        """Its place is taken by somebody else."""
+
+
+class PlainConnections:
+    """Those of one server. `most` is in descriptors, `reserve` the first number of the reserve (None: there is none).
+
+    The kernel gives the lowest number that is free, so a high one says that all below it are in use. `ended` counts
+    those that had to go: `idle` ones, and requests that were `refused`.
+    """
+
+    def __init__(self, most: int, reserve: int | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._most = max(2, most)
+        self._most_busy = self._most - min(NEWCOMERS, self._most // 4 or 1)
+        self._reserve = reserve
+        self._waiting: dict[Connection, None] = {}
+        """Without a request, in the order since when."""
+        self._busy: set[Connection] = set()
+        self._weight = self._busy_weight = 0
+        self.ended = {"idle": 0, "refused": 0}
+        self._log = QuietLog(log, now, QUIET_SECONDS)
+
+    @classmethod
+    def of_process(cls, now: Callable[[], float] = time.monotonic) -> "PlainConnections":
+        """With the bound of a server that strangers may reach."""
+        limit = descriptor_limit()
+        return cls(limit // PART, limit - min(RESERVE, limit // 8), now)
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._busy)
+
+    def add(self, connection: Connection) -> None:
+        """A new one. It is looked at when what it has sent was read."""
+        self.wait(connection)
+        if self._is_full(connection):
+            call_after_reading(lambda: self._look_at(connection))
+
+    def wait(self, connection: Connection) -> None:
+        """It is without a request from now on: the last that will go."""
+        self.leave(connection)
+        self._waiting[connection] = None
+        self._weight += connection.weight
+
+    def work(self, connection: Connection) -> bool:
+        """It has a request, unless there are too many that have one."""
+        if connection in self._busy:
+            return True
+        has_room = self._busy_weight + connection.weight <= self._most_busy
+        if not has_room or not self.has_descriptors(connection):
+            self.ended["refused"] += 1
+            self._say("requests are refused")
+            return False
+        self.leave(connection)
+        self._busy.add(connection)
+        self._weight += connection.weight
+        self._busy_weight += connection.weight
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """It has ended, or is no plain one any more."""
+        if connection in self._waiting:
+            del self._waiting[connection]
+            self._weight -= connection.weight
+        elif connection in self._busy:
+            self._busy.remove(connection)
+            self._weight -= connection.weight
+            self._busy_weight -= connection.weight
+
+    def has_descriptors(self, connection: Connection) -> bool:
+        """Whether it may stay although there is something to do for it; others that are idle go for it."""
+        return not self._is_reserved(connection) or self._end_oldest(but=connection)
+
+    def look(self) -> None:
+        """Called twice a second. Others may have taken all descriptors; what strangers hold idly is given back then."""
+        try:
+            os.close(os.dup(0))
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                return
+            for _ in range(RESERVE):
+                self._end_oldest()
+            self._say("new connections are lost")
+
+    def _look_at(self, newcomer: Connection) -> None:
+        if newcomer in self._waiting and self._is_full(newcomer):
+            self._end_oldest()
+
+    def _is_full(self, newcomer: Connection) -> bool:
+        return self._weight > self._most or self._is_reserved(newcomer)
+
+    def _is_reserved(self, connection: Connection) -> bool:
+        return self._reserve is not None and connection.descriptor >= self._reserve
+
+    def _end_oldest(self, but: Connection | None = None) -> bool:
+        """Whether there was one."""
+        oldest = next((connection for connection in self._waiting if connection is not but), None)
+        if oldest is None:
+            return False
+        self.leave(oldest)
+        self.ended["idle"] += 1
+        oldest.end_idle()
+        self._say("those that have been idle for the longest are closed")
+        return True
+
+    def _say(self, consequence: str) -> None:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = "without limit" if soft == resource.RLIM_INFINITY else f"at most {soft}"
+        text = f"{len(self)} connections that are no websockets leave no place for more (descriptors: {limit})"
+        self._log.warn("full", f"{text}: {consequence}")
+
+
+def descriptor_limit() -> int:
+    """How many descriptors this process may have now."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return NO_LIMIT if soft == resource.RLIM_INFINITY else soft
