@@ -95,6 +95,27 @@ def cut_pop(redis_server: RedisServer) -> bool:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
+async def test_subscription_while_redis_is_read_only_gets_its_error_within_ten_seconds(
+    redis_server: RedisServer, relay: AwxfastServer
+) -> None:
+    """The connection is made anew every two seconds at most, since the master may be elsewhere now."""
+    browser = await open_browser(relay.url, [GROUP])
+    with redis_server.client() as client:
+        client.replicaof("127.0.0.1", 1)
+        wait_for(lambda: relay.metric("awxfast_redis_up") == 0)
+        await asyncio.sleep(4)  # the pauses between the tries are as long as they get
+        for number in range(3):
+            begin = time.monotonic()
+            reply = await browser.subscribe([GROUP, f"job_events-{number + 2}"])
+            print(f"refused after {time.monotonic() - begin:.2f} s")
+            assert reply == {"error": "the subscription failed: Redis refused it; nothing has changed"}
+        client.replicaof("no", "one")
+    wait_for(lambda: relay.metric("awxfast_redis_up") == 1)
+    await browser.subscribe([GROUP, "job_events-2"])
+    await close_browsers([browser])
+
+
 async def test_c20_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:

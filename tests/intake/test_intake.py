@@ -293,8 +293,6 @@ class TestRedisThatRefusesWrites:
         monkeypatch: pytest.MonkeyPatch,
         word: str,
     ) -> None:
-        if word == "READONLY":
-            pytest.skip("its connection is made anew, as that of one that is away")
         monkeypatch.setattr("awxfast.intake.groups.REFUSAL_PATIENCE", 0.5)
         refuse, heal = REFUSALS[word]
         async with started(redis_server.url, fanout) as intake:

@@ -129,10 +129,11 @@ class Registration:
                 self._works()
                 await self._clean_when_due(connection)
         except RedisReplyError as error:
+            self._groups.refuse(error)
             if error.code == "READONLY":
+                self._groups.tell_refused()  # whoever has waited long enough does not wait for the next connection
                 raise
             self._kept.refuse(error)
-            self._groups.refuse(error)
         self._groups.tell_refused()
 
     def _works(self) -> None:
