@@ -7,6 +7,7 @@ from awxfast.command_line import (
     OptionParser,
     OwnOption,
     check_log_format,
+    describe_ignored_variables,
     non_empty,
     one_of,
     positive,
@@ -92,3 +93,27 @@ class TestEnvironment:
     def test_option_that_is_not_built_is_refused(self) -> None:
         with pytest.raises(ConfigurationError, match="AWXFAST_LATER is set, but --later is not built yet"):
             read({"AWXFAST_LATER": "1"})
+
+
+class TestIgnoredVariables:
+    """A typing error in a variable would pass for a setting."""
+
+    KNOWN = ("AWXFAST_QUEUE_FRAMES", "AWXFAST_AUTH")
+
+    def describe(self, **environ: str) -> str:
+        return describe_ignored_variables(environ, self.KNOWN, ["--port"])
+
+    def test_known_empty_and_others_are_not_named(self) -> None:
+        assert self.describe(AWXFAST_AUTH="open", AWXFAST_X="", HOME="/", AWX="x") == ""
+
+    def test_the_nearest_name_is_offered_and_no_value_told(self) -> None:
+        said = self.describe(AWXFAST_QUEUE_FRAME="hidden", AWXFAST_X="hidden")
+        assert said == "AWXFAST_QUEUE_FRAME (did you mean AWXFAST_QUEUE_FRAMES?), AWXFAST_X (there is no such option)"
+
+    def test_option_without_a_variable_is_named(self) -> None:
+        assert self.describe(AWXFAST_PORT="1") == "AWXFAST_PORT (--port has no variable)"
+
+    def test_ten_are_enough(self) -> None:
+        said = self.describe(**{f"AWXFAST_{number:02}": "1" for number in range(30)})
+        assert said.count("AWXFAST_") == 10
+        assert said.endswith(", ...")

@@ -16,10 +16,9 @@ from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.options import NOT_BUILT, OWN_OPTIONS, build_parser
 from awxfast.process.addresses import DEFAULT_HOST, DEFAULT_PORT
 from awxfast.redis.event_writer import Loss
-from awxfast.settings import Settings
+from awxfast.settings import SECRET_VARIABLE, Settings
 from awxfast.wire.backplane import Fault
 from awxfast.wire.handshake import Reason
-from awxfast.wire.secret import VARIABLE as SECRET_VARIABLE
 from main_process import run_to_its_end
 from prometheus_client.parser import text_string_to_metric_families
 from still_figures import StillFigures

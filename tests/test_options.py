@@ -4,9 +4,10 @@ import contextlib
 import io
 
 import pytest
+from awxfast.broadcast import options as dialler_options
 from awxfast.errors import ConfigurationError
-from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, OWN_OPTIONS, parse_settings
-from awxfast.settings import Settings
+from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, OWN_OPTIONS, name_ignored_variables, parse_settings
+from awxfast.settings import SECRET_VARIABLE, Settings
 from daphne.cli import CommandLineInterface
 
 
@@ -219,6 +220,17 @@ class TestEnvironment:
 
     def test_daphne_options_have_no_variable(self) -> None:
         assert parse(AWXFAST_PORT="1").port is None
+        assert name_ignored_variables({"AWXFAST_PORT": "1"}) == "AWXFAST_PORT (--port has no variable)"
+
+    def test_own_variables_and_the_diallers_are_known(self) -> None:
+        options = (*OWN_OPTIONS, *dialler_options.OPTIONS)
+        names = {option.variable for option in options if option.name not in DAPHNE_LONG_OPTIONS} | {SECRET_VARIABLE}
+        assert name_ignored_variables(dict.fromkeys(names, "x")) == ""
+
+    def test_a_typing_error_is_named(self) -> None:
+        assert name_ignored_variables({"AWXFAST_KEEP_GROUPS": "x"}) == (
+            "AWXFAST_KEEP_GROUPS (did you mean AWXFAST_KEEP_GROUP?)"
+        )
 
 
 class TestHelp:

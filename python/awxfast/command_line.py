@@ -5,11 +5,12 @@ Server, dialler and the small commands share it; errors are one line and name th
 
 import argparse
 import dataclasses
+import difflib
 import logging
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from awxfast.errors import AwxfastError, ConfigurationError
@@ -18,6 +19,10 @@ from awxfast.system.queued_stream import drain_streams
 from awxfast.system.standard_descriptors import open_closed_descriptors
 
 logger = logging.getLogger(__name__)
+
+PREFIX = "AWXFAST_"
+MOST_IGNORED = 10
+"""Variables that one line names: Kubernetes makes a dozen for a service that is called awxfast."""
 
 HOST_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,*\s]+)(:[0-9]+)?")
 
@@ -129,7 +134,7 @@ def check_log_format(log_fmt: str | None) -> None:
 
 def variable_of(option: str) -> str:
     """The environment variable of one of awxfast's own options."""
-    return "AWXFAST_" + option.removeprefix("--").replace("-", "_").upper()
+    return PREFIX + option.removeprefix("--").replace("-", "_").upper()
 
 
 def read_environment(
@@ -156,6 +161,27 @@ def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
         return getattr(parser.parse_args([f"{option.name}={word}" for word in words]), option.field)
     except ConfigurationError as error:
         raise ConfigurationError(f"{option.variable}: {error}") from error
+
+
+def describe_ignored_variables(environ: Mapping[str, str], known: Iterable[str], without: Iterable[str]) -> str:
+    """Variables AWXFAST_<NAME> that mean nothing, for a warning; empty: there is none. Values may be secrets.
+
+    `known` are the names that mean something, `without` the options that have no variable.
+    """
+    names = sorted(known)
+    options = {variable_of(option): option for option in without}
+    ignored = [name for name in sorted(environ) if name.startswith(PREFIX) and environ[name] and name not in names]
+    told = [f"{name} ({describe_ignored(name, names, options)})" for name in ignored[:MOST_IGNORED]]
+    return ", ".join(told) + ", ..." * (len(ignored) > MOST_IGNORED)
+
+
+def describe_ignored(name: str, known: Sequence[str], options: Mapping[str, str]) -> str:
+    """Why a variable means nothing, and what may have been meant."""
+    if name in options:
+        return f"{options[name]} has no variable"
+    names = {one.removeprefix(PREFIX): one for one in known}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), names, 1)
+    return f"did you mean {names[near[0]]}?" if near else "there is no such option"
 
 
 def report(program: str, command: Callable[[], int]) -> int:

@@ -13,16 +13,18 @@ from awxfast.command_line import (
     OwnOption,
     RefuseNotBuilt,
     check_log_format,
+    describe_ignored_variables,
     host_name,
     non_empty,
     one_of,
     positive,
     read_environment,
     seconds,
+    variable_of,
     whole_number,
 )
 from awxfast.errors import ConfigurationError
-from awxfast.settings import Settings
+from awxfast.settings import SECRET_VARIABLE, Settings
 
 DAPHNE_LONG_OPTIONS = (
     "--port",
@@ -57,6 +59,9 @@ NOT_BUILT = (
     "--reload-consumers",
 )
 """Options of the contract that this version refuses by name rather than accept and ignore."""
+
+DIALLER_ONLY = ("--era", "--peer", "--peers-file", "--postgres", "--name", "--protocol", "--ca-file")
+"""Options of `python -m awxfast.broadcast` whose names mean nothing here."""
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
 LAYER_FIELDS = ("redis", "prefix", "capacity", "expiry", "group_expiry")
@@ -124,6 +129,15 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Sett
     given = vars(parser.parse_args(expand_daphne_abbreviations(arguments)))
     values = {**read_environment(parser, environ, OWN_OPTIONS, NOT_BUILT), **given}
     return check_values(values)
+
+
+def name_ignored_variables(environ: Mapping[str, str]) -> str:
+    """Variables AWXFAST_<NAME> that mean nothing to the server; those of the dialler may stand in the same file."""
+    known = {option.variable for option in OWN_OPTIONS} | {
+        *map(variable_of, (*DIALLER_ONLY, *NOT_BUILT)),
+        SECRET_VARIABLE,
+    }
+    return describe_ignored_variables(environ, known, (*DAPHNE_LONG_OPTIONS, "--check", "--version"))
 
 
 def build_parser() -> OptionParser:

@@ -9,6 +9,8 @@ from typing import Any
 STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
 MAX_GROUPS = 1000
 MAX_EVENT_SIZE = 16_777_216
+SECRET_VARIABLE = "AWXFAST_SECRET"
+"""The nodes' secret itself, which has no option: others could read it in the list of processes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -114,6 +114,13 @@ class TestStartUp:
         messages = [json.loads(line)["message"] for line in server.err.read_text().splitlines()]
         assert messages[0] == "Starting server at tcp:port=0:interface=127.0.0.1"
 
+    def test_variables_that_mean_nothing_are_told_once(self, start: Start, redis_server: RedisServer) -> None:
+        server = start(*LOOPBACK, "-p", "0", "--redis", redis_server.url, environ={"AWXFAST_QUEUE_FRAME": "hidden"})
+        server.wait_until_serving()
+        said = "Environment variables that mean nothing: AWXFAST_QUEUE_FRAME (did you mean AWXFAST_QUEUE_FRAMES?)"
+        assert server.err.read_text().count(said) == 1
+        assert "hidden" not in server.err.read_text()
+
     def test_nobody_may_connect_unless_the_operator_says_who(self, start: Start, redis_server: RedisServer) -> None:
         server = start("-p", "0", "--redis", redis_server.url, "--admin", "off")
         port = server.wait_until_serving()

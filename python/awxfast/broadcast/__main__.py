@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -9,12 +10,14 @@ from collections.abc import Sequence
 
 from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.options import DiallerSettings, parse_settings
+from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
 from awxfast.command_line import report
 from awxfast.errors import RedisError, StartError
 from awxfast.process.listeners import open_admin
 from awxfast.process.log import configure_log
+
+log = logging.getLogger("awxfast.broadcast")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +32,8 @@ def run(words: Sequence[str]) -> int:
     if settings.status:
         return print_status(settings)
     configure_log(settings)
+    if ignored := name_ignored_variables(os.environ):
+        log.warning("Environment variables that mean nothing: %s", ignored)
     from awxfast.broadcast import program  # uvloop and picows cost `--help` and wrong options too much
 
     admin = open_admin(settings.admin)

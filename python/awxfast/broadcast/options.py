@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast import __version__
+from awxfast import options as server_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member, read_peer
@@ -15,14 +16,16 @@ from awxfast.command_line import (
     OwnOption,
     RefuseNotBuilt,
     check_log_format,
+    describe_ignored_variables,
     non_empty,
     one_of,
     positive,
     read_environment,
+    variable_of,
     whole_number,
 )
 from awxfast.errors import ConfigurationError
-from awxfast.settings import LayerSettings, LogSettings
+from awxfast.settings import SECRET_VARIABLE, LayerSettings, LogSettings
 from awxfast.wire.layer_options import LAYER_FIELDS
 from awxfast.wire.messages import BACKPLANE_GROUP
 
@@ -85,6 +88,13 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
     return make_settings(values, awx)
+
+
+def name_ignored_variables(environ: Mapping[str, str]) -> str:
+    """Variables AWXFAST_<NAME> that mean nothing to the dialler; the server's may stand in the same file."""
+    options = (*OPTIONS, *server_options.OWN_OPTIONS)
+    known = {option.variable for option in options} | {*map(variable_of, server_options.NOT_BUILT), SECRET_VARIABLE}
+    return describe_ignored_variables(environ, known, ("--verify-cert", "--verbosity", "--log-fmt", "--status"))
 
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:

@@ -19,7 +19,12 @@ from awxfast.hosted.application import load_application
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
 from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
-from awxfast.process.main import enter_listener, refuse_open_to_strangers, start_private_redis
+from awxfast.process.main import (
+    enter_listener,
+    refuse_open_to_strangers,
+    start_private_redis,
+    warn_of_ignored_variables,
+)
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.settings import Settings
@@ -32,6 +37,7 @@ Result = TypeVar("Result")
 def run(settings: Settings) -> int:
     """Problems on stderr, all else on stdout. Returns 0 without problems, else what a start would end with."""
     configure_log(settings)
+    warn_of_ignored_variables()
     findings = Findings()
     with contextlib.ExitStack() as resources:
         check_listeners(findings, settings, resources)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import uvloop
 
 from awxfast.errors import ConfigurationError, StopAsked
+from awxfast.options import name_ignored_variables
 from awxfast.process.activation import ActivatedSockets
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.listeners import Listener, open_admin, open_listener
@@ -36,6 +37,7 @@ STOP_MARGIN = 5.0
 def run(settings: Settings) -> int:
     """Serves until TERM or INT; returns the exit code. Raises `AwxfastError` for what keeps it from starting."""
     configure_log(settings)
+    warn_of_ignored_variables()
     endpoints = list_endpoints(settings)
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
@@ -54,6 +56,12 @@ def run(settings: Settings) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Main(settings, listeners, admin, private).run())
     return 0
+
+
+def warn_of_ignored_variables() -> None:
+    """A typing error in a variable must not pass for a setting."""
+    if ignored := name_ignored_variables(os.environ):
+        logger.warning("Environment variables that mean nothing: %s", ignored)
 
 
 def enter_listener(resources: contextlib.ExitStack, listener: Listener) -> Listener:

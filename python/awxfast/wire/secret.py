@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from awxfast.errors import ConfigurationError
+from awxfast.settings import SECRET_VARIABLE
 
 HEADER = b"secret"
-VARIABLE = "AWXFAST_SECRET"
 SETTING = "BROADCAST_WEBSOCKET_SECRET"
 """Of AWX's settings."""
 
@@ -22,8 +22,8 @@ def find_secrets(files: Iterable[str], environ: Mapping[str, str], of_applicatio
     from_files = tuple(read_secret_file(file) for file in files)
     if from_files:
         return from_files
-    if environ.get(VARIABLE):
-        return (refuse_blank(VARIABLE, environ[VARIABLE]),)
+    if environ.get(SECRET_VARIABLE):
+        return (refuse_blank(SECRET_VARIABLE, environ[SECRET_VARIABLE]),)
     return (refuse_blank(SETTING, of_application),) if of_application else ()
 
 

@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from awxfast import __version__
 from awxfast.django.request_log import RequestLog
 from awxfast.errors import AwxfastError
-from awxfast.options import parse_settings
+from awxfast.options import name_ignored_variables, parse_settings
 from awxfast.process.embedded import EmbeddedServer
 from awxfast.settings import Settings
 
@@ -107,6 +107,8 @@ class Command(RunserverCommand):  # type: ignore[misc]  # Django has no types
             "root-path": getattr(settings, "FORCE_SCRIPT_NAME", None),
             "grace": GRACE,
         }
+        if ignored := name_ignored_variables(os.environ):
+            self.stderr.write(f"Environment variables that mean nothing: {ignored}")
         given = [f"--{name}={value}" for name, value in words.items() if value is not None]
         module, _, attribute = settings.ASGI_APPLICATION.rpartition(".")
         return parse_settings([*given, f"{module}:{attribute}"], os.environ)
