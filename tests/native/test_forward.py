@@ -358,6 +358,28 @@ class TestManyHandshakes:
         for browser in (*vandals, user):
             browser.reset()
 
+    async def test_colleague_does_not_wait_behind_one_user_with_many_cookies_of_one_session(
+        self, api: Api, serving: Serving, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The API knew them all before."""
+        monkeypatch.setattr(questions, "AT_ONCE", 2)
+        api.answering.set()
+        names = [f"VALID; x={number}" for number in range(30)]
+        for name in names:
+            await api.access.identify(request((b"cookie", f"awx_sessionid={name}".encode())))
+        api.answers["/api/v2/me/"] = {"id": 8}
+        await api.access.identify(request((b"cookie", b"awx_sessionid=colleague")))
+        api.permits = asyncio.Semaphore(0)
+        vandals = await begin(serving, *map(cookie, names))
+        await until(lambda: len(serving.endpoints._asking) == 30)
+        (colleague,) = await begin(serving, cookie("colleague"))
+        await until(lambda: len(serving.endpoints._asking) == 31)
+        for _ in range(4):
+            api.permits.release()
+        assert (await colleague.read_head()).startswith("HTTP/1.1 101 ")
+        for browser in (*vandals, colleague):
+            browser.reset()
+
     async def test_all_of_an_office_get_in(self, api: Api, serving: Serving) -> None:
         office = await begin(serving, *(cookie(f"user{n}") for n in range(200)))
         await until(lambda: len(serving.endpoints._asking) == 200)

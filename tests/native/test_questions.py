@@ -9,8 +9,8 @@ from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.native import questions
 from awxfast.native.questions import Answer, Question, Questions, Turn, read_area
 
-OFFICE = Turn("203.0.113.7", known=False)
-ELSEWHERE = Turn("198.51.100.9", known=False)
+OFFICE = Turn("203.0.113.7")
+ELSEWHERE = Turn("198.51.100.9")
 YES = (200, b"{}")
 
 
@@ -114,10 +114,32 @@ class TestTurns:
     ) -> None:
         few(monkeypatch, 1, 100)
         await askers.ask(*number("a", 50))
-        await askers.ask("b0", turn=Turn(OFFICE.address, known=True))
+        await askers.ask("b0", turn=Turn(user=7))
         await api.answer()
         await api.answer()
         assert api.asked == ["a0", "a1", "b0"]
+
+
+class TestOneUser:
+    """With cookies of their own beside a session's, so that no question equals another."""
+
+    async def test_others_of_the_same_address_do_not_wait_behind_them(self, api: Api, askers: Askers) -> None:
+        await askers.ask(*(f"a{number}" for number in range(500)), turn=Turn(user=7))
+        await askers.ask("b0", turn=Turn(user=8))
+        await askers.ask("c0", turn=OFFICE)
+        await api.answer("a0", "a1", "a2")
+        assert {"b0", "c0"} <= set(api.asked)
+
+    async def test_they_fill_no_more_than_one_line_and_give_way(
+        self, api: Api, askers: Askers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(questions, "MOST_WAITING", 10)
+        theirs = await askers.ask(*(f"a{number}" for number in range(questions.AT_ONCE + 20)), turn=Turn(user=7))
+        (other,) = await askers.ask("b0", turn=Turn(user=8))
+        (stranger,) = await askers.ask("c0", turn=OFFICE)
+        await api.answer_all()
+        assert await other == await stranger == YES
+        assert sum(isinstance(task.exception(), TooManyQuestions) for task in theirs) == 12
 
 
 class TestBound:
@@ -146,9 +168,9 @@ class TestBound:
         few(monkeypatch, 1, 2)
         await askers.ask("a0")
         (first,) = await askers.ask("b0", turn=ELSEWHERE)
-        (second,) = await askers.ask("c0", turn=Turn("192.0.2.1", known=False))
-        (third,) = await askers.ask("d0", turn=Turn("192.0.2.2", known=False))
-        (known,) = await askers.ask("e0", turn=Turn("192.0.2.3", known=True))
+        (second,) = await askers.ask("c0", turn=Turn("192.0.2.1"))
+        (third,) = await askers.ask("d0", turn=Turn("192.0.2.2"))
+        (known,) = await askers.ask("e0", turn=Turn(user=7))
         await api.answer_all()
         assert [task.exception() is None for task in (first, second, third, known)].count(False) == 2
         assert third.exception() is not None

@@ -19,15 +19,13 @@ class Identity:
     """Somebody who is known. `groups` is what they may see by name; None: everything.
 
     `by_session`: a cookie told who it is, which a foreign page's script would send too, so that `xrftoken` is needed.
-    `credentials` are the headers that told it, where they are needed again; never to be logged. `area` is where it
-    came from, for turns.
+    `credentials` are the headers that told it, where they are needed again; never to be logged.
     """
 
     user: int
     groups: re.Pattern[str] | None = None
     by_session: bool = False
     credentials: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
-    area: str = ""
 
     @property
     def is_everybody(self) -> bool:

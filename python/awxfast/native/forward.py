@@ -15,6 +15,7 @@ import orjson
 
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
+from awxfast.native.known_logins import KnownLogins
 from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.handshake import Reason
@@ -36,7 +37,6 @@ QUIET = ("X-WS-Session-Quiet", "1")
 KEEP_SECONDS = 30.0
 KEEP_NOBODY_SECONDS = 1.0
 """Who was nobody may have logged in since."""
-KEEP_KNOWN_SECONDS = 3600.0
 KEEP_ANSWERS = 10_000
 TIMEOUT_SECONDS = 5.0
 MAX_ANSWER = 1 << 20
@@ -57,7 +57,7 @@ class ForwardAccess:
         self._tls = load_certificates(ca_file)
         self._rights = AnswerMemory(KEEP_SECONDS, now)
         self._nobodies = AnswerMemory(KEEP_NOBODY_SECONDS, now)
-        self._known = AnswerMemory(KEEP_KNOWN_SECONDS, now)
+        self._known = KnownLogins(now)
         self._questions = Questions(self._get)
         self._log = QuietLog(log, now)
         self._session: aiohttp.ClientSession | None = None
@@ -68,13 +68,15 @@ class ForwardAccess:
         key = digest(question)
         if not question.credentials or self._nobodies.recall(key) is not None:
             return None
-        area = read_area(request.client)
-        user = await self._ask_user(question, Turn(area, known=self._known.recall(key) is not None))
-        (self._nobodies if user is None else self._known).keep(key, user is not None)
+        known = self._known.recall(key)
+        turn = Turn(read_area(request.client)) if known is None else Turn(user=known)
+        user = await self._ask_user(question, turn)
         if user is None:
+            self._known.forget(key)
+            self._nobodies.keep(key, answer=False)
             return None
-        by_session = not is_by_token(question.credentials)
-        return Identity(user, by_session=by_session, credentials=question.credentials, area=area)
+        self._known.keep(key, user)
+        return Identity(user, by_session=not is_by_token(question.credentials), credentials=question.credentials)
 
     async def _ask_user(self, question: Question, turn: Turn) -> int | None:
         status, body = await self._questions.ask(question, turn)
@@ -98,7 +100,7 @@ class ForwardAccess:
         question = Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
         key = digest(question)
         kept = self._rights.recall(key)
-        return kept if kept is not None else await self._ask_right(key, question, Turn(identity.area, known=True))
+        return kept if kept is not None else await self._ask_right(key, question, Turn(user=identity.user))
 
     async def _ask_right(self, key: bytes, question: Question, turn: Turn) -> bool:
         """An answer that is neither yes nor no is not kept, and told: the browser can't know it from a no."""
@@ -133,8 +135,9 @@ class ForwardAccess:
 
     def reload(self) -> None:
         """Forgets all answers."""
-        for memory in (self._rights, self._nobodies, self._known):
-            memory.clear()
+        self._rights.clear()
+        self._nobodies.clear()
+        self._known.clear()
 
     async def close(self) -> None:
         """Closes the connections to the API."""

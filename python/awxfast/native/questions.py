@@ -29,10 +29,18 @@ class Question:
 
 
 class Turn(NamedTuple):
-    """Who waits in the same line. `known`: the API knew the credentials before, so that invented ones wait apart."""
+    """Who waits in the same line: those of an address, or a `user` whose credentials the API knew before.
 
-    address: str
-    known: bool
+    A user has one line wherever they come from, and however many handshakes they send.
+    """
+
+    address: str = ""
+    user: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether they are somebody, so that invented credentials wait apart."""
+        return self.user is not None
 
 
 @dataclasses.dataclass(eq=False, slots=True)
