@@ -66,6 +66,26 @@ class TestQuiet:
         assert ["its secret is not ours" in text for text in caplog.messages] == [True, False]
         assert "its clock is 400 seconds ahead" in caplog.messages[1]
 
+    @pytest.mark.parametrize(
+        ("junk", "honest"),
+        [
+            (Verdict("malformed"), Verdict("digest")),
+            (Verdict("malformed"), Verdict("nonce", 400)),
+            (Verdict("digest"), Verdict("nonce", 400)),
+            (Verdict("nonce"), Verdict("repeat", 0, repeated=True)),
+        ],
+        ids=str,
+    )
+    def test_junk_from_invented_addresses_hides_no_node_that_had_more_to_show(
+        self, junk: Verdict, honest: Verdict, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        log = RefusalLog(300, Clock())
+        for number in range(1000):
+            log.refuse(f"192.0.{number // 250}.{number % 250}", PATH, junk)
+        log.refuse("198.51.100.1", PATH, honest)
+        assert "from 198.51.100.1: " in caplog.messages[-1]
+        assert len(caplog.messages) == 101
+
     def test_invented_addresses_fill_no_disk(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

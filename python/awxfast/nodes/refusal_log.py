@@ -1,4 +1,9 @@
-"""What the log says about nodes at the gate: in words, and once a minute at most for each address and reason."""
+"""What the log says about nodes at the gate: in words, and once a minute at most for each address and reason.
+
+Addresses may be anybody's invention, where forwarded ones are trusted, so lines are bounded. That bound is not shared
+by those who have no secret header, who have a wrong one, and who prove that they know the secret: a flood of the first
+two kinds costs nothing to send, and hides no node whose clock is wrong.
+"""
 
 import logging
 import time
@@ -18,7 +23,7 @@ class RefusalLog:
 
     def __init__(self, tolerance: int, now: Callable[[], float] = time.monotonic) -> None:
         self._tolerance = tolerance
-        self._quiet = QuietLog(log, now, QUIET_SECONDS)
+        self._malformed, self._wrong, self._proved = (QuietLog(log, now, QUIET_SECONDS) for _ in range(3))
         self._said = False
 
     def refuse(self, host: str, path: str, verdict: Verdict) -> None:
@@ -27,7 +32,12 @@ class RefusalLog:
             self._say_once(host, path)
             return
         text = f"refused ({name_reason(verdict)}) {path!r} from {host}: {self.describe(verdict)}"
-        self._quiet.warn(f"{verdict.refused} {host}", text)
+        self._log_of(verdict).warn(f"{verdict.refused} {host}", text)
+
+    def _log_of(self, verdict: Verdict) -> QuietLog:
+        if verdict.skew is not None:
+            return self._proved
+        return self._wrong if verdict.refused == "digest" else self._malformed
 
     def repeat(self, host: str, verdict: Verdict) -> None:
         """A header was accepted that somebody else sent first."""
@@ -35,7 +45,7 @@ class RefusalLog:
             f"a node at {host} linked with a secret header that came from {verdict.first_from} before: two nodes that "
             "dialled in the same second, or a header that was copied"
         )
-        self._quiet.warn(f"copied {host}", text)
+        self._proved.warn(f"copied {host}", text)
 
     def describe(self, verdict: Verdict) -> str:
         """Why, in words."""
