@@ -155,6 +155,10 @@ class TestNotBuilt:
         variable = "AWXFAST_" + name[2:].replace("-", "_").upper()
         assert variable in refusal(**{variable: "x"})
 
+    @pytest.mark.parametrize("words", [["--reload"], ["--reload", "a:b"], ["a:b", "--reload"]])
+    def test_reload_leads_to_runserver(self, words: list[str]) -> None:
+        assert "`manage.py runserver` starts again when a file changes" in refusal(*words)
+
     @pytest.mark.parametrize("layer", ["pubsub", "lists"])
     def test_layer_is_refused_by_name(self, layer: str) -> None:
         assert f"{layer} is not built yet" in refusal("--layer", layer)

@@ -5,7 +5,7 @@ Defaults are those of `Settings`; nothing here repeats one.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from awxfast import __version__
 from awxfast.command_line import (
@@ -56,7 +56,15 @@ NOT_BUILT = (
     "--encryption-key-file",
     "--notify-gaps",
     "--compress",
+    "--compress-links",
     "--reload-consumers",
+    "--reload-drain",
+    "--workers",
+    "--keep",
+    "--keep-memory",
+    "--replay",
+    "--command-rate",
+    "--engine",
 )
 """Options of the contract that this version refuses by name rather than accept and ignore."""
 
@@ -159,7 +167,17 @@ def build_parser() -> OptionParser:
     add_own_options(parser.add_argument_group("awxfast's own"))
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("--reload", action=RefuseReload, nargs=0, help=argparse.SUPPRESS)
     return parser
+
+
+class RefuseReload(argparse.Action):
+    """uvicorn's option; as an abbreviation it would be taken for something else of ours."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        raise ConfigurationError(
+            "there is no --reload; `manage.py runserver` starts again when a file changes (docs/django.md)"
+        )
 
 
 def add_daphne_listeners(group: Any) -> None:

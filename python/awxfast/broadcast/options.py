@@ -50,7 +50,7 @@ OPTIONS = (
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
-NOT_BUILT = ("--encryption-key-file",)
+NOT_BUILT = ("--encryption-key-file", "--compress-links", "--engine")
 LOG_FIELDS = tuple(field.name for field in dataclasses.fields(LogSettings))
 
 
