@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from awxfast import app
+from awxfast.app.serving import serve
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 
@@ -42,7 +42,7 @@ class Running:
         self.admin = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
         self.admin_url = f"http://127.0.0.1:{self.admin.getsockname()[1]}"
-        self.task = asyncio.ensure_future(app.serve(settings, [Listening(self.sock)], self.admin, self.control))
+        self.task = asyncio.ensure_future(serve(settings, [Listening(self.sock)], self.admin, self.control))
 
     async def wait_until_serving(self) -> None:
         await asyncio.wait_for(self.control.serving.wait(), 30)

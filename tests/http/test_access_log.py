@@ -2,9 +2,13 @@
 
 import datetime
 import io
+from pathlib import Path
 
 import pytest
-from awxfast.http.access_log import AccessLog, format_client, format_path
+from awxfast.errors import ConfigurationError
+from awxfast.http.access_log import AccessLog, format_client, format_path, open_access_log
+from awxfast.settings import Settings
+from awxfast.system.queued_stream import drain_streams
 from daphne.access import AccessLogGenerator
 
 MOMENT = datetime.datetime(2026, 11, 24, 23, 8, 19)
@@ -74,3 +78,25 @@ class FullDisk(io.StringIO):
 class TestFaults:
     def test_full_disk_costs_only_the_line(self) -> None:
         AccessLog(FullDisk()).write("a", "b")
+
+
+class TestOpening:
+    def test_stdout_from_verbosity_1_on(self) -> None:
+        assert open_access_log(Settings(verbosity=0)) is None
+        assert open_access_log(Settings(verbosity=1)) is not None
+        assert open_access_log(Settings(verbosity=0, access_log="-")) is not None
+
+    def test_file_is_appended_to(self, tmp_path: Path) -> None:
+        path = tmp_path / "access.log"
+        path.write_text("before\n")
+        log = open_access_log(Settings(verbosity=0, access_log=str(path)))
+        assert log is not None
+        log.write("127.0.0.1:1", "GET /")
+        assert isinstance(log.stream, io.TextIOWrapper)
+        drain_streams()
+        log.stream.close()
+        assert path.read_text().startswith("before\n127.0.0.1:1 - - [")
+
+    def test_file_that_can_not_be_opened_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match=f"--access-log {tmp_path}/no/log: No such file"):
+            open_access_log(Settings(access_log=f"{tmp_path}/no/log"))

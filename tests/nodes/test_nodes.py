@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.nodes.nodes import NodePlan
+from awxfast.nodes.nodes import NodePlan, NoNodes
 from awxfast.nodes.settings import NodeSettings
 from awxfast.settings import Settings
 
@@ -39,11 +39,11 @@ class TestWhoAnswers:
         assert (other.answers, other.announce_in, other.barred_group) == (answers, None, None)
 
     def test_off_stands_on_the_nodes_paths(self) -> None:
-        closed = plan(node_endpoints="off").close()
+        closed = NoNodes(plan(node_endpoints="off")).endpoint
         assert closed is not None
         assert closed.owns("/websocket/relay/")
         assert not closed.owns("/websocket/")
-        assert plan().close() is None
+        assert NoNodes(plan(application=SITE)).endpoint is None
 
 
 class TestSecrets:

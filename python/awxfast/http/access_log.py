@@ -1,12 +1,19 @@
 """The access log, in daphne's format."""
 
+import asyncio
 import contextlib
 import datetime
+import io
+import os
+import sys
 import urllib.parse
 from collections.abc import Callable
 from typing import TextIO
 
+from awxfast.errors import ConfigurationError
+from awxfast.settings import Settings
 from awxfast.system.local_time import local_now
+from awxfast.system.queued_stream import drain_streams, open_queued
 
 Address = tuple[str, int]
 
@@ -45,10 +52,34 @@ class AccessLog:
         with contextlib.suppress(OSError):  # a full disk must not cost a browser its connection
             self.stream.write(line)
 
+    def reopen(self) -> None:
+        """After a rotation; a stream that somebody else opened stays."""
+
+    async def close(self) -> None:
+        """The same at the end."""
+
     def format_target(self, raw_path: bytes, query: bytes) -> str:
         """The request's target as it stands in a line, with its query only where that may be shown."""
         target = raw_path + b"?" + query if query and self._with_queries else raw_path
         return target.decode("latin-1")
+
+
+class AccessLogFile(AccessLog):
+    """The same in a file of its own. Raises `ConfigurationError` where it can't be opened, now or again."""
+
+    def __init__(self, path: str, *, with_queries: bool) -> None:
+        super().__init__(open_log_file(path), with_queries=with_queries)
+        self._path = path
+
+    def reopen(self) -> None:
+        """Goes on in what the path names now."""
+        former, self.stream = self.stream, open_log_file(self._path)
+        former.close()
+
+    async def close(self) -> None:
+        """With all that was written."""
+        self.stream.close()
+        await asyncio.to_thread(drain_streams)
 
 
 def format_client(client: Address | None) -> str:
@@ -64,3 +95,23 @@ def format_path(path: str) -> str:
 def cut(text: str) -> str:
     """At most `MAX_REQUEST` characters; three dots tell that there were more."""
     return text if len(text) <= MAX_REQUEST else f"{text[: MAX_REQUEST - 3]}..."
+
+
+def open_access_log(settings: Settings) -> AccessLog | None:
+    """As daphne: to the file or to stdout (`-`) if asked for, else to stdout from verbosity 1 on."""
+    if settings.access_log not in (None, "-"):
+        return AccessLogFile(str(settings.access_log), with_queries=settings.application is not None)
+    if settings.access_log is None and settings.verbosity < 1:
+        return None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe wants lines in time
+    return AccessLog(sys.stdout, with_queries=settings.application is not None)
+
+
+def open_log_file(path: str) -> TextIO:
+    """A file to append lines to."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
+    except OSError as error:
+        raise ConfigurationError(f"--access-log {path}: {error.strerror}; choose a file that can be written") from error
+    return open_queued(descriptor, "access log", owned=True)

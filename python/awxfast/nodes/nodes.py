@@ -65,9 +65,36 @@ class NodePlan:
         refuses = self.settings.nonce_replay == "refuse"
         return Gate(self.secrets, tolerance=self.settings.nonce_tolerance, refuse_repeats=refuses)
 
-    def close(self) -> ClosedEndpoint | None:
-        """What stands on the nodes' paths when nobody answers there."""
-        return ClosedEndpoint(node_paths(self.settings)) if self.answers == "off" else None
+    def build(
+        self, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: Consumers | None
+    ) -> "Nodes | NoNodes":
+        """Whoever answers. `consumers`: those of an application."""
+        return Nodes(self, fanout, intake, address, consumers) if self.answers == "native" else NoNodes(self)
+
+
+class NoNodes:
+    """Nodes are refused, or the application's affair: then `endpoint` is None."""
+
+    def __init__(self, plan: NodePlan) -> None:
+        self.endpoint = ClosedEndpoint(node_paths(plan.settings)) if plan.answers == "off" else None
+        self.has_secret = bool(plan.secrets)
+        self.gone = GonePeers()
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+    def reload(self) -> None:
+        """Nobody's secret is checked here."""
+
+    def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
+        """Nobody's header is looked at here."""
+
+    def figures(self) -> Sequence[PeerFigures]:
+        """There are none."""
+        return []
 
 
 class Nodes:
@@ -119,6 +146,11 @@ class Nodes:
         """What other processes of this server, before us and after us, must not accept a second time."""
         if self.endpoint.gate is not None:
             self.endpoint.gate.share_used(used, report)
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the nodes' shared secret is known."""
+        return bool(self._plan.secrets)
 
     @property
     def gone(self) -> GonePeers:

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 import uvloop
 from asgiref.typing import ASGI3Application
 
-from awxfast.app import Relay
+from awxfast.app.builders import build_relay
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.hosted.application import load_application
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
@@ -127,7 +127,7 @@ def check_behind_them(findings: Findings, settings: Settings, resources: context
 
 async def check_rooms(findings: Findings, settings: Settings, application: ASGI3Application | None) -> None:
     """Builds them as for serving, asks Redis, and takes them down."""
-    relay = findings.attempt(Relay, settings, application)
+    relay = findings.attempt(build_relay, settings, application, None)
     if relay is not None:
         await ask_redis(findings, relay.address)
         findings.remarks.append(f"the nodes' secret: {'set' if relay.has_secret else 'not set'}")

@@ -100,7 +100,7 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
     logger.info("%s", describe_limits(former, settings.max_clients or 0))
-    from awxfast.app import serve  # a room that can't be imported is reported to main like any other failure
+    from awxfast.app.serving import serve  # a room that can't be imported is reported to main like any other failure
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import uvloop
 from asgiref.typing import ASGI3Application
 
-from awxfast.app import serve
+from awxfast.app.serving import serve
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import make_listening
 from awxfast.process.addresses import list_endpoints
@@ -80,7 +80,7 @@ class EmbeddedServer:
             self._loop.call_soon_threadsafe(self._stop_asked.set)
             self._ended.wait(self._settings.grace + STOP_MARGIN)
 
-    # What serves asks of its process (app.Control)
+    # What serves asks of its process (app.serving.Control)
 
     used_headers: tuple[str, ...] = ()
 

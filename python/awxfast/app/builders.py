@@ -1,0 +1,114 @@
+"""Builds a relay from its settings: one builder a mode."""
+
+from asgiref.typing import ASGI3Application
+
+from awxfast._rust import Fanout
+from awxfast.app.feed import Feed, LayerFeed, NoFeed
+from awxfast.app.relay import HostedRelay, NativeRelay, Relay
+from awxfast.errors import ConfigurationError
+from awxfast.hosted.channel_layers import StockLayer, find_stock_layer
+from awxfast.hosted.endpoints import Host
+from awxfast.hosted.exchange import Exchange
+from awxfast.hosted.replace import Replacement
+from awxfast.http.access_log import AccessLog, open_access_log
+from awxfast.intake.intake import EventTaker, Intake
+from awxfast.native.auth import build_access
+from awxfast.native.endpoints import NativeEndpoints
+from awxfast.nodes.nodes import NodePlan, NoNodes
+from awxfast.nodes.settings import read_node_settings
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import MAX_GROUPS, Settings
+from awxfast.sockets.server import Server
+
+REPLY_BYTES = 262_144
+
+
+def build_relay(settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None) -> Relay:
+    """For the mode that is asked for. `access_log`: another than the settings ask for.
+
+    Raises `ConfigurationError`.
+    """
+    if application is None:
+        return build_native(settings, access_log)
+    return build_hosted(settings, application, access_log)
+
+
+def build_native(settings: Settings, access_log: AccessLog | None = None) -> NativeRelay:
+    """A relay that speaks AWX's protocol itself."""
+    log = access_log or open_access_log(settings)
+    fanout = build_fanout(settings)
+    plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
+    address = RedisAddress.parse(settings.redis[0])
+    intake = build_intake(settings, address, fanout, plan)
+    feed = Feed(address, intake, plan.build(fanout, intake, address, None))
+    access = build_access(settings)
+    endpoints = NativeEndpoints(settings, intake.subscriptions, access)
+    server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint)
+    return NativeRelay(settings, fanout, feed, server, log, access=access, endpoints=endpoints)
+
+
+def build_hosted(settings: Settings, application: ASGI3Application, access_log: AccessLog | None = None) -> HostedRelay:
+    """A relay that hosts an application, in place of whose channel layer of channels_redis, if it has one, ours is."""
+    stock = find_layer_of_application(settings)
+    settings = stock.settings(settings) if stock is not None else settings
+    log = access_log or open_access_log(settings)
+    fanout = build_fanout(settings)
+    plan = NodePlan.make(settings, read_node_settings(), has_layer=stock is not None)
+    host = Host(application, settings)
+    feed = build_layer_feed(settings, fanout, plan, stock) if stock is not None else NoFeed(NoNodes(plan))
+    server = Server(settings, fanout, host, log, feed.nodes.endpoint)
+    return HostedRelay(settings, fanout, feed, server, log, host=host)
+
+
+def build_layer_feed(settings: Settings, fanout: Fanout, plan: NodePlan, stock: StockLayer) -> LayerFeed:
+    """The exchange stands between intake and fan-out, and between the application's consumers and both."""
+    exchange = Exchange(
+        fanout,
+        capacity=settings.capacity,
+        prefix_length=settings.random_prefix_length,
+        direct=bool(settings.direct),
+        barred=plan.barred_group,
+        max_groups=settings.max_groups,
+    )
+    address = RedisAddress.parse(settings.redis[0])
+    intake = build_intake(settings, address, exchange, plan)
+    nodes = plan.build(fanout, intake, address, exchange)
+    exchange.connect(intake.subscriptions)
+    return LayerFeed(address, intake, nodes, Replacement(stock, exchange, intake.names.token, settings))
+
+
+def build_intake(settings: Settings, address: RedisAddress, taker: EventTaker, plan: NodePlan) -> Intake:
+    """Brings what comes for browsers to `taker`."""
+    return Intake(settings, address, taker, plan.announce_in, max_event_size=settings.max_event_size)
+
+
+def find_layer_of_application(settings: Settings) -> StockLayer | None:
+    """The layer to replace, if the application has one; without it there is nothing that options could be for."""
+    stock = find_stock_layer()
+    if stock is None and settings.layer_options:
+        option = settings.layer_options[0].replace("_", "-")
+        raise ConfigurationError(f"--{option}: the application has no channel layer of channels_redis; leave it out")
+    return stock
+
+
+def build_fanout(settings: Settings) -> Fanout:
+    """The fan-out with the settings' bounds."""
+    return Fanout(
+        threads=settings.threads,
+        queue_frames=settings.queue_frames,
+        queue_bytes=settings.queue_bytes,
+        queue_memory=settings.queue_memory,
+        reply_bytes=reply_bound(settings) if settings.application is None else None,
+        send_buffer=settings.send_buffer,
+        slow_client=settings.slow_client,
+        keep_groups=settings.keep_groups,
+        prefix_length=settings.random_prefix_length,
+        max_event_size=settings.max_event_size,
+        direct_types=settings.direct,
+        consumers=settings.application is not None,
+    )
+
+
+def reply_bound(settings: Settings) -> int:
+    """Bytes of replies that a client may leave unread: more where one reply may name more groups than by default."""
+    return max(REPLY_BYTES, REPLY_BYTES * settings.max_groups // MAX_GROUPS)

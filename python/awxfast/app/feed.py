@@ -1,0 +1,80 @@
+"""Where events come from: Redis and other nodes; from nowhere, for an application without a channel layer."""
+
+import asyncio
+from collections.abc import Sequence
+
+from awxfast.figures import IntakeFigures
+from awxfast.hosted.replace import Replacement
+from awxfast.intake.intake import Intake
+from awxfast.nodes.nodes import Nodes, NoNodes
+from awxfast.redis.address import RedisAddress
+
+
+class Feed:
+    """The intake from Redis, and the server's end of the nodes' links."""
+
+    def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes) -> None:
+        self.address: RedisAddress | None = address
+        self.nodes = nodes
+        self.intake = intake
+        self.failed = intake.failed
+
+    async def start(self) -> None:
+        """Connects to Redis, and passes on what nodes send."""
+        await self.intake.start()
+        self.nodes.start()
+
+    async def stop(self) -> None:
+        """Nodes first, since what they sent goes into Redis."""
+        await self.nodes.stop()
+        await self.intake.stop()
+
+    def intake_figures(self) -> IntakeFigures | None:
+        """Its state."""
+        return IntakeFigures(self.intake.ready, self.intake.depth, self.intake.registration.repaired)
+
+    def troubles(self) -> Sequence[str]:
+        """What is wrong with Redis."""
+        return [f"Redis at {self.address} {self.intake.trouble}"] if self.intake.trouble else []
+
+
+class LayerFeed(Feed):
+    """The same for an application, whose channel layer is replaced by one that shares the intake."""
+
+    def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes, replacement: Replacement) -> None:
+        super().__init__(address, intake, nodes)
+        self._replacement = replacement
+
+    async def start(self) -> None:
+        """The layer last: what it does goes through the others."""
+        await super().start()
+        self._replacement.install()
+
+    async def stop(self) -> None:
+        """The layer's connections close before the intake, which leaves its groups."""
+        await self.nodes.stop()
+        await self._replacement.stop()
+        await self.intake.stop()
+
+
+class NoFeed:
+    """No Redis; nodes are the application's affair, or refused."""
+
+    def __init__(self, nodes: NoNodes) -> None:
+        self.address: RedisAddress | None = None
+        self.nodes = nodes
+        self.failed = asyncio.Event()
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+    def intake_figures(self) -> IntakeFigures | None:
+        """There are none."""
+        return None
+
+    def troubles(self) -> Sequence[str]:
+        """Nothing can be wrong."""
+        return []

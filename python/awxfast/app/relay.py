@@ -1,0 +1,195 @@
+"""One serving process: its rooms, started and stopped in their order, and what operators see of them."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from awxfast._rust import Fanout
+from awxfast.app.feed import Feed, NoFeed
+from awxfast.errors import ConfigurationError
+from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
+from awxfast.hosted.endpoints import Host
+from awxfast.http.access_log import AccessLog
+from awxfast.http.listening import Listening
+from awxfast.native.access import Access
+from awxfast.native.endpoints import NativeEndpoints
+from awxfast.operate.admin import AdminListener
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import Settings
+from awxfast.sockets.server import Server
+
+logger = logging.getLogger(__name__)
+
+
+class Relay:
+    """What both modes have: where events come from, the fan-out, and the server that browsers connect to."""
+
+    def __init__(
+        self, settings: Settings, fanout: Fanout, feed: Feed | NoFeed, server: Server, access_log: AccessLog | None
+    ) -> None:
+        self._settings = settings
+        self._fanout = fanout
+        self._feed = feed
+        self._server = server
+        self._access_log = access_log
+        self._admin: AdminListener | None = None
+        self._listening = False
+
+    @property
+    def address(self) -> RedisAddress | None:
+        """The Redis of the intake; None without one."""
+        return self._feed.address
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the nodes' shared secret is known."""
+        return self._feed.nodes.has_secret
+
+    @property
+    def failed(self) -> asyncio.Event:
+        """Set when no events will come any more, by a fault here."""
+        return self._feed.failed
+
+    def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
+        """A secret header that may be used once only is so for all processes of this server."""
+        self._feed.nodes.share_used_headers(used, report)
+
+    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
+        """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
+        if admin is not None:
+            self._admin = await AdminListener.start(self, admin)
+        await self._feed.start()
+        await self._start_mode()
+        await self._server.start(listenings)
+        self._listening = True
+
+    async def stop(self) -> None:
+        """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
+        self._listening = False
+        await self._server.stop(self._settings.grace)
+        await self._feed.stop()
+        self._fanout.stop()
+        await self._stop_mode()
+        if self._admin is not None:
+            await self._admin.stop()
+        if self._access_log is not None:
+            await self._access_log.close()
+
+    async def _start_mode(self) -> None:
+        """What else a mode starts."""
+
+    async def _stop_mode(self) -> None:
+        """What else a mode stops; the server has stopped its endpoints."""
+
+    def _reloads(self) -> list[Callable[[], None]]:
+        log = [self._access_log.reopen] if self._access_log is not None else []
+        return [self._feed.nodes.reload, self._server.reload, *log]
+
+    def reload_files(self) -> None:
+        """Reads tokens, secrets and certificates again, reopens the access log; what has a fault stays, and is said."""
+        for reload in self._reloads():
+            try:
+                reload()
+            except ConfigurationError as error:
+                logger.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
+
+    # Figures (operate.figures)
+
+    def ledger(self) -> Mapping[str, Any]:
+        """The fan-out's."""
+        return self._fanout.ledger()
+
+    def fanout(self) -> Mapping[str, Any]:
+        """The fan-out's other figures."""
+        return self._fanout.metrics()
+
+    def intake(self) -> IntakeFigures | None:
+        """The feed's; None without an intake."""
+        return self._feed.intake_figures()
+
+    def handshakes(self) -> Mapping[tuple[str, str], int]:
+        """The sessions'."""
+        return self._server.handshakes
+
+    def closes(self) -> Mapping[tuple[str, str], int]:
+        """The sessions', 1006 where there was no CLOSE."""
+        return {(by, str(code)): count for (by, code), count in self._server.closes.items()}
+
+    def command_errors(self) -> Mapping[str, int]:
+        """None: an application's errors are its own."""
+        return {}
+
+    def max_clients(self) -> int | None:
+        """The settings'."""
+        return self._settings.max_clients
+
+    def plain_connections(self) -> PlainFigures:
+        """The server's."""
+        return PlainFigures(len(self._server.plain), self._server.plain.ended)
+
+    def slow_clients(self) -> Sequence[SlowClient]:
+        """The fan-out's clients with something queued or shed."""
+        return [SlowClient(*row) for row in self._fanout.clients()]
+
+    def peers(self) -> Sequence[PeerFigures]:
+        """The nodes'."""
+        return self._feed.nodes.figures()
+
+    def gone_peers(self) -> GonePeers:
+        """The nodes', of those that are gone."""
+        return self._feed.nodes.gone
+
+    def unready_reasons(self) -> Sequence[str]:
+        """Why browsers would not get events now."""
+        return [*([] if self._listening else ["it does not listen"]), *self._feed.troubles()]
+
+
+class NativeRelay(Relay):
+    """AWX's protocol spoken by awxfast itself."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        feed: Feed,
+        server: Server,
+        access_log: AccessLog | None,
+        *,
+        access: Access,
+        endpoints: NativeEndpoints,
+    ) -> None:
+        super().__init__(settings, fanout, feed, server, access_log)
+        self._access = access
+        self._endpoints = endpoints
+
+    async def _stop_mode(self) -> None:
+        await self._access.close()
+
+    def _reloads(self) -> list[Callable[[], None]]:
+        return [self._access.reload, *super()._reloads()]
+
+    def command_errors(self) -> Mapping[str, int]:
+        """The native protocol's."""
+        return self._endpoints.refusals
+
+
+class HostedRelay(Relay):
+    """An application, which awxfast hosts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        feed: Feed | NoFeed,
+        server: Server,
+        access_log: AccessLog | None,
+        *,
+        host: Host,
+    ) -> None:
+        super().__init__(settings, fanout, feed, server, access_log)
+        self._host = host
+
+    async def _start_mode(self) -> None:
+        await self._host.start()
