@@ -26,7 +26,7 @@ from still_figures import StillFigures
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAPERS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("benches/*.md")])
-NOT_FOR_OPERATORS = {"dependencies.md", "benchmarks.md", "django.md"}
+NOT_FOR_OPERATORS = {"dependencies.md", "django.md"}
 OPERATORS_PAPERS = [ROOT / "README.md", *(page for page in DOCS.glob("*.md") if page.name not in NOT_FOR_OPERATORS)]
 
 CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.toml", "rust/fuzz/Cargo.toml")

@@ -1,4 +1,4 @@
-"""Imports go one way: what DESIGN calls the arrows, for Python and for Rust. A room never imports its sibling."""
+"""Imports go one way: down the floors of CONTRIBUTING.md, for Python and for Rust. A room never imports its sibling."""
 
 import ast
 import re

@@ -24,7 +24,7 @@ def refusal(*words: str, **environ: str) -> str:
 
 
 class TestDaphneOptions:
-    """Same names, same short names, same defaults (interface.md)."""
+    """Same names, same short names, same defaults as daphne's."""
 
     def test_every_long_option_of_daphne_is_known(self) -> None:
         parser = CommandLineInterface().parser

@@ -7,7 +7,7 @@ from awxfast.settings import STATUS_GROUPS, Settings
 
 
 class TestDefaults:
-    """interface.md, "Options of the server"."""
+    """What docs/options.md promises where nobody says otherwise."""
 
     def test_channel_layer_is_that_of_awx(self) -> None:
         settings = Settings()

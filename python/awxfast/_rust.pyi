@@ -32,7 +32,7 @@ class SecretVerifier:
         `repeated` tells that this very header was seen before within the window (only set with `"ok"`).
         """
 
-# ---- bytes (rust/src/envelope.rs, frame.rs) ------------------------------------------------------
+# ---- bytes (rust/src/wire/envelope.rs, frame.rs) ------------------------------------------------------
 
 def decode_envelope(member: bytes, prefix_length: int) -> tuple[str, bytes, list[str], bool]:
     """`(type, text, channels, needs_relay)` of one queue entry; raises `ValueError` with the reason's name.
@@ -156,7 +156,7 @@ class RequestRefusal:
     def reason(self) -> str:
         """One lower-case phrase for the log, e.g. `bare line feed`."""
 
-# ---- to other nodes (rust/src/relay.rs) ------------------------------------------------------------
+# ---- to other nodes (rust/src/links/relay.rs) ------------------------------------------------------------
 
 @final
 class RelayEncoder:
@@ -179,7 +179,7 @@ class RelayEncoder:
 
 @final
 class RelayBatch:
-    """Frames of several groups, for whoever wants them (rust/src/share.rs)."""
+    """Frames of several groups, for whoever wants them (rust/src/links/share.rs)."""
 
     @property
     def groups(self) -> frozenset[str]:

@@ -30,7 +30,7 @@ def find_command(words: Sequence[str]) -> Callable[[Sequence[str]], int]:
 
 
 def refuse_command(name: str) -> NoReturn:
-    """A command of the contract that this version does not have."""
+    """A command that is planned, but that this version does not have."""
     raise ConfigurationError(f"the command {name} is not built yet; see awxfast --help for those that are")
 
 

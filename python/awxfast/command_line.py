@@ -50,7 +50,7 @@ class OwnOption:
 
 
 class RefuseNotBuilt(argparse.Action):
-    """An option of the contract that is not built yet."""
+    """An option that is planned, but not built yet."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         raise ConfigurationError(f"{self.option_strings[0]} is not built yet; leave it out")
@@ -104,7 +104,7 @@ def host_name(text: str) -> str:
 
 
 def one_of(*values: str, not_built: Sequence[str] = ()) -> Callable[[str], str]:
-    """A parser of a few words; words of the contract that are not built yet are refused by name."""
+    """A parser of a few words; planned ones that are not built yet are refused by name."""
 
     def parse(text: str) -> str:
         if text in not_built:

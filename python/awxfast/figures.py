@@ -72,7 +72,7 @@ class Figures(Protocol):
     """A running relay, to look at. Nothing here blocks."""
 
     def ledger(self) -> Mapping[str, Any]:
-        """The fan-out's ledger (interface.md, "The admin listener")."""
+        """The fan-out's ledger (docs/monitoring.md)."""
 
     def fanout(self) -> Mapping[str, Any]:
         """Encodings, writes, queued bytes and the histogram of event ages."""

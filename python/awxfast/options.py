@@ -1,4 +1,4 @@
-"""The server's options: command line and environment in, `Settings` out (interface.md, "Options of the server").
+"""The server's options: command line and environment in, `Settings` out (docs/options.md).
 
 Defaults are those of `Settings`; nothing here repeats one.
 """
@@ -66,7 +66,7 @@ NOT_BUILT = (
     "--command-rate",
     "--engine",
 )
-"""Options of the contract that this version refuses by name rather than accept and ignore."""
+"""Planned options that this version refuses by name rather than accept and ignore."""
 
 DIALLER_ONLY = ("--era", "--peer", "--peers-file", "--postgres", "--name", "--protocol", "--ca-file")
 """Options of `python -m awxfast.broadcast` whose names mean nothing here."""

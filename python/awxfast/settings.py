@@ -1,4 +1,4 @@
-"""Every setting of the server, its default and its unit, in one place (interface.md, "Options of the server")."""
+"""Every setting of the server, its default and its unit, in one place (docs/options.md)."""
 
 import dataclasses
 import json

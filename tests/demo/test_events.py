@@ -1,4 +1,4 @@
-"""Made-up job events look like AWX's (awx-wire, section 3)."""
+"""Made-up job events look like AWX's (awx/main/consumers.py, emit_event_detail)."""
 
 import datetime
 import itertools

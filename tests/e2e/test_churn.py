@@ -52,7 +52,7 @@ async def run_round(relay: AwxfastServer, producer: Producer, number: int, socke
     ("rounds", "sockets", "growth"),
     [pytest.param(8, 60, 1.5, id="scaled"), pytest.param(20, 500, 1.05, id="in_full", marks=pytest.mark.long)],
 )
-async def test_c14_browsers_that_come_and_go_leave_nothing_behind(
+async def test_browsers_that_come_and_go_leave_nothing_behind(
     relay: AwxfastServer,
     redis_server: RedisServer,
     new_producer: Callable[..., Producer],
@@ -60,7 +60,7 @@ async def test_c14_browsers_that_come_and_go_leave_nothing_behind(
     sockets: int,
     growth: float,
 ) -> None:
-    """C14: connect, subscribe to 5 groups, receive 10 events, half closes properly, half by RST."""
+    """django/channels#1703: connect, subscribe to 5 groups, receive 10 events, half closes properly, half by RST."""
     producer = new_producer(1, 0, "--on-demand")
     await run_round(relay, producer, 0, 1)
     before = Footprint(relay, redis_server)

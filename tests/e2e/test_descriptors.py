@@ -89,7 +89,7 @@ async def open_node(server: AwxfastServer) -> int:
 
 
 class TestFewDescriptors:
-    """C42 (centrifugal/centrifugo#429)."""
+    """Descriptors that run out (centrifugal/centrifugo#429)."""
 
     async def test_silent_connections_lock_nobody_out(self, limited: LimitedServer, redis_server: RedisServer) -> None:
         page = await open_page(limited)

@@ -41,10 +41,10 @@ def names_in(redis_server: RedisServer) -> set[bytes]:
         return set(client.keys("*"))
 
 
-async def test_c23_wiped_registrations_are_repaired_and_counted(
+async def test_wiped_registrations_are_repaired_and_counted(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
-    """C23: another AWX process deletes every `asgi:*` key; no socket closes, the log says so, a counter rises."""
+    """Another AWX process deletes every `asgi:*` key: no socket closes, the log tells it (django/channels#312)."""
     browsers = [await open_browser(relay.url, [GROUP]) for _ in range(3)]
     before = relay.metric("awxfast_registrations_repaired_total")
     with redis_server.client() as client:
@@ -116,10 +116,10 @@ async def test_subscription_while_redis_is_read_only_gets_its_error_within_ten_s
     await close_browsers([browser])
 
 
-async def test_c20_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
+async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
-    """C20, scaled: ten cuts while two producers send as fast as they can."""
+    """django/channels_redis#256, scaled: ten cuts while two producers send as fast as they can."""
     browsers = [await open_browser(relay.url, GROUPS) for _ in range(2)]
     producers = [new_producer(producer, 2000) for producer in range(2)]
     for producer in producers:

@@ -21,10 +21,10 @@ async def send_in_step(producer: Producer, readers: list[Browser], count: int) -
 
 
 @pytest.mark.timeout(180)
-async def test_c13_client_that_stops_reading_costs_its_bound_and_no_more(
+async def test_client_that_stops_reading_costs_its_bound_and_no_more(
     start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer]
 ) -> None:
-    """C13, scaled: 20 clients instead of 100, 2,400 events; the bound on memory ten times as wide as the case's."""
+    """django/daphne#170, scaled: 20 clients, 2,400 events; the bound on memory is ten times as wide as it need be."""
     bound = 1 << 20
     relay = start_relay("--queue-bytes", str(bound), "--ping-interval", "3600")
     readers = [await open_browser(relay.url, [GROUP]) for _ in range(20)]
@@ -44,7 +44,7 @@ async def test_c13_client_that_stops_reading_costs_its_bound_and_no_more(
     await close_browsers(readers)
 
 
-async def test_c13_client_that_answers_no_ping_is_noticed_though_data_is_queued_to_it(
+async def test_client_that_answers_no_ping_is_noticed_though_data_is_queued_to_it(
     start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer]
 ) -> None:
     relay = start_relay("--ping-interval", "1", "--ping-timeout", "1")

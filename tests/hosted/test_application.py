@@ -105,7 +105,7 @@ class TestFailures:
         ],
     )
     def test_redis_that_is_away_is_told_apart(self, write: Write, text: str) -> None:
-        """C46."""
+        """A site that asks Redis while it is imported (ansible/awx#8696)."""
         with pytest.raises(ApplicationNeedsRedis, match=r"as user \w+: .*No such file") as caught:
             load_application(f"{write(text)}:a")
         assert "/no/such/socket" in str(caught.value)

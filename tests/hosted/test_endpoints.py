@@ -1,4 +1,4 @@
-"""Hosting on a real server and a real fan-out: limits of time, ends of the task, the end of the server (C47)."""
+"""Hosting on a real server and a real fan-out: limits of time, ends of the task, the end of the server."""
 
 import asyncio
 import logging
@@ -165,7 +165,7 @@ class TestTimeLimits:
     async def test_each_refusal_has_a_line_with_its_word(
         self, hosting: Any, caplog: pytest.LogCaptureFixture, answer: dict[str, Any], status: int
     ) -> None:
-        """C39."""
+        """One line with path, peer and word for each (django/channels#2062)."""
 
         async def refuse(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "websocket":

@@ -1,4 +1,4 @@
-"""Reading requests: what uvicorn's reader leaves out (C02, C05, control bytes, slow and large heads)."""
+"""Reading requests: what uvicorn's reader leaves out (long cookies, control bytes, slow and large heads)."""
 
 import asyncio
 import io
@@ -21,7 +21,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class TestLargeHeads:
-    """C02: long cookies of identity providers."""
+    """python-websockets/websockets#1471: long cookies of identity providers."""
 
     async def test_cookie_of_16000_bytes_in_a_head_of_60_kib_is_accepted(self, serving: Serving) -> None:
         lines = ["Cookie: " + "c" * 16_000, *(f"X-Filler-{n}: {'f' * 1000}" for n in range(45))]
@@ -75,7 +75,7 @@ class TestLargeHeads:
 
 
 class TestPieces:
-    """C05: segments fall where they like."""
+    """Kludex/uvicorn#3107: segments fall where they like."""
 
     async def test_handshake_split_at_every_byte(self, serving: Serving) -> None:
         request = handshake()

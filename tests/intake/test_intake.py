@@ -247,7 +247,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("word", REFUSALS)
 class TestRedisThatRefusesWrites:
-    """Case C21: the process lives, and says in Redis' own word what is wrong before anybody subscribes."""
+    """ansible/awx#9401: the process lives, and says in Redis' own word what is wrong before anybody subscribes."""
 
     async def test_is_not_ready_until_it_takes_them_again_and_says_so_once(
         self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture, word: str

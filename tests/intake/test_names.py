@@ -9,7 +9,7 @@ NAMES = ProcessNames("asgi", TOKEN)
 
 
 class TestKeys:
-    """Byte for byte those of channels_redis 3 and 4 (case C23: prefix honoured)."""
+    """Byte for byte those of channels_redis 3 and 4 (django/channels#312: prefix honoured)."""
 
     def test_queue_has_no_colon_after_the_prefix(self) -> None:
         assert NAMES.queue == f"asgispecific.{TOKEN}!"

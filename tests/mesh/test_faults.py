@@ -184,7 +184,7 @@ class TestLinks:
 
     @pytest.mark.long
     @pytest.mark.timeout(240)
-    async def test_c26_partition_without_a_word_is_noticed_by_both_ends(self, era: str, start_line: StartLine) -> None:
+    async def test_partition_without_a_word_is_noticed_by_both_ends(self, era: str, start_line: StartLine) -> None:
         line = await start_line(era)
         async with Load([line.first], RATE) as load:
             line.proxy.freeze()

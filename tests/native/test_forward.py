@@ -420,7 +420,7 @@ class TestManyHandshakes:
 
 
 class TestRefusals:
-    """C39, of those whom the API does not know."""
+    """django/channels#2062, of those whom the API does not know."""
 
     @pytest.mark.parametrize(
         ("line", "path", "status", "reason"),

@@ -119,7 +119,7 @@ class TestSubscribing:
 
     @pytest.mark.parametrize("ids", [[42], ["42"], [42, "42"]])
     async def test_number_and_text_are_one_membership(self, serving: Serving, ids: list[Any]) -> None:
-        """C08."""
+        """Numbers and texts as pages send them (ansible/ansible-ui#659)."""
         browser = await open_browser(serving)
         assert (await subscribe(browser, {"job_events": ids}))["groups_current"] == ["job_events-42"]
         serving.publish("job_events-42", "once", "last")
@@ -127,7 +127,7 @@ class TestSubscribing:
         await browser.close()
 
     async def test_unchanged_dictionary_asks_nothing_of_redis(self, serving: Serving) -> None:
-        """C08."""
+        """Numbers and texts as pages send them (ansible/ansible-ui#659)."""
         browser = await open_browser(serving)
         await subscribe(browser, {"jobs": ["summary"], "job_events": ["42"]})
         reply = await subscribe(browser, {"job_events": [42], "jobs": ["summary"]})
@@ -317,7 +317,7 @@ class TestUsersGroups:
 
 
 class TestCsrf:
-    """C10: a session cookie alone subscribes to nothing."""
+    """ansible/awx#2468: a session cookie alone subscribes to nothing."""
 
     @pytest.mark.parametrize(
         ("lines", "more"),
@@ -502,7 +502,7 @@ class TestTurns:
 
 
 class TestChurn:
-    """C14 on a small scale: what comes and goes leaves nothing."""
+    """django/channels#1703 on a small scale: what comes and goes leaves nothing."""
 
     async def test_clients_that_come_subscribe_and_go_leave_nothing(self, serving: Serving) -> None:
         async def visit(n: int) -> None:

@@ -80,7 +80,7 @@ class TestHandshake:
     async def test_each_refusal_has_its_word(
         self, node: Running, dialler: Dialler, caplog: pytest.LogCaptureFixture, skew: int, secret: str, word: str
     ) -> None:
-        """C39: a line with path, peer and word, and a counter with the word."""
+        """django/channels#2062: a line with path, peer and word, and a counter with the word."""
         for _ in range(2):
             assert await dialler.status(node, sign(skew, secret)) == 403
         assert caplog.text.count(f"refused ({word}) '/websocket/relay/' from 127.0.0.1: ") == 1

@@ -34,7 +34,7 @@ class TestText:
         assert all(family.documentation and family.type != "unknown" for family in text_string_to_metric_families(text))
 
     def test_names_that_others_build_on(self, samples: dict[tuple[str, object], float]) -> None:
-        """interface.md, "The admin listener", less those of node links."""
+        """Dashboards are made of them (docs/monitoring.md); those of node links have their own test."""
         assert {name for name, _ in samples} >= {
             "awxfast_events_total",
             "awxfast_frames_total",

@@ -232,7 +232,7 @@ class TestProxyHeaders:
 class TestPlainRequests:
     @pytest.mark.parametrize("size", [200 << 20, pytest.param(1 << 30, marks=pytest.mark.long)])
     def test_large_body_takes_no_memory(self, server: HostingServer, size: int) -> None:
-        """C44, in full with 1 GiB."""
+        """django/daphne#483, in full with 1 GiB."""
         sent = 0
         with RawClient(server.address) as client:
             client.send(f"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n".encode())
@@ -250,7 +250,7 @@ class TestPlainRequests:
         assert found["grown"] < 16 << 20
 
     def test_answer_without_reading_arrives_and_ends_the_connection(self, server: HostingServer) -> None:
-        """C44."""
+        """Bodies larger than memory (django/daphne#483)."""
         with RawClient(server.address) as client:
             client.send(b"POST /refuse HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000\r\n\r\n", bytes(1_000_000))
             response = client.read_response()

@@ -163,7 +163,7 @@ class TestConnections:
         assert ask(server.address, "GET /echo HTTP/1.1").status == 200
 
     def test_application_that_outlives_its_client_is_cancelled(self, start: Start) -> None:
-        """C47."""
+        """Whoever never ends holds up nobody (django/daphne#579)."""
         server = start("--application-close-timeout", "1")
         with RawClient(server.address) as client:
             client.send(b"GET /never HTTP/1.1\r\nHost: test\r\n\r\n")

@@ -89,7 +89,7 @@ class TestWebsocketScope:
         assert "x_remote_user" not in dict(scope["headers"])
 
     def test_subprotocols_of_several_lines_are_one_list(self, server: HostingServer) -> None:
-        """C04."""
+        """Subprotocols as browsers offer them (django/daphne#565)."""
         scope = websocket_scope(server, "/scope/", "Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: c")
         assert scope["subprotocols"] == ["a", "b", "c"]
 
@@ -111,7 +111,7 @@ class TestUnixSocket:
 
 
 class TestRootPath:
-    """C34."""
+    """A site below a path of its own (ansible/awx#12241)."""
 
     @pytest.fixture
     def mounted(self, start: Start) -> HostingServer:
@@ -129,7 +129,7 @@ class TestRootPath:
 
 
 class TestProxyHeaders:
-    """C35."""
+    """Headers as proxies and attackers write them (django/daphne#90)."""
 
     @pytest.mark.parametrize(("lines", "client"), HEADERS)
     def test_client_is_the_first_of_the_header(

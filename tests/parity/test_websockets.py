@@ -51,7 +51,7 @@ class TestHandshakes:
 
     @pytest.mark.parametrize("size", [8_700, 15_000])
     def test_long_cookie(self, server: HostingServer, size: int) -> None:
-        """C02, as far as daphne goes."""
+        """python-websockets/websockets#1471, as far as daphne goes."""
         with RawClient(server.address) as client:
             upgrade(client, "/echo", "Cookie: a=" + "c" * size)
 
@@ -62,7 +62,7 @@ class TestHandshakes:
             assert client.read_head()[0] == 101
 
     def test_chosen_subprotocol_is_named_once(self, server: HostingServer) -> None:
-        """C04."""
+        """Subprotocols as browsers offer them (django/daphne#565)."""
         with RawClient(server.address) as client:
             headers = upgrade(client, "/subprotocol/b", "Sec-WebSocket-Protocol: a, b")
             assert [value for name, value in headers if name == "sec-websocket-protocol"] == ["b"]
@@ -131,7 +131,7 @@ class TestMessages:
             assert await browser.receive_bytes() == b"\x00\xff"
 
     async def test_limit_of_a_message_is_1_mib(self, server: HostingServer) -> None:
-        """C43, CVE-2026-44545: exactly the limit is allowed."""
+        """tarasko/picows#38, CVE-2026-44545: exactly the limit is allowed."""
         async with websockets.connect(server.url("/echo"), compression=None, max_size=None) as browser:
             await browser.send(["x" * 32_768] * 32)
             assert len(await browser.recv()) == 1_048_576
@@ -187,7 +187,7 @@ class TestEnds:
         assert wait_for(lambda: seen(server)) == [1006]
 
     async def test_application_that_outlives_its_socket_is_cancelled(self, start: Start) -> None:
-        """C47."""
+        """Whoever never ends holds up nobody (django/daphne#579)."""
         server = start("--application-close-timeout", "1")
         async with websockets.connect(server.url("/clinging")):
             pass

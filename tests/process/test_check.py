@@ -130,7 +130,7 @@ class TestSecret:
 
 
 class TestRedisThatIsAway:
-    """C46: in the words of the start."""
+    """ansible/awx#8696: in the words of the start."""
 
     def test_no_socket_file(self, tmp_path: Path) -> None:
         done = check(*LOOPBACK, "--redis", f"unix://{tmp_path}/none")

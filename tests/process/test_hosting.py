@@ -1,4 +1,4 @@
-"""An application in the serving process: what its import does to main (C46), and what restarts and stops do to it."""
+"""An application in the serving process: what its import does to main, and what restarts and stops do to it."""
 
 import datetime
 import json
@@ -64,7 +64,7 @@ def fetch(port: int, path: str = "/") -> bytes:
 
 
 class TestRedisThatIsAway:
-    """C46."""
+    """A site that asks Redis while it is imported (ansible/awx#8696)."""
 
     def test_no_socket_file(self, host: Host, tmp_path: Path) -> None:
         server = host(path=f"{tmp_path}/none")
@@ -199,7 +199,7 @@ class TestProcess:
         assert fetch(port).endswith(b"here")
 
     async def test_blocked_threads_do_not_hold_up_the_end(self, host: Host, redis_server: RedisServer) -> None:
-        """C47."""
+        """Whoever never ends holds up nobody (django/daphne#579)."""
         server = host("--grace", "1", path=str(redis_server.socket), name="never")
         port = server.wait_until_serving()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.5)) as session:

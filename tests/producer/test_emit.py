@@ -125,7 +125,7 @@ class TestFullQueue:
     def test_fifty_thousand_sends_are_counted_exactly_and_said_seldom(
         self, emitting_redis: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Case C19, with 5,000 sends; a line a second at most, by a clock that stands still."""
+        """django/channels_redis#181, with 5,000 sends; a line a second at most, by a clock that stands still."""
         sender = find_sender()
         monkeypatch.setattr(sender.full, "_now", lambda: 100.0)
         monkeypatch.setattr(sender, "_layer", dataclasses.replace(sender._layer, capacity=1))

@@ -1,4 +1,4 @@
-"""Which Redis a plain socket can reach (channel-layer.md, section 9)."""
+"""Which Redis a plain socket can reach, by the layer's `hosts`."""
 
 from typing import Any
 

@@ -75,7 +75,7 @@ class TestConsumers:
 
 class TestViews:
     async def test_blocking_view_whose_client_is_gone(self, server: HostingServer) -> None:
-        """C47, with 20 clients and 30 s."""
+        """django/daphne#579, with 20 clients and 30 s."""
         async with open_session() as session:
             await hang_up(server, "/block/30/", 20)
             began = time.monotonic()
@@ -90,7 +90,7 @@ class TestViews:
 
     @pytest.mark.long
     async def test_100_views_that_block_for_60_seconds(self, site: Site, tmp_path: Path) -> None:
-        """C47 in full: answers come all the time, all is counted, and the end comes in time."""
+        """django/daphne#579 in full: answers come all the time, all is counted, and the end comes in time."""
         admin = tmp_path / "admin"
         server = site.serve("awxfast", "--application-close-timeout", "2", "--grace", "2", "--admin", str(admin))
         async with open_session() as session:

@@ -121,7 +121,7 @@ class TestFailures:
 
 
 class TestSizes:
-    """C43: one MiB, in one frame or in many; exactly the limit is allowed."""
+    """tarasko/picows#38: one MiB, in one frame or in many; exactly the limit is allowed."""
 
     async def test_a_message_of_the_limit_is_served(self, serving: Serving) -> None:
         browser = await open_browser(serving)

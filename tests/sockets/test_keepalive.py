@@ -138,7 +138,7 @@ class TestEndings:
 
 
 class TestOverSockets:
-    """C13's second half: data that is sent does not postpone the end of a peer that is silent."""
+    """django/daphne#170's second half: data that is sent does not postpone the end of a peer that is silent."""
 
     async def test_peer_that_answers_pings_stays_and_one_that_does_not_goes(self, start: Start) -> None:
         serving = await start(ping_interval=1, ping_timeout=1)

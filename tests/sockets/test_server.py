@@ -106,7 +106,7 @@ class TestStrangers:
 
 
 class TestAcceptedHandshakes:
-    """C01, over the wire."""
+    """tarasko/picows#115, over the wire."""
 
     @pytest.mark.parametrize(
         "lines",
@@ -179,7 +179,7 @@ class TestRefusedHandshakes:
 
 
 class TestLimits:
-    """C41, scaled down."""
+    """centrifugal/centrifugo#546, scaled down."""
 
     async def test_one_more_than_max_clients_gets_503_and_the_others_stay(self, start: Start) -> None:
         serving = await start(max_clients=2)
@@ -212,7 +212,7 @@ class TestLimits:
 
 
 class TestOrigin:
-    """C10: an option checks Origin; a refusal is logged with it and counted."""
+    """ansible/awx#2468: an option checks Origin; a refusal is logged with it and counted."""
 
     async def test_foreign_origin_gets_403(self, start: Start, caplog: pytest.LogCaptureFixture) -> None:
         serving = await start(origins=("awx.example",))
@@ -398,7 +398,7 @@ SECRETS = ["Authorization: Bearer SECRET", "Cookie: csrftoken=SECRET", "X-DAB-JW
 
 
 class TestRefusals:
-    """C39: each has one line with path, peer and one word, a counter with that word, and nothing that is secret."""
+    """Each has one line with path, peer and word, a counter with that word, and no secret (django/channels#2062)."""
 
     @pytest.mark.parametrize(
         ("line", "options", "path", "reason"),

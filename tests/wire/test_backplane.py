@@ -1,4 +1,4 @@
-"""Node-to-node messages, against awx-wire sections 5, 6 and 8."""
+"""Node-to-node messages, as AWX's wsbroadcast.py (10 to 21) and wsrelay.py (22 on) write and read them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Forwarded headers, as proxies and attackers write them (C35)."""
+"""Forwarded headers, as proxies and attackers write them (django/daphne#90)."""
 
 import pytest
 from awxfast.errors import ConfigurationError

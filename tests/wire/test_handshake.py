@@ -1,4 +1,4 @@
-"""The opening handshake: C01 of the field cases, subprotocols (C04), and the bytes of both answers."""
+"""The opening handshake: what real browsers and proxies write, subprotocols, and the bytes of both answers."""
 
 import base64
 import os
@@ -39,7 +39,7 @@ def refusal_of(request: Request) -> Refusal:
 
 
 class TestWantsWebsocket:
-    """C01: what real browsers and proxies write."""
+    """tarasko/picows#115: what real browsers and proxies write."""
 
     @pytest.mark.parametrize(
         "headers",
@@ -120,7 +120,7 @@ class TestCheckHandshake:
 
 
 class TestSubprotocols:
-    """C04: offers are tokens, or the request is refused."""
+    """django/daphne#565: offers are tokens, or the request is refused."""
 
     @pytest.mark.parametrize(
         ("lines", "offers"),

@@ -1,4 +1,4 @@
-"""Commands and replies, against awx-wire section 3 and C08, C11 of the field cases."""
+"""Commands and replies, as awx/main/consumers.py reads and writes them."""
 
 import json
 import re
@@ -76,7 +76,7 @@ class TestGroups:
 
 
 class TestIds:
-    """C08: rights are checked for both forms; all else gets the error reply for that id."""
+    """ansible/ansible-ui#659: rights are checked for both forms; all else gets the error reply for that id."""
 
     @pytest.mark.parametrize("kind", sorted(messages.CHECKED_KINDS))
     @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ class TestIds:
 
 
 class TestGroupNames:
-    """C11: the error names the group, its length and the characters."""
+    """django/channels#1845: the error names the group, its length and the characters."""
 
     def test_bad_names_are_refused_one_by_one_and_the_rest_goes_on(self) -> None:
         command = read({"jobs": ["x" * 120, "a b", "summary"]})

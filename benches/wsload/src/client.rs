@@ -1,4 +1,4 @@
-//! One connection: handshake, subscription, events (awx-wire: the browser's endpoint).
+//! One connection: handshake, subscription, events, as AWX's pages speak.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-"""The dialler's options: command line, environment and AWX's settings in, `DiallerSettings` out (interface.md)."""
+"""The dialler's options: command line, environment and AWX's settings in, `DiallerSettings` out (docs/dialler.md)."""
 
 import argparse
 import dataclasses

@@ -1,4 +1,4 @@
-"""Prometheus metrics: the ledger and the rooms' counters under the names of interface.md, "The admin listener"."""
+"""Prometheus metrics: the ledger and the rooms' counters under the names of docs/monitoring.md."""
 
 import math
 import resource

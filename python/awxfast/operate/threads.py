@@ -8,7 +8,7 @@ _IDLE = thread._worker.__code__
 
 
 def count_busy_threads() -> int:
-    """Threads of pools that are not waiting for work. One that is blocked for good shows here for good (C47)."""
+    """Threads of pools that are not waiting for work. One that is blocked for good shows here for good."""
     return sum(is_busy(frame) for frame in sys._current_frames().values())
 
 

@@ -191,7 +191,7 @@ def adopt_activated(endpoint: Endpoint, activated: ActivatedSockets) -> Listener
 def open_admin(address: str, *, any_port: bool = False) -> Listener | None:
     """The admin listener: HOST:PORT on a loopback address, a socket file of mode 0600, or None for `off`.
 
-    It has no credentials (interface.md, "The admin listener"), so anything else is refused.
+    It has no credentials (docs/monitoring.md), so anything else is refused.
     """
     if address == "off":
         return None

@@ -1,6 +1,6 @@
 """The process that was started: owns the listening sockets, the private Redis and the signals, and serves nobody.
 
-It stays the main PID for supervisord and systemd while serving processes come and go (DESIGN, "Processes").
+It stays the main PID for supervisord and systemd while serving processes come and go (docs/running.md).
 """
 
 import asyncio

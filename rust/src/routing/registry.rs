@@ -316,7 +316,7 @@ impl Registry {
         self.own_channels.contains(local).then_some(Consumer::Channel(local))
     }
 
-    /// The group that a channel name stands for, if it has members: channel-layer.md, section 12.
+    /// The group that a channel name stands for, if it has members.
     #[must_use]
     pub fn resolve(&self, channel: &str) -> Option<GroupId> {
         let local = channel.split_once('!')?.1;

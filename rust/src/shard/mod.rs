@@ -82,7 +82,7 @@ pub struct Limits {
     pub close_slow: bool,
 }
 
-/// The close code of a client that does not keep up (interface.md, table of codes).
+/// The close code of a client that does not keep up (docs/troubleshooting.md, close codes).
 const SLOW_CLIENT: u16 = 4008;
 /// That of a client that asks and does not read the answers.
 const UNREAD_REPLIES: u16 = 1008;

@@ -1,4 +1,4 @@
-//! Section 7.1.
+//! RFC 9112 section 7.1.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn data_of_chunks_may_look_like_anything() {
     assert_eq!(bodies(&chunked("7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n")), ["\r\n0\r\n\r\n"]);
 }
 
-/// Section 7.1.
+/// RFC 9112 section 7.1.
 #[test]
 fn size_that_is_no_number_is_refused() {
     for size in ["", "ZZ", "-5", "+5", " 5", "\t5", ";a", "10000000000000000", "fffffffffffffffff"] {
@@ -22,7 +22,7 @@ fn size_that_is_no_number_is_refused() {
     }
 }
 
-/// Section 7.1.1.
+/// RFC 9112 section 7.1.1.
 #[test]
 fn other_things_behind_a_size_are_refused() {
     let lines = ["0x5", "5 ", "5\t", "5 5", "5,", "5g", "5\r", "5\r\r", "5;a\u{0}", "5;a\rb", "5;\u{7f}", "5 a;b"];
@@ -59,7 +59,7 @@ fn lines_have_a_limit() {
     }
 }
 
-/// Section 7.1.2.
+/// RFC 9112 section 7.1.2.
 #[test]
 fn trailers_are_dropped() {
     let body = "2\r\nhi\r\n0\r\nAuthorization: x\r\nContent-Length: 5\r\nTransfer-Encoding: gzip\r\n\r\n";

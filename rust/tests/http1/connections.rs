@@ -1,8 +1,8 @@
-//! Section 9, `Expect`, and what a caller may ask of a reader.
+//! RFC 9112 section 9, `Expect`, and what a caller may ask of a reader.
 
 use super::*;
 
-/// Section 9.3.
+/// RFC 9112 section 9.3.
 #[test]
 fn keep_alive_is_the_rule_of_http_1_1_alone() {
     let cases = [
@@ -23,7 +23,7 @@ fn keep_alive_is_the_rule_of_http_1_1_alone() {
     }
 }
 
-/// Section 9.6.
+/// RFC 9112 section 9.6.
 #[test]
 fn nothing_is_read_behind_the_last_request() {
     let request = post("Connection: close\r\nContent-Length: 2\r\n", "hi\0 this is no request\n");

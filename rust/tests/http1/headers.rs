@@ -1,4 +1,4 @@
-//! Section 5.
+//! RFC 9112 section 5.
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn control_bytes_in_values_are_refused() {
     }
 }
 
-/// Section 2.2.
+/// RFC 9112 section 2.2.
 #[test]
 fn bare_line_ends_are_refused() {
     assert_eq!(fault(b"GET / HTTP/1.1\nHost: a\r\n\r\n"), Some(Fault::BareLineFeed));

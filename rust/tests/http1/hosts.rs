@@ -1,4 +1,4 @@
-//! Section 3.2: `Host`.
+//! RFC 9112 section 3.2: `Host`.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn of(lines: &str, version: &str) -> Option<Fault> {
     fault(format!("GET / HTTP/{version}\r\n{lines}\r\n").as_bytes())
 }
 
-/// Section 3.2.
+/// RFC 9112 section 3.2.
 #[test]
 fn host_is_there_once() {
     assert_eq!(of("", "1.1"), Some(Fault::NoHost));

@@ -1,4 +1,4 @@
-//! Section 6: where a body ends.
+//! RFC 9112 section 6: where a body ends.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn body_is_as_long_as_said() {
     assert_eq!(head(&post("Content-Length: 18446744073709551615\r\n", ""), Head::content_length), Some(u64::MAX));
 }
 
-/// Section 6.3, point 5.
+/// RFC 9112 section 6.3, point 5.
 #[test]
 fn length_that_is_no_number_is_refused() {
     let values = [
@@ -49,7 +49,7 @@ fn several_lengths_are_refused_even_if_equal() {
     }
 }
 
-/// Section 6.1.
+/// RFC 9112 section 6.1.
 #[test]
 fn both_lengths_are_refused() {
     for lines in

@@ -1,4 +1,4 @@
-//! Section 3: method, version, and what stands before.
+//! RFC 9112 section 3: method, version, and what stands before.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn connect_is_refused() {
     assert_eq!(of("CONNECT / HTTP/1.1"), Some(Fault::Connect));
 }
 
-/// Section 3: one space each, nothing else.
+/// RFC 9112 section 3: one space each, nothing else.
 #[test]
 fn line_of_another_form_is_refused() {
     let lines = [
@@ -60,7 +60,7 @@ fn other_version_is_505() {
     assert_eq!(fault(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Some(Fault::Version));
 }
 
-/// Section 2.2.
+/// RFC 9112 section 2.2.
 #[test]
 fn empty_lines_before_a_request_are_skipped_and_count() {
     let request = [b"\r\n\r\n", &get("")[..]].concat();

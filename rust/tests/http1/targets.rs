@@ -1,4 +1,4 @@
-//! Section 3.2: what a request is for.
+//! RFC 9112 section 3.2: what a request is for.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn target_is_split_at_its_first_question_mark() {
     assert_eq!(parts("GET /\"<>{}|^`\\[]"), owned(("/\"<>{}|^`\\[]", "/\"<>{}|^`\\[]", "")));
 }
 
-/// Section 3.2.2.
+/// RFC 9112 section 3.2.2.
 #[test]
 fn whole_uri_gives_path_and_host() {
     assert_eq!(parts("GET http://host"), owned(("/", "/", "")));
@@ -33,7 +33,7 @@ fn whole_uri_gives_path_and_host() {
     assert!(head(request, |head| head.headers().eq(expected)));
 }
 
-/// Section 3.2.4.
+/// RFC 9112 section 3.2.4.
 #[test]
 fn asterisk_is_for_options_alone() {
     assert_eq!(parts("OPTIONS *"), owned(("*", "*", "")));

@@ -35,7 +35,7 @@ pub struct Reader {
 }
 
 enum State {
-    /// Before a head: how many bytes of empty lines there were (section 2.2), half of one perhaps.
+    /// Before a head: how many bytes of empty lines there were (RFC 9112 section 2.2), half of one perhaps.
     Between(usize),
     /// In a head behind so many bytes of empty lines.
     Head(usize, SectionEnd),
@@ -43,7 +43,7 @@ enum State {
     Chunked(Chunks),
     /// A request is whole, which is not said yet.
     Whole,
-    /// The client has said that no request follows (section 9.6).
+    /// The client has said that no request follows (RFC 9112 section 9.6).
     Finished,
     Refused(Fault),
 }

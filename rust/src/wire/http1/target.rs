@@ -9,7 +9,7 @@ use super::host::is_host;
 /// Where in the request target its parts are.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Of a whole URI: what counts in place of `Host` (section 3.2.2).
+    /// Of a whole URI: what counts in place of `Host` (RFC 9112 section 3.2.2).
     pub authority: Option<Range<usize>>,
     /// Without the query. Empty: `/`.
     pub path: Range<usize>,
@@ -33,7 +33,7 @@ impl Target {
         }
     }
 
-    /// `http://authority[path][?query]`, section 3.2.2.
+    /// `http://authority[path][?query]`, RFC 9112 section 3.2.2.
     fn find_in_uri(target: &[u8]) -> Result<Self, Fault> {
         let start = ["http://", "https://"]
             .map(str::as_bytes)
