@@ -4,6 +4,7 @@ import asyncio
 
 QUEUE = "asgi.benchmark!"
 _INFO = b"redis_version:7.2.0\r\nuptime_in_seconds:9\r\n"
+_UNMEASURED = b":0\r\n$-1\r\n"
 _SCORE = b"$12\r\n1795561314.5\r\n"
 
 
@@ -37,11 +38,12 @@ class ReadyRedis(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         waits, looks = b"BZMPOP" in data, b"EVAL" in data
+        unmeasured = _UNMEASURED if b"MEMORY" in data else b""
         if waits or (looks and self._granted):
-            self._asked = self._answers[waits, looks]
+            self._asked = self._answers[waits, looks] + unmeasured
             self._give()
         elif looks:
-            self._transport.write(self._nothing)
+            self._transport.write(self._nothing + unmeasured)
         elif b"INFO" in data:
             self._transport.write(b"$%d\r\n%b\r\n" % (len(_INFO), _INFO))
         else:

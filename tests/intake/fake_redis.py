@@ -25,6 +25,7 @@ ANSWERS = {
     "ZSCORE": b"$1\r\n1\r\n",
     "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n",
     "EVAL": b"*2\r\n:0\r\n:0\r\n",
+    "MEMORY": b"$-1\r\n",
     "BZMPOP": b"",
 }
 """BZMPOP waits for ever: nothing ever comes."""

@@ -49,6 +49,7 @@ COMMANDS = [
     "SADD",
     "EVAL",
     "BZMPOP",
+    "MEMORY",
     "SCAN",
     "ZREM",
 ]
@@ -69,7 +70,7 @@ async def test_connection_is_made_anew_and_the_intake_goes_on(
             redis.odd[command] = odd
             group = f"group-{number}"
             holding = asyncio.create_task(intake.hold([group]))
-            if command in ("INFO", "SCAN", "EVAL", "BZMPOP"):  # asked when a connection is made
+            if command in ("INFO", "SCAN", "EVAL", "BZMPOP", "MEMORY"):  # asked when a connection is made
                 redis.cut()
             await asyncio.wait_for(holding, 20)
             intake.release([group])

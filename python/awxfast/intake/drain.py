@@ -10,7 +10,16 @@ from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.gaps import GapCounter, most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
-from awxfast.intake.pop import Batch, look_command, read_looked, read_popped, read_waited, wait_command
+from awxfast.intake.pop import (
+    Batch,
+    look_command,
+    measure_commands,
+    read_fits,
+    read_looked,
+    read_popped,
+    read_waited,
+    wait_command,
+)
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import Argument, RedisConnection
 from awxfast.redis.reconnect import KeptConnection, Outages
@@ -76,11 +85,11 @@ class Drain:
         self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE, reply_limit=reply_limit)
         self._pace = pace or Pace()
         self._has_bzmpop = True
-        self._may_look = True
+        self._may_look = self._may_measure = True
         self._asked = BATCH
         self._asked_at = -math.inf
-        self._looks = self._waits = False
-        self._is_full = self._is_large = False
+        self._looks = self._waits = self._measures = False
+        self._is_full = self._is_large = self._fits = False
         self._came = 0
         self._pop_outstanding = False
         self._unread_since: float | None = None
@@ -189,7 +198,10 @@ class Drain:
         return held
 
     def _send_pop(self, connection: RedisConnection, count: int) -> asyncio.Future[Any]:
-        """After a pop that filled its bounds one that need not wait follows, after a quiet time one that looks, too."""
+        """After a pop that filled its bounds one that need not wait follows, after a quiet time one that looks, too.
+
+        One that does not wait also measures what comes after it.
+        """
         if connection.lost.done():
             raise connection.lost.result()
         self._count_expired()
@@ -197,11 +209,13 @@ class Drain:
         is_near = now - self._asked_at < NEAR and not self._is_full and not self._is_large
         if self._is_large and self._came == 1:
             count, is_near = 1, True  # Lua would copy what can only be taken alone
-        self._looks = self._may_look and not is_near
+        self._looks = self._may_look and not is_near and not self._fits
         self._waits = not self._is_full
+        self._measures = self._may_measure and self._is_full
         self._asked, self._asked_at = count, now
         self._pop_outstanding = True
-        return connection.commands(self._pop_commands(count))
+        measures = measure_commands(self._queue, BATCH) if self._measures else []
+        return connection.commands([*self._pop_commands(count), *measures])
 
     def _pop_commands(self, count: int) -> list[tuple[Argument, ...]]:
         """Redis runs the second when an event wakes the first; one after the other would be a round trip more."""
@@ -219,6 +233,11 @@ class Drain:
         """Any form of pop as `[[member, score], ...]`."""
         is_cut = False
         batch: Batch = []
+        self._fits = False
+        if self._measures:
+            replies, measured = replies[:-2], replies[-2:]
+            self._may_measure = not isinstance(measured[-1], RedisReplyError)
+            self._fits = read_fits(measured, BATCH)
         if self._waits:
             batch = read_waited(replies[0])
             if not batch and time.monotonic() - self._asked_at < BLOCK / 2:

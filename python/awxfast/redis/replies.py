@@ -81,6 +81,10 @@ def is_numbers(reply: Any, count: int) -> bool:
     return type(reply) is list and len(reply) == count and set(map(type, reply)) <= {int}
 
 
+def _is_number_or_nil(reply: Any) -> bool:
+    return reply is None or is_number(reply)
+
+
 def _is_scan(reply: Any) -> bool:
     return type(reply) is list and len(reply) == 2 and is_text(reply[0]) and is_texts(reply[1])
 
@@ -124,6 +128,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
     "EXEC": is_list_or_nil,
+    "MEMORY": _is_number_or_nil,
     "SCAN": _is_scan,
     "ZADD": _is_scored,
     "BZPOPMIN": _is_popped,
