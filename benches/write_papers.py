@@ -24,7 +24,7 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
 PLOTS_FOLDER = ROOT / "docs" / "plots"
 BLOCK = re.compile(r"(<!-- bench:([a-z0-9-]+) -->\n)(.*?)(<!-- /bench:\2 -->)", re.DOTALL)
 Report = dict[str, Any]
-"""What relay.py wrote."""
+"""What relay.py wrote into its report."""
 
 
 def blocks(report: Report) -> dict[str, str]:

@@ -46,7 +46,7 @@ class CountedRows:
         return int(allocated) / int(handled)
 
     def _instructions(self, name: str) -> float:
-        """Of one run."""
+        """How many instructions one run of a row takes."""
         few, many = (self._count(name, batches * self._runs[name]) for batches in (WARM, MANY))
         return (many - few) / ((MANY - WARM) * self._runs[name])
 

@@ -22,7 +22,7 @@ class TimedRows:
         self._tests: dict[str, str] = {}
 
     def measure(self) -> dict[str, float]:
-        """Every row."""
+        """Measures every row once."""
         return self._run([str(BENCHES)])
 
     def measure_again(self, rows: Iterable[str]) -> dict[str, float]:

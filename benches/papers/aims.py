@@ -26,7 +26,7 @@ class Aim:
         return "0" if self.most == 0 else f"{self.most:,g} or less" if self.most is not None else "as it is"
 
     def verdict(self, values: Sequence[float]) -> str:
-        """By the median."""
+        """What the aim says of these values, by their median."""
         median = statistics.median(values)
         if self.least is None and self.most is None:
             return ""

@@ -127,7 +127,7 @@ class Awxfast(Server):
         return ["-b", LOOPBACK, "-p", str(port)]
 
     def mode(self, redis: Redis) -> list[str]:
-        """What it serves."""
+        """Options that say what it serves."""
         return ["--auth", "open", "--redis", redis.url]
 
     def counters(self) -> dict[str, Any] | None:
@@ -170,6 +170,6 @@ def free_port() -> int:
 
 
 def accepts_connections(port: int) -> bool:
-    """Whether somebody listens."""
+    """Whether somebody listens at the server's port."""
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -58,7 +58,7 @@ class AwxfastLayer(GroupSendInFreshLoops):
 
 
 class Emit(GroupSend):
-    """`awxfast.emit`."""
+    """Sends by `awxfast.emit`, from synchronous code."""
 
     def build_layer(self, **options: Any) -> Any:
         import awxfast

@@ -26,7 +26,7 @@ START = 10
 
 
 class Sink:
-    """One link's bytes."""
+    """What one link brings: its bytes, counted."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link

@@ -9,7 +9,7 @@ QUIET = 1.0
 
 
 class Orders:
-    """Reads without waiting."""
+    """Reads what is there, without waiting."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

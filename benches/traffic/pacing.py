@@ -15,7 +15,7 @@ NAP_SECONDS = 0.0005
 
 
 class Way(Protocol):
-    """How events leave."""
+    """How events leave the producer."""
 
     def send(self, first: int, count: int, made_ns: int) -> None: ...
     def depth(self) -> int: ...

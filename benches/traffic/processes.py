@@ -54,7 +54,7 @@ class Worker:
         return line
 
     def tell(self, words: str) -> None:
-        """Sends a line."""
+        """Sends the process a line."""
         assert self.process.stdin is not None
         self.process.stdin.write(words + "\n")
         self.process.stdin.flush()

@@ -41,7 +41,7 @@ def measure_idle(bench: Bench, redis: Redis, server: Server, workload: Idle, **o
 
 
 def hold(bench: Bench, server: Server, workload: Idle, count: int, options: dict[str, str]) -> Clients:
-    """`count` clients, subscribed."""
+    """Opens `count` clients that are subscribed."""
     groups = [name for job in range(workload.groups) for name in (f"job_events-{job}", *MORE_GROUPS)]
     return Clients(
         bench.wsload,

@@ -37,7 +37,7 @@ class Stream(Workload):
     producer: str = "pipeline"
     """A way of making events, as `traffic.producers` names them."""
     rate: float = 0
-    """0: flat out."""
+    """Events a second; 0: flat out."""
     depth: int = 256
     """Flat out: how many events are kept waiting in Redis."""
     seconds: float = 3
@@ -102,7 +102,7 @@ class Search(Workload):
     size: int = 4096
     rate: float = 100_000
     seconds: float = 2
-    """Of each attempt."""
+    """How long each attempt takes."""
 
     def shortened(self, seconds: float) -> Self:
         return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))

@@ -36,7 +36,7 @@ class Part(Worker):
         self.line()
 
     def start(self) -> None:
-        """For sources."""
+        """Lets a source begin to send."""
         self.tell("go")
 
     def result(self, expected: int = 0) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def run_stream(bench: Bench, redis: Redis, server: Server, workload: Stream) -> 
 
 
 def connect(bench: Bench, server: Server, workload: Stream) -> Clients:
-    """The clients, subscribed."""
+    """Opens the clients that the workload asks for, subscribed."""
     return Clients(
         bench.wsload,
         bench.load_core,

@@ -50,7 +50,7 @@ class TooManyQuestions(AccessUnavailable):
 
 
 class RedisError(AwxfastError):
-    """Something about Redis."""
+    """Redis did not do what it was asked."""
 
 
 class RedisUnavailable(RedisError):

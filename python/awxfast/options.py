@@ -181,7 +181,7 @@ class RefuseReload(argparse.Action):
 
 
 def add_daphne_listeners(group: Any) -> None:
-    """Where to listen."""
+    """Adds the options that say where to listen."""
     group.add_argument("-p", "--port", type=whole_number(0, 65535), help="TCP port; 0 picks a free one")
     group.add_argument("-b", "--bind", dest="host", help="address to bind to, IPv4 or IPv6")
     group.add_argument("-u", "--unix-socket", dest="unix_socket", metavar="PATH", help="a unix socket")

@@ -16,7 +16,7 @@ class Pauses:
         self._rng = rng
 
     def take(self) -> float:
-        """The next one."""
+        """The next pause, in seconds; the one after it is longer."""
         pause = self._next * (1 - self._rng() / 2)
         self._next = min(2 * self._next, self._longest)
         return pause

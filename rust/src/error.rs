@@ -3,7 +3,7 @@
 /// Why an entry was not an event; `name` is the label of the counter `rejected{reason}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reject {
-    /// Longer than `max_event_size`.
+    /// It is longer than `max_event_size`.
     TooLarge,
     /// Shorter than the random prefix, not msgpack, truncated, nested too deeply, or not a map with text keys.
     Malformed,

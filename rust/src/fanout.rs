@@ -43,7 +43,7 @@ const REPORT_WAIT: Duration = Duration::from_secs(1);
 pub struct Config {
     /// Threads, 1 to 255.
     pub threads: usize,
-    /// A client's bounds.
+    /// How much may wait for one client.
     pub bounds: Bounds,
     /// The process's bound of unique queued bytes.
     pub memory: usize,
@@ -62,7 +62,7 @@ pub struct Config {
 /// Everything that was counted, taken together.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Events.
+    /// What became of events.
     pub events: Events,
     /// Frames, writes and ages of all shards.
     pub tally: Tally,
@@ -70,7 +70,7 @@ pub struct Counts {
     pub gaps: Gaps,
     /// Frames that were encoded: one an event that has a taker.
     pub encodings: u64,
-    /// Browsers.
+    /// Browsers that are attached now.
     pub clients: usize,
     /// Groups that somebody is in.
     pub groups: usize,
@@ -209,7 +209,7 @@ impl Fanout {
         }
     }
 
-    /// Queues a PING.
+    /// Queues a PING for a client.
     pub fn send_ping(&self, client: ClientId, payload: &[u8]) {
         let mut frame = Vec::new();
         frame::push_frame(&mut frame, frame::PING, payload);
@@ -248,37 +248,37 @@ impl Fanout {
         self.send_ordered(client, Command::Subscribe(client, subscription));
     }
 
-    /// Asks for `Notice::Drained`.
+    /// Asks for `Notice::Drained` when no reply waits.
     pub fn ask_drained(&self, client: ClientId) {
         self.send_ordered(client, Command::AskDrained(client));
     }
 
-    /// Asks for `Notice::Room`.
+    /// Asks for `Notice::Room` when there is room.
     pub fn ask_room(&self, client: ClientId) {
         self.send_ordered(client, Command::AskRoom(client));
     }
 
-    /// See `Registry::add_channel`.
+    /// Entries for a channel are events of a group (`Registry::add_channel`).
     pub fn add_channel(&self, local: &str, group: &str) {
         self.state.lock().registry.add_channel(local, group);
     }
 
-    /// See `Registry::remove_channel`.
+    /// A channel is no more (`Registry::remove_channel`).
     pub fn remove_channel(&self, local: &str) {
         self.state.lock().registry.remove_channel(local);
     }
 
-    /// See `Registry::set_consumers`.
+    /// How many consumers a group has (`Registry::set_consumers`).
     pub fn set_consumers(&self, group: &str, consumers: Consumers) {
         self.state.lock().registry.set_consumers(group, consumers);
     }
 
-    /// See `Registry::add_own_channel`.
+    /// A consumer has opened a channel (`Registry::add_own_channel`).
     pub fn add_own_channel(&self, local: &str) {
         self.state.lock().registry.add_own_channel(local);
     }
 
-    /// See `Registry::remove_own_channel`.
+    /// A consumer's channel is no more (`Registry::remove_own_channel`).
     pub fn remove_own_channel(&self, local: &str) {
         self.state.lock().registry.remove_own_channel(local);
     }
@@ -333,7 +333,7 @@ impl Fanout {
         sum
     }
 
-    /// See `Registry::set_backplane`.
+    /// Which group the links between nodes hear (`Registry::set_backplane`).
     pub fn set_backplane(&self, backplane: Backplane) {
         self.state.lock().registry.set_backplane(backplane);
     }

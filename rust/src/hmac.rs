@@ -14,7 +14,7 @@ const ALGORITHM: &str = "HMAC-SHA256 ";
 const MAX_NONCE_DIGITS: usize = 20;
 const NOBODY: u64 = u64::MAX;
 
-/// HMAC-SHA256.
+/// What HMAC-SHA256 makes of a message.
 pub type Digest = [u8; 32];
 
 /// The header's value in the form that AWX sends: `HMAC-SHA256 <nonce>:<hexdigest>`; `nonce` in Unix seconds.
@@ -30,7 +30,7 @@ pub fn sign(secret: &str, nonce: u64) -> String {
 pub struct Parsed<'a> {
     /// As received, for the digest covers each zero in front.
     pub nonce: &'a str,
-    /// As claimed.
+    /// The digest that the header claims.
     pub digest: Digest,
 }
 

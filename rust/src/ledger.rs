@@ -52,7 +52,7 @@ pub struct Frames {
     pub shed: ShedCounts,
     /// Still queued when the client went.
     pub lost_at_close: u64,
-    /// Waiting now.
+    /// Still waiting to be written.
     pub pending: u64,
     /// Places in queues that those take (neighbours share one): events and status frames, then replies.
     pub places: [u64; 2],
@@ -108,7 +108,7 @@ pub struct LinkFrames {
     pub shed: ShedCounts,
     /// Still queued when the link went.
     pub lost_at_close: u64,
-    /// Waiting now.
+    /// Still waiting to be written.
     pub pending: u64,
 }
 

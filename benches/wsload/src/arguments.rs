@@ -1,4 +1,4 @@
-//! The command line.
+//! What the command line asks for.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--grou
 pub struct Arguments {
     /// `read`, `idle`, `rawlimit` or `fanoutlimit`.
     pub mode: String,
-    /// The server's `HOST:PORT`.
+    /// Where the server listens, `HOST:PORT`.
     pub address: String,
-    /// The request's path.
+    /// The path that is asked for.
     pub path: String,
     /// Sent as `?token=`; without it the identity is the server's business.
     pub token: Option<String>,
@@ -24,7 +24,7 @@ pub struct Arguments {
     pub cookie: Option<String>,
     /// No commands and no replies: the request's path alone is the subscription.
     pub bare: bool,
-    /// Connections that read.
+    /// How many connections read events.
     pub clients: usize,
     /// Further connections that subscribe and then never read again.
     pub never_read: usize,

@@ -50,7 +50,7 @@ struct Session {
     warm_up: u64,
 }
 
-/// One websocket.
+/// One websocket that subscribes and reads.
 pub struct Client {
     stream: TcpStream,
     /// The response's head as far as it has come; None once it is complete.

@@ -8,11 +8,11 @@ const LONGEST_HEADER: usize = 10;
 
 /// Text, and the control frames of RFC 6455 section 11.8.
 pub const TEXT: u8 = 1;
-/// Close.
+/// Opcode of a CLOSE frame.
 pub const CLOSE: u8 = 8;
-/// Ping.
+/// Opcode of a PING frame.
 pub const PING: u8 = 9;
-/// Pong.
+/// Opcode of a PONG frame.
 pub const PONG: u8 = 10;
 
 /// One frame, as far as a reader needs it.

@@ -17,7 +17,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one value.
+    /// Counts a value in its bucket.
     #[inline]
     pub fn record(&mut self, value: u64) {
         self.counts[bucket(value)] += 1;

@@ -18,9 +18,9 @@ use crate::report::{NANOS, Object, thread_cpu, wall_clock};
 
 /// What the reader has to say.
 pub struct Read {
-    /// Its own line.
+    /// The line that it printed itself.
     pub line: String,
-    /// Event frames.
+    /// How many event frames arrived.
     pub frames: u64,
     /// From the first to the last.
     pub took: Duration,

@@ -10,7 +10,7 @@ use crate::histogram::Histogram;
 use crate::sequence::Sequence;
 use crate::series::Series;
 
-/// Nanoseconds a second.
+/// How many nanoseconds a second has.
 pub const NANOS: u64 = 1_000_000_000;
 
 /// Unix time in nanoseconds: the clock that the producers' stamps come from.
@@ -54,9 +54,9 @@ pub struct Tally {
     pub odd_frames: u64,
     /// Close frames by code (1005: without one).
     pub closes: BTreeMap<u16, u64>,
-    /// Event frames.
+    /// How many event frames arrived.
     pub frames: u64,
-    /// Their payloads.
+    /// Bytes of the events' payloads.
     pub bytes: u64,
     /// Producer to client, in nanoseconds.
     pub latency: Histogram,
@@ -149,7 +149,7 @@ impl Object {
         self
     }
 
-    /// A whole number.
+    /// Adds a whole number by name.
     pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
         let _ = write!(self.key(name).0, "{value}");
         self
@@ -177,7 +177,7 @@ impl Object {
         self
     }
 
-    /// The object's text.
+    /// The text of the whole object.
     pub fn close(&mut self) -> String {
         std::mem::take(&mut self.0) + "}"
     }

@@ -30,7 +30,7 @@ class Feed:
         await self.intake.stop()
 
     def intake_figures(self) -> IntakeFigures | None:
-        """Its state."""
+        """What of the intake is on `/metrics`."""
         return IntakeFigures(self.intake.ready, self.intake.depth, self.intake.registration.repaired)
 
     def troubles(self) -> Sequence[str]:
@@ -72,7 +72,7 @@ class NoFeed:
         """There is nothing to stop."""
 
     def intake_figures(self) -> IntakeFigures | None:
-        """There are none."""
+        """None: an application without a channel layer has no intake."""
         return None
 
     def troubles(self) -> Sequence[str]:

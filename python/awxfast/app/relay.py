@@ -98,7 +98,7 @@ class Relay:
     # Figures (operate.figures)
 
     def ledger(self) -> Mapping[str, Any]:
-        """The fan-out's."""
+        """What became of all events and frames, as the fan-out counts it."""
         return self._fanout.ledger()
 
     def fanout(self) -> Mapping[str, Any]:
@@ -110,7 +110,7 @@ class Relay:
         return self._feed.intake_figures()
 
     def handshakes(self) -> Mapping[tuple[str, str], int]:
-        """The sessions'."""
+        """How many upgrades were accepted and refused, by result and reason."""
         return self._server.handshakes
 
     def closes(self) -> Mapping[tuple[str, str], int]:
@@ -122,11 +122,11 @@ class Relay:
         return {}
 
     def max_clients(self) -> int | None:
-        """The settings'."""
+        """How many browsers may be connected at once; None: any number."""
         return self._settings.max_clients
 
     def plain_connections(self) -> PlainFigures:
-        """The server's."""
+        """How many connections carry plain requests, and how many were ended."""
         return PlainFigures(len(self._server.plain), self._server.plain.ended)
 
     def slow_clients(self) -> Sequence[SlowClient]:
@@ -134,7 +134,7 @@ class Relay:
         return [SlowClient(*row) for row in self._fanout.clients()]
 
     def peers(self) -> Sequence[PeerFigures]:
-        """The nodes'."""
+        """The nodes that dialled in, each with its figures."""
         return self._feed.nodes.figures()
 
     def gone_peers(self) -> GonePeers:
@@ -171,7 +171,7 @@ class NativeRelay(Relay):
         return [self._access.reload, *super()._reloads()]
 
     def command_errors(self) -> Mapping[str, int]:
-        """The native protocol's."""
+        """Error replies to browsers' commands, by reason."""
         return self._endpoints.refusals
 
 

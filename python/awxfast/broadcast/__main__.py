@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(words: Sequence[str]) -> int:
-    """One command."""
+    """Runs what the command line asks for."""
     settings = parse_settings(words, os.environ, load_awx_settings())
     if settings.status:
         return print_status(settings)

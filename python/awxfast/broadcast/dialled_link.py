@@ -29,7 +29,7 @@ TEXT, CLOSE, PING, PONG = WSMsgType.TEXT, WSMsgType.CLOSE, WSMsgType.PING, WSMsg
 
 NO_STATUS = 1005
 NONE = -1
-"""No descriptor."""
+"""Stands for no descriptor at all."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,11 +55,11 @@ class Share(Protocol):
 
     @property
     def frames(self) -> int:
-        """How many."""
+        """How many frames it has."""
 
     @property
     def size(self) -> int:
-        """Their bytes."""
+        """How many bytes its frames have."""
 
     @property
     def data(self) -> bytes:
@@ -131,7 +131,7 @@ class DialledLink(WSListener):
             self.end_soon()
 
     def hold_reading(self, reason: str, hold: bool) -> None:
-        """See `PacedReading.hold`."""
+        """Reads nothing more of the peer, or reads it again."""
         if self._reading is not None:
             self._reading.hold(reason, hold)
 
@@ -203,7 +203,7 @@ class DialledLink(WSListener):
             self._assemble(kind, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The last call."""
+        """The connection is gone; picows calls nothing after this."""
         self._counts.dropped["link_lost"] += self.queued_frames
         self._queue.clear()
         self.queued_frames = self.queued_bytes = 0
@@ -216,7 +216,7 @@ class DialledLink(WSListener):
         self._paused = True
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """The peer takes bytes again: what waits goes out."""
         self._paused = False
         while self._queue and not self._paused:
             self._write(*self._take_waiting())

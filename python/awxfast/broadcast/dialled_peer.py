@@ -113,7 +113,7 @@ class DialledPeer:
 
     @property
     def queued_bytes(self) -> int:
-        """Their bytes."""
+        """How many bytes wait for the peer."""
         return self._link.queued_bytes if self._link is not None else 0
 
     @property
@@ -142,11 +142,11 @@ class DialledPeer:
         return groups if wanted >= groups else frozenset(wanted & groups)
 
     def socket_to_write(self) -> int:
-        """See `DialledLink.socket_to_write`."""
+        """The descriptor that the sharing may write to, if nothing waits on the link."""
         return self._link.socket_to_write() if self._link is not None else NONE
 
     def note_written(self, share: Share, size: int) -> None:
-        """See `DialledLink.note_written`."""
+        """Counts what the sharing wrote to the link's descriptor."""
         if self._link is not None:
             self._link.note_written(share, size)
 

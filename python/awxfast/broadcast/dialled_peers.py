@@ -70,7 +70,7 @@ class Dialler:
 
     @property
     def pause(self) -> float:
-        """See `pause_for`."""
+        """Seconds that events wait for each other, by the number of peers."""
         return pause_for(len(self._peers))
 
     def send(self, batch: RelayBatch) -> None:

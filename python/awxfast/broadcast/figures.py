@@ -89,7 +89,7 @@ class DiallerFigures:
         }
 
     def intake(self) -> IntakeFigures | None:
-        """This node's Redis."""
+        """Whether this node's Redis takes and gives events, and how much waits."""
         intake = self._intake
         return IntakeFigures(intake.ready and self._sender.up, intake.depth, intake.registration.repaired)
 
@@ -110,13 +110,13 @@ class DiallerFigures:
         return {**skipped, "statistics": failures} if failures else dict(skipped)
 
     def max_clients(self) -> None:
-        """There are none."""
+        """None: the dialler has no browsers to bound."""
 
     def plain_connections(self) -> None:
         """There are none either."""
 
     def slow_clients(self) -> Sequence[SlowClient]:
-        """No browsers."""
+        """Empty: the dialler has no browsers."""
         return []
 
     def peers(self) -> Sequence[PeerFigures]:
@@ -137,7 +137,7 @@ class DiallerFigures:
 
 
 def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:
-    """One peer's line."""
+    """The figures of one peer."""
     counts = peer.counts
     return PeerFigures(
         host=escape(f"{peer.member.name}:{peer.member.port}", LINE),

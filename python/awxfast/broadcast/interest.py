@@ -24,7 +24,7 @@ class Holder(Protocol):
         """Joins; returns when events come."""
 
     def release(self, groups: Iterable[str]) -> None:
-        """Undoes one hold."""
+        """Undoes one `hold` of each group."""
 
 
 class Joined:
@@ -42,7 +42,7 @@ class Joined:
         return self._counts
 
     def want(self, group: str) -> None:
-        """One peer more."""
+        """Counts one more peer that wants the group."""
         self._counts[group] += 1
         if self._counts[group] == 1:
             joining = asyncio.ensure_future(self._holder.hold([group]))

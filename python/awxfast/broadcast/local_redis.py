@@ -19,7 +19,7 @@ class GroupSender:
         outages: Outages,
         note_crowd: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """`note_crowd`: see `EventWriter`."""
+        """`note_crowd` is called by the `EventWriter` when its queue fills, and when it empties."""
         self._queue = EventWriter("group sends", address, writer, outages, self, note_crowd)
         self.run = self._queue.run
         self.wait_up = self._queue.wait_up
@@ -29,7 +29,7 @@ class GroupSender:
 
     @property
     def up(self) -> bool:
-        """Whether Redis answers."""
+        """Whether this node's Redis answers."""
         return self._queue.up
 
     @property
@@ -64,9 +64,9 @@ class GroupSender:
         self.over_capacity += sent.full
 
     def note_unheard(self, events: Sequence[Event]) -> None:
-        """They stay here."""
+        """Counts events that nobody on this node is subscribed to."""
         self.unheard += len(events)
 
     def note_lost(self, events: Sequence[Event], reason: Loss) -> None:
-        """By reason."""
+        """Counts events that were not written, by reason."""
         self.dropped[reason] += len(events)

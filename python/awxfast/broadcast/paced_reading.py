@@ -102,7 +102,7 @@ class PacedReading(asyncio.BufferedProtocol):
         return self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The last call."""
+        """The connection is gone; nothing is called after this."""
         self._inner.connection_lost(exc)
 
     def _begin_turn(self) -> None:

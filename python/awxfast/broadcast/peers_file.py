@@ -42,7 +42,7 @@ class PeersFile:
                 self.reload(take)
 
     def reload(self, take: Callable[[list[Member]], None]) -> None:
-        """Reads it now."""
+        """Reads the file now, whether it changed or not."""
         try:
             take(self.read())
         except ConfigurationError as error:

@@ -190,7 +190,7 @@ def find_secret(settings: DiallerSettings) -> str:
 
 
 def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:
-    """For https alone."""
+    """How certificates are checked; None where peers are dialled by http."""
     return tls_context(settings.verify_cert, settings.ca_file) if settings.protocol == "https" else None
 
 

@@ -25,7 +25,7 @@ class RelayTaker:
             self._send(batch)
 
     def count_too_large(self, count: int) -> None:
-        """Above `--max-event-size`."""
+        """Counts events that were larger than `--max-event-size`."""
         self.too_large += count
 
     def busy(self) -> bool:

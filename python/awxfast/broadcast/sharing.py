@@ -12,7 +12,7 @@ LONGEST_PAUSE = 0.005
 
 
 class Taker(Protocol):
-    """A peer."""
+    """A peer, as the sharing of writes sees it."""
 
     def choose(self, groups: frozenset[str]) -> frozenset[str]:
         """Those of `groups` that it wants."""

@@ -39,7 +39,7 @@ class HostFigures:
     per_minute: int = 0
 
     def add(self, peer: DialledPeer, per_minute: int) -> None:
-        """One link more."""
+        """Adds one link to the sums."""
         self.received += peer.counts.received
         self.per_minute += per_minute
         self.connected_at = max(self.connected_at, peer.connected_at)

@@ -57,7 +57,7 @@ class Producers:
         self._stopped = True
 
     async def run(self) -> None:
-        """Until `stop`."""
+        """Sends events until `stop` is set."""
         await asyncio.gather(*(self._run_job(job) for job in self._jobs))
 
     async def _run_job(self, job: MadeUpJob) -> None:

@@ -14,7 +14,7 @@ class AwxfastConfig(AppConfig):  # type: ignore[misc]  # Django has no types
     verbose_name = "awxfast"
 
     def ready(self) -> None:
-        """Registers the check."""
+        """Registers the check of the order in INSTALLED_APPS."""
         checks.register(check_order, checks.Tags.staticfiles)
 
 

@@ -34,7 +34,7 @@ class RequestLog(AccessLog):
         length: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        """One line."""
+        """Writes one line for a request to the logger of the project."""
         first, _, path = request.partition(" ")
         details: dict[str, Any] = {"path": path, "client": client}
         if first in ACTIONS:

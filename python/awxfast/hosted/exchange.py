@@ -44,7 +44,7 @@ class Fanout(Protocol):
         """Whether it is behind."""
 
     def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts a loss."""
+        """Counts a loss that nobody can number."""
 
     def add_channel(self, local: str, group: str) -> None:
         """Entries for this channel are events of `group`."""
@@ -75,13 +75,13 @@ class Holder(Protocol):
         """Messages of `groups` come from now on, until `release`. Waits while Redis is away."""
 
     def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold`."""
+        """Undoes one `hold` of each group."""
 
     def begin_flush(self) -> None:
         """All groups are about to be deleted from Redis."""
 
     async def end_flush(self) -> None:
-        """They are."""
+        """They are deleted; who joined meanwhile is added again."""
 
 
 class _Group:
@@ -129,7 +129,7 @@ class Exchange:
         self._log = QuietLog(log, now)
 
     def __len__(self) -> int:
-        """Channels."""
+        """How many channels are open."""
         return len(self._mailboxes)
 
     def connect(self, holder: Holder) -> None:
@@ -309,19 +309,19 @@ class Exchange:
         return self._progress.is_behind(self._members) or self._fanout.busy()
 
     def count_too_large(self, count: int) -> None:
-        """See the fan-out."""
+        """Tells the fan-out of events that were too large."""
         self._fanout.count_too_large(count)
 
     def count_gap(self, reason: str, at_most: int) -> None:
-        """See the fan-out."""
+        """Tells the fan-out of a loss that nobody can number."""
         self._fanout.count_gap(reason, at_most)
 
     def add_channel(self, local: str, group: str) -> None:
-        """See the fan-out."""
+        """Tells the fan-out which group a channel's entries are for."""
         self._fanout.add_channel(local, group)
 
     def remove_channel(self, local: str) -> None:
-        """See the fan-out."""
+        """Tells the fan-out that a channel is no more."""
         self._fanout.remove_channel(local)
 
 

@@ -5,7 +5,7 @@ import collections
 from typing import Any
 
 MOST_BYTES = 4_194_304
-"""Of one socket."""
+"""How much of one socket waits at most."""
 MOST_BYTES_OF_ALL = 268_435_456
 """Of a process: past it a socket waits with its first message, not with its last."""
 MESSAGE_OVERHEAD = 512

@@ -60,7 +60,7 @@ class Mailbox:
 
     @property
     def is_behind(self) -> bool:
-        """Whether much waits."""
+        """Whether much waits in it for its consumer."""
         return self._messages is not None and len(self._messages) > BEHIND
 
     def put(self, message: Message) -> bool:

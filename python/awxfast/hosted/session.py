@@ -52,7 +52,7 @@ class Socket(Protocol):
 
     @property
     def client(self) -> int:
-        """The fan-out's number."""
+        """The fan-out's number of the browser."""
 
     def send_text(self, payload: bytes) -> None:
         """Queues a text message."""
@@ -67,7 +67,7 @@ class Socket(Protocol):
         """Lets the browser's bytes wait in the kernel."""
 
     def resume_reading(self) -> None:
-        """Reads again."""
+        """Reads the browser's messages again."""
 
     def close(self, code: int, reason: bytes = b"") -> None:
         """Closes behind all that is queued, since the browser did wrong."""

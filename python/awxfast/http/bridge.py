@@ -42,7 +42,7 @@ class Bridges:
         self._emptied.clear()
 
     def remove(self, bridge: "Bridge") -> None:
-        """It is gone."""
+        """Forgets a bridge that is gone."""
         self._open.discard(bridge)
         if not self._open:
             self._emptied.set()
@@ -109,7 +109,7 @@ class Bridge(asyncio.Protocol):
             self._loop.remove_reader(self._near)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The other side takes bytes again."""
         if self._near is not None and self._hang_up is None:
             self._loop.add_reader(self._near, self._receive_from_server)
 

@@ -26,7 +26,7 @@ class NodePaths(Protocol):
 
     @property
     def plain(self) -> Refusal:
-        """An answer."""
+        """What a plain request on such a path gets."""
 
     def owns(self, path: str) -> bool:
         """Whether the path is for nodes."""
@@ -45,7 +45,7 @@ def keep_from_nodes_paths(application: ASGI3Application, nodes: NodePaths) -> AS
 
 
 async def answer_with(refusal: Refusal, scope: HTTPScope, send: ASGISendCallable) -> None:
-    """The whole response."""
+    """Sends a refusal as a whole response."""
     headers = describe_refusal(refusal, closes=has_body(scope["headers"]))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers, "trailers": False})
     await send({"type": "http.response.body", "body": refusal.body, "more_body": False})

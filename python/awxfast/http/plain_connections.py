@@ -32,10 +32,10 @@ QUIET_SECONDS = 60.0
 
 
 class Connection(Protocol):
-    """A connection."""
+    """A connection that carries plain requests, as its bound sees it."""
 
     weight: int
-    """In descriptors."""
+    """How many descriptors it takes."""
     descriptor: int
 
     def end_idle(self) -> None:

@@ -274,7 +274,7 @@ class HttpProtocol(HttpToolsProtocol):
     # What the parser finds
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """httptools calls it where a request begins."""
         if not self._expects_head:
             raise httptools.HttpParserError("the parser sees a request where there is a body")
         self._expects_head = False
@@ -440,7 +440,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.write(data)
 
     def end_answer(self) -> None:
-        """It is whole."""
+        """The answer is whole: the connection ends behind it."""
         self.on_lost = None
         if not self.transport.is_closing():
             self._end_sending()

@@ -79,7 +79,7 @@ class _Member:
             await self.answered.wait()
 
     def get_ready(self) -> None:
-        """Redis has answered."""
+        """Redis has answered for it: who waits goes on."""
         self.ready = True
         if self.answered is not None:
             self.answered.set()

@@ -42,15 +42,15 @@ class Subscriptions:
         await self._groups.hold(groups, gives_up=True)
 
     def release(self, groups: Iterable[str]) -> None:
-        """See `Groups.release`."""
+        """Lets go of groups (`Groups.release`)."""
         self._groups.release(groups)
 
     def begin_flush(self) -> None:
-        """See `Groups.begin_flush`."""
+        """Announces that all groups are deleted (`Groups.begin_flush`)."""
         self._groups.begin_flush()
 
     async def end_flush(self) -> None:
-        """See `Groups.end_flush`."""
+        """Registers what is held again (`Groups.end_flush`)."""
         await self._groups.end_flush()
 
 
@@ -138,11 +138,11 @@ class Intake:
             await self._wait_ready()
 
     async def hold(self, groups: Iterable[str]) -> None:
-        """See `Groups.hold`."""
+        """Holds groups, however long Redis takes (`Groups.hold`)."""
         await self.groups.hold(groups)
 
     def release(self, groups: Iterable[str]) -> None:
-        """See `Groups.release`."""
+        """Lets go of groups (`Groups.release`)."""
         self.groups.release(groups)
 
     async def list_interest(self) -> AsyncIterator[Notice]:

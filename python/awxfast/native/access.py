@@ -37,7 +37,7 @@ EVERYBODY = Identity(user=0)
 
 
 class Access(Protocol):
-    """What sessions ask."""
+    """What sessions ask about browsers and their rights."""
 
     def identify(self, request: Request) -> Identity | Awaitable[Identity | None] | None:
         """Who sent this handshake; None: nobody who is known. An awaitable where somebody else has to be asked.
@@ -62,7 +62,7 @@ class RefuseAccess:
     """Nobody is known; the default."""
 
     def identify(self, request: Request) -> Identity | None:
-        """Nobody."""
+        """Nobody is known, whatever they sent."""
         return None
 
     def name_refusal(self, request: Request) -> Reason:
@@ -70,7 +70,7 @@ class RefuseAccess:
         return "access"
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
-        """Nothing."""
+        """Nobody may see any group."""
         return False
 
     def reload(self) -> None:
@@ -84,11 +84,11 @@ class OpenAccess(RefuseAccess):
     """Everybody is user 0 and may see everything; for listeners that only this machine reaches."""
 
     def identify(self, request: Request) -> Identity:
-        """User 0."""
+        """Everybody is user 0."""
         return EVERYBODY
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
-        """Everything."""
+        """Everybody may see every group."""
         return True
 
 

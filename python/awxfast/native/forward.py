@@ -134,7 +134,7 @@ class ForwardAccess:
         return self._session
 
     def reload(self) -> None:
-        """Forgets all answers."""
+        """Forgets all that the API answered."""
         self._rights.clear()
         self._nobodies.clear()
         self._known.clear()
@@ -167,7 +167,7 @@ class AnswerMemory:
             self._answers.popitem(last=False)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forgets all answers at once."""
         self._answers.clear()
 
 

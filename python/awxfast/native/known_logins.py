@@ -48,6 +48,6 @@ class KnownLogins:
             del self._of_user[user]
 
     def clear(self) -> None:
-        """Forgets everybody."""
+        """Forgets everybody who was known."""
         self._logins.clear()
         self._of_user.clear()

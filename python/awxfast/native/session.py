@@ -52,7 +52,7 @@ class Subscriptions(Protocol):
         """
 
     def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold`."""
+        """Undoes one `hold` of each group."""
 
 
 class NativeProtocol:
@@ -121,7 +121,7 @@ class NativeSession:
             self._send(messages.encode_welcome(self._identity.user))
 
     def receive_text(self, payload: bytes) -> None:
-        """A command."""
+        """A command: served behind those that wait."""
         if self._commands is None:
             self._commands = collections.deque()
         self._commands.append(payload)

@@ -26,7 +26,7 @@ class Fanout(Protocol):
         """Whether it is behind."""
 
     def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts a loss."""
+        """Counts a loss that nobody can number."""
 
 
 class Onward(Protocol):
@@ -60,7 +60,7 @@ class Source(Protocol):
         """Lets them wait in the kernel."""
 
     def resume_reading(self) -> None:
-        """Reads again."""
+        """Reads the node's frames again."""
 
 
 class Ingest:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Socket(Protocol):
-    """The connection."""
+    """The connection to another node, as its session sees it."""
 
     @property
     def figures(self) -> LinkFigures | None:
@@ -27,7 +27,7 @@ class Socket(Protocol):
         """Lets the node's bytes wait in the kernel."""
 
     def resume_reading(self) -> None:
-        """Reads again."""
+        """Reads the node's frames again."""
 
     def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """Closes behind all that is queued, or in its place."""
@@ -40,7 +40,7 @@ class Backplane(Protocol):
         """What is sent to these groups comes to this process from now on. Waits while Redis is away."""
 
     def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold`."""
+        """Undoes one `hold` of each group."""
 
     def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups processes of this node's Redis want; to be told at once."""
@@ -123,10 +123,10 @@ class LinkSession:
             self._socket.close(UNSUPPORTED_DATA, b"only text is spoken here", drop=True)
 
     def replies_drained(self) -> None:
-        """Never asked for."""
+        """Never asked for: a link sends no replies."""
 
     def room_made(self) -> None:
-        """Never asked for."""
+        """Never asked for: a link's own frames may be shed."""
 
     def restart(self) -> None:
         """Ends a link that missed notices: when the node dials again, it is told everything."""

@@ -93,7 +93,7 @@ class NoNodes:
         """Nobody's header is looked at here."""
 
     def figures(self) -> Sequence[PeerFigures]:
-        """There are none."""
+        """Empty: no node is answered here."""
         return []
 
 

@@ -38,7 +38,7 @@ class Written:
     lost: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def add(self, figures: LinkFigures) -> None:
-        """Adds one link's."""
+        """Adds the figures of one link."""
         frames, size, lost, pending = figures.read()
         self.frames += frames
         self.bytes += size
@@ -96,7 +96,7 @@ class Peer:
         self.refused = False
 
     def disconnect(self, figures: LinkFigures) -> None:
-        """It is gone."""
+        """A link is gone; its figures still count."""
         del self._links[figures]
         self._touched = self._now()
         self._ended.append((self._touched, figures))

@@ -48,7 +48,7 @@ class RefusalLog:
         self._proved.warn(f"copied {host}", text)
 
     def describe(self, verdict: Verdict) -> str:
-        """Why, in words."""
+        """Why a node was refused, in words."""
         if verdict.refused == "nonce":
             return f"{describe_skew(verdict.skew or 0)}, more than {self._tolerance} s apart; set the clocks"
         if verdict.refused == "repeat":

@@ -30,7 +30,7 @@ STATUS_PAGE = Path(__file__).with_name("status_page.html")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """One response."""
+    """A response of the admin listener."""
 
     status: int
     content_type: str

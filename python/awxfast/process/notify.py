@@ -23,11 +23,11 @@ class Notifier:
         """Seconds between pings, half of what the manager allows; None: no watchdog."""
 
     def send_ready(self) -> None:
-        """Start-up is complete."""
+        """Tells systemd that start-up is complete."""
         self._send("READY=1")
 
     def send_stopping(self) -> None:
-        """Shutdown has begun."""
+        """Tells systemd that shutdown has begun."""
         self._send("STOPPING=1")
 
     def send_watchdog(self) -> None:

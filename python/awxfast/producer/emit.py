@@ -47,7 +47,7 @@ class Sender:
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
-        """One round trip."""
+        """Sends one message, in one round trip."""
         words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         with self._kept.borrow() as redis:
             full, queues = redis.run_script(words)

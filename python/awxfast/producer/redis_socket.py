@@ -69,7 +69,7 @@ class RedisSocket:
         return True
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the socket for good."""
         self._socket.close()
 
     # One command, in code that may block
@@ -98,7 +98,7 @@ class RedisSocket:
     # The same in a coroutine, of any loop
 
     async def ask_later(self, *words: Word) -> Any:
-        """See `ask`."""
+        """The same as `ask`, in code that must not block."""
         packed = pack(words)
         loop = asyncio.get_running_loop()
         self._socket.setblocking(False)
@@ -112,7 +112,7 @@ class RedisSocket:
         return reply
 
     async def run_script_later(self, words: tuple[Word, ...]) -> Any:
-        """See `run_script`."""
+        """The same as `run_script`, in code that must not block."""
         try:
             return await self.ask_later("EVALSHA", SEND_ONE.digest, 0, *words)
         except hiredis.ReplyError as error:
@@ -134,7 +134,7 @@ class RedisSocket:
 
 
 def connect_unix(path: str) -> socket.socket:
-    """Raises `OSError`."""
+    """Connects to a socket file. Raises `OSError`."""
     connected = socket.socket(socket.AF_UNIX)
     connected.settimeout(PATIENCE)
     try:
@@ -146,7 +146,7 @@ def connect_unix(path: str) -> socket.socket:
 
 
 def connect_tcp(host: str, port: int) -> socket.socket:
-    """Raises `OSError`."""
+    """Connects to a port. Raises `OSError`."""
     connected = socket.create_connection((host, port), PATIENCE)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected

@@ -102,7 +102,7 @@ class EventWriter:
         await self._kept.wait_up()
 
     def put(self, events: Sequence[Event]) -> None:
-        """Queues them."""
+        """Queues events; past the bound the oldest are lost."""
         self._events.extend(events)
         self.queued_bytes += sum(len(event.text) for event in events)
         while len(self._events) > QUEUE_EVENTS or self.queued_bytes > QUEUE_BYTES:

@@ -79,7 +79,7 @@ class PrivateRedis:
 
     @property
     def pid(self) -> int:
-        """Of the server."""
+        """The server's process id; 0: none runs."""
         return self._process.pid if self._process else 0
 
     @property

@@ -67,7 +67,7 @@ def is_list_or_nil(reply: Any) -> bool:
 
 
 def is_texts(reply: Any) -> bool:
-    """Strings."""
+    """Whether it is a list of strings."""
     return type(reply) is list and set(map(type, reply)) <= {bytes}
 
 
@@ -77,7 +77,7 @@ def is_pairs(reply: Any) -> bool:
 
 
 def is_numbers(reply: Any, count: int) -> bool:
-    """So many integers."""
+    """Whether it is a list of so many integers."""
     return type(reply) is list and len(reply) == count and set(map(type, reply)) <= {int}
 
 

@@ -82,7 +82,7 @@ class Clients:
         return FrameDecoder(*self._limits)
 
     def count_close(self, by: str, code: int) -> None:
-        """Counts one end."""
+        """Counts the end of one websocket."""
         kind = by, code if code in close_codes.COUNTED else "other"
         self.closes[kind] = self.closes.get(kind, 0) + 1
 
@@ -113,7 +113,7 @@ class Clients:
             oldest.cut_off()
 
     def remove(self, connection: Connection) -> None:
-        """It is gone."""
+        """Forgets a connection that is gone."""
         self._dismissed.pop(connection, None)
         self._opening.discard(connection)
         if connection.client != NOT_ATTACHED:

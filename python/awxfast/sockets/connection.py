@@ -57,7 +57,7 @@ class Registry(Protocol):
 
     @property
     def fanout(self) -> Fanout:
-        """Who writes."""
+        """Who writes to all sockets."""
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
@@ -75,7 +75,7 @@ class Registry(Protocol):
         """It is attached: it has its number now."""
 
     def remove(self, connection: "Connection") -> None:
-        """It is gone."""
+        """Forgets a connection that is gone."""
 
     def count_close(self, by: str, code: int) -> None:
         """Counts one end, by `server` or `peer`."""
@@ -296,7 +296,7 @@ class Connection(asyncio.Protocol):
     # What goes out
 
     def send_text(self, payload: bytes) -> None:
-        """Queues a reply."""
+        """Queues a reply to the peer."""
         self._registry.fanout.send_text(self.client, payload)
 
     def send_texts(self, payloads: Sequence[bytes]) -> None:

@@ -45,6 +45,6 @@ class NodeSeat:
         self._clients.add_opening(connection)
 
     def remove(self, connection: Connection) -> None:
-        """It is gone."""
+        """Forgets a connection that is gone."""
         self._clients.nodes -= 1
         self._clients.remove(connection)

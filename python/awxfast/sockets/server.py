@@ -49,7 +49,7 @@ class Endpoints(Protocol):
 
     @property
     def plain(self) -> ASGI3Application:
-        """Answers plain requests."""
+        """Who answers plain requests."""
 
     def check(self, request: Request) -> Refusal | None:
         """Why an upgrade can't succeed, from its head alone."""

@@ -19,7 +19,7 @@ class PeerSocket(Protocol):
         """AF_UNIX, or one of TCP's."""
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """The descriptor of the socket."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
         """As many bytes of an option."""

@@ -171,7 +171,7 @@ class LineQueue(io.BufferedIOBase):
 
 
 def count_lines(data: bytes | memoryview) -> int:
-    """At least one."""
+    """How many lines it has; at least one."""
     return max(1, bytes(data).count(b"\n"))
 
 

@@ -73,7 +73,7 @@ def is_trusted(peer: Address | None, trusted: Sequence[Network]) -> bool:
 
 
 def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """All of `--trusted-proxy`."""
+    """The networks that `--trusted-proxy` names."""
     return tuple(map(read_network, texts))
 
 

@@ -33,7 +33,7 @@ class Refusal:
 
     @property
     def body(self) -> bytes:
-        """The response's body."""
+        """The body of the response."""
         return self.text.encode() + b"\n"
 
 

@@ -53,7 +53,7 @@ class Refused:
 
     @property
     def reply(self) -> bytes:
-        """The error reply."""
+        """The error reply that says so."""
         return encode_error(self.text)
 
 
@@ -110,7 +110,7 @@ class Errors:
         self._more = 0
 
     def add(self, refused: Refused) -> None:
-        """One more."""
+        """Adds one error, or counts it."""
         if not self._more:
             reply = refused.reply
             self._left -= FRAME_HEADER + len(reply)
@@ -120,7 +120,7 @@ class Errors:
         self._more += 1
 
     def finish(self) -> list[bytes]:
-        """What is sent."""
+        """The replies that are sent."""
         return [*self._replies, encode_more(self._more)] if self._more else self._replies
 
 

@@ -11,7 +11,7 @@ from awxfast.settings import SECRET_VARIABLE
 
 HEADER = b"secret"
 SETTING = "BROADCAST_WEBSOCKET_SECRET"
-"""Of AWX's settings."""
+"""The name of the secret in AWX's settings."""
 
 
 def find_secrets(files: Iterable[str], environ: Mapping[str, str], of_application: str = "") -> tuple[str, ...]:

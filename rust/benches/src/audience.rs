@@ -11,14 +11,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The far ends; the near ends are the fan-out's alone.
 pub struct Audience {
-    /// In the fan-out.
+    /// Their numbers in the fan-out.
     pub clients: Vec<ClientId>,
     sockets: Vec<UnixStream>,
     buffer: Vec<u8>,
 }
 
 impl Audience {
-    /// Connects so many.
+    /// Connects so many clients to a fan-out.
     #[must_use]
     pub fn new(fanout: &Fanout, clients: usize) -> Self {
         allow_all_descriptors();

@@ -20,7 +20,7 @@ pub struct Workload {
     pub bytes: usize,
     /// Runs that are enough to count by.
     pub runs: u32,
-    /// Makes all ready.
+    /// Makes ready what is to be measured.
     pub make: fn() -> Work,
 }
 

@@ -24,7 +24,7 @@ pub const HANDSHAKE: &str = "GET /websocket/ HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
-/// What wrk sends.
+/// A plain request, as wrk sends it.
 pub const GET: &str = "GET /api/ HTTP/1.1\r\nHost: 127.0.0.1:8050\r\n\r\n";
 
 /// A browser's handshake, on a connection of its own.

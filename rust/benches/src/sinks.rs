@@ -15,13 +15,13 @@ const LOOK: Duration = Duration::from_micros(200);
 /// Datagram sockets, each towards a receiver of its own that never reads. A write of more than 64 KiB would fail, so
 /// nothing may be published while that much waits for a client.
 pub struct Sinks {
-    /// In the fan-out.
+    /// Their numbers in the fan-out.
     pub clients: Vec<ClientId>,
     receivers: Vec<UdpSocket>,
 }
 
 impl Sinks {
-    /// Connects so many.
+    /// Connects so many clients to a fan-out.
     #[must_use]
     pub fn new(fanout: &Fanout, clients: usize) -> Self {
         allow_all_descriptors();

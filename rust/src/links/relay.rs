@@ -20,7 +20,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// What became of the entries so far, each counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Entries in all.
+    /// Entries that were taken from the queue.
     pub received: u64,
     /// Entries that became frames.
     pub encoded: u64,

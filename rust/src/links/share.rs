@@ -82,9 +82,9 @@ impl Drop for Batch {
 pub struct Share {
     batch: Arc<Batch>,
     pieces: Vec<Range<usize>>,
-    /// How many frames.
+    /// How many frames the pieces have.
     pub frames: u64,
-    /// Their bytes.
+    /// How many bytes the frames have.
     pub size: usize,
 }
 

@@ -1,4 +1,4 @@
-//! `Fanout` for Python.
+//! The fan-out as Python sees it.
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};

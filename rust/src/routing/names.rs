@@ -27,7 +27,7 @@ impl Default for NumbersByName {
 }
 
 impl NumbersByName {
-    /// A name's number.
+    /// The number that a name has.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&GroupId> {
         self.tables[self.table_of(name)].get(name)

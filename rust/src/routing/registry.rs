@@ -48,7 +48,7 @@ struct Group {
 /// The members of a group that are served by Python.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consumers {
-    /// All of them.
+    /// Consumers in the group, seated or not.
     pub all: u32,
     /// Those without a socket in the group, which want what others get directly, too.
     pub loose: u32,
@@ -64,11 +64,11 @@ impl Consumers {
 /// The group in which nodes' links hear of events and subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backplane {
-    /// Its name.
+    /// The name of the backplane's group.
     pub group: Box<str>,
     /// What this process's channel names begin with. Its consumers' notices are left out: one channel speaks for all.
     pub own: Box<str>,
-    /// That one.
+    /// The one channel of this process that speaks for all.
     pub speaker: Box<str>,
 }
 
@@ -369,7 +369,7 @@ impl Registry {
         self.groups[group as usize].as_ref().is_some_and(|entry| entry.status)
     }
 
-    /// A group's name.
+    /// The name that a group has.
     #[must_use]
     pub fn name(&self, group: GroupId) -> &str {
         self.groups[group as usize].as_ref().map_or("", |entry| &entry.name)

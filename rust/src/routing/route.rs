@@ -45,7 +45,7 @@ pub struct HandedOut {
 /// An event of a peer, and who takes it in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relayed<'a> {
-    /// The event.
+    /// The event that a peer sent.
     pub event: PeerEvent<'a>,
     /// Somebody takes it. If not, other processes of the group may; then it is not counted yet.
     pub taken: bool,
@@ -56,7 +56,7 @@ pub struct Relayed<'a> {
 /// What becomes of the entries of one publish call.
 #[derive(Default)]
 pub struct Routes<'a> {
-    /// Frames for sockets.
+    /// Frames that go to sockets.
     pub batch: Batch<'a>,
     /// Messages for consumers, in order.
     pub handed_out: Vec<HandedOut>,

@@ -177,9 +177,9 @@ pub fn several(opcode: u8, payloads: &[&[u8]], account: &Account) -> Arc<Slab> {
 /// The frames `from..to` of a slab.
 #[derive(Clone, Debug)]
 pub struct Range {
-    /// The slab.
+    /// The slab that holds the bytes.
     pub slab: Arc<Slab>,
-    /// Its first frame.
+    /// The first frame of the range.
     pub from: u32,
     /// One past its last frame.
     pub to: u32,
@@ -219,7 +219,7 @@ impl Range {
         Arc::ptr_eq(&self.slab, &next.slab) && self.to == next.from
     }
 
-    /// The bytes themselves.
+    /// The bytes of all its frames.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.slab.slice(self.from, self.to)
@@ -244,7 +244,7 @@ pub struct Run {
     pub group: GroupId,
     /// How they are shed.
     pub class: Class,
-    /// The first frame.
+    /// The first frame of the run.
     pub from: u32,
     /// One past the last frame.
     pub to: u32,

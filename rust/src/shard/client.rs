@@ -16,7 +16,7 @@ use crate::wire::frame::Pongs;
 /// How far the end of a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// It lives.
+    /// The client is there, nothing ends it.
     Open,
     /// A CLOSE frame is queued; nothing is queued after it.
     Closing,
@@ -24,7 +24,7 @@ enum Ending {
     Finished,
 }
 
-/// What `Client::flush` found.
+/// What `Client::flush` found the socket to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flushed {
     /// Nothing waits any more.
@@ -35,7 +35,7 @@ pub enum Flushed {
     Blocked,
     /// The CLOSE frame is written, the sending side shut down.
     Finished,
-    /// The socket failed.
+    /// The socket failed: nothing more is written.
     Dead,
 }
 
@@ -51,7 +51,7 @@ pub struct Asked {
 /// A client of a shard.
 #[derive(Debug)]
 pub struct Client {
-    /// Its name outside.
+    /// What it is called outside of the shard.
     pub id: ClientId,
     /// Waiting to be flushed in the next pass.
     pub dirty: bool,
@@ -111,7 +111,7 @@ impl Client {
         &self.socket.0
     }
 
-    /// Its queue.
+    /// What waits for the client.
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
@@ -207,7 +207,7 @@ impl Client {
         self.blocked = false;
     }
 
-    /// Writes once.
+    /// Writes what waits, with one system call.
     pub fn flush(&mut self, counts: &mut Frames) -> Flushed {
         if self.blocked {
             return Flushed::Blocked;

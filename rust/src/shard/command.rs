@@ -17,30 +17,30 @@ pub enum Command {
     Detach(ClientId, Vec<GroupId>),
     /// A client's groups change, then it gets the reply.
     Subscribe(ClientId, Subscription),
-    /// A PING frame.
+    /// Queue this PING frame.
     Ping(ClientId, Vec<u8>),
     /// PONGs wait in `Answers`.
     Answer(ClientId),
-    /// A CLOSE frame.
+    /// Queue a CLOSE frame; nothing follows it.
     Close(ClientId, Closing),
     /// Give `Notice::Drained` when no reply waits.
     AskDrained(ClientId),
     /// Give `Notice::Room` when the queue is below its bound.
     AskRoom(ClientId),
-    /// Frames for groups.
+    /// Queue frames for the members of groups.
     Publish(Arc<Slab>, Arc<[Run]>),
-    /// Say what waits.
+    /// Say what waits for each client.
     Report(mpsc::Sender<Vec<Backlog>>),
-    /// End the thread.
+    /// End the thread of the shard.
     Stop,
 }
 
 /// A change of a client's groups.
 #[derive(Debug, Default)]
 pub struct Subscription {
-    /// Groups it joins.
+    /// The groups that it joins.
     pub joined: Vec<GroupId>,
-    /// Groups it leaves.
+    /// The groups that it leaves.
     pub left: Vec<GroupId>,
     /// What it is told, after the change.
     pub reply: Option<Arc<Slab>>,
@@ -51,7 +51,7 @@ pub struct Subscription {
 pub struct Closing {
     /// The groups it was in.
     pub left: Vec<GroupId>,
-    /// The CLOSE frame.
+    /// The bytes of the CLOSE frame.
     pub frame: Vec<u8>,
     /// What waits is lost, but for the frame begun.
     pub drop: bool,
@@ -60,11 +60,11 @@ pub struct Closing {
 /// The state of one client's queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {
-    /// Whose.
+    /// The client that it waits for.
     pub client: ClientId,
     /// Data frames that wait.
     pub frames: usize,
-    /// Their bytes.
+    /// Bytes of the frames that wait.
     pub bytes: usize,
     /// Frames shed so far.
     pub shed: u64,

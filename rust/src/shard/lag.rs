@@ -83,12 +83,12 @@ impl Pace {
 #[derive(Debug)]
 pub struct Verdict {
     base: Instant,
-    /// Microseconds after `base`.
+    /// Until when it stands, in microseconds after `base`.
     behind_until: AtomicU64,
 }
 
 impl Verdict {
-    /// Nobody is behind.
+    /// At first nobody is behind.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Verdict { base: now, behind_until: AtomicU64::new(0) }

@@ -36,7 +36,7 @@ impl Bell {
 /// The work that commands bring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Bytes of frames.
+    /// Bytes of the frames, as often as each is queued.
     pub bytes: usize,
     /// Frames, as often as each is to be queued.
     pub frames: usize,
@@ -141,7 +141,7 @@ impl Answers {
         first
     }
 
-    /// Takes a client's.
+    /// Takes the PONGs that wait for a client.
     pub fn take(&self, client: ClientId) -> Pongs {
         self.0.lock().remove(&client).unwrap_or_default()
     }
@@ -150,7 +150,7 @@ impl Answers {
 /// What Python must know about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The socket failed.
+    /// The socket failed: the connection is over.
     Dead = 1,
     /// The CLOSE frame is on the wire and the sending side shut down.
     Finished = 2,
@@ -181,7 +181,7 @@ impl Notices {
         Ok(Notices { waiting: Mutex::new(Vec::new()), bell: Bell::new()? })
     }
 
-    /// Adds a notice.
+    /// Adds a notice, and wakes Python's loop.
     pub fn send(&self, client: ClientId, notice: Notice) {
         let mut waiting = self.waiting.lock();
         waiting.push((client, notice));

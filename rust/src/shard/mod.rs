@@ -36,9 +36,9 @@ use crate::wire::frame;
 /// What a shard has counted; replaced as a whole after each pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
-    /// Its frames.
+    /// What became of the shard's frames.
     pub frames: Frames,
-    /// Writes to sockets.
+    /// System calls that wrote to sockets.
     pub writes: u64,
     /// Ages of events at their first write.
     pub ages: Ages,
@@ -72,7 +72,7 @@ pub struct Shared {
 /// What a shard must keep to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A client's bounds.
+    /// How much may wait for one client.
     pub bounds: Bounds,
     /// The process's bound of unique bytes.
     pub memory: usize,

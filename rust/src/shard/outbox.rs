@@ -74,7 +74,7 @@ enum Goal {
     Bytes(usize),
 }
 
-/// One client's queue.
+/// What waits for one client, in order, within its bounds.
 #[derive(Debug, Default)]
 pub struct Outbox {
     lines: Lines,
@@ -103,13 +103,13 @@ impl Outbox {
         self.frames() < bounds.frames && self.bytes() < bounds.bytes
     }
 
-    /// Replies that wait.
+    /// How many replies wait in it.
     #[must_use]
     pub fn replies(&self) -> usize {
         self.load[Class::Reply as usize].frames
     }
 
-    /// Their bytes.
+    /// Bytes of the replies that wait.
     #[must_use]
     pub fn reply_bytes(&self) -> usize {
         self.load[Class::Reply as usize].bytes

@@ -12,9 +12,9 @@ pub use pongs::Pongs;
 
 /// A further fragment of a message.
 pub const CONTINUATION: u8 = 0;
-/// Text, UTF-8.
+/// Opcode of a text, which is UTF-8.
 pub const TEXT: u8 = 1;
-/// Bytes.
+/// Opcode of bytes without a meaning here.
 pub const BINARY: u8 = 2;
 /// The end of one direction, with a code and a reason.
 pub const CLOSE: u8 = 8;

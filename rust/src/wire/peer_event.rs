@@ -16,12 +16,12 @@ const MAX_GROUP: usize = 99;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// One frame's content.
+/// What one frame of a peer brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerEvent<'a> {
     /// Whose event it is.
     pub group: Cow<'a, str>,
-    /// What subscribers get.
+    /// The text that subscribers get.
     pub text: Cow<'a, str>,
 }
 

@@ -19,7 +19,7 @@ struct Waiting {
 }
 
 impl Control {
-    /// Nothing waits.
+    /// Whether no control frame waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_none()
     }
@@ -34,7 +34,7 @@ impl Control {
         self.waiting.get_or_insert_default().pongs.append(pongs.as_bytes());
     }
 
-    /// A CLOSE.
+    /// The CLOSE that goes out behind all else.
     pub fn set_close(&mut self, frame: Vec<u8>) {
         self.waiting.get_or_insert_default().close = Some(frame);
     }

@@ -8,7 +8,7 @@ use crate::routing::slab::{Class, Range};
 /// Neighbouring frames of one slab and one class.
 #[derive(Debug)]
 pub struct Item {
-    /// The frames.
+    /// Which frames of which slab.
     pub range: Range,
     /// How they are shed.
     pub class: Class,
@@ -18,7 +18,7 @@ pub struct Item {
 /// What an item counts for: a line grows by doubling.
 pub const PLACE_BYTES: usize = 2 * size_of::<Item>();
 
-/// Both lines.
+/// The two lines of a queue: events, and what is shed last.
 #[derive(Debug, Default)]
 pub struct Lines {
     events: VecDeque<Item>,
@@ -27,7 +27,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Nothing waits.
+    /// Whether nothing waits in either line.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.kept.is_empty()
     }
@@ -102,7 +102,7 @@ impl Lines {
         true
     }
 
-    /// Forgets everything.
+    /// Forgets all that waits in both lines.
     pub fn clear(&mut self) {
         self.events.clear();
         self.kept.clear();

@@ -8,7 +8,7 @@ use crate::wire::json;
 /// Somebody's groups, wanted from now on or no more (AWX's `consumer.subscribe` and `consumer.unsubscribe`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice<'a> {
-    /// The message's `type`.
+    /// The `type` of the message.
     pub kind: &'a str,
     /// The groups, in the sender's order.
     pub groups: Vec<&'a str>,

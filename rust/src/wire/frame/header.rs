@@ -17,7 +17,7 @@ pub(super) struct Header {
     pub length: u64,
     /// `None`: its bytes are still to come.
     pub mask: Option<[u8; 4]>,
-    /// Bytes, mask included.
+    /// Bytes of the header, mask included.
     pub size: usize,
 }
 

@@ -15,7 +15,7 @@ pub struct Pongs {
 }
 
 impl Pongs {
-    /// None waits.
+    /// Whether no PONG waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()

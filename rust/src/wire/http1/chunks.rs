@@ -19,7 +19,7 @@ pub(super) struct Chunks {
 }
 
 enum Place {
-    /// Among digits.
+    /// Among the digits of a size.
     Size,
     /// Behind a size: more of it, then an extension.
     Blank,
@@ -31,7 +31,7 @@ enum Place {
     Trailers(SectionEnd, Vec<u8>),
 }
 
-/// What `data` gave.
+/// What a read of chunks gave.
 pub(super) enum Part<'a> {
     Data(&'a [u8]),
     End,

@@ -14,7 +14,7 @@ use super::target::{Target, decode_path};
 /// Headers that are read without asking for memory; browsers send some 20.
 const USUAL_FIELDS: usize = 64;
 
-/// Of HTTP.
+/// The versions of HTTP that are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// Connections end behind a response unless the client asks otherwise; no chunks, no upgrades, no 100.
@@ -86,7 +86,7 @@ impl Head {
         str::from_utf8(&self.bytes[self.method.clone()]).unwrap_or_default()
     }
 
-    /// As sent.
+    /// The request's target, as it was sent.
     #[must_use]
     pub fn target(&self) -> &[u8] {
         &self.bytes[self.target.clone()]
@@ -98,7 +98,7 @@ impl Head {
         if self.path.is_empty() { b"/" } else { &self.bytes[self.path.clone()] }
     }
 
-    /// Percent-decoded.
+    /// The path of the target, percent-decoded.
     #[must_use]
     pub fn path(&self) -> Cow<'_, str> {
         decode_path(self.raw_path())

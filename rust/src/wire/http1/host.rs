@@ -48,7 +48,7 @@ fn is_name(name: &[u8]) -> bool {
     true
 }
 
-/// `unreserved` and `sub-delims`.
+/// A byte of a name: `unreserved` or `sub-delims` (RFC 3986 section 2).
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }

@@ -12,7 +12,7 @@ use super::{Limits, is_token_byte};
 /// What comes next in a connection's bytes.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A request begins.
+    /// A request begins with this head.
     Head(Head),
     /// Some of its body, never empty.
     Body(&'a [u8]),

@@ -41,7 +41,7 @@ class Command(RunserverCommand):  # type: ignore[misc]  # Django has no types
     _server: EmbeddedServer | None = None
 
     def add_arguments(self, parser: Any) -> None:
-        """daphne's."""
+        """Adds the options that daphne's command has."""
         super().add_arguments(parser)
         parser.add_argument("--noasgi", action="store_false", dest="use_asgi", help="run Django's own WSGI server")
         parser.add_argument("--http_timeout", type=int, help="seconds a plain request may take (default: any)")
