@@ -213,11 +213,13 @@ pub struct Ages {
 
 /// The scores that are times, in Unix seconds: up to the year 5138, so that no sum of ages leaves what a double holds.
 const TIMES: RangeInclusive<f64> = 0.0..=1e11;
+/// Seconds: the layer lets nothing wait for longer, so that a score from before is no time of a producer's.
+const OLDEST: f64 = 86_400.0;
 
 impl Ages {
     /// Adds one event with the score that its producer gave it.
     pub fn add(&mut self, score: f64, now: f64) {
-        if !TIMES.contains(&score) {
+        if !TIMES.contains(&score) || now - score > OLDEST {
             self.odd += 1;
             return;
         }

@@ -439,11 +439,20 @@ mod limits {
     }
 
     #[test]
-    fn message_may_have_1024_fragments_and_not_one_more() {
+    fn message_may_have_1024_empty_fragments_and_not_one_more() {
         let mut twice = in_fragments(1024);
         twice.extend(in_fragments(1024));
         assert_eq!(failure_with((0, 0), &twice), None);
-        assert_eq!(failure_with((0, 0), &in_fragments(1025)), Some((1009, "message in too many fragments")));
+        assert_eq!(failure_with((0, 0), &in_fragments(1025)), Some((1009, "message in too many empty fragments")));
+    }
+
+    #[test]
+    fn fragments_with_bytes_have_the_messages_limit_alone() {
+        let mut streamed = vec![masked(CONTINUATION, b"x"); 10_000];
+        streamed[0] = masked(TEXT, b"x");
+        streamed.push(masked(FIN | CONTINUATION, b""));
+        assert_eq!(failure_with((0, 10_000), &streamed), None);
+        assert_eq!(failure_with((0, 9_999), &streamed), Some((1009, "message too big")));
     }
 
     #[test]

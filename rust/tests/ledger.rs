@@ -7,11 +7,11 @@ const NOW: f64 = 1_795_561_314.0;
 #[test]
 fn score_that_is_no_time_is_counted_apart_and_the_sum_stays_finite() {
     let mut ages = Ages::default();
-    for score in [f64::NEG_INFINITY, f64::INFINITY, f64::NAN, -1.7e308, -1.7e308, 1.7e308, -1.0] {
+    for score in [f64::NEG_INFINITY, f64::INFINITY, f64::NAN, -1.7e308, -1.7e308, 1.7e308, -1.0, 0.0, NOW - 86_401.0] {
         ages.add(score, NOW);
     }
     ages.add(NOW - 3.0, NOW);
-    assert_eq!((ages.odd, ages.counts.iter().sum::<u64>()), (7, 1));
+    assert_eq!((ages.odd, ages.counts.iter().sum::<u64>()), (9, 1));
     assert!((ages.sum - 3.0).abs() < 1e-6, "{}", ages.sum);
 }
 

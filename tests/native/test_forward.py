@@ -134,7 +134,21 @@ class TestIdentify:
         assert await api.access.identify(request(COOKIE)) is None
 
     @pytest.mark.parametrize(
-        "answer", [500, 302, "<html>", "[]", "5", {}, {"id": "7"}, {"results": 5}, {"results": [{}]}, "x" * 2**21]
+        "answer",
+        [
+            500,
+            302,
+            "<html>",
+            "[]",
+            "5",
+            {},
+            {"id": "7"},
+            {"id": True},
+            {"id": -1},
+            {"results": 5},
+            {"results": [{}]},
+            "x" * 2**21,
+        ],
     )
     async def test_anything_else_is_no_answer(self, api: Api, answer: Any) -> None:
         api.answers["/api/v2/me/"] = answer

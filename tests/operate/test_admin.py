@@ -110,19 +110,40 @@ class TestHost:
             assert response.status == 403
             assert (await response.text()).startswith("only for a Host that is localhost")
 
-    @pytest.mark.parametrize("host", ["localhost", "localhost:9999", "127.0.0.1:8058", "127.0.1.1", "[::1]:8058"])
+    @pytest.mark.parametrize(
+        "host",
+        ["localhost", "localhost:9999", "127.0.0.1:8058", "127.0.1.1", "[::1]:8058", "app.localhost", "ip6-localhost"],
+    )
     async def test_names_of_this_machine_are_answered(self, served: Served, host: str) -> None:
         async with served._session.get("/healthz", headers={"Host": host}) as response:
             assert response.status == 200
 
     async def test_no_host_or_two_get_403(self, served: Served) -> None:
+        for head in (
+            b"GET /ledger HTTP/1.1\r\nConnection: close\r\n",
+            b"GET /ledger HTTP/1.0\r\n" + 2 * b"Host: localhost\r\n",
+        ):
+            assert (await self.ask(served, head)).startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 400 "))
+
+    async def test_load_balancer_that_speaks_http_1_0_without_a_host_is_answered(self, served: Served) -> None:
+        assert (await self.ask(served, b"GET /healthz HTTP/1.0\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    async def test_refused_host_is_logged_once(self, served: Served, caplog: pytest.LogCaptureFixture) -> None:
+        for _ in range(3):
+            async with served._session.get("/healthz", headers={"Host": "evil.example"}) as response:
+                assert response.status == 403
+        assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+            "the admin listener answers 403 to Host evil.example: it must name this machine"
+        ]
+
+    async def ask(self, served: Served, head: bytes) -> bytes:
         address = served._session._base_url
         assert address is not None
-        for lines in (b"", b"Host: localhost\r\nHost: localhost\r\n"):
-            reader, writer = await asyncio.open_connection(address.host, address.port)
-            writer.write(b"GET /ledger HTTP/1.0\r\n" + lines + b"\r\n")
-            assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
-            writer.close()
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(head + b"\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer
 
 
 class TestUnixSocket:

@@ -185,6 +185,35 @@ class TestReplies:
             few = await connection.command("LRANGE", "few", 0, -1)
             assert await connection.command("LRANGE", "many", 0, -1) == few * 20
 
+    @pytest.mark.parametrize(
+        "answer", [b"*500000000\r\n", b"*2\r\n*2147483647\r\n", b"%99999999\r\n", b"%1\r\n*0\r\n:1\r\n"]
+    )
+    async def test_answer_that_announces_no_end_of_elements_ends_the_connection(
+        self, tmp_path: Path, answer: bytes
+    ) -> None:
+        async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"+PONG\r\n")
+            await reader.readuntil(b"x\r\n")
+            writer.writelines([answer[:4], answer[4:]])
+            await reader.read()
+            writer.close()
+
+        async with (
+            await asyncio.start_unix_server(answer_all, tmp_path / "s"),
+            connected(f"unix://{tmp_path}/s") as connection,
+        ):
+            with pytest.raises(RedisUnavailable, match=r"announces more|not Redis' protocol"):
+                await connection.command("GET", "x")
+
+    async def test_what_stands_in_a_payload_is_no_announcement(self, redis_server: RedisServer) -> None:
+        async with connected(redis_server.address) as connection:
+            text = b"*99999999\r\n" * 20_000
+            await connection.command("SET", "trap", text)
+            for depth in (1, 50):
+                got = await connection.commands([("PING",), *[("GET", "trap")] * depth])
+                assert got[1:] == [text] * depth
+
     async def test_caller_who_gives_up_does_not_shift_the_others(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:
             first, second = connection.command("ECHO", "a"), connection.command("ECHO", "b")

@@ -134,7 +134,9 @@ class TestLocal:
     def test_pages_of_this_machine_are(self, origin: bytes) -> None:
         assert self.refuse((b"host", b"localhost"), (b"origin", origin)) is None
 
-    @pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"file://", b""])
+    @pytest.mark.parametrize(
+        "origin", [b"https://evil.example", b"null", b"file://", b"", b"chrome-extension://localhost", b"//localhost"]
+    )
     @pytest.mark.parametrize("unix", [False, True])
     def test_pages_from_elsewhere_are_not(self, origin: bytes, unix: bool) -> None:
         assert self.refuse((b"host", b"localhost"), (b"origin", origin), unix=unix) is WRONG_ORIGIN

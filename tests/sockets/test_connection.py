@@ -220,11 +220,11 @@ class TestTurns:
         await closing
         await browser.close()
 
-    async def test_message_in_more_than_1024_fragments_is_1009(self, serving: Serving) -> None:
+    async def test_message_in_more_than_1024_empty_fragments_is_1009(self, serving: Serving) -> None:
         browser = await open_browser(serving)
-        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1022, frame("", 0))
+        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1023, frame("", 0))
         assert "groups_current" in await browser.read_text()
-        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1024)
+        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1025)
         assert await browser.read_close() == 1009
         await browser.close()
 

@@ -9,6 +9,8 @@ class TestLoopback:
         "host",
         [
             "localhost",
+            "app.localhost",
+            "ip6-localhost",
             "localhost:8058",
             "localhost.",
             "127.0.0.1",

@@ -228,6 +228,6 @@ def read_user(body: bytes) -> int | None:
         user = document["results"][0]["id"] if "results" in document else document["id"]
     except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:
         raise AccessUnavailable("the user's URL answers without results[0].id or id") from error
-    if not isinstance(user, int):
+    if not isinstance(user, int) or isinstance(user, bool) or user < 0:
         raise AccessUnavailable("the user's URL answers with an id that is no number")
     return user

@@ -5,6 +5,7 @@ An ASGI application; no credentials and no writes, so it is only ever served on 
 
 import asyncio
 import dataclasses
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from awxfast.http.handshakes import Handshakes
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.protocol import HttpService
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
+from awxfast.printable import escape
+from awxfast.quiet_log import QuietLog
 from awxfast.wire.hosts import is_loopback, read_host
 
 TEXT = "text/plain; charset=utf-8"
@@ -37,6 +40,11 @@ class Answer:
     body: bytes
 
 
+log = logging.getLogger(__name__)
+
+LONGEST_HOST = 100
+"""Characters of a refused one that are logged."""
+
 FOREIGN = Answer(403, TEXT, b"only for a Host that is localhost or a loopback address, or on a socket file\n")
 
 
@@ -46,6 +54,7 @@ class Admin:
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
         self._registry = build_registry(figures)
+        self._refusals = QuietLog(log)
         self._pages: dict[str, Callable[[], Answer]] = {
             "/": self._status_page,
             "/healthz": lambda: Answer(200, TEXT, b"ok\n"),
@@ -58,8 +67,14 @@ class Admin:
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """The ASGI entry; anything but HTTP is not for this listener."""
         if scope["type"] == "http":
-            answer = self._find_answer(scope) if is_for_here(scope) else FOREIGN
+            answer = self._find_answer(scope) if is_for_here(scope) else self._refuse(scope)
             await send_answer(answer, scope["method"], send)
+
+    def _refuse(self, scope: HTTPScope) -> Answer:
+        hosts = b", ".join(value for name, value in scope["headers"] if name == b"host")
+        named = f"Host {escape(hosts.decode('latin-1'), LONGEST_HOST)}" if hosts else "no Host"
+        self._refusals.warn("host", f"the admin listener answers 403 to {named}: it must name this machine")
+        return FOREIGN
 
     def _find_answer(self, scope: HTTPScope) -> Answer:
         page = self._pages.get(scope["path"])
@@ -109,8 +124,13 @@ class AdminListener:
 
 
 def is_for_here(scope: HTTPScope) -> bool:
-    """Whether a request is meant for this machine: a page elsewhere may lead its own name here, to read along."""
+    """Whether a request is meant for this machine: a page elsewhere may lead its own name here, to read along.
+
+    A browser always says a host; load balancers that look whether a node is well may speak HTTP/1.0 without.
+    """
     hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts and scope["http_version"] == "1.0":
+        return True
     return scope["server"] is None or is_loopback(read_host(hosts))
 
 

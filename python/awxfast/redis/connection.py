@@ -30,6 +30,12 @@ REPLY_LIMIT = 67_108_864
 
 TURN_REPLIES = 300
 """How many replies are looked at in one turn of the loop, with what follows from them: some milliseconds' work."""
+_BOUNDLESS = re.compile(rb"(?:[*~%>|][0-9]{1,7}\r\n)*[*~%>|][0-9]{8}")
+"""A reply that begins by announcing ten million elements or more: hiredis makes room for them before they come."""
+_HEADS = 64
+"""Bytes at the beginning of a reply in which such an announcement stands."""
+_UNSEEN = b" " * _HEADS
+"""Instead of those of a reply that began behind another one."""
 
 _INCOMPLETE = object()
 _WATCH_INTERVAL = 1.0
@@ -69,6 +75,8 @@ class RedisConnection(asyncio.Protocol):
         self._patience = patience
         self._reply_limit = reply_limit
         self._unfinished = 0
+        self._begins = True
+        self._beginning = b""
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_INCOMPLETE)
         self._expected: collections.deque[_Expected] = collections.deque()
@@ -147,9 +155,11 @@ class RedisConnection(asyncio.Protocol):
         self._progress = self._loop.time()
         self._unfinished += len(data)
         try:
+            self._check_announced(data)
             self._reader.feed(data)
             self._take_turn(len(data))
-        except (hiredis.ProtocolError, MemoryError) as error:  # a list of so many elements that no list can have them
+        # A list of so many elements that no list can have them; a map whose key is a list.
+        except (hiredis.ProtocolError, MemoryError, TypeError) as error:
             self._fail("its answer is not Redis' protocol", cause=error)
         if self._unfinished > self._reply_limit:
             self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
@@ -160,6 +170,9 @@ class RedisConnection(asyncio.Protocol):
             if self._error is not None or (reply := self._reader.gets()) is _INCOMPLETE:
                 return
             self.reply_size, self._unfinished = max(self._unfinished, came), 0
+            self._begins = not self._reader.has_data()
+            if not self._begins:
+                self._beginning = _UNSEEN
             self._take(reply)
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._waits_turn = True
@@ -171,6 +184,15 @@ class RedisConnection(asyncio.Protocol):
         self.data_received(b"")
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._transport.resume_reading()
+
+    def _check_announced(self, data: bytes) -> None:
+        """Of a reply that a read begins with; where those behind it begin, hiredis does not tell."""
+        if self._begins and data:
+            self._begins, self._beginning = False, b""
+        if len(self._beginning) < _HEADS:
+            self._beginning += data[:_HEADS]
+            if _BOUNDLESS.match(self._beginning):
+                self._fail(f"it announces more than {self._reply_limit} bytes in one answer")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(_in_words(exc) if exc else "it closed the connection")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from awxfast.wire.handshake import RETRY, Refusal
-from awxfast.wire.hosts import is_loopback, list_names, read_host, read_origin
+from awxfast.wire.hosts import is_loopback, is_page_of_this_machine, list_names, read_host, read_origin
 from awxfast.wire.request import Request
 
 TOO_MANY_CLIENTS = Refusal(503, "limit", "All places are taken (--max-clients).", RETRY)
@@ -64,8 +64,9 @@ class Admission:
         """Programs send no Origin, browsers always one."""
         if not origins or not (self._origins or self._local):
             return True
-        host = read_origin(origins[0])
-        return len(origins) == 1 and (self._is_listed(host) if self._origins else is_loopback(host))
+        if len(origins) > 1:
+            return False
+        return self._is_listed(read_origin(origins[0])) if self._origins else is_page_of_this_machine(origins[0])
 
     def _is_for_here(self, request: Request) -> bool:
         host = read_host(request.values(b"host"))

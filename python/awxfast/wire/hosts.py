@@ -10,6 +10,9 @@ import urllib.parse
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """What browsers leave out (RFC 6454 section 6.1)."""
 
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+"""What /etc/hosts leads here everywhere; that of the first and below it, browsers do (RFC 6761 section 6.3)."""
+
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@,\s]+)(?::[0-9]*)?", re.ASCII)
 
 
@@ -24,13 +27,25 @@ def read_origin(origin: bytes) -> str:
 
     Empty for `null` and for what is none.
     """
-    try:
-        parts = urllib.parse.urlsplit(origin.decode("latin-1"))
-    except ValueError:
+    parts = _split(origin)
+    if parts is None:
         return ""
     host, port = parts.netloc.lower(), DEFAULT_PORTS.get(parts.scheme)
     has_port = host.rpartition(":")[2].isdigit() and not host.endswith("]")
     return f"{host}:{port}" if host and port and not has_port else host
+
+
+def is_page_of_this_machine(origin: bytes) -> bool:
+    """Whether a web server of this machine sent the page."""
+    parts = _split(origin)
+    return parts is not None and parts.scheme in DEFAULT_PORTS and is_loopback(parts.netloc.lower())
+
+
+def _split(origin: bytes) -> urllib.parse.SplitResult | None:
+    try:
+        return urllib.parse.urlsplit(origin.decode("latin-1"))
+    except ValueError:
+        return None
 
 
 def list_names(host: str) -> set[str]:
@@ -45,7 +60,7 @@ def is_loopback(host: str) -> bool:
     """Whether `host` or `host:port` is a name or an address of this machine itself (RFC 6761 section 6.3)."""
     found = HOST.fullmatch(host)
     name = found[1].removesuffix(".") if found else ""
-    if name == "localhost":
+    if name in LOOPBACK_NAMES or name.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(name.strip("[]"))

@@ -12,8 +12,8 @@ use super::header::{self, Header, is_control};
 use super::pongs::Pongs;
 use super::{CLOSE, CONTINUATION, PING, TEXT};
 
-/// The most frames of one message: an empty one reaches no limit of bytes.
-const FRAGMENTS: u16 = 1024;
+/// The most empty frames of one message: they reach no limit of bytes.
+const EMPTY_FRAGMENTS: u16 = 1024;
 
 /// A whole message, its fragments joined, or a CLOSE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Decoder {
     /// The opcode that the message began with; `CONTINUATION`: there is none.
     opcode: u8,
     /// Data frames of the message so far.
-    fragments: u16,
+    empty_fragments: u16,
     /// Nothing but a CLOSE is of interest.
     closing: bool,
     end: End,
@@ -101,7 +101,7 @@ impl Decoder {
             header: [0; header::MAX_SIZE],
             header_size: 0,
             opcode: CONTINUATION,
-            fragments: 0,
+            empty_fragments: 0,
             closing: false,
             end: End::NotYet,
         }
@@ -183,7 +183,7 @@ impl Decoder {
         match header.opcode {
             opcode if is_control(opcode) => Ok(()),
             CONTINUATION if !is_inside => Err(Fault::StrayContinuation),
-            CONTINUATION if self.fragments == FRAGMENTS => Err(Fault::Fragments),
+            CONTINUATION if header.length == 0 && self.empty_fragments == EMPTY_FRAGMENTS => Err(Fault::Fragments),
             CONTINUATION => Ok(()),
             _ if is_inside => Err(Fault::UnfinishedMessage),
             _ => Ok(()),
@@ -205,7 +205,7 @@ impl Decoder {
 
     fn start_frame(&mut self, header: &Header, mask: [u8; 4]) -> Frame {
         if !is_control(header.opcode) {
-            self.fragments += 1;
+            self.empty_fragments += u16::from(header.length == 0);
             if header.opcode != CONTINUATION {
                 self.opcode = header.opcode;
             }
@@ -267,7 +267,7 @@ impl Decoder {
 
     fn finish_message(&mut self, received: &mut Received) {
         self.checked = 0;
-        self.fragments = 0;
+        self.empty_fragments = 0;
         let opcode = mem::replace(&mut self.opcode, CONTINUATION);
         if !self.closing {
             received.messages.push(Message { opcode, payload: mem::take(&mut self.message) });

@@ -42,7 +42,7 @@ impl Fault {
             Fault::HugeLength => (1002, "length of 64 bits"),
             Fault::StrayContinuation => (1002, "continuation of nothing"),
             Fault::UnfinishedMessage => (1002, "new message inside a message"),
-            Fault::Fragments => (1009, "message in too many fragments"),
+            Fault::Fragments => (1009, "message in too many empty fragments"),
             Fault::ShortClose => (1002, "close code of one byte"),
             Fault::CloseCode => (1002, "invalid close code"),
             Fault::CloseReason => (1007, "close reason is not utf-8"),
