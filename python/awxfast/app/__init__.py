@@ -1,1 +1,1 @@
-"""Wires one serving process: what is built, started and stopped in which order. It alone knows every room below."""
+"""Wires one serving process: its life, its rooms, one builder a mode. It alone knows every room below."""

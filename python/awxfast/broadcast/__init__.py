@@ -1,1 +1,1 @@
-"""The program that dials other nodes, `python -m awxfast.broadcast`: wiring, options, links, figures."""
+"""`python -m awxfast.broadcast`: the program that dials other nodes, its wiring and options."""

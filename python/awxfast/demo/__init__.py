@@ -1,1 +1,1 @@
-"""`awxfast demo`: a private Redis, a relay, made-up AWX producers, browsers that measure, and a page to look at."""
+"""`awxfast demo`: a private Redis, a relay, made-up producers, browsers that measure, and a page to look at."""

@@ -1,1 +1,1 @@
-"""Conveniences for Django projects: `runserver` with awxfast behind it."""
+"""What Django projects use: `runserver` with awxfast behind it."""

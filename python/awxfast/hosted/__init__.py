@@ -1,1 +1,1 @@
-"""An application: what it is told and what it says, and the channel layer that its consumers see."""
+"""An application: what it is told and says, and the channel layer that its consumers see."""

@@ -1,1 +1,1 @@
-"""Nodes that dial this one: their endpoint and its gate, one link, what it brings and where that goes."""
+"""Nodes that dial this one: endpoint and gate, one link, what it brings and where that goes."""

@@ -1,1 +1,1 @@
-"""Main and child: who owns the listening sockets and signals, and who serves."""
+"""Main and child, listening sockets, signals, systemd, `--check`; a server in somebody else's process."""

@@ -1,1 +1,4 @@
-"""What bytes and JSON mean: requests, cookies and tokens, browser commands. No sockets, no clocks."""
+"""What bytes and JSON mean: handshakes, paths, a browser's commands and replies, what nodes say, the layer's options.
+
+No sockets, no clocks, no Redis, no logs.
+"""

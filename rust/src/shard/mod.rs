@@ -1,4 +1,4 @@
-//! A thread that owns the writing side of its clients' sockets.
+//! One thread's clients: outbox, mailbox, members of groups, who is behind. It owns the writing side of their sockets.
 //!
 //! Commands come through an [`Inbox`], in order. A pass takes all of them, queues the frames, and writes once to every
 //! client that has something and is not blocked; what is queued meanwhile goes out with the next pass, coalesced.

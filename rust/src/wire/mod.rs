@@ -1,4 +1,4 @@
-//! What bytes mean and back. Pure: no sockets, no clocks, no logs.
+//! Bytes to values and back: envelopes, frames, peers' events, heads of requests. Pure: no sockets, no clocks, no logs.
 
 pub mod envelope;
 pub mod frame;
