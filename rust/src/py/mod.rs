@@ -1,4 +1,4 @@
-//! The skin towards Python, PyO3 nowhere else: checks arguments, releases the GIL, calls the core, maps the errors.
+//! The skin towards Python, `PyO3` nowhere else: checks arguments, releases the GIL, calls the core, maps the errors.
 
 use pyo3::prelude::*;
 
