@@ -14,14 +14,17 @@ AWX_24 = "Channels 3.0.5"
 ENVIRONMENTS = (NEWEST, AWX_24)
 
 PACKAGES = [
-    "django==4.2.*",
+    "aioredis==1.3.1",
     "asgiref==3.7.2",
+    "async-timeout==4.0.3",
     "channels==3.0.5",
-    "channels-redis==4.2.*",
-    "redis==5.0.1",
+    "channels-redis==3.4.1",
     "daphne==3.0.2",
+    "django==4.2.10",
+    "hiredis==2.0.0",
+    "redis==5.0.1",
 ]
-"""What differs on an AWX 24 node; Channels 3 does not start without a daphne of its own age."""
+"""What AWX 24.6.1 pins of these, and what aioredis needs; Channels 3 does not start without a daphne of its own age."""
 
 
 def find_python(environment: str) -> Path:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from awxfast.intake.names import ProcessNames
-from awxfast.redis.connection import Argument
+from awxfast.redis.commands import Argument
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 

@@ -10,7 +10,8 @@ from awxfast.errors import RedisReplyError
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
 from awxfast.intake.processes import ProcessIdentity
-from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.groups import is_valid_group
 

@@ -21,7 +21,8 @@ from awxfast.intake.pop import (
     wait_command,
 )
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ask_facts
 from awxfast.settings import MAX_EVENT_SIZE

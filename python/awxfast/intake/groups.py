@@ -18,7 +18,8 @@ from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.interest import list_others_interest
 from awxfast.intake.names import ProcessNames
-from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice
 from awxfast.wire.groups import is_valid_group

@@ -8,7 +8,8 @@ is for where it matters: a full pop asks with it how large the next ones are, wh
 from typing import Any, NamedTuple
 
 from awxfast.errors import RedisReplyError
-from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.replies import describe, is_texts
 
 BATCH_BYTES = 8_388_608

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from awxfast.intake.names import ProcessNames
-from awxfast.redis.connection import Argument
+from awxfast.redis.commands import Argument
 
 PROCESS_EXPIRY = 30
 """Seconds after which a process that does not renew its key counts as dead, wherever it ran."""

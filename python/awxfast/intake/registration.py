@@ -17,7 +17,8 @@ from awxfast.intake.names import ProcessNames
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ServerFacts, ask_facts

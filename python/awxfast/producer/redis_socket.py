@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import hiredis
 
+from awxfast.redis.commands import pack
 from awxfast.wire.group_send import SEND_ONE, Word
 
 PATIENCE = 5.0
@@ -150,12 +151,6 @@ def connect_tcp(host: str, port: int) -> socket.socket:
     connected = socket.create_connection((host, port), PATIENCE)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
-
-
-def pack(words: tuple[Word, ...]) -> bytes:
-    """A command as Redis reads it."""
-    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub allows one word
-    return packed
 
 
 def is_unknown_script(error: Exception) -> bool:

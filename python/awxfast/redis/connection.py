@@ -20,10 +20,9 @@ import hiredis
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.reading_first import answered_within, call_after_reading
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.commands import Argument, pack
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
 from awxfast.system.whoami import whoami
-
-Argument = str | bytes | int | float
 
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""
@@ -37,10 +36,7 @@ _HEADS = 64
 _UNSEEN = b" " * _HEADS
 """Instead of those of a reply that began behind another one."""
 
-_INCOMPLETE = object()
 _WATCH_INTERVAL = 1.0
-_MANY = 50
-"""Arguments from which on a command is packed here instead of by hiredis."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds, seconds, probes: a peer that vanished is noticed after 30 s although nothing is being sent."""
 
@@ -78,7 +74,7 @@ class RedisConnection(asyncio.Protocol):
         self._begins = True
         self._beginning = b""
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_INCOMPLETE)
+        self._reader, self._incomplete = make_reader()
         self._expected: collections.deque[_Expected] = collections.deque()
         self._transport: asyncio.Transport | None = None
         self._progress = 0.0
@@ -114,13 +110,13 @@ class RedisConnection(asyncio.Protocol):
 
     def command(self, *arguments: Argument) -> asyncio.Future[Any]:
         """Sends one command. The future gives its reply (bytes, int, None or a list) or raises `RedisError`."""
-        return self._send(_pack(arguments), [expect(arguments[0])], None)
+        return self._send(pack(arguments), [expect(arguments[0])], None)
 
     def commands(self, commands: Iterable[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
         """Sends several in one write. An error reply is a `RedisReplyError` in the list of results, not raised."""
         listed = list(commands)
         expectations = expect_all([command[0] for command in listed])
-        return self._send(b"".join(map(_pack, listed)), expectations, [])
+        return self._send(b"".join(map(pack, listed)), expectations, [])
 
     def close(self) -> None:
         """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
@@ -167,7 +163,7 @@ class RedisConnection(asyncio.Protocol):
     def _take_turn(self, came: int) -> None:
         """Takes as many replies as a turn has. While others wait no more is read, so that the end comes after them."""
         for _ in range(TURN_REPLIES):
-            if self._error is not None or (reply := self._reader.gets()) is _INCOMPLETE:
+            if self._error is not None or (reply := self._reader.gets()) is self._incomplete:
                 return
             self.reply_size, self._unfinished = max(self._unfinished, came), 0
             self._begins = not self._reader.has_data()
@@ -254,20 +250,13 @@ class RedisConnection(asyncio.Protocol):
                 future.exception()  # not everybody still looks; the reason is in `lost`
 
 
-def _pack(command: tuple[Argument, ...]) -> bytes:
-    if len(command) > _MANY:
-        return _pack_many(command)
-    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says tuples of one
-    return packed
-
-
-def _pack_many(command: tuple[Argument, ...]) -> bytes:
-    """hiredis moves all it has with each argument: a megabyte in hundreds of them costs it nine times as much."""
-    parts = [b"*%d\r\n" % len(command)]
-    for argument in command:
-        data = argument if isinstance(argument, bytes) else str(argument).encode()
-        parts += (b"$%d\r\n" % len(data), data, b"\r\n")
-    return b"".join(parts)
+def make_reader() -> tuple[hiredis.Reader, object]:
+    """A parser of replies, and what it gives while one is not whole."""
+    incomplete = object()
+    try:
+        return hiredis.Reader(replyError=RedisReplyError, notEnoughData=incomplete), incomplete
+    except TypeError:  # hiredis 2.0 of AWX 24 gives False, which no reply of RESP2 is
+        return hiredis.Reader(replyError=RedisReplyError), False
 
 
 async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
-from awxfast.redis.connection import Argument, RedisConnection
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.replies import describe, is_numbers
 from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import (
