@@ -1,10 +1,12 @@
-"""What `deploy/` ships: nginx's locations with a websocket through them, supervisord's program, systemd's unit."""
+"""What `deploy/` ships: AWX's image, nginx's locations with a websocket through them, supervisord's program, units."""
 
 import configparser
 import dataclasses
+import re
 import shlex
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,8 +17,9 @@ from awxfast.broadcast import options as dialler_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.dialled_link import CLOSE_TIMEOUT
 from awxfast.broadcast.program import DRAIN_TIMEOUT
+from awxfast.deploy import FOLDER
 from awxfast.intake.intake import STOP_TIMEOUT
-from awxfast.options import parse_settings
+from awxfast.options import OWN_OPTIONS, parse_settings
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.main import STOP_MARGIN
 from awxfast.settings import Settings
@@ -26,7 +29,7 @@ from redis_servers import RedisServer
 from servers import HANG, AwxfastServer, wait_for
 from websockets.sync.client import connect
 
-DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+DEPLOY = FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,106 @@ def longest_stop(settings: Settings) -> float:
     return settings.grace + settings.close_spread + STOP_MARGIN + 1
 
 
+AWX_DAPHNE = """
+[program:daphne]
+command = /var/lib/awx/venv/awx/bin/daphne -b 127.0.0.1 -p 8051 --websocket_timeout -1 awx.asgi:channel_layer
+directory = /var/lib/awx
+autorestart = true
+
+[program:ws-heartbeat]
+command = awx-manage run_ws_heartbeat
+directory = /var/lib/awx
+"""
+"""Of AWX's supervisor_web.conf, 22 to 24."""
+
+AWX_RELAY = """
+[program:wsrelay]
+command = awx-manage run_wsrelay
+directory = /var/lib/awx
+"""
+"""Of AWX's supervisor_task.conf."""
+
+
+def change(script: str, text: str) -> configparser.ConfigParser:
+    """A configuration as one of AWX's scripts leaves it."""
+    done = subprocess.run(
+        ["sed", "-f", DEPLOY / "awx" / script], input=text, capture_output=True, text=True, check=True, timeout=HANG
+    )
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(done.stdout)
+    return parser
+
+
+class TestAwx:
+    """What is changed in AWX's image, and nothing else."""
+
+    STOCK = configparser.ConfigParser(interpolation=None)
+    STOCK.read_string(AWX_DAPHNE)
+
+    def test_one_word_of_daphnes_line_changes(self) -> None:
+        changed = change("supervisord.sed", AWX_DAPHNE)
+        program, *options = shlex.split(changed["program:daphne"]["command"])
+        assert program == "/var/lib/awx/venv/awx/bin/awxfast"
+        assert options == shlex.split(self.STOCK["program:daphne"]["command"])[1:]
+        settings = parse_settings(options, {})
+        assert (settings.application, settings.port, settings.admin) == ("awx.asgi:channel_layer", 8051, "off")
+        assert float(changed["program:daphne"]["stopwaitsecs"]) >= longest_stop(settings)
+
+    def test_native_line_is_understood_on_daphnes_port(self) -> None:
+        changed = change("native.sed", AWX_DAPHNE)
+        settings = settings_of(changed["program:daphne"]["command"], AWXFAST_ADMIN="/var/run/supervisor/awxfast.sock")
+        assert (settings.application, settings.host, settings.port) == (None, "127.0.0.1", 8051)
+        assert settings.auth == "forward=http://127.0.0.1:8052/api/v2/me/"
+        assert settings.redis == ("unix:///var/run/redis/redis.sock",)
+        assert float(changed["program:daphne"]["stopwaitsecs"]) >= longest_stop(settings)
+
+    @pytest.mark.parametrize("script", ["supervisord.sed", "native.sed"])
+    def test_all_other_lines_stay(self, script: str) -> None:
+        changed = change(script, AWX_DAPHNE)
+        assert dict(changed["program:ws-heartbeat"]) == dict(self.STOCK["program:ws-heartbeat"])
+        assert changed["program:daphne"]["directory"] == "/var/lib/awx"
+
+    def test_dialler_takes_the_relays_place(self) -> None:
+        command = change("dialler.sed", AWX_RELAY)["program:wsrelay"]["command"]
+        assert command == "/var/lib/awx/venv/awx/bin/awxfast-broadcast"
+
+    @pytest.mark.parametrize("name", ["Containerfile", "Containerfile.native", "awxfast.Containerfile"])
+    def test_containerfile_copies_what_is_there_and_runs_shell(self, name: str) -> None:
+        text = (DEPLOY / "awx" / name).read_text().replace("\\\n", " ")
+        instructions = [line.split(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
+        assert {word for word, _ in instructions} <= {"ARG", "FROM", "USER", "COPY", "RUN", "ENTRYPOINT"}
+        for word, rest in instructions:
+            if word == "COPY":
+                *sources, target = rest.split()
+                assert target.endswith("/")
+                missing = [source for source in sources if not (DEPLOY / "awx" / source).exists()]
+                assert missing == ["awxfast-*.whl"]
+            if word == "RUN":
+                subprocess.run(["sh", "-n", "-c", rest], check=True, timeout=HANG)
+        if "USER root" in text:
+            assert instructions[-1] == ["USER", "1000"]
+
+    def test_container_beside_awx_is_started_with_options_that_are_understood(self) -> None:
+        text = (DEPLOY / "awx" / "docker-compose.override.yml").read_text()
+        settings = parse_settings(re.findall(r"^ +- (--\S+)$", text, re.MULTILINE), {})
+        assert (settings.host, settings.port, settings.proxy_headers) == ("127.0.0.1", 8055, True)
+        assert settings.auth == "forward=http://127.0.0.1:8052/api/v2/me/"
+
+    def test_custom_resource_sets_variables_that_exist(self) -> None:
+        text = (DEPLOY / "awx" / "awx.yaml").read_text()
+        known = {option.variable for option in OWN_OPTIONS} | {"AWXFAST_SECRET"}
+        names = set(re.findall(r"name: (AWXFAST_\w+)", text))
+        assert names == {"AWXFAST_ADMIN", "AWXFAST_SECRET"} and names <= known
+
+
+class TestWhereItIs:
+    def test_module_prints_the_folder(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "awxfast.deploy"], cwd="/", capture_output=True, text=True, check=True, timeout=HANG
+        )
+        assert (Path(done.stdout.strip()) / "nginx" / "server.conf").is_file()
+
+
 class TestSupervisord:
     PROGRAM = read_ini("supervisord/awxfast.conf")["program:awxfast"]
 
@@ -108,6 +211,23 @@ class TestSupervisord:
 
     def test_its_patience_outlasts_an_orderly_end(self) -> None:
         assert float(self.PROGRAM["stopwaitsecs"]) >= longest_stop(settings_of(self.PROGRAM["command"]))
+
+
+class TestChannelsSite:
+    PROGRAM = read_ini("channels/supervisord.conf")["fcgi-program:mysite"]
+
+    def test_only_the_name_of_the_program_differs_from_channels_recipe(self) -> None:
+        program, *options = shlex.split(self.PROGRAM["command"] % {"process_num": 0})
+        assert program == "/opt/mysite/venv/bin/awxfast"
+        settings = parse_settings(options, {})
+        assert (settings.unix_socket, settings.file_descriptor) == ("/run/mysite/asgi0.sock", 0)
+        assert (settings.application, settings.proxy_headers) == ("mysite.asgi:application", True)
+        assert float(self.PROGRAM["stopwaitsecs"]) >= longest_stop(settings)
+
+    def test_nginx_understands_its_locations(self, tmp_path: Path) -> None:
+        site = DEPLOY / "channels"
+        one = Nginx(tmp_path, 1, http=f"include {site}/http.conf; server {{ include {site}/server.conf; }}")
+        one.close()
 
 
 class TestSupervisordOfTheDialler:

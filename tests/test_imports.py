@@ -34,7 +34,7 @@ ROOMS = [
     {"app", "demo"},
     {"process"},
     {"broadcast", "producer"},
-    {"cli", "django", "testing", "layer"},
+    {"cli", "deploy", "django", "testing", "layer"},
     {"__main__", "apps"},
 ]
 
