@@ -7,7 +7,7 @@ import hiredis
 Argument = str | bytes | int | float
 
 _MANY = 50
-"""Arguments from which on hiredis is slower: it moves all it has with each, so a megabyte in hundreds costs nine times."""
+"""Arguments from which on hiredis is slower: it moves all it has with each; a megabyte in hundreds costs nine times."""
 
 _hiredis_pack: Callable[[Sequence[Argument]], bytes] | None = getattr(hiredis, "pack_command", None)
 """Since hiredis 2.1; AWX 24 has 2.0."""
