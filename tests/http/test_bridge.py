@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import websockets
+from awxfast.http.bridge import TURN_BYTES, Bridge, Bridges
 from awxfast.http.tls import Certificate
 from certificates import SelfSigned
 from serving import HANG, Serving, Start, until
@@ -229,3 +230,70 @@ class TestHandshake:
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await asyncio.open_connection("127.0.0.1", serving.port, ssl=context)
+
+
+class Sink(asyncio.Protocol):
+    """Counts what comes."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.ended = False
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = True
+
+
+class TestManyRecords:
+    """A few bytes in each, which cost as much to decrypt as a full one."""
+
+    @pytest.fixture
+    async def sink(self, files: SelfSigned) -> AsyncIterator[tuple[Sink, int]]:
+        sink = Sink()
+        context = Certificate(*files.files).context
+        server = await asyncio.get_running_loop().create_server(Bridges(lambda _: sink), "127.0.0.1", 0, ssl=context)
+        yield sink, server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+
+    async def test_no_turn_of_the_loop_decrypts_more_than_its_share(
+        self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken = 0
+        send = Bridge._send_to_server
+
+        def count(bridge: Bridge, data: memoryview) -> None:
+            nonlocal taken
+            taken += len(data)
+            send(bridge, data)
+
+        monkeypatch.setattr(Bridge, "_send_to_server", count)
+        taker, port = sink
+        client = await asyncio.to_thread(connect_tls, port, files)
+        await asyncio.sleep(0.05)
+        for _ in range(2_000):  # in this thread, so that all of it waits
+            client.sendall(b"sixsix")
+        most = before = 0
+        while taker.received < 12_000:
+            await asyncio.sleep(0)
+            most, before = max(most, taken - before), taken
+        assert most <= 2 * TURN_BYTES
+        client.close()
+
+    @pytest.mark.parametrize("size", [3_000, 50_000, 300_000])
+    async def test_all_that_a_client_sent_before_its_end_arrives(
+        self, sink: tuple[Sink, int], files: SelfSigned, size: int
+    ) -> None:
+        taker, port = sink
+        client = await asyncio.to_thread(connect_tls, port, files)
+        await asyncio.to_thread(client.sendall, b"x" * size)
+        socket.socket.shutdown(client, socket.SHUT_WR)
+        await until(lambda: taker.ended)
+        assert taker.received == size
+        client.close()
+
+
+def connect_tls(port: int, files: SelfSigned) -> ssl.SSLSocket:
+    return files.trust().wrap_socket(socket.create_connection(("127.0.0.1", port), HANG), server_hostname="127.0.0.1")

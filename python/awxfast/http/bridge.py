@@ -16,8 +16,10 @@ log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
 """A buffer of more would be mapped and unmapped at each read, which costs ten times as much as the read."""
-TURN_BYTES = 16_384
-"""After so many from a client it waits a turn of the loop: as TLS records of a few bytes they cost milliseconds."""
+TURN_BYTES = 4_096
+"""As many of a client are decrypted in a turn of the loop: as TLS records of a few bytes they cost a millisecond."""
+RECORD_BYTES = 16_384
+"""As many may be decrypted already, of a record that was read in part (RFC 8446 section 5.1)."""
 UNREAD_BYTES = 65_536
 """Encrypted, after which a TLS transport that is paused reads no more."""
 LINGER_SECONDS = 1.0
@@ -29,6 +31,7 @@ class Bridges:
 
     def __init__(self, make_protocol: Callable[[asyncio.Transport], asyncio.BaseProtocol]) -> None:
         self.make_protocol = make_protocol
+        self.buffer = memoryview(bytearray(TURN_BYTES))
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
 
@@ -54,14 +57,19 @@ class Bridges:
                 await asyncio.wait_for(self._emptied.wait(), seconds)
 
 
-class Bridge(asyncio.Protocol):
-    """One. `near` is its own end of the pair."""
+class Bridge(asyncio.BufferedProtocol):
+    """One. `near` is its own end of the pair.
+
+    TLS decrypts all that one read of the socket brought, thousands of records, unless the buffer for it is full before.
+    """
 
     def __init__(self, bridges: Bridges) -> None:
         self._bridges = bridges
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._near: socket.socket | None = None
+        self._buffer = bridges.buffer
+        self._hang_ups = select.poll()
         self._held = memoryview(b"")
         self._hang_up: select.epoll | None = None
         self._linger: asyncio.TimerHandle | None = None
@@ -78,6 +86,7 @@ class Bridge(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
+        self._hang_ups.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
         transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
         self._near.setblocking(False)
@@ -86,13 +95,23 @@ class Bridge(asyncio.Protocol):
         protocol = self._bridges.make_protocol(transport)
         self._serving = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, far))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """One for all, since what comes into it is taken at once; all that is left where the client has ended.
+
+        A TLS transport that has read the end looks for data once more only.
+        """
+        is_last = bool(self._hang_ups.poll(0))
+        self._buffer = memoryview(bytearray(sizehint + RECORD_BYTES)) if is_last else self._bridges.buffer
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """From the client; what comes after the server's end is dropped."""
+        data, self._buffer = self._buffer[:nbytes], self._bridges.buffer
         if self._held:
             self._held = memoryview(b"".join((self._held, data)))
         elif self._near is not None:
-            self._send_to_server(memoryview(data))
-            if len(data) >= TURN_BYTES and not self._held and self._transport is not None:
+            self._send_to_server(data)
+            if nbytes == TURN_BYTES and not self._held and self._transport is not None:
                 self._transport.pause_reading()
                 self._loop.call_soon(self._read_on)
 
@@ -177,7 +196,7 @@ class Bridge(asyncio.Protocol):
             sent = 0
         except OSError:
             sent = len(data)  # the server is gone, and will say so on the other way
-        self._hold(data[sent:])
+        self._hold(memoryview(bytes(data[sent:])))
 
     def _hold(self, rest: memoryview) -> None:
         """What the server does not take yet."""
