@@ -73,6 +73,16 @@ class TestJoined:
         await asyncio.sleep(0)
         assert (holder.held, holder.released) == (["jobs-summary"], ["jobs-summary"])
 
+    async def test_end_of_the_process_leaves_no_group_by_itself(self, holder: Holder) -> None:
+        joined = Joined(holder)
+        peer = PeerInterest(joined)
+        holder.answers.set()
+        peer.apply(subscribe("jobs-summary"))
+        await asyncio.sleep(0)
+        joined.end()
+        peer.clear()
+        assert (holder.held, holder.released) == (["jobs-summary"], [])
+
     async def test_group_that_comes_back_is_joined_again(self, holder: Holder) -> None:
         holder.answers.set()
         peer = PeerInterest(Joined(holder))

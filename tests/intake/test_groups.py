@@ -391,6 +391,26 @@ class TestRegisterAll:
             assert client.zscore(key, name) > 1.0
             assert client.ttl(key) > 5
 
+    async def test_leaving_thousands_leaves_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold([f"g{number}" for number in range(2_500)])
+        with redis_server.client() as client:
+            client.delete(NAMES.group_key("g7"))
+            client.set(NAMES.group_key("g7"), "of another type")
+            await groups.leave_all()
+            assert client.keys("*") == [NAMES.group_key("g7").encode()]
+
+    async def test_user_without_the_right_to_scripts_leaves_too(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        await groups.hold(["a", "b"])
+        with redis_server.client() as client:
+            client.execute_command("ACL", "SETUSER", "default", "-eval")
+            try:
+                await groups.leave_all()
+                assert client.keys("*") == []
+            finally:
+                client.execute_command("ACL", "SETUSER", "default", "+eval")
+
     async def test_leaving_everything_leaves_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
         await groups.hold(["a", LONG])
         groups.release(["a"])

@@ -35,6 +35,7 @@ class Joined:
         self._counts: collections.Counter[str] = collections.Counter()
         self._joining: dict[str, asyncio.Future[None]] = {}
         self._unwanted: collections.deque[str] = collections.deque()
+        self._ended = False
 
     @property
     def groups(self) -> Mapping[str, int]:
@@ -58,8 +59,15 @@ class Joined:
         if not self._joining.pop(group).cancel():  # a hold that is cancelled undoes itself
             self._holder.release([group])
 
+    def end(self) -> None:
+        """The process ends and its intake leaves all groups at once: none is joined or left by itself any more."""
+        self._ended = True
+        self._unwanted.clear()
+
     def unwant_all(self, groups: Iterable[str]) -> None:
         """One peer less in each, however many: some a turn."""
+        if self._ended:
+            return
         running = bool(self._unwanted)
         self._unwanted.extend(groups)
         if not running:

@@ -56,6 +56,7 @@ class NodeDialler:
         self.taker = RelayTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
         self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
+        self._joined = Joined(self.intake)
         self.dialler = Dialler(self._make_site(), settings.name, SOURCES, BY_TRUST)
         self._statistics = Statistics()
         self.statistics_failures = 0
@@ -77,9 +78,8 @@ class NodeDialler:
     def _make_site(self) -> Site:
         settings = self._settings
         caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
-        joined = Joined(self.intake)
         return Site(
-            caller, settings.era, self.sender, joined, lambda: self.intake.redis_names, settings.backplane_group
+            caller, settings.era, self.sender, self._joined, lambda: self.intake.redis_names, settings.backplane_group
         )
 
     def _make_postgres(self) -> PostgresMembers | None:
@@ -132,6 +132,7 @@ class NodeDialler:
 
     async def stop(self) -> None:
         """Links first; then what they brought goes into Redis; then all that this process has there."""
+        self._joined.end()
         await self.dialler.stop()
         await self.sender.drained(DRAIN_TIMEOUT)
         for task in self._tasks:

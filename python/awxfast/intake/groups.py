@@ -36,6 +36,12 @@ TURN_GROUPS = 150
 RELEASED = 10
 """How many groups cost as much to let go of as one to leave."""
 
+LEAVE_AT_ONCE = 1_000
+"""Groups that a process which ends leaves by one call of the script: a millisecond of Redis'."""
+_LEAVE = b"""
+for i = 2, #KEYS do redis.pcall('ZREM', KEYS[i], ARGV[2 * i - 3]) redis.call('SREM', KEYS[1], ARGV[2 * i - 2]) end
+"""
+
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
 
@@ -303,7 +309,17 @@ class Groups:
         self._let_all_go()
         members = [*self._members.values(), *self._leaving.values()]
         self._announce([member.group for member in members if member.known], wanted=False)
-        await self._send_leaves(members)
+        parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
+        replies = await self._send([self._leave_by_script(part) for part in parts])
+        for part, reply in zip(parts, replies, strict=True):
+            if isinstance(reply, RedisReplyError):  # this user may not EVAL
+                await self._send_leaves(part)
+
+    def _leave_by_script(self, members: list[_Member]) -> Command:
+        """A hundred thousand commands and their answers would take seconds of both ends."""
+        keys = [self._names.groups_key, *(self._names.group_key(member.group) for member in members)]
+        names = itertools.chain.from_iterable((member.name, member.group) for member in members)
+        return ("EVAL", _LEAVE, len(keys), *keys, *names)
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
