@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import msgpack
 import pytest
-from awxfast._rust import RelayBatch, RelayEncoder
-from awxfast.broadcast.dialled_link import NONE, Share
+from awxfast._rust import RelayBatch, RelayEncoder, RelayShare
+from awxfast.broadcast.dialled_link import NONE
 from awxfast.broadcast.sharing import find_takers, pause_for, send_batch
 
 
@@ -30,8 +30,8 @@ class Peer:
         self.wanted, self.busy = frozenset(wanted), busy
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
-        self.written: list[tuple[Share, int]] = []
-        self.sent: list[Share] = []
+        self.written: list[tuple[RelayShare, int]] = []
+        self.sent: list[RelayShare] = []
 
     def choose(self, groups: frozenset[str]) -> frozenset[str]:
         return groups & self.wanted
@@ -39,10 +39,10 @@ class Peer:
     def socket_to_write(self) -> int:
         return NONE if self.busy else self.ours.fileno()
 
-    def note_written(self, share: Share, size: int) -> None:
+    def note_written(self, share: RelayShare, size: int) -> None:
         self.written.append((share, size))
 
-    def send(self, share: Share) -> None:
+    def send(self, share: RelayShare) -> None:
         self.sent.append(share)
 
     def close(self) -> None:

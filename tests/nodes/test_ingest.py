@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from awxfast.nodes.ingest import Ingest, RelayedEvent
+from awxfast.nodes.ingest import Ingest
+from awxfast.nodes.takers import RelayedEvent
 from channels_redis.core import RedisChannelLayer
 from node_server import Dialler, eventually, relayed
 from running import Running

@@ -44,7 +44,7 @@ def make_onward(server: RedisServer, ledger: Ledger, capacity: int = 10_000) -> 
 async def onward(redis_server: RedisServer, ledger: Ledger) -> AsyncIterator[Onward]:
     one = make_onward(redis_server, ledger)
     one.start()
-    await eventually(lambda: one.is_up)
+    await eventually(lambda: one._queue.up)
     yield one
     await one.stop()
 
@@ -83,7 +83,7 @@ class TestEvents:
         await layer.group_add("a", await layer.new_channel())
         onward = make_onward(redis_server, ledger, capacity=2)
         onward.start()
-        await eventually(lambda: onward.is_up)
+        await eventually(lambda: onward._queue.up)
         onward.offer([("a", b"", False)] * 5)
         await eventually(lambda: ledger.counts["peer_queue_full"] == 3)
         assert ledger.counts == {"routed": 2, "no_subscriber": 3, "peer_queue_full": 3}
@@ -125,7 +125,7 @@ class TestRedisAway:
         self, onward: Onward, redis_server: RedisServer, layer: RedisChannelLayer, ledger: Ledger
     ) -> None:
         redis_server.kill()
-        await eventually(lambda: not onward.is_up)
+        await eventually(lambda: not onward._queue.up)
         texts = [str(number) for number in range(300)]
         onward.offer([("a", text.encode(), False) for text in texts])
         await asyncio.to_thread(redis_server.start)
@@ -137,7 +137,7 @@ class TestRedisAway:
 
     async def test_newest_metrics_wait(self, onward: Onward, redis_server: RedisServer) -> None:
         redis_server.kill()
-        await eventually(lambda: not onward.is_up)
+        await eventually(lambda: not onward._queue.up)
         onward.store("awx_metrics_instance_a", "old")
         onward.store("awx_metrics_instance_a", "new")
         await asyncio.to_thread(redis_server.start)

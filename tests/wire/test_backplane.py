@@ -67,10 +67,7 @@ class TestNotices:
 
 class TestBroadcastEra:
     def test_message_is_a_string(self) -> None:
-        assert json.loads(backplane.encode_broadcast(EVENT)) == {"group": "job_events-42", "message": TEXT}
-
-    def test_event_is_read_as_it_was_written(self) -> None:
-        assert backplane.read_notice_or_event(backplane.encode_broadcast(EVENT)) == EVENT
+        assert backplane.read_notice_or_event(frame(group="job_events-42", message=TEXT)) == EVENT
 
     def test_backplanes_own_group_would_loop(self) -> None:
         payload = frame(group="broadcast-group_send", message="{}")
@@ -88,37 +85,8 @@ class TestBroadcastEra:
         assert backplane.read_notice_or_event(frame(group="a:1", message="x")) is Fault.GROUP_NAME
 
     def test_line_separators_and_astral_text_survive(self) -> None:
-        event = GroupEvent("a-1", "\u2028 \U0001f4e6 \x7f")
-        assert backplane.read_notice_or_event(backplane.encode_broadcast(event)) == event
-
-
-class TestRelayEra:
-    def test_message_is_an_object_without_needs_relay(self) -> None:
-        assert json.loads(backplane.encode_relayed(EVENT)) == {
-            "group": "job_events-42",
-            "message": {"type": "internal.message", "text": TEXT},
-        }
-
-    def test_event_is_read_as_it_was_written(self) -> None:
-        assert backplane.read_relayed(backplane.encode_relayed(EVENT)) == EVENT
-
-    @pytest.mark.parametrize(
-        ("document", "fault"),
-        [
-            ({"group": "a-1", "message": {"type": "websocket.close", "text": "x"}}, Fault.OTHER_TYPE),
-            ({"group": "a-1", "message": {"type": "internal.message"}}, Fault.NOT_THE_WIRES),
-            ({"group": "a-1", "message": {"text": "x"}}, Fault.NOT_THE_WIRES),
-            ({"group": "a-1", "message": "x"}, Fault.NOT_THE_WIRES),
-            ({"message": {"type": "internal.message", "text": "x"}}, Fault.NOT_THE_WIRES),
-            ({"group": "a 1", "message": {"type": "internal.message", "text": "x"}}, Fault.GROUP_NAME),
-            (
-                {"group": "broadcast-group_send", "message": {"type": "internal.message", "text": "x"}},
-                Fault.LOOP,
-            ),
-        ],
-    )
-    def test_other_frames_are_faults(self, document: dict[str, Any], fault: Fault) -> None:
-        assert backplane.read_relayed(frame(**document)) is fault
+        text = "\u2028 \U0001f4e6 \x7f"
+        assert backplane.read_notice_or_event(frame(group="a-1", message=text)) == GroupEvent("a-1", text)
 
 
 class TestMetrics:
@@ -160,14 +128,11 @@ class TestAnything:
     @given(st.binary(max_size=200))
     def test_no_bytes_raise(self, payload: bytes) -> None:
         backplane.read_notice_or_event(payload)
-        backplane.read_relayed(payload)
 
     @given(st.text(max_size=50))
     def test_no_metrics_raise(self, text: str) -> None:
         backplane.read_metrics(text)
 
     @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
-    def test_any_text_survives_both_eras(self, text: str) -> None:
-        event = GroupEvent("a-1", text)
-        assert backplane.read_notice_or_event(backplane.encode_broadcast(event)) == event
-        assert backplane.read_relayed(backplane.encode_relayed(event)) == event
+    def test_any_text_survives(self, text: str) -> None:
+        assert backplane.read_notice_or_event(frame(group="a-1", message=text)) == GroupEvent("a-1", text)

@@ -11,7 +11,8 @@ from awxfast.hosted.endpoints import Host
 from awxfast.hosted.exchange import Exchange
 from awxfast.hosted.replace import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
-from awxfast.intake.intake import EventTaker, Intake
+from awxfast.intake.intake import Intake
+from awxfast.intake.taker import EventTaker
 from awxfast.native.auth import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.nodes import NodePlan, NoNodes

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
+from awxfast._rust import RelayShare
 from awxfast.broadcast.fragments import Fragments
 from awxfast.broadcast.paced_reading import PacedReading
 from awxfast.printable import escape
@@ -50,22 +51,6 @@ class LinkCounts:
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
 
-class Share(Protocol):
-    """Frames for links that want the same, masked and in order (`_rust.RelayShare`)."""
-
-    @property
-    def frames(self) -> int:
-        """How many frames it has."""
-
-    @property
-    def size(self) -> int:
-        """How many bytes its frames have."""
-
-    @property
-    def data(self) -> bytes:
-        """The frames, made into an object of Python's when somebody first asks."""
-
-
 class FrameTaker(Protocol):
     """Who reads what a peer sends."""
 
@@ -104,7 +89,7 @@ class DialledLink(WSListener):
         transport = self._transport.underlying_transport
         return NONE if transport.is_closing() or transport.get_write_buffer_size() else self._plain_socket
 
-    def note_written(self, share: Share, size: int) -> None:
+    def note_written(self, share: RelayShare, size: int) -> None:
         """So many bytes of it were written past the transport; it writes the rest when the peer takes more."""
         assert self._transport is not None
         self._count_sent(share.frames, share.size)
@@ -112,7 +97,7 @@ class DialledLink(WSListener):
         if size < share.size:
             self._transport.underlying_transport.write(memoryview(share.data)[size:])
 
-    def send(self, share: Share) -> None:
+    def send(self, share: RelayShare) -> None:
         """Frames in order, in one write; while the peer does not read they wait here."""
         self._counts.queued += share.frames
         if self._gone or self._transport is None:

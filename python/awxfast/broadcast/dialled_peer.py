@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
+from awxfast._rust import RelayShare
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial import Caller, DialError
-from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts, Share
+from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, Joined, PeerInterest
@@ -145,12 +146,12 @@ class DialledPeer:
         """The descriptor that the sharing may write to, if nothing waits on the link."""
         return self._link.socket_to_write() if self._link is not None else NONE
 
-    def note_written(self, share: Share, size: int) -> None:
+    def note_written(self, share: RelayShare, size: int) -> None:
         """Counts what the sharing wrote to the link's descriptor."""
         if self._link is not None:
             self._link.note_written(share, size)
 
-    def send(self, share: Share) -> None:
+    def send(self, share: RelayShare) -> None:
         """Passes on what somebody there wants, or counts that it is missed."""
         if self._link is not None:
             self._link.send(share)

@@ -2,9 +2,9 @@
 
 import asyncio
 import collections
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Set
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Set
 
+from awxfast.intake.holder import Holder
 from awxfast.wire.backplane import Notice
 
 MAX_SUBSCRIPTIONS = 100_000
@@ -15,16 +15,6 @@ STEP = 128
 """Groups that are joined or left in one turn of the loop: each costs some 40 us, and others have theirs to do."""
 
 Pair = tuple[str, str]
-
-
-class Holder(Protocol):
-    """Who joins groups in the local Redis (the intake)."""
-
-    def hold(self, groups: Iterable[str]) -> Awaitable[None]:
-        """Joins; returns when events come."""
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold` of each group."""
 
 
 class Joined:

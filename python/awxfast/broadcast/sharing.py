@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from awxfast._rust import RelayBatch, RelayShare
-from awxfast.broadcast.dialled_link import NONE, Share
+from awxfast.broadcast.dialled_link import NONE
 
 PAUSE_A_LINK = 0.0002
 LONGEST_PAUSE = 0.005
@@ -20,10 +20,10 @@ class Taker(Protocol):
     def socket_to_write(self) -> int:
         """Its link's descriptor, if it may be written to at once; else `NONE`."""
 
-    def note_written(self, share: Share, size: int) -> None:
+    def note_written(self, share: RelayShare, size: int) -> None:
         """So many bytes of it were."""
 
-    def send(self, share: Share) -> None:
+    def send(self, share: RelayShare) -> None:
         """Takes it in some other way."""
 
 

@@ -7,13 +7,15 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from awxfast._rust import Fanout
 from awxfast.hosted.layer_session import LayerSession
 from awxfast.hosted.mailbox import Mailbox, Message
 from awxfast.hosted.progress import Progress
+from awxfast.intake.intake import Subscriptions
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
 from awxfast.wire.group_send import EVENT_TYPE
@@ -29,59 +31,6 @@ MOST_LOOSE = 10_000
 ADDRESSEES = "__asgi_channel__"
 
 HandedOut = tuple[bool, list[str], list[str], bytes]
-
-
-class Fanout(Protocol):
-    """What is needed of the fan-out."""
-
-    def publish_batch(self, members: Sequence[Any]) -> list[HandedOut]:
-        """Takes queue entries; returns what consumers get of them."""
-
-    def count_too_large(self, count: int) -> None:
-        """Counts events that nobody may read."""
-
-    def busy(self) -> bool:
-        """Whether it is behind."""
-
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts a loss that nobody can number."""
-
-    def add_channel(self, local: str, group: str) -> None:
-        """Entries for this channel are events of `group`."""
-
-    def remove_channel(self, local: str) -> None:
-        """They no longer are."""
-
-    def add_own_channel(self, local: str) -> None:
-        """Entries for this channel are handed out."""
-
-    def remove_own_channel(self, local: str) -> None:
-        """They no longer are."""
-
-    def set_consumers(self, group: str, all: int, loose: int) -> None:
-        """How many of a group's members are handed messages, and how many of them direct ones too."""
-
-    def subscribe(self, client: int, joined: Sequence[str], left: Sequence[str]) -> None:
-        """Which groups' direct messages a socket gets."""
-
-    def send_text(self, client: int, payload: bytes) -> None:
-        """Queues a text frame."""
-
-
-class Holder(Protocol):
-    """Who gets the process the messages of groups (the intake)."""
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """Messages of `groups` come from now on, until `release`. Waits while Redis is away."""
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold` of each group."""
-
-    def begin_flush(self) -> None:
-        """All groups are about to be deleted from Redis."""
-
-    async def end_flush(self) -> None:
-        """They are deleted; who joined meanwhile is added again."""
 
 
 class _Group:
@@ -119,7 +68,7 @@ class Exchange:
         self._direct = direct
         self._barred = barred
         self._max_groups = max_groups
-        self._holder: Holder | None = None
+        self._holder: Subscriptions | None = None
         self._mailboxes: dict[str, Mailbox] = {}
         self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
         self._seats: set[LayerSession] = set()
@@ -132,7 +81,7 @@ class Exchange:
         """How many channels are open."""
         return len(self._mailboxes)
 
-    def connect(self, holder: Holder) -> None:
+    def connect(self, holder: Subscriptions) -> None:
         """From now on groups can be joined."""
         self._holder = holder
 

@@ -3,11 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
-from awxfast.intake.gaps import GapCounter, most_events_in
+from awxfast.intake.gaps import most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
 from awxfast.intake.pop import (
@@ -20,6 +19,7 @@ from awxfast.intake.pop import (
     read_waited,
     wait_command,
 )
+from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
@@ -52,19 +52,6 @@ REPLY_SPARE = 50_331_648
 """Bytes of a reply past `max_event_size`: an event somewhat above that is read and rejected, and costs no other."""
 
 
-class Publisher(GapCounter, Protocol):
-    """Who takes the events (the fan-out)."""
-
-    def publish_batch(self, members: Sequence[Any]) -> object:
-        """Takes a batch as popped. Bad entries are its business; it raises for none."""
-
-    def count_too_large(self, count: int) -> None:
-        """Counts events that were taken out of the queue unread, for their length."""
-
-    def busy(self) -> bool:
-        """Whether to wait with the next pop."""
-
-
 class Drain:
     """Pops one queue for ever. Plain attributes are counters for metrics."""
 
@@ -72,7 +59,7 @@ class Drain:
         self,
         address: RedisAddress,
         queue: str,
-        publisher: Publisher,
+        publisher: EventTaker,
         outages: Outages,
         expiry: int,
         pace: Pace | None = None,

@@ -12,12 +12,13 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Collection, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.interest import list_others_interest
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.taker import EventTaker
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
@@ -49,16 +50,6 @@ REFUSAL_PATIENCE = 5.0
 """Seconds that a hold waits for a Redis that answers, but refuses."""
 
 Command = tuple[Argument, ...]
-
-
-class ChannelTable(Protocol):
-    """Who finds the group of an event by the channel that it names (the fan-out)."""
-
-    def add_channel(self, local: str, group: str) -> None:
-        """Entries for the channel whose part after `!` is `local` are events of `group`."""
-
-    def remove_channel(self, local: str) -> None:
-        """They no longer are."""
 
 
 class _Member:
@@ -114,7 +105,7 @@ class Groups:
     def __init__(
         self,
         names: ProcessNames,
-        channels: ChannelTable,
+        channels: EventTaker,
         group_expiry: int,
         announcements: Announcements | None = None,
     ) -> None:

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable
-from typing import Protocol
 
 from awxfast.errors import RedisError
 from awxfast.intake.announcements import Announcements
-from awxfast.intake.drain import Drain, Publisher
-from awxfast.intake.groups import ChannelTable, Groups
+from awxfast.intake.drain import Drain
+from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pace import Pace
 from awxfast.intake.registration import Registration
+from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
@@ -24,10 +24,6 @@ log = logging.getLogger(__name__)
 
 START_TIMEOUT = 5.0
 STOP_TIMEOUT = 3.0
-
-
-class EventTaker(Publisher, ChannelTable, Protocol):
-    """What the intake needs of the fan-out."""
 
 
 class Subscriptions:

@@ -4,10 +4,10 @@ import asyncio
 import collections
 import logging
 import sys
-from collections.abc import Iterable
 from typing import Protocol
 
 from awxfast.errors import AccessUnavailable, RedisError
+from awxfast.intake.holder import Holder
 from awxfast.native.access import Access, Identity
 from awxfast.native.user_groups import UserGroups
 from awxfast.settings import MAX_GROUPS
@@ -38,21 +38,12 @@ READ_BYTES, READ_PARTS = 1_000, 8
 NOT_SUBSCRIBED = Refused("redis", "the subscription failed: Redis refused it; nothing has changed")
 
 
-class Subscriptions(Protocol):
+class Subscriptions(Holder, Protocol):
     """Who gets the process the events of groups. `turns` are shared with it, since one turn of the loop is for all."""
 
     @property
     def turns(self) -> Turns:
         """How many groups join in a turn of the loop, or what costs as much."""
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """Events of `groups` come from now on, until `release`. Waits while Redis is away.
-
-        When it is cancelled or raises, nothing is held.
-        """
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold` of each group."""
 
 
 class NativeProtocol:

@@ -3,17 +3,17 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
 
+from awxfast.intake.intake import Intake
 from awxfast.nodes.gate import Gate, Verdict
 from awxfast.nodes.ingest import Ingest
-from awxfast.nodes.link import Backplane, LinkSession
+from awxfast.nodes.link import LinkSession
 from awxfast.nodes.peers import Peers
 from awxfast.nodes.refusal_log import RefusalLog, name_reason
+from awxfast.sockets.opening import Opening
 from awxfast.wire.backplane import REDIS_HEADER
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import Endpoint, Paths
-from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +23,6 @@ CLOSED = Refusal(404, "path", "There is nothing here.")
 NO_REDIS = Refusal(503, "access", "Redis was not there yet.", ((b"retry-after", b"1"),))
 UNIX_SOCKET = "unix"
 """Stands for an address where there is none."""
-
-
-class Opening(Protocol):
-    """A handshake that waits."""
-
-    request: Request
-
-    def accept_node(
-        self, session: LinkSession, kind: str, headers: Headers, *, notices: bool, max_message_size: int
-    ) -> None:
-        """Writes the 101; `session.open` follows."""
-
-    def refuse(self, refusal: Refusal, subject: str | None = None) -> None:
-        """Answers with something else; `subject` is for the log, empty: there is a line already."""
 
 
 class ClosedEndpoint:
@@ -74,7 +60,7 @@ class NodeEndpoint(ClosedEndpoint):
         paths: Paths,
         *,
         group: str,
-        backplane: Backplane,
+        backplane: Intake,
         ingest: Ingest,
         redis_name: Callable[[], str | None],
         max_message_size: int,

@@ -2,65 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Protocol
 
+from awxfast.nodes.takers import Consumers, Fanout, Onward, Source
 from awxfast.wire.backplane import Fault, StoredMetrics, read_metrics
 
 log = logging.getLogger(__name__)
 
 HOLD_STEP = 0.001
 """Seconds between two looks whether the fan-out has caught up."""
-
-RelayedEvent = tuple[str, bytes, bool, bool | None]
-"""Group, text, whether it is taken, whether consumers take it (True: only those without a socket)."""
-
-
-class Fanout(Protocol):
-    """What is needed of the fan-out."""
-
-    def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
-        """Takes frames; whether one was malformed, texts of metrics, and the events."""
-
-    def busy(self) -> bool:
-        """Whether it is behind."""
-
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts a loss that nobody can number."""
-
-
-class Onward(Protocol):
-    """Who reaches the other members of groups in Redis."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether too much waits."""
-
-    def offer(self, events: Sequence[tuple[str, bytes, bool]]) -> None:
-        """Events as group, text, and whether somebody has taken it already."""
-
-    def store(self, key: str, value: str) -> None:
-        """A value to be kept."""
-
-
-class Consumers(Protocol):
-    """The application's consumers in this process."""
-
-    def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
-        """An event of a group; `direct`: sockets have it already."""
-
-    def busy(self) -> bool:
-        """Whether they, or the fan-out, are behind."""
-
-
-class Source(Protocol):
-    """A link that events come from."""
-
-    def pause_reading(self) -> None:
-        """Lets them wait in the kernel."""
-
-    def resume_reading(self) -> None:
-        """Reads the node's frames again."""
 
 
 class Ingest:

@@ -2,54 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
-from typing import Protocol
 
+from awxfast.intake.intake import Intake
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.peers import LinkFigures, Peer
+from awxfast.sockets.connection import Connection
 from awxfast.wire.backplane import Notice, encode_notice, split_notice
 from awxfast.wire.close_codes import FAILED, NOT_THE_WIRES, SLOW, UNSUPPORTED_DATA
 
 log = logging.getLogger(__name__)
 
 
-class Socket(Protocol):
-    """The connection to another node, as its session sees it."""
-
-    @property
-    def figures(self) -> LinkFigures | None:
-        """What was written to it."""
-
-    def send_text(self, payload: bytes) -> None:
-        """Queues a text frame."""
-
-    def pause_reading(self) -> None:
-        """Lets the node's bytes wait in the kernel."""
-
-    def resume_reading(self) -> None:
-        """Reads the node's frames again."""
-
-    def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
-        """Closes behind all that is queued, or in its place."""
-
-
-class Backplane(Protocol):
-    """This process's part in the backplane's group."""
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """What is sent to these groups comes to this process from now on. Waits while Redis is away."""
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Undoes one `hold` of each group."""
-
-    def list_interest(self) -> AsyncIterator[Notice]:
-        """Which groups processes of this node's Redis want; to be told at once."""
-
-
 class LinkSession:
     """Joins the backplane's group with its first breath, and leaves it with its last."""
 
-    def __init__(self, peer: Peer, era: str, group: str, backplane: Backplane, ingest: Ingest | None) -> None:
+    def __init__(self, peer: Peer, era: str, group: str, backplane: Intake, ingest: Ingest | None) -> None:
         """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected."""
         self._peer = peer
         peer.sessions += 1
@@ -57,7 +24,7 @@ class LinkSession:
         self._group = group
         self._backplane = backplane
         self._ingest = ingest
-        self._socket: Socket | None = None
+        self._socket: Connection | None = None
         self._figures: LinkFigures | None = None
         self._frames: list[bytes] = []
         self._holds = False
@@ -74,7 +41,7 @@ class LinkSession:
         """Whether it missed something."""
         return self._figures is not None and any(self._figures.read()[2].values())
 
-    def open(self, socket: Socket) -> None:
+    def open(self, socket: Connection) -> None:
         """The link can be used."""
         self._socket = socket
         self._figures = socket.figures

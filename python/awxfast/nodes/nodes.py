@@ -12,10 +12,11 @@ from awxfast.intake.announcements import speaker_of
 from awxfast.intake.intake import Intake
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.gate import Gate
-from awxfast.nodes.ingest import Consumers, Ingest
+from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
 from awxfast.nodes.settings import NodeSettings
+from awxfast.nodes.takers import Consumers
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
-from awxfast.intake.gaps import GapCounter
+from awxfast.nodes.takers import Fanout
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.event_writer import EventWriter, Loss
 from awxfast.redis.group_writer import Event, GroupWriter, Sent
@@ -19,25 +18,13 @@ GAPS: dict[Loss, str] = {
 """A loss by its reason: nobody knows whether others wanted these events, or have got them."""
 
 
-class Counter(GapCounter, Protocol):
-    """Where is counted what became of events (the fan-out's ledger)."""
-
-    def count_relayed(self, routed: int, no_subscriber: int) -> None:
-        """Events that nobody in this process took, by whether somebody else did."""
-
-
 class Onward:
     """An `EventWriter` whose outcomes are in the ledger: each event once, and here unless this process had taken it."""
 
-    def __init__(self, address: RedisAddress, writer: GroupWriter, counter: Counter, outages: Outages) -> None:
+    def __init__(self, address: RedisAddress, writer: GroupWriter, counter: Fanout, outages: Outages) -> None:
         self._counter = counter
         self._queue = EventWriter("peers' events", address, writer, outages, self)
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def is_up(self) -> bool:
-        """Whether Redis takes events."""
-        return self._queue.up
 
     @property
     def is_full(self) -> bool:

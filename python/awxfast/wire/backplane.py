@@ -15,7 +15,6 @@ from typing import Any
 
 import orjson
 
-from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.messages import BACKPLANE_GROUP
 
@@ -83,19 +82,6 @@ def read_notice_or_event(payload: bytes, backplane_group: str = BACKPLANE_GROUP)
     return _read_notice(document)
 
 
-def read_relayed(payload: bytes, backplane_group: str = BACKPLANE_GROUP) -> GroupEvent | Fault:
-    """A text frame from the dialler on a relay link. Only messages of type `internal.message` are let through."""
-    document = _read_object(payload)
-    if isinstance(document, Fault):
-        return document
-    message = document.get("message")
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return Fault.NOT_THE_WIRES
-    if message["type"] != EVENT_TYPE:
-        return Fault.OTHER_TYPE
-    return _check_event(document.get("group"), message.get("text"), backplane_group)
-
-
 def read_metrics(text: str) -> StoredMetrics | Fault:
     """The text of an event of group `metrics`. `metrics_namespace` (AWX 23.8 on) decides the key's form."""
     document = _read_object(text.encode())
@@ -123,17 +109,6 @@ def notice_message(notice: Notice) -> dict[str, Any]:
 def encode_notice(notice: Notice) -> bytes:
     """The text frame to a relay link, as Python's `json.dumps` writes it."""
     return json.dumps(notice_message(notice)).encode("ascii")
-
-
-def encode_broadcast(event: GroupEvent) -> bytes:
-    """An event as the server of the broadcast era sends it; also what producers put into the backplane's group."""
-    return json.dumps({"group": event.group, "message": event.text}).encode("ascii")
-
-
-def encode_relayed(event: GroupEvent) -> bytes:
-    """An event as the dialler of the relay era sends it."""
-    message = {"type": EVENT_TYPE, "text": event.text}
-    return json.dumps({"group": event.group, "message": message}).encode("ascii")
 
 
 def split_notice(notice: Notice, most: int = MAX_GROUPS) -> Sequence[Notice]:

@@ -1,0 +1,17 @@
+"""What others ask of the intake: events of groups, for as long as somebody holds them."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class Holder(Protocol):
+    """Who gets this process the events of groups."""
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """Events of `groups` come from now on, until `release`. Waits while Redis is away.
+
+        When it is cancelled or raises, nothing is held.
+        """
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Undoes one `hold` of each group."""

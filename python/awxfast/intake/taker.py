@@ -1,0 +1,26 @@
+"""What the intake asks of whoever takes its events: the fan-out, an application's exchange, the dialler's encoder."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class EventTaker(Protocol):
+    """Finds the group of an event by the channel that it names, and counts what is lost."""
+
+    def publish_batch(self, members: Sequence[Any]) -> object:
+        """Takes a batch as popped. Bad entries are its business; it raises for none."""
+
+    def busy(self) -> bool:
+        """Whether to wait with the next pop."""
+
+    def add_channel(self, local: str, group: str) -> None:
+        """Entries for the channel whose part after `!` is `local` are events of `group`."""
+
+    def remove_channel(self, local: str) -> None:
+        """Entries for the channel are events of its group no longer."""
+
+    def count_too_large(self, count: int) -> None:
+        """Counts events that were taken out of the queue unread, for their length."""
+
+    def count_gap(self, reason: str, at_most: int) -> None:
+        """Counts one more loss of at most so many events."""
