@@ -2,28 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-use awxfast_core::shard::lag::{Mark, Pace, Verdict};
+use awxfast_core::shard::lag::{Mark, Pace, Standing};
 use awxfast_core::shard::outbox::Bounds;
 
 const BOUNDS: Bounds = Bounds { frames: 1000, bytes: 64 << 20 };
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-fn verdict(waiting: &[usize]) -> bool {
+fn judge(waiting: &[usize]) -> bool {
     let start = Instant::now();
     let mut pace = Pace::new(BOUNDS, start);
     let mut marks = vec![Mark::default(); waiting.len()];
     for (mark, &frames) in marks.iter_mut().zip(waiting) {
         pace.note(mark, frames, 0);
     }
-    assert_eq!(pace.verdict(start + 5 * MILLISECOND), None, "not before the window is over");
-    pace.verdict(start + 10 * MILLISECOND).unwrap()
+    assert_eq!(pace.judge(start + 5 * MILLISECOND), None, "not before the window is over");
+    pace.judge(start + 10 * MILLISECOND).unwrap()
 }
 
 #[test]
 fn most_readers_past_a_quarter_of_their_bound_are_behind() {
-    assert!(verdict(&[251, 251, 0]));
-    assert!(!verdict(&[250, 250, 250]));
-    assert!(!verdict(&[251, 251, 0, 0]));
+    assert!(judge(&[251, 251, 0]));
+    assert!(!judge(&[250, 250, 250]));
+    assert!(!judge(&[251, 251, 0, 0]));
 }
 
 #[test]
@@ -33,15 +33,15 @@ fn bytes_that_are_too_many_to_stay_warm_are_behind_too() {
         for (bytes, behind) in [(most, false), (most + 1, true)] {
             let mut pace = Pace::new(bounds, start);
             pace.note(&mut Mark::default(), 1, bytes);
-            assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(behind));
+            assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(behind));
         }
     }
 }
 
 #[test]
 fn slow_client_alone_holds_nobody_back() {
-    assert!(!verdict(&[999, 0, 0, 0]));
-    assert!(!verdict(&[]));
+    assert!(!judge(&[999, 0, 0, 0]));
+    assert!(!judge(&[]));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn client_written_to_often_counts_once() {
     for mark in &mut fast {
         pace.note(mark, 0, 0);
     }
-    assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(false));
+    assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(false));
 }
 
 #[test]
@@ -64,9 +64,9 @@ fn each_window_begins_anew() {
     let mut pace = Pace::new(BOUNDS, start);
     let mut mark = Mark::default();
     pace.note(&mut mark, 999, 0);
-    assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(true));
+    assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(true));
     pace.note(&mut mark, 0, 0);
-    assert_eq!(pace.verdict(start + 20 * MILLISECOND), Some(false));
+    assert_eq!(pace.judge(start + 20 * MILLISECOND), Some(false));
 }
 
 #[test]
@@ -77,15 +77,15 @@ fn readers_that_have_caught_up_are_waited_for_no_longer() {
     for mark in &mut marks {
         pace.note(mark, 999, 0);
     }
-    assert_eq!(pace.verdict(start + 10 * MILLISECOND), Some(true));
+    assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(true));
     for mark in &mut marks[..2] {
         pace.note(mark, 0, 0);
     }
-    assert_eq!(pace.verdict(start + 11 * MILLISECOND), None, "half of them say nothing about the others");
+    assert_eq!(pace.judge(start + 11 * MILLISECOND), None, "half of them say nothing about the others");
     pace.note(&mut marks[2], 0, 0);
-    assert_eq!(pace.verdict(start + 12 * MILLISECOND), Some(false));
+    assert_eq!(pace.judge(start + 12 * MILLISECOND), Some(false));
     pace.note(&mut marks[3], 0, 0);
-    assert_eq!(pace.verdict(start + 13 * MILLISECOND), None, "it was said");
+    assert_eq!(pace.judge(start + 13 * MILLISECOND), None, "it was said");
 }
 
 #[test]
@@ -96,14 +96,14 @@ fn client_that_catches_up_within_a_window_is_behind_no_longer() {
     for (waiting, behind) in [(999, true), (0, false), (999, true)] {
         pace.note(&mut mark, waiting, 0);
         let mut now = pace.clone();
-        assert_eq!(now.verdict(start + 10 * MILLISECOND), Some(behind));
+        assert_eq!(now.judge(start + 10 * MILLISECOND), Some(behind));
     }
 }
 
 #[test]
-fn verdict_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
+fn being_behind_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
     let start = Instant::now();
-    let readers = Verdict::new(start);
+    let readers = Standing::new(start);
     assert!(!readers.is_behind(start));
     readers.set(true, start);
     assert!(readers.is_behind(start + 99 * MILLISECOND));

@@ -15,7 +15,7 @@ import uvloop
 
 from awxfast.command_line import OptionParser, seconds, whole_number
 from awxfast.demo.browsers import Browser, Tally
-from awxfast.demo.relay import Relay
+from awxfast.demo.relay import RelayProcess
 from awxfast.demo.site import Site
 from awxfast.errors import StartError
 from awxfast.redis.private import PrivateRedis
@@ -68,7 +68,7 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
         async with contextlib.AsyncExitStack() as parts:
-            relay = await Relay.start(redis_url)
+            relay = await RelayProcess.start(redis_url)
             parts.push_async_callback(relay.stop)
             session = await parts.enter_async_context(aiohttp.ClientSession())
             await self._open_browsers(parts, session, f"ws://{relay.address}/websocket/")

@@ -15,7 +15,7 @@ STOP_TIMEOUT = 20.0
 SERVING = re.compile(r"(Listening|Admin listener) on TCP address (\S+)$")
 
 
-class Relay:
+class RelayProcess:
     """A running relay. `address` and `admin` are HOST:PORT."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:

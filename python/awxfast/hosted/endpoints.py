@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(slots=True)
-class Run:
+class ApplicationRun:
     """The application at work for one websocket."""
 
     session: HostedSession
@@ -45,7 +45,7 @@ class Host:
         self._close_timeout = settings.application_close_timeout
         self._now = now
         self._restore_thread: Callable[[], None] | None = None
-        self._runs: dict[asyncio.Task[None], Run] = {}
+        self._runs: dict[asyncio.Task[None], ApplicationRun] = {}
         self._unreceived = Unreceived()
 
     async def start(self) -> None:
@@ -66,7 +66,7 @@ class Host:
         """The application decides, within its time."""
         session = HostedSession(opening, self._unreceived, self._now)
         task = asyncio.get_running_loop().create_task(self._run(session, opening))
-        self._runs[task] = Run(session, self._now())
+        self._runs[task] = ApplicationRun(session, self._now())
         task.add_done_callback(self._runs.pop)
 
     async def _run(self, session: HostedSession, opening: Opening) -> None:

@@ -20,7 +20,7 @@ pub type Spare = Arc<Mutex<Vec<u8>>>;
 
 /// Frames of one group that came one after another.
 #[derive(Debug)]
-struct Run {
+struct Stretch {
     group: Arc<str>,
     frames: u64,
     bytes: Range<usize>,
@@ -29,7 +29,7 @@ struct Run {
 /// Whole masked frames in order, ready for any link.
 #[derive(Debug, Default)]
 pub struct Batch {
-    runs: Vec<Run>,
+    runs: Vec<Stretch>,
     bytes: Vec<u8>,
     spare: Spare,
 }
@@ -51,7 +51,7 @@ impl Batch {
                 run.frames += 1;
                 run.bytes.end = end;
             }
-            _ => self.runs.push(Run { group, frames: 1, bytes: begin..end }),
+            _ => self.runs.push(Stretch { group, frames: 1, bytes: begin..end }),
         }
     }
 

@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_millis(10);
 /// Bytes that may wait for a client: more of them is out of the processor's cache by the time it is written, and to
 /// write from memory costs twice the time, so that overload would feed itself.
 const WARM: usize = 512 * 1024;
-/// How long a verdict that readers are behind holds.
+/// How long it stands that readers are behind.
 const HOLDS: Duration = Duration::from_millis(100);
 
 /// What a client carries for the count: so that it counts once a window.
@@ -33,7 +33,7 @@ pub struct Pace {
     behind: usize,
     /// How many were written to in the window before.
     written_before: usize,
-    /// What the last verdict was.
+    /// What was found last.
     held: bool,
     /// What may wait before a client is behind.
     allowed: Bounds,
@@ -62,8 +62,8 @@ impl Pace {
         mark.behind = behind;
     }
 
-    /// The verdict, once a window is over; and that most are behind no longer, as soon as it is so.
-    pub fn verdict(&mut self, now: Instant) -> Option<bool> {
+    /// Whether most are behind, once a window is over; and that most are behind no longer, as soon as it is so.
+    pub fn judge(&mut self, now: Instant) -> Option<bool> {
         let behind = self.behind * 2 > self.written;
         if now.duration_since(self.began) < WINDOW {
             let most_have_caught_up = self.held && !behind && self.written * 2 > self.written_before;
@@ -78,20 +78,20 @@ impl Pace {
     }
 }
 
-/// The last verdict, for other threads. That readers are behind holds for a while and no longer: a shard whose clients
-/// are all blocked has nothing to write and gives no verdicts.
+/// How it stands, for other threads. That readers are behind holds for a while and no longer: a shard whose clients
+/// are all blocked has nothing to write and is not judged.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct Standing {
     base: Instant,
     /// Until when it stands, in microseconds after `base`.
     behind_until: AtomicU64,
 }
 
-impl Verdict {
+impl Standing {
     /// At first nobody is behind.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Verdict { base: now, behind_until: AtomicU64::new(0) }
+        Standing { base: now, behind_until: AtomicU64::new(0) }
     }
 
     /// Readers are behind, or not.

@@ -27,7 +27,7 @@ use crate::routing::registry::{ClientId, GroupId};
 use crate::routing::slab::{Accounts, Class, Range, Run, Slab};
 use crate::shard::client::{Client, Flushed};
 use crate::shard::command::{Backlog, Closing, Command, Subscription};
-use crate::shard::lag::{Pace, Verdict};
+use crate::shard::lag::{Pace, Standing};
 use crate::shard::mailbox::{Answers, Inbox, Notice, Notices};
 use crate::shard::members::Members;
 use crate::shard::outbox::{Bounds, PLACE_BYTES};
@@ -64,7 +64,7 @@ pub struct Shared {
     /// What was counted up to the last pass.
     pub tally: Mutex<Tally>,
     /// Whether most readers of this shard are behind.
-    pub readers: Verdict,
+    pub readers: Standing,
     /// What waits in the process.
     pub accounts: Accounts,
 }
@@ -395,7 +395,7 @@ impl Shard {
         self.dirty = dirty;
         self.count_ages();
         let now = Instant::now();
-        if let Some(behind) = self.pace.verdict(now) {
+        if let Some(behind) = self.pace.judge(now) {
             self.shared.readers.set(behind, now);
         }
     }
@@ -508,7 +508,7 @@ pub fn share(notices: &Arc<Notices>, accounts: &Accounts) -> io::Result<Arc<Shar
         answers: Answers::default(),
         notices: Arc::clone(notices),
         tally: Mutex::new(Tally::default()),
-        readers: Verdict::new(Instant::now()),
+        readers: Standing::new(Instant::now()),
         accounts: accounts.clone(),
     }))
 }

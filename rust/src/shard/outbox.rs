@@ -61,7 +61,7 @@ pub enum Progress {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Load {
+struct Held {
     frames: usize,
     bytes: usize,
     places: usize,
@@ -80,7 +80,7 @@ pub struct Outbox {
     lines: Lines,
     /// Bytes already written of the frame at the head.
     begun: usize,
-    load: [Load; 3],
+    load: [Held; 3],
     control: Control,
 }
 
@@ -249,7 +249,7 @@ impl Outbox {
         let before = self.frames();
         let kept = if keep_begun && self.begun > 0 { self.take_begun() } else { None };
         self.lines.clear();
-        self.load = [Load::default(); 3];
+        self.load = [Held::default(); 3];
         match kept {
             Some(item) => self.append(item.class, item.range),
             None => self.begun = 0,
