@@ -184,6 +184,15 @@ class TestMonitoring:
         reasons = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)} | {*GAPS.values()}
         assert {f"`{reason}`" for reason in reasons} == {row[0] for row in read_rows(DOCS / "monitoring.md", 2)[6:]}
 
+    def test_every_reason_of_an_error_reply_is_named(self) -> None:
+        makers = {"Refused", "refuse", "messages.deny"}
+        calls = [call for call in list_calls() if ast.unparse(call.func) in makers]
+        words = [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
+        reasons = {word for word in words if re.fullmatch(r"[a-z_]+", str(word))} | {"access"}
+        (row,) = [line for line in self.TEXT.splitlines() if line.startswith("| `awxfast_command_errors_total")]
+        assert {"xrftoken", "unavailable"} <= reasons
+        assert [reason for reason in sorted(reasons) if f"`{reason}`" not in row] == []
+
     @pytest.mark.parametrize("source", ["error.rs", "ledger.rs"])
     def test_every_reason_of_rejected_and_shed_is_named(self, source: str) -> None:
         reasons = re.findall(r'=> "(\w+)"', (ROOT / "rust" / "src" / source).read_text())
