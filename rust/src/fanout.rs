@@ -4,7 +4,7 @@
 //! same order: an event published after a subscription's reply was queued comes after that reply.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::error::Reject;
-use crate::ledger::{Events, Gaps, LinkTally};
+use crate::ledger::{Events, Gaps};
 use crate::routing::batch::Batch;
-use crate::routing::registry::{Backplane, ClientId, Consumers, NOTICES, Registry};
+use crate::routing::registry::{Backplane, ClientId, Consumers, Registry};
 use crate::routing::route::Routes;
 pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
-use crate::routing::slab::{self, Accounts, Run, Slab};
-use crate::shard::command::{Backlog, Closing, Command, Subscription};
+use crate::routing::slab::{Accounts, Run, Slab};
+use crate::shard::command::{Backlog, Command};
 use crate::shard::mailbox::{Load, Notice, Notices};
 use crate::shard::outbox::Bounds;
 use crate::shard::{self, Limits, Shard, Shared, Tally};
-use crate::wire::frame;
 
+mod clients;
 mod peers;
 
 pub use peers::PeerBatch;
@@ -156,108 +156,6 @@ impl Fanout {
         }
     }
 
-    /// Takes over writing to a connected, non-blocking socket: to a duplicate, since the number itself is the caller's.
-    ///
-    /// # Errors
-    ///
-    /// When no descriptor is left, or the descriptor is none.
-    pub fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<ClientId> {
-        self.attach_as(socket, None)
-    }
-
-    /// The same for another node, which gets what comes in the backplane's group, and if `notices` who wants what.
-    ///
-    /// # Errors
-    ///
-    /// As `attach`.
-    pub fn attach_link(&self, socket: BorrowedFd<'_>, notices: bool) -> io::Result<(ClientId, Arc<LinkTally>)> {
-        let tally = Arc::new(LinkTally::default());
-        let client = self.attach_as(socket, Some(Arc::clone(&tally)))?;
-        let group = self.state.lock().registry.backplane_group().to_owned();
-        let groups = [group.as_str(), NOTICES];
-        self.subscribe(client, &groups[..=usize::from(notices)], &[], None);
-        Ok((client, tally))
-    }
-
-    fn attach_as(&self, socket: BorrowedFd<'_>, link: Option<Arc<LinkTally>>) -> io::Result<ClientId> {
-        let duplicate: OwnedFd = rustix::io::fcntl_dupfd_cloexec(socket, 3)?;
-        // The kernel's buffer is a queue too; left to itself it grows to megabytes for a client that does not read.
-        rustix::net::sockopt::set_socket_send_buffer_size(&duplicate, self.config.send_buffer)?;
-        // It fails for unix sockets, which don't delay.
-        let _ = rustix::net::sockopt::set_tcp_nodelay(&duplicate, true);
-        let mut state = self.state.lock();
-        let client = if link.is_some() { state.registry.add_link() } else { state.registry.add_client() };
-        self.send(client.shard(), Command::Attach(client, duplicate, link));
-        Ok(client)
-    }
-
-    /// Forgets a client; what it had queued is lost at close.
-    pub fn detach(&self, client: ClientId) {
-        let mut state = self.state.lock();
-        if let Some(left) = state.registry.remove_client(client) {
-            self.send(client.shard(), Command::Detach(client, left));
-        }
-    }
-
-    /// Queues a CLOSE, after which the client gets nothing more.
-    pub fn close(&self, client: ClientId, code: u16, reason: &[u8], drop: bool) {
-        let mut frame = Vec::new();
-        frame::push_frame(&mut frame, frame::CLOSE, &frame::close_payload(code, reason));
-        let mut state = self.state.lock();
-        if let Some(left) = state.registry.leave_all(client) {
-            self.send(client.shard(), Command::Close(client, Closing { left, frame, drop }));
-        }
-    }
-
-    /// Queues a PING for a client.
-    pub fn send_ping(&self, client: ClientId, payload: &[u8]) {
-        let mut frame = Vec::new();
-        frame::push_frame(&mut frame, frame::PING, payload);
-        self.send_ordered(client, Command::Ping(client, frame));
-    }
-
-    /// Queues PONGs, given as their frames.
-    pub fn send_pongs(&self, client: ClientId, frames: &[u8]) {
-        let shared = self.shards.get(client.shard());
-        if shared.is_some_and(|shared| shared.answers.add(client, frames)) {
-            self.send_ordered(client, Command::Answer(client));
-        }
-    }
-
-    /// Queues a reply, or what an application sends: never shed.
-    pub fn send_text(&self, client: ClientId, payload: &[u8]) {
-        self.send_data(client, frame::TEXT, payload);
-    }
-
-    /// Queues what an application sends as bytes: never shed.
-    pub fn send_binary(&self, client: ClientId, payload: &[u8]) {
-        self.send_data(client, frame::BINARY, payload);
-    }
-
-    /// Queues replies that leave together.
-    pub fn send_texts(&self, client: ClientId, payloads: &[&[u8]]) {
-        self.send_slab(client, slab::several(frame::TEXT, payloads, &self.accounts.replies));
-    }
-
-    fn send_data(&self, client: ClientId, opcode: u8, payload: &[u8]) {
-        self.send_slab(client, slab::single(opcode, payload, &self.accounts.replies));
-    }
-
-    fn send_slab(&self, client: ClientId, slab: Arc<Slab>) {
-        let subscription = Subscription { reply: Some(slab), ..Subscription::default() };
-        self.send_ordered(client, Command::Subscribe(client, subscription));
-    }
-
-    /// Asks for `Notice::Drained` when no reply waits.
-    pub fn ask_drained(&self, client: ClientId) {
-        self.send_ordered(client, Command::AskDrained(client));
-    }
-
-    /// Asks for `Notice::Room` when there is room.
-    pub fn ask_room(&self, client: ClientId) {
-        self.send_ordered(client, Command::AskRoom(client));
-    }
-
     /// Entries for a channel are events of a group (`Registry::add_channel`).
     pub fn add_channel(&self, local: &str, group: &str) {
         self.state.lock().registry.add_channel(local, group);
@@ -281,21 +179,6 @@ impl Fanout {
     /// A consumer's channel is no more (`Registry::remove_own_channel`).
     pub fn remove_own_channel(&self, local: &str) {
         self.state.lock().registry.remove_own_channel(local);
-    }
-
-    /// Changes what a client gets, then queues the reply.
-    pub fn subscribe(&self, client: ClientId, joined: &[&str], left: &[&str], reply: Option<&[u8]>) {
-        let reply = reply.map(|payload| slab::single(frame::TEXT, payload, &self.accounts.replies));
-        let mut state = self.state.lock();
-        if let Some(change) = state.registry.subscribe(client, joined, left) {
-            let subscription = Subscription { joined: change.joined, left: change.left, reply };
-            self.send(client.shard(), Command::Subscribe(client, subscription));
-        }
-    }
-
-    /// A client's groups, sorted.
-    pub fn groups_of(&self, client: ClientId) -> Vec<String> {
-        self.state.lock().registry.groups_of(client).into_iter().map(str::to_owned).collect()
     }
 
     /// Decodes entries and hands their frames to every shard that has a subscriber. Returns what consumers get.

@@ -451,8 +451,8 @@ mod limits {
         let mut streamed = vec![masked(CONTINUATION, b"x"); 10_000];
         streamed[0] = masked(TEXT, b"x");
         streamed.push(masked(FIN | CONTINUATION, b""));
-        assert_eq!(failure_with((0, 10_000), &streamed), None);
-        assert_eq!(failure_with((0, 9_999), &streamed), Some((1009, "message too big")));
+        assert_eq!(failure_with((10_000, 0), &streamed), None);
+        assert_eq!(failure_with((9_999, 0), &streamed), Some((1009, "message too big")));
     }
 
     #[test]

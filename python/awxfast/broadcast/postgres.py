@@ -7,7 +7,6 @@ While the database is away the members stay as they were, and so do the links. p
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import orjson
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError
+from awxfast.pauses import Pauses
 from awxfast.printable import escape
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class PostgresMembers:
         """Until `work` returns; what breaks is tried again."""
         from psycopg import Error
 
-        pause = FIRST_PAUSE
+        pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             begun = time.monotonic()
             try:
@@ -85,9 +85,8 @@ class PostgresMembers:
             except (Error, OSError, TimeoutError) as error:
                 self._note_away(name, error)
             if time.monotonic() - begun > CONNECT_TIMEOUT + LONGEST_PAUSE:
-                pause = FIRST_PAUSE
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(2 * pause, LONGEST_PAUSE)
+                pauses.begin_again()
+            await asyncio.sleep(pauses.take())
 
     async def _listen(self) -> None:
         async with await connect(self._dsn) as connection:

@@ -4,6 +4,7 @@
 mod decoder;
 mod fault;
 mod header;
+mod mask;
 mod pongs;
 
 pub use decoder::{Budget, Decoder, Message, Received};
@@ -59,7 +60,7 @@ pub fn push_masked_frame(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8], mask:
     buffer.extend_from_slice(&mask);
     let start = buffer.len();
     buffer.extend_from_slice(payload);
-    apply_mask(&mut buffer[start..], mask);
+    mask::apply(&mut buffer[start..], mask);
 }
 
 fn push_header(buffer: &mut Vec<u8>, opcode: u8, length: usize, masked: u8) {
@@ -72,21 +73,6 @@ fn push_header(buffer: &mut Vec<u8>, opcode: u8, length: usize, masked: u8) {
     } else {
         buffer.push(masked | EIGHT_BYTE_LENGTH);
         buffer.extend_from_slice(&(length as u64).to_be_bytes());
-    }
-}
-
-/// Eight bytes a step, which the compiler makes wider.
-fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
-    let [a, b, c, d] = mask;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut words = payload.chunks_exact_mut(8);
-    for word in &mut words {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        word.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
-    }
-    for (byte, key) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= key;
     }
 }
 

@@ -10,7 +10,7 @@ use std::str;
 use super::fault::{Failure, Fault};
 use super::header::{self, Header, is_control};
 use super::pongs::Pongs;
-use super::{CLOSE, CONTINUATION, PING, TEXT};
+use super::{CLOSE, CONTINUATION, PING, TEXT, mask};
 
 /// The most empty frames of one message: they reach no limit of bytes.
 const EMPTY_FRAGMENTS: u16 = 1024;
@@ -225,7 +225,7 @@ impl Decoder {
         let buffer = if is_control(frame.opcode) { &mut self.control } else { &mut self.message };
         append(buffer, arrived, at_most);
         let start = buffer.len() - length;
-        unmask(&mut buffer[start..], frame.mask);
+        mask::apply(&mut buffer[start..], frame.mask);
         frame.mask.rotate_left(length % 4);
         frame.left -= length as u64;
         if self.opcode == TEXT && !is_control(frame.opcode) {
@@ -294,22 +294,6 @@ fn append(buffer: &mut Vec<u8>, arrived: &[u8], at_most: u64) {
         buffer.reserve_exact(capacity - buffer.len());
     }
     buffer.extend_from_slice(arrived);
-}
-
-/// RFC 6455 section 5.3; chunks of a known size become whole registers.
-fn unmask(bytes: &mut [u8], [a, b, c, d]: [u8; 4]) {
-    let mask = [a, b, c, d, a, b, c, d];
-    let mut chunks = bytes.chunks_exact_mut(mask.len());
-    for chunk in &mut chunks {
-        xor(chunk, mask);
-    }
-    xor(chunks.into_remainder(), mask);
-}
-
-fn xor(bytes: &mut [u8], mask: [u8; 8]) {
-    for (byte, mask) in bytes.iter_mut().zip(mask) {
-        *byte ^= mask;
-    }
 }
 
 /// RFC 6455 section 7.4: which codes may be on the wire.
