@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -320,3 +321,27 @@ class TestTooManyGroups:
         for group in ("a", "b", "c"):
             await hosted.layer.group_add(group, channel)
         assert hosted.intake.groups.held == 3
+
+
+class TestMembership:
+    async def test_consumers_sockets_and_intake_are_in_the_same_groups(
+        self, direct: Hosted, play_session: Play
+    ) -> None:
+        """The exchange, the fan-out and the intake each keep them for their own question."""
+        rng = random.Random(5)
+        members: dict[str, set[str]] = {}
+        clients = {}
+        for _ in range(3):
+            session, channel = await accept_consumer(direct, play_session)
+            members[channel], clients[channel] = set(), session.client
+        for _ in range(60):
+            channel, group = rng.choice(list(members)), f"job_events-{rng.randrange(5)}"
+            if group in members[channel]:
+                await direct.layer.group_discard(group, channel)
+                members[channel].discard(group)
+            else:
+                await direct.layer.group_add(group, channel)
+                members[channel].add(group)
+            for name, client in clients.items():
+                assert direct.fanout.groups_of(client) == sorted(members[name])
+            assert direct.intake.groups.held == len(set().union(*members.values()))

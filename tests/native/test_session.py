@@ -1,7 +1,10 @@
 """The native protocol with a real fan-out: replies and errors in order, what events a browser gets, what waits."""
 
 import asyncio
+import itertools
 import json
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -527,3 +530,22 @@ class TestChurn:
         assert not serving.groups.counts
         ledger = serving.fanout.ledger()
         assert (ledger["clients"], ledger["balance"]) == (0, {"events": 0, "frames": 0})
+
+
+class TestMembership:
+    async def test_session_fan_out_and_intake_name_the_same_groups(self, serving: Serving) -> None:
+        """Each keeps them for its own question: what is left, who gets an event, which events come here."""
+        rng = random.Random(5)
+        browsers = [await open_browser(serving) for _ in range(3)]
+        clients = [connection.client for connection in serving.server._clients]
+        current: list[list[str]] = [[] for _ in browsers]
+        for _ in range(60):
+            number = rng.randrange(len(browsers))
+            reply = await subscribe(browsers[number], {"job_events": rng.sample(range(6), rng.randrange(5))})
+            current[number] = reply["groups_current"]
+            assert sorted(map(serving.fanout.groups_of, clients)) == sorted(current)
+            assert serving.groups.counts == Counter(itertools.chain(*current))
+        for browser in browsers:
+            await browser.close()
+        await until(lambda: not serving.groups.counts)
+        assert [serving.fanout.groups_of(client) for client in clients] == [[], [], []]
