@@ -17,15 +17,15 @@ SIDE_BY_SIDE := -n 3 --dist loadfile
 build: $(VENV)/.built
 
 $(VENV)/.built: $(SOURCES)
-	@test -n "$(PYTHON)" || { echo "awxfast needs Python 3.11 or later: apt-get install python3.11-venv" >&2; exit 1; }
-	@command -v cargo >/dev/null || { echo "awxfast needs Rust 1.88 or later: https://rustup.rs" >&2; exit 1; }
-	@test "$$(uname -s)" = Linux || { echo "awxfast runs on Linux only" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python -m venv failed: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet 'maturin>=1.16,<2'
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --extras demo,test
+	@sh tools/prepare.sh $(VENV) "$(PYTHON)" demo,test
+	@touch $(VENV)/.demo $@
+
+# What the demo needs, and nothing of the tests'.
+$(VENV)/.demo: $(SOURCES)
+	@sh tools/prepare.sh $(VENV) "$(PYTHON)" demo
 	@touch $@
 
-demo: build
+demo: $(VENV)/.demo
 	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS))
 
 # Debian programs that tests use, where they can be installed; a test whose program is missing says so.

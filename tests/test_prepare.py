@@ -1,0 +1,64 @@
+"""`tools/prepare.sh`, which `make demo` and `make build` begin with: what it asks of the machine, and what it says."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PREPARE = Path(__file__).resolve().parents[1] / "tools" / "prepare.sh"
+
+
+def write_program(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def prepare(folder: Path, rust: str, maturin: str = "exit 0") -> subprocess.CompletedProcess[str]:
+    """With programs that only say that they are there."""
+    write_program(folder / "bin" / "rustc", f"echo 'rustc {rust} (0123456789 2026-01-01)'")
+    write_program(folder / "bin" / "cargo", "exit 0")
+    for name, script in (("python", "exit 0"), ("maturin", maturin)):
+        write_program(folder / "venv" / "bin" / name, script)
+    return subprocess.run(
+        ["sh", PREPARE, "venv", "python3", "demo"],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+
+
+class TestRust:
+    @pytest.mark.parametrize("version", ["1.88.0", "1.100.0", "1.95.0-nightly", "2.0.0"])
+    def test_version_that_is_new_enough_goes_on(self, tmp_path: Path, version: str) -> None:
+        assert (done := prepare(tmp_path, version)).returncode == 0, done.stderr
+
+    @pytest.mark.parametrize("version", ["1.87.0", "1.9.0", "1.63.0"])
+    def test_version_that_is_too_old_is_named_with_what_mends_it(self, tmp_path: Path, version: str) -> None:
+        done = prepare(tmp_path, version)
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"awxfast needs Rust 1.88 or later, this is {version}: rustup update (https://rustup.rs)\n"
+        )
+
+
+class TestWords:
+    def test_tools_are_quiet_while_all_goes_well(self, tmp_path: Path) -> None:
+        done = prepare(tmp_path, "1.88.0", "echo chatter")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line.split()[0] for line in done.stdout.splitlines()] == ["Fetching", "Compiling"]
+
+    def test_long_step_has_a_line_now_and_then_with_what_is_compiled(self, tmp_path: Path) -> None:
+        done = prepare(tmp_path, "1.88.0", "echo '   Compiling serde v1.0.0'; sleep 5")
+        assert "  4 s, Compiling serde\n" in done.stdout
+
+    def test_what_a_tool_said_is_shown_when_it_fails(self, tmp_path: Path) -> None:
+        done = prepare(tmp_path, "1.88.0", "echo 'error: no such crate'; exit 1")
+        assert done.returncode == 1
+        first, last = done.stderr.splitlines()
+        assert first == "error: no such crate"
+        assert last.startswith("this failed: Compiling the extension")
