@@ -293,7 +293,7 @@ class TestRedisThatRefusesWrites:
         monkeypatch: pytest.MonkeyPatch,
         word: str,
     ) -> None:
-        monkeypatch.setattr("awxfast.intake.groups.REFUSAL_PATIENCE", 0.5)
+        monkeypatch.setattr("awxfast.intake.members.REFUSAL_PATIENCE", 0.5)
         refuse, heal = REFUSALS[word]
         async with started(redis_server.url, fanout) as intake:
             with redis_server.client() as client:
@@ -328,7 +328,7 @@ class TestGroupWhoseKeyCanNotHoldIt:
     async def test_is_refused_and_delays_no_other_and_taken_when_it_can(
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("awxfast.intake.groups.REFUSAL_PATIENCE", 0.5)
+        monkeypatch.setattr("awxfast.intake.members.REFUSAL_PATIENCE", 0.5)
         async with started(redis_server.url, fanout) as intake:
             with redis_server.client() as client:
                 client.set("asgi:group:odd", "not a zset")

@@ -17,6 +17,7 @@ from typing import Any
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.interest import list_others_interest
+from awxfast.intake.members import Member, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.taker import EventTaker
 from awxfast.redis.commands import Argument
@@ -46,54 +47,7 @@ for i = 2, #KEYS do redis.pcall('ZREM', KEYS[i], ARGV[2 * i - 3]) redis.call('SR
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
 
-REFUSAL_PATIENCE = 5.0
-"""Seconds that a hold waits for a Redis that answers, but refuses."""
-
 Command = tuple[Argument, ...]
-
-
-class _Member:
-    """This process's channel in one group, of which there may be many. `ready` while Redis has answered for it.
-
-    `answered` tells those who wait for that; there is none while nobody does.
-    `sent`: Redis may have it. `known`: Redis had it, so that it must be there unless somebody deleted it.
-    """
-
-    __slots__ = ("answered", "count", "group", "known", "local", "name", "ready", "refusal", "sent")
-
-    def __init__(self, group: str, local: str, name: str) -> None:
-        self.group = group
-        self.local = local
-        self.name = name
-        self.count = 0
-        self.ready = self.sent = self.known = False
-        self.refusal: RedisReplyError | None = None
-        self.answered: asyncio.Event | None = None
-
-    async def wait(self) -> None:
-        """Returns when it is ready."""
-        if not self.ready:
-            self.answered = self.answered or asyncio.Event()
-            await self.answered.wait()
-
-    def get_ready(self) -> None:
-        """Redis has answered for it: who waits goes on."""
-        self.ready = True
-        if self.answered is not None:
-            self.answered.set()
-            self.answered = None
-
-
-class _PatientHold:
-    """A hold that is told of a refusal: when it began, what it waits for, and its time limit."""
-
-    __slots__ = ("began", "limit", "members", "refusal")
-
-    def __init__(self, members: list[_Member], limit: asyncio.Timeout) -> None:
-        self.began = time.monotonic()
-        self.members = members
-        self.limit = limit
-        self.refusal: RedisReplyError | None = None
 
 
 class Groups:
@@ -115,17 +69,16 @@ class Groups:
         self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
-        self._members = {names.sentinel: _Member(names.sentinel, sentinel, names.channel(sentinel))}
+        self._members = {names.sentinel: Member(names.sentinel, sentinel, names.channel(sentinel))}
         self._idle: set[str] = set()
         self._released: collections.deque[Collection[str]] = collections.deque()
-        self._leaving: dict[str, _Member] = {}
+        self._leaving: dict[str, Member] = {}
         self._leave_timer: asyncio.TimerHandle | None = None
         self.turns = Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
         self._counter = itertools.count(1)
-        self._patient: set[_PatientHold] = set()
-        self._refusal: RedisReplyError | None = None
-        self._unseen: list[_Member] = []
+        self._patience = Patience()
+        self._unseen: list[Member] = []
         self._flushes = 0
 
     @property
@@ -148,18 +101,18 @@ class Groups:
         wanted = list(dict.fromkeys(groups))
         if not all(map(is_valid_group, wanted)):
             raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
-        members: list[_Member] = []
+        members: list[Member] = []
         try:
             for begin in range(0, len(wanted), PART):
                 part = wanted[begin : begin + PART]
                 await self.turns.take(len(part))
                 members += self._join(part)
-            await (self._wait_or_give_up(members) if gives_up else self._wait(members))
+            await (self._patience.wait(members) if gives_up else wait_for(members))
         except BaseException:
             self.release(member.group for member in members)
             raise
 
-    def _join(self, groups: list[str]) -> list[_Member]:
+    def _join(self, groups: list[str]) -> list[Member]:
         fresh = [self._add_member(group) for group in groups if group not in self._members]
         members = [self._members[group] for group in groups]
         refused = [member for member in members if member.refusal is not None]
@@ -169,37 +122,13 @@ class Groups:
         self._send_joins([*fresh, *refused])
         return members
 
-    async def _wait(self, members: list[_Member]) -> None:
-        for member in members:
-            await member.wait()
-
-    async def _wait_or_give_up(self, members: list[_Member]) -> None:
-        if all(member.ready for member in members):
-            return
-        async with asyncio.timeout(None) as limit:
-            hold = _PatientHold(members, limit)
-            self._patient.add(hold)
-            try:
-                await self._wait(members)
-            except asyncio.CancelledError:
-                if hold.refusal is None:
-                    raise
-                raise hold.refusal from None
-            finally:
-                self._patient.discard(hold)
-
     def tell_refused(self) -> None:
-        """Ends the holds that have waited long enough for what Redis refuses. To be called once a second."""
-        for hold in self._patient:
-            refusals = [member.refusal or self._refusal for member in hold.members if not member.ready]
-            refusal = next(filter(None, refusals), None)
-            if refusal is not None and time.monotonic() - hold.began >= REFUSAL_PATIENCE:
-                hold.refusal = refusal
-                hold.limit.reschedule(asyncio.get_running_loop().time())
+        """See `Patience.tell_refused`. To be called once a second."""
+        self._patience.tell_refused()
 
     def refuse(self, error: RedisReplyError | None) -> None:
         """Redis takes nothing now, for this reason; None: it does again."""
-        self._refusal = error
+        self._patience.refusal = error
 
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold` of each of `groups`. Returns at once; a hold that comes meanwhile wins."""
@@ -306,7 +235,7 @@ class Groups:
             if isinstance(reply, RedisReplyError):  # this user may not EVAL
                 await self._send_leaves(part)
 
-    def _leave_by_script(self, members: list[_Member]) -> Command:
+    def _leave_by_script(self, members: list[Member]) -> Command:
         """A hundred thousand commands and their answers would take seconds of both ends."""
         keys = [self._names.groups_key, *(self._names.group_key(member.group) for member in members)]
         names = itertools.chain.from_iterable((member.name, member.group) for member in members)
@@ -330,14 +259,14 @@ class Groups:
         if self._announcements is not None and (commands := self._announcements.commands(groups, wanted=wanted)):
             self._send(commands)
 
-    def _add_member(self, group: str) -> _Member:
+    def _add_member(self, group: str) -> Member:
         """The channel table knows it before producers can."""
         local = self._names.local_of(group) or f"n.{next(self._counter)}"
-        member = self._members[group] = _Member(group, local, self._names.channel(local))
+        member = self._members[group] = Member(group, local, self._names.channel(local))
         self._channels.add_channel(local, group)
         return member
 
-    def _send_joins(self, members: list[_Member]) -> asyncio.Future[list[Any]]:
+    def _send_joins(self, members: list[Member]) -> asyncio.Future[list[Any]]:
         """One write: the set first, so that whoever cleans up after a crash finds every name."""
         if not members:
             return self._send([])
@@ -351,7 +280,7 @@ class Groups:
         answers.add_done_callback(functools.partial(self._receive_join_answers, members))
         return answers
 
-    def _receive_join_answers(self, members: list[_Member], answers: asyncio.Future[list[Any]]) -> None:
+    def _receive_join_answers(self, members: list[Member], answers: asyncio.Future[list[Any]]) -> None:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one registers all
         joined = []
@@ -366,8 +295,8 @@ class Groups:
                 joined.append(member.group)
         self._announce(joined, wanted=True)
 
-    def _note_refusal(self, member: _Member, error: RedisReplyError) -> None:
-        if member.refusal is None and self._refusal is None:  # else it was said
+    def _note_refusal(self, member: Member, error: RedisReplyError) -> None:
+        if member.refusal is None and self._patience.refusal is None:  # else it was said
             log.warning("Redis refuses to register group %s: %s", member.group, error)
         member.refusal = error
 
@@ -404,7 +333,7 @@ class Groups:
                 self._forget_channel(member)
         self._send_leaves([member for member in members if member.sent])
 
-    def _send_leaves(self, members: list[_Member]) -> asyncio.Future[list[Any]]:
+    def _send_leaves(self, members: list[Member]) -> asyncio.Future[list[Any]]:
         if not members:
             return self._send([])
         commands: list[Command] = [("ZREM", self._names.group_key(member.group), member.name) for member in members]
@@ -413,7 +342,7 @@ class Groups:
         answers.add_done_callback(functools.partial(self._receive_leave_answers, members))
         return answers
 
-    def _receive_leave_answers(self, members: list[_Member], answers: asyncio.Future[list[Any]]) -> None:
+    def _receive_leave_answers(self, members: list[Member], answers: asyncio.Future[list[Any]]) -> None:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one begins with these
         self._announce([member.group for member in members if member.group not in self._members], wanted=False)
@@ -423,11 +352,11 @@ class Groups:
         if gone:
             asyncio.get_running_loop().call_later(LINGER, self._forget_channels, gone)
 
-    def _forget_channels(self, members: list[_Member]) -> None:
+    def _forget_channels(self, members: list[Member]) -> None:
         for member in members:
             self._forget_channel(member)
 
-    def _forget_channel(self, member: _Member) -> None:
+    def _forget_channel(self, member: Member) -> None:
         """Unless somebody holds the group again under the same channel."""
         current = self._members.get(member.group)
         if member.name not in self._leaving and (current is None or current.local != member.local):
