@@ -6,7 +6,14 @@ import io
 import pytest
 from awxfast.broadcast import options as dialler_options
 from awxfast.errors import ConfigurationError
-from awxfast.options import DAPHNE_LONG_OPTIONS, NOT_BUILT, OWN_OPTIONS, name_ignored_variables, parse_settings
+from awxfast.options import (
+    DAPHNE_LONG_OPTIONS,
+    NOT_BUILT,
+    OWN_OPTIONS,
+    build_parser,
+    name_ignored_variables,
+    parse_settings,
+)
 from awxfast.settings import SECRET_VARIABLE, Settings
 from daphne.cli import CommandLineInterface
 
@@ -172,6 +179,10 @@ class TestNotBuilt:
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")
 
+    @pytest.mark.parametrize(("word", "meant"), [("app", "app:application"), ("site.asgi.app", "site.asgi:app")])
+    def test_application_without_its_colon_is_told_how_it_is_written(self, word: str, meant: str) -> None:
+        assert f"an APPLICATION is module:attribute, such as {meant!r}" in refusal(word)
+
 
 class TestApplication:
     def test_awx_own_command_line(self) -> None:
@@ -252,3 +263,13 @@ class TestHelp:
             parse_settings(["--help"], {})
         assert "--compress" not in output.getvalue()
         assert "--queue-frames" in output.getvalue()
+
+    def read_help(self) -> str:
+        return " ".join(build_parser().format_help().split())
+
+    def test_defaults_are_those_of_the_settings(self) -> None:
+        assert "(default: 86400)" in self.read_help()
+        assert f"(default: {' '.join(Settings().keep_groups)})" in self.read_help()
+
+    def test_it_says_that_without_auth_nobody_gets_in(self) -> None:
+        assert "who may connect: tokens=FILE, forward=URL or open; without it nobody" in self.read_help()

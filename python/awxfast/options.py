@@ -4,6 +4,7 @@ Defaults are those of `Settings`; nothing here repeats one.
 """
 
 import argparse
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -86,7 +87,7 @@ OWN_OPTIONS = (
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
     OwnOption("--direct", "direct", non_empty, "messages whose text bypasses the application's consumer", many=True),
-    OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open"),
+    OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open; without it nobody"),
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
     OwnOption("--origin", "origins", host_name, "a host that pages may come from, as awx.example", many=True),
     OwnOption("--trusted-proxy", "trusted_proxies", non_empty, "whose forwarded headers count", many=True),
@@ -121,7 +122,7 @@ OWN_OPTIONS = (
     OwnOption("--keep-group", "keep_groups", non_empty, "groups that are shed last (glob)", many=True),
     OwnOption("--max-event-size", "max_event_size", positive, "larger events are rejected"),
     OwnOption("--max-head", "max_head", positive, "the limit of a request's head; above it 431"),
-    OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
+    OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a path, or off; with APPLICATION off"),
     OwnOption("--grace", "grace", seconds, "how long queues may drain at shutdown"),
     OwnOption("--close-spread", "close_spread", seconds, "over how long closes are spread at shutdown"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
@@ -168,7 +169,19 @@ def build_parser() -> OptionParser:
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--reload", action=RefuseReload, nargs=0, help=argparse.SUPPRESS)
+    show_defaults(parser)
     return parser
+
+
+def show_defaults(parser: OptionParser) -> None:
+    """What `Settings` says where nothing is given, behind each option's help; none where that is nothing."""
+    defaults = dataclasses.asdict(Settings())
+    for action in parser._actions:
+        default = defaults.get(action.dest)
+        if action.nargs == 0 or not action.help or action.help == argparse.SUPPRESS or default in (None, (), "", False):
+            continue
+        words = " ".join(default) if isinstance(default, tuple) else f"{default}"
+        action.help += f" (default: {words.replace('%', '%%')})"
 
 
 class RefuseReload(argparse.Action):
@@ -272,7 +285,11 @@ def check_application(values: dict[str, Any]) -> None:
     """What means something else, or nothing, when an application is hosted. A word without a colon is a command."""
     module, colon, attribute = values["application"].partition(":")
     if not colon:
-        raise ConfigurationError(f"there is no command {module!r} (a command comes first); see awxfast --help")
+        meant = ":".join(module.rsplit(".", 1)) if "." in module else f"{module}:application"
+        raise ConfigurationError(
+            f"there is no command {module!r} (a command comes first), and an APPLICATION is module:attribute, such as "
+            f"{meant!r}; see awxfast --help"
+        )
     if not module or not attribute:
         raise ConfigurationError(f"APPLICATION {values['application']!r}: give module:attribute")
     for option in OWN_OPTIONS:

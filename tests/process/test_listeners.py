@@ -47,6 +47,10 @@ class TestTcp:
         with pytest.raises(StartError, match=f"port {taken_port}: Address already in use; choose another"):
             open_described(f"tcp:port={taken_port}:interface=127.0.0.1")
 
+    def test_admin_port_in_use_names_its_option(self, taken_port: int) -> None:
+        with pytest.raises(StartError, match=f"port {taken_port}: Address already in use; it is --admin's"):
+            open_admin(f"127.0.0.1:{taken_port}")
+
     def test_address_of_nobody_is_named(self) -> None:
         with pytest.raises(ConfigurationError, match=r"no-such-host\.invalid"):
             open_described("tcp:port=0:interface=no-such-host.invalid")

@@ -80,9 +80,14 @@ def open_interface(endpoint: Endpoint, any_port: bool = False) -> Listener:
 
 
 def open_tcp(
-    host: str, port: int, family: int = socket.AF_UNSPEC, backlog: int = BACKLOG, any_port: bool = False
+    host: str,
+    port: int,
+    family: int = socket.AF_UNSPEC,
+    backlog: int = BACKLOG,
+    any_port: bool = False,
+    remedy: str = "choose another --port (or -e) or free it",
 ) -> Listener:
-    """Listens on the first address that the host's name stands for."""
+    """Listens on the first address that the host's name stands for. `remedy` is what to do where that fails."""
     try:
         found = socket.getaddrinfo(host, 0 if any_port else port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -94,7 +99,7 @@ def open_tcp(
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise StartError(f"can't listen on {host} port {port}: {error.strerror}; choose another or free it") from error
+        raise StartError(f"can't listen on {host} port {port}: {error.strerror}; {remedy}") from error
     sock.setblocking(False)
     return Listener(sock, backlog)
 
@@ -201,7 +206,8 @@ def open_admin(address: str, *, any_port: bool = False) -> Listener | None:
     if host_port is None:
         raise ConfigurationError(f"--admin {address!r}: give HOST:PORT, a socket's path with a slash, or off")
     host, port = host_port
-    listener = open_tcp(host, port, backlog=128, any_port=any_port)
+    remedy = "it is --admin's: give --admin another address, or off"
+    listener = open_tcp(host, port, backlog=128, any_port=any_port, remedy=remedy)
     if not listener.is_local:
         listener.close()
         raise ConfigurationError(
