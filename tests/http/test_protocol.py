@@ -40,7 +40,7 @@ class TestLargeHeads:
         self, serving: Serving, caplog: pytest.LogCaptureFixture, end: bytes
     ) -> None:
         browser = await RawBrowser.connect(serving.address)
-        browser.send(b"GET /websocket/?token=SECRET HTTP/1.1\r\nCookie: ", b"c" * 70_000, end)
+        browser.send(b"GET /websocket/?token=SECRET HTTP/1.1\r\nHost: a\r\nCookie: ", b"c" * 70_000, end)
         status, _, body = await browser.read_response()
         assert status == 431
         assert "65536" in body
@@ -69,7 +69,7 @@ class TestLargeHeads:
 
     async def test_refusal_reaches_a_client_that_goes_on_sending(self, serving: Serving) -> None:
         browser = await RawBrowser.connect(serving.address)
-        browser.send(b"GET / HTTP/1.1\r\nCookie: ", b"c" * 5_000_000)
+        browser.send(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: ", b"c" * 5_000_000)
         assert (await browser.read_response())[0] == 431
         await browser.close()
 
@@ -230,8 +230,7 @@ class TestTurns:
         await browser.close()
 
     async def test_upgraded_connection_outlives_keep_alive(self, host: Host) -> None:
-        hosted = await host()
-        hosted.service.config.timeout_keep_alive = 0.05  # type: ignore[assignment]
+        hosted = await host(idle_timeout=0.05)
         hosted.application.go.set()
         browser = await hosted.connect()
         browser.send(GET, handshake())
@@ -247,7 +246,7 @@ class TestTurns:
         hosted = await host()
         hosted.application.go.set()
         browser = await hosted.connect()
-        browser.send(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", handshake())
+        browser.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", handshake())
         assert (await browser.read_response())[0] == 200
         assert await browser.read_to_end() == b""
         assert not hosted.upgrading.requests
@@ -256,7 +255,7 @@ class TestTurns:
 
 class TestFloods:
     @pytest.mark.parametrize(
-        "body", [b"", b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"], ids=["bare", "behind a body"]
+        "body", [b"", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"], ids=["bare", "behind a body"]
     )
     async def test_many_requests_in_one_segment_are_taken_up_a_few_at_a_time(self, host: Host, body: bytes) -> None:
         hosted = await host()
@@ -264,8 +263,7 @@ class TestFloods:
         browser.send(body, GET * 5000)
         await until(lambda: hosted.application.scopes)
         await asyncio.sleep(0.02)
-        (connection,) = hosted.service.state.connections
-        assert len(connection.pipeline) < 700
+        assert len(hosted.application.scopes) == 1
         hosted.application.go.set()
         for _ in range(5000 + bool(body)):
             assert (await browser.read_response())[0] == 200
@@ -310,7 +308,7 @@ class TestRequests:
         hosted = await host()
         hosted.application.go.set()
         browser = await hosted.connect()
-        browser.send(b"GET /h2 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", GET)
+        browser.send(b"GET /h2 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", GET)
         assert (await browser.read_response())[2] == "/h2"
         assert (await browser.read_response())[2] == "/"
         await browser.close()
@@ -335,7 +333,7 @@ class TestRequests:
         hosted = await host()
         hosted.application.go.set()
         browser = await hosted.connect()
-        browser.send(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n\r\n\r\nabcd\n", handshake(), b"x")
+        browser.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n\r\n\r\nabcd\n", handshake(), b"x")
         assert (await browser.read_response())[0] == 200
         assert (await browser.read_head()).startswith("taken over")
         await browser.close()
@@ -366,7 +364,7 @@ class TestMalformedRequests:
 
     async def test_plain_requests_are_held_to_the_same(self, serving: Serving) -> None:
         browser = await RawBrowser.connect(serving.address)
-        browser.send(b"GET / HTTP/1.1\r\nX-Name: \x85\r\n\r\n")
+        browser.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Name: \x85\r\n\r\n")
         assert (await browser.read_response())[0] == 400
         await browser.close()
 
@@ -380,8 +378,7 @@ class TestMalformedRequests:
             b"GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n",
             b"GET / HTTP/1.1\r\nbad name: a\r\n\r\n",
             b"CONNECT a:80 HTTP/1.1\r\n\r\n",
-            b"GET http://a HTTP/1.1\r\n\r\n",
-            b"POST / HTTP/1.1\r\nContent-Length: a\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: a\r\n\r\n",
         ],
     )
     async def test_what_is_no_request_gets_400(
@@ -407,7 +404,7 @@ class TestSlowHeads:
     async def test_trickling_does_not_prolong_it(self, host: Host) -> None:
         hosted = await host(head_timeout=0.05)
         browser = await hosted.connect()
-        browser.send(b"GET / HTTP/1.1\r\n")
+        browser.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         for _ in range(20):
             browser.send(b"X: y\r\n")
             await asyncio.sleep(0.01)
@@ -457,7 +454,7 @@ class TestNativePlainRequests:
 
     async def test_request_with_a_body_is_its_connections_last(self, serving: Serving) -> None:
         browser = await RawBrowser.connect(serving.address)
-        browser.send(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
+        browser.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
         status, head, _ = await browser.read_response()
         assert status == 404
         assert "connection: close" in head
@@ -466,7 +463,7 @@ class TestNativePlainRequests:
 
     async def test_head_has_no_body(self, serving: Serving) -> None:
         browser = await RawBrowser.connect(serving.address)
-        browser.send(b"HEAD / HTTP/1.1\r\n\r\n", GET)
+        browser.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", GET)
         assert "content-length: " in await browser.read_head()
         assert (await browser.read_response())[0] == 404
         await browser.close()
@@ -475,7 +472,7 @@ class TestNativePlainRequests:
         lines = io.StringIO()
         serving = await start(access_log=AccessLog(lines))
         browser = await RawBrowser.connect(serving.address)
-        browser.send(b"GET /a%20b?token=SECRET HTTP/1.1\r\n\r\n")
+        browser.send(b"GET /a%20b?token=SECRET HTTP/1.1\r\nHost: a\r\n\r\n")
         _, _, body = await browser.read_response()
         assert '"GET /a%20b" 404 ' + str(len(body)) in lines.getvalue()
         assert "SECRET" not in lines.getvalue()

@@ -5,6 +5,7 @@ for want of a place; the one that has been without a request for the longest goe
 what the newcomer has sent was read. Requests that are worked on leave some places to those whose head is to come.
 """
 
+import collections
 import errno
 import logging
 import os
@@ -53,7 +54,7 @@ class PlainConnections:
         self._most = max(2, most)
         self._most_busy = self._most - min(NEWCOMERS, self._most // 4 or 1)
         self._reserve = reserve
-        self._waiting: dict[Connection, None] = {}
+        self._waiting: collections.OrderedDict[Connection, None] = collections.OrderedDict()
         """Without a request, in the order since when."""
         self._busy: set[Connection] = set()
         self._weight = self._busy_weight = 0

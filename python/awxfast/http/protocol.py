@@ -1,58 +1,35 @@
-"""HTTP/1.1: uvicorn's reader of requests, mended where a server on the open network needs it.
+"""HTTP/1.1: a connection's requests, one after the other, as the strict reader of the core finds them.
 
-What uvicorn leaves out: a limit on heads and on the time they take, control bytes in header values, bytes behind an
-upgrade's head, upgrades behind a request that has no response yet, `Upgrade` and `Connection` over several lines, the
-bodies of upgrades that nobody honours, trailers, and a path that stays as it was sent when there is a root path.
-
-The parser gets one head or a part of one body at a time, each as far as awxfast itself says that it reaches. Where the
-two disagree the connection ends: whoever stands in front may have seen a third thing, and let it pass.
+A request begins when the response before it is whole. Until then what came behind it waits, and the socket is not read:
+a client can't make the server hold more than one read of what is not due yet.
 """
 
 import asyncio
+import contextvars
 import time
-import urllib.parse
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Protocol
+from typing import Any, Protocol
 
-import httptools
 from asgiref.typing import ASGI3Application
-from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
+from awxfast._rust import RequestHead, RequestReader, RequestRefusal
 from awxfast.http.access_log import format_client
+from awxfast.http.cycle import Cycle
 from awxfast.http.handshakes import Handshakes
-from awxfast.http.head_timeouts import HeadTimeouts
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 from awxfast.http.requests import Requests
-from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader
-from awxfast.wire.handshake import RETRY, Refusal, encode_refusal, wants_websocket
-from awxfast.wire.heads import (
-    BARE_LINE_FEED,
-    HIDDEN_UPGRADE,
-    INVALID_VALUE,
-    NO_REQUEST,
-    REQUEST_LINE,
-    HeadFinder,
-    find_body_length,
-    has_whole_line_ends,
-    hide_upgrade,
-    is_plain,
-)
+from awxfast.http.timeouts import Timeouts
+from awxfast.system.unread import is_gone
+from awxfast.wire.forwarded import Address, ForwardedHeaders, RootPathHeader
+from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_refusal
 from awxfast.wire.request import Request
 
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read its answer; a close with unread bytes would take it away."""
-DISCARD_BYTES = 262_144
-"""How much of a body is read to no purpose, so that the connection can go on behind it."""
-PIECES_A_TURN = 64
-"""How much is parsed before others have their turn: bodies can be made of nothing but ends of pieces."""
+HALF_CLOSED_SECONDS = 30.0
+"""How long a client that has ended its side waits for a response that has not begun."""
 
-MALFORMED = Refusal(400, "head", "This is not an HTTP request.")
-UNSOUND_LENGTH = Refusal(400, "head", "The head does not say soundly where the body ends.")
-INVALID_HEADER = Refusal(400, "head", "A header value has control bytes.")
 BUSY = Refusal(503, "limit", "All places for requests are taken.", RETRY)
 HEAD_TIMEOUT = Refusal(408, "head", "The request's head did not arrive in time.")
 
@@ -67,9 +44,9 @@ class Upgrades(Protocol):
 class HttpService:
     """What all connections of some listeners share, and the factory of their protocols.
 
-    `max_head` in bytes, `head_timeout` in seconds (negative: none), `idle_timeout` in seconds between requests and
-    between the parts of a body. Without `upgrades` all requests are the application's; without `root_paths`
-    `Daphne-Root-Path` is a header like any other.
+    `max_head` in bytes, `head_timeout` in seconds (negative: none), `idle_timeout` in seconds between requests, between
+    the parts of a body, and in which a client takes nothing of a response. Without `upgrades` all requests are the
+    application's; without `root_paths` `Daphne-Root-Path` is a header like any other.
     """
 
     def __init__(
@@ -79,7 +56,7 @@ class HttpService:
         *,
         max_head: int,
         head_timeout: float,
-        idle_timeout: int = 5,
+        idle_timeout: float = 5,
         server_name: str = "",
         root_path: str = "",
         upgrades: Upgrades | None = None,
@@ -88,19 +65,23 @@ class HttpService:
         requests: Requests | None = None,
         plain: PlainConnections | None = None,
     ) -> None:
-        self.config = configure_uvicorn(application)
-        self.state = ServerState()
+        self.application = application
         self.handshakes = handshakes
         self.max_head = max_head
-        self.heads = HeadTimeouts(head_timeout)
-        self.idle_timeout = idle_timeout
+        self.heads = Timeouts(head_timeout, HttpProtocol.end_late_head)
+        self.silences = Timeouts(idle_timeout, HttpProtocol.end_silence)
+        self.lingers = Timeouts(LINGER_SECONDS, HttpProtocol.end_linger)
         self.root_path = root_path
         self.upgrades = upgrades
         self.forwarded = forwarded
         self.root_paths = root_paths
         self.requests = requests or Requests()
         self.plain = PlainConnections.of_process() if plain is None else plain
+        self.connections: set[HttpProtocol] = set()
+        self.context = contextvars.copy_context()
+        """Requests begin in a copy of it each, whatever led to them."""
         self._server_header = [(b"server", server_name.encode("latin-1", "replace"))] if server_name else []
+        self._described: list[tuple[bytes, bytes]] = []
         self._second = 0
 
     def __call__(self) -> "HttpProtocol":
@@ -116,305 +97,321 @@ class HttpService:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self.state.default_headers = [(b"date", formatdate(second, usegmt=True).encode()), *self._server_header]
-        return self.state.default_headers
+            self._described = [(b"date", formatdate(second, usegmt=True).encode()), *self._server_header]
+        return self._described
 
     def close(self) -> None:
         """Closes idle connections now, the others after their response."""
-        for connection in list(self.state.connections):
+        for connection in list(self.connections):
             connection.shutdown()
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(asyncio.Protocol):
     """One connection until it ends or becomes a websocket."""
+
+    transport: asyncio.Transport
 
     def __init__(self, service: HttpService, outside: asyncio.Transport | None = None) -> None:
         """`outside` is a TLS transport that this connection's own has its bytes from."""
-        super().__init__(service.config, service.state, {})
-        self.access_log = False  # uvicorn's own would show query strings
-        self.timeout_keep_alive = service.idle_timeout
         self.service = service
-        self._outside = outside
         self.weight = 1 if outside is None else TLS_WEIGHT
         self.descriptor = -1
         self.on_lost: Callable[[], None] | None = None
-        self._heads = HeadFinder()
-        self._doubtful = False
-        self._fault: Refusal | None = None
-        self._content = b""
-        self._expects_head = False
-        self._upgrade: Request | None = None
-        self._unread = b""
-        self._at = 0
-        self._waiting: Callable[[], None] | None = None
-        self._running: RequestResponseCycle | None = None
-        self._discarded = 0
-        self._refused = False
+        self.is_reading_paused = False
+        self._outside = outside
+        self._reader = RequestReader(service.max_head, max_trailers=service.max_head)
+        self._cycle: Cycle | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._behind = b""
+        self._is_deciding = False
+        self._is_refused = False
+        self._is_half_closed = False
+        self._is_handed_over = False
+        self._unwritten = 0
+        self._drained: asyncio.Future[None] | None = None
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The time for the first head begins."""
-        self.connections.add(self)
+        service = self.service
         self.transport = transport
         self.descriptor = transport.get_extra_info("socket").fileno()
-        self.service.plain.add(self)
-        self.flow = FlowControl(transport)
         outside, self._outside = self._outside, None
         self.scheme = "http" if outside is None else "https"
         self.client = read_address(outside or transport, "peername")
         self.server = read_address(outside or transport, "sockname")
-        self.service.heads.start(self)
+        service.connections.add(self)
+        service.plain.add(self)
+        service.heads.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets what was to come, and tells who answers a request or decides about an upgrade."""
-        self.service.heads.stop(self)
-        self.service.plain.leave(self)
-        self._waiting = None
-        if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True  # uvicorn tells the request that came last, which may wait for this one
-            self._running.message_event.set()
-        super().connection_lost(exc)
+        """Tells who answers a request or decides about an upgrade."""
+        self._leave()
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+        if self._cycle is not None:
+            self._cycle.disconnect()
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:
             on_lost()
 
+    def _leave(self) -> None:
+        service = self.service
+        service.connections.discard(self)
+        service.plain.leave(self)
+        service.heads.stop(self)
+        service.silences.stop(self)
+        service.lingers.stop(self)
+
+    def eof_received(self) -> bool:
+        """The client sends no more: half a close before the response begins, else its end."""
+        cycle = self._cycle
+        if cycle is None or self._is_refused or cycle.response_complete:
+            return False
+        if cycle.response_started or not cycle.is_whole:
+            cycle.disconnect()
+            return False
+        if not self._is_half_closed:
+            self._is_half_closed = True
+            cycle.end_keep_alive()
+            asyncio.get_running_loop().call_later(HALF_CLOSED_SECONDS, self._end_half_closed, cycle)
+        return True
+
+    def _end_half_closed(self, cycle: Cycle) -> None:
+        if not (cycle.response_started or self.transport.is_closing()):
+            self.abort()
+
+    def shutdown(self) -> None:
+        """The server stops: the response that is under way is the last."""
+        if self._cycle is None or self._cycle.response_complete:
+            self.transport.close()
+        else:
+            self._cycle.end_keep_alive()
+
+    def abort(self) -> None:
+        """Ends it at once."""
+        self.transport.abort()
+
+    # What comes in
+
     def data_received(self, data: bytes) -> None:
-        """Reads heads and bodies; holds what comes behind an upgrade until somebody else takes the connection over."""
-        if self._refused:
+        """Reads on; what comes behind a request waits for its response."""
+        if self._is_refused:
             return
-        self._unset_keepalive_if_required()
-        waits = self._at < len(self._unread) or self._upgrade is not None
-        self._unread = self._unread[self._at :] + data
-        self._at = 0
-        if waits:
-            self.flow.pause_reading()
+        if self._is_answering:
+            self._behind += data
+            self.regulate()
         else:
-            self._parse()
-            self._await_body()
+            self._take(self._reader.receive(data))
 
-    def _await_body(self) -> None:
-        """The rest of a body may take its time, but not for ever."""
-        if not self._heads.in_head and not self._refused and self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._end_silent_body)
+    @property
+    def _is_answering(self) -> bool:
+        """Whether a request is whole, and its response is not."""
+        cycle = self._cycle
+        return self._is_deciding or (cycle is not None and cycle.is_whole and not cycle.response_complete)
 
-    def _end_silent_body(self) -> None:
-        """Silence is the client's only while somebody listens."""
-        self.timeout_keep_alive_task = None
-        if self.flow.read_paused:
-            self._await_body()
+    def _take(self, events: list[RequestHead | bytes | RequestRefusal | None]) -> None:
+        for event in events:
+            if event is None:
+                self._end_request()
+            elif isinstance(event, bytes):
+                self._receive_body(event)
+            elif isinstance(event, RequestHead):
+                self._begin_request(event)
+            else:
+                self._refuse_broken(event)
+        if not self._is_gone:
+            self.regulate()
+
+    @property
+    def _is_gone(self) -> bool:
+        return self._is_handed_over or self.transport.is_closing()
+
+    def regulate(self) -> None:
+        """Whether the socket is read, and for how long it may be silent."""
+        reader, cycle = self._reader, self._cycle
+        held = bool(self._behind) or reader.unread > 0 or (cycle is not None and cycle.is_full)
+        waits = held and not self._is_refused
+        if waits != self.is_reading_paused:
+            self.is_reading_paused = waits
+            if waits:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+        if self._is_refused:
+            return
+        if reader.head_size and not waits:
+            self.service.silences.stop(self)
+            self.service.heads.start(self)
+        elif cycle is not None and not waits and not self._is_answering:
+            self.service.silences.restart(self)
+        elif self._drained is None:
+            self.service.silences.stop(self)
+
+    def _begin_request(self, head: RequestHead) -> None:
+        service = self.service
+        service.heads.stop(self)
+        self._headers = headers = head.headers
+        root_path = service.root_paths.take(self.client, headers) if service.root_paths else None
+        root_path = service.root_path if root_path is None else root_path
+        client, scheme = self.client, self.scheme
+        if service.forwarded is not None:
+            client = service.forwarded.find_client(self.client, headers)
+            scheme = service.forwarded.find_scheme(self.client, headers) or scheme
+        if head.offers_websocket and service.upgrades is not None and head.method == "GET":
+            request = Request(
+                "GET",
+                head.version,
+                head.path,
+                head.query,
+                tuple(headers),
+                client,
+                self.server,
+                head.raw_path,
+                root_path,
+                scheme,
+            )
+            self._cycle = None
+            self._is_deciding = True
+            service.plain.leave(self)
+            service.upgrades.open_websocket(self, request)
+        elif not service.plain.work(self):
+            self._refuse(BUSY)
         else:
+            scope = {
+                "type": "http",
+                "http_version": head.version,
+                "method": head.method,
+                "scheme": scheme,
+                "path": head.path,
+                "raw_path": head.raw_path,
+                "query_string": head.query,
+                "root_path": root_path,
+                "headers": headers,
+                "client": client,
+                "server": self.server,
+            }
+            self._cycle = Cycle(self, scope, keeps_alive=head.keeps_alive, expects_continue=head.expects_continue)
+            service.requests.begin(self._cycle, service.application, service.context.copy())
+
+    def _receive_body(self, part: bytes) -> None:
+        cycle = self._cycle
+        if cycle is None or self._is_refused:
+            return
+        cycle.receive_body(part)
+        if cycle.is_past_use:
+            self._is_refused = True
+            self._end_sending()
+
+    def _end_request(self) -> None:
+        if self._cycle is not None and not self._is_refused:
+            self._cycle.receive_end()
+            if self._cycle.response_complete:
+                self._await_next()
+
+    def _await_next(self) -> None:
+        """The next request may begin, in a turn of the loop and in a context that are not those of the one before."""
+        self.service.plain.wait(self)
+        self.service.silences.restart(self)
+        if self._behind or self._reader.unread:
+            asyncio.get_running_loop().call_soon(self._read_on, context=self.service.context)
+
+    def _read_on(self) -> None:
+        if not (self._is_refused or self._is_answering or self._is_gone):
+            behind, self._behind = self._behind, b""
+            self._take(self._reader.receive(behind))
+
+    # What goes out
+
+    def describe_server(self) -> Headers:
+        """The server's own headers."""
+        return self.service.describe_server()
+
+    def write(self, data: bytes) -> None:
+        """Writes, or drops what nobody can get any more."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The client takes nothing more at present; for how long it may is bounded."""
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+        self._watch_unwritten()
+
+    def _watch_unwritten(self) -> None:
+        self._unwritten = self.transport.get_write_buffer_size()
+        if self._unwritten:
+            self.service.silences.restart(self)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        drained, self._drained = self._drained, None
+        if self._is_answering:
+            self.service.silences.stop(self)
+        else:
+            self._unwritten = self.transport.get_write_buffer_size()
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    async def drain(self) -> None:
+        """Returns when there is room for more, or nobody is there."""
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
+    def cut(self) -> None:
+        """The response can't be ended in order: the connection's end tells it."""
+        self._close()
+
+    def _close(self) -> None:
+        """What was written goes out first, as long as the client takes it."""
+        if not self.transport.is_closing():
+            self._is_refused = True
+            self.service.plain.wait(self)
+            self._watch_unwritten()
             self.transport.close()
 
-    def _parse(self) -> None:
-        """Parses until there is something that has to wait; one request may wait for the response before it."""
-        pieces = 0
-        try:
-            while self._has_more() and pieces < PIECES_A_TURN:
-                self._parse_piece()
-                pieces += 1
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._refuse_in_turn(self._fault or MALFORMED)
-        if self._at == len(self._unread):
-            self._unread, self._at = b"", 0
-        if self._upgrade is not None:
-            self._take_turn(self._open_websocket)
-        elif self._has_more():
-            self.loop.call_soon(self._go_on)
-
-    def _has_more(self) -> bool:
-        return self._at < len(self._unread) and not (self._upgrade or self.pipeline or self._refused)
-
-    def _go_on(self) -> None:
-        """The others had their turn."""
-        if self._has_more() and not self.transport.is_closing():
-            self._parse()
-            self._await_body()
-        if self._at == len(self._unread) and self._upgrade is None and not self.transport.is_closing():
-            self.flow.resume_reading()
-
-    def _parse_piece(self) -> None:
-        """Parses a piece that ends where a head or a body ends, if one does."""
-        in_head = self._heads.in_head
-        if in_head:
-            self.service.heads.start(self)
-        begin, self._at = self._at, self._heads.find_piece_end(self._unread, self._at)
-        piece = self._unread[begin : self._at]
-        if self._heads.size > self.service.max_head:
-            self._refuse_in_turn(too_large(self.service.max_head))
-        elif in_head:
-            self._parse_head(piece)
-        else:
-            self._parse_body(piece)
-
-    def _parse_head(self, piece: bytes) -> None:
-        """Parses a head when this piece is its last."""
-        whole = self._heads.complete(piece)
-        if not whole:
-            begins = self._heads.size == len(piece)
-            if (begins and NO_REQUEST.match(piece)) or BARE_LINE_FEED.search(piece):
-                self._fault = MALFORMED
-        elif whole.strip(b"\r\n"):
-            self._doubtful = not is_plain(whole)
-            if not REQUEST_LINE.match(whole) or (self._doubtful and not has_whole_line_ends(whole)):
-                self._fault = MALFORMED
+    def end_response(self, *, keeps_alive: bool) -> None:
+        """The response is whole."""
+        cycle = self._cycle
+        if cycle is None or self._is_gone:
+            return
+        if not keeps_alive:
+            self._is_refused = True
+            if cycle.is_whole and not self._behind and not self._reader.unread:
+                self._close()
             else:
-                self._expects_head = True
-                self.parser = httptools.HttpRequestParser(self)  # a trailer of the request before would change it
-                self.parser.feed_data(hide_upgrade(whole))
-        if self._fault is not None:
-            self._refuse_in_turn(self._fault)
-
-    def _parse_body(self, piece: bytes) -> None:
-        self._content = b""
-        self.parser.feed_data(piece)
-        if self._content and not self._heads.in_head:
-            self._heads.count_behind(piece, self._content)
-
-    # What the parser finds
-
-    def on_message_begin(self) -> None:
-        """httptools calls it where a request begins."""
-        if not self._expects_head:
-            raise httptools.HttpParserError("the parser sees a request where there is a body")
-        self._expects_head = False
-        super().on_message_begin()
-        self._discarded = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Drops names with `_`, which an application can't tell from those with `-`, and trailers, which are none."""
-        if not self._heads.in_head:
+                self.service.plain.wait(self)
+                self._end_sending()
             return
-        if self._doubtful and INVALID_VALUE.search(value):
-            self._fault = INVALID_HEADER
-        if name == HIDDEN_UPGRADE:
-            super().on_header(b"upgrade", value)
-        elif b"_" not in name:
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """A head is whole: an upgrade, or a request for the application."""
-        self.service.heads.stop(self)
-        version = self.parser.get_http_version()
-        length = find_body_length(version, self.headers)
-        if self._fault is None and self.parser.should_upgrade():
-            self._fault = MALFORMED  # CONNECT: the only upgrade that the parser sees
-        elif self._fault is None and length is None:
-            self._fault = UNSOUND_LENGTH
-        if self._fault is not None or length is None:
-            return
-        self._apply_proxy_headers()
-        if self._wants_websocket(version):
-            self._upgrade = self._describe_request(version)
-        elif not self.service.plain.work(self):
-            self._fault = BUSY
-            return
+        self._watch_unwritten()
+        if cycle.is_whole:
+            self._await_next()
         else:
-            self.service.describe_server()
-            super().on_headers_complete()
-        self._heads.begin_body(length)
-
-    def _wants_websocket(self, version: str) -> bool:
-        """Any other upgrade is not honoured (RFC 9110 section 7.8): a request like all others, with its body."""
-        return (
-            self.service.upgrades is not None
-            and self.parser.get_method() == b"GET"
-            and wants_websocket(version, self.headers)
-        )
-
-    def _apply_proxy_headers(self) -> None:
-        """Where the site is mounted, and whose request this is, as a proxy in front says it."""
-        service = self.service
-        root_path = service.root_paths.take(self.client, self.headers) if service.root_paths else None
-        self.scope["root_path"] = service.root_path if root_path is None else root_path
-        if service.forwarded is not None:
-            self.scope["client"] = service.forwarded.find_client(self.client, self.headers)
-            self.scope["scheme"] = service.forwarded.find_scheme(self.client, self.headers) or self.scope["scheme"]
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:  # type: ignore[override]
-        self._running = cycle
-        self.service.requests.begin(cycle, app)
-
-    def on_body(self, body: bytes) -> None:
-        """Only the application gets bodies. What comes of one after the response is dropped, up to a limit."""
-        if self._upgrade is None and self._fault is None:
-            self._content = body
-            super().on_body(body)
-            if self.cycle.response_complete:
-                self._discarded += len(body)
-                if self._discarded > DISCARD_BYTES and not self._refused:
-                    self._refused = True
-                    self._end_sending()
-
-    def on_message_complete(self) -> None:
-        """The next byte begins a head."""
-        self._heads.begin_head()
-        if self._upgrade is None and self._fault is None:
-            super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """Goes on with what had to wait for the response."""
-        super().on_response_complete()
-        if self.transport.is_closing():
-            return
-        if not self.pipeline and self.cycle.response_complete:
             self.service.plain.wait(self)
-        if self._waiting is not None and self.cycle.response_complete:
-            step, self._waiting = self._waiting, None
-            step()
-        elif self._has_more():
-            self._unset_keepalive_if_required()
-            self._parse()
+            self.regulate()
 
-    def _describe_request(self, version: str) -> Request:
-        url = httptools.parse_url(self.url)
-        return Request(
-            method=self.parser.get_method().decode("ascii"),
-            version=version,
-            path=urllib.parse.unquote(url.path.decode("ascii")),
-            query=url.query or b"",
-            headers=tuple(self.headers),
-            client=self.scope["client"],
-            server=self.server,  # type: ignore[arg-type]
-            raw_path=url.path,
-            root_path=self.scope["root_path"],
-            scheme=self.scope["scheme"],
-        )
+    # Refusals
 
-    def _find_client(self) -> tuple[str, int] | None:
+    def _refuse_broken(self, event: RequestRefusal) -> None:
+        limit = self.service.max_head
+        text = f"The request can't be read soundly: {event.reason}."
+        if event.reason == "head size":
+            text = f"The request's head is over the limit of {limit} bytes (--max-head)."
+        self._refuse(Refusal(event.status, "head", text))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """A request that is being answered never ends: for its application the client is gone."""
+        cycle = self._cycle
+        begun = cycle is not None and not cycle.is_whole and cycle.response_started
+        if cycle is not None:
+            cycle.disconnect()
+        self.refuse(refusal, f"a request from {format_client(self._find_client())}", answered=begun)
+
+    def _find_client(self) -> Address | None:
         forwarded = self.service.forwarded
-        return forwarded.find_client(self.client, self.headers or ()) if forwarded else self.client
-
-    # What comes of it
-
-    def _take_turn(self, step: Callable[[], None]) -> None:
-        """Does `step` when every earlier request has its response."""
-        if self.cycle is None or self.cycle.response_complete:
-            step()
-        else:
-            self._waiting = step
-
-    def _open_websocket(self) -> None:
-        self._unset_keepalive_if_required()
-        self.service.plain.leave(self)
-        if self.service.upgrades is not None and self._upgrade is not None:
-            self.service.upgrades.open_websocket(self, self._upgrade)
-
-    def _refuse_in_turn(self, refusal: Refusal) -> None:
-        self._refused = True
-        subject = f"a request from {format_client(self._find_client())}"
-        if self._heads.in_head:
-            self._take_turn(lambda: self.refuse(refusal, subject))
-        else:
-            self._refuse_body(refusal, subject)
-
-    def _refuse_body(self, refusal: Refusal, subject: str) -> None:
-        """The request that is being answered never ends: for its application the client is gone."""
-        cycle = self.cycle
-        begun = cycle.response_started and not cycle.response_complete
-        cycle.disconnected = True
-        cycle.message_event.set()
-        self.refuse(refusal, subject, answered=begun)
+        return forwarded.find_client(self.client, self._headers) if forwarded else self.client
 
     def refuse(self, refusal: Refusal, subject: str, *, answered: bool = False) -> None:
         """Answers, counts, and ends the connection when the client has had time to read; `subject` is for the log.
@@ -427,81 +424,81 @@ class HttpProtocol(HttpToolsProtocol):
 
     def begin_answer(self, data: bytes) -> None:
         """Writes the beginning of an answer that is the connection's last. `end_answer` follows."""
-        self._refused = True
+        self._is_refused = True
+        self._is_deciding = False
+        self.service.heads.stop(self)
+        self.service.silences.stop(self)
         if not self.transport.is_closing():
             self.service.plain.wait(self)
-        self.service.heads.stop(self)
-        self._unset_keepalive_if_required()
-        self.write_answer(data)
-
-    def write_answer(self, data: bytes) -> None:
-        """Writes a part of it; `flow.drain` tells when there is room for more."""
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        self.write(data)
 
     def end_answer(self) -> None:
-        """The answer is whole: the connection ends behind it."""
+        """It is whole."""
         self.on_lost = None
         if not self.transport.is_closing():
             self._end_sending()
 
     def _end_sending(self) -> None:
+        """The client has time to read; what it sends is read to no purpose."""
         self.transport.write_eof()
-        self.flow.resume_reading()
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
+        self.service.silences.stop(self)
+        self.service.lingers.start(self)
+        self.regulate()
 
     def hand_over(self, successor: asyncio.BaseProtocol) -> tuple[asyncio.Transport, bytes]:
         """Leaves the connection to another protocol: its transport, and what came behind the upgrade's head."""
-        self.service.heads.stop(self)
-        self._unset_keepalive_if_required()
+        self._leave()
         self.on_lost = None
-        self.service.plain.leave(self)
-        self.connections.discard(self)
+        self._is_handed_over = True
         self.transport.set_protocol(successor)
-        self.flow.resume_reading()
-        self.parser = self.cycle = None  # type: ignore[assignment]
-        return self.transport, self._unread[self._at :]
+        if self.is_reading_paused:
+            self.transport.resume_reading()
+        return self.transport, self._reader.take_unread() + self._behind
 
     # The time for a head, and the place
+
+    def end_late_head(self) -> None:
+        """The head did not arrive in time."""
+        if self._reader.head_size == 0:
+            self.transport.close()  # a connection that was opened ahead of need; no request waits for an answer
+        else:
+            self._cycle = None
+            self._refuse(HEAD_TIMEOUT)
+
+    def end_silence(self) -> None:
+        """Nothing came, or nothing was taken."""
+        left = self.transport.get_write_buffer_size()
+        if left and left >= self._unwritten:
+            self.abort()
+        elif left:
+            self._watch_unwritten()
+        elif not self._is_answering:
+            self.transport.close()
+
+    def end_linger(self) -> None:
+        """The time to read an answer is up."""
+        if self.transport.is_closing():
+            self.abort()
+        else:
+            self._close()
 
     def end_idle(self) -> None:
         """Somebody else needs the descriptor. What was written may still be read."""
         if self.transport.get_write_buffer_size():
             self.transport.close()
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+            self.service.lingers.start(self)
         else:
-            self.transport.abort()
+            self.abort()
 
-    def end_late_head(self) -> None:
-        """The head did not arrive in time."""
-        if self._heads.size == 0:
-            self.transport.close()  # a connection that was opened ahead of need; no request waits for an answer
-        else:
-            self._refuse_in_turn(HEAD_TIMEOUT)
+    def look(self) -> None:
+        """Twice a second: a client that is not read may be gone."""
+        if self._is_gone or not self.is_reading_paused:
+            return
+        if is_gone(self.transport.get_extra_info("socket")) and not self.eof_received():
+            self.abort()
 
 
 def read_address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:
-    """`peername` or `sockname`; None for a unix socket. uvicorn's own way makes a socket object and asks the kernel."""
-    address = transport.get_extra_info(end)
+    """`peername` or `sockname`; None for a unix socket."""
+    address: Any = transport.get_extra_info(end)
     return (address[0], address[1]) if isinstance(address, tuple) else None
-
-
-def configure_uvicorn(application: ASGI3Application) -> Config:
-    """uvicorn's configuration with all of it off that awxfast does itself: logs, lifespan, forwarded headers."""
-    config = Config(
-        application,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-    )
-    config.load()
-    return config
-
-
-def too_large(limit: int) -> Refusal:
-    """The refusal of a head over `limit` bytes."""
-    return Refusal(431, "head", f"The request's head is over the limit of {limit} bytes (--max-head).")

@@ -6,17 +6,21 @@ import logging
 import time
 from collections.abc import Callable
 
-from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, Scope
 
 from awxfast.http.access_log import AccessLog, format_client
 from awxfast.http.blocked_threads import let_go_of_thread
+from awxfast.http.cycle import Cycle
 from awxfast.http.ending import Ending
 
 log = logging.getLogger(__name__)
 
 FAILED = (500, b"The application failed.\n")
+STOPPED = (503, b"The server is stopping.\n")
 TOO_LATE = (503, b"The application did not answer in time.\n")
+
+CANCEL_SECONDS = 0.5
+"""How long the answers to requests that are cut at the end may take."""
 
 
 class Requests:
@@ -40,11 +44,10 @@ class Requests:
         self._close_timeout = close_timeout
         self._running: dict[asyncio.Task[None], RunningRequest] = {}
 
-    def begin(self, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
-        """Runs the application for one request."""
-        request = RunningRequest(self, cycle, application)
-        run = cycle.run_asgi(request)  # type: ignore[arg-type]
-        task = asyncio.get_running_loop().create_task(run, context=request.context)
+    def begin(self, cycle: Cycle, application: ASGI3Application, context: contextvars.Context) -> None:
+        """Runs the application for one request, in a context of its own."""
+        request = RunningRequest(self, cycle, application, context)
+        task = asyncio.get_running_loop().create_task(request.run(), context=context)
         self._running[task] = request
         task.add_done_callback(self._running.pop)
 
@@ -52,6 +55,7 @@ class Requests:
         """Looks at every request once."""
         now = self.now()
         for task, request in list(self._running.items()):
+            request.look()
             if request.is_over:
                 self._end_late(task, request, now)
             elif request.late_answer is None and 0 < (self._answer_timeout or 0) < now - request.fed:
@@ -70,20 +74,24 @@ class Requests:
             await asyncio.wait(self._running, timeout=grace)
         for task, request in self._running.items():
             request.cancel(task)
+        if self._running:
+            await asyncio.wait(self._running, timeout=CANCEL_SECONDS)
 
 
 class RunningRequest:
-    """One request: what stands between the application and uvicorn's cycle."""
+    """One request: what stands between the application and the connection's cycle."""
 
-    def __init__(self, requests: Requests, cycle: RequestResponseCycle, application: ASGI3Application) -> None:
+    def __init__(
+        self, requests: Requests, cycle: Cycle, application: ASGI3Application, context: contextvars.Context
+    ) -> None:
         self._requests = requests
         self._cycle = cycle
-        self.context = contextvars.copy_context()
+        self.context = context
         self._application = application
         self._status = 0
         self._length = 0
-        self._unsized = False
         self._told = False
+        self._is_cut = False
         self.fed = self._began = requests.now()
         self.over_since: float | None = None
         self.ending = Ending()
@@ -92,7 +100,12 @@ class RunningRequest:
     @property
     def is_over(self) -> bool:
         """Whether nobody waits for anything of the application any more."""
-        return bool(self._cycle.disconnected or self._cycle.response_complete)
+        return self._cycle.disconnected or self._cycle.response_complete
+
+    def look(self) -> None:
+        """Whether the client is gone."""
+        if not self.is_over:
+            self._cycle.look()
 
     @property
     def label(self) -> str:
@@ -101,12 +114,14 @@ class RunningRequest:
         return f"{scope['method']} {scope['path'][:200]!r} from {format_client(scope['client'])}"
 
     def cancel(self, task: asyncio.Task[None]) -> None:
-        """Cancels the request's own task."""
+        """Cancels the request's own task: the server stops."""
+        self._is_cut = True
         let_go_of_thread(self.context)
         task.cancel()
 
-    async def __call__(self, scope: Scope, *_: object) -> None:
-        """What the cycle runs. Whatever the application does, the client gets an answer or the connection ends."""
+    async def run(self) -> None:
+        """Whatever the application does, the client gets an answer or the connection ends."""
+        scope: Scope = self._cycle.scope  # type: ignore[assignment]
         try:
             await self._application(scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -114,7 +129,7 @@ class RunningRequest:
         except BaseException as error:
             log.error("Exception inside application: %s", error, exc_info=error)  # noqa: TRY400  BaseException too
         if not self.is_over:
-            await self._answer(*FAILED)
+            await self._answer(*(STOPPED if self._is_cut else FAILED))
 
     async def answer_late(self) -> None:
         """The time for an answer is up."""
@@ -124,8 +139,7 @@ class RunningRequest:
     async def _answer(self, status: int, body: bytes) -> None:
         """In place of the application's response; one that has begun can only be cut."""
         if self._cycle.response_started:
-            self._cycle.disconnected = True
-            self._cycle.transport.close()
+            self._cycle.cut()
             return
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
@@ -141,7 +155,7 @@ class RunningRequest:
         """Tells of the end once; who asks on waits, and is cancelled in time."""
         if self._told:
             await asyncio.get_running_loop().create_future()
-        message: ASGIReceiveEvent = await self._cycle.receive()  # type: ignore[assignment]
+        message = await self._cycle.receive()
         self._told = message["type"] == "http.disconnect"
         self.fed = self._requests.now()
         return message
@@ -152,26 +166,16 @@ class RunningRequest:
             return
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            if self._cycle.scope["http_version"] == "1.0" and not has_length(message["headers"]):
-                self._unsized = True
-                self._cycle.chunked_encoding = False  # HTTP/1.0 has no chunks: the connection's end is the body's
         elif message["type"] == "http.response.body":
             self._length += len(message.get("body", b""))
-            if self._unsized:
-                self._cycle.expected_content_length = len(message.get("body", b""))
-        await self._cycle.send(message)  # type: ignore[arg-type]
+        await self._cycle.send(message)
         if self._cycle.response_complete:
             self._write_access_log()
 
     def _write_access_log(self) -> None:
         access_log = self._requests.access_log
         if access_log is not None:
-            scope: HTTPScope = self._cycle.scope  # type: ignore[assignment]
+            scope = self._cycle.scope
             request = f"{scope['method']} {access_log.format_target(scope['raw_path'], scope['query_string'])}"
             seconds = self._requests.now() - self._began
             access_log.write(format_client(scope["client"]), request, self._status, self._length, seconds)
-
-
-def has_length(headers: object) -> bool:
-    """Whether a response says how long its body is."""
-    return any(name.lower() == b"content-length" for name, _ in headers)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from awxfast._rust import (
     LinkFigures,
 )
 from awxfast.http.access_log import format_client
-from awxfast.sockets.unread import is_gone, seconds_unanswered
+from awxfast.system.unread import is_gone, seconds_unanswered
 from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, SLOW
 
 log = logging.getLogger(__name__)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from awxfast.http.access_log import AccessLog, format_client, format_path
 from awxfast.http.protocol import HttpProtocol
+from awxfast.http.response import add_missing
 from awxfast.printable import escape
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection, Registry, Session
 from awxfast.sockets.node_seat import NodeSeat
-from awxfast.sockets.unread import is_gone
+from awxfast.system.unread import is_gone
 from awxfast.wire.handshake import Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
 
@@ -84,7 +85,7 @@ class Opening:
         connection = Connection(registry, session, label)
         described = http.service.describe_server()
         transport, behind = http.hand_over(connection)
-        answer = encode_acceptance(self.handshake, [*described, *headers])
+        answer = encode_acceptance(self.handshake, [*add_missing(described, headers), *headers])
         del self.request, self.handshake
         connection.open(transport, answer, behind)
         return connection
@@ -100,7 +101,7 @@ class Opening:
     def drop_if_gone(self) -> None:
         """Looks whether the client is there at all: one that sends on before it has its answer is not read."""
         http = self._http
-        if http is not None and http.flow.read_paused and is_gone(http.transport.get_extra_info("socket")):
+        if http is not None and http.is_reading_paused and is_gone(http.transport.get_extra_info("socket")):
             http.transport.abort()
 
     # An answer of the application's own
@@ -112,13 +113,15 @@ class Opening:
             refusal = Refusal(status, "application", f"The application answered {status}.")
             self._http.service.handshakes.refuse(refusal.reason, describe_request(self.request), refusal.text)
             described = self._http.service.describe_server()
-            self._http.begin_answer(encode_head(status, [*described, *headers, (b"connection", b"close")]))
+            self._http.begin_answer(
+                encode_head(status, [*add_missing(described, headers), *headers, (b"connection", b"close")])
+            )
 
     async def send_denial(self, body: bytes) -> None:
         """A part of its body; returns when there is room for more."""
         if self._http is not None:
-            self._http.write_answer(body)
-            await self._http.flow.drain()
+            self._http.write(body)
+            await self._http.drain()
 
     def end_denial(self) -> None:
         """It is whole, or never will be."""

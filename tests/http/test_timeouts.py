@@ -1,21 +1,21 @@
-"""One timer for all heads that are awaited."""
+"""One timer for all that have the same time."""
 
 import asyncio
 
-from awxfast.http.head_timeouts import HeadTimeouts
+from awxfast.http.timeouts import Timeouts
 
 
 class Reader:
     def __init__(self) -> None:
         self.late = asyncio.Event()
 
-    def end_late_head(self) -> None:
+    def end_late(self) -> None:
         self.late.set()
 
 
-class TestHeadTimeouts:
+class TestTimeouts:
     async def test_each_ends_in_its_turn(self) -> None:
-        heads, first, second = HeadTimeouts(0.05), Reader(), Reader()
+        heads, first, second = Timeouts(0.05, Reader.end_late), Reader(), Reader()
         heads.start(first)
         await asyncio.sleep(0.03)
         heads.start(second)
@@ -24,7 +24,7 @@ class TestHeadTimeouts:
         await second.late.wait()
 
     async def test_head_that_is_whole_is_forgotten(self) -> None:
-        heads, first, second = HeadTimeouts(0.02), Reader(), Reader()
+        heads, first, second = Timeouts(0.02, Reader.end_late), Reader(), Reader()
         heads.start(first)
         heads.start(second)
         heads.stop(first)
@@ -32,7 +32,7 @@ class TestHeadTimeouts:
         assert not first.late.is_set()
 
     async def test_time_that_runs_is_not_begun_anew(self) -> None:
-        heads, trickling = HeadTimeouts(0.05), Reader()
+        heads, trickling = Timeouts(0.05, Reader.end_late), Reader()
         heads.start(trickling)
         for _ in range(10):
             await asyncio.sleep(0.01)
@@ -42,7 +42,7 @@ class TestHeadTimeouts:
         assert trickling.late.is_set()
 
     async def test_time_begins_anew_for_the_next_head(self) -> None:
-        heads, reader = HeadTimeouts(0.02), Reader()
+        heads, reader = Timeouts(0.02, Reader.end_late), Reader()
         heads.start(reader)
         await reader.late.wait()
         reader.late.clear()
@@ -50,7 +50,17 @@ class TestHeadTimeouts:
         await reader.late.wait()
 
     async def test_negative_time_is_none(self) -> None:
-        heads, reader = HeadTimeouts(-1), Reader()
+        heads, reader = Timeouts(-1, Reader.end_late), Reader()
         heads.start(reader)
         await asyncio.sleep(0.02)
         assert not reader.late.is_set()
+
+    async def test_time_that_is_restarted_begins_anew(self) -> None:
+        silences, talking, silent = Timeouts(0.2, Reader.end_late), Reader(), Reader()
+        silences.start(talking)
+        silences.start(silent)
+        while not silent.late.is_set():
+            silences.restart(talking)
+            await asyncio.sleep(0.01)
+        assert not talking.late.is_set()
+        await talking.late.wait()

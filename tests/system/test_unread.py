@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from awxfast.sockets.unread import is_gone, read_unanswered, seconds_unanswered
+from awxfast.system.unread import is_gone, read_unanswered, seconds_unanswered
 from servers import wait_for
 
 Pair = tuple[socket.socket, socket.socket]

@@ -1,0 +1,195 @@
+"""One plain request between a connection and an application: its body in parts, its response, its end."""
+
+import asyncio
+from typing import Any, Protocol
+
+from asgiref.typing import ASGIReceiveEvent, ASGISendEvent
+
+from awxfast.http.response import CONTINUE, Response
+from awxfast.wire.handshake import Headers
+
+HELD_BYTES = 65_536
+"""So much of a body waits for the application; past it the socket is not read."""
+DISCARD_BYTES = 262_144
+"""How much of a body is read to no purpose, so that the connection can go on behind it."""
+
+
+class Wire(Protocol):
+    """The connection, as far as a request knows it."""
+
+    def write(self, data: bytes) -> None:
+        """Writes, or drops what nobody can get any more."""
+
+    async def drain(self) -> None:
+        """Returns when there is room for more, or nobody is there."""
+
+    def regulate(self) -> None:
+        """Reads on, or not: what the request holds of its body has changed."""
+
+    def describe_server(self) -> Headers:
+        """The server's own headers."""
+
+    def end_response(self, *, keeps_alive: bool) -> None:
+        """The response is whole."""
+
+    def look(self) -> None:
+        """Called twice a second while the request is worked on."""
+
+    def cut(self) -> None:
+        """The response can't be ended in order: the connection's end tells it."""
+
+
+class Cycle:
+    """It ends with `response_complete`, or with `disconnected`: then nothing is written and nothing comes any more."""
+
+    __slots__ = (
+        "_body",
+        "_changed",
+        "_discarded",
+        "_expects_continue",
+        "_head",
+        "_held",
+        "_is_told",
+        "_keeps_alive",
+        "_response",
+        "_wire",
+        "disconnected",
+        "is_whole",
+        "response_complete",
+        "response_started",
+        "scope",
+    )
+
+    def __init__(self, wire: Wire, scope: dict[str, Any], *, keeps_alive: bool, expects_continue: bool) -> None:
+        self.scope = scope
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+        self.is_whole = False
+        """Whether all of the request is there."""
+        self._wire = wire
+        self._keeps_alive = keeps_alive
+        self._expects_continue = expects_continue
+        self._body: list[bytes] = []
+        self._held = 0
+        self._is_told = False
+        self._discarded = 0
+        self._changed: asyncio.Event | None = None
+        self._response: Response | None = None
+        self._head = b""
+
+    # The request
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much waits for the application as may."""
+        return self._held >= HELD_BYTES
+
+    @property
+    def is_past_use(self) -> bool:
+        """Whether more has come behind the response than is worth reading."""
+        return self._discarded > DISCARD_BYTES
+
+    def receive_body(self, part: bytes) -> None:
+        """A part of the body; behind the response nobody wants it."""
+        if self.response_complete or self.disconnected:
+            self._discarded += len(part)
+            return
+        self._held += len(part)
+        self._body.append(part)
+        self._wake()
+
+    def receive_end(self) -> None:
+        """The request is whole."""
+        self.is_whole = True
+        self._wake()
+
+    def look(self) -> None:
+        """Whether the client is gone, which nobody notices where it is not read."""
+        self._wire.look()
+
+    def end_keep_alive(self) -> None:
+        """No request follows this one."""
+        self._keeps_alive = False
+
+    def disconnect(self) -> None:
+        """The client is gone, or as good as that."""
+        if not self.response_complete:
+            self.disconnected = True
+            self._drop_body()
+            self._wake()
+
+    def cut(self) -> None:
+        """A response that has begun and can't be ended: the connection's end tells it."""
+        self._write_head()
+        self.disconnect()
+        self._wire.cut()
+
+    def _drop_body(self) -> None:
+        self._body = []
+        self._held = 0
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """What has come of the body since, or the end."""
+        if self._expects_continue and not (self.response_started or self._body or self.is_whole or self.disconnected):
+            self._expects_continue = False
+            self._wire.write(CONTINUE)
+        while not (self._body or (self.is_whole and not self._is_told) or self.disconnected or self.response_complete):
+            self._changed = self._changed or asyncio.Event()
+            self._changed.clear()
+            await self._changed.wait()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._drop_body()
+        self._is_told = self.is_whole
+        if not self.is_whole:
+            self._wire.regulate()
+        return {"type": "http.request", "body": body, "more_body": not self.is_whole}
+
+    # The response
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """A part of the response. Raises `ValueError` for one that would put the connection out of step."""
+        if self.disconnected or self.response_complete:
+            return
+        if message["type"] == "http.response.start":
+            self._begin_response(message["status"], list(message["headers"]))
+        elif message["type"] == "http.response.body":
+            self._write_body(message.get("body", b""), is_last=not message.get("more_body", False))
+            await self._wire.drain()
+
+    def _begin_response(self, status: int, headers: Headers) -> None:
+        unasked = self._expects_continue and not (self._body or self.is_whole)  # the client may send the body, or not
+        response = Response(keeps_alive=self._keeps_alive and not unasked)
+        method, version = self.scope["method"], self.scope["http_version"]
+        self._head = response.encode_head(method, version, status, headers, self._wire.describe_server())
+        self._response = response
+        self.response_started = True
+        asyncio.get_running_loop().call_soon(self._write_head)
+
+    def _write_head(self) -> None:
+        """Alone, where nothing of the body follows at once."""
+        head, self._head = self._head, b""
+        if head and not self.disconnected:
+            self._wire.write(head)
+
+    def _write_body(self, body: bytes, *, is_last: bool) -> None:
+        assert self._response is not None
+        try:
+            data = self._response.encode_body(body, is_last=is_last)
+        except ValueError:
+            self.cut()
+            raise
+        head, self._head = self._head, b""
+        if head or data:
+            self._wire.write(head + data if head and data else head or data)
+        if is_last:
+            self.response_complete = True
+            self._drop_body()
+            self._wake()
+            self._wire.end_response(keeps_alive=self._response.keeps_alive)

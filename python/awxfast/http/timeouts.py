@@ -1,0 +1,57 @@
+"""Time limits that are the same for all connections: one timer for all of them.
+
+A timer of the loop for each costs a handshake more than the look at its head.
+"""
+
+import asyncio
+import collections
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from awxfast.reading_first import call_after_reading
+
+RESOLUTION = 0.02
+"""Seconds between two looks at who is late."""
+
+Waiting = TypeVar("Waiting")
+
+
+class Timeouts(Generic[Waiting]):
+    """Whose time runs. `seconds` each from `start` on, then `end` is called; negative: for ever."""
+
+    def __init__(self, seconds: float, end: Callable[[Waiting], None]) -> None:
+        self._seconds = seconds
+        self._end = end
+        self._due: collections.OrderedDict[Waiting, float] = collections.OrderedDict()
+        """In order, since each comes with the same time, at the end."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, waiting: Waiting) -> None:
+        """The time begins, unless it runs already."""
+        if self._seconds < 0 or waiting in self._due:
+            return
+        loop = asyncio.get_running_loop()
+        self._due[waiting] = due = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(due, call_after_reading, self._end_late)
+
+    def restart(self, waiting: Waiting) -> None:
+        """The time begins, anew if it runs already."""
+        self._due.pop(waiting, None)
+        self.start(waiting)
+
+    def stop(self, waiting: Waiting) -> None:
+        """Nobody waits any more."""
+        self._due.pop(waiting, None)
+
+    def _end_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._due:
+            waiting, due = next(iter(self._due.items()))
+            if due > now:
+                self._timer = loop.call_at(max(due, now + RESOLUTION), call_after_reading, self._end_late)
+                return
+            del self._due[waiting]
+            self._end(waiting)
+        self._timer = None
