@@ -1,4 +1,4 @@
-"""Reading requests: what uvicorn's reader leaves out (long cookies, control bytes, slow and large heads)."""
+"""Reading requests: limits, turns and refusals (long cookies, control bytes, slow and large heads)."""
 
 import asyncio
 import io

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import socket
+import struct
 from typing import Any
 
 from servers import HANG
@@ -40,6 +41,11 @@ class RawClient:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Ends the connection with an RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
     def send(self, *data: bytes) -> None:

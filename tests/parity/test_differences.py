@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,7 +267,7 @@ class TestPlainRequests:
         ("head", "status", "text"),
         [
             ("GET /raise HTTP/1.1", 500, "The application failed.\n"),
-            ("GET / HTTP/1.1\nX-Name: a\x0bb", 400, "This is not an HTTP request.\n"),
+            ("GET / HTTP/1.1\nX-Name: a\x0bb", 400, "The request can't be read soundly: header value.\n"),
             (handshake("/deny"), 403, "Access denied.\n"),
         ],
     )
@@ -279,6 +280,32 @@ class TestPlainRequests:
         date = ask(server.address, "GET /echo HTTP/1.1").header("date")
         assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date or "")
 
+    @pytest.mark.parametrize(
+        ("head", "status"),
+        [
+            (b"GET /echo HTTP/1.1\r\n\r\n", 400),
+            (b"GET /echo HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+            (b"GET /echo HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            (b"GET /echo HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+            (b"GET /echo HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 500 + b"\r\n", 431),
+        ],
+    )
+    def test_heads_that_are_refused(self, server: HostingServer, head: bytes, status: int) -> None:
+        with RawClient(server.address) as client:
+            client.send(head)
+            assert client.read_to_end().startswith(b"HTTP/1.1 %d " % status)
+
+    def test_method_arrives_as_sent(self, server: HostingServer) -> None:
+        assert ask(server.address, "get /echo HTTP/1.1").json()["method"] == "get"
+
+    def test_half_a_close_is_no_end(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            client.send(b"GET /echo HTTP/1.1\r\nHost: test\r\n\r\n")
+            client.sock.shutdown(socket.SHUT_WR)
+            assert client.read_to_end().startswith(b"HTTP/1.1 200 ")
+
     def test_response_shorter_than_it_says_ends_the_connection(self, server: HostingServer) -> None:
         with RawClient(server.address) as client:
             client.send(b"GET /short HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -289,7 +316,7 @@ class TestPlainRequests:
         with RawClient(server.address) as client:
             client.send(b"GET /long HTTP/1.1\r\nHost: test\r\n\r\nGET /echo HTTP/1.1\r\nHost: test\r\n\r\n")
             assert b"too long" not in client.read_to_end()
-        wait_for(lambda: "Response content longer than Content-Length" in server.log)
+        wait_for(lambda: "the response's body is longer than its Content-Length" in server.log)
 
 
 class TestProcess:
@@ -312,7 +339,7 @@ class TestProcess:
         assert (response.status, response.body, response.header("upgrade")) == (200, b"here", None)
         with RawClient(server.address) as client:
             client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-            assert client.read_to_end().startswith(b"HTTP/1.1 400 ")
+            assert client.read_to_end().startswith(b"HTTP/1.1 505 ")
         assert "HTTP/2" not in server.log
 
     def test_endpoints_that_are_not_offered_are_refused(self) -> None:

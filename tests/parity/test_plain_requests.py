@@ -155,6 +155,7 @@ class TestConnections:
         with RawClient(server.address) as client:
             client.send(b"GET /disconnect HTTP/1.1\r\nHost: test\r\n\r\n")
             time.sleep(0.2)
+            client.reset()
         wait_for(lambda: "http.disconnect" in json.loads(ask(server.address, "GET /seen HTTP/1.1").body))
 
     def test_answer_that_takes_too_long_is_503(self, start: Start) -> None:
@@ -168,5 +169,6 @@ class TestConnections:
         with RawClient(server.address) as client:
             client.send(b"GET /never HTTP/1.1\r\nHost: test\r\n\r\n")
             time.sleep(0.2)
+            client.reset()
         wait_for(lambda: "took too long to" in server.log)
         assert ask(server.address, "GET /echo HTTP/1.1").status == 200

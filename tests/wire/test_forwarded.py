@@ -63,6 +63,20 @@ class TestTrustedProxies:
     def test_mapped_address_is_no_other(self, trusted: str) -> None:
         assert not is_trusted(("::ffff:127.0.0.1", 1), read_networks([trusted]))
 
+    @pytest.mark.parametrize(
+        ("value", "scheme"),
+        [
+            (b"https, http", "https"),
+            (b"https,", "https"),
+            (b"wss,ws", "https"),
+            (b" http ,https", "http"),
+            (b",", None),
+        ],
+    )
+    def test_of_several_schemes_the_first_counts(self, value: bytes, scheme: str | None) -> None:
+        forwarded = ForwardedHeaders.configure("X-Forwarded-For", "X-Forwarded-Port")
+        assert forwarded.find_scheme(None, [(b"x-forwarded-for", b"a"), (b"x-forwarded-proto", value)]) == scheme
+
     def test_a_unix_socket_is_as_good_as_a_trusted_address(self) -> None:
         forwarded = ForwardedHeaders.configure("X-Forwarded-For", "X-Forwarded-Port", ("10.0.0.2",))
         assert forwarded.find_client(None, [(b"x-forwarded-for", b"a")]) == ("a", 0)

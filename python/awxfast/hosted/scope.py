@@ -11,7 +11,7 @@ WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 
 
 def describe_http(scope: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """The scope of a plain request, from uvicorn's."""
+    """The scope of a plain request, from the HTTP server's."""
     return {
         "type": "http",
         "asgi": dict(VERSIONS),

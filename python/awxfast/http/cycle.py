@@ -182,12 +182,14 @@ class Cycle:
         assert self._response is not None
         try:
             data = self._response.encode_body(body, is_last=is_last)
+            head, self._head = self._head, b""
+            if head or data:
+                self._wire.write(head + data if head and data else head or data)
+            if is_last:
+                self._response.check_end()
         except ValueError:
             self.cut()
             raise
-        head, self._head = self._head, b""
-        if head or data:
-            self._wire.write(head + data if head and data else head or data)
         if is_last:
             self.response_complete = True
             self._drop_body()

@@ -75,9 +75,12 @@ class Response:
             self._left -= len(body)
             if self._left < 0:
                 raise ValueError("the response's body is longer than its Content-Length")
-            if is_last and self._left:
-                raise ValueError("the response's body is shorter than its Content-Length")
         return body
+
+    def check_end(self) -> None:
+        """What was promised is there."""
+        if self._left and self._may_have_body:
+            raise ValueError("the response's body is shorter than its Content-Length")
 
 
 def add_missing(described: Headers, headers: Headers) -> Sequence[tuple[bytes, bytes]]:

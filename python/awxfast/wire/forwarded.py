@@ -42,7 +42,7 @@ class ForwardedHeaders:
         """`http` or `https` from X-Forwarded-Proto, which counts where the address's header is there too."""
         if not self._first(headers, self.host_header) or not is_trusted(peer, self.trusted):
             return None
-        return SCHEMES.get(self._first(headers, b"x-forwarded-proto").strip().lower())
+        return SCHEMES.get(self._first(headers, b"x-forwarded-proto").partition(b",")[0].strip().lower())
 
     def _first(self, headers: Headers, name: bytes) -> bytes:
         return next((value for key, value in headers if key == name), b"")

@@ -1,0 +1,430 @@
+"""What an application answers, byte by byte, and when it learns that its client is gone."""
+
+import asyncio
+import contextvars
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from awxfast.http import protocol
+from awxfast.http.handshakes import Handshakes
+from awxfast.http.protocol import HttpService
+from awxfast.http.requests import Requests
+from raw_browser import RawBrowser
+from serving import HANG, until
+
+NAMES = contextvars.ContextVar("NAMES", default="")
+
+
+def get(path: str = "/", *lines: str, version: str = "1.1", method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: a", *lines, "", ""]).encode()
+
+
+NEXT = get("/next", "Connection: close")
+
+
+class Application:
+    """What the test wants it to be; `/next` is answered in any case."""
+
+    def __init__(self) -> None:
+        self.run: Callable[..., Awaitable[None]] = self.answer_path
+        self.scopes: list[Any] = []
+        self.messages: list[Any] = []
+        self.failures: list[BaseException] = []
+
+    async def answer_path(self, scope: Any, receive: Any, send: Any) -> None:
+        body = scope["path"].encode()
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+
+        async def remember() -> Any:
+            self.messages.append(await receive())
+            return self.messages[-1]
+
+        run = self.answer_path if scope["path"] == "/next" else self.run
+        try:
+            await run(scope, remember, send)
+        except BaseException as error:
+            self.failures.append(error)
+            raise
+
+
+class Site:
+    """The application behind the server's reader."""
+
+    def __init__(self) -> None:
+        self.application = Application()
+
+    async def start(self, **options: Any) -> None:
+        given = {"max_head": 65_536, "head_timeout": HANG, "idle_timeout": HANG, "server_name": "daphne", **options}
+        self.service = HttpService(self.application, Handshakes(), **given)
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.address = sock.getsockname()
+        self.server = await asyncio.get_running_loop().create_server(self.service, sock=sock)
+
+    async def connect(self, *data: bytes) -> RawBrowser:
+        browser = await RawBrowser.connect(self.address)
+        browser.send(*data)
+        return browser
+
+    async def ask(self, *data: bytes) -> bytes:
+        """All that comes back until the end."""
+        browser = await self.connect(*data)
+        answer = await browser.read_to_end()
+        await browser.close()
+        return answer
+
+    async def stop(self) -> None:
+        self.server.close()
+        self.service.close()
+        await self.service.requests.stop(0.1)
+        await self.server.wait_closed()
+
+
+Start = Callable[..., Awaitable[Site]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    running: list[Site] = []
+
+    async def begin(**options: Any) -> Site:
+        running.append(Site())
+        await running[-1].start(**options)
+        return running[-1]
+
+    yield begin
+    for site in running:
+        await site.stop()
+
+
+@pytest.fixture
+async def site(start: Start) -> Site:
+    return await start()
+
+
+def respond(status: int, headers: list[tuple[bytes, bytes]], *parts: bytes) -> Callable[..., Awaitable[None]]:
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for number, part in enumerate(parts, 1):
+            await send({"type": "http.response.body", "body": part, "more_body": number < len(parts)})
+
+    return run
+
+
+LENGTH = [(b"content-length", b"4")]
+
+
+class TestBodies:
+    @pytest.mark.parametrize("headers", [[], LENGTH], ids=["no length", "length"])
+    @pytest.mark.parametrize("status", [204, 304])
+    async def test_there_is_none_behind_204_and_304(
+        self, site: Site, status: int, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        site.application.run = respond(status, headers, b"body")
+        first, _, second = (await site.ask(get(), NEXT)).partition(b"\r\n\r\n")
+        assert first.startswith(b"HTTP/1.1 %d " % status)
+        assert b"transfer-encoding" not in first
+        assert (b"content-length: 4" in first) == (status == 304 and headers == LENGTH)
+        assert second.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert second.endswith(b"\r\n\r\n/next")
+
+    @pytest.mark.parametrize("headers", [[], LENGTH], ids=["no length", "length"])
+    async def test_there_is_none_behind_head(self, site: Site, headers: list[tuple[bytes, bytes]]) -> None:
+        site.application.run = respond(200, headers, b"body")
+        _, _, second = (await site.ask(get(method="HEAD"), NEXT)).partition(b"\r\n\r\n")
+        assert second.startswith(b"HTTP/1.1 200 OK\r\n")
+
+    async def test_without_a_length_they_come_in_chunks(self, site: Site) -> None:
+        site.application.run = respond(200, [(b"transfer-encoding", b"chunked")], b"one", b"", b"three", b"")
+        head, _, body = (await site.ask(get("/", "Connection: close"))).partition(b"\r\n\r\n")
+        assert head.count(b"transfer-encoding: chunked") == 1
+        assert b"content-length" not in head
+        assert body == b"3\r\none\r\n5\r\nthree\r\n0\r\n\r\n"
+
+    async def test_length_wins_over_a_coding_of_the_applications(self, site: Site) -> None:
+        site.application.run = respond(200, [*LENGTH, (b"transfer-encoding", b"chunked")], b"body")
+        head, _, body = (await site.ask(get("/", "Connection: close"))).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head
+        assert body == b"body"
+
+    @pytest.mark.parametrize("line", ["Connection: keep-alive", "X: y"])
+    async def test_http_1_0_gets_no_chunks_and_the_end(self, site: Site, line: str) -> None:
+        site.application.run = respond(200, [], b"one", b"two")
+        head, _, body = (await site.ask(get("/", line, version="1.0"))).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head
+        assert b"connection: close" in head
+        assert body == b"onetwo"
+
+    async def test_http_1_0_is_kept_alive_where_it_asks_for_it(self, site: Site) -> None:
+        answer = await site.ask(get("/a", "Connection: keep-alive", version="1.0"), get("/b", version="1.0"))
+        first, second = answer.split(b"HTTP/1.1 200 OK")[1:]
+        assert b"connection: keep-alive" in first
+        assert b"connection: close" in second
+
+    @pytest.mark.parametrize("parts", [(b"too long",), (b"too", b" long"), (b"s",), (b"s", b"")])
+    async def test_one_that_does_not_fit_its_length_is_an_error_and_the_end(
+        self, site: Site, parts: tuple[bytes, ...]
+    ) -> None:
+        site.application.run = respond(200, LENGTH, *parts)
+        answer = await site.ask(get(), NEXT)
+        assert b"/next" not in answer
+        assert b" long" not in answer
+        assert [type(error) for error in site.application.failures] == [ValueError]
+
+    @pytest.mark.parametrize("value", [b"+4", b"4, 4", b"", b"x", b"9" * 30])
+    async def test_length_that_is_none_gets_500(self, site: Site, value: bytes) -> None:
+        site.application.run = respond(200, [(b"content-length", value)], b"body")
+        assert (await site.ask(get())).startswith(b"HTTP/1.1 500 ")
+
+
+class TestHeaders:
+    async def test_applications_own_server_and_date_win(self, site: Site) -> None:
+        site.application.run = respond(200, [(b"Server", b"mine"), (b"date", b"today"), *LENGTH], b"body")
+        head, _, _ = (await site.ask(get("/", "Connection: close"))).partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        assert [line for line in lines if line.startswith((b"server", b"date"))] == [b"server: mine", b"date: today"]
+
+    @pytest.mark.parametrize("method", ["FOO", "VERSION-CONTROL", "RPC_IN_DATA", "get"])
+    async def test_methods_reach_the_application_as_sent(self, site: Site, method: str) -> None:
+        await site.ask(get("/", "Connection: close", method=method))
+        assert [scope["method"] for scope in site.application.scopes] == [method]
+
+    async def test_long_target_arrives_whole(self, start: Start) -> None:
+        site = await start(max_head=200_000)
+        await site.ask(get("/" + "b" * 65_536, "Connection: close"))
+        assert site.application.scopes[0]["path"] == "/" + "b" * 65_536
+
+    async def test_uri_without_a_path_is_the_root_and_its_host_counts(self, site: Site) -> None:
+        await site.ask(b"GET http://elsewhere?x=y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        (scope,) = site.application.scopes
+        assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/", b"/", b"x=y")
+        assert scope["headers"][0] == (b"host", b"elsewhere")
+
+    @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"])
+    async def test_host_is_there_once(self, site: Site, head: bytes) -> None:
+        assert (await site.ask(head)).startswith(b"HTTP/1.1 400 ")
+        assert not site.application.scopes
+
+
+async def take_all(scope: Any, receive: Any, send: Any) -> None:
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size, more = size + len(message["body"]), message["more_body"]
+    await respond(200, [(b"content-length", b"%d" % len(str(size)))], str(size).encode())(scope, receive, send)
+
+
+class TestContinue:
+    @pytest.mark.parametrize("value", ["100-continue", "100-Continue\t", "  100-continue "])
+    async def test_client_that_waits_is_told_to_go_on_once(self, site: Site, value: str) -> None:
+        site.application.run = take_all
+        browser = await site.connect(get("/", f"Expect: {value}", "Content-Length: 4", method="POST"))
+        assert await browser.read_head() == "HTTP/1.1 100 Continue\r\n\r\n"
+        browser.send(b"body")
+        assert (await browser.read_response())[2] == "4"
+        await browser.close()
+
+    async def test_http_1_0_is_not(self, site: Site) -> None:
+        site.application.run = take_all
+        head = get("/", "Expect: 100-continue", "Content-Length: 4", method="POST", version="1.0")
+        browser = await site.connect(head)
+        await until(lambda: site.application.scopes)
+        browser.send(b"body")
+        assert (await browser.read_to_end()).startswith(b"HTTP/1.1 200 ")
+        await browser.close()
+
+    async def test_answer_without_it_is_the_connections_last(self, site: Site) -> None:
+        """Whether the body follows is the client's choice, so nothing behind it can be told from it."""
+        answer = await site.ask(get("/", "Expect: 100-continue", "Content-Length: 4", method="POST"), NEXT)
+        assert b"connection: close" in answer
+        assert b"/next" not in answer
+
+
+class TestBackpressure:
+    @pytest.mark.parametrize(
+        "chunk", [b"80\r\n" + b"\r\n\r\n" * 32 + b"\r\n", b"1\r\nx\r\n", b"10000\r\n" + b"y" * 65_536 + b"\r\n"]
+    )
+    async def test_body_that_nobody_takes_is_not_read(self, site: Site, chunk: bytes) -> None:
+        go = asyncio.Event()
+
+        async def sleep(scope: Any, receive: Any, send: Any) -> None:
+            await go.wait()
+            await take_all(scope, receive, send)
+
+        site.application.run = sleep
+        browser = await site.connect(get("/", "Transfer-Encoding: chunked", method="POST"))
+        count = 20_000_000 // len(chunk)
+        browser.send(chunk * count, b"0\r\n\r\n")
+        await until(lambda: site.application.scopes)
+        (connection,) = site.service.connections
+        await until(lambda: connection.is_reading_paused)
+        await asyncio.sleep(0.05)
+        assert browser.writer.transport.get_write_buffer_size() > 5_000_000
+        go.set()
+        assert (await browser.read_response())[0] == 200
+        await browser.close()
+
+    async def test_body_that_came_with_pipelined_requests_has_its_time(self, start: Start) -> None:
+        site = await start(idle_timeout=0.2)
+        site.application.run = take_all
+        browser = await site.connect(get("/one"), get("/two", "Content-Length: 100", method="POST"), b"abc")
+        assert (await browser.read_response())[2] == "0"
+        assert await browser.read_to_end() == b""
+        await browser.close()
+
+
+async def flood(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while (await asyncio.sleep(0)) is None:
+        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+
+
+class TestClientsThatLeave:
+    async def test_half_a_close_before_the_response_is_waited_for(self, site: Site) -> None:
+        go = asyncio.Event()
+
+        async def late(scope: Any, receive: Any, send: Any) -> None:
+            await go.wait()
+            await site.application.answer_path(scope, receive, send)
+
+        site.application.run = late
+        browser = await site.connect(get("/late"))
+        browser.writer.write_eof()
+        await until(lambda: site.application.scopes)
+        await asyncio.sleep(0.1)
+        go.set()
+        assert (await browser.read_to_end()).endswith(b"/late")
+        await browser.close()
+
+    async def test_but_not_for_ever(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "HALF_CLOSED_SECONDS", 0.1)
+        site.application.run = self.wait_for_the_end
+        browser = await site.connect(get())
+        browser.writer.write_eof()
+        await until(lambda: site.application.messages[-1:] == [{"type": "http.disconnect"}])
+        await browser.close()
+
+    @staticmethod
+    async def wait_for_the_end(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def test_reset_is_told_at_once(self, site: Site) -> None:
+        site.application.run = self.wait_for_the_end
+        browser = await site.connect(get())
+        await until(lambda: site.application.messages)
+        browser.reset()
+        await until(lambda: site.application.messages[-1:] == [{"type": "http.disconnect"}])
+
+    async def test_close_within_the_response_is_told_at_once(self, site: Site) -> None:
+        async def stream(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await self.wait_for_the_end(scope, receive, send)
+
+        site.application.run = stream
+        browser = await site.connect(get())
+        await browser.read_head()
+        browser.writer.write_eof()
+        await until(lambda: site.application.messages[-1:] == [{"type": "http.disconnect"}])
+        await browser.close()
+
+    async def test_close_behind_more_requests_is_found_by_a_look(self, site: Site) -> None:
+        async def stream(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await self.wait_for_the_end(scope, receive, send)
+
+        site.application.run = stream
+        browser = await site.connect(get(), NEXT)
+        await browser.read_head()
+        browser.writer.write_eof()
+        await asyncio.sleep(0.05)
+        site.service.requests.sweep()
+        await until(lambda: site.application.messages[-1:] == [{"type": "http.disconnect"}])
+        await browser.close()
+
+    async def test_blocked_send_returns_when_the_client_is_gone(self, site: Site) -> None:
+        site.application.run = flood
+        browser = await site.connect(get())
+        await browser.read_head()
+        browser.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        (connection,) = site.service.connections
+        await until(lambda: connection._drained is not None)
+        browser.reset()
+        await until(lambda: not site.service.connections)
+        await until(lambda: connection._drained is None)
+
+    @pytest.mark.parametrize("whole", [True, False], ids=["whole", "streamed"])
+    async def test_who_takes_nothing_of_a_response_is_cut_off(self, start: Start, whole: bool) -> None:
+        site = await start(idle_timeout=0.3)
+        site.application.run = respond(200, [(b"content-length", b"20000000")], b"x" * 20_000_000) if whole else flood
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, site.address)
+        await asyncio.get_running_loop().sock_sendall(sock, get("/", "Connection: close"))
+        await until(lambda: site.application.scopes)
+        await until(lambda: not site.service.connections)
+        sock.close()
+
+    async def test_who_takes_it_slowly_gets_all(self, start: Start) -> None:
+        site = await start(idle_timeout=0.5)
+        site.application.run = respond(200, [(b"content-length", b"3000000")], b"x" * 3_000_000)
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, site.address)
+        await loop.sock_sendall(sock, get("/", "Connection: close"))
+        size = 0
+        while part := await loop.sock_recv(sock, 100_000):
+            size += len(part)
+            await asyncio.sleep(0.03)
+        assert size > 3_000_000
+        sock.close()
+
+
+class TestContexts:
+    async def test_each_request_has_one_of_its_own(self, site: Site) -> None:
+        async def note(scope: Any, receive: Any, send: Any) -> None:
+            site.application.messages.append(NAMES.get())
+            NAMES.set(scope["path"])
+            await site.application.answer_path(scope, receive, send)
+
+        site.application.run = note
+        await site.ask(get("/a"), get("/b"), get("/c", "Connection: close"))
+        assert site.application.messages == ["", "", ""]
+
+
+class TestStop:
+    async def test_request_that_is_cut_gets_503(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        async def sleep(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.Event().wait()
+
+        site.application.run = sleep
+        browser = await site.connect(get())
+        await until(lambda: site.application.scopes)
+        await site.service.requests.stop(0.01)
+        assert (await browser.read_to_end()).startswith(b"HTTP/1.1 503 ")
+        assert "Traceback" not in caplog.text
+        await browser.close()
+
+    async def test_time_for_an_answer_is_up(self, start: Start) -> None:
+        clock = [0.0]
+        site = await start(requests=Requests(answer_timeout=5.0, now=lambda: clock[0]))
+        site.application.run = TestClientsThatLeave.wait_for_the_end
+        browser = await site.connect(get())
+        await until(lambda: site.application.scopes)
+        clock[0] = 6.0
+        site.service.requests.sweep()
+        assert (await browser.read_to_end()).startswith(b"HTTP/1.1 503 ")
+        await browser.close()
