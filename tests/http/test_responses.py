@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,54 @@ class TestBodies:
     async def test_length_that_is_none_gets_500(self, site: Site, value: bytes) -> None:
         site.application.run = respond(200, [(b"content-length", value)], b"body")
         assert (await site.ask(get())).startswith(b"HTTP/1.1 500 ")
+
+
+def send_all(*messages: dict[str, Any]) -> Callable[..., Awaitable[None]]:
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+
+    return run
+
+
+START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": [], "trailers": True}
+LAST: dict[str, Any] = {"type": "http.response.body", "body": b"body"}
+
+
+class TestExtensions:
+    """Of ASGI's responses."""
+
+    async def test_trailers_follow_the_body(self, site: Site) -> None:
+        first = {"type": "http.response.trailers", "headers": [(b"a", b"b")], "more_trailers": True}
+        last = {"type": "http.response.trailers", "headers": [(b"c", b"d")]}
+        site.application.run = send_all(START, LAST, first, last)
+        answer = await site.ask(get(), NEXT)
+        _, _, body = answer.partition(b"\r\n\r\n")
+        assert body.startswith(b"4\r\nbody\r\n0\r\na: b\r\nc: d\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+    async def test_trailers_are_dropped_where_there_is_no_place_for_them(self, site: Site) -> None:
+        site.application.run = send_all(
+            {**START, "headers": LENGTH}, LAST, {"type": "http.response.trailers", "headers": [(b"a", b"b")]}
+        )
+        answer = await site.ask(get(), NEXT)
+        assert b"\r\n\r\nbodyHTTP/1.1 200 OK" in answer
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_file_is_the_body(self, site: Site, tmp_path: Path, method: str) -> None:
+        file = tmp_path / "file"
+        file.write_bytes(b"x" * 600_000)
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"600000")]}
+        site.application.run = send_all(start, {"type": "http.response.pathsend", "path": str(file)})
+        _, _, body = (await site.ask(get("/", "Connection: close", method=method))).partition(b"\r\n\r\n")
+        assert body == (b"x" * 600_000 if method == "GET" else b"")
+
+    @pytest.mark.parametrize("version", ["1.1", "1.0"])
+    async def test_hints_come_before_the_response(self, site: Site, version: str) -> None:
+        hint = {"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]}
+        site.application.run = send_all(hint, {**START, "trailers": False}, LAST)
+        answer = await site.ask(get("/", "Connection: close", version=version))
+        hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"
+        assert answer.startswith((hints if version == "1.1" else b"") + b"HTTP/1.1 200 OK\r\n")
 
 
 class TestHeaders:

@@ -44,7 +44,13 @@ class Response:
         kind = message.get("type")
         if kind == "http.response.start":
             message = self._check_start(message)
-        elif kind != "http.response.body":
+        elif kind == "http.response.early_hint":
+            check_headers([(b"link", link) for link in message["links"]])
+            await self._send(message)
+            return
+        elif kind == "http.response.trailers":
+            message = {**message, "headers": check_headers(list(message.get("headers") or ()))}
+        elif kind not in ("http.response.body", "http.response.pathsend"):
             raise ValueError(f"a plain request has no messages of type {kind!r}")
         elif not self.begun:
             raise ValueError("the response's body comes before its start")

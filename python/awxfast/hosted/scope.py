@@ -7,6 +7,7 @@ from awxfast.wire.handshake import Handshake
 from awxfast.wire.request import Request
 
 VERSIONS = {"version": "3.0", "spec_version": "2.3"}
+HTTP_EXTENSIONS = ("http.response.trailers", "http.response.pathsend", "http.response.early_hint")
 WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 
 
@@ -26,6 +27,7 @@ def describe_http(scope: Mapping[str, Any], state: Mapping[str, Any]) -> dict[st
         "client": describe_address(scope["client"]),
         "server": describe_address(scope["server"]),
         "state": dict(state),
+        "extensions": {name: {} for name in HTTP_EXTENSIONS},
     }
 
 

@@ -1,15 +1,18 @@
 """One plain request between a connection and an application: its body in parts, its response, its end."""
 
 import asyncio
+from pathlib import Path
 from typing import Any, Protocol
 
-from asgiref.typing import ASGIReceiveEvent, ASGISendEvent
+from asgiref.typing import ASGIReceiveEvent
 
-from awxfast.http.response import CONTINUE, Response
+from awxfast.http.response import CONTINUE, Response, encode_hints
 from awxfast.wire.handshake import Headers
 
 HELD_BYTES = 65_536
 """So much of a body waits for the application; past it the socket is not read."""
+FILE_BYTES = 262_144
+"""A read of a file that an application names."""
 DISCARD_BYTES = 262_144
 """How much of a body is read to no purpose, so that the connection can go on behind it."""
 
@@ -58,6 +61,7 @@ class Cycle:
         "response_complete",
         "response_started",
         "scope",
+        "sent",
     )
 
     def __init__(self, wire: Wire, scope: dict[str, Any], *, keeps_alive: bool, expects_continue: bool) -> None:
@@ -65,6 +69,8 @@ class Cycle:
         self.disconnected = False
         self.response_started = False
         self.response_complete = False
+        self.sent = 0
+        """Bytes of the response's body."""
         self.is_whole = False
         """Whether all of the request is there."""
         self._wire = wire
@@ -153,19 +159,27 @@ class Cycle:
 
     # The response
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:
         """A part of the response. Raises `ValueError` for one that would put the connection out of step."""
         if self.disconnected or self.response_complete:
             return
-        if message["type"] == "http.response.start":
-            self._begin_response(message["status"], list(message["headers"]))
-        elif message["type"] == "http.response.body":
-            self._write_body(message.get("body", b""), is_last=not message.get("more_body", False))
-            await self._wire.drain()
+        match message["type"]:
+            case "http.response.start":
+                has_trailers = bool(message.get("trailers"))
+                self._begin_response(message["status"], list(message.get("headers") or ()), has_trailers=has_trailers)
+            case "http.response.body":
+                self._write_body(message.get("body", b""), is_last=not message.get("more_body"))
+            case "http.response.trailers":
+                self._write_trailers(list(message["headers"]), is_last=not message.get("more_trailers"))
+            case "http.response.pathsend":
+                await self._write_file(message["path"])
+            case "http.response.early_hint" if not self.response_started and self.scope["http_version"] == "1.1":
+                self._wire.write(encode_hints(message["links"]))
+        await self._wire.drain()
 
-    def _begin_response(self, status: int, headers: Headers) -> None:
+    def _begin_response(self, status: int, headers: Headers, *, has_trailers: bool) -> None:
         unasked = self._expects_continue and not (self._body or self.is_whole)  # the client may send the body, or not
-        response = Response(keeps_alive=self._keeps_alive and not unasked)
+        response = Response(keeps_alive=self._keeps_alive and not unasked, has_trailers=has_trailers)
         method, version = self.scope["method"], self.scope["http_version"]
         self._head = response.encode_head(method, version, status, headers, self._wire.describe_server())
         self._response = response
@@ -190,8 +204,30 @@ class Cycle:
         except ValueError:
             self.cut()
             raise
+        self.sent += len(body)
+        if is_last and not self._response.awaits_trailers:
+            self._end_response(self._response)
+
+    def _write_trailers(self, headers: Headers, *, is_last: bool) -> None:
+        assert self._response is not None
+        self._wire.write(self._response.encode_trailers(headers, is_last=is_last))
         if is_last:
-            self.response_complete = True
-            self._drop_body()
-            self._wake()
-            self._wire.end_response(keeps_alive=self._response.keeps_alive)
+            self._end_response(self._response)
+
+    async def _write_file(self, path: str) -> None:
+        file = await asyncio.to_thread(Path(path).open, "rb")
+        try:
+            while part := await asyncio.to_thread(file.read, FILE_BYTES):
+                self._write_body(part, is_last=False)
+                await self._wire.drain()
+                if self.disconnected:
+                    return
+        finally:
+            await asyncio.to_thread(file.close)
+        self._write_body(b"", is_last=True)
+
+    def _end_response(self, response: Response) -> None:
+        self.response_complete = True
+        self._drop_body()
+        self._wake()
+        self._wire.end_response(keeps_alive=response.keeps_alive)

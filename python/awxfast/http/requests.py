@@ -89,7 +89,6 @@ class RunningRequest:
         self.context = context
         self._application = application
         self._status = 0
-        self._length = 0
         self._told = False
         self._is_cut = False
         self.fed = self._began = requests.now()
@@ -166,8 +165,6 @@ class RunningRequest:
             return
         if message["type"] == "http.response.start":
             self._status = message["status"]
-        elif message["type"] == "http.response.body":
-            self._length += len(message.get("body", b""))
         await self._cycle.send(message)
         if self._cycle.response_complete:
             self._write_access_log()
@@ -178,4 +175,4 @@ class RunningRequest:
             scope = self._cycle.scope
             request = f"{scope['method']} {access_log.format_target(scope['raw_path'], scope['query_string'])}"
             seconds = self._requests.now() - self._began
-            access_log.write(format_client(scope["client"]), request, self._status, self._length, seconds)
+            access_log.write(format_client(scope["client"]), request, self._status, self._cycle.sent, seconds)
