@@ -48,7 +48,9 @@ async def read_body(receive: Any) -> bytes:
 
 
 async def http_scope(scope: Scope, receive: Any, send: Any) -> None:
-    await respond(send, 200, json.dumps(show({k: v for k, v in scope.items() if k not in ("state", "extensions")})).encode())
+    await respond(
+        send, 200, json.dumps(show({k: v for k, v in scope.items() if k not in ("state", "extensions")})).encode()
+    )
 
 
 async def http_echo(scope: Scope, receive: Any, send: Any) -> None:

@@ -346,7 +346,7 @@ class HttpProtocol(asyncio.Protocol):
             self.service.silences.restart(self)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The client takes bytes again."""
         drained, self._drained = self._drained, None
         if self._is_answering:
             self.service.silences.stop(self)
@@ -433,7 +433,7 @@ class HttpProtocol(asyncio.Protocol):
         self.write(data)
 
     def end_answer(self) -> None:
-        """It is whole."""
+        """The answer is whole: the connection ends behind it."""
         self.on_lost = None
         if not self.transport.is_closing():
             self._end_sending()
