@@ -264,6 +264,8 @@ WRONG_CHUNKS = [
     b"3;a\nb\r\nabc\r\n0\r\n\r\n",
     b'3;a="\n"\r\nabc\r\n0\r\n\r\n',
     b"3 \r\nabc\r\n0\r\n\r\n",
+    b"ZZ\r\nabc\r\n0\r\n\r\n",
+    b"-5\r\nabc\r\n0\r\n\r\n",
     b"0x3\r\nabc\r\n0\r\n\r\n",
     b"+3\r\nabc\r\n0\r\n\r\n",
     b"ffffffffffffffff1\r\nabc",
@@ -298,6 +300,30 @@ class TestHeadsThatCanBeReadInTwoWays:
         assert await browser.read_to_end() == b""
         await until(lambda: reader.application.disconnects)
         assert not reader.seen
+        await browser.close()
+
+
+class TestBlanksAroundValues:
+    """They do not count, anywhere (RFC 9112 section 5.1)."""
+
+    @pytest.mark.parametrize("coding", ["\tchunked\t", "CHUNKED ", "  chunked"])
+    async def test_coding(self, read: Read, coding: str) -> None:
+        reader = await read()
+        browser = await reader.connect()
+        head = f"POST /a HTTP/1.1\r\nHost: site.example \r\nTransfer-Encoding:{coding}\r\n\r\n"
+        browser.send(head.encode(), b"3\r\nabc\r\n0\r\n\r\n")
+        assert (await browser.read_response())[2] == '["POST", "/a", 3]'
+        assert reader.application.scopes[0]["headers"][0] == (b"host", b"site.example")
+        await browser.close()
+
+    async def test_key_and_version(self, serving: Serving) -> None:
+        browser = await RawBrowser.connect(serving.address)
+        lines = ["Host: a ", "Connection: Upgrade\t", "Upgrade:  websocket ", "Sec-WebSocket-Version: 13\t"]
+        lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==  "]
+        browser.send("\r\n".join(["GET /websocket/ HTTP/1.1", *lines, "", ""]).encode())
+        head = await browser.read_head()
+        assert head.startswith("HTTP/1.1 101 ")
+        assert "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
         await browser.close()
 
 

@@ -212,6 +212,18 @@ async def websocket_headers(scope: Scope, receive: Any, send: Any) -> None:
     await remember_end(receive)
 
 
+async def websocket_own(scope: Scope, receive: Any, send: Any) -> None:
+    """Says who it is, and when, in place of the server."""
+    own = [(b"Server", b"mine"), (b"Date", b"today")]
+    if scope["query_string"] == b"deny":
+        await receive()
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": own})
+        await send({"type": "websocket.http.response.body", "body": b"no"})
+    else:
+        await accept(receive, send, headers=own)
+    await remember_end(receive)
+
+
 async def websocket_end(scope: Scope, receive: Any, send: Any) -> None:
     """Ends without a close."""
     await accept(receive, send)

@@ -106,6 +106,14 @@ class TestWebsocketMessages:
         with RawClient(server.address) as client:
             assert dict(upgrade(client, "/headers"))["x-of-the-application"] == "yes"
 
+    @pytest.mark.parametrize("query", ["accept", "deny"])
+    def test_applications_own_server_and_date_win(self, server: HostingServer, query: str) -> None:
+        with RawClient(server.address) as client:
+            head = handshake(f"/own?{query}", "Host: test", "", "")
+            client.send(head.replace("\n", "\r\n").encode())
+            _, headers = client.read_head()
+            assert sorted(value for name, value in headers if name in ("server", "date")) == ["mine", "today"]
+
     def test_denial_can_be_the_applications_own_response(self, server: HostingServer) -> None:
         response = ask(server.address, handshake("/denial"))
         assert (response.status, response.header("x-why"), response.body) == (451, "because", b"not here")
