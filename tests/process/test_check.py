@@ -34,15 +34,19 @@ def check_site(
     assignments = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     (folder / "site_of_test.py").write_text(assignments + text)
     python_path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    return check("site_of_test:application", PYTHONPATH=python_path, **(environ or {}))
+    return check("-p", "0", "site_of_test:application", PYTHONPATH=python_path, **(environ or {}))
 
 
 class TestNativeMode:
     def test_nothing_is_wrong_beside_a_server_that_runs(self, redis_server: RedisServer) -> None:
         with socket.create_server(("127.0.0.1", 0)) as running:
-            done = check("--redis", redis_server.url, "-p", str(running.getsockname()[1]), "--auth", "open")
+            port = running.getsockname()[1]
+            done = check("--redis", redis_server.url, "-p", str(port), "--auth", "open", "--admin", "off")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines() == [
+        taken, *others = done.stdout.splitlines()
+        assert taken.startswith("taken, by the server that runs or a start will fail: can't listen on 127.0.0.1 port")
+        assert f" {port}: Address already in use" in taken
+        assert others == [
             f"Redis: {redis_server.address} answers",
             "the nodes' secret: not set",
             "nothing is wrong",

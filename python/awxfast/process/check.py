@@ -1,4 +1,4 @@
-"""`awxfast --check`: what would keep these settings from serving, in one line each. It takes no port and serves nobody.
+"""`awxfast --check`: what would keep these settings from serving, in one line each. It keeps no port and serves nobody.
 
 It goes the way of a start: listeners, the application's import, then the rooms as they are built for serving.
 """
@@ -6,6 +6,7 @@ It goes the way of a start: listeners, the application's import, then the rooms 
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import sys
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
@@ -14,7 +15,7 @@ import uvloop
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_relay
-from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.errors import AwxfastError, ConfigurationError, StartError
 from awxfast.hosted.application import load_application
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
 from awxfast.process.listeners import Listener, open_admin, open_listener
@@ -88,17 +89,30 @@ class Findings:
 
 
 def check_listeners(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:
-    """Whether they can be meant. A port is not taken: the server that runs may have it."""
+    """Whether they can be meant. That a port is taken is a remark: the server that runs may have it."""
     listeners = []
     for description in describe_endpoints(settings):
         listener = findings.attempt(try_endpoint, description)
         if listener is not None:
             listeners.append(enter_listener(resources, listener))
+            note_taken_port(findings, functools.partial(open_listener, parse_endpoint(description)))
     findings.attempt(refuse_open_to_strangers, settings, listeners)
     if "/" not in settings.admin:
         admin = findings.attempt(open_admin, settings.admin, any_port=True)
         if admin is not None:
             enter_listener(resources, admin)
+            note_taken_port(findings, functools.partial(open_admin, settings.admin))
+
+
+def note_taken_port(findings: Findings, start: Callable[[], Listener | None]) -> None:
+    """No problem beside the server that runs, and what a start would end with beside anything else."""
+    try:
+        listener = start()
+    except StartError as error:
+        findings.remarks.append(f"taken, by the server that runs or a start will fail: {error}")
+    else:
+        if listener is not None:
+            listener.close()
 
 
 def try_endpoint(description: str) -> Listener | None:
