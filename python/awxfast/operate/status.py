@@ -50,7 +50,10 @@ def read_page(address: str, path: str, kind: type[Page]) -> Page:
         page = json.loads(response.read()) if response.status == 200 else None
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split())
-        raise StartError(f"no answer at {address} ({reason}); give the server's --admin address") from error
+        raise StartError(
+            f"no answer at {address} ({reason}); give the server's --admin address, which is off with an APPLICATION "
+            "unless it was started with one"
+        ) from error
     except ValueError:
         page = None
     finally:
