@@ -95,7 +95,7 @@ class TestNobodyAnswers:
             port = free.getsockname()[1]
         with pytest.raises(StartError, match=f"no answer at 127.0.0.1:{port} .*--admin"):
             await run("--admin", f"127.0.0.1:{port}")
-        with pytest.raises(StartError, match="no answer at .* off with an APPLICATION"):
+        with pytest.raises(StartError, match="off with an APPLICATION"):
             await run("--admin", str(tmp_path / "none.sock"))
 
     @pytest.mark.parametrize(
