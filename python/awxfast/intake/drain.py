@@ -192,8 +192,8 @@ class Drain:
         """
         if connection.lost.done():
             raise connection.lost.result()
-        self._count_expired()
         now = time.monotonic()
+        self._count_expired(now)
         is_near = now - self._asked_at < NEAR and not self._is_full and not self._is_large
         if self._is_large and self._came == 1:
             count, is_near = 1, True  # Lua would copy what can only be taken alone
@@ -243,9 +243,8 @@ class Drain:
         self._is_large = connection.reply_size > LARGE
         return batch
 
-    def _count_expired(self) -> None:
+    def _count_expired(self, now: float) -> None:
         """After more than `expiry` seconds without a pop, producers trim the queue's head (their step 4)."""
-        now = time.monotonic()
         if self._unread_since is not None and now - self._unread_since > self._expiry:
             self._publisher.count_gap("expired", most_events_in(now - self._unread_since - self._expiry))
             self._unread_since = now

@@ -15,7 +15,7 @@ _hiredis_pack: Callable[[Sequence[Argument]], bytes] | None = getattr(hiredis, "
 
 def pack(command: Sequence[Argument]) -> bytes:
     """The bytes of one command; text as UTF-8, numbers in decimal."""
-    if _hiredis_pack is None or len(command) > _MANY:
+    if _hiredis_pack is None or command[_MANY:]:
         return pack_in_python(command)
     return _hiredis_pack(tuple(command))
 

@@ -33,8 +33,6 @@ _BOUNDLESS = re.compile(rb"(?:[*~%>|][0-9]{1,7}\r\n)*[*~%>|][0-9]{8}")
 """A reply that begins by announcing ten million elements or more: hiredis makes room for them before they come."""
 _HEADS = 64
 """Bytes at the beginning of a reply in which such an announcement stands."""
-_UNSEEN = b" " * _HEADS
-"""Instead of those of a reply that began behind another one."""
 
 _WATCH_INTERVAL = 1.0
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
@@ -149,11 +147,13 @@ class RedisConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._progress = self._loop.time()
-        self._unfinished += len(data)
+        came = len(data)
+        self._unfinished += came
         try:
-            self._check_announced(data)
+            if self._begins or self._beginning:
+                self._check_announced(data)
             self._reader.feed(data)
-            self._take_turn(len(data))
+            self._take_turn(came)
         # A list of so many elements that no list can have them; a map whose key is a list.
         except (hiredis.ProtocolError, MemoryError, TypeError) as error:
             self._fail("its answer is not Redis' protocol", cause=error)
@@ -165,11 +165,12 @@ class RedisConnection(asyncio.Protocol):
         for _ in range(TURN_REPLIES):
             if self._error is not None or (reply := self._reader.gets()) is self._incomplete:
                 return
-            self.reply_size, self._unfinished = max(self._unfinished, came), 0
-            self._begins = not self._reader.has_data()
-            if not self._begins:
-                self._beginning = _UNSEEN
+            self.reply_size, self._unfinished = self._unfinished or came, 0
             self._take(reply)
+            self._beginning = b""
+            if not self._reader.has_data():
+                self._begins = True
+                return
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._waits_turn = True
             self._transport.pause_reading()
@@ -183,12 +184,11 @@ class RedisConnection(asyncio.Protocol):
 
     def _check_announced(self, data: bytes) -> None:
         """Of a reply that a read begins with; where those behind it begin, hiredis does not tell."""
-        if self._begins and data:
-            self._begins, self._beginning = False, b""
-        if len(self._beginning) < _HEADS:
-            self._beginning += data[:_HEADS]
-            if _BOUNDLESS.match(self._beginning):
-                self._fail(f"it announces more than {self._reply_limit} bytes in one answer")
+        self._begins = False
+        seen = self._beginning + data[:_HEADS]
+        if _BOUNDLESS.match(seen):
+            self._fail(f"it announces more than {self._reply_limit} bytes in one answer")
+        self._beginning = b"" if data[_HEADS:] else seen[:_HEADS]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(_in_words(exc) if exc else "it closed the connection")

@@ -26,6 +26,8 @@ def expect(name: object) -> Expectation:
 
 def expect_all(names: Sequence[object]) -> list[Expectation]:
     """For several in one write: between MULTI and EXEC each is only queued."""
+    if "MULTI" not in names:
+        return [expect(name) for name in names]
     expected = []
     queues = False
     for name in names:
