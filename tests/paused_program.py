@@ -26,7 +26,7 @@ async def wait_for_redis(url: str) -> str:
 
 
 async def wait_for_head() -> str:
-    from awxfast.http.head_timeouts import HeadTimeouts
+    from awxfast.http.timeouts import Timeouts
 
     class Reader:
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -39,7 +39,7 @@ async def wait_for_head() -> str:
             heads.stop(self)
             self.ended.set_result("in time")
 
-    heads, reader = HeadTimeouts(LIMIT), Reader()
+    heads, reader = Timeouts(LIMIT, Reader.end_late_head), Reader()
     asyncio.get_running_loop().add_reader(0, reader.read)
     heads.start(reader)
     print("ready", flush=True)
