@@ -20,6 +20,8 @@ class Place:
         self.descriptor = descriptor
         self.weight = weight
         self.is_ended = False
+        self.awaits_body = False
+        self.is_taken = True
 
     def end_idle(self) -> None:
         self.is_ended = True
@@ -50,6 +52,23 @@ class TestPlaces:
         plain.wait(first)
         await add(plain, Place())
         assert (first.is_ended, second.is_ended) == (False, True)
+
+    async def test_one_whose_response_is_still_being_taken_stays_while_others_can_go(self) -> None:
+        plain = PlainConnections(3)
+        taking, idle, _ = await add(plain, Place(), Place(), Place())
+        taking.is_taken = False
+        await add(plain, Place())
+        assert (taking.is_ended, idle.is_ended) == (False, True)
+
+    async def test_request_whose_body_does_not_come_makes_room_for_one_that_is_whole(self) -> None:
+        plain = PlainConnections(4)
+        late, *others, newcomer = await add(plain, *(Place() for _ in range(4)))
+        late.awaits_body = True
+        assert all(plain.work(one) for one in (late, *others))
+        assert plain.work(newcomer)
+        assert (late.is_ended, plain.ended["refused"]) == (True, 0)
+        late.awaits_body = others[0].awaits_body = False
+        assert not plain.work(Place())
 
     async def test_one_with_a_request_is_not_idle(self) -> None:
         plain = PlainConnections(4)

@@ -121,6 +121,13 @@ def respond(status: int, headers: list[tuple[bytes, bytes]], *parts: bytes) -> C
 LENGTH = [(b"content-length", b"4")]
 
 
+async def stream_without_end(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+        await asyncio.sleep(0)
+
+
 class TestBodies:
     @pytest.mark.parametrize("headers", [[], LENGTH], ids=["no length", "length"])
     @pytest.mark.parametrize("status", [204, 304])
@@ -231,6 +238,21 @@ class TestExtensions:
         hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"
         assert answer.startswith((hints if version == "1.1" else b"") + b"HTTP/1.1 200 OK\r\n")
 
+    @pytest.mark.parametrize(("length", "announced"), [(b"10", True), (None, False)])
+    async def test_trailers_out_of_place_end_the_connection(
+        self, site: Site, length: bytes | None, announced: bool
+    ) -> None:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            headers = [(b"content-length", length)] if length else []
+            await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": announced})
+            await send({"type": "http.response.body", "body": b"abc", "more_body": bool(length)})
+            await send({"type": "http.response.trailers", "headers": [(b"x", b"y")]})
+
+        site.application.run = answer
+        answered = await site.ask(get() + NEXT)
+        assert b"x: y" not in answered
+        assert (b"/next" in answered) is not bool(length)
+
 
 class TestHeaders:
     async def test_applications_own_server_and_date_win(self, site: Site) -> None:
@@ -335,8 +357,54 @@ async def flood(scope: Any, receive: Any, send: Any) -> None:
     while (await asyncio.sleep(0)) is None:
         await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
 
+    @pytest.mark.parametrize("is_read", [True, False])
+    @pytest.mark.parametrize("size", [65_536, 66_000, 70_000, 90_000, 100_000, 500_000])
+    async def test_request_behind_a_large_body_is_answered(self, site: Site, size: int, is_read: bool) -> None:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            while is_read and (await receive())["more_body"]:
+                pass
+            await site.application.answer_path(scope, receive, send)
+
+        site.application.run = answer
+        browser = await site.connect(get("/a", f"Content-Length: {size}", method="POST"), b"x" * size)
+        assert (await browser.read_response())[::2] == (200, "/a")
+        if is_read or size <= 100_000:
+            browser.send(NEXT)
+            assert (await browser.read_to_end()).endswith(b"/next")
+        await browser.close()
+
 
 class TestClientsThatLeave:
+    async def test_both_requests_before_half_a_close_are_answered(self, site: Site) -> None:
+        async def wait(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.sleep(0.05)
+            await site.application.answer_path(scope, receive, send)
+
+        site.application.run = wait
+        browser = await site.connect(get("/a") + get("/b"))
+        browser.writer.write_eof()
+        answer = await browser.read_to_end()
+        assert answer.count(b"HTTP/1.1 200 ") == 2
+        await browser.close()
+
+    async def test_half_a_close_within_a_response_ends_the_connection(self, start: Start) -> None:
+        site = await start(idle_timeout=0.3)
+        site.application.run = stream_without_end
+        browser = await site.connect(get())
+        await browser.read_head()
+        browser.writer.write_eof()
+        await until(lambda: not site.service.connections)
+        await browser.close()
+
+    async def test_what_is_refused_is_read_no_further(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        body = b"".join(b"8000\r\n" + b"x" * 0x8000 + b"\r\n" for _ in range(9))
+        browser = await site.connect(
+            get("/a", "Transfer-Encoding: chunked", method="POST"), body, b"5\r\nhello\r\nZZ\r\n"
+        )
+        await browser.read_to_end()
+        await browser.close()
+        assert "Traceback" not in caplog.text and "write_eof" not in caplog.text
+
     async def test_half_a_close_before_the_response_is_waited_for(self, site: Site) -> None:
         go = asyncio.Event()
 
@@ -353,8 +421,9 @@ class TestClientsThatLeave:
         assert (await browser.read_to_end()).endswith(b"/late")
         await browser.close()
 
-    async def test_but_not_for_ever(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_but_not_for_ever(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(protocol, "HALF_CLOSED_SECONDS", 0.1)
+        site = await start()
         site.application.run = self.wait_for_the_end
         browser = await site.connect(get())
         browser.writer.write_eof()

@@ -46,6 +46,7 @@ class Cycle:
     """It ends with `response_complete`, or with `disconnected`: then nothing is written and nothing comes any more."""
 
     __slots__ = (
+        "_awaits_trailers",
         "_body",
         "_changed",
         "_discarded",
@@ -83,6 +84,7 @@ class Cycle:
         self._changed: asyncio.Event | None = None
         self._response: Response | None = None
         self._head = b""
+        self._awaits_trailers = False
 
     # The request
 
@@ -153,8 +155,7 @@ class Cycle:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._drop_body()
         self._is_told = self.is_whole
-        if not self.is_whole:
-            self._wire.regulate()
+        self._wire.regulate()
         return {"type": "http.request", "body": body, "more_body": not self.is_whole}
 
     # The response
@@ -205,11 +206,14 @@ class Cycle:
             self.cut()
             raise
         self.sent += len(body)
-        if is_last and not self._response.awaits_trailers:
+        self._awaits_trailers = is_last and self._response.awaits_trailers
+        if is_last and not self._awaits_trailers:
             self._end_response(self._response)
 
     def _write_trailers(self, headers: Headers, *, is_last: bool) -> None:
-        assert self._response is not None
+        if self._response is None or not self._awaits_trailers:
+            self.cut()
+            raise ValueError("trailers have no place here: the response announced none, or its body has not ended")
         self._wire.write(self._response.encode_trailers(headers, is_last=is_last))
         if is_last:
             self._end_response(self._response)

@@ -39,6 +39,14 @@ class Connection(Protocol):
     """How many descriptors it takes."""
     descriptor: int
 
+    @property
+    def awaits_body(self) -> bool:
+        """Whether its request waits for its client."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether its client has all that was written."""
+
     def end_idle(self) -> None:
         """Its place is taken by somebody else."""
 
@@ -56,7 +64,7 @@ class PlainConnections:
         self._reserve = reserve
         self._waiting: collections.OrderedDict[Connection, None] = collections.OrderedDict()
         """Without a request, in the order since when."""
-        self._busy: set[Connection] = set()
+        self._busy: dict[Connection, None] = {}
         self._weight = self._busy_weight = 0
         self.ended = {"idle": 0, "refused": 0}
         self._log = QuietLog(log, now, QUIET_SECONDS)
@@ -86,13 +94,14 @@ class PlainConnections:
         """It has a request, unless there are too many that have one."""
         if connection in self._busy:
             return True
-        has_room = self._busy_weight + connection.weight <= self._most_busy
-        if not has_room or not self.has_descriptors(connection):
+        if not self._has_room(connection) and (late := next((one for one in self._busy if one.awaits_body), None)):
+            self._end(late)  # bytes that a client has yet to send are no work of ours
+        if not self._has_room(connection) or not self.has_descriptors(connection):
             self.ended["refused"] += 1
             self._say("requests are refused")
             return False
         self.leave(connection)
-        self._busy.add(connection)
+        self._busy[connection] = None
         self._weight += connection.weight
         self._busy_weight += connection.weight
         return True
@@ -103,7 +112,7 @@ class PlainConnections:
             del self._waiting[connection]
             self._weight -= connection.weight
         elif connection in self._busy:
-            self._busy.remove(connection)
+            del self._busy[connection]
             self._weight -= connection.weight
             self._busy_weight -= connection.weight
 
@@ -132,16 +141,24 @@ class PlainConnections:
     def _is_reserved(self, connection: Connection) -> bool:
         return self._reserve is not None and connection.descriptor >= self._reserve
 
+    def _has_room(self, connection: Connection) -> bool:
+        return self._busy_weight + connection.weight <= self._most_busy
+
     def _end_oldest(self, but: Connection | None = None) -> bool:
-        """Whether there was one."""
-        oldest = next((connection for connection in self._waiting if connection is not but), None)
+        """Whether there was one. Those whose client is still taking a response go when there are no others."""
+        others = (connection for connection in self._waiting if connection is not but)
+        first = next(others, None)
+        oldest = first if first is None or first.is_taken else next((one for one in others if one.is_taken), first)
         if oldest is None:
             return False
-        self.leave(oldest)
-        self.ended["idle"] += 1
-        oldest.end_idle()
-        self._say("those that have been idle for the longest are closed")
+        self._end(oldest)
         return True
+
+    def _end(self, connection: Connection) -> None:
+        self.leave(connection)
+        self.ended["idle"] += 1
+        connection.end_idle()
+        self._say("those that have been idle for the longest are closed")
 
     def _say(self, consequence: str) -> None:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

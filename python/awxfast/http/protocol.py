@@ -20,7 +20,7 @@ from awxfast.http.handshakes import Handshakes
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 from awxfast.http.requests import Requests
 from awxfast.http.timeouts import Timeouts
-from awxfast.system.unread import is_gone
+from awxfast.system.unread import is_gone, is_reset
 from awxfast.wire.forwarded import Address, ForwardedHeaders, RootPathHeader
 from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_refusal
 from awxfast.wire.request import Request
@@ -71,6 +71,7 @@ class HttpService:
         self.heads = Timeouts(head_timeout, HttpProtocol.end_late_head)
         self.silences = Timeouts(idle_timeout, HttpProtocol.end_silence)
         self.lingers = Timeouts(LINGER_SECONDS, HttpProtocol.end_linger)
+        self.half_closed = Timeouts(HALF_CLOSED_SECONDS, HttpProtocol.end_half_closed)
         self.root_path = root_path
         self.upgrades = upgrades
         self.forwarded = forwarded
@@ -148,9 +149,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells who answers a request or decides about an upgrade."""
         self._leave()
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
+        self._wake_sender()
         if self._cycle is not None:
             self._cycle.disconnect()
         on_lost, self.on_lost = self.on_lost, None
@@ -164,23 +163,33 @@ class HttpProtocol(asyncio.Protocol):
         service.heads.stop(self)
         service.silences.stop(self)
         service.lingers.stop(self)
+        service.half_closed.stop(self)
 
     def eof_received(self) -> bool:
         """The client sends no more: half a close before the response begins, else its end."""
         cycle = self._cycle
         if cycle is None or self._is_refused or cycle.response_complete:
+            self._close()
             return False
         if cycle.response_started or not cycle.is_whole:
             cycle.disconnect()
+            self._close()
             return False
-        if not self._is_half_closed:
-            self._is_half_closed = True
+        self._is_half_closed = True
+        if not self._has_more:
             cycle.end_keep_alive()
-            asyncio.get_running_loop().call_later(HALF_CLOSED_SECONDS, self._end_half_closed, cycle)
+        self.service.half_closed.start(self)
         return True
 
-    def _end_half_closed(self, cycle: Cycle) -> None:
-        if not (cycle.response_started or self.transport.is_closing()):
+    @property
+    def _has_more(self) -> bool:
+        """Whether something came behind the request."""
+        return bool(self._behind) or self._reader.unread > 0
+
+    def end_half_closed(self) -> None:
+        """Whoever sends no more has waited long enough for a response to begin."""
+        cycle = self._cycle
+        if cycle is None or not cycle.response_started:
             self.abort()
 
     def shutdown(self) -> None:
@@ -214,6 +223,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _take(self, events: list[RequestHead | bytes | RequestRefusal | None]) -> None:
         for event in events:
+            if self._is_refused:
+                break
             if event is None:
                 self._end_request()
             elif isinstance(event, bytes):
@@ -232,7 +243,7 @@ class HttpProtocol(asyncio.Protocol):
     def regulate(self) -> None:
         """Whether the socket is read, and for how long it may be silent."""
         reader, cycle = self._reader, self._cycle
-        held = bool(self._behind) or reader.unread > 0 or (cycle is not None and cycle.is_full)
+        held = self._has_more or (cycle is not None and cycle.is_full)
         waits = held and not self._is_refused
         if waits != self.is_reading_paused:
             self.is_reading_paused = waits
@@ -314,8 +325,13 @@ class HttpProtocol(asyncio.Protocol):
     def _await_next(self) -> None:
         """The next request may begin, in a turn of the loop and in a context that are not those of the one before."""
         self.service.plain.wait(self)
+        if self._is_half_closed and not self._has_more:
+            self._close()
+            return
+        self.service.half_closed.stop(self)
+        self.regulate()
         self.service.silences.restart(self)
-        if self._behind or self._reader.unread:
+        if self._has_more:
             asyncio.get_running_loop().call_soon(self._read_on, context=self.service.context)
 
     def _read_on(self) -> None:
@@ -347,11 +363,14 @@ class HttpProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The client takes bytes again."""
-        drained, self._drained = self._drained, None
-        if self._is_answering:
+        if not self.transport.is_closing() and (self._is_answering or self._is_refused):
             self.service.silences.stop(self)
         else:
             self._unwritten = self.transport.get_write_buffer_size()
+        self._wake_sender()
+
+    def _wake_sender(self) -> None:
+        drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
 
@@ -379,7 +398,7 @@ class HttpProtocol(asyncio.Protocol):
             return
         if not keeps_alive:
             self._is_refused = True
-            if cycle.is_whole and not self._behind and not self._reader.unread:
+            if cycle.is_whole and not self._has_more:
                 self._close()
             else:
                 self.service.plain.wait(self)
@@ -450,6 +469,7 @@ class HttpProtocol(asyncio.Protocol):
         self._leave()
         self.on_lost = None
         self._is_handed_over = True
+        self._wake_sender()
         self.transport.set_protocol(successor)
         if self.is_reading_paused:
             self.transport.resume_reading()
@@ -490,12 +510,27 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self.abort()
 
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the next step is the client's: more of a body that there is room for."""
+        cycle = self._cycle
+        return cycle is not None and not (cycle.is_whole or cycle.is_full)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the kernel has all that was written."""
+        return not self.transport.get_write_buffer_size()
+
     def look(self) -> None:
-        """Twice a second: a client that is not read may be gone."""
-        if self._is_gone or not self.is_reading_paused:
+        """Twice a second: a client that is not read may be gone. What it sent before half a close still counts."""
+        cycle = self._cycle
+        if self._is_gone or not self.is_reading_paused or cycle is None:
             return
-        if is_gone(self.transport.get_extra_info("socket")) and not self.eof_received():
+        sock = self.transport.get_extra_info("socket")
+        if is_reset(sock) or (is_gone(sock) and cycle.response_started):
             self.abort()
+        elif is_gone(sock):
+            self.service.half_closed.start(self)
 
 
 def read_address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:

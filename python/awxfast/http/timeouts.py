@@ -5,10 +5,13 @@ A timer of the loop for each costs a handshake more than the look at its head.
 
 import asyncio
 import collections
+import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from awxfast.reading_first import call_after_reading
+
+log = logging.getLogger(__name__)
 
 RESOLUTION = 0.02
 """Seconds between two looks at who is late."""
@@ -53,5 +56,8 @@ class Timeouts(Generic[Waiting]):
                 self._timer = loop.call_at(max(due, now + RESOLUTION), call_after_reading, self._end_late)
                 return
             del self._due[waiting]
-            self._end(waiting)
+            try:
+                self._end(waiting)
+            except Exception:
+                log.exception("a time limit failed")
         self._timer = None

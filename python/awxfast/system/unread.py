@@ -32,6 +32,13 @@ def is_gone(sock: PeerSocket) -> bool:
     return bool(poll.poll(0))
 
 
+def is_reset(sock: PeerSocket) -> bool:
+    """Whether nothing can go either way any more."""
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)
+    return bool(poll.poll(0))
+
+
 def seconds_unanswered(sock: PeerSocket) -> float:
     """How long the peer's kernel has acknowledged nothing though it has something to; 0 if nothing waits.
 
