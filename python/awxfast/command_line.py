@@ -48,6 +48,17 @@ class OwnOption:
     def variable(self) -> str:
         return variable_of(self.name)
 
+    def add_to(self, group: Any) -> None:
+        """`group` is a parser, or a group of one's options."""
+        group.add_argument(
+            self.name,
+            dest=self.field,
+            type=self.parse,
+            action="append" if self.many else "store",
+            metavar=self.name.rsplit("-", 1)[-1].upper(),
+            help=self.help + (" (several)" if self.many else ""),
+        )
+
 
 class RefuseNotBuilt(argparse.Action):
     """An option that is planned, but not built yet."""

@@ -240,14 +240,7 @@ def add_own_options(group: Any) -> None:
     """The options that daphne does not have."""
     group.add_argument("--check", action="store_true", help="say what would keep it from serving, and exit")
     for option in OWN_OPTIONS:
-        group.add_argument(
-            option.name,
-            dest=option.field,
-            type=option.parse,
-            action="append" if option.many else "store",
-            metavar=option.name.rsplit("-", 1)[-1].upper(),
-            help=option.help + (" (several)" if option.many else ""),
-        )
+        option.add_to(group)
 
 
 def expand_daphne_abbreviations(arguments: Sequence[str]) -> list[str]:

@@ -137,14 +137,7 @@ def build_parser() -> OptionParser:
     )
     parser.add_argument("--version", action="version", version=f"awxfast {__version__}")
     for option in OPTIONS:
-        parser.add_argument(
-            option.name,
-            dest=option.field,
-            type=option.parse,
-            action="append" if option.many else "store",
-            metavar=option.name.rsplit("-", 1)[-1].upper(),
-            help=option.help + (" (several)" if option.many else ""),
-        )
+        option.add_to(parser)
     parser.add_argument(
         "--verify-cert", dest="verify_cert", action=argparse.BooleanOptionalAction, help="check certificates (default)"
     )
