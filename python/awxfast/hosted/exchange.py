@@ -30,8 +30,6 @@ MOST_LOOSE = 10_000
 
 ADDRESSEES = "__asgi_channel__"
 
-HandedOut = tuple[bool, list[str], list[str], bytes]
-
 
 class _Group:
     """The mailboxes in a group, and how many of them want direct messages."""

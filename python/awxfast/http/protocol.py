@@ -168,11 +168,9 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more: half a close before the response begins, else its end."""
         cycle = self._cycle
-        if cycle is None or self._is_refused or cycle.response_complete:
-            self._close()
-            return False
-        if cycle.response_started or not cycle.is_whole:
-            cycle.disconnect()
+        if cycle is None or self._is_refused or cycle.response_started or not cycle.is_whole:
+            if cycle is not None and not self._is_refused:
+                cycle.disconnect()
             self._close()
             return False
         self._is_half_closed = True
@@ -527,9 +525,11 @@ class HttpProtocol(asyncio.Protocol):
         if self._is_gone or not self.is_reading_paused or cycle is None:
             return
         sock = self.transport.get_extra_info("socket")
-        if is_reset(sock) or (is_gone(sock) and cycle.response_started):
+        if not is_gone(sock):
+            return
+        if cycle.response_started or is_reset(sock):
             self.abort()
-        elif is_gone(sock):
+        else:
             self.service.half_closed.start(self)
 
 

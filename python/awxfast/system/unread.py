@@ -27,16 +27,12 @@ class PeerSocket(Protocol):
 
 def is_gone(sock: PeerSocket) -> bool:
     """Whether the peer has closed, or reset, behind what it sent."""
-    poll = select.poll()
-    poll.register(sock.fileno(), select.POLLRDHUP)
-    return bool(poll.poll(0))
+    return _polls(sock, select.POLLRDHUP)
 
 
 def is_reset(sock: PeerSocket) -> bool:
     """Whether nothing can go either way any more."""
-    poll = select.poll()
-    poll.register(sock.fileno(), 0)
-    return bool(poll.poll(0))
+    return _polls(sock, 0)
 
 
 def seconds_unanswered(sock: PeerSocket) -> float:
@@ -54,3 +50,10 @@ def read_unanswered(info: bytes) -> float:
     (unacknowledged,) = struct.unpack_from("=I", info, UNACKNOWLEDGED)
     (last_ack,) = struct.unpack_from("=I", info, LAST_ACK)
     return last_ack / 1000 if unacknowledged or info[PROBES] else 0.0
+
+
+def _polls(sock: PeerSocket, events: int) -> bool:
+    """Whether there is one of `events` now, or a hang-up or an error, which poll(2) tells unasked."""
+    poll = select.poll()
+    poll.register(sock.fileno(), events)
+    return bool(poll.poll(0))
