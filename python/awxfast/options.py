@@ -289,6 +289,6 @@ def check_application(values: dict[str, Any]) -> None:
         if option.field in values and option.name in NATIVE_ONLY:
             raise ConfigurationError(f"{option.name} is for native mode, an application decides itself; leave it out")
     values.setdefault("admin", "off")
-    values.setdefault("direct", ("internal.message",) if module.startswith("awx.") else ())
+    values.setdefault("direct", Settings.direct if module.startswith("awx.") else ())
     values["layer_options"] = tuple(field for field in LAYER_FIELDS if field in values)
     values.setdefault("redis", ())

@@ -18,7 +18,7 @@ from awxfast.hosted.progress import Progress
 from awxfast.intake.intake import Subscriptions
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
-from awxfast.wire.group_send import EVENT_TYPE
+from awxfast.wire.group_send import ADDRESSEES, EVENT_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,6 @@ JOIN_PATIENCE = 10.0
 
 MOST_LOOSE = 10_000
 """Channels that belong to no session, such as those of a view: nobody says when they end, so the oldest go."""
-
-ADDRESSEES = "__asgi_channel__"
 
 
 class _Group:
