@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
@@ -54,6 +54,9 @@ class StillFigures:
     def __init__(self, reasons: Sequence[str] = ()) -> None:
         self.reasons = reasons
         self.slow = [SlowClient(client=9, frames=20, bytes=2048, shed=3, oldest_age=1.5)]
+
+    def about(self) -> About:
+        return About("1.2.3", 90.5, ["127.0.0.1:8055"], "redis://127.0.0.1:6379/0")
 
     def ledger(self) -> Mapping[str, Any]:
         return LEDGER

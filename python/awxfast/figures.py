@@ -68,8 +68,21 @@ class GonePeers:
     groups_refused: int = 0
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class About:
+    """Which process this is; `uptime` in seconds, since it began to serve. `redis` None: it needs none."""
+
+    version: str
+    uptime: float
+    addresses: Sequence[str]
+    redis: str | None
+
+
 class Figures(Protocol):
     """A running relay, to look at. Nothing here blocks."""
+
+    def about(self) -> About:
+        """Version, age, addresses and Redis, without any secret."""
 
     def ledger(self) -> Mapping[str, Any]:
         """The fan-out's ledger (docs/monitoring.md)."""

@@ -50,12 +50,18 @@ class Dialling:
         self.dialler = dialler
         registration = SimpleNamespace(repaired=0)
         intake: Any = SimpleNamespace(ready=True, depth=3, trouble="does not answer", registration=registration)
-        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2)
+        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2, redis.address)
 
 
 @pytest.fixture
 async def dialling(redis_server: RedisServer) -> Dialling:
     return Dialling(redis_server)
+
+
+class TestAbout:
+    async def test_redis_is_named_and_nobody_listens(self, dialling: Dialling, redis_server: RedisServer) -> None:
+        about = dialling.figures.about()
+        assert (about.redis, list(about.addresses)) == (str(redis_server.address), [])
 
 
 class TestNames:

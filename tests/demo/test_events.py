@@ -3,8 +3,9 @@
 import datetime
 import itertools
 import json
+import re
 
-from awxfast.demo.events import MadeUpJob, narrate_playbook
+from awxfast.demo.events import HOSTS, MadeUpJob, Step, narrate_playbook
 
 KEYS = [
     *("id", "job", "created", "modified", "group_name", "url", "stdout", "counter", "uuid", "parent_uuid"),
@@ -16,6 +17,22 @@ NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, 123456, datetime.UTC)
 def read_events(count: int) -> list[dict[str, object]]:
     job = MadeUpJob(42)
     return [json.loads(job.next_event(NOW)[0]) for _ in range(count)]
+
+
+def split_runs(count: int) -> list[list[Step]]:
+    """The steps of whole runs, each with its recap last."""
+    runs: list[list[Step]] = [[]]
+    for step in narrate_playbook():
+        runs[-1].append(step)
+        if step.event == "playbook_on_stats":
+            if len(runs) == count:
+                return runs
+            runs.append([])
+    return runs
+
+
+def strip_colours(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 class TestKeys:
@@ -53,6 +70,17 @@ class TestSequence:
         end = kinds.index("playbook_on_stats")
         assert kinds[0] == kinds[end + 1] == "playbook_on_play_start"
         assert {step.failed for step in steps} == {step.changed for step in steps} == {True, False}
+
+    def test_recap_agrees_with_the_output(self) -> None:
+        for run in split_runs(3):
+            *results, recap = run
+            for host in HOSTS:
+                lines = [step.stdout for step in results if step.host == host]
+                failed = sum("fatal: " in line for line in lines)
+                changed = sum("changed: " in line for line in lines)
+                (row,) = [line for line in strip_colours(recap.stdout).splitlines() if line.startswith(host)]
+                counts = {"ok": len(lines) - failed, "changed": changed, "failed": failed}
+                assert {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", row)} == counts
 
     def test_end_of_a_run_is_told(self) -> None:
         job = MadeUpJob(42)

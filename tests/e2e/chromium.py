@@ -44,12 +44,25 @@ class Chromium:
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page; None while it is being loaded anew."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return answer["result"]["result"].get("value") if "result" in answer else None
+
+    def resize(self, width: int, height: int) -> None:
+        """As if the window had this size."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
+
+    def prefer(self, scheme: str) -> None:
+        """As if the person had chosen `light` or `dark`."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def call(self, method: str, **params: Any) -> Any:
+        """A command of the DevTools protocol, and its answer."""
         self.asked += 1
-        request = {"id": self.asked, "method": "Runtime.evaluate"}
-        self.page.send(json.dumps({**request, "params": {"expression": expression, "returnByValue": True}}))
+        self.page.send(json.dumps({"id": self.asked, "method": method, "params": params}))
         while (answer := json.loads(self.page.recv(timeout=30))).get("id") != self.asked:
             pass
-        return answer["result"]["result"].get("value") if "result" in answer else None
+        return answer
 
     def text(self, element: str) -> str:
         """What a person reads in an element."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from awxfast import __version__
 from chromium import Chromium
 from programs import require_program
 from servers import wait_for
@@ -43,12 +44,49 @@ def open_page() -> Iterator[object]:
 
 def test_demo_page_shows_live_job_output_and_that_nothing_is_lost(demo: str, open_page) -> None:
     page = open_page(re.search(r"Open (http\S+)", demo)[1])
-    wait_for(lambda: page.text("state").startswith("live: ") and int(page.text("received")) >= 20)
-    assert "job_events-" in page.text("state")
+    wait_for(lambda: page.text("state") == "live" and int(page.text("received") or 0) >= 20)
+    assert all(re.fullmatch(r"\d+\.\d", page.text(share)) for share in ("p50", "p99"))
     assert re.search(r"TASK \[|ok: \[|changed: \[", page.text("output"))
     assert page.evaluate("document.querySelectorAll('#output span[class^=c3]').length") > 0, "colours"
     assert "\u001b" not in page.text("output")
     assert (page.text("missed"), page.text("lost")) == ("0", "0")
+
+
+@pytest.mark.parametrize(("width", "lines"), [(1280, 1), (400, 2)])
+def test_demo_page_fits_and_its_header_is_low(demo: str, open_page, width: int, lines: int) -> None:
+    page = open_page(re.search(r"Open (http\S+)", demo)[1])
+    page.resize(width, 800)
+    wait_for(lambda: int(page.evaluate("received") or 0) >= 20)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("document.querySelector('header').clientHeight") < (lines + 1) * 24
+    assert page.evaluate(CLIPPED) == []
+
+
+CLIPPED = """[...document.querySelectorAll("header *, p, pre div")].filter((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width && (box.left < 0 || box.right > innerWidth);
+}).map((one) => one.textContent)"""
+"""What stands beyond the window's edges."""
+
+
+@pytest.mark.parametrize("page_name", ["Open", "status page at"])
+def test_pages_are_light_where_the_browser_is_and_dark_where_it_is_dark(demo: str, open_page, page_name: str) -> None:
+    page = open_page(re.search(rf"{page_name} (http\S+)", demo)[1])
+    wait_for(lambda: page.text("state"))
+    grounds = []
+    for scheme in ("light", "dark"):
+        page.prefer(scheme)
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds == ["rgb(255, 255, 255)", "rgb(24, 24, 24)"]
+
+
+def test_status_page_says_which_process_it_is_of(demo: str, open_page) -> None:
+    page = open_page(re.search(r"status page at (http\S+)", demo)[1])
+    wait_for(lambda: page.text("state") == "ready")
+    address = re.search(r"relay at (\S+),", demo)[1]
+    redis = re.search(r"Redis at (\S+),", demo)[1]
+    assert page.text("version") == __version__
+    assert re.fullmatch(rf"ready · up (\d+ min )?\d+ s · listens at {address} · Redis at {redis}", page.text("about"))
 
 
 def test_status_page_shows_clients_and_balanced_books(demo: str, open_page) -> None:

@@ -65,6 +65,11 @@ class TestPages:
         row = {"client": 9, "frames": 20, "bytes": 2048, "shed": 3, "oldest_age": 1.5}
         assert await response.json() == [row]
 
+    async def test_about(self, served: Served) -> None:
+        _, _, response = await served.ask("/about")
+        about = {"version": "1.2.3", "uptime": 90.5, "addresses": ["127.0.0.1:8055"]}
+        assert await response.json() == {**about, "redis": "redis://127.0.0.1:6379/0"}
+
     async def test_status_page_needs_nothing_from_elsewhere(self, served: Served) -> None:
         status, text, response = await served.ask("/")
         assert status == 200

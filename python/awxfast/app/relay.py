@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
 from awxfast.errors import ConfigurationError
-from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
 from awxfast.hosted.endpoints import Host
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
@@ -36,6 +38,8 @@ class Relay:
         self._access_log = access_log
         self._admin: AdminListener | None = None
         self._listening = False
+        self._began = time.monotonic()
+        self._addresses: Sequence[str] = ()
 
     @property
     def address(self) -> RedisAddress | None:
@@ -58,6 +62,7 @@ class Relay:
 
     async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
+        self._addresses = [listening.address for listening in listenings]
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
         await self._feed.start()
@@ -96,6 +101,11 @@ class Relay:
                 logger.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
 
     # Figures (operate.figures)
+
+    def about(self) -> About:
+        """Which process this is."""
+        redis = str(self.address) if self.address is not None else None
+        return About(__version__, time.monotonic() - self._began, self._addresses, redis)
 
     def ledger(self) -> Mapping[str, Any]:
         """What became of all events and frames, as the fan-out counts it."""

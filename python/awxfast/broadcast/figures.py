@@ -1,17 +1,20 @@
 """The dialler's figures in the shape of the server's, so that the admin listener, its metrics and tools serve both."""
 
 import collections
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from awxfast import __version__
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialled_peers import Dialler, add_counts
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.relay_taker import RelayTaker
-from awxfast.figures import GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, SlowClient
 from awxfast.intake.intake import Intake
 from awxfast.printable import LINE, escape
+from awxfast.redis.address import RedisAddress
 
 
 class DiallerFigures:
@@ -24,12 +27,19 @@ class DiallerFigures:
         intake: Intake,
         sender: GroupSender,
         statistics_failures: Callable[[], int],
+        redis: RedisAddress,
     ) -> None:
         self._dialler = dialler
         self._taker = taker
         self._intake = intake
         self._sender = sender
         self._statistics_failures = statistics_failures
+        self._redis = redis
+        self._began = time.monotonic()
+
+    def about(self) -> About:
+        """It listens nowhere: it dials."""
+        return About(__version__, time.monotonic() - self._began, (), str(self._redis))
 
     def ledger(self) -> Mapping[str, Any]:
         """Events from this node's Redis and from peers; one that still waits for Redis is not in yet."""

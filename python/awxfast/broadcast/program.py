@@ -63,7 +63,7 @@ class NodeDialler:
         self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
         self._postgres = self._make_postgres()
         self._figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self.statistics_failures
+            self.dialler, self.taker, self.intake, self.sender, lambda: self.statistics_failures, address
         )
         self._admin: AdminListener | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -1,11 +1,12 @@
 """Made-up job output: the events of a playbook that never ends, with the keys of AWX's job events in AWX's order."""
 
+import collections
 import dataclasses
 import datetime
 import itertools
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 PLAYS = ("Web servers", "Database servers")
@@ -43,13 +44,15 @@ def banner(text: str) -> str:
 def narrate_playbook() -> Iterator[Step]:
     """One run after the other, each ending with its recap."""
     for run in itertools.count():
+        results: list[Step] = []
         for play in PLAYS:
             yield Step("playbook_on_play_start", banner(f"PLAY [{play}]"), 1, play)
             for number, (role, task, _) in enumerate(TASKS):
                 yield Step("playbook_on_task_start", banner(f"TASK [{role} : {task}]"), 2, play, role, task)
                 for host_number, host in enumerate(HOSTS):
-                    yield narrate_result(play, role, task, host, run * 7 + number * 3 + host_number)
-        yield Step("playbook_on_stats", narrate_recap(), 1)
+                    results.append(narrate_result(play, role, task, host, run * 7 + number * 3 + host_number))
+                    yield results[-1]
+        yield Step("playbook_on_stats", narrate_recap(results), 1)
 
 
 def narrate_result(play: str, role: str, task: str, host: str, chance: int) -> Step:
@@ -62,10 +65,23 @@ def narrate_result(play: str, role: str, task: str, host: str, chance: int) -> S
     return Step("runner_on_ok", stdout, 3, play, role, task, host, changed=changed)
 
 
-def narrate_recap() -> str:
-    """The table at the end of a run."""
-    rows = (f"{GREEN}{host:<26}{PLAIN} : {GREEN}ok=8   {PLAIN} {YELLOW}changed=3   {PLAIN} failed=0" for host in HOSTS)
+def narrate_recap(results: Sequence[Step]) -> str:
+    """The table at the end of a run, of what its hosts answered; as with ansible-playbook, `ok` counts changes too."""
+    counts = {host: collections.Counter(count_as(step) for step in results if step.host == host) for host in HOSTS}
+    rows = (
+        f"{GREEN if not count['failed'] else RED}{host:<26}{PLAIN} : "
+        f"{GREEN}ok={count['ok'] + count['changed']:<4}{PLAIN} {YELLOW}changed={count['changed']:<4}{PLAIN} "
+        + (f"{RED}failed={count['failed']}{PLAIN}" if count["failed"] else "failed=0")
+        for host, count in counts.items()
+    )
     return "\r\n".join((banner("PLAY RECAP"), *rows))
+
+
+def count_as(step: Step) -> str:
+    """The column of the recap that a result belongs to."""
+    if step.failed:
+        return "failed"
+    return "changed" if step.changed else "ok"
 
 
 class MadeUpJob:

@@ -18,6 +18,15 @@ class Listening:
     certificate: Certificate | None = None
     """TLS is spoken with it."""
 
+    @property
+    def address(self) -> str:
+        """HOST:PORT, or the path of a socket file."""
+        name = self.sock.getsockname()
+        if self.sock.family == socket.AF_UNIX:
+            return str(name)
+        host = f"[{name[0]}]" if self.sock.family == socket.AF_INET6 else name[0]
+        return f"{host}:{name[1]}"
+
 
 def make_listening(sock: socket.socket, backlog: int, tls_files: tuple[str, str] | None) -> Listening:
     """`tls_files` are certificate and key. Raises `ConfigurationError` for files with a fault."""

@@ -62,6 +62,7 @@ class Admin:
             "/metrics": lambda: Answer(200, CONTENT_TYPE, metrics_text(self._registry)),
             "/ledger": self._ledger,
             "/clients": self._clients,
+            "/about": self._about,
         }
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -95,6 +96,9 @@ class Admin:
 
     def _clients(self) -> Answer:
         return Answer(200, JSON, orjson.dumps(list(self._figures.slow_clients())) + b"\n")
+
+    def _about(self) -> Answer:
+        return Answer(200, JSON, orjson.dumps(self._figures.about()) + b"\n")
 
     def _status_page(self) -> Answer:
         return Answer(200, HTML, STATUS_PAGE.read_bytes())
