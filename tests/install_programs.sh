@@ -8,6 +8,9 @@ command -v redis-server >/dev/null || command -v valkey-server >/dev/null || mis
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v curl >/dev/null || missing="$missing curl"
+command -v wrk >/dev/null || missing="$missing wrk"
+command -v h2load >/dev/null || missing="$missing nghttp2-client"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 if [ "${1:-}" = bench ] && [ ! -e /usr/lib/nginx/modules/ngx_nchan_module.so ]; then
     missing="$missing libnginx-mod-nchan"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from project import views
+from project import documents, views
 
 urlpatterns = [
     path("live/", views.live),
@@ -13,4 +13,10 @@ urlpatterns = [
     path("ticks/", views.ticks),
     path("block/<int:seconds>/", views.block),
     path("where/", views.where),
+    path("echo/", documents.echo),
+    path("echo/<str:name>", documents.echo),
+    path("document/", documents.document),
+    path("events/", documents.events),
+    path("nothing/", documents.nothing),
+    path("page/", documents.page),
 ]
