@@ -1,10 +1,10 @@
-"""What each piece of work allocates and executes, by `counted` of `rust/benches`: figures that no load disturbs."""
+"""What each piece of work allocates and executes, by `counted` of `rust/benches`: hardly any load disturbs that."""
 
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,8 @@ WARM = 1
 """Runs are counted from this many batches of them to `MANY`: what the start costs falls out of the difference."""
 MANY = 3
 AT_ONCE = 2
+INSTRUCTIONS = " instructions"
+"""What the names of their rows end in."""
 _REFERENCES = re.compile(r"I\s+refs:\s+([\d,]+)")
 
 
@@ -38,8 +40,17 @@ class CountedRows:
         if self._valgrind:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 counts = dict(zip(self._runs, pool.map(self._instructions, self._runs), strict=True))
-            rows |= {f"{name} instructions": counts[name] / counts[YARDSTICK] for name in names}
+            rows |= {f"{name}{INSTRUCTIONS}": counts[name] / counts[YARDSTICK] for name in names}
         return rows
+
+    def measure_again(self, rows: Iterable[str]) -> dict[str, float]:
+        """Instructions of those of `rows` that two threads share: how these meet, no two runs agree about."""
+        names = [row.removesuffix(INSTRUCTIONS) for row in rows if row.endswith(INSTRUCTIONS)]
+        names = [name for name in names if name in self._runs]
+        if not names or not self._valgrind:
+            return {}
+        yardstick = self._instructions(YARDSTICK)
+        return {f"{name}{INSTRUCTIONS}": self._instructions(name) / yardstick for name in names}
 
     def _allocated(self, name: str) -> float:
         allocated, handled = _run([self._program, name, str(self._runs[name])]).stdout.split()

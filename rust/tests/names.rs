@@ -52,7 +52,10 @@ proptest! {
     fn numbers_are_those_of_a_plain_map(steps in prop::collection::vec(("[a-c]{1,20}", any::<bool>()), 0..200)) {
         let (mut numbers, mut model) = (NumbersByName::default(), HashMap::new());
         for (number, (name, joins)) in (0..).zip(steps) {
-            if joins {
+            if number % 3 == 0 {
+                let expected = *model.entry(name.clone()).or_insert(number);
+                prop_assert_eq!(numbers.get_or_insert_with(&name, || number), expected);
+            } else if joins {
                 prop_assert_eq!(numbers.insert(&name, number), model.insert(name.clone(), number));
             } else {
                 prop_assert_eq!(numbers.remove(&name), model.remove(&name));

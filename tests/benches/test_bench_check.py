@@ -27,14 +27,18 @@ class GivenTimes:
 
 
 class GivenCounts:
-    """Gives these rows."""
+    """Gives these rows, and others when asked again."""
 
-    def __init__(self, rows: dict[str, float]) -> None:
+    def __init__(self, rows: dict[str, float], again: dict[str, float] | None = None) -> None:
         self.rows = rows
+        self.again = rows if again is None else again
         self.skipped = [] if rows else ["instructions"]
 
     def measure(self) -> dict[str, float]:
         return dict(self.rows)
+
+    def measure_again(self, rows: Iterable[str]) -> dict[str, float]:
+        return {name: ratio for name, ratio in self.again.items() if name in rows}
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +46,14 @@ def on_x86(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
 
 
-def check(monkeypatch: pytest.MonkeyPatch, times: GivenTimes, counts: dict[str, float]) -> int:
+def check(
+    monkeypatch: pytest.MonkeyPatch,
+    times: GivenTimes,
+    counts: dict[str, float],
+    counts_again: dict[str, float] | None = None,
+) -> int:
     monkeypatch.setattr(bench_check, "TimedRows", lambda: times)
-    monkeypatch.setattr(bench_check, "CountedRows", lambda: GivenCounts(counts))
+    monkeypatch.setattr(bench_check, "CountedRows", lambda: GivenCounts(counts, counts_again))
     return bench_check.check(BASELINE, slack=1)
 
 
@@ -59,6 +68,9 @@ class TestCheck:
         assert check(monkeypatch, GivenTimes(2.0), {"frame instructions": 5.0}) == 1
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == "bench-check: frame instructions: ratio 5, baseline 4, allowed 4.4"
+
+    def test_count_that_is_worse_once_passes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert check(monkeypatch, GivenTimes(2.0), {"frame instructions": 5.0}, {"frame instructions": 4.0}) == 0
 
     def test_time_that_is_slow_once_passes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         times = GivenTimes(9.0, 2.0)

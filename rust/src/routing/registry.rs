@@ -93,6 +93,17 @@ pub enum Consumer<'a> {
 }
 
 impl Group {
+    fn new(name: &str, shards: usize, status_groups: &[String]) -> Self {
+        Group {
+            name: name.into(),
+            // A notice that is missed costs a node all events of a group: those are shed last.
+            status: name == NOTICES || status_groups.iter().any(|pattern| fits(pattern, name)),
+            members: vec![0; shards].into(),
+            channels: 0,
+            consumers: Consumers::default(),
+        }
+    }
+
     fn is_unused(&self) -> bool {
         self.channels == 0 && self.consumers == Consumers::default() && !self.has_members()
     }
@@ -399,25 +410,15 @@ impl Registry {
     }
 
     fn intern(&mut self, name: &str) -> GroupId {
-        if let Some(&group) = self.by_name.get(name) {
-            return group;
-        }
-        // A notice that is missed costs a node all events of a group: those are shed last.
-        let status = name == NOTICES || self.status_groups.iter().any(|pattern| fits(pattern, name));
-        let entry = Group {
-            name: name.into(),
-            status,
-            members: vec![0; self.shards].into(),
-            channels: 0,
-            consumers: Consumers::default(),
-        };
-        let group = self.free_groups.pop().unwrap_or_else(|| {
-            self.groups.push(None);
-            GroupId::try_from(self.groups.len() - 1).expect("fewer than 2^32 groups")
-        });
-        self.groups[group as usize] = Some(entry);
-        self.by_name.insert(name, group);
-        group
+        let Registry { by_name, groups, free_groups, shards, status_groups, .. } = self;
+        by_name.get_or_insert_with(name, || {
+            let group = free_groups.pop().unwrap_or_else(|| {
+                groups.push(None);
+                GroupId::try_from(groups.len() - 1).expect("fewer than 2^32 groups")
+            });
+            groups[group as usize] = Some(Group::new(name, *shards, status_groups));
+            group
+        })
     }
 
     fn count_member(&mut self, group: GroupId, shard: usize, change: i32) {
