@@ -15,7 +15,7 @@ from typing import Any
 from papers.aims import aims_table
 from papers.bounds import bounds_table
 from papers.plots import PLOTS
-from papers.summary import HOSTED_COLUMNS, HOSTED_ROWS, RELAY_COLUMNS, RELAY_ROWS, summary_table
+from papers.summary import GLANCE_ROWS, HOSTED_COLUMNS, HOSTED_ROWS, RELAY_COLUMNS, RELAY_ROWS, summary_table
 from papers.tables import table
 from papers.work import work_table
 
@@ -42,7 +42,12 @@ def blocks(report: Report) -> dict[str, str]:
     if is_hosting(report):
         hosted = {f"{name}-hosting": words for name, words in whole.items()}
         return {**hosted, **tables, "summary-hosting": summary_table(results, HOSTED_COLUMNS, HOSTED_ROWS)}
-    return {**whole, **tables, "summary": summary_table(results, RELAY_COLUMNS, RELAY_ROWS)}
+    short = {"glance": GLANCE_ROWS, "summary": RELAY_ROWS}
+    return {
+        **whole,
+        **tables,
+        **{name: summary_table(results, RELAY_COLUMNS, rows) for name, rows in short.items()},
+    }
 
 
 def is_hosting(report: Report) -> bool:

@@ -1,4 +1,4 @@
-"""The short tables of README.md: a line for what matters most of each workload."""
+"""The short tables: a line for what matters most of each workload, and the few of README.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +41,15 @@ RELAY_ROWS = (
     Row("twice its best rate: % of the best rate delivered", "past-the-edge", "share_percent"),
     Row("10 clients that never read: frames that 100 others miss", "slow-readers", "missing"),
     Row("an idle, subscribed client: KiB of RSS", "idle-1000", "rss_kib_a_client"),
+    Row("handshakes a second", "storm", "handshakes_per_s"),
+)
+GLANCE_ROWS = (
+    Row("frames a CPU second, 100 clients x 1 KiB, as fast as it goes", "flat-out-100", "frames_per_cpu_s"),
+    Row("p50 in ms of 10 events/s to 100 clients", "rate-10", "p50_ms"),
+    Row("p99 in ms of 10 events/s to 100 clients", "rate-10", "p99_ms"),
+    Row("p99 in ms of 50 events/s to 100 clients", "rate-50", "p99_ms"),
+    Row("p99 in ms of 1,000 events/s to 100 clients", "rate-1000", "p99_ms"),
+    Row("KiB of memory of an idle client", "idle-1000", "rss_kib_a_client"),
     Row("handshakes a second", "storm", "handshakes_per_s"),
 )
 HOSTED_COLUMNS = ("daphne", "hosted", "direct")

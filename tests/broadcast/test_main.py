@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awxfast import __version__
 from awxfast_dialler import AwxfastDialler
 from broadcast.flooding_peer import EMPTY_FRAGMENTS, KINDS, FloodingPeer, flood, write_once
 from main_process import clean_environment
@@ -160,6 +161,7 @@ class TestOperation:
         write(secret_file, "another")
         dialler = await dial(options=("--peers-file", str(peers)))
         assert "Dialling 0 peers as me" in dialler.text()
+        assert dialler.text().count(f"awxfast {__version__}") == 1
         write(peers, f"127.0.0.1:{peer.port}\n")
         await until(lambda: "refuses our secret" in dialler.text())
         write(secret_file, SECRET)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import websockets
+from awxfast import __version__
 from parity.hosts import HostingServer
 from parity.raw_client import RawClient, ask, handshake, read_text_frame, upgrade
 from servers import HANG, wait_for
@@ -48,6 +49,11 @@ def close_code(browser: ClientConnection) -> int | None:
 
 def say(browser: ClientConnection, **message: Any) -> None:
     browser.send(json.dumps(message))
+
+
+class TestLog:
+    def test_the_programs_version_comes_first(self, server: HostingServer) -> None:
+        assert server.log.splitlines()[0].endswith(f"INFO     awxfast {__version__}")
 
 
 class TestCloses:

@@ -64,7 +64,7 @@ class TestStartUpLines:
 
     def test_format_is_an_option(self, start: Start) -> None:
         server = start("--log-fmt", "HERE %(message)s")
-        assert server.log.startswith("HERE Starting server at ")
+        assert re.search("^HERE Starting server at ", server.log, re.MULTILINE)
 
     @pytest.mark.parametrize("option", ["--verbosity", "-v"])
     def test_nothing_at_verbosity_0(self, start: Start, tmp_path: Path, option: str) -> None:

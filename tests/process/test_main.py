@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from awxfast import __version__
 from awxfast._rust import sign_secret
 from channels_redis.core import RedisChannelLayer
 from main_process import LOOPBACK, MainProcess, clean_environment, is_alive, run_to_its_end
@@ -38,11 +39,13 @@ def somebody_listens(path: Path) -> bool:
 
 
 class TestStartUp:
-    def test_lines_are_daphnes(self, start: Start) -> None:
+    def test_lines_are_daphnes_behind_one_that_says_which_program_it_is(self, start: Start) -> None:
         server = start("-p", "0", *LOOPBACK)
         port = server.wait_until_serving()
         lines = [re.sub(r"^[\d-]+ [\d:,]+ ", "", line) for line in server.err.read_text().splitlines()]
-        assert lines[0] == "INFO     Starting server at tcp:port=0:interface=127.0.0.1"
+        assert lines[0] == f"INFO     awxfast {__version__}"
+        assert lines[1] == "INFO     Starting server at tcp:port=0:interface=127.0.0.1"
+        assert server.err.read_text().count(f"awxfast {__version__}") == 1
         assert lines[-1] == f"INFO     Listening on TCP address 127.0.0.1:{port}"
         assert json.loads(greet(port)) == {"accept": True, "user": 0}
 
@@ -112,7 +115,7 @@ class TestStartUp:
         server.wait_for_line(r'"Listening on TCP address')
         assert server.stop() == 0
         messages = [json.loads(line)["message"] for line in server.err.read_text().splitlines()]
-        assert messages[0] == "Starting server at tcp:port=0:interface=127.0.0.1"
+        assert messages[1] == "Starting server at tcp:port=0:interface=127.0.0.1"
 
     def test_variables_that_mean_nothing_are_told_once(self, start: Start, redis_server: RedisServer) -> None:
         server = start(*LOOPBACK, "-p", "0", "--redis", redis_server.url, environ={"AWXFAST_QUEUE_FRAME": "hidden"})

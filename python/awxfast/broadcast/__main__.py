@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from awxfast import __version__
 from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
@@ -32,6 +33,7 @@ def run(words: Sequence[str]) -> int:
     if settings.status:
         return print_status(settings)
     configure_log(settings)
+    log.info("awxfast %s", __version__)
     if ignored := name_ignored_variables(os.environ):
         log.warning("Environment variables that mean nothing: %s", ignored)
     from awxfast.broadcast import program  # uvloop and picows cost `--help` and wrong options too much

@@ -42,6 +42,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--browsers", type=whole_number(0, 1000), default=3, help="browsers that measure (default: 3)")
     parser.add_argument("--seconds", type=seconds, default=0.0, help="how long (default: until Ctrl-C)")
     plan = Plan(**vars(parser.parse_args(words)))
+    print("Starting a Redis server, awxfast, browsers and producers", flush=True)
     private = PrivateRedis(allow_wheel=True)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

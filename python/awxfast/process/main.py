@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import uvloop
 
+from awxfast import __version__
 from awxfast.errors import ConfigurationError, StopAsked
 from awxfast.options import name_ignored_variables
 from awxfast.process.activation import ActivatedSockets
@@ -39,6 +40,7 @@ def run(settings: Settings) -> int:
     configure_log(settings)
     warn_of_ignored_variables()
     endpoints = list_endpoints(settings)
+    logger.info("awxfast %s", __version__)
     logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # some rotate logs by it, and it would end the process
