@@ -3,15 +3,19 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from awxfast._rust import sign_secret
+from awxfast.http.plain_connections import TLS_WEIGHT
 from browsers import Browser, command
+from certificates import SelfSigned
 from channels_redis.core import RedisChannelLayer
 from picows import ws_connect
 from redis_servers import RedisServer
@@ -51,10 +55,10 @@ def limited(redis_server: RedisServer, tmp_path: Path) -> Iterator[LimitedServer
     server.close()
 
 
-def dial(port: int) -> list[socket.socket]:
+def dial(port: int, count: int = DIALS) -> list[socket.socket]:
     """Connections that never say a word; some may be refused."""
     dialled = []
-    for _ in range(DIALS):
+    for _ in range(count):
         connection = socket.socket()
         connection.setblocking(False)
         connection.connect_ex(("127.0.0.1", port))
@@ -74,8 +78,8 @@ class Page(Browser):
         self.changed.set()
 
 
-async def open_page(server: AwxfastServer) -> Page:
-    _, page = await ws_connect(Page, server.url, use_aiofastnet=False)
+async def open_page(server: AwxfastServer, url: str | None = None, **options: Any) -> Page:
+    _, page = await ws_connect(Page, url or server.url, use_aiofastnet=False, **options)
     page.transport.send(1, command(["job_events-1"]).encode())
     await page.until(lambda: any("groups_joined" in text for text in page.texts))
     return page
@@ -133,6 +137,41 @@ class TestFewDescriptors:
         page.transport.disconnect()
         for connection in slow:
             connection.close()
+
+
+class TestSilentBeforeTls:
+    """Whoever connects to a TLS listener has a place before the handshake, and the first ones go for others."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> SelfSigned:
+        return SelfSigned(tmp_path)
+
+    @pytest.fixture
+    def limited(self, redis_server: RedisServer, files: SelfSigned, tmp_path: Path) -> Iterator[LimitedServer]:
+        secret = tmp_path / "secret"
+        secret.write_text(SECRET)
+        endpoint = f"ssl:0:interface=127.0.0.1:privateKey={files.private_key}:certKey={files.certificate}"
+        server = LimitedServer(redis_server.url, "--secret-file", str(secret), "-e", endpoint)
+        yield server
+        server.close()
+
+    async def test_nobody_is_locked_out(self, limited: LimitedServer, files: SelfSigned) -> None:
+        tls_port, limited.port = (
+            int(port) for port in re.findall(r"Listening on TCP address \S+:(\d+)", limited.text())
+        )
+        url = f"wss://127.0.0.1:{tls_port}/websocket/"
+        silent = dial(tls_port, 260)
+        await asyncio.sleep(0.5)
+        assert await asyncio.to_thread(limited.ask, "/healthz") == "ok\n"
+        assert limited.metric("awxfast_plain_connections") <= DESCRIPTORS / 4 / TLS_WEIGHT + 2
+        assert await open_node(limited) == 1
+        pages = [await open_page(limited), await open_page(limited, url, ssl_context=files.trust())]
+        assert len(limited.log_lines()) == 1
+        for one in pages:
+            one.transport.disconnect()
+        for connection in silent:
+            connection.close()
+        wait_for(lambda: limited.metric("awxfast_plain_connections") < 4)
 
 
 def send(connection: socket.socket, data: bytes) -> bool:

@@ -81,8 +81,17 @@ class PlainConnections:
     def add(self, connection: Connection) -> None:
         """A new one. It is looked at when what it has sent was read."""
         self.wait(connection)
-        if self._is_full(connection):
+        if self.is_full(connection):
             call_after_reading(lambda: self._look_at(connection))
+
+    def is_full(self, newcomer: Connection) -> bool:
+        """Whether somebody has to go for one that has been added."""
+        return self._weight > self._most or self._is_reserved(newcomer)
+
+    @property
+    def idle(self) -> int:
+        """How many are without a request."""
+        return len(self._waiting)
 
     def wait(self, connection: Connection) -> None:
         """It is without a request from now on: the last that will go."""
@@ -132,11 +141,8 @@ class PlainConnections:
             self._say("new connections are lost")
 
     def _look_at(self, newcomer: Connection) -> None:
-        if newcomer in self._waiting and self._is_full(newcomer):
-            self._end_oldest()
-
-    def _is_full(self, newcomer: Connection) -> bool:
-        return self._weight > self._most or self._is_reserved(newcomer)
+        if newcomer in self._waiting and self.is_full(newcomer):
+            self._end_oldest(but=newcomer)
 
     def _is_reserved(self, connection: Connection) -> bool:
         return self._reserve is not None and connection.descriptor >= self._reserve

@@ -19,6 +19,7 @@ from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.protocol import HttpProtocol, HttpService
 from awxfast.http.requests import Requests
 from awxfast.http.tls import Certificate
+from awxfast.http.tls_listener import TlsListener
 from awxfast.settings import Settings
 from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
@@ -116,7 +117,7 @@ class Server:
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls)
         self._certificates: list[Certificate] = []
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | TlsListener] = []
         self._deciding: set[Opening] = set()
         self._sweeping: asyncio.Task[None] | None = None
         self._stopping = False
@@ -172,26 +173,28 @@ class Server:
         for listening in listenings:
             self._listeners.append(await self._listen(listening))
 
-    async def _listen(self, listening: Listening) -> asyncio.Server:
+    async def _listen(self, listening: Listening) -> asyncio.Server | TlsListener:
         loop, sock = asyncio.get_running_loop(), listening.sock
         if listening.certificate is not None:
-            return await self._listen_for_tls(sock, listening.backlog, listening.certificate)
+            return self._listen_for_tls(sock, listening.backlog, listening.certificate)
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         return await create(self._http, sock=sock, backlog=listening.backlog)
 
-    async def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> asyncio.Server:
+    def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> TlsListener:
         """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
         self._certificates.append(certificate)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TLS_RECEIVE_BUFFER)
-        return await asyncio.get_running_loop().create_server(
+        listener = TlsListener(
+            sock,
+            certificate.context,
             self._bridges,
-            sock=sock,
-            backlog=backlog,
-            ssl=certificate.context,
-            ssl_handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
-            ssl_shutdown_timeout=self._settings.close_timeout,
+            self._plain,
+            handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
+            shutdown_timeout=self._settings.close_timeout,
         )
+        listener.start(backlog)
+        return listener
 
     def reload(self) -> None:
         """Reads certificates again. Raises `ConfigurationError` at the first with a fault, which stays as it was."""

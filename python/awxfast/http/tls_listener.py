@@ -1,0 +1,127 @@
+"""Listens for TLS. A connection has a place among the plain ones from when it is accepted, before its handshake."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
+
+log = logging.getLogger(__name__)
+
+TURN_ACCEPTS = 16
+"""Connections a turn of the loop, which also has handshakes to go on with: one costs milliseconds."""
+HANDSHAKE_SECONDS = 0.1
+"""How long a connection keeps its place at least where there are too many newcomers: two round trips."""
+NO_DESCRIPTOR_SECONDS = 0.1
+"""Until another try to accept where all descriptors are in use."""
+
+
+class TlsListener:
+    """Accepts on a socket that listens. `make_protocol` makes who gets the bytes; times are in seconds, None for any.
+
+    An event loop that accepts for TLS itself tells nobody of a connection whose handshake is not done.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        plain: PlainConnections,
+        *,
+        handshake_timeout: float | None,
+        shutdown_timeout: float,
+    ) -> None:
+        self.context = context
+        self.make_protocol = make_protocol
+        self.plain = plain
+        self.handshake_timeout = handshake_timeout
+        self.shutdown_timeout = shutdown_timeout
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._resting: asyncio.TimerHandle | None = None
+        self._handshakes: set[TlsHandshake] = set()
+
+    def start(self, backlog: int) -> None:
+        """Accepts from now on."""
+        self._sock.setblocking(False)
+        self._sock.listen(backlog)
+        self._loop.add_reader(self._sock, self._accept)
+
+    def close(self) -> None:
+        """Accepts no more; handshakes that are under way are ended."""
+        if self._resting is not None:
+            self._resting.cancel()
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        for handshake in list(self._handshakes):
+            handshake.end_idle()
+
+    def forget(self, handshake: "TlsHandshake") -> None:
+        """It is done, or has failed."""
+        self._handshakes.discard(handshake)
+        self.plain.leave(handshake)
+
+    def _accept(self) -> None:
+        for _ in range(TURN_ACCEPTS):
+            try:
+                sock, _ = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                self._rest(NO_DESCRIPTOR_SECONDS)
+                return
+            handshake = TlsHandshake(self, sock)
+            self._handshakes.add(handshake)
+            self.plain.add(handshake)
+            if self.plain.is_full(handshake):
+                self._rest(HANDSHAKE_SECONDS / max(1, self.plain.idle))
+                return
+
+    def _rest(self, seconds: float) -> None:
+        """Others wait in the backlog, since each that comes now takes the place of one that has come lately."""
+        self._loop.remove_reader(self._sock)
+        self._resting = self._loop.call_later(seconds, self._accept_again)
+
+    def _accept_again(self) -> None:
+        self._loop.add_reader(self._sock, self._accept)
+
+
+class TlsHandshake:
+    """A connection until its handshake is done: it counts as idle."""
+
+    weight = TLS_WEIGHT
+    awaits_body = False
+    is_taken = True
+
+    def __init__(self, listener: TlsListener, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.descriptor = sock.fileno()
+        self._listener = listener
+        self._sock = sock
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._finish)
+
+    async def _run(self) -> None:
+        listener = self._listener
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                listener.make_protocol,
+                self._sock,
+                ssl=listener.context,
+                ssl_handshake_timeout=listener.handshake_timeout,
+                ssl_shutdown_timeout=listener.shutdown_timeout,
+            )
+        except OSError as error:
+            log.debug("a TLS handshake failed: %s", error)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._listener.forget(self)
+        if task.cancelled():
+            self._sock.close()  # no transport has it where the task has not begun
+
+    def end_idle(self) -> None:
+        """Somebody else needs the place."""
+        self._task.cancel()
