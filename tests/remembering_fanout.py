@@ -13,14 +13,14 @@ HANG = 20.0
 
 
 class RememberingFanout:
-    """Keeps what it is given. `busy_answers` are given in turn, then False."""
+    """Keeps what it is given. `wait_times` are given in turn, then 0."""
 
     def __init__(self) -> None:
         self.batches: list[Sequence[Any]] = []
         self.channels: dict[str, str] = {}
         self.gaps: Counter[str] = Counter()
         self.gap_sizes: list[tuple[str, int]] = []
-        self.busy_answers: list[bool] = []
+        self.wait_times: list[float] = []
         self.too_large = 0
 
     def publish_batch(self, members: Sequence[Any]) -> None:
@@ -29,8 +29,8 @@ class RememberingFanout:
     def count_too_large(self, count: int) -> None:
         self.too_large += count
 
-    def busy(self) -> bool:
-        return self.busy_answers.pop(0) if self.busy_answers else False
+    def wait_time(self) -> float:
+        return self.wait_times.pop(0) if self.wait_times else 0.0
 
     def count_gap(self, reason: str, at_most: int) -> None:
         self.gaps[reason] += 1

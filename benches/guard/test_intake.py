@@ -28,7 +28,7 @@ class CountingFanout:
         self._fanout = Fanout()
         self._missing = 0
         self._enough: asyncio.Future[None] | None = None
-        self.busy = self._fanout.busy
+        self.wait_time = self._fanout.wait_time
         self.count_gap = self._fanout.count_gap
         self.ledger = self._fanout.ledger
         self.stop = self._fanout.stop

@@ -217,6 +217,8 @@ NOTICE_ROOM: Final[int]
 """Answer to `ask_room`: less waits for this client than its bound allows."""
 NOTICE_UNREAD: Final[int]
 """The client left more than `reply_bytes` of replies unread; a close with 1008 is on its way."""
+NOTICE_CAUGHT_UP: Final[int]
+"""Of no client: what `wait_time` asked to wait for may be over."""
 
 @final
 class LinkFigures:
@@ -344,10 +346,11 @@ class Fanout:
         """Counts events that were taken from Redis and rejected unread, for their length."""
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that can't be counted in events: one more time, of at most so many events."""
-    def busy(self) -> bool:
-        """Whether intake should wait: the threads are behind, or most readers are.
+    def wait_time(self) -> float:
+        """Seconds that intake should wait at most, since the threads are behind, or most readers are; often 0.0.
 
         For these it lasts as long as the last batch takes at 200,000 frames/s: a few that keep up get that much.
+        NOTICE_CAUGHT_UP comes when it may be over sooner: then ask again.
         """
 
     # notices, operation

@@ -30,11 +30,10 @@ mod peers;
 
 pub use peers::PeerBatch;
 
-/// What a shard may have in its inbox before intake must wait: bytes, and frames as often as they are to be queued.
-const INBOX_BYTES: usize = 32 * 1024 * 1024;
-const INBOX_FRAMES: usize = 200_000;
 /// Frames a second that go on however far most readers are behind, for the sake of those that are not.
 const ALWAYS: u32 = 200_000;
+/// The longest that intake waits for an inbox to be taken, of which it hears.
+const INBOX_WAIT: Duration = Duration::from_millis(100);
 /// How long a report of what waits may take; a shard answers between two passes.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
@@ -231,13 +230,27 @@ impl Fanout {
         self.state.lock().gaps.count(reason, at_most);
     }
 
-    /// Whether intake should wait: the threads are behind, or most readers are, and the last batch is long enough ago.
+    /// How long intake should wait at most: the threads are behind, or most readers are and the last batch is not long
+    /// enough ago. When it may be less, [`Notice::CaughtUp`] tells; then it is to be asked again.
     #[must_use]
-    pub fn busy(&self) -> bool {
-        let full = |load: Load| load.bytes > INBOX_BYTES || load.frames > INBOX_FRAMES;
+    pub fn wait_time(&self) -> Duration {
+        if self.look_behind().is_zero() {
+            return Duration::ZERO;
+        }
+        self.notices.await_catching_up();
+        self.look_behind()
+    }
+
+    fn look_behind(&self) -> Duration {
+        if self.shards.iter().any(|shared| shared.inbox.load().is_full()) {
+            return INBOX_WAIT;
+        }
         let now = Instant::now();
-        self.shards.iter().any(|shared| full(shared.inbox.load()))
-            || self.shards.iter().any(|shared| shared.readers.is_behind(now)) && now < self.state.lock().held_until
+        let behind = self.shards.iter().map(|shared| shared.readers.behind_for(now)).max().unwrap_or_default();
+        if behind.is_zero() {
+            return behind;
+        }
+        behind.min(self.state.lock().held_until.saturating_duration_since(now))
     }
 
     /// Readable when there are notices.

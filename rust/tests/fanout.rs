@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use awxfast_core::fanout::{Config, Fanout};
+use awxfast_core::routing::registry::ClientId;
 use awxfast_core::shard::mailbox::Notice;
 use awxfast_core::shard::outbox::Bounds;
 use browser::{Browser, assert_books_balance, config, entry, notices, publish, wait_until};
@@ -264,12 +265,26 @@ fn intake_is_told_to_wait_while_most_readers_are_behind_but_not_for_long() {
     let fanout = Fanout::start(Config { threads: 1, ..config() }).unwrap();
     let _browsers: Vec<Browser> = (0..100).map(|_| Browser::in_group(&fanout, "a")).collect();
     let batch: Vec<Vec<u8>> = (0..100).map(|_| entry(&["p!g.a"], &"x".repeat(10_000))).collect();
-    assert!(!fanout.busy());
+    assert!(fanout.wait_time().is_zero());
     wait_until(|| {
         publish(&fanout, &batch);
-        fanout.busy()
+        !fanout.wait_time().is_zero()
     });
-    wait_until(|| !fanout.busy());
+    wait_until(|| fanout.wait_time().is_zero());
+}
+
+#[test]
+fn intake_that_waits_hears_when_the_thread_has_caught_up() {
+    let fanout = Fanout::start(Config { threads: 1, ..config() }).unwrap();
+    let _browsers: Vec<Browser> = (0..50).map(|_| Browser::in_group(&fanout, "a")).collect();
+    let batch: Vec<Vec<u8>> = (0..5000).map(|_| entry(&["p!g.a"], "x")).collect();
+    wait_until(|| {
+        if fanout.wait_time().is_zero() {
+            publish(&fanout, &batch);
+            let _ = fanout.wait_time(); // asks to be told, unless the thread has taken them already
+        }
+        fanout.take_notices().contains(&(ClientId::NOBODY, Notice::CaughtUp))
+    });
 }
 
 #[test]

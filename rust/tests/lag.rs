@@ -104,11 +104,22 @@ fn client_that_catches_up_within_a_window_is_behind_no_longer() {
 fn being_behind_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
     let start = Instant::now();
     let readers = Standing::new(start);
-    assert!(!readers.is_behind(start));
+    assert_eq!(readers.behind_for(start), Duration::ZERO);
     readers.set(true, start);
-    assert!(readers.is_behind(start + 99 * MILLISECOND));
-    assert!(!readers.is_behind(start + 100 * MILLISECOND));
+    assert_eq!(readers.behind_for(start + 99 * MILLISECOND), MILLISECOND);
+    assert_eq!(readers.behind_for(start + 100 * MILLISECOND), Duration::ZERO);
     readers.set(true, start + 200 * MILLISECOND);
     readers.set(false, start + 210 * MILLISECOND);
-    assert!(!readers.is_behind(start + 211 * MILLISECOND));
+    assert_eq!(readers.behind_for(start + 211 * MILLISECOND), Duration::ZERO);
+}
+
+#[test]
+fn that_readers_have_caught_up_is_said_once() {
+    let start = Instant::now();
+    let readers = Standing::new(start);
+    assert!(!readers.set(false, start), "they never were behind");
+    assert!(!readers.set(true, start));
+    assert!(!readers.set(true, start));
+    assert!(readers.set(false, start));
+    assert!(!readers.set(false, start));
 }

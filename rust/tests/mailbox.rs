@@ -1,7 +1,7 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
 use awxfast_core::routing::registry::ClientId;
-use awxfast_core::shard::mailbox::{Answers, Inbox, Load};
+use awxfast_core::shard::mailbox::{Answers, Inbox, Load, Notice, Notices};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -17,7 +17,7 @@ fn load_is_that_of_the_commands_not_yet_taken() {
     inbox.post(2, Load { bytes: 5, frames: 1 });
     assert_eq!(inbox.load(), Load { bytes: 15, frames: 3 });
     let mut commands = Vec::new();
-    inbox.take(&mut commands);
+    assert_eq!(inbox.take(&mut commands), Load { bytes: 15, frames: 3 });
     assert_eq!((commands, inbox.load()), (vec![1, 2], Load::default()));
 }
 
@@ -50,6 +50,18 @@ fn shard_does_not_fall_asleep_over_a_command() {
     let inbox = Inbox::new().unwrap();
     inbox.post(1, Load::default());
     assert!(!inbox.fall_asleep());
+}
+
+#[test]
+fn that_a_shard_has_caught_up_is_told_once_to_those_who_wait_for_it() {
+    let notices = Notices::new().unwrap();
+    notices.tell_caught_up();
+    assert_eq!(notices.take(), [], "nobody waits");
+    notices.await_catching_up();
+    notices.await_catching_up();
+    notices.tell_caught_up();
+    notices.tell_caught_up();
+    assert_eq!(notices.take(), [(ClientId::NOBODY, Notice::CaughtUp)]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ class TestRelayTaker:
         assert not sent
 
     def test_slow_peers_hold_nobody_back(self) -> None:
-        assert not RelayTaker(12, lambda _: None).busy()
+        assert not RelayTaker(12, lambda _: None).wait_time()
 
     def test_gaps_are_counted_with_their_bound(self) -> None:
         taker = RelayTaker(12, lambda _: None)

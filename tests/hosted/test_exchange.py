@@ -186,9 +186,9 @@ class TestOverload:
         for number in range(BEHIND + 2):
             await hosted.layer.group_send("room", {"type": "number", "number": number})
         assert (await receive(hosted, channel))["number"] == 0
-        await eventually(hosted.exchange.busy)
+        await eventually(hosted.exchange.wait_time)
         assert (await receive(hosted, channel))["number"] == 1
-        await eventually(lambda: not hosted.exchange.busy())
+        await eventually(lambda: not hosted.exchange.wait_time())
         assert [(await receive(hosted, channel))["number"] for _ in range(BEHIND)] == list(range(2, BEHIND + 2))
 
     async def test_one_that_never_takes_anything_holds_up_nobody(self, hosted: Hosted) -> None:
@@ -199,7 +199,7 @@ class TestOverload:
             await hosted.layer.group_send("room", {"type": "a"})
         await hosted.layer.group_send("other", {"type": "b"})
         assert await receive(hosted, other) == {"type": "b"}
-        assert not hosted.exchange.busy()
+        assert not hosted.exchange.wait_time()
 
 
 class TestUndecodable:

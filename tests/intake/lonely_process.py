@@ -18,8 +18,8 @@ class NoFanout:
     """Takes events and forgets them."""
 
     def publish_batch(self, members: Sequence[Any]) -> None: ...
-    def busy(self) -> int:
-        return 0
+    def wait_time(self) -> float:
+        return 0.0
 
     def count_gap(self, reason: str, at_most: int) -> None: ...
     def add_channel(self, local: str, group: str) -> None: ...

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from awxfast.errors import RedisUnavailable
+from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import BATCH, HELD_BATCH, MAX_EVENT_SIZE, NEAR, REPLY_SPARE, Drain
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pop import BATCH_BYTES
@@ -23,13 +24,19 @@ LayerMaker = Callable[..., RedisChannelLayer]
 
 @contextlib.asynccontextmanager
 async def draining(
-    server: RedisServer, fanout: RememberingFanout, expiry: int = 60, max_event_size: int = MAX_EVENT_SIZE
+    server: RedisServer,
+    fanout: RememberingFanout,
+    expiry: int = 60,
+    max_event_size: int = MAX_EVENT_SIZE,
+    caught_up: CaughtUp | None = None,
 ) -> AsyncIterator[Drain]:
     """A drain that works, for a process that is registered in one group."""
     with server.client() as client:
         client.zadd(NAMES.group_key(GROUP), {NAMES.channel(f"g.{GROUP}"): time.time()})
     outages = Outages(server.address)
-    drain = Drain(server.address, NAMES.queue, fanout, outages, expiry, max_event_size=max_event_size)
+    drain = Drain(
+        server.address, NAMES.queue, fanout, outages, expiry, max_event_size=max_event_size, caught_up=caught_up
+    )
     task = asyncio.create_task(drain.run())
     try:
         await drain.wait_up()
@@ -129,7 +136,7 @@ class TestHoldingBack:
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         busy = True
-        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        monkeypatch.setattr(fanout, "wait_time", lambda: 0.001 * busy)
         put(redis_server, 1_000)
         async with draining(redis_server, fanout) as drain:
             await eventually(lambda: drain.holds)
@@ -141,14 +148,32 @@ class TestHoldingBack:
             await eventually(lambda: drain.events == 1_000)
             assert drain.holds == 1
 
+    async def test_fan_out_is_not_asked_again_before_it_tells(
+        self, redis_server: RedisServer, fanout: RememberingFanout
+    ) -> None:
+        caught_up = CaughtUp()
+        async with draining(redis_server, fanout, caught_up=caught_up) as drain:
+            await eventually(lambda: drain.pops >= 2)
+            fanout.wait_times = [0.0, 3600.0, 3600.0, 3600.0, 0.0, 0.0]
+            put(redis_server, 2 * BATCH)
+            await eventually(lambda: drain.holds)
+            await asyncio.sleep(0.05)
+            assert len(fanout.wait_times) == 3
+            caught_up.tell()
+            await eventually(lambda: len(fanout.wait_times) == 2)
+            await asyncio.sleep(0.05)
+            assert len(fanout.wait_times) == 2
+            caught_up.tell()
+            await eventually(lambda: drain.events == 2 * BATCH)
+
     async def test_batches_are_small_after_a_hold(self, redis_server: RedisServer, fanout: RememberingFanout) -> None:
-        fanout.busy_answers = [True, True, False]
+        fanout.wait_times = [0.001, 0.001, 0.0]
         put(redis_server, 2 * BATCH)
         async with draining(redis_server, fanout) as drain:
             await eventually(lambda: drain.events == 2 * BATCH)
             assert [len(batch) for batch in fanout.batches] == [BATCH, HELD_BATCH, BATCH - HELD_BATCH]
             assert drain.holds == 1
-            assert fanout.busy_answers == []
+            assert fanout.wait_times == []
 
 
 class TestBrokenConnection:
@@ -184,7 +209,7 @@ class TestBrokenConnection:
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         busy = True
-        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        monkeypatch.setattr(fanout, "wait_time", lambda: 0.001 * busy)
         async with draining(redis_server, fanout) as drain:
             put(redis_server, 2 * BATCH)
             await eventually(lambda: drain.holds)
@@ -342,7 +367,7 @@ class TestExpiry:
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         busy = False
-        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        monkeypatch.setattr(fanout, "wait_time", lambda: 0.001 * busy)
         async with draining(redis_server, fanout, expiry=1) as drain:
             busy = True
             put(redis_server, 1)

@@ -362,7 +362,7 @@ class TestStop:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         busy = 2
-        monkeypatch.setattr(fanout, "busy", lambda: busy)
+        monkeypatch.setattr(fanout, "wait_time", lambda: 0.001 * busy)
         layer = stock_layer(redis_server)
         async with started(redis_server.url, fanout) as intake:
             await intake.hold(["a"])

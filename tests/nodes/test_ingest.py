@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from awxfast.intake.caught_up import CaughtUp
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.takers import RelayedEvent
 from channels_redis.core import RedisChannelLayer
@@ -104,8 +105,8 @@ class Takers:
     def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
         return False, [], [("a", payload, False, None) for payload in payloads]
 
-    def busy(self) -> bool:
-        return self.is_busy
+    def wait_time(self) -> float:
+        return 0.001 * self.is_busy
 
     def count_gap(self, reason: str, at_most: int) -> None:
         raise AssertionError(reason)
@@ -133,19 +134,20 @@ class Source:
 class TestHoldingBack:
     @pytest.mark.parametrize("slow", ["is_busy", "is_full"])
     async def test_links_wait_until_all_have_caught_up(self, slow: str) -> None:
-        takers, sources = Takers(), [Source(), Source(), Source()]
-        ingest = Ingest(takers, takers, None)
+        takers, sources, caught_up = Takers(), [Source(), Source(), Source()], CaughtUp()
+        ingest = Ingest(takers, takers, None, caught_up)
         setattr(takers, slow, True)
         for source in sources[:2]:
             assert ingest.receive([b"x"], source)
         assert [source.is_reading for source in sources] == [False, False, True]
         ingest.forget(sources[1])
         setattr(takers, slow, False)
+        caught_up.tell()
         await until(lambda: sources[0].is_reading)
         assert not sources[1].is_reading
         assert len(takers.offered) == 2
 
     async def test_nobody_waits_for_takers_that_keep_up(self) -> None:
         takers, source = Takers(), Source()
-        assert Ingest(takers, takers, None).receive([b"x"], source)
+        assert Ingest(takers, takers, None, CaughtUp()).receive([b"x"], source)
         assert source.is_reading

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from awxfast.nodes.onward import Onward
@@ -35,9 +35,11 @@ def ledger() -> Ledger:
     return Ledger()
 
 
-def make_onward(server: RedisServer, ledger: Ledger, capacity: int = 10_000) -> Onward:
+def make_onward(
+    server: RedisServer, ledger: Ledger, capacity: int = 10_000, tell_caught_up: Callable[[], None] = lambda: None
+) -> Onward:
     writer = GroupWriter(LayerSettings(capacity=capacity, group_expiry=86_400), OWN)
-    return Onward(server.address, writer, ledger, Outages(server.address))
+    return Onward(server.address, writer, ledger, Outages(server.address), tell_caught_up)
 
 
 @pytest.fixture
@@ -119,6 +121,21 @@ class TestRedisAway:
         onward._queue._kept.works()
         onward.offer([("a", b"", False)])
         assert onward.is_full
+        await onward.stop()
+
+    async def test_links_that_wait_are_told_when_they_need_no_longer(
+        self, redis_server: RedisServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_writer, "CROWDED_EVENTS", 1)
+        told = asyncio.Event()
+        onward = make_onward(redis_server, ledger, tell_caught_up=told.set)
+        onward._queue._kept.works()
+        onward.offer([("a", b"", False)] * 3)
+        assert onward.is_full
+        assert not told.is_set()
+        onward.start()
+        await asyncio.wait_for(told.wait(), HANG)
+        assert not onward.is_full
         await onward.stop()
 
     async def test_what_came_during_a_restart_is_passed_on_to_who_comes_back(

@@ -44,7 +44,7 @@ def build_native(settings: Settings, access_log: AccessLog | None = None) -> Nat
     feed = Feed(address, intake, plan.build(fanout, intake, address, None))
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
-    server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint)
+    server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint, feed.tell_caught_up)
     return NativeRelay(settings, fanout, feed, server, log, access=access, endpoints=endpoints)
 
 
@@ -57,7 +57,7 @@ def build_hosted(settings: Settings, application: ASGI3Application, access_log: 
     plan = NodePlan.make(settings, read_node_settings(), has_layer=stock is not None)
     host = Host(application, settings)
     feed = build_layer_feed(settings, fanout, plan, stock) if stock is not None else NoFeed(NoNodes(plan))
-    server = Server(settings, fanout, host, log, feed.nodes.endpoint)
+    server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up)
     return HostedRelay(settings, fanout, feed, server, log, host=host)
 
 

@@ -18,6 +18,7 @@ class Feed:
         self.nodes = nodes
         self.intake = intake
         self.failed = intake.failed
+        self.tell_caught_up = intake.caught_up.tell
 
     async def start(self) -> None:
         """Connects to Redis, and passes on what nodes send."""
@@ -64,6 +65,9 @@ class NoFeed:
         self.address: RedisAddress | None = None
         self.nodes = nodes
         self.failed = asyncio.Event()
+
+    def tell_caught_up(self) -> None:
+        """Nobody waits."""
 
     async def start(self) -> None:
         """There is nothing to start."""

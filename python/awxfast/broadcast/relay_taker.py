@@ -28,9 +28,9 @@ class RelayTaker:
         """Counts events that were larger than `--max-event-size`."""
         self.too_large += count
 
-    def busy(self) -> bool:
-        """Never: a peer that reads slowly loses its own events, nobody else's."""
-        return False
+    def wait_time(self) -> float:
+        """None: a peer that reads slowly loses its own events, nobody else's."""
+        return 0.0
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """A loss that can't be counted in events."""

@@ -246,12 +246,12 @@ class Exchange:
         """An event that another node passed on; `direct`: sockets have it already."""
         self._hand_out(direct, [group], [], {"type": EVENT_TYPE, "text": text.decode()})
 
-    def busy(self) -> bool:
-        """Whether most consumers are behind, or the fan-out is.
+    def wait_time(self) -> float:
+        """Seconds that the intake should wait at most: most consumers are behind, or the fan-out is.
 
         What waits in Redis costs nothing; what waits here was decoded and handed out, perhaps to be dropped.
         """
-        return self._progress.is_behind(self._members) or self._fanout.busy()
+        return self._progress.stands_for if self._progress.is_behind(self._members) else self._fanout.wait_time()
 
     def count_too_large(self, count: int) -> None:
         """Tells the fan-out of events that were too large."""

@@ -32,6 +32,11 @@ class Progress:
         """A message was taken from it."""
         self._moved.add(channel)
 
+    @property
+    def stands_for(self) -> float:
+        """Seconds until it is looked at again who is behind."""
+        return self._judged + JUDGED_EVERY - self._now()
+
     def is_behind(self, members: int) -> bool:
         """Whether most of so many channels in groups are behind and move on.
 

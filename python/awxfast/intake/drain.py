@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
+from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
@@ -39,9 +40,6 @@ BLOCK = 5
 OVERDUE = 5
 """Seconds past `BLOCK` after which the connection counts as dead."""
 
-HOLD_STEP = 0.001
-"""Seconds between two looks whether the fan-out is still behind."""
-
 LARGE = 2_097_152
 """Bytes of a batch after which the next pop looks at lengths first."""
 
@@ -64,9 +62,12 @@ class Drain:
         expiry: int,
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
+        caught_up: CaughtUp | None = None,
     ) -> None:
+        """`caught_up`: tells that `publisher` may be asked again whether to wait."""
         self._queue = queue
         self._publisher = publisher
+        self._caught_up = caught_up or CaughtUp()
         self._expiry = expiry
         self._max_event_size = max_event_size
         reply_limit = max_event_size + REPLY_SPARE
@@ -154,7 +155,7 @@ class Drain:
         self.events += len(batch)
         now = self._unread_since = time.monotonic()
         pause = self._pace.pause_after(len(batch), self._is_full, now)
-        if not pause and not self._publisher.busy():
+        if not pause and not self._publisher.wait_time():
             try:
                 return self._send_pop(connection, BATCH)
             finally:
@@ -179,10 +180,10 @@ class Drain:
         What waits in Redis costs nothing; what waits here costs cold memory.
         """
         held = False
-        while self._publisher.busy():
+        while (seconds := self._publisher.wait_time()) > 0:
             self.holds += not held
             held = True
-            await asyncio.sleep(HOLD_STEP)
+            await self._caught_up.wait(seconds)
         return held
 
     def _send_pop(self, connection: RedisConnection, count: int) -> asyncio.Future[Any]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 
 from awxfast.errors import RedisError
 from awxfast.intake.announcements import Announcements
+from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import Drain
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
@@ -68,7 +69,11 @@ class Intake:
         self.names = ProcessNames(layer.prefix)
         announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
-        self.drain = Drain(address, self.names.queue, taker, outages, layer.expiry, pace, max_event_size)
+        self.caught_up = CaughtUp()
+        """To be told when `taker` need be waited for no longer."""
+        self.drain = Drain(
+            address, self.names.queue, taker, outages, layer.expiry, pace, max_event_size, self.caught_up
+        )
         self.registration = Registration(
             address,
             self.names,

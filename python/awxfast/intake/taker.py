@@ -10,8 +10,8 @@ class EventTaker(Protocol):
     def publish_batch(self, members: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
-    def busy(self) -> bool:
-        """Whether to wait with the next pop."""
+    def wait_time(self) -> float:
+        """Seconds to wait at most with the next pop; `CaughtUp` tells when it may be less."""
 
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""

@@ -3,22 +3,24 @@
 import asyncio
 import logging
 
+from awxfast.intake.caught_up import CaughtUp
 from awxfast.nodes.takers import Consumers, Fanout, Onward, Source
 from awxfast.wire.backplane import Fault, StoredMetrics, read_metrics
 
 log = logging.getLogger(__name__)
 
-HOLD_STEP = 0.001
-"""Seconds between two looks whether the fan-out has caught up."""
+ONWARD_WAIT = 1.0
+"""Seconds to wait at most for what goes on into Redis, which tells when it has caught up."""
 
 
 class Ingest:
-    """For the links of all peers. `consumers`: None without an application."""
+    """For the links of all peers. `consumers`: None without an application. `caught_up` is told by all takers."""
 
-    def __init__(self, fanout: Fanout, onward: Onward, consumers: Consumers | None) -> None:
+    def __init__(self, fanout: Fanout, onward: Onward, consumers: Consumers | None, caught_up: CaughtUp) -> None:
         self._fanout = fanout
         self._onward = onward
         self._consumers = consumers
+        self._caught_up = caught_up
         self._held: set[Source] = set()
         self._holding: asyncio.Task[None] | None = None
 
@@ -33,7 +35,7 @@ class Ingest:
                     self._consumers.take_relayed(group, text_bytes, consumers)
         if events:
             self._onward.offer([(group, text_bytes, taken) for group, text_bytes, taken, _ in events])
-        if self._is_behind():
+        if self._wait_time() > 0:
             self._hold_back(source)
         return not malformed
 
@@ -54,9 +56,9 @@ class Ingest:
             assert isinstance(metrics, Fault)
             self._fanout.count_gap("peer_metrics", 0)
 
-    def _is_behind(self) -> bool:
+    def _wait_time(self) -> float:
         takers = self._fanout if self._consumers is None else self._consumers
-        return takers.busy() or self._onward.is_full
+        return takers.wait_time() or (ONWARD_WAIT if self._onward.is_full else 0.0)
 
     def _hold_back(self, source: Source) -> None:
         source.pause_reading()
@@ -65,8 +67,8 @@ class Ingest:
             self._holding = asyncio.get_running_loop().create_task(self._release_later())
 
     async def _release_later(self) -> None:
-        while self._is_behind():  # noqa: ASYNC110  neither tells when it has caught up
-            await asyncio.sleep(HOLD_STEP)
+        while (seconds := self._wait_time()) > 0:
+            await self._caught_up.wait(seconds)
         self._holding = None
         held, self._held = self._held, set()
         for source in held:

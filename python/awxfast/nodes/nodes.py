@@ -109,8 +109,9 @@ class Nodes:
         group = plan.application.group
         fanout.set_backplane(group, names.non_local, speaker_of(names))
         self._plan = plan
-        self._onward = Onward(address, GroupWriter(settings, own=names.non_local), fanout, intake.outages)
-        self._ingest = Ingest(fanout, self._onward, consumers)
+        writer = GroupWriter(settings, own=names.non_local)
+        self._onward = Onward(address, writer, fanout, intake.outages, intake.caught_up.tell)
+        self._ingest = Ingest(fanout, self._onward, consumers, intake.caught_up)
         self.endpoint = NodeEndpoint(
             node_paths(settings),
             group=group,

@@ -1,7 +1,7 @@
 """What peers sent to the server, onward into Redis: events for others in their groups, metrics for AWX's pages."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from awxfast.nodes.takers import Fanout
 from awxfast.redis.address import RedisAddress
@@ -21,9 +21,18 @@ GAPS: dict[Loss, str] = {
 class Onward:
     """An `EventWriter` whose outcomes are in the ledger: each event once, and here unless this process had taken it."""
 
-    def __init__(self, address: RedisAddress, writer: GroupWriter, counter: Fanout, outages: Outages) -> None:
+    def __init__(
+        self,
+        address: RedisAddress,
+        writer: GroupWriter,
+        counter: Fanout,
+        outages: Outages,
+        tell_caught_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`tell_caught_up`: is called when links need wait no longer."""
         self._counter = counter
-        self._queue = EventWriter("peers' events", address, writer, outages, self)
+        self._tell_caught_up = tell_caught_up
+        self._queue = EventWriter("peers' events", address, writer, outages, self, self._note_crowd)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -50,6 +59,10 @@ class Onward:
         """Writes a key without expiry, as AWX does with metrics; while Redis is away the newest value waits."""
         if not self._queue.store(key, value):
             self._counter.count_gap("peer_metrics", 0)
+
+    def _note_crowd(self, crowded: bool) -> None:
+        if not crowded:
+            self._tell_caught_up()
 
     # What became of them (event_writer.Outcomes)
 

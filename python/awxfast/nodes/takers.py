@@ -13,8 +13,8 @@ class Fanout(Protocol):
     def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
         """Takes frames; whether one was malformed, texts of metrics, and the events."""
 
-    def busy(self) -> bool:
-        """Whether it is behind."""
+    def wait_time(self) -> float:
+        """Seconds to wait at most, since it is behind; `CaughtUp` tells when it may be less."""
 
     def count_gap(self, reason: str, at_most: int) -> None:
         """Counts a loss that nobody can number."""
@@ -43,8 +43,8 @@ class Consumers(Protocol):
     def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
         """An event of a group; `direct`: sockets have it already."""
 
-    def busy(self) -> bool:
-        """Whether they, or the fan-out, are behind."""
+    def wait_time(self) -> float:
+        """Seconds to wait at most, since they, or the fan-out, are behind."""
 
 
 class Source(Protocol):

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from awxfast._rust import Fanout, FrameDecoder, LinkFigures
+from awxfast._rust import NOTICE_CAUGHT_UP, Fanout, FrameDecoder, LinkFigures
 from awxfast.http.access_log import AccessLog
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
@@ -41,8 +41,10 @@ class Clients:
         settings: Settings,
         access_log: AccessLog | None = None,
         now: Callable[[], float] = time.monotonic,
+        tell_caught_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.fanout = fanout
+        self._tell_caught_up = tell_caught_up
         self.now = now
         self.close_timeout = settings.close_timeout
         self.closes: dict[tuple[str, int | str], int] = {}
@@ -133,6 +135,8 @@ class Clients:
             connection = self._attached.get(client)
             if connection is not None:
                 connection.receive_notice(notice)
+            elif notice == NOTICE_CAUGHT_UP:
+                self._tell_caught_up()
 
     async def close_all(self, code: int, spread: float, grace: float) -> None:
         """Closes all, spread evenly over `spread` seconds; who is still there `grace` seconds later is cut off."""

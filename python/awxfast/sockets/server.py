@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asgiref.typing import ASGI3Application
@@ -91,13 +91,15 @@ class Server:
         endpoints: Endpoints,
         access_log: AccessLog | None = None,
         nodes: Nodes | None = None,
+        tell_caught_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """`tell_caught_up`: is called when the fan-out says that it may be asked again whether to wait for it."""
         self._settings = settings
         self._fanout = fanout
         self._endpoints = endpoints
         self._nodes = nodes
         self._access_log = access_log
-        self._clients = Clients(fanout, settings, access_log)
+        self._clients = Clients(fanout, settings, access_log, tell_caught_up=tell_caught_up)
         self._keepalive = Keepalive(self._clients, settings)
         self._admission = Admission(
             settings.max_clients,

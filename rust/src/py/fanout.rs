@@ -25,6 +25,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NOTICE_SLOW", Notice::Slow as u8)?;
     module.add("NOTICE_ROOM", Notice::Room as u8)?;
     module.add("NOTICE_UNREAD", Notice::Unread as u8)?;
+    module.add("NOTICE_CAUGHT_UP", Notice::CaughtUp as u8)?;
     module.add_class::<LinkFigures>()?;
     module.add_class::<PyFanout>()
 }
@@ -222,8 +223,8 @@ impl PyFanout {
         self.core.count_gap(reason, at_most);
     }
 
-    fn busy(&self) -> bool {
-        self.core.busy()
+    fn wait_time(&self) -> f64 {
+        self.core.wait_time().as_secs_f64()
     }
 
     #[getter]

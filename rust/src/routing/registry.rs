@@ -18,6 +18,9 @@ pub type GroupId = u32;
 pub struct ClientId(pub u64);
 
 impl ClientId {
+    /// No client has this number.
+    pub const NOBODY: ClientId = ClientId(u64::MAX);
+
     fn new(shard: usize, generation: u32, slot: usize) -> Self {
         ClientId((shard as u64) << 56 | u64::from(generation & 0x00ff_ffff) << 32 | slot as u64)
     }

@@ -94,16 +94,17 @@ impl Standing {
         Standing { base: now, behind_until: AtomicU64::new(0) }
     }
 
-    /// Readers are behind, or not.
-    pub fn set(&self, behind: bool, now: Instant) {
+    /// Readers are behind, or not. Whether that ends it.
+    pub fn set(&self, behind: bool, now: Instant) -> bool {
         let until = if behind { self.micros(now + HOLDS) } else { 0 };
-        self.behind_until.store(until, Ordering::Relaxed);
+        // Before the shard looks whether somebody waits for it (`Notices::tell_caught_up`).
+        self.behind_until.swap(until, Ordering::SeqCst) > 0 && !behind
     }
 
-    /// Whether readers are behind.
+    /// How long it stands, if nothing else is said, that readers are behind; zero: they are not.
     #[must_use]
-    pub fn is_behind(&self, now: Instant) -> bool {
-        self.micros(now) < self.behind_until.load(Ordering::Relaxed)
+    pub fn behind_for(&self, now: Instant) -> Duration {
+        Duration::from_micros(self.behind_until.load(Ordering::SeqCst).saturating_sub(self.micros(now)))
     }
 
     fn micros(&self, time: Instant) -> u64 {

@@ -13,6 +13,10 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::routing::registry::ClientId;
 use crate::wire::frame::Pongs;
 
+/// What a shard may have in its inbox before intake must wait: bytes, and frames as often as they are to be queued.
+const INBOX_BYTES: usize = 32 * 1024 * 1024;
+const INBOX_FRAMES: usize = 200_000;
+
 /// An eventfd: rung by one side, waited for by the other.
 #[derive(Debug)]
 struct Bell(OwnedFd);
@@ -40,6 +44,14 @@ pub struct Load {
     pub bytes: usize,
     /// Frames, as often as each is to be queued.
     pub frames: usize,
+}
+
+impl Load {
+    /// Whether no more should come.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self.bytes > INBOX_BYTES || self.frames > INBOX_FRAMES
+    }
 }
 
 /// A shard's commands, in order.
@@ -96,11 +108,11 @@ impl<C> Inbox<C> {
         self.waiting.lock().1
     }
 
-    /// Takes all commands into `commands`, which is empty.
-    pub fn take(&self, commands: &mut Vec<C>) {
+    /// Takes all commands into `commands`, which is empty; what they bring.
+    pub fn take(&self, commands: &mut Vec<C>) -> Load {
         let mut waiting = self.waiting.lock();
         mem::swap(&mut waiting.0, commands);
-        waiting.1 = Load::default();
+        mem::take(&mut waiting.1)
     }
 
     /// Says that the shard is about to wait for the bell; `false`: commands came in, don't.
@@ -147,7 +159,7 @@ impl Answers {
     }
 }
 
-/// What Python must know about a client.
+/// What Python must know about a client; the last is about all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The socket failed: the connection is over.
@@ -162,6 +174,8 @@ pub enum Notice {
     Room = 5,
     /// It does not read the replies to its commands and is being closed for it.
     Unread = 6,
+    /// Of nobody: a shard has caught up, which somebody waits for.
+    CaughtUp = 7,
 }
 
 /// Notices of all shards, for Python's loop.
@@ -169,6 +183,8 @@ pub enum Notice {
 pub struct Notices {
     waiting: Mutex<Vec<(ClientId, Notice)>>,
     bell: Bell,
+    /// Somebody waits for shards that are behind.
+    awaited: AtomicBool,
 }
 
 impl Notices {
@@ -178,7 +194,7 @@ impl Notices {
     ///
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        Ok(Notices { waiting: Mutex::new(Vec::new()), bell: Bell::new()? })
+        Ok(Notices { waiting: Mutex::new(Vec::new()), bell: Bell::new()?, awaited: AtomicBool::new(false) })
     }
 
     /// Adds a notice, and wakes Python's loop.
@@ -187,6 +203,19 @@ impl Notices {
         waiting.push((client, notice));
         if waiting.len() == 1 {
             self.bell.ring();
+        }
+    }
+
+    /// The next shard that catches up gives [`Notice::CaughtUp`]. Whoever asks for it looks afterwards, not before, how
+    /// the shards stand: one that catches up in between would have told nobody.
+    pub fn await_catching_up(&self) {
+        self.awaited.store(true, Ordering::SeqCst);
+    }
+
+    /// A shard that was behind is so no longer, which others can see already.
+    pub fn tell_caught_up(&self) {
+        if self.awaited.swap(false, Ordering::SeqCst) {
+            self.send(ClientId::NOBODY, Notice::CaughtUp);
         }
     }
 

@@ -93,7 +93,7 @@ const FREE_BYTES: usize = 256 * 1024;
 /// Places in queues that a pass may fill before they are in the accounts: 4 MiB.
 const MOST_OWED: u64 = 65_536;
 /// epoll's data for the inbox; no client has this number.
-const INBOX: u64 = u64::MAX;
+const INBOX: u64 = ClientId::NOBODY.0;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The thread's own state.
@@ -146,7 +146,9 @@ impl Shard {
         let mut events = Vec::with_capacity(256);
         while !self.stopping {
             self.wait(&mut events);
-            self.shared.inbox.take(&mut commands);
+            if self.shared.inbox.take(&mut commands).is_full() {
+                self.shared.notices.tell_caught_up();
+            }
             for command in commands.drain(..) {
                 self.obey(command);
                 if self.owes_much() {
@@ -395,8 +397,10 @@ impl Shard {
         self.dirty = dirty;
         self.count_ages();
         let now = Instant::now();
-        if let Some(behind) = self.pace.judge(now) {
-            self.shared.readers.set(behind, now);
+        if let Some(behind) = self.pace.judge(now)
+            && self.shared.readers.set(behind, now)
+        {
+            self.shared.notices.tell_caught_up();
         }
     }
 
