@@ -67,7 +67,7 @@ class NoFeed:
         self.failed = asyncio.Event()
 
     def tell_caught_up(self) -> None:
-        """Nobody waits."""
+        """Nobody waits, since no events come."""
 
     async def start(self) -> None:
         """There is nothing to start."""
