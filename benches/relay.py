@@ -49,7 +49,7 @@ class Report:
 def run_workload(bench: Bench, workload: Workload, report: Report, options: argparse.Namespace, end: float) -> None:
     """All rounds, in turns, a Redis of its own for them; no further round is begun after `end` (monotonic)."""
     runs: dict[str, list[Figures]] = defaultdict(list)
-    absent = {server: reason for server in workload.servers if (reason := absence(server))}
+    absent = {server: reason for server in workload.servers if (reason := absence(server, workload))}
     if options.servers:
         chosen = [server for server in workload.servers if server in options.servers]
     else:
@@ -85,7 +85,7 @@ def choose(options: argparse.Namespace, descriptors: int, report: Report) -> lis
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser, [workload.name for workload in WORKLOADS])
-    parser.add_argument("--minutes", type=float, default=27, help="begin no second or third round after so long (27)")
+    parser.add_argument("--minutes", type=float, default=33, help="begin no second or third round after so long (33)")
     parser.add_argument("--hosting", action="store_true", help="daphne's application under either server instead")
     parser.add_argument("--servers", metavar="NAME,NAME", help=", ".join(SERVERS))
     options = parser.parse_args()

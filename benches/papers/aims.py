@@ -9,6 +9,12 @@ from papers.tables import Runs, better, collect, markdown, spread
 Results = Mapping[str, Runs]
 CLIENTS_AT_EQUAL_FRAMES = (100, 1000, 9000)
 
+ECHOES = {
+    site: [f"echo-{site}-{size}-{pace}" for size in ("64b", "4k") for pace in ("flood", "one")]
+    for site in ("bare", "django")
+}
+"""Workloads of messages to an application."""
+
 
 @dataclass(frozen=True)
 class Aim:
@@ -45,6 +51,20 @@ def times(name: str, workload: str, server: str = "awxfast") -> Callable[[Result
     def ratios(results: Results) -> list[float]:
         runs = results.get(workload, {})
         return better(name, runs, server) if server in runs else []
+
+    return ratios
+
+
+def beside(name: str, peer: str, *workloads: str, server: str = "hosted") -> Callable[[Results], list[float]]:
+    """A figure of which more is better, by a peer's in the same round; of several workloads the worst."""
+
+    def ratios(results: Results) -> list[float]:
+        rounds = []
+        for workload in workloads:
+            runs = results.get(workload, {})
+            pairs = zip(collect(name, runs.get(server, ())), collect(name, runs.get(peer, ())), strict=False)
+            rounds.append([ours / theirs for ours, theirs in pairs if theirs])
+        return [min(round_) for round_ in zip(*rounds, strict=False)]
 
     return ratios
 
@@ -87,7 +107,18 @@ AIMS = (
     Aim("the same: p99 in ms", got("p99_ms", "rate-1000"), most=2),
     Aim("an idle client, native: KiB", got("rss_kib_a_client", "idle-1000"), most=4),
     Aim("an idle client of a hosted consumer: KiB", got("rss_kib_a_client", "idle-1000", "direct"), most=20),
-    Aim("handshakes/s, native: times daphne's", times("handshakes_per_s", "storm"), least=8),
+    Aim("handshakes/s, native: times daphne's", times("handshakes_per_s", "storm"), least=10),
+    Aim("the same: CPU us a client with its first subscription", got("cpu_us_a_client", "storm"), most=180),
+    Aim("handshakes/s, a hosted application: times daphne's", times("handshakes_per_s", "storm", "direct"), least=3),
+    Aim("requests/s of a Django view: times uvicorn's", beside("requests_per_s", "uvicorn", "requests-django"),
+        least=0.9),
+    Aim("requests/s of a bare ASGI application: times uvicorn's", beside("requests_per_s", "uvicorn", "requests-bare")),
+    Aim("messages/s to a bare ASGI application, the worst of four: times uvicorn's",
+        beside("messages_per_s", "uvicorn", *ECHOES["bare"]), least=1.5),
+    Aim("the same: times daphne's", beside("messages_per_s", "daphne", *ECHOES["bare"]), least=5),
+    Aim("messages/s to a Channels consumer, the worst of four: times uvicorn's",
+        beside("messages_per_s", "uvicorn", *ECHOES["django"]), least=1.6),
+    Aim("the same: times daphne's", beside("messages_per_s", "daphne", *ECHOES["django"]), least=3),
     Aim("group_send AWX's way with awxfast.layer: times as many a second",
         times("made_per_s", "producers", "layer"), least=5),
     Aim("the same: times fewer Redis CPU seconds", times("redis_us_an_event", "producers", "layer"), least=4),

@@ -18,6 +18,10 @@ TITLES = {
     "events_per_cpu_s": "events per CPU s",
     "cpu_us_an_event": "CPU us an event",
     "late_ms": "producer late, at most ms",
+    "requests_per_s": "requests/s",
+    "cpu_us_a_request": "CPU us a request",
+    "messages_per_s": "messages/s",
+    "cpu_us_a_message": "CPU us a message",
     "frames_per_s": "frames/s",
     "share_percent": "of its best rate %",
     "back_s": "back after s",
@@ -71,6 +75,8 @@ MORE_IS_BETTER = (
     "frames_per_s",
     "frames_per_cpu_s",
     "subscriptions_per_s",
+    "requests_per_s",
+    "messages_per_s",
 )
 LESS_IS_BETTER = (
     "sender_cpu_s_per_m",
@@ -81,6 +87,8 @@ LESS_IS_BETTER = (
     "producer_us_an_event",
     "redis_us_an_event",
     "cpu_us_a_client",
+    "cpu_us_a_request",
+    "cpu_us_a_message",
     "rss_kib_a_client",
     "pss_kib_a_client",
 )

@@ -1,4 +1,4 @@
-"""Which of awxfast's threads the CPU time of a frame or of a client goes to, and how much of it to the kernel."""
+"""Which of awxfast's threads the CPU time of a frame, client, request or message goes to, how much of it the kernel."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from machine.accounting import Work
 from papers.tables import Runs, collect, markdown, spread
 
 OURS = ("awxfast", "hosted", "direct")
-PER = ("cpu_s_per_m", "cpu_us_a_client")
-"""Microseconds a frame, or a client that connects and subscribes."""
-HEAD = ("CPU us a frame or client", "Python %", "its kernel %", "fan-out %", "its kernel %")
+PER = ("cpu_s_per_m", "cpu_us_a_client", "cpu_us_a_request", "cpu_us_a_message")
+"""Microseconds a frame, a client that connects and subscribes, a request, or a message to an application and back."""
+HEAD = ("CPU us a frame, client, request or message", "Python %", "its kernel %", "fan-out %", "its kernel %")
 
 
 def work_table(results: Mapping[str, Runs]) -> str:

@@ -7,9 +7,8 @@ from typing import ClassVar
 from traffic.event_texts import AWX_CAPACITY
 from workloads.kinds import GROUP
 
-from peers.servers import LOOPBACK, Redis, Server, accepts_connections, free_port
+from peers.servers import APPLICATION, LOOPBACK, Redis, Server, accepts_connections, free_port
 
-APPLICATION = "peers.stock_site:application"
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 NCHAN = """
 load_module {module};
@@ -45,12 +44,14 @@ http {{
 
 
 class AsgiServer(Server):
-    """`stock_site` under a server that takes an application's name."""
+    """An application under a server that takes its name."""
 
-    def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, redis: Redis, core: int, folder: Path, environment: dict[str, str], application: str = APPLICATION
+    ) -> None:
         port = free_port()
         self.address = f"{LOOPBACK}:{port}"
-        words = [sys.executable, "-m", self.name, *self.options(port), APPLICATION]
+        words = [sys.executable, "-m", self.name, *self.options(port), application]
         super().__init__(words, core, folder / f"{self.name}.log", environment)
         self.wait_until(lambda: accepts_connections(port))
 

@@ -4,7 +4,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable
 
-from workloads.kinds import Workload
+from workloads.kinds import Requests, Workload
 
 from peers.behind_nginx import BehindNginx
 from peers.compared import NCHAN_MODULE, Daphne, Granian, Hypercorn, Nchan, Uvicorn
@@ -28,8 +28,10 @@ DESCRIPTORS_A_CLIENT = 2
 """awxfast's; the others and the load client need one."""
 
 
-def absence(server: str) -> str:
-    """Why a server can't be measured here; empty if it can."""
+def absence(server: str, workload: Workload | None = None) -> str:
+    """Why a server can't be measured here, or not with that workload; empty if it can."""
+    if isinstance(workload, Requests) and not shutil.which("wrk"):
+        return "wrk is not installed"
     if server == "nchan":
         found = shutil.which("nginx") and NCHAN_MODULE.exists()
         return "" if found else "not installed (Debian: libnginx-mod-nchan)"

@@ -17,6 +17,8 @@ HERE = Path(__file__).resolve().parent.parent
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
+APPLICATION = "peers.stock_site:application"
+"""What is hosted where a workload names no other."""
 
 
 class RunFailed(Exception):
@@ -148,8 +150,14 @@ class Hosted(Awxfast):
 
     name = "hosted"
 
+    def __init__(
+        self, redis: Redis, core: int, folder: Path, environment: dict[str, str], application: str = APPLICATION
+    ) -> None:
+        self._application = application
+        super().__init__(redis, core, folder, environment)
+
     def mode(self, redis: Redis) -> list[str]:
-        return ["--websocket_timeout", "-1", "peers.stock_site:application"]
+        return ["--websocket_timeout", "-1", self._application]
 
 
 class Direct(Hosted):

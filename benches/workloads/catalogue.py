@@ -1,12 +1,16 @@
 """What is measured, in the order of the tables, and against whom: as much as half an hour has room for."""
 
-from workloads.kinds import Alone, Edge, Idle, Producing, Search, Storm, Stream, Workload
+from workloads.kinds import Alone, Echoes, Edge, Idle, Producing, Requests, Search, Storm, Stream, Workload
 
 PEERS = ("daphne", "uvicorn", "granian", "hypercorn")
 BOTH = ("daphne", "awxfast")
 ALONE = ("awxfast",)
 HOSTING = ("daphne", "hosted", "direct")
 EVERYBODY = (*PEERS, "nchan", "direct", "awxfast")
+ASKED = ("daphne", "uvicorn", "granian", "hosted")
+APPLICATIONS = {"bare": "a bare ASGI application", "django": "a Django site with Channels"}
+FLOOD = 64
+"""Messages of a client that are under way at a time: more than a server reads at once."""
 EQUAL_FRAMES = 200_000
 """Frames a second, whatever the number of clients."""
 
@@ -73,6 +77,33 @@ def alone(clients: int, size: int) -> Alone:
     return Alone(name=f"alone-{clients}-{size // 1024}k", title=title, clients=clients, size=size)
 
 
+def requests(site: str) -> Requests:
+    """Plain requests, as wrk makes them."""
+    return Requests(
+        name=f"requests-{site}",
+        title=f"Plain requests of {APPLICATIONS[site]}, 32 connections",
+        servers=ASKED,
+        quick=("uvicorn", "hosted"),
+        application=f"peers.{site}_site:application",
+    )
+
+
+def echoes(site: str, size: int, *, clients: int, under_way: int) -> Echoes:
+    """Websocket messages to an application."""
+    pace = "flooding" if under_way > 1 else "one in flight"
+    length, unit = (size // 1024, "KiB") if size >= 1024 else (size, "B")
+    return Echoes(
+        name=f"echo-{site}-{length}{unit[0].lower()}-{'flood' if under_way > 1 else 'one'}",
+        title=f"Messages to {APPLICATIONS[site]}, which sends them back: {length} {unit}, {clients} clients, {pace}",
+        servers=("daphne", "uvicorn", "hosted"),
+        quick=("hosted",),
+        application=f"peers.{site}_site:application",
+        clients=clients,
+        size=size,
+        under_way=under_way,
+    )
+
+
 RELAY: tuple[Workload, ...] = (
     alone(100, 1024),
     alone(1000, 1024),
@@ -130,6 +161,14 @@ RELAY: tuple[Workload, ...] = (
     Storm(name="storm", title="A storm: 1,000 handshakes, 40 at a time", servers=EVERYBODY, quick=BOTH),
     Idle(name="idle-1000", title="1,000 clients that hear nothing", servers=EVERYBODY, quick=ALONE),
     Idle(name="idle-9000", title="9,000 clients that hear nothing", servers=ALONE, quick=(), clients=9000),
+    requests("django"),
+    requests("bare"),
+    *(
+        echoes(site, size, clients=clients, under_way=under_way)
+        for site in APPLICATIONS
+        for size in (64, 4096)
+        for clients, under_way in ((20, FLOOD), (50, 1))
+    ),
     Producing(
         name="producers",
         title="Producers alone, 1 KiB, one process: channels_redis AWX's way (a new event loop each time) and in one "

@@ -124,6 +124,33 @@ class Alone(Workload):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Requests(Workload):
+    """Plain requests to an application, one under way on each connection."""
+
+    application: str
+    connections: int = 32
+    seconds: float = 3
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Echoes(Workload):
+    """Clients send messages to an application that sends each back."""
+
+    application: str
+    clients: int
+    size: int
+    under_way: int
+    """Messages of a client for which it has no answer yet."""
+    seconds: float = 2
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Producing(Workload):
     """Producers alone: what an event costs them and Redis. `servers` are ways of `traffic.producers`."""
 

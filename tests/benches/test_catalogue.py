@@ -1,7 +1,8 @@
 """The benchmark's workloads."""
 
+from papers.aims import ECHOES
 from workloads.catalogue import BOTH, WORKLOADS, thousand_groups
-from workloads.kinds import Stream
+from workloads.kinds import Echoes, Stream
 
 
 class TestWorkloads:
@@ -11,6 +12,16 @@ class TestWorkloads:
 
     def test_short_runs_have_no_server_that_long_ones_lack(self) -> None:
         assert all({*(workload.quick or ())} <= {*workload.servers} for workload in WORKLOADS)
+
+    def test_messages_that_goals_ask_for_are_measured(self) -> None:
+        measured = {workload.name: workload for workload in WORKLOADS if isinstance(workload, Echoes)}
+        assert {name for names in ECHOES.values() for name in names} == set(measured)
+        assert {(echoes.size, echoes.under_way > 1) for echoes in measured.values()} == {
+            (64, False),
+            (64, True),
+            (4096, False),
+            (4096, True),
+        }
 
 
 class TestFrames:

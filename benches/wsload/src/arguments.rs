@@ -6,13 +6,14 @@ use std::time::Duration;
 pub const USAGE: &str = "usage: wsload read|idle HOST:PORT [--clients N] [--groups NAME,NAME,...] [--groups-each N]
               [--never-read N] [--path P] [--token T] [--cookie C] [--connecting N] [--protocol awx|bare]
               [--seconds S] [--quiet S] [--drain S] [--warm-up S] [--series S]
+       wsload echo HOST:PORT [--clients N] [--path P] [--size N] [--under-way N] [--seconds S]
        wsload rawlimit|fanoutlimit [--clients N] [--size N] [--batch N] [--seconds S] [--server-core N]
               [--load-core N] [--congestion NAME]";
 
 /// What to do, from the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
-    /// `read`, `idle`, `rawlimit` or `fanoutlimit`.
+    /// `read`, `idle`, `echo`, `rawlimit` or `fanoutlimit`.
     pub mode: String,
     /// Where the server listens, `HOST:PORT`.
     pub address: String,
@@ -44,7 +45,9 @@ pub struct Arguments {
     pub warm_up: Duration,
     /// Frames and latencies are also told for each step of this length; zero: they are not.
     pub series: Duration,
-    /// The limits: payload bytes a frame.
+    /// Echoes: messages of a client that are under way at a time.
+    pub under_way: usize,
+    /// The limits and echoes: payload bytes a frame.
     pub size: usize,
     /// The limits: frames a write, or events a batch.
     pub batch: usize,
@@ -75,6 +78,7 @@ impl Default for Arguments {
             drain: Duration::from_secs(5),
             warm_up: Duration::ZERO,
             series: Duration::ZERO,
+            under_way: 1,
             size: 1024,
             batch: 32,
             server_core: None,
@@ -94,7 +98,7 @@ impl Arguments {
         let mut words = words.into_iter();
         let mut arguments = Self { mode: words.next().unwrap_or_default(), ..Self::default() };
         match arguments.mode.as_str() {
-            "read" | "idle" => arguments.address = words.next().ok_or("HOST:PORT is missing")?,
+            "read" | "idle" | "echo" => arguments.address = words.next().ok_or("HOST:PORT is missing")?,
             "rawlimit" | "fanoutlimit" => {}
             other => return Err(format!("unknown mode {other:?}")),
         }
@@ -117,6 +121,7 @@ impl Arguments {
             "--never-read" => self.never_read = number(name, &value)?,
             "--groups-each" => self.groups_each = number(name, &value)?,
             "--connecting" => self.connecting = number(name, &value)?.max(1),
+            "--under-way" => self.under_way = number(name, &value)?.max(1),
             "--size" => self.size = number(name, &value)?,
             "--batch" => self.batch = number(name, &value)?.max(1),
             "--server-core" => self.server_core = Some(number(name, &value)?),

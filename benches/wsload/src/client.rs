@@ -140,7 +140,11 @@ impl Client {
 }
 
 /// Returns what follows the response's head; nothing until that is complete.
-fn receive_response<'b>(response: &mut Option<Vec<u8>>, bytes: &'b [u8], tally: &mut Tally) -> io::Result<&'b [u8]> {
+pub(crate) fn receive_response<'b>(
+    response: &mut Option<Vec<u8>>,
+    bytes: &'b [u8],
+    tally: &mut Tally,
+) -> io::Result<&'b [u8]> {
     let Some(head) = response else { return Ok(bytes) };
     let before = head.len();
     head.extend(bytes);

@@ -225,7 +225,8 @@ impl Load {
     }
 }
 
-fn resolve(address: &str) -> Result<SocketAddr, String> {
+/// The first address of `HOST:PORT`.
+pub(crate) fn resolve(address: &str) -> Result<SocketAddr, String> {
     let found = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?;
     found.into_iter().next().ok_or_else(|| format!("{address}: no such address"))
 }

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.mode.as_str() {
         "rawlimit" => wsload::rawlimit::run(&arguments),
         "fanoutlimit" => wsload::fanoutlimit::run(&arguments),
+        "echo" => wsload::echo::run(&arguments),
         _ => wsload::load::run(&arguments),
     };
     outcome.map_or_else(
