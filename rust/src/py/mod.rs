@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod bytes;
 mod descriptor;
 mod fanout;
+mod figures;
 mod http1;
 mod relay;
 mod secret;

@@ -1,6 +1,8 @@
 //! Who gets what: the registry, the route of each entry, batches, and slabs whose bytes all receivers share.
 
 pub mod batch;
+mod client_table;
+mod group;
 pub mod names;
 pub mod registry;
 pub mod route;

@@ -3,66 +3,15 @@
 //! Pure bookkeeping: the caller turns each [`Change`] into commands for the client's shard, in the same order.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
 
+pub use crate::routing::client_table::ClientId;
+use crate::routing::client_table::Clients;
+use crate::routing::group::Group;
+pub use crate::routing::group::{Consumers, GroupId, NOTICES};
 use crate::routing::names::NumbersByName;
 
 /// Names of which, or for which, it is cheaper to look at each.
 const FEW_NAMES: usize = 8;
-
-/// A group's number; used again once nothing refers to the group.
-pub type GroupId = u32;
-
-/// A client, as the outside names it: shard, generation and slot in one number that is never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(pub u64);
-
-impl ClientId {
-    /// No client has this number.
-    pub const NOBODY: ClientId = ClientId(u64::MAX);
-
-    fn new(shard: usize, generation: u32, slot: usize) -> Self {
-        ClientId((shard as u64) << 56 | u64::from(generation & 0x00ff_ffff) << 32 | slot as u64)
-    }
-
-    /// The shard that owns its socket.
-    #[must_use]
-    pub fn shard(self) -> usize {
-        (self.0 >> 56) as usize
-    }
-
-    /// Its place in the shard's table.
-    #[must_use]
-    pub fn slot(self) -> usize {
-        (self.0 & 0xffff_ffff) as usize
-    }
-}
-
-#[derive(Debug)]
-struct Group {
-    name: Box<str>,
-    status: bool,
-    /// Members in each shard.
-    members: Box<[u32]>,
-    channels: u32,
-    consumers: Consumers,
-}
-
-/// The members of a group that are served by Python.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Consumers {
-    /// Consumers in the group, seated or not.
-    pub all: u32,
-    /// Those without a socket in the group, which want what others get directly, too.
-    pub loose: u32,
-}
-
-impl Consumers {
-    /// Whether some want a message that does (not) go directly to sockets.
-    fn want(self, direct: bool) -> bool {
-        if direct { self.loose > 0 } else { self.all > 0 }
-    }
-}
 
 /// The group in which nodes' links hear of events and subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,9 +32,6 @@ impl Backplane {
     }
 }
 
-/// The group, of this process alone, of those links that want notices; no group in Redis can have its name.
-pub const NOTICES: &str = "!notices";
-
 /// Whom a channel name stands for among those that Python serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumer<'a> {
@@ -93,60 +39,6 @@ pub enum Consumer<'a> {
     Group(&'a str),
     /// A channel of its own: the name's part after `!`.
     Channel(&'a str),
-}
-
-impl Group {
-    fn new(name: &str, shards: usize, status_groups: &[String]) -> Self {
-        Group {
-            name: name.into(),
-            // A notice that is missed costs a node all events of a group: those are shed last.
-            status: name == NOTICES || status_groups.iter().any(|pattern| fits(pattern, name)),
-            members: vec![0; shards].into(),
-            channels: 0,
-            consumers: Consumers::default(),
-        }
-    }
-
-    fn is_unused(&self) -> bool {
-        self.channels == 0 && self.consumers == Consumers::default() && !self.has_members()
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.consumers.all > 0 || self.has_members()
-    }
-
-    fn has_members(&self) -> bool {
-        self.members.iter().any(|&members| members > 0)
-    }
-}
-
-/// For numbers that are given out here: nobody outside can choose them so that they collide.
-#[derive(Debug, Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(byte.into());
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // Fibonacci hashing: neighbours end far apart, in the upper bits as well.
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    live: bool,
-    is_link: bool,
-    groups: HashSet<GroupId, BuildHasherDefault<NumberHasher>>,
 }
 
 /// What a subscription changed, by number.
@@ -168,10 +60,7 @@ pub struct Registry {
     by_name: NumbersByName,
     by_local: NumbersByName,
     own_channels: HashSet<Box<str>>,
-    slots: Vec<Vec<Slot>>,
-    free_slots: Vec<Vec<usize>>,
-    live: Vec<usize>,
-    links: usize,
+    clients: Clients,
     backplane: Option<Backplane>,
 }
 
@@ -187,54 +76,31 @@ impl Registry {
             by_name: NumbersByName::default(),
             by_local: NumbersByName::default(),
             own_channels: HashSet::new(),
-            slots: (0..shards).map(|_| Vec::new()).collect(),
-            free_slots: vec![Vec::new(); shards],
-            live: vec![0; shards],
-            links: 0,
+            clients: Clients::new(shards),
             backplane: None,
         }
     }
 
     /// A new browser, in the shard that has the fewest clients.
     pub fn add_client(&mut self) -> ClientId {
-        self.add(false)
+        self.clients.add(false)
     }
 
     /// The same for another node, which is not one of `clients`.
     pub fn add_link(&mut self) -> ClientId {
-        self.add(true)
-    }
-
-    fn add(&mut self, is_link: bool) -> ClientId {
-        let shard = (0..self.shards).min_by_key(|&shard| self.live[shard]).unwrap_or(0);
-        let slots = &mut self.slots[shard];
-        let slot = self.free_slots[shard].pop().unwrap_or_else(|| {
-            slots.push(Slot::default());
-            slots.len() - 1
-        });
-        slots[slot].live = true;
-        slots[slot].is_link = is_link;
-        self.links += usize::from(is_link);
-        self.live[shard] += 1;
-        ClientId::new(shard, slots[slot].generation, slot)
+        self.clients.add(true)
     }
 
     /// Forgets a client; the groups it was in, or `None` if it was gone already.
     pub fn remove_client(&mut self, client: ClientId) -> Option<Vec<GroupId>> {
         let left = self.leave_all(client)?;
-        let slot = &mut self.slots[client.shard()][client.slot()];
-        slot.live = false;
-        let was_link = slot.is_link;
-        slot.generation = slot.generation.wrapping_add(1);
-        self.free_slots[client.shard()].push(client.slot());
-        self.live[client.shard()] -= 1;
-        self.links -= usize::from(was_link);
+        self.clients.remove(client);
         Some(left)
     }
 
     /// Takes a client out of its groups; which they were, or `None` if it is gone.
     pub fn leave_all(&mut self, client: ClientId) -> Option<Vec<GroupId>> {
-        let groups: Vec<GroupId> = std::mem::take(&mut self.slot_mut(client)?.groups).into_iter().collect();
+        let groups: Vec<GroupId> = std::mem::take(&mut self.clients.get_mut(client)?.groups).into_iter().collect();
         for &group in &groups {
             self.count_member(group, client.shard(), -1);
         }
@@ -243,19 +109,19 @@ impl Registry {
 
     /// Changes a client's groups; `None` if it is gone. A group in both lists ends joined.
     pub fn subscribe(&mut self, client: ClientId, joined: &[&str], left: &[&str]) -> Option<Change> {
-        self.slot(client)?;
+        self.clients.get(client)?;
         let mut change = Change::default();
         let stays = Names::new(joined, left.len());
         for name in left.iter().filter(|name| !stays.contains(name)) {
             if let Some(&group) = self.by_name.get(name)
-                && self.slot_mut(client)?.groups.remove(&group)
+                && self.clients.get_mut(client)?.groups.remove(&group)
             {
                 change.left.push(group);
             }
         }
         for name in joined {
             let group = self.intern(name);
-            if self.slot_mut(client)?.groups.insert(group) {
+            if self.clients.get_mut(client)?.groups.insert(group) {
                 change.joined.push(group);
                 self.count_member(group, client.shard(), 1);
             }
@@ -269,7 +135,7 @@ impl Registry {
     /// The names of a client's groups, sorted.
     #[must_use]
     pub fn groups_of(&self, client: ClientId) -> Vec<&str> {
-        let groups = self.slot(client).into_iter().flat_map(|slot| &slot.groups);
+        let groups = self.clients.get(client).into_iter().flat_map(|slot| &slot.groups);
         let mut names: Vec<&str> = groups.map(|&group| self.name(group)).collect();
         names.sort_unstable();
         names
@@ -346,7 +212,7 @@ impl Registry {
     /// The backplane, if there is one and this is its channel.
     #[must_use]
     pub fn backplane_of(&self, channel: &str) -> Option<&Backplane> {
-        let backplane = self.backplane.as_ref().filter(|_| self.links > 0)?;
+        let backplane = self.backplane.as_ref().filter(|_| self.clients.has_links())?;
         let group = *self.by_local.get(channel.split_once('!')?.1)?;
         (self.name(group) == &*backplane.group).then_some(backplane)
     }
@@ -392,7 +258,7 @@ impl Registry {
     /// The number of clients, node links aside.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.live.iter().sum::<usize>() - self.links
+        self.clients.browsers()
     }
 
     /// The number of groups that somebody is in.
@@ -400,16 +266,6 @@ impl Registry {
     pub fn groups(&self) -> usize {
         let wanted = self.groups.iter().flatten().filter(|group| group.is_wanted());
         wanted.filter(|group| &*group.name != NOTICES).count()
-    }
-
-    fn slot(&self, client: ClientId) -> Option<&Slot> {
-        let slot = self.slots.get(client.shard())?.get(client.slot())?;
-        (slot.live && ClientId::new(client.shard(), slot.generation, client.slot()) == client).then_some(slot)
-    }
-
-    fn slot_mut(&mut self, client: ClientId) -> Option<&mut Slot> {
-        self.slot(client)?;
-        self.slots.get_mut(client.shard())?.get_mut(client.slot())
     }
 
     fn intern(&mut self, name: &str) -> GroupId {
@@ -460,11 +316,4 @@ impl<'a> Names<'a> {
             Names::Many(names) => names.contains(name),
         }
     }
-}
-
-/// Whether a name fits a glob, in which `*` stands for any characters.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('*') else { return pattern == name };
-    let Some(rest) = name.strip_prefix(head) else { return false };
-    (0..=rest.len()).filter(|&skip| rest.is_char_boundary(skip)).any(|skip| fits(tail, &rest[skip..]))
 }
