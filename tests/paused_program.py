@@ -16,9 +16,10 @@ LIMIT = 0.2
 async def wait_for_redis(url: str) -> str:
     from awxfast.redis import connection as redis_module
     from awxfast.redis.address import RedisAddress
+    from awxfast.redis.login import open_connection
 
     redis_module._WATCH_INTERVAL = 0.05
-    connection = await redis_module.RedisConnection.open(RedisAddress.parse(url), patience=LIMIT)
+    connection = await open_connection(RedisAddress.parse(url), patience=LIMIT)
     pop = connection.command("BZPOPMIN", "queue", 0)
     await asyncio.sleep(0.01)
     print("ready", flush=True)

@@ -10,6 +10,7 @@ from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity, announce_commands
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.login import open_connection
 from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import Notice
 from channels_redis.core import RedisChannelLayer
@@ -45,7 +46,7 @@ class Process:
 
 @pytest.fixture
 async def connection(redis_server: RedisServer) -> AsyncIterator[RedisConnection]:
-    opened = await RedisConnection.open(redis_server.address)
+    opened = await open_connection(redis_server.address)
     yield opened
     opened.close()
 
@@ -111,7 +112,7 @@ class TestChanges:
         await process.groups.hold(["a", "b"])
         process.groups.detach()
         process.groups.release(["b"])
-        other = await RedisConnection.open(redis_server.address)
+        other = await open_connection(redis_server.address)
         await process.attach(other)
         await eventually(lambda: len(heard) >= 2)
         assert set(heard[1]["groups"]) == {"a", "b"}  # type: ignore[call-overload]

@@ -13,6 +13,7 @@ from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.login import open_connection
 from awxfast.settings import LayerSettings
 from redis_servers import RedisServer
 
@@ -31,7 +32,7 @@ def client(redis_server: RedisServer) -> redis.Redis:
 
 @pytest.fixture
 async def connection(redis_server: RedisServer) -> AsyncIterator[RedisConnection]:
-    with contextlib.closing(await RedisConnection.open(redis_server.address)) as connection:
+    with contextlib.closing(await open_connection(redis_server.address)) as connection:
         yield connection
 
 

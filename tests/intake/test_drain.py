@@ -11,7 +11,7 @@ from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import BATCH, HELD_BATCH, MAX_EVENT_SIZE, NEAR, REPLY_SPARE, Drain
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pop import BATCH_BYTES
-from awxfast.redis.connection import RedisConnection
+from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
@@ -223,7 +223,7 @@ class TestBrokenConnection:
         self, redis_server: RedisServer, fanout: RememberingFanout
     ) -> None:
         drain = Drain(redis_server.address, NAMES.queue, fanout, Outages(redis_server.address), 60)
-        connection = await RedisConnection.open(redis_server.address)
+        connection = await open_connection(redis_server.address)
         connection.close()
         with pytest.raises(RedisUnavailable):
             await drain._publish(connection, [[b"member", b"1"]])

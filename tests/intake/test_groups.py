@@ -12,6 +12,7 @@ from awxfast.intake import groups as groups_module
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.login import open_connection
 from channels.layers import BaseChannelLayer
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
@@ -39,7 +40,7 @@ def groups_in_set(server: RedisServer) -> set[str]:
 @contextlib.asynccontextmanager
 async def attached(groups: Groups, server: RedisServer) -> AsyncIterator[RedisConnection]:
     """As the keeper of the connection does it."""
-    connection = await RedisConnection.open(server.address)
+    connection = await open_connection(server.address)
     with contextlib.closing(connection):
         groups.attach(connection)
         await groups.register_all()

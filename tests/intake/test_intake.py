@@ -18,8 +18,8 @@ from awxfast.intake.intake import Intake
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
@@ -405,7 +405,7 @@ class TestKilledProcess:
         token = read_line(spawn("lonely_process.py", redis_server.url, "asgi", "jobs-summary"))
         before = sorted(all_traces(redis_server, token))
         async with started(redis_server.url, fanout) as intake:
-            with contextlib.closing(await RedisConnection.open(redis_server.address)) as connection:
+            with contextlib.closing(await open_connection(redis_server.address)) as connection:
                 await intake.registration._cleaner.clean_with_lock(connection)
             assert sorted(all_traces(redis_server, token)) == before
 
@@ -417,7 +417,7 @@ class TestKilledProcess:
             with redis_server.client() as client:
                 client.delete(intake.names.process_key)
             cleaner = Cleaner(ProcessNames("asgi"), ProcessIdentity.own(), GroupWriter(Settings()))
-            with contextlib.closing(await RedisConnection.open(redis_server.address)) as connection:
+            with contextlib.closing(await open_connection(redis_server.address)) as connection:
                 await cleaner.clean(connection, also_expired=True)
             await eventually(lambda: intake.registration.repaired >= 2)
             with redis_server.client() as client:

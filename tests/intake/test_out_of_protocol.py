@@ -7,7 +7,7 @@ import pytest
 from awxfast.errors import RedisUnavailable
 from awxfast.intake import registration as registration_module
 from awxfast.intake.intake import Intake
-from awxfast.redis.connection import RedisConnection
+from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from intake.fake_redis import FakeRedis
 from remembering_fanout import RememberingFanout, eventually
@@ -90,7 +90,7 @@ def read_scores(members: list[list[bytes]]) -> None:
 class TestReplyWithoutEnd:
     async def test_is_cut_at_the_limit(self, tmp_path: Path) -> None:
         async with FakeRedis(str(tmp_path / "s")).running() as redis:
-            connection = await RedisConnection.open(redis.address, reply_limit=1_000_000)
+            connection = await open_connection(redis.address, reply_limit=1_000_000)
             redis.odd["INFO"] = b"$2000000000\r\n" + b"x" * 3_000_000
             with pytest.raises(RedisUnavailable, match="more than 1000000 bytes in one answer"):
                 await asyncio.wait_for(connection.command("INFO", "server"), 20)
@@ -98,7 +98,7 @@ class TestReplyWithoutEnd:
 
     async def test_many_replies_may_be_longer_together(self, tmp_path: Path) -> None:
         async with FakeRedis(str(tmp_path / "s")).running() as redis:
-            connection = await RedisConnection.open(redis.address, reply_limit=1_000_000)
+            connection = await open_connection(redis.address, reply_limit=1_000_000)
             answers = []
             for _ in range(20):
                 redis.odd["INFO"] = b"$300000\r\n" + b"x" * 300_000 + b"\r\n"

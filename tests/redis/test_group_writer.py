@@ -9,6 +9,7 @@ import msgpack
 import pytest
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import Event, GroupWriter
+from awxfast.redis.login import open_connection
 from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
@@ -16,7 +17,7 @@ from redis_servers import RedisServer
 
 @pytest.fixture
 async def connection(redis_server: RedisServer) -> AsyncIterator[RedisConnection]:
-    opened = await RedisConnection.open(redis_server.address)
+    opened = await open_connection(redis_server.address)
     yield opened
     opened.close()
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 import pytest
-from awxfast.redis.connection import RedisConnection
+from awxfast.redis.login import open_connection
 from awxfast.redis.server_facts import ServerFacts, ask_facts
 from redis_servers import RedisServer
 
@@ -34,5 +34,5 @@ class TestParse:
 class TestAsk:
     async def test_server_that_tells_nothing_counts_as_old(self, start_redis: Callable[..., RedisServer]) -> None:
         server = start_redis("--rename-command", "INFO", "")
-        with contextlib.closing(await RedisConnection.open(server.address)) as connection:
+        with contextlib.closing(await open_connection(server.address)) as connection:
             assert await ask_facts(connection) == ServerFacts(has_bzmpop=False, uptime=0.0)

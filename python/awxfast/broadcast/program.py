@@ -29,8 +29,8 @@ from awxfast.intake.intake import Intake
 from awxfast.intake.pace import Pace
 from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.login import open_connection
 from awxfast.wire.secret import find_secrets
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class NodeDialler:
     async def _delete_statistics(self) -> None:
         """Nobody is connected any more, and nobody would say so."""
         with contextlib.suppress(RedisError, ConfigurationError):
-            connection = await RedisConnection.open(self._address, seconds=1.0)
+            connection = await open_connection(self._address, seconds=1.0)
             with contextlib.closing(connection):
                 await connection.command("DEL", KEY)
 
@@ -222,7 +222,7 @@ async def dial(settings: DiallerSettings, admin: socket.socket | None) -> bool:
 
 async def read_statistics(settings: DiallerSettings) -> str:
     """The text that a dialler on this Redis wrote; empty where none did. Raises `RedisError`."""
-    connection = await RedisConnection.open(RedisAddress.parse(settings.redis))
+    connection = await open_connection(RedisAddress.parse(settings.redis))
     with contextlib.closing(connection):
         text: bytes | None = await connection.command("GET", KEY)
     return (text or b"").decode("utf-8", "replace")

@@ -4,13 +4,13 @@ import asyncio
 import enum
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from awxfast.hosted.inbox import Inbox, Unreceived
 from awxfast.hosted.messages import check_acceptance, check_code, check_headers, check_status, cut_reason
+from awxfast.hosted.websocket import Opening, Socket
 from awxfast.wire.close_codes import ABNORMAL, FAILED, NORMAL, POLICY
-from awxfast.wire.handshake import Handshake, Headers, Refusal
-from awxfast.wire.request import Request
+from awxfast.wire.handshake import Refusal
 
 WINDOW = 262_144
 """Bytes that are sent before it is asked whether there is room for more: to ask each time costs as much as to send."""
@@ -22,58 +22,6 @@ TOO_MANY_GROUPS = Refusal(403, "limit", "Too many groups.")
 UNDECIDED = Refusal(403, "application", "The application did not decide.")
 NO_ROUTE = Refusal(404, "path", "There is nothing here.")
 APPLICATION_FAILED = Refusal(500, "application", "The application failed.")
-
-
-class Opening(Protocol):
-    """An upgrade request that waits; the first decision counts."""
-
-    request: Request
-    handshake: Handshake
-    on_lost: Callable[[], object] | None
-
-    def accept(self, session: "HostedSession", kind: str, headers: Headers = ()) -> None:
-        """Writes the 101; `session.open` follows."""
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Answers with something else than a 101."""
-
-    def begin_denial(self, status: int, headers: Headers) -> None:
-        """The head of an answer of the application's own."""
-
-    async def send_denial(self, body: bytes) -> None:
-        """A part of its body; returns when there is room for more."""
-
-    def end_denial(self) -> None:
-        """It is whole, or never will be."""
-
-
-class Socket(Protocol):
-    """The connection of an accepted websocket."""
-
-    @property
-    def client(self) -> int:
-        """The fan-out's number of the browser."""
-
-    def send_text(self, payload: bytes) -> None:
-        """Queues a text message."""
-
-    def send_binary(self, payload: bytes) -> None:
-        """Queues a binary message."""
-
-    def ask_room(self) -> None:
-        """Has `room_made` called when less waits than the client's bound."""
-
-    def pause_reading(self) -> None:
-        """Lets the browser's bytes wait in the kernel."""
-
-    def resume_reading(self) -> None:
-        """Reads the browser's messages again."""
-
-    def close(self, code: int, reason: bytes = b"") -> None:
-        """Closes behind all that is queued, since the browser did wrong."""
-
-    def leave(self, code: int, reason: bytes = b"") -> None:
-        """Closes behind all that is queued."""
 
 
 class State(enum.Enum):

@@ -15,8 +15,8 @@ from awxfast.intake.pace import Pace
 from awxfast.intake.registration import Registration
 from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
@@ -125,7 +125,7 @@ class Intake:
         Raises `ConfigurationError` for a Redis that can never work: a wrong password, or no Redis at all.
         """
         try:
-            (await RedisConnection.open(self._address, START_TIMEOUT)).close()
+            (await open_connection(self._address, START_TIMEOUT)).close()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False

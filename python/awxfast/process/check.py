@@ -27,7 +27,7 @@ from awxfast.process.main import (
     warn_of_ignored_variables,
 )
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import RedisConnection
+from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from awxfast.system.queued_stream import drain_streams
 
@@ -154,6 +154,6 @@ async def ask_redis(findings: Findings, address: RedisAddress | None) -> None:
     """Whether it lets us in."""
     if address is None:
         findings.remarks.append("Redis: not asked, there is no channel layer of channels_redis")
-    elif connection := await findings.attempt_async(RedisConnection.open(address)):
+    elif connection := await findings.attempt_async(open_connection(address)):
         connection.close()
         findings.remarks.append(f"Redis: {address} answers")

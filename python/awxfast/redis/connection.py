@@ -7,22 +7,18 @@ or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
 
 import asyncio
 import collections
-import errno
-import os
 import re
 import socket
-import ssl
 from collections.abc import Iterable
 from typing import Any, cast
 
 import hiredis
 
-from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
-from awxfast.reading_first import answered_within, call_after_reading
-from awxfast.redis.address import RedisAddress
+from awxfast.errors import RedisReplyError, RedisUnavailable
+from awxfast.reading_first import call_after_reading
 from awxfast.redis.commands import Argument, pack
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
-from awxfast.system.whoami import whoami
+from awxfast.redis.unreachable import describe_failure
 
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""
@@ -38,16 +34,6 @@ _WATCH_INTERVAL = 1.0
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds, seconds, probes: a peer that vanished is noticed after 30 s although nothing is being sent."""
 
-_NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
-"""First words of answers to AUTH, SELECT and PING after which another try with the same URL is vain."""
-
-_WORDS = {
-    errno.ENOENT: "no such socket (is Redis running?)",
-    errno.EACCES: "no permission to open the socket",
-    errno.ECONNREFUSED: "connection refused (is Redis running?)",
-    errno.ECONNRESET: "it closed the connection",
-}
-
 
 class _Expected:
     """The replies that one write waits for."""
@@ -62,7 +48,7 @@ class _Expected:
 
 
 class RedisConnection(asyncio.Protocol):
-    """Made by `open`. `lost` is done when the connection is gone, with the reason as its result."""
+    """Made by `open_connection`. `lost` is done when the connection is gone, with the reason as its result."""
 
     def __init__(self, name: str, patience: float, reply_limit: int = REPLY_LIMIT) -> None:
         self._name = name
@@ -82,27 +68,6 @@ class RedisConnection(asyncio.Protocol):
         self.lost: asyncio.Future[RedisUnavailable] = self._loop.create_future()
         self.reply_size = 0
         """About how many bytes the last reply had, with what came in one read with it."""
-
-    @classmethod
-    async def open(
-        cls, address: RedisAddress, seconds: float = 5.0, patience: float = 5.0, reply_limit: int = REPLY_LIMIT
-    ) -> "RedisConnection":
-        """Connects, logs in and selects the database, all within `seconds`.
-
-        Raises `RedisUnavailable` when another try may help, `ConfigurationError` when it can't: a wrong password,
-        database or certificate, or something there that is no Redis.
-        """
-        try:
-            async with answered_within(seconds):
-                connection = await _connect(address, patience, reply_limit)
-                try:
-                    await _log_in(connection, address)
-                except BaseException:
-                    connection.close()
-                    raise
-        except TimeoutError:
-            raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s") from None
-        return connection
 
     # What callers do
 
@@ -191,7 +156,7 @@ class RedisConnection(asyncio.Protocol):
         self._beginning = b"" if data[_HEADS:] else seen[:_HEADS]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(_in_words(exc) if exc else "it closed the connection")
+        self._fail(describe_failure(exc) if exc else "it closed the connection")
 
     def _take(self, reply: Any) -> None:
         if not self._expected:
@@ -259,59 +224,6 @@ def make_reader() -> tuple[hiredis.Reader, object]:
         return hiredis.Reader(replyError=RedisReplyError), False
 
 
-async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:
-    loop = asyncio.get_running_loop()
-    name = str(address)
-    try:
-        if address.path is not None:
-            _, connection = await loop.create_unix_connection(
-                lambda: RedisConnection(name, patience, reply_limit), address.path
-            )
-        else:
-            _, connection = await loop.create_connection(
-                lambda: RedisConnection(name, patience, reply_limit),
-                address.host,
-                address.port,
-                ssl=address.ssl_context(),
-            )
-    except ssl.SSLCertVerificationError as error:
-        raise ConfigurationError(f"Redis at {name}: its certificate is refused: {error.verify_message}") from error
-    except ssl.SSLError as error:
-        raise ConfigurationError(f"Redis at {name}: what listens there does not speak TLS as we do") from error
-    except OSError as error:
-        raise RedisUnavailable(f"Redis at {name}: {_in_words(error)}, as {whoami()}") from error
-    return connection
-
-
-async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
-    commands: list[tuple[Argument, ...]] = [("PING",)]
-    if address.db:
-        commands.insert(0, ("SELECT", address.db))
-    if address.username is not None:
-        commands.insert(0, ("AUTH", address.username, address.password or ""))
-    elif address.password is not None:
-        commands.insert(0, ("AUTH", address.password))
-    try:
-        replies = await connection.commands(commands)
-    except RedisUnavailable as error:
-        if isinstance(error.__cause__, hiredis.ProtocolError):
-            raise ConfigurationError(f"Redis at {address}: what answers there is not Redis, or wants TLS") from error
-        raise
-    for reply in replies:
-        if isinstance(reply, RedisReplyError):
-            raise _refusal(reply, address)
-
-
-def _refusal(reply: RedisReplyError, address: RedisAddress) -> Exception:
-    """Why a Redis did not let us in. Its own words may be long; their first sentence says it."""
-    sentence = str(reply).partition(". ")[0]
-    if reply.code not in _NEVER or "max number of clients" in sentence:
-        return RedisUnavailable(f"Redis at {address}: {sentence}")
-    if reply.code == "NOAUTH":
-        return ConfigurationError(f"Redis at {address}: it wants a password, as in redis://:PASSWORD@host:port/0")
-    return ConfigurationError(f"Redis at {address}: {sentence}")
-
-
 def _keep_alive(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
@@ -319,15 +231,3 @@ def _keep_alive(transport: asyncio.BaseTransport) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE.items():
         sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _in_words(error: Exception) -> str:
-    """Why a connection failed, for an operator who may not know errno names."""
-    if isinstance(error, socket.gaierror):
-        return "the host's name is not known"
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(first[1])  # a name with several addresses: asyncio joins their errors into one text
-    if number is None:
-        return str(error) or type(error).__name__
-    return _WORDS.get(number) or os.strerror(number)

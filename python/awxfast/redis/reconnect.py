@@ -10,6 +10,7 @@ from awxfast.errors import ConfigurationError, RedisError, RedisReplyError
 from awxfast.pauses import Pauses
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
+from awxfast.redis.login import open_connection
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class KeptConnection:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                connection = await RedisConnection.open(
+                connection = await open_connection(
                     self._address, patience=self._patience, reply_limit=self._reply_limit
                 )
                 with contextlib.closing(connection):

@@ -1,0 +1,25 @@
+"""Why a connection to Redis failed, for an operator who may not know errno names."""
+
+import errno
+import os
+import re
+import socket
+
+_WORDS = {
+    errno.ENOENT: "no such socket (is Redis running?)",
+    errno.EACCES: "no permission to open the socket",
+    errno.ECONNREFUSED: "connection refused (is Redis running?)",
+    errno.ECONNRESET: "it closed the connection",
+}
+
+
+def describe_failure(error: Exception) -> str:
+    """In a few words; the system's own where there are no better ones."""
+    if isinstance(error, socket.gaierror):
+        return "the host's name is not known"
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(first[1])  # a name with several addresses: asyncio joins their errors into one text
+    if number is None:
+        return str(error) or type(error).__name__
+    return _WORDS.get(number) or os.strerror(number)
