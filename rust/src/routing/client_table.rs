@@ -69,7 +69,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// None yet.
+    /// For so many shards, without clients.
     pub(super) fn new(shards: usize) -> Self {
         Clients {
             slots: (0..shards).map(|_| Vec::new()).collect(),
