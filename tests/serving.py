@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgpack
@@ -59,6 +59,15 @@ class HeldGroups:
         except BaseException:
             self.release(wanted)
             raise
+
+    def hold_at_once(self, groups: Sequence[str]) -> bool:
+        if self.failure or not self.answers.is_set():
+            return False
+        self.calls.append(list(groups))
+        self.counts.update(groups)
+        for group in groups:
+            self._fanout.add_channel(group, group)
+        return True
 
     def release(self, groups: Iterable[str]) -> None:
         for group in groups:

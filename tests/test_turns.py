@@ -28,6 +28,16 @@ class TestTaking:
                 continue
             raise AssertionError("it waits")
 
+    async def test_who_does_not_wait_is_told_that_the_turn_is_full_and_never_comes_before_those_who_wait(self) -> None:
+        turns = Turns(MOST)
+        assert turns.take_at_once(7)
+        assert not turns.take_at_once(4)
+        called = asyncio.Event()
+        turns.call(4, called.set)
+        assert not turns.take_at_once(1)
+        async with asyncio.timeout(20):
+            await called.wait()
+
     async def test_no_turn_has_more_than_its_share_and_each_comes_in_order(self) -> None:
         turns, took, stop = Turns(MOST), [0], asyncio.Event()
         order: list[int] = []

@@ -268,9 +268,10 @@ class Fanout:
     def wake(self) -> None:
         """Wakes the threads that have commands waiting: what `call_soon` is given."""
     # clients
-    def attach(self, fd: int) -> int:
+    def attach(self, fd: int, greeted: bool = False) -> int:
         """Takes over the writing side of a connected, non-blocking socket: duplicates `fd`, returns the client.
 
+        `greeted`: the caller has written one frame already, which counts as queued and written.
         The caller keeps `fd` for reading and closes it by itself. Raises `OSError` when no descriptor is left.
         """
     def set_backplane(self, group: str, own: str, speaker: str) -> None:

@@ -16,18 +16,22 @@ class Turns:
 
     async def take(self, amount: int) -> None:
         """Returns when this turn has room for so much; at once if it has. More than a turn has gets one of its own."""
-        if self._waiting or not self._has_room(amount):
+        if not self.take_at_once(amount):
             await self._wait(amount)
-        else:
-            self._spend(amount)
+
+    def take_at_once(self, amount: int) -> bool:
+        """The same for whoever goes another way if this turn has no room; whether it had."""
+        if self._waiting or not self._has_room(amount):
+            return False
+        self._spend(amount)
+        return True
 
     def call(self, amount: int, callback: Callable[[], None]) -> None:
         """The same for whoever can't wait: it is called back, at once if there is room."""
-        if self._waiting or not self._has_room(amount):
-            self._wait(amount).add_done_callback(lambda _: callback())
-        else:
-            self._spend(amount)
+        if self.take_at_once(amount):
             callback()
+        else:
+            self._wait(amount).add_done_callback(lambda _: callback())
 
     def _wait(self, amount: int) -> asyncio.Future[None]:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -85,6 +85,8 @@ struct State {
     events: Events,
     gaps: Gaps,
     encodings: u64,
+    /// Frames that left with the answers to handshakes.
+    greetings: u64,
     /// The longest that the last batch holds up the next.
     held_until: Instant,
 }
@@ -117,6 +119,7 @@ impl Fanout {
                 events: Events::default(),
                 gaps: Gaps::default(),
                 encodings: 0,
+                greetings: 0,
                 held_until: Instant::now(),
             }),
             config,
@@ -280,6 +283,8 @@ impl Fanout {
         for shared in &self.shards {
             counts.tally += *shared.tally.lock();
         }
+        counts.tally.frames.queued += state.greetings;
+        counts.tally.frames.written += state.greetings;
         counts
     }
 

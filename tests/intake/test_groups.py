@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from awxfast.intake import groups as groups_module
-from awxfast.intake.groups import Groups
+from awxfast.intake.groups import LEAVE_DELAY, Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.login import open_connection
@@ -103,6 +103,33 @@ class TestHold:
         with redis_server.client() as client:
             fanout.publish_batch(client.zpopmin(NAMES.queue, 10))
         assert [message["__asgi_channel__"] for message in fanout.messages()] == [[NAMES.channel("g.jobs-summary")]]
+
+    async def test_what_redis_has_answered_for_is_held_at_once(self, groups: Groups, redis_server: RedisServer) -> None:
+        await groups.hold(["a", "b"])
+        assert groups.hold_at_once(["a", "b"])
+        groups.release(["a", "b"])
+        groups.release(["b"])
+        await eventually(lambda: not registered(redis_server, "b"))
+        assert registered(redis_server, "a")
+
+    async def test_nothing_is_held_at_once_where_one_group_is_unknown_or_not_answered_for(self, groups: Groups) -> None:
+        await groups.hold(["a"])
+        assert not groups.hold_at_once(["a", "new"])
+        holding = asyncio.ensure_future(groups.hold(["asked"]))
+        await asyncio.sleep(0)
+        assert not groups.hold_at_once(["a", "asked"])
+        await holding
+        groups.release(["a", "asked"])
+        assert groups.held == 0
+
+    async def test_group_that_was_just_let_go_is_held_at_once_and_stays(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        await groups.hold(["a"])
+        groups.release(["a"])
+        assert groups.hold_at_once(["a"])
+        await asyncio.sleep(4 * LEAVE_DELAY)
+        assert registered(redis_server, "a")
 
     async def test_name_twice_in_one_hold_counts_once(self, groups: Groups, redis_server: RedisServer) -> None:
         await groups.hold(["a", "a"])

@@ -71,6 +71,7 @@ class TestTokens:
         identity = access.identify(by_query("T"))
         assert identity is not None
         assert await access.may_subscribe(identity, want(group)) is allowed
+        assert access.recall_right(identity, want(group)) is allowed
 
     def test_tokens_are_not_kept_in_clear(self, tmp_path: Path) -> None:
         access = TokensAccess(write(tmp_path, {"SECRET": {"user": 7}}))
@@ -140,6 +141,7 @@ class TestOpenAndRefuse:
         identity = OpenAccess().identify(ANONYMOUS)
         assert identity == Identity(user=0)
         assert await OpenAccess().may_subscribe(identity, want("job_events-42"))
+        assert OpenAccess().recall_right(identity, want("job_events-42"))
 
     async def test_refuse_knows_nobody(self) -> None:
         assert RefuseAccess().identify(by_query("T")) is None

@@ -214,7 +214,17 @@ class TestMaySubscribe:
 
     async def test_other_groups_are_not_asked_for(self, api: Api) -> None:
         assert await api.access.may_subscribe(USER, want("jobs", "summary"))
+        assert api.access.recall_right(USER, want("jobs", "summary"))
         assert not api.questions
+
+    async def test_right_is_recalled_once_the_api_has_answered(self, api: Api) -> None:
+        api.answers["/api/v2/jobs/42/"] = 404
+        assert api.access.recall_right(USER, want("job_events")) is None
+        await api.access.may_subscribe(USER, want("job_events"))
+        assert api.access.recall_right(USER, want("job_events")) is False
+        api.time += 30
+        assert api.access.recall_right(USER, want("job_events")) is None
+        assert len(api.questions) == 1
 
     @pytest.mark.parametrize(("status", "allowed"), [(200, True), (401, False), (403, False), (404, False)])
     async def test_yes_and_no_are_kept_for_30_seconds(self, api: Api, status: int, allowed: bool) -> None:

@@ -51,6 +51,13 @@ class TestPublish:
         assert received == wanted
         assert fanout.groups_of(client) == ["jobs-summary"]
 
+    def test_greeting_that_left_with_the_answer_to_a_handshake_counts_as_written(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        fanout.attach(pair[0].fileno(), greeted=True)
+        ledger = fanout.ledger()
+        assert (ledger["frames"]["queued"], ledger["frames"]["written"], ledger["balance"]["frames"]) == (1, 1, 0)
+
     def test_event_age_is_the_time_since_the_producers_score(
         self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
     ) -> None:

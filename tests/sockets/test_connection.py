@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import pytest
 from awxfast._rust import Fanout
@@ -173,13 +174,13 @@ class TestTurns:
         self, serving: Serving, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         flooding, browser = await open_browser(serving), await open_browser(serving)
-        left, hold = [], serving.groups.hold
+        left, hold = [], serving.groups.hold_at_once
 
-        async def note(groups: Iterable[str]) -> None:
+        def note(groups: Sequence[str]) -> bool:
             left.append(flooding.writer.transport.get_write_buffer_size())
-            await hold(groups)
+            return hold(groups)
 
-        monkeypatch.setattr(serving.groups, "hold", note)
+        monkeypatch.setattr(serving.groups, "hold_at_once", note)
         flooding.send(frame("", PONG) * 2_000_000)
         browser.send(frame(SUBSCRIBE))
         assert "groups_current" in await browser.read_text()
@@ -321,6 +322,8 @@ class TestServerCloses:
 class QuietSession:
     """Remembers what it is told."""
 
+    greeting = b"hello"
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 
@@ -353,6 +356,7 @@ class BlockedTransport:
         self.buffered = 0
         self.reading = True
         self.aborted = False
+        self.descriptor = -1
 
     def set_write_buffer_limits(self, high: int) -> None:
         assert high == 0
@@ -380,7 +384,7 @@ class BlockedTransport:
         return self
 
     def fileno(self) -> int:
-        return -1
+        return self.descriptor
 
     def abort(self) -> None:
         self.aborted = True
@@ -397,6 +401,23 @@ class TestOpening:
         connection.connection_lost(None)
         assert (len(clients), session.calls, connection.phase) == (0, ["end"], Phase.ENDED)
         fanout.stop()
+
+    async def test_greeting_leaves_with_the_101_and_is_in_the_ledger_once_it_is_out(self) -> None:
+        fanout, transport, session = Fanout(threads=1), BlockedTransport(), QuietSession()
+        near, far = socket.socketpair()
+        transport.descriptor = near.fileno()
+        connection = Connection(Clients(fanout, Settings()), session)
+        connection.open(transport, b"101", b"", b"hello")  # type: ignore[arg-type]
+        assert transport.written == b"101\x81\x05hello"
+        assert fanout.ledger()["frames"]["queued"] == 0
+        transport.buffered = 0
+        connection.resume_writing()
+        frames = fanout.ledger()["frames"]
+        assert (session.calls, frames["queued"], frames["written"]) == (["open"], 1, 1)
+        connection.connection_lost(None)
+        fanout.stop()
+        near.close()
+        far.close()
 
     async def test_client_that_can_not_be_attached_is_turned_away(self, caplog: pytest.LogCaptureFixture) -> None:
         fanout, transport, session = Fanout(threads=1), BlockedTransport(), QuietSession()

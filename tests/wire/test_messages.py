@@ -36,6 +36,11 @@ class TestReplies:
         reply = messages.encode_subscribed(["a-1", "b-2"], [], ["b-2"])
         assert reply == b'{"groups_current": ["a-1", "b-2"], "groups_left": [], "groups_joined": ["b-2"]}'
 
+    @given(st.lists(st.lists(st.from_regex(r"[A-Za-z0-9_.-]{1,99}", fullmatch=True)), min_size=3, max_size=3))
+    def test_subscribed_is_written_as_json_writes_it(self, lists: list[list[str]]) -> None:
+        keys = ("groups_current", "groups_left", "groups_joined")
+        assert messages.encode_subscribed(*lists) == json.dumps(dict(zip(keys, lists, strict=True))).encode()
+
     def test_denial_of_an_id_names_it(self) -> None:
         assert messages.deny("job_events", "42").reply == (
             b'{"error": "access denied to channel job_events for resource id 42"}'

@@ -11,7 +11,7 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
@@ -112,13 +112,24 @@ class Groups:
             self.release(member.group for member in members)
             raise
 
+    def hold_at_once(self, groups: Sequence[str]) -> bool:
+        """The same if Redis has answered for all of them already, so that nobody has to wait; else nothing is held."""
+        members = [self._members.get(group) for group in groups]
+        if not all(member is not None and member.ready for member in members):
+            return False
+        self._count(groups)
+        return True
+
+    def _count(self, groups: Iterable[str]) -> None:
+        for group in groups:
+            self._members[group].count += 1
+        self._idle.difference_update(groups)
+
     def _join(self, groups: list[str]) -> list[Member]:
         fresh = [self._add_member(group) for group in groups if group not in self._members]
         members = [self._members[group] for group in groups]
         refused = [member for member in members if member.refusal is not None]
-        for member in members:
-            member.count += 1
-        self._idle.difference_update(groups)
+        self._count(groups)
         self._send_joins([*fresh, *refused])
         return members
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
 from awxfast.errors import RedisError
 from awxfast.intake.announcements import Announcements
@@ -37,6 +37,10 @@ class Subscriptions:
     async def hold(self, groups: Iterable[str]) -> None:
         """See `Groups.hold`; gives up."""
         await self._groups.hold(groups, gives_up=True)
+
+    def hold_at_once(self, groups: Sequence[str]) -> bool:
+        """Holds groups if that needs no waiting (`Groups.hold_at_once`); whether it did."""
+        return self._groups.hold_at_once(groups)
 
     def release(self, groups: Iterable[str]) -> None:
         """Lets go of groups (`Groups.release`)."""

@@ -51,6 +51,9 @@ class Access(Protocol):
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Whether they may have a group's events. Raises `AccessUnavailable` when there is no answer."""
 
+    def recall_right(self, identity: Identity, want: Want) -> bool | None:
+        """The same where nobody has to be asked; None: it has to be asked for."""
+
     def reload(self) -> None:
         """Reads files again. Raises `ConfigurationError` and changes nothing when they have a fault."""
 
@@ -73,6 +76,10 @@ class RefuseAccess:
         """Nobody may see any group."""
         return False
 
+    def recall_right(self, identity: Identity, want: Want) -> bool | None:
+        """Nobody gets as far as that."""
+        return None
+
     def reload(self) -> None:
         """There is no file."""
 
@@ -89,6 +96,10 @@ class OpenAccess(RefuseAccess):
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Everybody may see every group."""
+        return True
+
+    def recall_right(self, identity: Identity, want: Want) -> bool:
+        """There is nobody to ask."""
         return True
 
 
@@ -113,6 +124,10 @@ class TokensAccess(RefuseAccess):
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """What the token's `groups` name."""
+        return self.recall_right(identity, want)
+
+    def recall_right(self, identity: Identity, want: Want) -> bool:
+        """The file says it: nobody has to be asked."""
         return identity.groups is None or identity.groups.fullmatch(want.group) is not None
 
     def reload(self) -> None:

@@ -89,9 +89,9 @@ class NativeEndpoints:
         session = self._native.begin(identity, opening.request)
         if identity is None:
             reason = self._access.name_refusal(opening.request)
-            opening.dismiss(session, reason, NOBODY[reason])
+            opening.dismiss(session, session.greeting, reason, NOBODY[reason])
         else:
-            opening.accept(session, "known")
+            opening.accept(session, "known", greeting=session.greeting)
 
     def sweep(self) -> None:
         """A question ends with its socket, whether that is read or not."""

@@ -95,12 +95,20 @@ class ForwardAccess:
 
         Raises `AccessUnavailable`.
         """
+        kept = self.recall_right(identity, want)
+        if kept is not None:
+            return kept
+        question = self._ask_about(identity, want)
+        return await self._ask_right(digest(question), question, Turn(user=identity.user))
+
+    def recall_right(self, identity: Identity, want: Want) -> bool | None:
+        """What the API has said lately, and what it is not asked about."""
         if want.kind not in CHECKED_KINDS:
             return True
-        question = Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
-        key = digest(question)
-        kept = self._rights.recall(key)
-        return kept if kept is not None else await self._ask_right(key, question, Turn(user=identity.user))
+        return self._rights.recall(digest(self._ask_about(identity, want)))
+
+    def _ask_about(self, identity: Identity, want: Want) -> Question:
+        return Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
 
     async def _ask_right(self, key: bytes, question: Question, turn: Turn) -> bool:
         """An answer that is neither yes nor no is not kept, and told: the browser can't know it from a no."""

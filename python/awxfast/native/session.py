@@ -4,6 +4,7 @@ import asyncio
 import collections
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Protocol
 
 from awxfast.errors import AccessUnavailable, RedisError
@@ -40,6 +41,9 @@ NOT_SUBSCRIBED = Refused("redis", "the subscription failed: Redis refused it; no
 
 class Subscriptions(Holder, Protocol):
     """Who gets the process the events of groups. `turns` are shared with it, since one turn of the loop is for all."""
+
+    def hold_at_once(self, groups: Sequence[str]) -> bool:
+        """As `hold` where nobody has to wait for Redis; whether that is so, else nothing is held."""
 
     @property
     def turns(self) -> Turns:
@@ -102,17 +106,21 @@ class NativeSession:
 
     # What the connection calls
 
+    @property
+    def greeting(self) -> bytes:
+        """The first message. Who is unknown is told to go: AWX accepts them, and its pages wait for that."""
+        return messages.GOODBYE if self._identity is None else messages.encode_welcome(self._identity.user)
+
     def open(self, connection: Connection) -> None:
-        """Greets who is known; AWX accepts all others too, only to tell them to go."""
+        """They have their greeting, and who is unknown nothing else."""
         self._connection = connection
         if self._identity is None:
-            self._send(messages.GOODBYE)
             connection.close(NORMAL)
-        else:
-            self._send(messages.encode_welcome(self._identity.user))
 
     def receive_text(self, payload: bytes) -> None:
         """A command: served behind those that wait."""
+        if self._task is None and self._serve_at_once(payload):
+            return
         if self._commands is None:
             self._commands = collections.deque()
         self._commands.append(payload)
@@ -147,6 +155,41 @@ class NativeSession:
 
     # Commands
 
+    def _serve_at_once(self, payload: bytes) -> bool:
+        """Most commands need nobody to wait for anything, and a task would cost more than they do. Whether this is one.
+
+        If it is none nothing has changed: it is served from its beginning, step by step.
+        """
+        protocol = self._protocol
+        if self._replies_stand or len(payload) > READ_BYTES or not protocol.turns.take_at_once(measure(payload)):
+            return False
+        command = messages.read_command(payload, self._csrf_token, protocol.max_groups)
+        groups = self._recall_groups(command)
+        if groups is None or not protocol.turns.take_at_once(len(groups)):
+            return False
+        joined, left = self._compare(groups)
+        if not protocol.turns.take_at_once(1 + len(joined)) or not protocol.subscriptions.hold_at_once(joined):
+            return False
+        if self._count(frozenset(groups)):
+            self._replace(groups, joined, left)
+        else:
+            protocol.subscriptions.release(joined)
+            self._refuse(self._describe_excess())
+        return True
+
+    def _recall_groups(self, command: Command) -> set[str] | None:
+        """The groups of a command of which all are granted without a question; None: it is another one."""
+        assert self._identity is not None
+        recall = self._protocol.access.recall_right
+        if not command.replaces or len(command.steps) > PART:
+            return None
+        groups = set()
+        for step in command.steps:
+            if isinstance(step, Refused) or not recall(self._identity, step):
+                return None
+            groups.add(sys.intern(step.group))
+        return groups
+
     async def _serve_commands(self) -> None:
         """Serves what waits. The task ends with it, since most clients are silent most of the time."""
         try:
@@ -177,7 +220,7 @@ class NativeSession:
         return payload
 
     async def _serve(self, payload: bytes) -> None:
-        await self._protocol.turns.take(1 + len(payload) // READ_BYTES + messages.count_parts(payload) // READ_PARTS)
+        await self._protocol.turns.take(measure(payload))
         command = messages.read_command(payload, self._csrf_token, self._protocol.max_groups)
         if command.excessive:
             assert self._connection is not None
@@ -213,8 +256,7 @@ class NativeSession:
 
     async def _subscribe(self, groups: set[str]) -> None:
         """Replaces the groups. The reply follows when Redis knows of them, and nothing of a group left follows it."""
-        joined = sorted(groups.difference(self._groups))
-        left = sorted(set(self._groups).difference(groups))
+        joined, left = self._compare(groups)
         if not self._count(frozenset(groups)):
             self._refuse(self._describe_excess())
             return
@@ -225,6 +267,13 @@ class NativeSession:
             self._count(frozenset(self._groups), always=True)
             self._refuse(NOT_SUBSCRIBED)
             return
+        self._replace(groups, joined, left)
+
+    def _compare(self, groups: set[str]) -> tuple[list[str], list[str]]:
+        """Which of them are joined, and which others are left."""
+        return sorted(groups.difference(self._groups)), sorted(set(self._groups).difference(groups))
+
+    def _replace(self, groups: set[str], joined: list[str], left: list[str]) -> None:
         self._groups = tuple(sorted(groups))
         self._change(joined, left)
         if left:
@@ -277,3 +326,8 @@ class NativeSession:
         if replies and self._connection is not None:
             self._replies_stand = True
             self._connection.send_texts(replies)
+
+
+def measure(payload: bytes) -> int:
+    """What it costs to read a command, in groups that join."""
+    return 1 + len(payload) // READ_BYTES + messages.count_parts(payload) // READ_PARTS

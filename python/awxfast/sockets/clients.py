@@ -75,9 +75,9 @@ class Clients:
         """Browsers that were not told at once to go again: those count under `--max-clients`."""
         return self.browsers - len(self._dismissed)
 
-    def attach(self, descriptor: int) -> int:
+    def attach(self, descriptor: int, *, greeted: bool) -> int:
         """A browser, for the fan-out."""
-        return self.fanout.attach(descriptor)
+        return self.fanout.attach(descriptor, greeted)
 
     def make_decoder(self) -> FrameDecoder:
         """For what a browser sends."""

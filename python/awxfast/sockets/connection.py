@@ -16,6 +16,7 @@ from awxfast._rust import (
     Fanout,
     FrameDecoder,
     LinkFigures,
+    encode_text_frame,
 )
 from awxfast.http.access_log import format_client
 from awxfast.system.unread import is_gone, seconds_unanswered
@@ -62,8 +63,11 @@ class Registry(Protocol):
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
 
-    def attach(self, descriptor: int) -> int:
-        """Makes the fan-out the one who writes; its number for the connection. Raises `OSError`."""
+    def attach(self, descriptor: int, *, greeted: bool) -> int:
+        """Makes the fan-out the one who writes; its number for the connection. Raises `OSError`.
+
+        `greeted`: one message was written with the 101, and is to be counted.
+        """
 
     def make_decoder(self) -> FrameDecoder:
         """For what the peer sends."""
@@ -112,6 +116,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_decoder",
         "_held",
+        "_is_greeted",
         "_is_held_back",
         "_peer_done",
         "_registry",
@@ -134,7 +139,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._decoder: FrameDecoder | None = None
         self._held = b""
-        self._is_held_back = False
+        self._is_greeted = self._is_held_back = False
         self._waits_turn = False
         self._peer_done = False
         self.phase = Phase.OPENING
@@ -146,13 +151,17 @@ class Connection(asyncio.Protocol):
 
     # The beginning
 
-    def open(self, transport: asyncio.Transport, response: bytes, behind: bytes) -> None:
-        """Writes the 101 and takes the connection into use. `behind` are bytes that came after the request's head."""
+    def open(self, transport: asyncio.Transport, response: bytes, behind: bytes, greeting: bytes | None = None) -> None:
+        """Writes the 101 and takes the connection into use. `behind` are bytes that came after the request's head.
+
+        `greeting` is a text message that leaves with the 101.
+        """
         self._transport = transport
         self._held = behind
         self._registry.add_opening(self)
         transport.set_write_buffer_limits(high=0)  # so that `resume_writing` tells when the 101 is out
-        transport.write(response)
+        self._is_greeted = greeting is not None
+        transport.write(response if greeting is None else response + encode_text_frame(greeting))
         if transport.get_write_buffer_size() == 0:
             self._attach()
 
@@ -166,7 +175,9 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._session is None or self._transport.is_closing():
             return
         try:
-            self.client = self._registry.attach(self._transport.get_extra_info("socket").fileno())
+            self.client = self._registry.attach(
+                self._transport.get_extra_info("socket").fileno(), greeted=self._is_greeted
+            )
         except OSError as error:
             log.warning("a client is turned away, it can't be attached: %s", error.strerror)
             self._transport.abort()

@@ -26,8 +26,8 @@ class NodeSeat:
         self.count_close = clients.count_close
         self.figures: LinkFigures | None = None
 
-    def attach(self, descriptor: int) -> int:
-        """A node link, for the fan-out."""
+    def attach(self, descriptor: int, *, greeted: bool) -> int:
+        """A node link, for the fan-out. Nobody greets a node."""
         client, self.figures = self.fanout.attach_link(descriptor, self._notices)
         return client
 

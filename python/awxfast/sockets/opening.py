@@ -43,12 +43,15 @@ class Opening:
         self.on_lost: Callable[[], object] | None = None
         http.on_lost = self._lose
 
-    def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
-        """Writes the 101 with `headers` and leaves the connection to `session`; `kind` of client is for counters."""
+    def accept(self, session: Session, kind: str, headers: Headers = (), greeting: bytes | None = None) -> None:
+        """Writes the 101 with `headers` and leaves the connection to `session`; `kind` of client is for counters.
+
+        `greeting` is a text message that leaves with it.
+        """
         http = self._take_present()
         if http is not None:
             http.service.handshakes.accept(kind)
-            self._hand_over(http, session, self._clients, headers)
+            self._hand_over(http, session, self._clients, headers, greeting)
 
     def accept_node(
         self, session: Session, kind: str, headers: Headers, *, notices: bool, max_message_size: int
@@ -59,13 +62,13 @@ class Opening:
             http.service.handshakes.accept(kind)
             self._hand_over(http, session, NodeSeat(self._clients, notices, max_message_size), headers)
 
-    def dismiss(self, session: Session, reason: Reason, text: str) -> None:
+    def dismiss(self, session: Session, greeting: bytes, reason: Reason, text: str) -> None:
         """Writes the 101 for a session that only says that it is over, and counts a refusal; `text` says why."""
         self.give_back()
         http = self._take_present()
         if http is not None:
             http.service.handshakes.refuse(reason, describe_request(self.request), text)
-            self._clients.dismiss(self._hand_over(http, session, self._clients, ()))
+            self._clients.dismiss(self._hand_over(http, session, self._clients, (), greeting))
 
     def give_back(self) -> None:
         """What it took of `--accept-rate`: nobody has learned who this is."""
@@ -80,14 +83,21 @@ class Opening:
             self.on_lost()
         return None
 
-    def _hand_over(self, http: HttpProtocol, session: Session, registry: Registry, headers: Headers) -> Connection:
+    def _hand_over(
+        self,
+        http: HttpProtocol,
+        session: Session,
+        registry: Registry,
+        headers: Headers,
+        greeting: bytes | None = None,
+    ) -> Connection:
         label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
         connection = Connection(registry, session, label)
         described = http.service.describe_server()
         transport, behind = http.hand_over(connection)
         answer = encode_acceptance(self.handshake, [*add_missing(described, headers), *headers])
         del self.request, self.handshake
-        connection.open(transport, answer, behind)
+        connection.open(transport, answer, behind, greeting)
         return connection
 
     def refuse(self, refusal: Refusal, subject: str | None = None) -> None:

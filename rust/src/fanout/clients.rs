@@ -21,6 +21,11 @@ impl Fanout {
         self.attach_as(socket, None)
     }
 
+    /// Counts a frame that the caller has written before the attach, with the answer to a handshake.
+    pub fn count_greeting(&self) {
+        self.state.lock().greetings += 1;
+    }
+
     /// The same for another node, which gets what comes in the backplane's group, and if `notices` who wants what.
     ///
     /// # Errors

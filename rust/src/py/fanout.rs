@@ -93,8 +93,13 @@ impl PyFanout {
         self.core.wake();
     }
 
-    fn attach(&self, fd: RawFd) -> PyResult<u64> {
-        Ok(self.core.attach(borrow(fd)?)?.0)
+    #[pyo3(signature = (fd, greeted=false))]
+    fn attach(&self, fd: RawFd, greeted: bool) -> PyResult<u64> {
+        let client = self.core.attach(borrow(fd)?)?;
+        if greeted {
+            self.core.count_greeting();
+        }
+        Ok(client.0)
     }
 
     fn attach_link(&self, fd: RawFd, notices: bool) -> PyResult<(u64, LinkFigures)> {
