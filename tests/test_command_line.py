@@ -14,6 +14,7 @@ from awxfast.command_line import (
     read_environment,
     read_host_port,
     seconds,
+    variable_of,
     whole_number,
 )
 from awxfast.errors import ConfigurationError
@@ -27,7 +28,8 @@ def read(environ: dict[str, str]) -> dict[str, object]:
     for option in (COUNT, NAMES):
         action = "append" if option.many else "store"
         parser.add_argument(option.name, dest=option.field, type=option.parse, action=action)
-    return read_environment(parser, environ, [COUNT, NAMES], ["--later"])
+    parser.add_argument("--flag", action="store_true")
+    return read_environment(parser, environ, ["--count", "--the-name", "--flag"], ["--later"])
 
 
 class TestValues:
@@ -75,7 +77,7 @@ class TestValues:
 
 class TestEnvironment:
     def test_name_of_the_variable(self) -> None:
-        assert NAMES.variable == "AWXFAST_THE_NAME"
+        assert variable_of(NAMES.name) == "AWXFAST_THE_NAME"
 
     def test_value_is_read_as_on_the_command_line(self) -> None:
         assert read({"AWXFAST_COUNT": "7", "AWXFAST_THE_NAME": "a b", "OTHER": "x"}) == {
@@ -89,6 +91,17 @@ class TestEnvironment:
     def test_wrong_value_names_the_variable(self) -> None:
         with pytest.raises(ConfigurationError, match=r"AWXFAST_COUNT: .*0"):
             read({"AWXFAST_COUNT": "0"})
+
+    @pytest.mark.parametrize(("text", "read_as"), [("1", {"flag": True}), ("yes", {"flag": True}), ("off", {})])
+    def test_option_without_a_value_is_on_or_off(self, text: str, read_as: dict[str, object]) -> None:
+        assert read({"AWXFAST_FLAG": text}) == read_as
+
+    def test_anything_else_for_an_option_without_a_value_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="AWXFAST_FLAG: 1 or 0 is needed"):
+            read({"AWXFAST_FLAG": "maybe"})
+
+    def test_kubernetes_words_for_a_service_count_as_absent(self) -> None:
+        assert read({"AWXFAST_COUNT": "tcp://10.0.0.1:80"}) == {}
 
     def test_option_that_is_not_built_is_refused(self) -> None:
         with pytest.raises(ConfigurationError, match="AWXFAST_LATER is set, but --later is not built yet"):
@@ -112,6 +125,10 @@ class TestIgnoredVariables:
 
     def test_option_without_a_variable_is_named(self) -> None:
         assert self.describe(AWXFAST_PORT="1") == "AWXFAST_PORT (--port has no variable)"
+
+    def test_kubernetes_words_for_a_service_are_named(self) -> None:
+        said = self.describe(AWXFAST_AUTH="tcp://10.0.0.1:80")
+        assert said == "AWXFAST_AUTH (Kubernetes' word for a service of that name)"
 
     def test_ten_are_enough(self) -> None:
         said = self.describe(**{f"AWXFAST_{number:02}": "1" for number in range(30)})

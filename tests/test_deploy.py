@@ -17,9 +17,10 @@ from awxfast.broadcast import options as dialler_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.dialled_link import CLOSE_TIMEOUT
 from awxfast.broadcast.program import DRAIN_TIMEOUT
+from awxfast.command_line import variable_of
 from awxfast.deploy import FOLDER
 from awxfast.intake.intake import STOP_TIMEOUT
-from awxfast.options import OWN_OPTIONS, parse_settings
+from awxfast.options import WITH_VARIABLES, parse_settings
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.main import STOP_MARGIN
 from awxfast.settings import Settings
@@ -188,7 +189,7 @@ class TestAwx:
 
     def test_custom_resource_sets_variables_that_exist(self) -> None:
         text = (DEPLOY / "awx" / "awx.yaml").read_text()
-        known = {option.variable for option in OWN_OPTIONS} | {"AWXFAST_SECRET"}
+        known = {*map(variable_of, WITH_VARIABLES)} | {"AWXFAST_SECRET"}
         names = set(re.findall(r"name: (AWXFAST_\w+)", text))
         assert names == {"AWXFAST_ADMIN", "AWXFAST_SECRET"} and names <= known
 

@@ -11,9 +11,10 @@ from typing import get_args
 
 import pytest
 from awxfast.broadcast import options as dialler_options
+from awxfast.command_line import variable_of
 from awxfast.nodes.onward import GAPS
 from awxfast.operate.metrics import build_registry, metrics_text
-from awxfast.options import NOT_BUILT, OWN_OPTIONS, build_parser
+from awxfast.options import NOT_BUILT, WITH_VARIABLES, build_parser
 from awxfast.process.addresses import DEFAULT_HOST, DEFAULT_PORT
 from awxfast.redis.event_writer import Loss
 from awxfast.settings import SECRET_VARIABLE, Settings
@@ -124,7 +125,7 @@ class TestOptions:
         assert named - known - {"--OPTION"} - OPTIONS_OF_OTHERS == set()
 
     def test_every_variable_follows_the_rule(self) -> None:
-        variables = {option.variable for option in (*OWN_OPTIONS, *dialler_options.OPTIONS)}
+        variables = {*map(variable_of, (*WITH_VARIABLES, *dialler_options.WITH_VARIABLES))}
         for page in OPERATORS_PAPERS:
             assert set(re.findall(r"AWXFAST_[A-Z_]+\w", page.read_text())) <= variables | {SECRET_VARIABLE}
 

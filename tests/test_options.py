@@ -5,11 +5,13 @@ import io
 
 import pytest
 from awxfast.broadcast import options as dialler_options
+from awxfast.command_line import variable_of
 from awxfast.errors import ConfigurationError
 from awxfast.options import (
     DAPHNE_LONG_OPTIONS,
     NOT_BUILT,
     OWN_OPTIONS,
+    WITH_VARIABLES,
     build_parser,
     name_ignored_variables,
     parse_settings,
@@ -233,19 +235,62 @@ class TestEnvironment:
     def test_wrong_value_names_the_variable(self) -> None:
         assert refusal(AWXFAST_CAPACITY="many").startswith("AWXFAST_CAPACITY: ")
 
-    def test_daphne_options_have_no_variable(self) -> None:
-        assert parse(AWXFAST_PORT="1").port is None
-        assert name_ignored_variables({"AWXFAST_PORT": "1"}) == "AWXFAST_PORT (--port has no variable)"
+    @pytest.mark.parametrize(
+        ("variable", "text", "field", "value"),
+        [
+            ("AWXFAST_BIND", "::1", "host", "::1"),
+            ("AWXFAST_PORT", "8055", "port", 8055),
+            ("AWXFAST_UNIX_SOCKET", "/run/a b", "unix_socket", "/run/a b"),
+            ("AWXFAST_FD", "3", "file_descriptor", 3),
+            ("AWXFAST_ENDPOINT", "tcp:1 tcp:2", "endpoints", ("tcp:1", "tcp:2")),
+            ("AWXFAST_WEBSOCKET_TIMEOUT", "-1", "websocket_timeout", -1),
+            ("AWXFAST_LOG_FMT", "%(levelname)s %(message)s", "log_fmt", "%(levelname)s %(message)s"),
+            ("AWXFAST_PROXY_HEADERS", "1", "proxy_headers", True),
+            ("AWXFAST_PROXY_HEADERS", "0", "proxy_headers", False),
+            ("AWXFAST_NO_SERVER_NAME", "yes", "server_name", ""),
+        ],
+    )
+    def test_daphnes_options_have_variables_too(self, variable: str, text: str, field: str, value: object) -> None:
+        assert getattr(parse(**{variable: text}), field) == value
 
-    def test_own_variables_and_the_diallers_are_known(self) -> None:
-        options = (*OWN_OPTIONS, *dialler_options.OPTIONS)
-        names = {option.variable for option in options if option.name not in DAPHNE_LONG_OPTIONS} | {SECRET_VARIABLE}
+    def test_each_of_daphnes_options_is_one_but_help(self) -> None:
+        assert set(DAPHNE_LONG_OPTIONS) - set(WITH_VARIABLES) == {"--help"}
+
+    def test_service_of_kubernetes_is_no_port(self) -> None:
+        link = {"AWXFAST_PORT": "tcp://10.0.0.1:80"}
+        assert parse(**link).port is None
+        assert name_ignored_variables(link) == "AWXFAST_PORT (Kubernetes' word for a service of that name)"
+
+    def test_all_variables_and_the_diallers_are_known(self) -> None:
+        names = {*map(variable_of, (*WITH_VARIABLES, *dialler_options.WITH_VARIABLES)), SECRET_VARIABLE}
         assert name_ignored_variables(dict.fromkeys(names, "x")) == ""
 
     def test_a_typing_error_is_named(self) -> None:
         assert name_ignored_variables({"AWXFAST_KEEP_GROUPS": "x"}) == (
             "AWXFAST_KEEP_GROUPS (did you mean AWXFAST_KEEP_GROUP?)"
         )
+
+
+class TestUnknownOptions:
+    """What is blamed is the option, not what stands behind it."""
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["--host", "0.0.0.0", "mysite.asgi:application"], "there is no option --host; did you mean --bind?"),
+            (["--uds=/run/secret", "mysite.asgi:application"], "there is no option --uds; did you mean --unix-socket?"),
+            (["--grase", "4"], "there is no option --grase; did you mean --grace?"),
+            (["-w", "4", "mysite.asgi:application"], "there is no option -w"),
+        ],
+    )
+    def test_it_is_named_with_what_was_meant(self, words: list[str], said: str) -> None:
+        assert refusal(*words) == f"{said}; see awxfast --help"
+
+    @pytest.mark.parametrize(
+        "words", [["--websocket_timeout", "-1"], ["--log-fmt", "- %(message)s"], ["-b127.0.0.1"], ["--proxy-headers"]]
+    )
+    def test_numbers_texts_and_short_ones_with_their_value_are_none(self, words: list[str]) -> None:
+        parse(*words)
 
 
 class TestHelp:

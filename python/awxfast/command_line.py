@@ -24,7 +24,27 @@ PREFIX = "AWXFAST_"
 MOST_IGNORED = 10
 """Variables that one line names: Kubernetes makes a dozen for a service that is called awxfast."""
 
+NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+"""What argparse takes for one."""
+
+FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+"""What a variable says of an option without a value."""
+
 HOST_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,*\s]+)(:[0-9]+)?")
+
+
+FOREIGN_OPTIONS = {
+    "--host": "--bind",
+    "--uds": "--unix-socket",
+    "--log-level": "--verbosity",
+    "--forwarded-allow-ips": "--trusted-proxy",
+    "--ws-ping-interval": "--ping-interval",
+    "--ws-ping-timeout": "--ping-timeout",
+    "--ws-max-size": "--websocket-max-message-size",
+    "--ssl-keyfile": "--endpoint",
+    "--ssl-certfile": "--endpoint",
+}
+"""What other servers call what we have."""
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -32,6 +52,28 @@ class OptionParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigurationError(f"{message}; see {self.prog} --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """An option that there is none of is blamed by itself: argparse would take its value for an argument."""
+        words = list(sys.argv[1:] if args is None else args)
+        for word in words[: words.index("--")] if "--" in words else words:
+            if is_option(word) and not self._knows(word.partition("=")[0]):
+                self.error(f"there is no option {word.partition('=')[0]}{self._suggest(word.partition('=')[0])}")
+        return super().parse_known_args(words, namespace)
+
+    def _knows(self, name: str) -> bool:
+        """Whole, or an abbreviation, or a short one with its value behind it."""
+        if not name.startswith("--"):
+            return name[:2] in self._option_string_actions
+        known = self._option_string_actions
+        return name in known or (self.allow_abbrev and any(option.startswith(name) for option in known))
+
+    def _suggest(self, name: str) -> str:
+        own = FOREIGN_OPTIONS.get(name, "")
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        known = [option for action in shown for option in action.option_strings if own in ("", option)]
+        near = difflib.get_close_matches(own or name, known, 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,10 +86,6 @@ class OwnOption:
     help: str
     many: bool = False
 
-    @property
-    def variable(self) -> str:
-        return variable_of(self.name)
-
     def add_to(self, group: Any) -> None:
         """`group` is a parser, or a group of one's options."""
         group.add_argument(
@@ -58,6 +96,11 @@ class OwnOption:
             metavar=self.name.rsplit("-", 1)[-1].upper(),
             help=self.help + (" (several)" if self.many else ""),
         )
+
+
+def is_option(word: str) -> bool:
+    """Whether argparse would take a word for an option: not a number below 0, not a text with blanks."""
+    return len(word) > 1 and word[0] == "-" and " " not in word.partition("=")[0] and not NUMBER.fullmatch(word)
 
 
 class RefuseNotBuilt(argparse.Action):
@@ -151,7 +194,7 @@ def variable_of(option: str) -> str:
 def read_environment(
     parser: OptionParser,
     environ: Mapping[str, str],
-    options: Sequence[OwnOption],
+    options: Iterable[str],
     not_built: Sequence[str],
 ) -> dict[str, Any]:
     """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
@@ -160,18 +203,34 @@ def read_environment(
             raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
     values: dict[str, Any] = {}
     for option in options:
-        if text := environ.get(option.variable):
-            values[option.field] = read_variable(parser, option, text)
+        text = environ.get(variable_of(option))
+        if text and not is_service_link(text):
+            values |= read_variable(parser, option, text)
     return values
 
 
-def read_variable(parser: OptionParser, option: OwnOption, text: str) -> Any:
-    """One variable's value, parsed as on the command line."""
-    words = text.split() if option.many else [text]
+def read_variable(parser: OptionParser, option: str, text: str) -> dict[str, Any]:
+    """One variable's value, parsed as on the command line; a flag is `1` or `0`."""
     try:
-        return getattr(parser.parse_args([f"{option.name}={word}" for word in words]), option.field)
+        return vars(parser.parse_args(spell(parser, option, text)))
     except ConfigurationError as error:
-        raise ConfigurationError(f"{option.variable}: {error}") from error
+        raise ConfigurationError(f"{variable_of(option)}: {error}") from error
+
+
+def spell(parser: OptionParser, option: str, text: str) -> list[str]:
+    """A variable's value as words of a command line."""
+    action = parser._option_string_actions[option]
+    if action.nargs == 0:
+        if text.lower() not in FLAGS:
+            raise ConfigurationError("1 or 0 is needed: it stands for an option without a value")
+        return [option] if FLAGS[text.lower()] else []
+    words = text.split() if isinstance(action, argparse._AppendAction) else [text]
+    return [f"{option}={word}" for word in words]
+
+
+def is_service_link(text: str) -> bool:
+    """Whether Kubernetes wrote it: a service that is called awxfast makes AWXFAST_PORT=tcp://10.0.0.1:80."""
+    return text.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def describe_ignored_variables(environ: Mapping[str, str], known: Iterable[str], without: Iterable[str]) -> str:
@@ -181,13 +240,16 @@ def describe_ignored_variables(environ: Mapping[str, str], known: Iterable[str],
     """
     names = sorted(known)
     options = {variable_of(option): option for option in without}
-    ignored = [name for name in sorted(environ) if name.startswith(PREFIX) and environ[name] and name not in names]
+    ours = [name for name in sorted(environ) if name.startswith(PREFIX) and environ[name]]
+    ignored = [name for name in ours if name not in names or is_service_link(environ[name])]
     told = [f"{name} ({describe_ignored(name, names, options)})" for name in ignored[:MOST_IGNORED]]
     return ", ".join(told) + ", ..." * (len(ignored) > MOST_IGNORED)
 
 
 def describe_ignored(name: str, known: Sequence[str], options: Mapping[str, str]) -> str:
     """Why a variable means nothing, and what may have been meant."""
+    if name in known:
+        return "Kubernetes' word for a service of that name"
     if name in options:
         return f"{options[name]} has no variable"
     names = {one.removeprefix(PREFIX): one for one in known}

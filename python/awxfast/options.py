@@ -129,6 +129,14 @@ OWN_OPTIONS = (
 )
 
 
+LISTENING = ("--port", "--bind", "--unix-socket", "--fd", "--endpoint")
+WITH_VARIABLES = (
+    *(option for option in DAPHNE_LONG_OPTIONS if option != "--help"),
+    *(option.name for option in OWN_OPTIONS),
+)
+"""Options that are environment variables too."""
+
+
 def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """The settings that a command line and an environment ask for; the command line wins.
 
@@ -136,17 +144,14 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Sett
     """
     parser = build_parser()
     given = vars(parser.parse_args(expand_daphne_abbreviations(arguments)))
-    values = {**read_environment(parser, environ, OWN_OPTIONS, NOT_BUILT), **given}
+    values = {**read_environment(parser, environ, WITH_VARIABLES, NOT_BUILT), **given}
     return check_values(values)
 
 
 def name_ignored_variables(environ: Mapping[str, str]) -> str:
     """Variables AWXFAST_<NAME> that mean nothing to the server; those of the dialler may stand in the same file."""
-    known = {option.variable for option in OWN_OPTIONS} | {
-        *map(variable_of, (*DIALLER_ONLY, *NOT_BUILT)),
-        SECRET_VARIABLE,
-    }
-    return describe_ignored_variables(environ, known, (*DAPHNE_LONG_OPTIONS, "--check", "--version"))
+    known = {*map(variable_of, (*WITH_VARIABLES, *DIALLER_ONLY, *NOT_BUILT)), SECRET_VARIABLE}
+    return describe_ignored_variables(environ, known, ("--help", "--check", "--version"))
 
 
 def build_parser() -> OptionParser:
@@ -156,8 +161,9 @@ def build_parser() -> OptionParser:
         usage="awxfast [options] [APPLICATION] | awxfast demo [options] | awxfast status [options]",
         description="Hosts an ASGI application in daphne's place. Without one it relays live events from Redis to "
         "browsers, speaking AWX's protocol.",
-        epilog="awxfast's own options are also environment variables AWXFAST_<NAME> (upper case, _ for -; several "
-        "values with spaces between); the command line wins. Each command has a --help of its own.",
+        epilog="Options but --check are also environment variables AWXFAST_<NAME> (the long name in upper case, _ for "
+        "-; several values with spaces between; 1 for one without a value); the command line wins. Each command has a "
+        "--help of its own.",
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("--version", action="version", version=f"awxfast {__version__}")

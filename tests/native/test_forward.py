@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -169,6 +170,30 @@ class TestIdentify:
             await api.access.identify(request(BEARER))
 
 
+class TestProbe:
+    """`--check` asks once."""
+
+    @pytest.mark.parametrize("status", [401, 403])
+    async def test_api_that_wants_credentials_is_there(self, api: Api, status: int) -> None:
+        api.answers["/api/v2/me/"] = status
+        assert (await api.access.probe()).endswith(f"/api/v2/me/ answers {status} without credentials")
+        assert len(api.questions) == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            (404, "answers 404 to who somebody is"),
+            (502, "answers 502 to who somebody is"),
+            (302, "which is not followed"),
+            ("<html>", "answers without results[0].id or id"),
+        ],
+    )
+    async def test_anything_else_is_not_the_api(self, api: Api, answer: Any, said: str) -> None:
+        api.answers["/api/v2/me/"] = answer
+        with pytest.raises(AccessUnavailable, match=re.escape(said)):
+            await api.access.probe()
+
+
 class TestWhoseTokenItWas:
     @pytest.mark.parametrize(
         ("headers", "query", "by_session"),
@@ -237,7 +262,17 @@ class TestMaySubscribe:
         await api.access.may_subscribe(USER, want("job_events"))
         assert len(api.questions) == 2
 
-    @pytest.mark.parametrize("status", [500, 302, 429])
+    async def test_redirect_is_not_followed_and_the_log_says_where_it_leads(
+        self, api: Api, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api.answers["/api/v2/jobs/42/"] = 302
+        with pytest.raises(AccessUnavailable):
+            await api.access.may_subscribe(USER, want("job_events"))
+        (said,) = caplog.messages
+        assert said.endswith(f"/42/ redirects to http://127.0.0.1:{api.port}, which is not followed; mend the URL")
+        assert len(api.questions) == 1
+
+    @pytest.mark.parametrize("status", [500, 429])
     async def test_anything_else_is_no_answer_and_not_kept(
         self, api: Api, status: int, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -263,7 +298,7 @@ class TestMaySubscribe:
         with pytest.raises(AccessUnavailable):
             await api.access.may_subscribe(USER, want("job_events"))
         (said,) = caplog.messages
-        assert said.endswith("/api/v2/jobs/42/ can't be asked: ClientConnectorError")
+        assert said.endswith("/api/v2/jobs/42/ can't be asked: connection refused (does anything listen on this port?)")
 
     async def test_a_browser_is_told_no_and_the_counter_why(
         self, api: Api, start: Start, caplog: pytest.LogCaptureFixture

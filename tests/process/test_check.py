@@ -1,14 +1,20 @@
 """`awxfast --check` as an operator runs it: words, and exit codes."""
 
+import http.server
 import os
 import socket
+import ssl
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
+from certificates import SelfSigned
 from main_process import LOOPBACK, run_to_its_end
 from redis_servers import RedisServer
+from servers import HANG
 
 SITE = """
 from django.conf import settings
@@ -22,6 +28,46 @@ import redis
 redis.Redis(unix_socket_path=HOST).delete("x")
 async def application(scope, receive, send): raise ValueError
 """
+
+
+class Api(http.server.ThreadingHTTPServer):
+    """Answers 401 to whatever it is asked, by TLS if it has a certificate."""
+
+    def __init__(self, certificate: SelfSigned | None = None) -> None:
+        super().__init__(("0.0.0.0", 0), Unauthorized)  # 127.0.0.2 is a name of its own
+        self.port = self.server_address[1]
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate.files)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.ca_file = str(certificate.certificate)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that does not trust us says so."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join(HANG)
+        self.server_close()
+
+
+class Unauthorized(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(401)
+
+    def log_message(self, *_: object) -> None:
+        """Tests look at the client."""
+
+
+@pytest.fixture
+def https_api(tmp_path: Path) -> Iterator[Api]:
+    with Api(SelfSigned(tmp_path)) as api:
+        yield api
 
 
 def check(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +95,7 @@ class TestNativeMode:
         assert others == [
             f"Redis: {redis_server.address} answers",
             "the nodes' secret: not set",
+            "not looked at: whether a proxy leads browsers here",
             "nothing is wrong",
         ]
         assert redis_server.client().keys("*") == []
@@ -84,6 +131,109 @@ class TestNativeMode:
         done = check("-b", "0.0.0.0", "--auth", "open", "--redis", redis_server.url)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "--auth open is for loopback addresses" in done.stderr
+
+
+class TestSocketFiles:
+    """They are made and removed where there is none; one that is there stays."""
+
+    @pytest.mark.parametrize("option", ["-u", "--admin"])
+    def test_folder_that_is_not_there(self, redis_server: RedisServer, tmp_path: Path, option: str) -> None:
+        options = ("--redis", redis_server.url, "--auth", "open", "--admin", "off", option, f"{tmp_path}/no/x")
+        done, started = check(*options), run_to_its_end("-v", "0", *options)
+        assert done.returncode == started.returncode == 1
+        assert f"can't listen on {tmp_path}/no/x: No such file or directory; choose another path" in done.stderr
+        assert started.stderr.splitlines()[-1] in done.stderr.splitlines()
+
+    def test_nothing_stays(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        done = check("--redis", redis_server.url, "-u", f"{tmp_path}/x", "--admin", f"{tmp_path}/y", "--auth", "open")
+        assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+
+    def test_file_that_is_no_socket(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        (tmp_path / "x").write_text("kept")
+        done = check("--redis", redis_server.url, "-u", f"{tmp_path}/x", *LOOPBACK)
+        assert (done.returncode, (tmp_path / "x").read_text()) == (1, "kept")
+        assert "exists and is no socket" in done.stderr
+
+    def test_living_servers_is_a_remark_and_a_dead_ones_stays(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            server.listen()
+            living = check("--redis", redis_server.url, "-u", str(path), *LOOPBACK)
+        dead = check("--redis", redis_server.url, "-u", str(path), *LOOPBACK)
+        assert living.stdout.startswith(
+            f"taken, by the server that runs or a start will fail: another process serves {path}"
+        )
+        assert "taken" not in dead.stdout
+        assert (living.returncode, dead.returncode, path.is_socket()) == (0, 0, True)
+
+
+class TestLogFile:
+    def test_folder_that_is_not_there(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        options = ("-p", "0", "--redis", redis_server.url, *LOOPBACK, "--access-log", f"{tmp_path}/no/log")
+        done, started = check(*options), run_to_its_end("-v", "0", *options)
+        assert (done.returncode, done.stderr) == (started.returncode, started.stderr)
+        assert done.stderr == (
+            f"awxfast: --access-log {tmp_path}/no/log: No such file or directory; choose a file that can be written\n"
+        )
+
+    def test_it_is_not_made(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        done = check("-p", "0", "--redis", redis_server.url, *LOOPBACK, "--access-log", f"{tmp_path}/log")
+        assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+
+
+class TestForward:
+    def check_url(self, redis_server: RedisServer, url: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return check("-p", "0", "--redis", redis_server.url, "--admin", "off", "--auth", f"forward={url}", *more)
+
+    def test_nobody_listens(self, redis_server: RedisServer) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{unused.getsockname()[1]}/api/v2/me/"
+            done = self.check_url(redis_server, url)
+        assert done.returncode == 1
+        assert (
+            done.stderr == f"awxfast: {url} can't be asked: connection refused (does anything listen on this port?)\n"
+        )
+
+    def test_name_that_is_not_known(self, redis_server: RedisServer) -> None:
+        done = self.check_url(redis_server, "http://nobody.invalid/api/v2/me/")
+        assert done.stderr.endswith("can't be asked: the host's name is not known\n")
+
+    def test_certificate_of_nobody_who_is_trusted(self, redis_server: RedisServer, https_api: Api) -> None:
+        done = self.check_url(redis_server, f"https://localhost:{https_api.port}/api/v2/me/")
+        assert done.returncode == 1
+        assert "its certificate is refused: " in done.stderr
+        assert "--auth-ca-file names whom to trust" in done.stderr
+        assert "mismatch" not in done.stderr
+
+    def test_certificate_of_another_name(self, redis_server: RedisServer, https_api: Api) -> None:
+        url = f"https://127.0.0.2:{https_api.port}/api/v2/me/"
+        done = self.check_url(redis_server, url, "--auth-ca-file", https_api.ca_file)
+        assert done.returncode == 1
+        assert "its certificate is refused: IP address mismatch" in done.stderr
+
+    def test_server_that_speaks_no_tls(self, redis_server: RedisServer) -> None:
+        with Api() as api:
+            done = self.check_url(redis_server, f"https://127.0.0.1:{api.port}/api/v2/me/")
+        assert "can't be asked: it does not speak TLS as we do; is it https:// there?" in done.stderr
+
+    def test_api_that_is_there(self, redis_server: RedisServer, https_api: Api) -> None:
+        url = f"https://localhost:{https_api.port}/api/v2/me/"
+        done = self.check_url(redis_server, url, "--auth-ca-file", https_api.ca_file)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"--auth forward: {url} answers 401 without credentials" in done.stdout.splitlines()
+
+
+class TestNotLookedAt:
+    def test_what_a_supervisor_passes(self, redis_server: RedisServer) -> None:
+        done = check("--fd", "7", "--redis", redis_server.url, *LOOPBACK)
+        assert done.returncode == 0
+        assert "not looked at: fd:fileno=7, which is there when a supervisor passes it; whether a proxy" in done.stdout
+
+    def test_what_an_application_does(self, tmp_path: Path) -> None:
+        done = check_site(tmp_path, "async def application(scope, receive, send): raise ValueError")
+        assert "not looked at: what the application does at its start (lifespan) and when it is asked" in done.stdout
 
 
 class TestAddressOfAnotherMachine:
@@ -172,6 +322,8 @@ class TestApplication:
         assert done.stdout.splitlines() == [
             f"Redis: {redis_server.address} answers",
             "the nodes' secret: set",
+            "not looked at: what the application does at its start (lifespan) and when it is asked; "
+            "whether a proxy leads browsers here",
             "nothing is wrong",
         ]
         assert redis_server.client().keys("*") == []
@@ -185,6 +337,7 @@ class TestApplication:
         done = check_site(tmp_path, "import no_such_module")
         assert done.returncode == 1
         assert done.stderr.startswith("awxfast: site_of_test:application can't be imported: ModuleNotFoundError")
+        assert f" ({tmp_path}/site_of_test.py, line " in done.stderr
 
     def test_attribute_that_does_not_exist(self, tmp_path: Path) -> None:
         done = check_site(tmp_path, "aplication = 1")

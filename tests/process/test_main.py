@@ -49,6 +49,26 @@ class TestStartUp:
         assert lines[-1] == f"INFO     Listening on TCP address 127.0.0.1:{port}"
         assert json.loads(greet(port)) == {"accept": True, "user": 0}
 
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("--auth", "hidden"),
+            ("--auth", "tokens=/nonexistent"),
+            ("--auth", "forward=nowhere"),
+            ("--trusted-proxy", "proxy.example"),
+            ("--secret-file", "/nonexistent"),
+            ("--redis", "http://x"),
+            ("--access-log", "/nonexistent/log"),
+            ("--admin", "192.0.2.1:1"),
+            ("-b", "0.0.0.0", "--auth", "open"),
+        ],
+    )
+    def test_wrong_value_is_found_before_the_start(self, words: tuple[str, ...]) -> None:
+        done = run_to_its_end("-p", "0", "--admin", "off", *words)
+        assert done.returncode in (1, 2)
+        assert "Starting server" not in done.stderr
+        assert "hidden" not in done.stderr
+
     def test_descriptor_limits_are_told_in_the_log_and_on_metrics(
         self, start: Start, redis_server: RedisServer
     ) -> None:

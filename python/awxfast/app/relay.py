@@ -82,6 +82,10 @@ class Relay:
         if self._access_log is not None:
             await self._access_log.close()
 
+    async def probe(self) -> str:
+        """Looks once whether others who are needed answer, and says what they said. Raises `AccessUnavailable`."""
+        return ""
+
     async def _start_mode(self) -> None:
         """What else a mode starts."""
 
@@ -173,6 +177,9 @@ class NativeRelay(Relay):
         super().__init__(settings, fanout, feed, server, access_log)
         self._access = access
         self._endpoints = endpoints
+
+    async def probe(self) -> str:
+        return await self._access.probe()
 
     async def _stop_mode(self) -> None:
         await self._access.close()

@@ -1,32 +1,23 @@
 """Why a dial failed, in words for the operator, with what to do about it."""
 
-import asyncio
 import dataclasses
 import email.utils
-import errno
-import os
-import re
-import socket
-import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from awxfast.broadcast.target import Target
 from awxfast.printable import escape
+from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached
 from awxfast.wire.handshake import KNOWN_STATUSES
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REFUSED = "refused"
 CLOCK_TROUBLE = 30
 """Seconds between the peer's clock, as its Date header tells, and ours that are worth a word."""
 
-_WORDS = {
-    errno.ECONNREFUSED: "connection refused (does the peer listen on this port?)",
-    errno.ECONNRESET: "the peer reset the connection",
-    errno.ETIMEDOUT: "no answer to the connection",
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.ENETUNREACH: "the network is not reachable",
-}
+REMEDIES = Remedies(
+    refused="does the peer listen on this port?",
+    certificate="--ca-file names whom to trust",
+    tls="is --protocol right?",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,12 +52,7 @@ def explain_answer(target: Target, status: int, headers: Mapping[str, str], now:
 
 def explain_redirect(target: Target, location: str) -> str:
     """Redirects are not followed: the secret would go to wherever they point."""
-    try:
-        parts = urlsplit(location)
-        host, scheme = parts.netloc.rpartition("@")[2], parts.scheme
-    except ValueError:
-        host = scheme = ""
-    where = f" to {scheme}://{host}" if host else " elsewhere"
+    where, scheme = describe_redirect(location)
     setting = "--port"
     if target.protocol == "http" and scheme in ("https", "wss"):
         setting = "--protocol https, or --port: this one takes plain requests only to redirect them"
@@ -93,26 +79,6 @@ def explain_clock(skew: int | None) -> str:
 
 def explain_error(error: BaseException) -> DialFailure:
     """An error of the network, of TLS, or an answer that is not HTTP."""
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return DialFailure("timeout", "no answer in time")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return DialFailure(
-            "certificate", f"its certificate is refused: {error.verify_message}; --ca-file names whom to trust"
-        )
-    if isinstance(error, ssl.SSLError):
-        return DialFailure("tls", "it does not speak TLS as we do; is --protocol right?")
-    if isinstance(error, socket.gaierror):
-        return DialFailure("unknown_host", "the host's name is not known")
-    if isinstance(error, OSError):
-        return DialFailure("unreachable", describe_os_error(error))
+    if found := explain_unreached(error, REMEDIES):
+        return DialFailure(*found)
     return DialFailure("not_http", f"its answer is not that of a websocket server ({escape(str(error))})")
-
-
-def describe_os_error(error: OSError) -> str:
-    """Why a connection failed; of a name with several addresses, the first reason."""
-    number = error.errno
-    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(first[1])
-    if number is None:
-        return str(error) or "the connection broke"
-    return _WORDS.get(number) or os.strerror(number)

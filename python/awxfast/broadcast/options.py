@@ -50,6 +50,8 @@ OPTIONS = (
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
+WITH_VARIABLES = (*(option.name for option in OPTIONS), "--verbosity", "--log-fmt")
+"""Options that are environment variables too."""
 NOT_BUILT = ("--encryption-key-file", "--compress-links", "--engine")
 LOG_FIELDS = tuple(field.name for field in dataclasses.fields(LogSettings))
 
@@ -83,7 +85,7 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     """
     parser = build_parser()
     given = vars(parser.parse_args(arguments))
-    values = {**awx.values(), **read_environment(parser, environ, OPTIONS, NOT_BUILT), **given}
+    values = {**awx.values(), **read_environment(parser, environ, WITH_VARIABLES, NOT_BUILT), **given}
     check_log_format(values.get("log_fmt"))
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
@@ -92,9 +94,9 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
 
 def name_ignored_variables(environ: Mapping[str, str]) -> str:
     """Variables AWXFAST_<NAME> that mean nothing to the dialler; the server's may stand in the same file."""
-    options = (*OPTIONS, *server_options.OWN_OPTIONS)
-    known = {option.variable for option in options} | {*map(variable_of, server_options.NOT_BUILT), SECRET_VARIABLE}
-    return describe_ignored_variables(environ, known, ("--verify-cert", "--verbosity", "--log-fmt", "--status"))
+    options = (*WITH_VARIABLES, *server_options.WITH_VARIABLES, *server_options.NOT_BUILT)
+    known = {*map(variable_of, options), SECRET_VARIABLE}
+    return describe_ignored_variables(environ, known, ("--verify-cert", "--status"))
 
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:

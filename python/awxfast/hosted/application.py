@@ -4,6 +4,8 @@ import difflib
 import importlib
 import logging
 import sys
+import sysconfig
+import traceback
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from awxfast.system.whoami import whoami
 
 log = logging.getLogger(__name__)
 
+LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 REDIS_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
 
@@ -78,7 +81,22 @@ def explain(path: str, error: BaseException) -> StartError | ApplicationNeedsRed
         if isinstance(cause, REDIS_AWAY):
             reason = " ".join(str(cause).split())
             return ApplicationNeedsRedis(f"Redis does not answer while {path} is imported, as {whoami()}: {reason}")
-    return StartError(f"{path} can't be imported: {type(error).__name__}: {text}; -v 2 shows where")
+    place = find_place(error)
+    return StartError(f"{path} can't be imported: {type(error).__name__}: {text}{place}; -v 2 shows the way there")
+
+
+def find_place(error: BaseException) -> str:
+    """Where it was raised, as ` (FILE, line N)`, behind the last line that is no library's if that is another.
+
+    The import's own frames count as nobody's.
+    """
+    if isinstance(error, SyntaxError):
+        return ""  # its text has file and line
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    frames = [frame for frame in frames if frame.filename not in (__file__, importlib.__file__)]
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
+    places = [f"{frame.filename}, line {frame.lineno}" for frame in (*own[-1:], *frames[-1:])]
+    return f" ({', which led to '.join(dict.fromkeys(places))})" if places else ""
 
 
 def list_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import datetime
+import errno
 import io
 import os
 import sys
 import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
 from awxfast.errors import ConfigurationError
@@ -17,6 +19,7 @@ from awxfast.system.queued_stream import drain_streams, open_queued
 
 Address = tuple[str, int]
 
+APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
 MAX_REQUEST = 2048
 """Characters of a line that the client chose: paths may be as long as heads."""
 
@@ -111,7 +114,30 @@ def open_access_log(settings: Settings) -> AccessLog | None:
 def open_log_file(path: str) -> TextIO:
     """A file to append lines to."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
+        descriptor = os.open(path, APPENDING | os.O_CREAT, 0o666)
     except OSError as error:
-        raise ConfigurationError(f"--access-log {path}: {error.strerror}; choose a file that can be written") from error
+        raise refuse_log_file(path, error) from error
     return open_queued(descriptor, "access log", owned=True)
+
+
+def check_log_file(settings: Settings) -> None:
+    """Whether it could be opened. One that is not there is not made: it would belong to whoever asks."""
+    path = settings.access_log
+    if path in (None, "-"):
+        return
+    try:
+        os.close(os.open(str(path), APPENDING | os.O_NONBLOCK))
+    except FileNotFoundError as error:
+        folder = Path(str(path)).parent
+        if not folder.is_dir():
+            raise refuse_log_file(str(path), error) from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            raise refuse_log_file(str(path), denied) from error
+    except OSError as error:
+        raise refuse_log_file(str(path), error) from error
+
+
+def refuse_log_file(path: str, error: OSError) -> ConfigurationError:
+    """One that lines can't be appended to."""
+    return ConfigurationError(f"--access-log {path}: {error.strerror}; choose a file that can be written")

@@ -54,6 +54,12 @@ class Access(Protocol):
     def recall_right(self, identity: Identity, want: Want) -> bool | None:
         """The same where nobody has to be asked; None: it has to be asked for."""
 
+    async def probe(self) -> str:
+        """Looks once whether whoever is asked answers, and says what they said; empty where nobody is asked.
+
+        Raises `AccessUnavailable`.
+        """
+
     def reload(self) -> None:
         """Reads files again. Raises `ConfigurationError` and changes nothing when they have a fault."""
 
@@ -79,6 +85,10 @@ class RefuseAccess:
     def recall_right(self, identity: Identity, want: Want) -> bool | None:
         """Nobody gets as far as that."""
         return None
+
+    async def probe(self) -> str:
+        """There is nobody to ask who might be away."""
+        return ""
 
     def reload(self) -> None:
         """There is no file."""

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import ssl
 import time
-import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +14,12 @@ import orjson
 
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
+from awxfast.native.api_url import check_url
 from awxfast.native.known_logins import KnownLogins
 from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
+from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
+from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached
 from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import CHECKED_KINDS, Want
 from awxfast.wire.request import Request, find_token, read_query_token
@@ -42,6 +44,12 @@ TIMEOUT_SECONDS = 5.0
 MAX_ANSWER = 1 << 20
 """How much of an answer is read, in bytes."""
 NO = frozenset({401, 403, 404})
+
+REMEDIES = Remedies(
+    refused="does anything listen on this port?",
+    certificate="--auth-ca-file names whom to trust, and the URL has to have the certificate's name",
+    tls="is it https:// there?",
+)
 
 
 class ForwardAccess:
@@ -80,11 +88,7 @@ class ForwardAccess:
 
     async def _ask_user(self, question: Question, turn: Turn) -> int | None:
         status, body = await self._questions.ask(question, turn)
-        if status in NO:
-            return None
-        if status != 200:
-            raise AccessUnavailable(f"{self._url} answers {status} to who somebody is")
-        return read_user(body)
+        return None if status in NO else self._read_answer(status, body)
 
     def name_refusal(self, request: Request) -> Reason:
         """What was asked about: a token, or what a browser sends by itself."""
@@ -127,9 +131,27 @@ class ForwardAccess:
         headers = [*question.credentials, QUIET]
         try:
             async with self._open().get(question.url, headers=headers, allow_redirects=False) as response:
+                if response.status in REDIRECTS:
+                    where, _ = describe_redirect(response.headers.get("Location", ""))
+                    raise AccessUnavailable(
+                        f"{question.url} redirects{escape(where)}, which is not followed; mend the URL"
+                    )
                 return response.status, await read_body(response)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise AccessUnavailable(f"{question.url} can't be asked: {type(error).__name__}") from error
+            raise AccessUnavailable(f"{question.url} can't be asked: {explain_error(error)}") from error
+
+    async def probe(self) -> str:
+        """Asks once in nobody's name: who it is nobody knows, but the API is there. Raises `AccessUnavailable`."""
+        question = Question(self._url, ())
+        status, body = await self._get(question)
+        if status not in NO - {404}:
+            self._read_answer(status, body)
+        return f"{self._url} answers {status} without credentials"
+
+    def _read_answer(self, status: int, body: bytes) -> int | None:
+        if status != 200:
+            raise AccessUnavailable(f"{self._url} answers {status} to who somebody is")
+        return read_user(body)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -152,6 +174,13 @@ class ForwardAccess:
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)
+
+
+def explain_error(error: Exception) -> str:
+    """Why there is no answer, with what to do about it."""
+    if found := explain_unreached(error, REMEDIES):
+        return found[1]
+    return f"its answer is not one of HTTP, or too long ({type(error).__name__})"
 
 
 class AnswerMemory:
@@ -192,14 +221,6 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_ANSWER:
             raise ValueError("the answer is too long")
     return bytes(body)
-
-
-def check_url(url: str) -> str:
-    """A URL whose last part names the user, so that the API's objects stand beside it."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/") or parts.query:
-        raise ConfigurationError(f"--auth forward={url}: give the URL of the user, as https://127.0.0.1/api/v2/me/")
-    return url
 
 
 def load_certificates(ca_file: str | None) -> ssl.SSLContext:

@@ -6,9 +6,13 @@ It goes the way of a start: listeners, the application's import, then the rooms 
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import functools
+import os
+import stat
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import uvloop
@@ -17,8 +21,9 @@ from asgiref.typing import ASGI3Application
 from awxfast.app.builders import build_relay
 from awxfast.errors import AwxfastError, ConfigurationError, StartError
 from awxfast.hosted.application import load_application
+from awxfast.http.access_log import check_log_file
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
-from awxfast.process.listeners import Listener, open_admin, open_listener
+from awxfast.process.listeners import Listener, is_stale_socket, open_admin, open_listener, open_unix
 from awxfast.process.log import configure_log
 from awxfast.process.main import (
     enter_listener,
@@ -42,9 +47,13 @@ def run(settings: Settings) -> int:
     findings = Findings()
     with contextlib.ExitStack() as resources:
         check_listeners(findings, settings, resources)
+        findings.attempt(check_log_file, settings)
         check_behind_them(findings, settings, resources)
     findings.report()
     return findings.exit_code
+
+
+PROXY = "whether a proxy leads browsers here"
 
 
 class Findings:
@@ -53,6 +62,11 @@ class Findings:
     def __init__(self) -> None:
         self._problems: list[AwxfastError] = []
         self.remarks: list[str] = []
+        self.not_looked_at: list[str] = []
+
+    def add(self, problem: AwxfastError) -> None:
+        """One that was found without a step."""
+        self._problems.append(problem)
 
     def attempt(
         self, step: Callable[Parameters, Result], *arguments: Parameters.args, **more: Parameters.kwargs
@@ -81,6 +95,7 @@ class Findings:
 
     def report(self) -> None:
         """One line each; rooms may find what was found before them."""
+        self.remarks.append(f"not looked at: {'; '.join([*self.not_looked_at, PROXY])}")
         for remark in self.remarks if self._problems else [*self.remarks, "nothing is wrong"]:
             print(remark)
         drain_streams()
@@ -92,38 +107,52 @@ def check_listeners(findings: Findings, settings: Settings, resources: contextli
     """Whether they can be meant. That a port is taken is a remark: the server that runs may have it."""
     listeners = []
     for description in describe_endpoints(settings):
-        listener = findings.attempt(try_endpoint, description)
-        if listener is not None:
+        endpoint = findings.attempt(parse_endpoint, description)
+        if endpoint is None:
+            continue
+        if endpoint.kind in ("fd", "systemd"):
+            findings.not_looked_at.append(f"{description}, which is there when a supervisor passes it")
+        elif endpoint.kind == "unix":
+            check_socket_file(findings, endpoint.path, endpoint.mode)
+        elif listener := findings.attempt(open_listener, endpoint, any_port=True):
             listeners.append(enter_listener(resources, listener))
-            note_taken_port(findings, functools.partial(open_listener, parse_endpoint(description)))
+            note_taken(findings, functools.partial(open_listener, endpoint))
     findings.attempt(refuse_open_to_strangers, settings, listeners)
-    if "/" not in settings.admin:
-        admin = findings.attempt(open_admin, settings.admin, any_port=True)
-        if admin is not None:
-            enter_listener(resources, admin)
-            note_taken_port(findings, functools.partial(open_admin, settings.admin))
+    if "/" in settings.admin:
+        check_socket_file(findings, settings.admin, 0o600)
+    elif admin := findings.attempt(open_admin, settings.admin, any_port=True):
+        enter_listener(resources, admin)
+        note_taken(findings, functools.partial(open_admin, settings.admin))
 
 
-def note_taken_port(findings: Findings, start: Callable[[], Listener | None]) -> None:
+def check_socket_file(findings: Findings, path: str, mode: int) -> None:
+    """One that is there may be the running server's and stays as it is; else it is made, and removed at once."""
+    if not is_socket(path):
+        if listener := findings.attempt(open_unix, path, mode):
+            listener.close()
+        return
+    note_taken(findings, functools.partial(is_stale_socket, path))
+    if not os.access(Path(path).parent, os.W_OK | os.X_OK):
+        findings.add(StartError(f"can't listen on {path}: {os.strerror(errno.EACCES)}; choose another path"))
+
+
+def is_socket(path: str) -> bool:
+    """Whether there is a socket's file, as far as this user may see."""
+    try:
+        return stat.S_ISSOCK(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def note_taken(findings: Findings, start: Callable[[], Listener | bool | None]) -> None:
     """No problem beside the server that runs, and what a start would end with beside anything else."""
     try:
         listener = start()
     except StartError as error:
         findings.remarks.append(f"taken, by the server that runs or a start will fail: {error}")
     else:
-        if listener is not None:
+        if isinstance(listener, Listener):
             listener.close()
-
-
-def try_endpoint(description: str) -> Listener | None:
-    """Listens on the address that is meant, at any free port.
-
-    A socket file may be a living server's; what a supervisor passes is not there when somebody asks by hand.
-    """
-    endpoint = parse_endpoint(description)
-    if endpoint.kind in ("unix", "fd", "systemd"):
-        return None
-    return open_listener(endpoint, any_port=True)
 
 
 def check_behind_them(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:
@@ -131,6 +160,7 @@ def check_behind_them(findings: Findings, settings: Settings, resources: context
     application = None
     if settings.application is not None:
         application = findings.attempt(load_application, settings.application)
+        findings.not_looked_at.append("what the application does at its start (lifespan) and when it is asked")
         if application is None:
             return
     found = findings.attempt(start_private_redis, resources, settings)
@@ -145,6 +175,8 @@ async def check_rooms(findings: Findings, settings: Settings, application: ASGI3
     if relay is not None:
         await ask_redis(findings, relay.address)
         findings.remarks.append(f"the nodes' secret: {'set' if relay.has_secret else 'not set'}")
+        if said := await findings.attempt_async(relay.probe()):
+            findings.remarks.append(f"--auth forward: {said}")
         await relay.stop()
     elif application is None and (address := findings.attempt(RedisAddress.parse, settings.redis[0])):
         await ask_redis(findings, address)

@@ -141,21 +141,26 @@ def bind_private(sock: socket.socket, path: str) -> None:
 
 def remove_stale_socket(path: str) -> None:
     """Removes the file of a server that is gone; refuses a living one's, and a file that is no socket."""
+    if is_stale_socket(path):
+        Path(path).unlink(missing_ok=True)
+
+
+def is_stale_socket(path: str) -> bool:
+    """Whether there is the file of a server that is gone. Raises `StartError` for any other file."""
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
             raise StartError(f"{path} exists and is no socket; remove it or choose another path")
     except OSError:
-        return
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            Path(path).unlink(missing_ok=True)
+            return True
         except OSError as error:
             raise StartError(f"can't tell who serves {path}: {error}; remove it or choose another path") from error
-        else:
-            raise StartError(f"another process serves {path}; stop it or choose another path")
+        raise StartError(f"another process serves {path}; stop it or choose another path")
 
 
 def adopt_descriptor(number: int) -> Listener:

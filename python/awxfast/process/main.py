@@ -15,6 +15,8 @@ import uvloop
 
 from awxfast import __version__
 from awxfast.errors import ConfigurationError, StopAsked
+from awxfast.http.access_log import check_log_file
+from awxfast.native.auth import check_auth
 from awxfast.options import name_ignored_variables
 from awxfast.process.activation import ActivatedSockets
 from awxfast.process.addresses import list_endpoints
@@ -24,8 +26,11 @@ from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
+from awxfast.redis.address import RedisAddress
 from awxfast.redis.private import PrivateRedis
 from awxfast.settings import Settings
+from awxfast.wire.forwarded import read_networks
+from awxfast.wire.secret import find_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +43,10 @@ STOP_MARGIN = 5.0
 def run(settings: Settings) -> int:
     """Serves until TERM or INT; returns the exit code. Raises `AwxfastError` for what keeps it from starting."""
     configure_log(settings)
-    warn_of_ignored_variables()
-    endpoints = list_endpoints(settings)
     logger.info("awxfast %s", __version__)
-    logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
+    warn_of_ignored_variables()
+    refuse_wrong_values(settings)
+    endpoints = list_endpoints(settings)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # some rotate logs by it, and it would end the process
     with contextlib.ExitStack() as resources:
@@ -51,6 +56,7 @@ def run(settings: Settings) -> int:
         admin = open_admin(settings.admin)
         if admin is not None:
             enter_listener(resources, admin)
+        logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
         try:
             settings, private = start_private_redis(resources, settings)
         except StopAsked:
@@ -58,6 +64,17 @@ def run(settings: Settings) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Main(settings, listeners, admin, private).run())
     return 0
+
+
+def refuse_wrong_values(settings: Settings) -> None:
+    """What an option says that no server can do is found before anything is started. Raises `ConfigurationError`."""
+    for url in settings.redis:
+        if url != "private":
+            RedisAddress.parse(url)
+    read_networks(settings.trusted_proxies)
+    find_secrets(settings.secret_files, os.environ)
+    check_auth(settings)
+    check_log_file(settings)
 
 
 def warn_of_ignored_variables() -> None:

@@ -18,9 +18,10 @@ from django.utils import autoreload
 from django.utils.module_loading import import_string
 
 from awxfast import __version__
+from awxfast.command_line import variable_of
 from awxfast.django.request_log import RequestLog
 from awxfast.errors import AwxfastError
-from awxfast.options import name_ignored_variables, parse_settings
+from awxfast.options import LISTENING, name_ignored_variables, parse_settings
 from awxfast.process.embedded import EmbeddedServer
 from awxfast.settings import Settings
 
@@ -111,7 +112,9 @@ class Command(RunserverCommand):  # type: ignore[misc]  # Django has no types
             self.stderr.write(f"Environment variables that mean nothing: {ignored}")
         given = [f"--{name}={value}" for name, value in words.items() if value is not None]
         module, _, attribute = settings.ASGI_APPLICATION.rpartition(".")
-        return parse_settings([*given, f"{module}:{attribute}"], os.environ)
+        elsewhere = [variable_of(option) for option in LISTENING]  # runserver's own arguments say where
+        environ = {name: value for name, value in os.environ.items() if name not in elsewhere}
+        return parse_settings([*given, f"{module}:{attribute}"], environ)
 
     def describe(self, port: int) -> str:
         """daphne's lines; the port is the kernel's choice where 0 was asked for."""
