@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from awxfast._rust import Fanout
-from awxfast.hosted.exchange import Exchange
+from awxfast.hosted.channel_table import ChannelTable
+from awxfast.hosted.current_session import current_session
 from awxfast.hosted.layer import HostedLayer
-from awxfast.hosted.layer_session import current_session
 from awxfast.intake.intake import Intake
 from awxfast.settings import Settings
 from redis_servers import HANG, RedisServer
@@ -22,17 +22,17 @@ class Hosted:
     ) -> None:
         self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
         self.fanout = Fanout(direct_types=direct, consumers=True)
-        self.exchange = Exchange(
+        self.table = ChannelTable(
             self.fanout,
             capacity=self.settings.capacity,
             prefix_length=12,
             direct=bool(direct),
             max_groups=max_groups,
         )
-        self.intake = Intake(self.settings, server.address, self.exchange)
-        self.exchange.connect(self.intake.subscriptions)
+        self.intake = Intake(self.settings, server.address, self.table)
+        self.table.connect(self.intake.subscriptions)
         arguments = {"hosts": [server.url], **configuration}
-        self.layer = HostedLayer(self.exchange, self.intake.names.token, asyncio.get_running_loop(), arguments)
+        self.layer = HostedLayer(self.table, self.intake.names.token, asyncio.get_running_loop(), arguments)
 
     async def stop(self) -> None:
         await self.layer.close_pools()

@@ -4,16 +4,11 @@ import getpass
 import os
 from pathlib import Path
 
+from peers.one_worker import write_nginx
 from peers.servers import LOOPBACK, Awxfast, Program, Redis, accepts_connections, free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 CONFIGURATION = """
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx-error.log crit;
-events {{ worker_connections 20000; }}
 http {{
     access_log off;
     include {folder}/http.conf;
@@ -43,9 +38,8 @@ class BehindNginx(Awxfast):
         self.address = f"{LOOPBACK}:{port}"
         upstream = (DEPLOY / "http.conf").read_text().replace("127.0.0.1:8055", f"unix:{self.socket}")
         (folder / "http.conf").write_text(upstream)
-        file = folder / "nginx.conf"
-        file.write_text(CONFIGURATION.format(user=worker_user(), folder=folder, address=self.address, deploy=DEPLOY))
-        command = ["nginx", "-e", str(folder / "nginx-error.log"), "-c", str(file)]
+        http = CONFIGURATION.format(folder=folder, address=self.address, deploy=DEPLOY)
+        command = write_nginx(folder, "nginx", worker_user(), http)
         self.proxy = Program(command, core, folder / "nginx.log")
         self.proxy.wait_until(lambda: accepts_connections(port))
 

@@ -7,16 +7,11 @@ from typing import ClassVar
 from traffic.event_texts import AWX_CAPACITY
 from workloads.kinds import GROUP
 
+from peers.one_worker import write_nginx
 from peers.servers import APPLICATION, LOOPBACK, Redis, Server, accepts_connections, free_port
 
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 NCHAN = """
-load_module {module};
-daemon off;
-worker_processes 1;
-pid {folder}/nchan.pid;
-error_log {folder}/nchan-error.log crit;
-events {{ worker_connections 20000; }}
 http {{
     access_log off;
     keepalive_requests 100000000;
@@ -105,9 +100,8 @@ class Nchan(Server):
     def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
         port = free_port()
         self.address = f"{LOOPBACK}:{port}"
-        file = folder / "nchan.conf"
-        file.write_text(NCHAN.format(module=NCHAN_MODULE, folder=folder, address=self.address, capacity=AWX_CAPACITY))
-        command = ["nginx", "-e", str(folder / "nchan-error.log"), "-c", str(file)]
+        http = NCHAN.format(folder=folder, address=self.address, capacity=AWX_CAPACITY)
+        command = write_nginx(folder, "nchan", f"load_module {NCHAN_MODULE};", http)
         super().__init__(command, core, folder / "nchan.log", environment)
         self.wait_until(lambda: accepts_connections(port))
 

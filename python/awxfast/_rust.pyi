@@ -156,10 +156,10 @@ class RequestRefusal:
     def reason(self) -> str:
         """One lower-case phrase for the log, e.g. `bare line feed`."""
 
-# ---- to other nodes (rust/src/links/relay.rs) ------------------------------------------------------------
+# ---- to other nodes (rust/src/links/encoder.rs) ------------------------------------------------------------
 
 @final
-class RelayEncoder:
+class LinkEncoder:
     """Queue entries as masked client frames of the relay era, encoded once for all links.
 
     `prefix_length`: random bytes before an entry. `max_frame`: bytes of the longest text that peers take.
@@ -169,7 +169,7 @@ class RelayEncoder:
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...
-    def encode_batch(self, members: Sequence[Any]) -> RelayBatch | None:
+    def encode_batch(self, members: Sequence[Any]) -> LinkBundle | None:
         """The frames of what has `needs_relay`, in order; None where nothing has.
 
         `members` is what a pop gave. Bad entries are counted by reason, never raised.
@@ -178,17 +178,17 @@ class RelayEncoder:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
 
 @final
-class RelayBatch:
+class LinkBundle:
     """Frames of several groups, for whoever wants them (rust/src/links/share.rs)."""
 
     @property
     def groups(self) -> frozenset[str]:
         """Whose frames these are."""
-    def share(self, groups: Set[str]) -> RelayShare:
+    def share(self, groups: Set[str]) -> LinkShare:
         """What links get that want these of the groups; others mean nothing."""
 
 @final
-class RelayShare:
+class LinkShare:
     """Frames for any number of links, in order."""
 
     @property

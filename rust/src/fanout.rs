@@ -21,8 +21,8 @@ use crate::routing::route::Routes;
 pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
 use crate::routing::slab::{Accounts, Run, Slab};
 use crate::shard::command::{Backlog, Command};
-use crate::shard::mailbox::{Load, Notice, Notices};
 use crate::shard::outbox::Bounds;
+use crate::shard::queues::{Load, Notice, Notices};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
 
 mod clients;
@@ -32,8 +32,8 @@ pub use peers::PeerBatch;
 
 /// Frames a second that go on however far most readers are behind, for the sake of those that are not.
 const ALWAYS: u32 = 200_000;
-/// The longest that intake waits for an inbox to be taken, of which it hears.
-const INBOX_WAIT: Duration = Duration::from_millis(100);
+/// The longest that intake waits for a queue of commands to be taken, of which it hears.
+const QUEUE_WAIT: Duration = Duration::from_millis(100);
 /// How long a report of what waits may take; a shard answers between two passes.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
@@ -154,7 +154,7 @@ impl Fanout {
     /// Wakes the threads that have commands waiting.
     pub fn wake(&self) {
         for shared in &self.shards {
-            shared.inbox.ring_if_waiting();
+            shared.commands.ring_if_waiting();
         }
     }
 
@@ -211,7 +211,7 @@ impl Fanout {
         for (index, shared) in self.shards.iter().enumerate() {
             let frames = runs.iter().map(|run| run.frames() * registry.members(run.group, index)).sum();
             if frames > 0 {
-                shared.inbox.send(Command::Publish(Arc::clone(slab), Arc::clone(runs)), Load { bytes, frames });
+                shared.commands.send(Command::Publish(Arc::clone(slab), Arc::clone(runs)), Load { bytes, frames });
             }
             sum += frames;
         }
@@ -245,8 +245,8 @@ impl Fanout {
     }
 
     fn look_behind(&self) -> Duration {
-        if self.shards.iter().any(|shared| shared.inbox.load().is_full()) {
-            return INBOX_WAIT;
+        if self.shards.iter().any(|shared| shared.commands.load().is_full()) {
+            return QUEUE_WAIT;
         }
         let now = Instant::now();
         let behind = self.shards.iter().map(|shared| shared.readers.behind_for(now)).max().unwrap_or_default();
@@ -292,7 +292,7 @@ impl Fanout {
     pub fn backlogs(&self) -> Vec<Backlog> {
         let (answer, answers) = mpsc::channel();
         for shared in &self.shards {
-            shared.inbox.send(Command::Report(answer.clone()), Load::default());
+            shared.commands.send(Command::Report(answer.clone()), Load::default());
         }
         drop(answer);
         let mut backlogs = Vec::new();
@@ -305,7 +305,7 @@ impl Fanout {
     /// Ends the threads; what clients had queued is lost at close.
     pub fn stop(&self) {
         for shared in &self.shards {
-            shared.inbox.send(Command::Stop, Load::default());
+            shared.commands.send(Command::Stop, Load::default());
         }
         for thread in self.threads.lock().drain(..) {
             // A panic of the thread was printed when it happened; there is nothing to add at the end.
@@ -316,9 +316,9 @@ impl Fanout {
     fn send(&self, index: usize, command: Command) {
         let Some(shared) = self.shards.get(index) else { return };
         if self.deferring.load(Ordering::Relaxed) {
-            shared.inbox.post(command, Load::default());
+            shared.commands.post(command, Load::default());
         } else {
-            shared.inbox.send(command, Load::default());
+            shared.commands.send(command, Load::default());
         }
     }
 

@@ -4,8 +4,8 @@ mod browser;
 
 use awxfast_core::fanout::{Config, Fanout, HandedOut};
 use awxfast_core::routing::registry::Consumers;
-use awxfast_core::shard::mailbox::Notice;
 use awxfast_core::shard::outbox::Bounds;
+use awxfast_core::shard::queues::Notice;
 use browser::{Browser, assert_books_balance, config, entry, entry_of, hosting, notices, publish, wait_until};
 
 const SITTING: Consumers = Consumers { all: 1, loose: 0 };

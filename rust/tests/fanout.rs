@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use awxfast_core::fanout::{Config, Fanout};
 use awxfast_core::routing::registry::ClientId;
-use awxfast_core::shard::mailbox::Notice;
 use awxfast_core::shard::outbox::Bounds;
+use awxfast_core::shard::queues::Notice;
 use browser::{Browser, assert_books_balance, config, entry, notices, publish, wait_until};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use awxfast_core::shard::lag::{Mark, Pace, Standing};
+use awxfast_core::shard::lag::{Lag, Mark, Standing};
 use awxfast_core::shard::outbox::Bounds;
 
 const BOUNDS: Bounds = Bounds { frames: 1000, bytes: 64 << 20 };
@@ -10,13 +10,13 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn judge(waiting: &[usize]) -> bool {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUNDS, start);
+    let mut lag = Lag::new(BOUNDS, start);
     let mut marks = vec![Mark::default(); waiting.len()];
     for (mark, &frames) in marks.iter_mut().zip(waiting) {
-        pace.note(mark, frames, 0);
+        lag.note(mark, frames, 0);
     }
-    assert_eq!(pace.judge(start + 5 * MILLISECOND), None, "not before the window is over");
-    pace.judge(start + 10 * MILLISECOND).unwrap()
+    assert_eq!(lag.judge(start + 5 * MILLISECOND), None, "not before the window is over");
+    lag.judge(start + 10 * MILLISECOND).unwrap()
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn bytes_that_are_too_many_to_stay_warm_are_behind_too() {
     let start = Instant::now();
     for (bounds, most) in [(BOUNDS, 512 << 10), (Bounds { bytes: 4000, ..BOUNDS }, 1000)] {
         for (bytes, behind) in [(most, false), (most + 1, true)] {
-            let mut pace = Pace::new(bounds, start);
-            pace.note(&mut Mark::default(), 1, bytes);
-            assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(behind));
+            let mut lag = Lag::new(bounds, start);
+            lag.note(&mut Mark::default(), 1, bytes);
+            assert_eq!(lag.judge(start + 10 * MILLISECOND), Some(behind));
         }
     }
 }
@@ -47,55 +47,55 @@ fn slow_client_alone_holds_nobody_back() {
 #[test]
 fn client_written_to_often_counts_once() {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUNDS, start);
+    let mut lag = Lag::new(BOUNDS, start);
     let (mut slow, mut fast) = (Mark::default(), [Mark::default(); 2]);
     for _ in 0..100 {
-        pace.note(&mut slow, 999, 0);
+        lag.note(&mut slow, 999, 0);
     }
     for mark in &mut fast {
-        pace.note(mark, 0, 0);
+        lag.note(mark, 0, 0);
     }
-    assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(false));
+    assert_eq!(lag.judge(start + 10 * MILLISECOND), Some(false));
 }
 
 #[test]
 fn each_window_begins_anew() {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUNDS, start);
+    let mut lag = Lag::new(BOUNDS, start);
     let mut mark = Mark::default();
-    pace.note(&mut mark, 999, 0);
-    assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(true));
-    pace.note(&mut mark, 0, 0);
-    assert_eq!(pace.judge(start + 20 * MILLISECOND), Some(false));
+    lag.note(&mut mark, 999, 0);
+    assert_eq!(lag.judge(start + 10 * MILLISECOND), Some(true));
+    lag.note(&mut mark, 0, 0);
+    assert_eq!(lag.judge(start + 20 * MILLISECOND), Some(false));
 }
 
 #[test]
 fn readers_that_have_caught_up_are_waited_for_no_longer() {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUNDS, start);
+    let mut lag = Lag::new(BOUNDS, start);
     let mut marks = [Mark::default(); 4];
     for mark in &mut marks {
-        pace.note(mark, 999, 0);
+        lag.note(mark, 999, 0);
     }
-    assert_eq!(pace.judge(start + 10 * MILLISECOND), Some(true));
+    assert_eq!(lag.judge(start + 10 * MILLISECOND), Some(true));
     for mark in &mut marks[..2] {
-        pace.note(mark, 0, 0);
+        lag.note(mark, 0, 0);
     }
-    assert_eq!(pace.judge(start + 11 * MILLISECOND), None, "half of them say nothing about the others");
-    pace.note(&mut marks[2], 0, 0);
-    assert_eq!(pace.judge(start + 12 * MILLISECOND), Some(false));
-    pace.note(&mut marks[3], 0, 0);
-    assert_eq!(pace.judge(start + 13 * MILLISECOND), None, "it was said");
+    assert_eq!(lag.judge(start + 11 * MILLISECOND), None, "half of them say nothing about the others");
+    lag.note(&mut marks[2], 0, 0);
+    assert_eq!(lag.judge(start + 12 * MILLISECOND), Some(false));
+    lag.note(&mut marks[3], 0, 0);
+    assert_eq!(lag.judge(start + 13 * MILLISECOND), None, "it was said");
 }
 
 #[test]
 fn client_that_catches_up_within_a_window_is_behind_no_longer() {
     let start = Instant::now();
-    let mut pace = Pace::new(BOUNDS, start);
+    let mut lag = Lag::new(BOUNDS, start);
     let mut mark = Mark::default();
     for (waiting, behind) in [(999, true), (0, false), (999, true)] {
-        pace.note(&mut mark, waiting, 0);
-        let mut now = pace.clone();
+        lag.note(&mut mark, waiting, 0);
+        let mut now = lag.clone();
         assert_eq!(now.judge(start + 10 * MILLISECOND), Some(behind));
     }
 }

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from awxfast._rust import RelayBatch, RelayEncoder, SecretVerifier
+from awxfast._rust import LinkBundle, LinkEncoder, SecretVerifier
 from awxfast.broadcast import dial as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer, interest
 from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
-from awxfast.broadcast.sharing import send_batch
+from awxfast.broadcast.sharing import send_bundle
 from awxfast.broadcast.target import Member
 from peer_server import PeerServer, until
 
@@ -90,10 +90,10 @@ async def start(server: PeerServer) -> AsyncIterator[Callable[..., Running]]:
         await running.stop()
 
 
-def encode(*events: tuple[str, str]) -> RelayBatch:
+def encode(*events: tuple[str, str]) -> LinkBundle:
     """A batch of these."""
     msgpack = pytest.importorskip("msgpack")
-    encoder = RelayEncoder()
+    encoder = LinkEncoder()
     members = []
     for group, text in events:
         encoder.add_channel(f"g.{group}", group)
@@ -278,7 +278,7 @@ class TestMessages:
 class TestRelay:
     async def test_only_what_is_wanted_is_sent(self, server: PeerServer, start: Callable[..., Running]) -> None:
         running = await link_that_wants(server, start, "a-1")
-        send_batch(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
+        send_bundle(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
         for text in ("one", "three"):
             assert await server.receive() == {"group": "a-1", "message": {"type": "internal.message", "text": text}}
         assert running.peer.counts.sent == 2
@@ -289,7 +289,7 @@ class TestRelay:
         running = start(Era.RELAY)
         await server.link()
         await until(lambda: "metrics" in running.holder.held)
-        send_batch(encode(("metrics", "{}")), [running.peer])
+        send_bundle(encode(("metrics", "{}")), [running.peer])
         assert (await server.receive())["group"] == "metrics"
 
     async def test_group_is_left_with_the_last_who_wants_it(
@@ -312,7 +312,7 @@ class TestRelay:
         running = await link_that_wants(server, start, "a-1")
         await server.stop()
         await until(lambda: not running.peer.up)
-        send_batch(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
+        send_bundle(encode(("a-1", "one"), ("b-1", "two"), ("a-1", "three")), [running.peer])
         assert running.peer.counts.dropped == {"disconnected": 2, "link_lost": 0}
 
     async def test_stock_peer_that_comes_back_is_sent_what_it_wanted(
@@ -323,7 +323,7 @@ class TestRelay:
         await until(lambda: not running.peer.up)
         await server.start()
         await until(lambda: running.peer.up)
-        send_batch(encode(("a-1", "one")), [running.peer])
+        send_bundle(encode(("a-1", "one")), [running.peer])
         assert (await server.receive())["message"]["text"] == "one"
 
     async def test_awxfast_peer_that_comes_back_says_it_all_again(
@@ -362,7 +362,7 @@ class TestRoom:
         assert f"web-1 (127.0.0.1:{server.port})" in line
         await server.send({"type": "consumer.unsubscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
         await until(lambda: running.holder.held == {"metrics", "a-2", "b-1"})
-        send_batch(encode(("b-1", "one")), [running.peer])
+        send_bundle(encode(("b-1", "one")), [running.peer])
         assert (await server.receive())["group"] == "b-1"
 
     async def test_awxfast_peer_is_asked_again_for_what_could_not_even_wait(
@@ -399,7 +399,7 @@ class TestSameRedis:
         await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
         await until(lambda: running.holder.held >= {"a-1"})
         running.own_redis.append(OWN_REDIS)
-        send_batch(encode(("a-1", "{}")), [running.peer])
+        send_bundle(encode(("a-1", "{}")), [running.peer])
         assert running.peer.counts.queued == 0
         await until(lambda: not running.holder.held)
 
@@ -419,7 +419,7 @@ class TestSlowPeer:
         server.reads.clear()
         sent = 0
         while not running.peer.counts.dropped["queue_full"]:
-            send_batch(encode(("a-1", str(sent) + " " * 100_000)), [running.peer])
+            send_bundle(encode(("a-1", str(sent) + " " * 100_000)), [running.peer])
             sent += 1
             await asyncio.sleep(0)
         assert running.peer.queued == 50

@@ -8,8 +8,8 @@ import pytest
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.figures import DiallerFigures
+from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
-from awxfast.broadcast.relay_taker import RelayTaker
 from awxfast.broadcast.target import Member
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.redis.group_writer import GroupWriter
@@ -42,7 +42,7 @@ class Dialling:
     def __init__(self, redis: RedisServer) -> None:
         writer = GroupWriter(LayerSettings(capacity=1, expiry=1, group_expiry=1))
         self.sender = GroupSender(redis.address, writer, Outages(redis.address))
-        self.taker = RelayTaker(12, lambda _: None)
+        self.taker = LinkTaker(12, lambda _: None)
         self.peers = [Peer("web-1"), Peer("web-2")]
         dialler: Any = SimpleNamespace(
             peers=self.peers[:1], shown=self.peers, total=LinkCounts(), joined={"a-1": 1}, dials={}

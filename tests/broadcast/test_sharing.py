@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import msgpack
 import pytest
-from awxfast._rust import RelayBatch, RelayEncoder, RelayShare
+from awxfast._rust import LinkBundle, LinkEncoder, LinkShare
 from awxfast.broadcast.dialled_link import NONE
-from awxfast.broadcast.sharing import find_takers, pause_for, send_batch
+from awxfast.broadcast.sharing import find_takers, pause_for, send_bundle
 
 
-def encode(*groups: str) -> RelayBatch:
+def encode(*groups: str) -> LinkBundle:
     """A batch with an event of each."""
-    encoder = RelayEncoder()
+    encoder = LinkEncoder()
     members = []
     for group in groups:
         encoder.add_channel(f"g.{group}", group)
@@ -30,8 +30,8 @@ class Peer:
         self.wanted, self.busy = frozenset(wanted), busy
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
-        self.written: list[tuple[RelayShare, int]] = []
-        self.sent: list[RelayShare] = []
+        self.written: list[tuple[LinkShare, int]] = []
+        self.sent: list[LinkShare] = []
 
     def choose(self, groups: frozenset[str]) -> frozenset[str]:
         return groups & self.wanted
@@ -39,10 +39,10 @@ class Peer:
     def socket_to_write(self) -> int:
         return NONE if self.busy else self.ours.fileno()
 
-    def note_written(self, share: RelayShare, size: int) -> None:
+    def note_written(self, share: LinkShare, size: int) -> None:
         self.written.append((share, size))
 
-    def send(self, share: RelayShare) -> None:
+    def send(self, share: LinkShare) -> None:
         self.sent.append(share)
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class TestSendBatch:
     def test_peers_that_want_the_same_share_the_bytes(self, peers: list[Peer]) -> None:
         first, second, _, _, busy = peers
         batch = encode("a-1", "b-1", "a-1")
-        send_batch(batch, peers)
+        send_bundle(batch, peers)
         ((share, size),) = first.written
         assert second.written == [(share, size)]
         assert busy.sent == [share]
@@ -73,7 +73,7 @@ class TestSendBatch:
     def test_others_get_their_own(self, peers: list[Peer]) -> None:
         _, _, third, fourth, _ = peers
         batch = encode("a-1", "b-1", "a-1")
-        send_batch(batch, peers)
+        send_bundle(batch, peers)
         assert third.theirs.recv(4096) == batch.share({"b-1"}).data
         assert not fourth.written
         assert not fourth.sent
@@ -81,7 +81,7 @@ class TestSendBatch:
     def test_what_a_socket_does_not_take_is_told(self, peers: list[Peer]) -> None:
         first, second, *_ = peers
         first.theirs.close()
-        send_batch(encode("a-1"), peers)
+        send_bundle(encode("a-1"), peers)
         assert [size for _, size in first.written] == [0]
         assert [size for _, size in second.written] == [encode("a-1").share({"a-1"}).size]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from awxfast._rust import Fanout
+from awxfast.hosted.current_session import current_session
 from awxfast.hosted.endpoints import Host
-from awxfast.hosted.layer_session import current_session
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server

@@ -313,7 +313,7 @@ class TestRedisAway:
     async def test_join_raises_as_stock_when_redis_stays_away(
         self, hosted: Hosted, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("awxfast.hosted.exchange.JOIN_PATIENCE", 0.1)
+        monkeypatch.setattr("awxfast.hosted.channel_table.JOIN_PATIENCE", 0.1)
         channel = await hosted.layer.new_channel()
         redis_server.kill()
         with pytest.raises(RedisConnectionError):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.native import questions
-from awxfast.native.questions import Answer, Question, Questions, Turn, read_area
+from awxfast.native.questions import Answer, Party, Question, Questions, read_area
 
-OFFICE = Turn("203.0.113.7")
-ELSEWHERE = Turn("198.51.100.9")
+OFFICE = Party("203.0.113.7")
+ELSEWHERE = Party("198.51.100.9")
 YES = (200, b"{}")
 
 
@@ -53,8 +53,8 @@ class Askers:
         self._api = api
         self.tasks: list[asyncio.Task[Answer]] = []
 
-    async def ask(self, *names: str, turn: Turn = OFFICE) -> list[asyncio.Task[Answer]]:
-        asking = [asyncio.create_task(self._api.questions.ask(ask_for(name), turn)) for name in names]
+    async def ask(self, *names: str, party: Party = OFFICE) -> list[asyncio.Task[Answer]]:
+        asking = [asyncio.create_task(self._api.questions.ask(ask_for(name), party)) for name in names]
         self.tasks += asking
         await settle()
         return asking
@@ -104,7 +104,7 @@ class TestTurns:
     ) -> None:
         few(monkeypatch, 1, 100)
         await askers.ask(*number("a", 50))
-        await askers.ask("b0", "b1", turn=ELSEWHERE)
+        await askers.ask("b0", "b1", party=ELSEWHERE)
         for _ in range(4):
             await api.answer()
         assert api.asked == ["a0", "a1", "b0", "a2", "b1"]
@@ -114,7 +114,7 @@ class TestTurns:
     ) -> None:
         few(monkeypatch, 1, 100)
         await askers.ask(*number("a", 50))
-        await askers.ask("b0", turn=Turn(user=7))
+        await askers.ask("b0", party=Party(user=7))
         await api.answer()
         await api.answer()
         assert api.asked == ["a0", "a1", "b0"]
@@ -124,9 +124,9 @@ class TestOneUser:
     """With cookies of their own beside a session's, so that no question equals another."""
 
     async def test_others_of_the_same_address_do_not_wait_behind_them(self, api: Api, askers: Askers) -> None:
-        await askers.ask(*(f"a{number}" for number in range(500)), turn=Turn(user=7))
-        await askers.ask("b0", turn=Turn(user=8))
-        await askers.ask("c0", turn=OFFICE)
+        await askers.ask(*(f"a{number}" for number in range(500)), party=Party(user=7))
+        await askers.ask("b0", party=Party(user=8))
+        await askers.ask("c0", party=OFFICE)
         await api.answer("a0", "a1", "a2")
         assert {"b0", "c0"} <= set(api.asked)
 
@@ -134,9 +134,9 @@ class TestOneUser:
         self, api: Api, askers: Askers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(questions, "MOST_WAITING", 10)
-        theirs = await askers.ask(*(f"a{number}" for number in range(questions.AT_ONCE + 20)), turn=Turn(user=7))
-        (other,) = await askers.ask("b0", turn=Turn(user=8))
-        (stranger,) = await askers.ask("c0", turn=OFFICE)
+        theirs = await askers.ask(*(f"a{number}" for number in range(questions.AT_ONCE + 20)), party=Party(user=7))
+        (other,) = await askers.ask("b0", party=Party(user=8))
+        (stranger,) = await askers.ask("c0", party=OFFICE)
         await api.answer_all()
         assert await other == await stranger == YES
         assert sum(isinstance(task.exception(), TooManyQuestions) for task in theirs) == 12
@@ -155,7 +155,7 @@ class TestBound:
     ) -> None:
         few(monkeypatch, 1, 4)
         asking = await askers.ask(*number("a", 5))
-        (other,) = await askers.ask("b0", turn=ELSEWHERE)
+        (other,) = await askers.ask("b0", party=ELSEWHERE)
         with pytest.raises(TooManyQuestions):
             asking[-1].result()
         await api.answer_all()
@@ -167,10 +167,10 @@ class TestBound:
     ) -> None:
         few(monkeypatch, 1, 2)
         await askers.ask("a0")
-        (first,) = await askers.ask("b0", turn=ELSEWHERE)
-        (second,) = await askers.ask("c0", turn=Turn("192.0.2.1"))
-        (third,) = await askers.ask("d0", turn=Turn("192.0.2.2"))
-        (known,) = await askers.ask("e0", turn=Turn(user=7))
+        (first,) = await askers.ask("b0", party=ELSEWHERE)
+        (second,) = await askers.ask("c0", party=Party("192.0.2.1"))
+        (third,) = await askers.ask("d0", party=Party("192.0.2.2"))
+        (known,) = await askers.ask("e0", party=Party(user=7))
         await api.answer_all()
         assert [task.exception() is None for task in (first, second, third, known)].count(False) == 2
         assert third.exception() is not None
@@ -225,7 +225,7 @@ class TestWhoLeaves:
         asking = await askers.ask(*number("a", 5000))
         for task in asking:
             task.cancel()
-        await askers.ask("b", turn=ELSEWHERE)
+        await askers.ask("b", party=ELSEWHERE)
         await settle()
         assert api.asked == [*number("a", 64), "b"]
         assert list(api.running) == ["b"]

@@ -1,4 +1,4 @@
-"""Endpoint descriptions, as daphne builds and Twisted reads them."""
+"""ListenAddress descriptions, as daphne builds and Twisted reads them."""
 
 import pytest
 from awxfast.errors import ConfigurationError

@@ -6,10 +6,10 @@ from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
 from awxfast.app.relay import HostedRelay, NativeRelay, Relay
 from awxfast.errors import ConfigurationError
-from awxfast.hosted.channel_layers import StockLayer, find_stock_layer
+from awxfast.hosted.channel_table import ChannelTable
+from awxfast.hosted.configured_layer import StockLayer, find_stock_layer
 from awxfast.hosted.endpoints import Host
-from awxfast.hosted.exchange import Exchange
-from awxfast.hosted.replace import Replacement
+from awxfast.hosted.layer_replacement import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
 from awxfast.intake.intake import Intake
 from awxfast.intake.taker import EventTaker
@@ -62,8 +62,8 @@ def build_hosted(settings: Settings, application: ASGI3Application, access_log: 
 
 
 def build_layer_feed(settings: Settings, fanout: Fanout, plan: NodePlan, stock: StockLayer) -> LayerFeed:
-    """The exchange stands between intake and fan-out, and between the application's consumers and both."""
-    exchange = Exchange(
+    """The table of channels stands between intake and fan-out, and between the application's consumers and both."""
+    table = ChannelTable(
         fanout,
         capacity=settings.capacity,
         prefix_length=settings.random_prefix_length,
@@ -72,10 +72,10 @@ def build_layer_feed(settings: Settings, fanout: Fanout, plan: NodePlan, stock: 
         max_groups=settings.max_groups,
     )
     address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, address, exchange, plan)
-    nodes = plan.build(fanout, intake, address, exchange)
-    exchange.connect(intake.subscriptions)
-    return LayerFeed(address, intake, nodes, Replacement(stock, exchange, intake.names.token, settings))
+    intake = build_intake(settings, address, table, plan)
+    nodes = plan.build(fanout, intake, address, table)
+    table.connect(intake.subscriptions)
+    return LayerFeed(address, intake, nodes, Replacement(stock, table, intake.names.token, settings))
 
 
 def build_intake(settings: Settings, address: RedisAddress, taker: EventTaker, plan: NodePlan) -> Intake:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from awxfast.figures import IntakeFigures
-from awxfast.hosted.replace import Replacement
+from awxfast.hosted.layer_replacement import Replacement
 from awxfast.intake.intake import Intake
 from awxfast.nodes.nodes import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
@@ -28,7 +28,11 @@ class Feed:
     async def stop(self) -> None:
         """Nodes first, since what they sent goes into Redis."""
         await self.nodes.stop()
+        await self._stop_layer()
         await self.intake.stop()
+
+    async def _stop_layer(self) -> None:
+        """What stands on the intake, which leaves its groups after it."""
 
     def intake_figures(self) -> IntakeFigures | None:
         """What of the intake is on `/metrics`."""
@@ -51,11 +55,8 @@ class LayerFeed(Feed):
         await super().start()
         self._replacement.install()
 
-    async def stop(self) -> None:
-        """The layer's connections close before the intake, which leaves its groups."""
-        await self.nodes.stop()
+    async def _stop_layer(self) -> None:
         await self._replacement.stop()
-        await self.intake.stop()
 
 
 class NoFeed:

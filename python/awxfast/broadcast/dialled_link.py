@@ -7,7 +7,7 @@ from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
-from awxfast._rust import RelayShare
+from awxfast._rust import LinkShare
 from awxfast.broadcast.fragments import Fragments
 from awxfast.broadcast.paced_reading import PacedReading
 from awxfast.printable import escape
@@ -89,7 +89,7 @@ class DialledLink(WSListener):
         transport = self._transport.underlying_transport
         return NONE if transport.is_closing() or transport.get_write_buffer_size() else self._plain_socket
 
-    def note_written(self, share: RelayShare, size: int) -> None:
+    def note_written(self, share: LinkShare, size: int) -> None:
         """So many bytes of it were written past the transport; it writes the rest when the peer takes more."""
         assert self._transport is not None
         self._count_sent(share.frames, share.size)
@@ -97,7 +97,7 @@ class DialledLink(WSListener):
         if size < share.size:
             self._transport.underlying_transport.write(memoryview(share.data)[size:])
 
-    def send(self, share: RelayShare) -> None:
+    def send(self, share: LinkShare) -> None:
         """Frames in order, in one write; while the peer does not read they wait here."""
         self._counts.queued += share.frames
         if self._gone or self._transport is None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
-from awxfast._rust import RelayShare
+from awxfast._rust import LinkShare
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial import Caller, DialError
 from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts
@@ -146,12 +146,12 @@ class DialledPeer:
         """The descriptor that the sharing may write to, if nothing waits on the link."""
         return self._link.socket_to_write() if self._link is not None else NONE
 
-    def note_written(self, share: RelayShare, size: int) -> None:
+    def note_written(self, share: LinkShare, size: int) -> None:
         """Counts what the sharing wrote to the link's descriptor."""
         if self._link is not None:
             self._link.note_written(share, size)
 
-    def send(self, share: RelayShare) -> None:
+    def send(self, share: LinkShare) -> None:
         """Passes on what somebody there wants, or counts that it is missed."""
         if self._link is not None:
             self._link.send(share)

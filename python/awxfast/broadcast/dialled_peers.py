@@ -5,10 +5,10 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from awxfast._rust import RelayBatch
+from awxfast._rust import LinkBundle
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer, Site
-from awxfast.broadcast.sharing import pause_for, send_batch
+from awxfast.broadcast.sharing import pause_for, send_bundle
 from awxfast.broadcast.target import Member, Target
 from awxfast.errors import ConfigurationError
 
@@ -73,9 +73,9 @@ class Dialler:
         """Seconds that events wait for each other, by the number of peers."""
         return pause_for(len(self._peers))
 
-    def send(self, batch: RelayBatch) -> None:
+    def send(self, bundle: LinkBundle) -> None:
         """Gives every peer what it wants."""
-        send_batch(batch, self._peers.values())
+        send_bundle(bundle, self._peers.values())
 
     def hold_reading(self, hold: bool) -> None:
         """This node's Redis takes less than peers send: they are read no more for a moment; or all is well again."""

@@ -9,8 +9,8 @@ from awxfast import __version__
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialled_peers import Dialler, add_counts
+from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
-from awxfast.broadcast.relay_taker import RelayTaker
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, SlowClient
 from awxfast.intake.intake import Intake
 from awxfast.printable import LINE, escape
@@ -23,7 +23,7 @@ class DiallerFigures:
     def __init__(
         self,
         dialler: Dialler,
-        taker: RelayTaker,
+        taker: LinkTaker,
         intake: Intake,
         sender: GroupSender,
         statistics_failures: Callable[[], int],

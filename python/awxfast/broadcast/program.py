@@ -12,17 +12,17 @@ from typing import Any
 
 import uvloop
 
-from awxfast._rust import RelayBatch
+from awxfast._rust import LinkBundle
 from awxfast.broadcast.dial import Caller, tls_context
 from awxfast.broadcast.dialled_peer import Site
 from awxfast.broadcast.dialled_peers import Dialler
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.peers_file import PeersFile
 from awxfast.broadcast.postgres import PostgresMembers
-from awxfast.broadcast.relay_taker import RelayTaker
 from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
 from awxfast.errors import ConfigurationError, RedisError, StartError
 from awxfast.intake.intake import Intake
@@ -53,7 +53,7 @@ class NodeDialler:
         self._secret = find_secret(settings)
         address = RedisAddress.parse(settings.redis)
         self._address = address
-        self.taker = RelayTaker(layer.random_prefix_length, self._send)
+        self.taker = LinkTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
         self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
         self._joined = Joined(self.intake)
@@ -69,8 +69,8 @@ class NodeDialler:
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = asyncio.Event()
 
-    def _send(self, batch: RelayBatch) -> None:
-        self.dialler.send(batch)
+    def _send(self, bundle: LinkBundle) -> None:
+        self.dialler.send(bundle)
 
     def _hold_reading(self, hold: bool) -> None:
         self.dialler.hold_reading(hold)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from asgiref.typing import ASGI3Application
 
+from awxfast.hosted.current_session import current_session
 from awxfast.hosted.inbox import Unreceived
-from awxfast.hosted.layer_session import current_session
 from awxfast.hosted.lifespan import Lifespan
-from awxfast.hosted.plain import host_plain
+from awxfast.hosted.plain_requests import host_plain
 from awxfast.hosted.routes import is_missing_route
 from awxfast.hosted.scope import describe_websocket
 from awxfast.hosted.session import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, HostedSession

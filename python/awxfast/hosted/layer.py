@@ -16,8 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from awxfast.errors import RedisReplyError
-from awxfast.hosted.exchange import JOIN_PATIENCE, Exchange
-from awxfast.hosted.layer_session import LayerSession, current_session
+from awxfast.hosted.channel_table import JOIN_PATIENCE, ChannelTable
+from awxfast.hosted.current_session import LayerSession, current_session
 
 T = TypeVar("T")
 
@@ -30,12 +30,12 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
     """`token`: the process's 32 hex digits; `loop`: the serving one; `arguments`: those of the stock layer."""
 
     def __init__(
-        self, exchange: Exchange, token: str, loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
+        self, table: ChannelTable, token: str, loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
         self.client_prefix = token
         self._own = f"specific.{token}!"
-        self._exchange = exchange
+        self._table = table
         self._loop = loop
         # Channels 4.2.1 gave these two other names.
         self._require_channel = getattr(self, "require_valid_channel_name", None) or self.valid_channel_name
@@ -54,7 +54,7 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         if not channel.startswith(self._own):
             message: dict[str, Any] = await super().receive(channel)
             return message
-        return await self._on_loop(self._exchange.receive(self._local(channel)))
+        return await self._on_loop(self._table.receive(self._local(channel)))
 
     async def group_add(self, group: str, channel: str) -> None:
         """Joins; what is sent to the group after that arrives.
@@ -67,7 +67,7 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
             await super().group_add(group, channel)
             return
         try:
-            await self._on_loop(self._exchange.join(group, self._local(channel)))
+            await self._on_loop(self._table.join(group, self._local(channel)))
         except TimeoutError:
             raise LayerUnavailable(f"Redis has been away for {JOIN_PATIENCE:g} s") from None
         except RedisReplyError as error:
@@ -87,16 +87,16 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         try:
             await super().flush()
         finally:
-            await self._on_loop(self._exchange.end_flush())
+            await self._on_loop(self._table.end_flush())
 
     async def _open(self, local: str, session: LayerSession | None) -> None:
-        self._exchange.open_channel(local, session)
+        self._table.open_channel(local, session)
 
     async def _leave(self, group: str, local: str) -> bool:
-        return self._exchange.leave(group, local)
+        return self._table.leave(group, local)
 
     async def _begin_flush(self) -> None:
-        self._exchange.begin_flush()
+        self._table.begin_flush()
 
     def _local(self, channel: str) -> str:
         return channel[len(self._own) :]

@@ -4,7 +4,7 @@ import asyncio
 import collections
 from typing import Any
 
-from awxfast.hosted.layer_session import LayerSession
+from awxfast.hosted.current_session import LayerSession
 
 Message = dict[str, Any]
 

@@ -32,7 +32,7 @@ NO_LIMIT = 1 << 20
 QUIET_SECONDS = 60.0
 
 
-class Connection(Protocol):
+class PlainConnection(Protocol):
     """A connection that carries plain requests, as its bound sees it."""
 
     weight: int
@@ -62,9 +62,9 @@ class PlainConnections:
         self._most = max(2, most)
         self._most_busy = self._most - min(NEWCOMERS, self._most // 4 or 1)
         self._reserve = reserve
-        self._waiting: collections.OrderedDict[Connection, None] = collections.OrderedDict()
+        self._waiting: collections.OrderedDict[PlainConnection, None] = collections.OrderedDict()
         """Without a request, in the order since when."""
-        self._busy: dict[Connection, None] = {}
+        self._busy: dict[PlainConnection, None] = {}
         self._weight = self._busy_weight = 0
         self.ended = {"idle": 0, "refused": 0}
         self._log = QuietLog(log, now, QUIET_SECONDS)
@@ -78,13 +78,13 @@ class PlainConnections:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._busy)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: PlainConnection) -> None:
         """A new one. It is looked at when what it has sent was read."""
         self.wait(connection)
         if self.is_full(connection):
             call_after_reading(lambda: self._look_at(connection))
 
-    def is_full(self, newcomer: Connection) -> bool:
+    def is_full(self, newcomer: PlainConnection) -> bool:
         """Whether somebody has to go for one that has been added."""
         return self._weight > self._most or self._is_reserved(newcomer)
 
@@ -93,13 +93,13 @@ class PlainConnections:
         """How many are without a request."""
         return len(self._waiting)
 
-    def wait(self, connection: Connection) -> None:
+    def wait(self, connection: PlainConnection) -> None:
         """It is without a request from now on: the last that will go."""
         self.leave(connection)
         self._waiting[connection] = None
         self._weight += connection.weight
 
-    def work(self, connection: Connection) -> bool:
+    def work(self, connection: PlainConnection) -> bool:
         """It has a request, unless there are too many that have one."""
         if connection in self._busy:
             return True
@@ -115,7 +115,7 @@ class PlainConnections:
         self._busy_weight += connection.weight
         return True
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: PlainConnection) -> None:
         """It has ended, or is no plain one any more."""
         if connection in self._waiting:
             del self._waiting[connection]
@@ -125,7 +125,7 @@ class PlainConnections:
             self._weight -= connection.weight
             self._busy_weight -= connection.weight
 
-    def has_descriptors(self, connection: Connection) -> bool:
+    def has_descriptors(self, connection: PlainConnection) -> bool:
         """Whether it may stay although there is something to do for it; others that are idle go for it."""
         return not self._is_reserved(connection) or self._end_oldest(but=connection)
 
@@ -140,17 +140,17 @@ class PlainConnections:
                 self._end_oldest()
             self._say("new connections are lost")
 
-    def _look_at(self, newcomer: Connection) -> None:
+    def _look_at(self, newcomer: PlainConnection) -> None:
         if newcomer in self._waiting and self.is_full(newcomer):
             self._end_oldest(but=newcomer)
 
-    def _is_reserved(self, connection: Connection) -> bool:
+    def _is_reserved(self, connection: PlainConnection) -> bool:
         return self._reserve is not None and connection.descriptor >= self._reserve
 
-    def _has_room(self, connection: Connection) -> bool:
+    def _has_room(self, connection: PlainConnection) -> bool:
         return self._busy_weight + connection.weight <= self._most_busy
 
-    def _end_oldest(self, but: Connection | None = None) -> bool:
+    def _end_oldest(self, but: PlainConnection | None = None) -> bool:
         """Whether there was one. Those whose client is still taking a response go when there are no others."""
         others = (connection for connection in self._waiting if connection is not but)
         first = next(others, None)
@@ -160,7 +160,7 @@ class PlainConnections:
         self._end(oldest)
         return True
 
-    def _end(self, connection: Connection) -> None:
+    def _end(self, connection: PlainConnection) -> None:
         self.leave(connection)
         self.ended["idle"] += 1
         connection.end_idle()

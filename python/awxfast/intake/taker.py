@@ -1,4 +1,4 @@
-"""What the intake asks of whoever takes its events: the fan-out, an application's exchange, the dialler's encoder."""
+"""What the intake asks of whoever takes its events: the fan-out, an application's channels, the dialler."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

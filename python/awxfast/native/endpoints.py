@@ -12,7 +12,7 @@ from awxfast.native.session import NativeProtocol, Subscriptions
 from awxfast.settings import Settings
 from awxfast.sockets.opening import Opening, describe_request
 from awxfast.wire.handshake import RETRY, Reason, Refusal
-from awxfast.wire.paths import Endpoint, Paths
+from awxfast.wire.paths import PathKind, Paths
 from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class NativeEndpoints:
 
     def check(self, request: Request) -> Refusal | None:
         """Whether the path is for browsers."""
-        return None if self._paths.find(request.path) is Endpoint.BROWSER else NOT_FOUND
+        return None if self._paths.find(request.path) is PathKind.BROWSER else NOT_FOUND
 
     def decide(self, opening: Opening) -> None:
         """At once where nobody has to be asked who it is."""

@@ -16,7 +16,7 @@ from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
 from awxfast.native.api_url import check_url
 from awxfast.native.known_logins import KnownLogins
-from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Turn, read_area
+from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Party, read_area
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached
@@ -77,8 +77,8 @@ class ForwardAccess:
         if not question.credentials or self._nobodies.recall(key) is not None:
             return None
         known = self._known.recall(key)
-        turn = Turn(read_area(request.client)) if known is None else Turn(user=known)
-        user = await self._ask_user(question, turn)
+        party = Party(read_area(request.client)) if known is None else Party(user=known)
+        user = await self._ask_user(question, party)
         if user is None:
             self._known.forget(key)
             self._nobodies.keep(key, answer=False)
@@ -86,8 +86,8 @@ class ForwardAccess:
         self._known.keep(key, user)
         return Identity(user, by_session=not is_by_token(question.credentials), credentials=question.credentials)
 
-    async def _ask_user(self, question: Question, turn: Turn) -> int | None:
-        status, body = await self._questions.ask(question, turn)
+    async def _ask_user(self, question: Question, party: Party) -> int | None:
+        status, body = await self._questions.ask(question, party)
         return None if status in NO else self._read_answer(status, body)
 
     def name_refusal(self, request: Request) -> Reason:
@@ -103,7 +103,7 @@ class ForwardAccess:
         if kept is not None:
             return kept
         question = self._ask_about(identity, want)
-        return await self._ask_right(digest(question), question, Turn(user=identity.user))
+        return await self._ask_right(digest(question), question, Party(user=identity.user))
 
     def recall_right(self, identity: Identity, want: Want) -> bool | None:
         """What the API has said lately, and what it is not asked about."""
@@ -114,10 +114,10 @@ class ForwardAccess:
     def _ask_about(self, identity: Identity, want: Want) -> Question:
         return Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
 
-    async def _ask_right(self, key: bytes, question: Question, turn: Turn) -> bool:
+    async def _ask_right(self, key: bytes, question: Question, party: Party) -> bool:
         """An answer that is neither yes nor no is not kept, and told: the browser can't know it from a no."""
         try:
-            status, _ = await self._questions.ask(question, turn)
+            status, _ = await self._questions.ask(question, party)
             if status != 200 and status not in NO:
                 raise AccessUnavailable(f"{question.url} answers {status}")
         except AccessUnavailable as error:

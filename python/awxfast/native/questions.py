@@ -28,7 +28,7 @@ class Question:
     credentials: tuple[tuple[str, str], ...] = dataclasses.field(repr=False)
 
 
-class Turn(NamedTuple):
+class Party(NamedTuple):
     """Who waits in the same line: those of an address, or a `user` whose credentials the API knew before.
 
     A user has one line wherever they come from, and however many handshakes they send.
@@ -48,10 +48,14 @@ class Asked:
     """A question that has no answer yet. `task` asks it, None while it waits."""
 
     question: Question
-    turn: Turn
+    party: Party
     answer: asyncio.Future[Answer]
     askers: int = 0
     task: asyncio.Task[Answer] | None = None
+
+
+Waiting = collections.OrderedDict[Question, Asked]
+"""One party's line."""
 
 
 class Questions:
@@ -63,13 +67,13 @@ class Questions:
     def __init__(self, send: Callable[[Question], Awaitable[Answer]]) -> None:
         self._send = send
         self._open: dict[Question, Asked] = {}
-        self._lines: collections.OrderedDict[Turn, collections.OrderedDict[Question, Asked]] = collections.OrderedDict()
+        self._lines: collections.OrderedDict[Party, Waiting] = collections.OrderedDict()
         self._running = 0
         self._waiting = 0
 
-    async def ask(self, question: Question, turn: Turn) -> Answer:
+    async def ask(self, question: Question, party: Party) -> Answer:
         """The answer, or what `send` raised. Raises `TooManyQuestions` when there is no room to wait."""
-        asked = self._open.get(question) or self._add(question, turn)
+        asked = self._open.get(question) or self._add(question, party)
         asked.askers += 1
         try:
             return await asyncio.shield(asked.answer)
@@ -78,8 +82,8 @@ class Questions:
             if not asked.askers:
                 self._drop(asked)
 
-    def _add(self, question: Question, turn: Turn) -> Asked:
-        asked = Asked(question, turn, asyncio.get_running_loop().create_future())
+    def _add(self, question: Question, party: Party) -> Asked:
+        asked = Asked(question, party, asyncio.get_running_loop().create_future())
         if self._running < AT_ONCE:
             self._start(asked)
         else:
@@ -89,15 +93,15 @@ class Questions:
 
     def _line_up(self, asked: Asked) -> None:
         if self._waiting >= MOST_WAITING:
-            self._make_room(asked.turn)
-        self._lines.setdefault(asked.turn, collections.OrderedDict())[asked.question] = asked
+            self._make_room(asked.party)
+        self._lines.setdefault(asked.party, collections.OrderedDict())[asked.question] = asked
         self._waiting += 1
 
-    def _make_room(self, turn: Turn) -> None:
+    def _make_room(self, party: Party) -> None:
         """Sends away the last of the longest line, unless that would be the newcomer's own."""
         longest = max(self._lines, key=lambda line: (len(self._lines[line]), not line.known))
-        own = len(self._lines.get(turn, ())) + 1
-        if (len(self._lines[longest]), not longest.known) <= (own, not turn.known):
+        own = len(self._lines.get(party, ())) + 1
+        if (len(self._lines[longest]), not longest.known) <= (own, not party.known):
             raise TooManyQuestions("too many questions wait for the application's API")
         last = next(reversed(self._lines[longest].values()))
         self._leave_line(last)
@@ -105,11 +109,11 @@ class Questions:
         last.answer.set_exception(TooManyQuestions("others have fewer questions to the application's API"))
 
     def _leave_line(self, asked: Asked) -> None:
-        line = self._lines[asked.turn]
+        line = self._lines[asked.party]
         del line[asked.question]
         self._waiting -= 1
         if not line:
-            del self._lines[asked.turn]
+            del self._lines[asked.party]
 
     def _start(self, asked: Asked) -> None:
         self._running += 1
@@ -119,9 +123,9 @@ class Questions:
     def _start_next(self) -> None:
         """Each line in turn has its first asked."""
         while self._lines and self._running < AT_ONCE:
-            turn, line = next(iter(self._lines.items()))
+            party, line = next(iter(self._lines.items()))
             asked = next(iter(line.values()))
-            self._lines.move_to_end(turn)
+            self._lines.move_to_end(party)
             self._leave_line(asked)
             self._start(asked)
 

@@ -13,7 +13,7 @@ from awxfast.nodes.refusal_log import RefusalLog, name_reason
 from awxfast.sockets.opening import Opening
 from awxfast.wire.backplane import REDIS_HEADER
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
-from awxfast.wire.paths import Endpoint, Paths
+from awxfast.wire.paths import PathKind, Paths
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +104,8 @@ class NodeEndpoint(ClosedEndpoint):
         peer = self.peers.at(host)
         peer.skew = verdict.skew
         peer.old_secret = verdict.old_secret
-        relays = self._paths.find(opening.request.path) is Endpoint.RELAY
-        era = Endpoint.RELAY if relays else Endpoint.BROADCAST
+        relays = self._paths.find(opening.request.path) is PathKind.RELAY
+        era = PathKind.RELAY if relays else PathKind.BROADCAST
         session = LinkSession(peer, era.value, self._group, self._backplane, self._ingest if relays else None)
         if relays:
             self._relays.add(session)

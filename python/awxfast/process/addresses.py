@@ -1,4 +1,4 @@
-"""Where to listen, as text: daphne's options become endpoint descriptions, descriptions become `Endpoint`s.
+"""Where to listen, as text: daphne's options become endpoint descriptions, descriptions become `ListenAddress`s.
 
 The descriptions are those of Twisted's `serverFromString`, as daphne takes them with `-e`: fields between colons,
 `name=value` or in order, a backslash before a colon that belongs to a value.
@@ -24,7 +24,7 @@ FIELD = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Endpoint:
+class ListenAddress:
     """One place to listen at. Which fields count depends on `kind`: tcp, tcp6, unix, fd, ssl or systemd."""
 
     description: str
@@ -42,7 +42,7 @@ class Endpoint:
     private_key: str = ""
 
 
-def list_endpoints(settings: Settings) -> list[Endpoint]:
+def list_endpoints(settings: Settings) -> list[ListenAddress]:
     """All that the settings ask for, in the order of daphne's start-up line."""
     return [parse_endpoint(description) for description in describe_endpoints(settings)]
 
@@ -62,7 +62,7 @@ def describe_endpoints(settings: Settings) -> list[str]:
     return sorted(descriptions)
 
 
-def parse_endpoint(description: str) -> Endpoint:
+def parse_endpoint(description: str) -> ListenAddress:
     """Reads one description; raises `ConfigurationError` for one that is not understood."""
     kind, _, rest = description.partition(":")
     if kind not in PARSERS:
@@ -124,10 +124,10 @@ def take_number(
     return value
 
 
-def parse_tcp(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+def parse_tcp(description: str, positional: list[str], named: dict[str, str]) -> ListenAddress:
     """`tcp:PORT` or `tcp:port=PORT`, with `interface` and `backlog`; without an interface: all of IPv4."""
     fields = take_fields(positional, named, "port", "interface", "backlog")
-    return Endpoint(
+    return ListenAddress(
         description,
         "tcp",
         interface=fields.get("interface", "").strip("[]") or "0.0.0.0",
@@ -136,16 +136,16 @@ def parse_tcp(description: str, positional: list[str], named: dict[str, str]) ->
     )
 
 
-def parse_tcp6(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+def parse_tcp6(description: str, positional: list[str], named: dict[str, str]) -> ListenAddress:
     """The same for IPv6."""
-    endpoint = parse_tcp(description, positional, {"interface": "::", **named})
-    return dataclasses.replace(endpoint, kind="tcp6")
+    address = parse_tcp(description, positional, {"interface": "::", **named})
+    return dataclasses.replace(address, kind="tcp6")
 
 
-def parse_unix(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+def parse_unix(description: str, positional: list[str], named: dict[str, str]) -> ListenAddress:
     """`unix:PATH`, with `mode` (octal; 666 unless given) and `backlog`. A lock file is not needed: see `listeners`."""
     fields = take_fields(positional, named, "address", "mode", "backlog", "lockfile")
-    return Endpoint(
+    return ListenAddress(
         description,
         "unix",
         path=fields["address"],
@@ -154,22 +154,22 @@ def parse_unix(description: str, positional: list[str], named: dict[str, str]) -
     )
 
 
-def parse_fd(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+def parse_fd(description: str, positional: list[str], named: dict[str, str]) -> ListenAddress:
     """`fd:fileno=N`: a listening socket that a supervisor opened. Its family is asked of the socket itself."""
     fields = take_fields(positional, named, "fileno", "domain")
-    return Endpoint(description, "fd", descriptor=take_number(fields, "fileno"))
+    return ListenAddress(description, "fd", descriptor=take_number(fields, "fileno"))
 
 
-def parse_ssl(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+def parse_ssl(description: str, positional: list[str], named: dict[str, str]) -> ListenAddress:
     """`ssl:PORT` with `privateKey` and `certKey`, both PEM; Twisted's defaults are `server.pem`, and the same file."""
     fields = take_fields(positional, named, "port", "interface", "backlog", "privateKey", "certKey")
     private_key = fields.pop("privateKey", "server.pem")
     certificate = fields.pop("certKey", private_key)
-    endpoint = parse_tcp(description, [], fields)
-    return dataclasses.replace(endpoint, kind="ssl", certificate=certificate, private_key=private_key)
+    address = parse_tcp(description, [], fields)
+    return dataclasses.replace(address, kind="ssl", certificate=certificate, private_key=private_key)
 
 
-def parse_systemd(description: str, positional: list[str], named: dict[str, str]) -> Endpoint:
+def parse_systemd(description: str, positional: list[str], named: dict[str, str]) -> ListenAddress:
     """`systemd:domain=INET:index=N` or `:name=NAME`: a socket that systemd listens on (`systemd.socket`)."""
     fields = take_fields(positional, named, "domain", "index", "name")
     if fields["domain"] not in DOMAINS:
@@ -177,10 +177,10 @@ def parse_systemd(description: str, positional: list[str], named: dict[str, str]
     if ("index" in fields) == ("name" in fields):
         raise ValueError("give index or name")
     index = take_number(fields, "index") if "index" in fields else None
-    return Endpoint(description, "systemd", domain=fields["domain"], index=index, name=fields.get("name", ""))
+    return ListenAddress(description, "systemd", domain=fields["domain"], index=index, name=fields.get("name", ""))
 
 
-PARSERS: dict[str, Callable[[str, list[str], dict[str, str]], Endpoint]] = {
+PARSERS: dict[str, Callable[[str, list[str], dict[str, str]], ListenAddress]] = {
     "tcp": parse_tcp,
     "tcp6": parse_tcp6,
     "unix": parse_unix,

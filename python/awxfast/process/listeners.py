@@ -14,7 +14,7 @@ from awxfast.errors import ConfigurationError, StartError
 from awxfast.http.listening import BACKLOG
 from awxfast.http.tls import load_context
 from awxfast.process.activation import ActivatedSockets
-from awxfast.process.addresses import DOMAINS, Endpoint
+from awxfast.process.addresses import DOMAINS, ListenAddress
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,28 +55,30 @@ class Listener:
                     Path(self.path).unlink()
 
 
-def open_listener(endpoint: Endpoint, activated: ActivatedSockets | None = None, *, any_port: bool = False) -> Listener:
+def open_listener(
+    address: ListenAddress, activated: ActivatedSockets | None = None, *, any_port: bool = False
+) -> Listener:
     """Opens one. Raises `StartError` for a port in use, `ConfigurationError` for what can't be meant.
 
     `any_port`: tries the address at whatever port is free, and names its own where that fails.
     """
-    match endpoint.kind:
+    match address.kind:
         case "unix":
-            return open_unix(endpoint.path, endpoint.mode, endpoint.backlog)
+            return open_unix(address.path, address.mode, address.backlog)
         case "fd":
-            return adopt_descriptor(endpoint.descriptor)
+            return adopt_descriptor(address.descriptor)
         case "systemd":
-            return adopt_activated(endpoint, activated or ActivatedSockets({}))
+            return adopt_activated(address, activated or ActivatedSockets({}))
         case "ssl":
-            return open_tls(endpoint, any_port)
+            return open_tls(address, any_port)
         case _:
-            return open_interface(endpoint, any_port)
+            return open_interface(address, any_port)
 
 
-def open_interface(endpoint: Endpoint, any_port: bool = False) -> Listener:
+def open_interface(address: ListenAddress, any_port: bool = False) -> Listener:
     """IPv4 or IPv6, by the kind or by the address."""
-    family = socket.AF_INET6 if endpoint.kind == "tcp6" or ":" in endpoint.interface else socket.AF_INET
-    return open_tcp(endpoint.interface, endpoint.port, family, endpoint.backlog, any_port)
+    family = socket.AF_INET6 if address.kind == "tcp6" or ":" in address.interface else socket.AF_INET
+    return open_tcp(address.interface, address.port, family, address.backlog, any_port)
 
 
 def open_tcp(
@@ -104,14 +106,14 @@ def open_tcp(
     return Listener(sock, backlog)
 
 
-def open_tls(endpoint: Endpoint, any_port: bool = False) -> Listener:
+def open_tls(address: ListenAddress, any_port: bool = False) -> Listener:
     """Files with a fault are found here, before anybody connects."""
     try:
-        load_context(endpoint.certificate, endpoint.private_key)
+        load_context(address.certificate, address.private_key)
     except ConfigurationError as error:
-        raise ConfigurationError(f"endpoint {endpoint.description!r}: {error}") from error
-    listener = open_interface(endpoint, any_port)
-    listener.tls_files = (endpoint.certificate, endpoint.private_key)
+        raise ConfigurationError(f"endpoint {address.description!r}: {error}") from error
+    listener = open_interface(address, any_port)
+    listener.tls_files = (address.certificate, address.private_key)
     return listener
 
 
@@ -186,15 +188,15 @@ def read_backlog(sock: socket.socket) -> int:
     return int(struct.unpack_from("=8x6I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32))[5])
 
 
-def adopt_activated(endpoint: Endpoint, activated: ActivatedSockets) -> Listener:
+def adopt_activated(address: ListenAddress, activated: ActivatedSockets) -> Listener:
     """Takes a duplicate of a socket of systemd's; its file, if it has one, stays systemd's."""
     try:
-        listener = adopt_descriptor(activated.find(endpoint.index, endpoint.name))
+        listener = adopt_descriptor(activated.find(address.index, address.name))
     except ConfigurationError as error:
-        raise ConfigurationError(f"endpoint {endpoint.description!r}: {error}") from error
-    if listener.sock.family != DOMAINS[endpoint.domain]:
+        raise ConfigurationError(f"endpoint {address.description!r}: {error}") from error
+    if listener.sock.family != DOMAINS[address.domain]:
         listener.close()
-        raise ConfigurationError(f"endpoint {endpoint.description!r}: the socket is of another domain; name its own")
+        raise ConfigurationError(f"endpoint {address.description!r}: the socket is of another domain; name its own")
     return listener
 
 

@@ -4,7 +4,7 @@ import enum
 import re
 
 
-class Endpoint(enum.Enum):
+class PathKind(enum.Enum):
     """Who speaks on a path."""
 
     BROWSER = "browser"
@@ -16,7 +16,7 @@ class Endpoint(enum.Enum):
     @property
     def is_node(self) -> bool:
         """Whether other nodes speak here."""
-        return self is not Endpoint.BROWSER
+        return self is not PathKind.BROWSER
 
 
 class Paths:
@@ -32,9 +32,9 @@ class Paths:
         self._browser = re.compile(rf"{mount}/(?:(?:api/)?|api/{segment}/v2/)websocket/")
         self._node = re.compile(rf"{mount}/websocket/(broadcast|relay)/")
 
-    def find(self, path: str) -> Endpoint | None:
+    def find(self, path: str) -> PathKind | None:
         """The endpoint of a decoded path without its query; None: nobody's."""
         if self._browser.fullmatch(path):
-            return Endpoint.BROWSER
+            return PathKind.BROWSER
         node = self._node.fullmatch(path)
-        return Endpoint(node[1]) if node else None
+        return PathKind(node[1]) if node else None

@@ -1,4 +1,4 @@
-//! Batches for the links to other nodes.
+//! Bundles of frames for the links to other nodes.
 
-pub mod relay;
+pub mod encoder;
 pub mod share;

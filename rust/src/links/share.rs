@@ -1,4 +1,4 @@
-//! Frames that many links get: a batch as it was encoded, and shares of it, written to any number of sockets in one go.
+//! Frames that many links get: a bundle as it was encoded, and shares of it, written to any number of sockets in one go.
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
-/// A larger buffer than this is not kept for the next batch.
+/// A larger buffer than this is not kept for the next bundle.
 const KEPT_BYTES: usize = 4 << 20;
 /// What one call of the kernel takes (`IOV_MAX`).
 const MOST_PIECES: usize = 1024;
 
-/// A buffer that one batch leaves to the next: fresh memory costs a page fault for every 4 KiB.
+/// A buffer that one bundle leaves to the next: fresh memory costs a page fault for every 4 KiB.
 pub type Spare = Arc<Mutex<Vec<u8>>>;
 
 /// Frames of one group that came one after another.
@@ -28,13 +28,13 @@ struct Stretch {
 
 /// Whole masked frames in order, ready for any link.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct Bundle {
     runs: Vec<Stretch>,
     bytes: Vec<u8>,
     spare: Spare,
 }
 
-impl Batch {
+impl Bundle {
     /// An empty one, in the buffer that the last one left.
     #[must_use]
     pub fn new(spare: &Spare) -> Self {
@@ -68,7 +68,7 @@ impl Batch {
     }
 }
 
-impl Drop for Batch {
+impl Drop for Bundle {
     fn drop(&mut self) {
         if self.bytes.capacity() <= KEPT_BYTES {
             self.bytes.clear();
@@ -80,7 +80,7 @@ impl Drop for Batch {
 /// What links get that want the same groups.
 #[derive(Debug)]
 pub struct Share {
-    batch: Arc<Batch>,
+    bundle: Arc<Bundle>,
     pieces: Vec<Range<usize>>,
     /// How many frames the pieces have.
     pub frames: u64,
@@ -91,9 +91,9 @@ pub struct Share {
 impl Share {
     /// The frames of the groups that `wants` names.
     #[must_use]
-    pub fn of(batch: &Arc<Batch>, wants: impl Fn(&str) -> bool) -> Self {
-        let mut share = Self { batch: Arc::clone(batch), pieces: Vec::new(), frames: 0, size: 0 };
-        for run in batch.runs.iter().filter(|run| wants(&run.group)) {
+    pub fn of(bundle: &Arc<Bundle>, wants: impl Fn(&str) -> bool) -> Self {
+        let mut share = Self { bundle: Arc::clone(bundle), pieces: Vec::new(), frames: 0, size: 0 };
+        for run in bundle.runs.iter().filter(|run| wants(&run.group)) {
             share.frames += run.frames;
             share.size += run.bytes.len();
             match share.pieces.last_mut() {
@@ -120,7 +120,7 @@ impl Share {
     }
 
     fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        self.pieces.iter().map(|piece| &self.batch.bytes[piece.clone()])
+        self.pieces.iter().map(|piece| &self.bundle.bytes[piece.clone()])
     }
 }
 

@@ -13,8 +13,8 @@ use crate::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use crate::py::descriptor::borrow;
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
 use crate::routing::registry::{Backplane, ClientId, Consumers};
-use crate::shard::mailbox::Notice;
 use crate::shard::outbox::Bounds;
+use crate::shard::queues::Notice;
 
 /// Adds the class and its constants.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,7 +7,7 @@ mod descriptor;
 mod fanout;
 mod figures;
 mod http1;
-mod relay;
+mod links;
 mod secret;
 
 /// `awxfast._rust`; what is in it stands in `python/awxfast/_rust.pyi`.
@@ -19,5 +19,5 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bytes::register(module)?;
     fanout::register(module)?;
     http1::register(module)?;
-    relay::register(module)
+    links::register(module)
 }

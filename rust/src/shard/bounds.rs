@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::routing::registry::ClientId;
 use crate::shard::Shard;
 use crate::shard::command::Closing;
-use crate::shard::mailbox::Notice;
 use crate::shard::outbox::{Bounds, PLACE_BYTES};
+use crate::shard::queues::Notice;
 use crate::wire::frame;
 
 /// What a shard must keep to.

@@ -11,7 +11,7 @@ use crate::routing::slab::{Class, Range};
 use crate::shard::Shard;
 use crate::shard::client::Client;
 use crate::shard::command::{Closing, Subscription};
-use crate::shard::mailbox::Notice;
+use crate::shard::queues::Notice;
 
 /// What an application may have waiting for a client whatever waits for others.
 const FREE_BYTES: usize = 256 * 1024;

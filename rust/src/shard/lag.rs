@@ -26,7 +26,7 @@ pub struct Mark {
 
 /// Counts clients written to, and those of them that are behind, a window at a time.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct Lag {
     window: u32,
     began: Instant,
     written: usize,
@@ -39,12 +39,12 @@ pub struct Pace {
     allowed: Bounds,
 }
 
-impl Pace {
+impl Lag {
     /// `bounds` are a client's; a quarter of them may wait, and no more than stays warm.
     #[must_use]
     pub fn new(bounds: Bounds, now: Instant) -> Self {
         let allowed = Bounds { frames: bounds.frames / 4, bytes: (bounds.bytes / 4).min(WARM) };
-        Pace { window: 1, began: now, written: 0, behind: 0, written_before: 0, held: false, allowed }
+        Lag { window: 1, began: now, written: 0, behind: 0, written_before: 0, held: false, allowed }
     }
 
     /// Notes that a client was written to and has so many frames and bytes left; its last note in a window counts.

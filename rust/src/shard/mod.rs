@@ -1,6 +1,6 @@
-//! One thread's clients: outbox, mailbox, members of groups, who is behind. It owns the writing side of their sockets.
+//! One thread's clients: outbox, queues to other threads, members of groups, who is behind. It owns the writing side of their sockets.
 //!
-//! Commands come through an [`Inbox`], in order. A pass takes all of them, queues the frames, and writes once to every
+//! Commands come through an [`CommandQueue`], in order. A pass takes all of them, queues the frames, and writes once to every
 //! client that has something and is not blocked; what is queued meanwhile goes out with the next pass, coalesced.
 //! Blocked sockets wait in the shard's own epoll, edge-triggered and armed once.
 
@@ -9,9 +9,9 @@ pub mod client;
 mod clients;
 pub mod command;
 pub mod lag;
-pub mod mailbox;
 pub mod members;
 pub mod outbox;
+pub mod queues;
 
 use std::io;
 use std::mem;
@@ -29,9 +29,9 @@ use crate::routing::slab::{Accounts, Range, Run, Slab};
 use crate::shard::bounds::SLOW_CLIENT;
 use crate::shard::client::{Client, Flushed};
 use crate::shard::command::{Backlog, Command};
-use crate::shard::lag::{Pace, Standing};
-use crate::shard::mailbox::{Answers, Inbox, Notice, Notices};
+use crate::shard::lag::{Lag, Standing};
 use crate::shard::members::Members;
+use crate::shard::queues::{Answers, CommandQueue, Notice, Notices};
 
 pub use bounds::Limits;
 
@@ -58,7 +58,7 @@ impl std::ops::AddAssign for Tally {
 #[derive(Debug)]
 pub struct Shared {
     /// Commands for this shard.
-    pub inbox: Inbox<Command>,
+    pub commands: CommandQueue<Command>,
     /// PONGs for this shard's clients.
     pub answers: Answers,
     /// Notices for Python, from all shards.
@@ -71,8 +71,8 @@ pub struct Shared {
     pub accounts: Accounts,
 }
 
-/// epoll's data for the inbox; no client has this number.
-const INBOX: u64 = ClientId::NOBODY.0;
+/// epoll's data for its queue of commands; no client has this number.
+const COMMANDS: u64 = ClientId::NOBODY.0;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The thread's own state.
@@ -88,7 +88,7 @@ pub struct Shard {
     newest: Instant,
     /// How many places in queues are in the accounts.
     charged: [u64; 2],
-    pace: Pace,
+    lag: Lag,
     /// Send times of events that are queued and not yet written for the first time.
     scores: Vec<f64>,
     stopping: bool,
@@ -102,7 +102,7 @@ impl Shard {
     /// When no descriptor is left for its epoll.
     pub fn new(shared: Arc<Shared>, limits: Limits) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &shared.inbox, EventData::new_u64(INBOX), EventFlags::IN)?;
+        epoll::add(&epoll, &shared.commands, EventData::new_u64(COMMANDS), EventFlags::IN)?;
         Ok(Shard {
             shared,
             limits,
@@ -113,7 +113,7 @@ impl Shard {
             tally: Tally::default(),
             newest: Instant::now(),
             charged: [0; 2],
-            pace: Pace::new(limits.bounds, Instant::now()),
+            lag: Lag::new(limits.bounds, Instant::now()),
             scores: Vec::new(),
             stopping: false,
         })
@@ -125,7 +125,7 @@ impl Shard {
         let mut events = Vec::with_capacity(256);
         while !self.stopping {
             self.wait(&mut events);
-            if self.shared.inbox.take(&mut commands).is_full() {
+            if self.shared.commands.take(&mut commands).is_full() {
                 self.shared.notices.tell_caught_up();
             }
             for command in commands.drain(..) {
@@ -147,14 +147,14 @@ impl Shard {
 
     /// Waits for commands or sockets; with work at hand it only looks.
     fn wait(&mut self, events: &mut Vec<epoll::Event>) {
-        let idle = self.dirty.is_empty() && self.shared.inbox.fall_asleep();
+        let idle = self.dirty.is_empty() && self.shared.commands.fall_asleep();
         let timeout = if idle { None } else { Some(&AT_ONCE) };
         events.clear();
         // The only error is EINTR: then there is nothing to see, and the next pass looks again.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), timeout);
         for event in events.iter() {
             match event.data.u64() {
-                INBOX => self.shared.inbox.wake_up(),
+                COMMANDS => self.shared.commands.wake_up(),
                 client => self.socket_event(ClientId(client), event.flags),
             }
         }
@@ -209,7 +209,7 @@ impl Shard {
         self.dirty = dirty;
         self.count_ages();
         let now = Instant::now();
-        if let Some(behind) = self.pace.judge(now)
+        if let Some(behind) = self.lag.judge(now)
             && self.shared.readers.set(behind, now)
         {
             self.shared.notices.tell_caught_up();
@@ -223,7 +223,7 @@ impl Shard {
         client.dirty = flushed == Flushed::More;
         self.tally.writes += 1;
         let (frames, bytes) = (client.outbox().frames(), client.outbox().bytes());
-        self.pace.note(&mut client.mark, frames, bytes);
+        self.lag.note(&mut client.mark, frames, bytes);
         let id = client.id;
         match flushed {
             Flushed::Dead => self.kill(id),
@@ -283,7 +283,7 @@ impl Shard {
 /// When no descriptor is left.
 pub fn share(notices: &Arc<Notices>, accounts: &Accounts) -> io::Result<Arc<Shared>> {
     Ok(Arc::new(Shared {
-        inbox: Inbox::new()?,
+        commands: CommandQueue::new()?,
         answers: Answers::default(),
         notices: Arc::clone(notices),
         tally: Mutex::new(Tally::default()),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use awxfast_core::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use awxfast_core::routing::registry::ClientId;
-use awxfast_core::shard::mailbox::Notice;
 use awxfast_core::shard::outbox::Bounds;
+use awxfast_core::shard::queues::Notice;
 
 /// A small fan-out of two threads.
 pub fn config() -> Config {

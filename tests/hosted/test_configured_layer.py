@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.hosted.channel_layers import STOCK, find_stock_layer, read_stock_layer
+from awxfast.hosted.configured_layer import STOCK, find_stock_layer, read_stock_layer
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer

@@ -1,8 +1,8 @@
 //! Events for relay links: what becomes a frame, what does not, and the bytes, against a plain twin.
 
 use awxfast_core::error::Reject;
-use awxfast_core::links::relay::RelayEncoder;
-use awxfast_core::links::share::{Batch, Share};
+use awxfast_core::links::encoder::LinkEncoder;
+use awxfast_core::links::share::{Bundle, Share};
 use awxfast_core::wire::frame::{Budget, Decoder, Received};
 use std::sync::Arc;
 
@@ -26,40 +26,40 @@ fn entry(kind: &str, text: &str, needs_relay: bool, channels: &[&str]) -> Vec<u8
     bytes
 }
 
-fn encoder() -> RelayEncoder {
-    let mut encoder = RelayEncoder::new(12, MAX_FRAME);
+fn encoder() -> LinkEncoder {
+    let mut encoder = LinkEncoder::new(12, MAX_FRAME);
     encoder.add_channel("g.jobs-summary", "jobs-summary");
     encoder.add_channel("n.1", "job_events-42");
     encoder
 }
 
-fn encode_all(encoder: &mut RelayEncoder, entries: &[Vec<u8>]) -> Batch {
-    let mut batch = encoder.begin();
+fn encode_all(encoder: &mut LinkEncoder, entries: &[Vec<u8>]) -> Bundle {
+    let mut bundle = encoder.begin();
     for entry in entries {
-        encoder.encode(entry, &mut batch);
+        encoder.encode(entry, &mut bundle);
     }
-    batch
+    bundle
 }
 
-fn share_all(batch: Batch) -> Share {
-    Share::of(&Arc::new(batch), |_| true)
+fn share_all(bundle: Bundle) -> Share {
+    Share::of(&Arc::new(bundle), |_| true)
 }
 
 /// The server's decoder takes masked frames only.
-fn texts(batch: Batch) -> Vec<String> {
+fn texts(bundle: Bundle) -> Vec<String> {
     let mut received = Received::default();
     let mut decoder = Decoder::new(0, 0);
-    decoder.receive(&mut share_all(batch).to_vec().as_slice(), Budget::UNLIMITED, &mut received);
+    decoder.receive(&mut share_all(bundle).to_vec().as_slice(), Budget::UNLIMITED, &mut received);
     assert!(decoder.failure().is_none());
     received.messages.iter().map(|message| String::from_utf8(message.payload.clone()).expect("text")).collect()
 }
 
 #[test]
 fn event_becomes_awxs_frame() {
-    let batch =
+    let bundle =
         encode_all(&mut encoder(), &[entry("internal.message", "{\"a\": \"\\n\"}", true, &["s.a!g.jobs-summary"])]);
     assert_eq!(
-        texts(batch),
+        texts(bundle),
         [r#"{"group": "jobs-summary", "message": {"type": "internal.message", "text": "{\"a\": \"\\n\"}"}}"#]
     );
 }
@@ -68,14 +68,15 @@ fn event_becomes_awxs_frame() {
 fn batch_names_each_group_once() {
     let (first, second) = ("s.a!g.jobs-summary", "s.a!n.1");
     let entries = [first, first, second, first].map(|name| entry("internal.message", "x", true, &[name]));
-    let batch = encode_all(&mut encoder(), &entries);
-    assert_eq!(batch.groups().into_iter().collect::<Vec<_>>(), ["job_events-42", "jobs-summary"]);
+    let bundle = encode_all(&mut encoder(), &entries);
+    assert_eq!(bundle.groups().into_iter().collect::<Vec<_>>(), ["job_events-42", "jobs-summary"]);
 }
 
 #[test]
 fn entry_for_two_groups_goes_to_both() {
-    let batch = encode_all(&mut encoder(), &[entry("internal.message", "x", true, &["s.a!g.jobs-summary", "s.a!n.1"])]);
-    assert_eq!(share_all(batch).frames, 2);
+    let bundle =
+        encode_all(&mut encoder(), &[entry("internal.message", "x", true, &["s.a!g.jobs-summary", "s.a!n.1"])]);
+    assert_eq!(share_all(bundle).frames, 2);
 }
 
 #[test]
@@ -123,12 +124,12 @@ fn escape(text: &str) -> String {
 proptest! {
     #[test]
     fn any_text_arrives(text in "\\PC*|[\u{0}-\u{ff}]{0,200}") {
-        let batch = encode_all(&mut encoder(), &[entry("internal.message", &text, true, &["s.a!g.jobs-summary"])]);
+        let bundle = encode_all(&mut encoder(), &[entry("internal.message", &text, true, &["s.a!g.jobs-summary"])]);
         let expected = format!(
             "{{\"group\": \"jobs-summary\", \"message\": {{\"type\": \"internal.message\", \"text\": \"{}\"}}}}",
             escape(&text)
         );
-        prop_assert_eq!(texts(batch), [expected]);
+        prop_assert_eq!(texts(bundle), [expected]);
     }
 
     #[test]

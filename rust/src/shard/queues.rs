@@ -13,9 +13,9 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::routing::registry::ClientId;
 use crate::wire::frame::Pongs;
 
-/// What a shard may have in its inbox before intake must wait: bytes, and frames as often as they are to be queued.
-const INBOX_BYTES: usize = 32 * 1024 * 1024;
-const INBOX_FRAMES: usize = 200_000;
+/// What a shard may have in its queue before intake must wait: bytes, and frames as often as they are to be queued.
+const QUEUE_BYTES: usize = 32 * 1024 * 1024;
+const QUEUE_FRAMES: usize = 200_000;
 
 /// An eventfd: rung by one side, waited for by the other.
 #[derive(Debug)]
@@ -50,26 +50,26 @@ impl Load {
     /// Whether no more should come.
     #[must_use]
     pub fn is_full(self) -> bool {
-        self.bytes > INBOX_BYTES || self.frames > INBOX_FRAMES
+        self.bytes > QUEUE_BYTES || self.frames > QUEUE_FRAMES
     }
 }
 
 /// A shard's commands, in order.
 #[derive(Debug)]
-pub struct Inbox<C> {
+pub struct CommandQueue<C> {
     waiting: Mutex<(Vec<C>, Load)>,
     asleep: AtomicBool,
     bell: Bell,
 }
 
-impl<C> Inbox<C> {
-    /// An empty inbox.
+impl<C> CommandQueue<C> {
+    /// An empty queue.
     ///
     /// # Errors
     ///
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        Ok(Inbox {
+        Ok(CommandQueue {
             waiting: Mutex::new((Vec::new(), Load::default())),
             asleep: AtomicBool::new(false),
             bell: Bell::new()?,
@@ -132,14 +132,14 @@ impl<C> Inbox<C> {
     }
 }
 
-impl<C> AsFd for Inbox<C> {
+impl<C> AsFd for CommandQueue<C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.0.as_fd()
     }
 }
 
 /// PONGs on their way to a shard: one command a client stands for all that came before it is obeyed, so that a flood of
-/// PINGs fills no inbox.
+/// PINGs fills no queue.
 #[derive(Debug, Default)]
 pub struct Answers(Mutex<HashMap<ClientId, Pongs>>);
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from awxfast.hosted.channel_layers import STOCK, read_stock_layer
+from awxfast.hosted.configured_layer import STOCK, read_stock_layer
 from awxfast.hosted.layer import HostedLayer
-from awxfast.hosted.replace import Replacement
+from awxfast.hosted.layer_replacement import Replacement
 from channels.layers import channel_layers, get_channel_layer
 from channels_redis.core import RedisChannelLayer
 from django.test import override_settings
@@ -24,7 +24,7 @@ async def replaced(hosted: Hosted, redis_server: RedisServer, django_settings: N
     with override_settings(CHANNEL_LAYERS={"default": entry(redis_server)}):
         stock = read_stock_layer("default", entry(redis_server))
         token = hosted.intake.names.token
-        replacement = Replacement(stock, hosted.exchange, token, stock.settings(hosted.settings))
+        replacement = Replacement(stock, hosted.table, token, stock.settings(hosted.settings))
         replacement.install()
         yield
         await replacement.stop()

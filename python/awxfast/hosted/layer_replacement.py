@@ -5,8 +5,8 @@ import logging
 from typing import Any
 
 from awxfast.errors import ConfigurationError
-from awxfast.hosted.channel_layers import StockLayer, configured_layers, is_stock, read_stock_layer
-from awxfast.hosted.exchange import Exchange
+from awxfast.hosted.channel_table import ChannelTable
+from awxfast.hosted.configured_layer import StockLayer, configured_layers, is_stock, read_stock_layer
 from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 class Replacement:
     """The hosted layer of one alias, for as long as the process serves. Made on the serving loop."""
 
-    def __init__(self, stock: StockLayer, exchange: Exchange, token: str, settings: Settings) -> None:
+    def __init__(self, stock: StockLayer, table: ChannelTable, token: str, settings: Settings) -> None:
         self._stock = stock
-        self._exchange = exchange
+        self._table = table
         self._token = token
         self._settings = settings
         self._loop = asyncio.get_running_loop()
@@ -44,7 +44,7 @@ class Replacement:
 
         from awxfast.hosted.layer import HostedLayer
 
-        layer = HostedLayer(self._exchange, self._token, self._loop, stock.arguments(self._settings))
+        layer = HostedLayer(self._table, self._token, self._loop, stock.arguments(self._settings))
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 

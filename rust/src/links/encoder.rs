@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::error::Reject;
-use crate::links::share::{Batch, Spare};
+use crate::links::share::{Bundle, Spare};
 use crate::wire::envelope::{self, Envelope};
 use crate::wire::frame;
 
@@ -34,7 +34,7 @@ pub struct Counts {
 
 /// Turns entries of this process's queue into frames.
 #[derive(Debug)]
-pub struct RelayEncoder {
+pub struct LinkEncoder {
     prefix_length: usize,
     max_frame: usize,
     groups: HashMap<Box<str>, Arc<str>>,
@@ -44,7 +44,7 @@ pub struct RelayEncoder {
     counts: Counts,
 }
 
-impl RelayEncoder {
+impl LinkEncoder {
     /// `prefix_length`: random bytes before an entry; `max_frame`: the longest text that peers take.
     #[must_use]
     pub fn new(prefix_length: usize, max_frame: usize) -> Self {
@@ -75,18 +75,18 @@ impl RelayEncoder {
         self.counts
     }
 
-    /// An empty batch to encode entries into.
+    /// An empty bundle to encode entries into.
     #[must_use]
-    pub fn begin(&self) -> Batch {
-        Batch::new(&self.spare)
+    pub fn begin(&self) -> Bundle {
+        Bundle::new(&self.spare)
     }
 
     /// Appends the frames of one entry, or counts why there are none.
-    pub fn encode(&mut self, member: &[u8], batch: &mut Batch) {
+    pub fn encode(&mut self, member: &[u8], bundle: &mut Bundle) {
         self.counts.received += 1;
         match self.read(member) {
             Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-            Ok(envelope) => self.encode_event(&envelope, batch),
+            Ok(envelope) => self.encode_event(&envelope, bundle),
             Err(reason) => self.reject(reason),
         }
     }
@@ -100,7 +100,7 @@ impl RelayEncoder {
         }
     }
 
-    fn encode_event(&mut self, envelope: &Envelope<'_>, batch: &mut Batch) {
+    fn encode_event(&mut self, envelope: &Envelope<'_>, bundle: &mut Bundle) {
         let text = match envelope.text {
             Ok(text) => text,
             Err(reason) => return self.reject(reason),
@@ -112,7 +112,7 @@ impl RelayEncoder {
             return;
         }
         for group in groups {
-            if !self.push(group, text, batch) {
+            if !self.push(group, text, bundle) {
                 return self.reject(Reject::TooLarge);
             }
         }
@@ -120,7 +120,7 @@ impl RelayEncoder {
     }
 
     /// Whether the frame is one that peers take.
-    fn push(&mut self, group: Arc<str>, text: &str, batch: &mut Batch) -> bool {
+    fn push(&mut self, group: Arc<str>, text: &str, bundle: &mut Bundle) -> bool {
         self.payload.clear();
         self.payload.extend_from_slice(b"{\"group\": \"");
         self.payload.extend_from_slice(group.as_bytes());
@@ -131,7 +131,7 @@ impl RelayEncoder {
             return false;
         }
         let mask = self.masks.next();
-        batch.push(group, |bytes| frame::push_masked_frame(bytes, frame::TEXT, &self.payload, mask));
+        bundle.push(group, |bytes| frame::push_masked_frame(bytes, frame::TEXT, &self.payload, mask));
         true
     }
 

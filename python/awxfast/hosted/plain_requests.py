@@ -38,6 +38,7 @@ class Response:
     def __init__(self, send: Any) -> None:
         self._send = send
         self.begun = False
+        """Whether the application has begun; of a client that is gone the connection has begun nothing."""
 
     async def send(self, message: Any) -> None:
         """Passes it on. Raises `ValueError` for what can't be sent."""

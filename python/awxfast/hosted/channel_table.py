@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from awxfast._rust import Fanout
-from awxfast.hosted.layer_session import LayerSession
+from awxfast.hosted.current_session import LayerSession
 from awxfast.hosted.mailbox import Mailbox, Message
 from awxfast.hosted.progress import Progress
 from awxfast.intake.intake import Subscriptions
@@ -39,7 +39,7 @@ class _Group:
         self.loose = 0
 
 
-class Exchange:
+class ChannelTable:
     """The table of channels. It stands between the intake and the fan-out, and takes what is for consumers.
 
     `capacity` bounds each channel's messages, `prefix_length` is that of queue entries, and `direct` says whether any

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgpack
 import pytest
-from awxfast.hosted import exchange as exchange_module
-from awxfast.hosted.layer_session import current_session
+from awxfast.hosted import channel_table as table_module
+from awxfast.hosted.current_session import current_session
 from awxfast.hosted.mailbox import BEHIND
 from channels_redis.core import RedisChannelLayer
 from hosted_layers import Hosted, PlayedSession
@@ -186,9 +186,9 @@ class TestOverload:
         for number in range(BEHIND + 2):
             await hosted.layer.group_send("room", {"type": "number", "number": number})
         assert (await receive(hosted, channel))["number"] == 0
-        await eventually(hosted.exchange.wait_time)
+        await eventually(hosted.table.wait_time)
         assert (await receive(hosted, channel))["number"] == 1
-        await eventually(lambda: not hosted.exchange.wait_time())
+        await eventually(lambda: not hosted.table.wait_time())
         assert [(await receive(hosted, channel))["number"] for _ in range(BEHIND)] == list(range(2, BEHIND + 2))
 
     async def test_one_that_never_takes_anything_holds_up_nobody(self, hosted: Hosted) -> None:
@@ -199,7 +199,7 @@ class TestOverload:
             await hosted.layer.group_send("room", {"type": "a"})
         await hosted.layer.group_send("other", {"type": "b"})
         assert await receive(hosted, other) == {"type": "b"}
-        assert not hosted.exchange.wait_time()
+        assert not hosted.table.wait_time()
 
 
 class TestUndecodable:
@@ -258,11 +258,11 @@ class TestEnd:
         self, direct: Hosted, play_session: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """By a task that outlives its websocket."""
-        monkeypatch.setattr(exchange_module, "MOST_LOOSE", 3)
+        monkeypatch.setattr(table_module, "MOST_LOOSE", 3)
         session, _ = await accept_consumer(direct, play_session)
         session.end()
         channels = [await direct.layer.new_channel() for _ in range(5)]
-        assert len(direct.exchange) == 3
+        assert len(direct.table) == 3
         await direct.layer.group_add("room", channels[-1])
         await direct.layer.group_send("room", event("for the task"))
         assert await receive(direct, channels[-1]) == event("for the task")
@@ -270,14 +270,14 @@ class TestEnd:
     async def test_channels_without_a_session_are_bounded(
         self, hosted: Hosted, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange_module, "MOST_LOOSE", 3)
+        monkeypatch.setattr(table_module, "MOST_LOOSE", 3)
         channels = [await hosted.layer.new_channel() for _ in range(4)]
         for channel in channels[1:]:
             await hosted.layer.group_add("room", channel)
         await hosted.layer.new_channel()
         await hosted.layer.group_send("room", {"type": "a"})
         assert [await receive(hosted, channel) for channel in channels[2:]] == [{"type": "a"}] * 2
-        assert len(hosted.exchange) == 3
+        assert len(hosted.table) == 3
 
 
 class TestTooManyGroups:
@@ -327,7 +327,7 @@ class TestMembership:
     async def test_consumers_sockets_and_intake_are_in_the_same_groups(
         self, direct: Hosted, play_session: Play
     ) -> None:
-        """The exchange, the fan-out and the intake each keep them for their own question."""
+        """The table of channels, the fan-out and the intake each keep them for their own question."""
         rng = random.Random(5)
         members: dict[str, set[str]] = {}
         clients = {}

@@ -1,55 +1,55 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
 use awxfast_core::routing::registry::ClientId;
-use awxfast_core::shard::mailbox::{Answers, Inbox, Load, Notice, Notices};
+use awxfast_core::shard::queues::{Answers, CommandQueue, Load, Notice, Notices};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-fn rings(inbox: &Inbox<u8>) -> bool {
-    poll(&mut [PollFd::new(inbox, PollFlags::IN)], Some(&NOW)).unwrap() == 1
+fn rings(queue: &CommandQueue<u8>) -> bool {
+    poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&NOW)).unwrap() == 1
 }
 
 #[test]
 fn load_is_that_of_the_commands_not_yet_taken() {
-    let inbox = Inbox::new().unwrap();
-    inbox.send(1, Load { bytes: 10, frames: 2 });
-    inbox.post(2, Load { bytes: 5, frames: 1 });
-    assert_eq!(inbox.load(), Load { bytes: 15, frames: 3 });
+    let queue = CommandQueue::new().unwrap();
+    queue.send(1, Load { bytes: 10, frames: 2 });
+    queue.post(2, Load { bytes: 5, frames: 1 });
+    assert_eq!(queue.load(), Load { bytes: 15, frames: 3 });
     let mut commands = Vec::new();
-    assert_eq!(inbox.take(&mut commands), Load { bytes: 15, frames: 3 });
-    assert_eq!((commands, inbox.load()), (vec![1, 2], Load::default()));
+    assert_eq!(queue.take(&mut commands), Load { bytes: 15, frames: 3 });
+    assert_eq!((commands, queue.load()), (vec![1, 2], Load::default()));
 }
 
 #[test]
 fn sleeping_shard_is_woken_once() {
-    let inbox = Inbox::new().unwrap();
-    assert!(inbox.fall_asleep());
-    inbox.send(1, Load::default());
-    assert!(rings(&inbox));
-    inbox.wake_up();
-    inbox.send(2, Load::default());
-    assert!(!rings(&inbox), "it is awake");
+    let queue = CommandQueue::new().unwrap();
+    assert!(queue.fall_asleep());
+    queue.send(1, Load::default());
+    assert!(rings(&queue));
+    queue.wake_up();
+    queue.send(2, Load::default());
+    assert!(!rings(&queue), "it is awake");
 }
 
 #[test]
 fn posted_command_wakes_only_when_the_shard_is_rung_for() {
-    let inbox = Inbox::new().unwrap();
-    inbox.ring_if_waiting();
-    assert!(inbox.fall_asleep());
-    inbox.ring_if_waiting();
-    assert!(!rings(&inbox), "nothing waits");
-    inbox.post(1, Load::default());
-    assert!(!rings(&inbox));
-    inbox.ring_if_waiting();
-    assert!(rings(&inbox));
+    let queue = CommandQueue::new().unwrap();
+    queue.ring_if_waiting();
+    assert!(queue.fall_asleep());
+    queue.ring_if_waiting();
+    assert!(!rings(&queue), "nothing waits");
+    queue.post(1, Load::default());
+    assert!(!rings(&queue));
+    queue.ring_if_waiting();
+    assert!(rings(&queue));
 }
 
 #[test]
 fn shard_does_not_fall_asleep_over_a_command() {
-    let inbox = Inbox::new().unwrap();
-    inbox.post(1, Load::default());
-    assert!(!inbox.fall_asleep());
+    let queue = CommandQueue::new().unwrap();
+    queue.post(1, Load::default());
+    assert!(!queue.fall_asleep());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The encoder of relay links for Python.
+//! The encoder of links to other nodes for Python.
 
 use std::collections::HashSet;
 use std::os::fd::RawFd;
@@ -9,26 +9,26 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList};
 
 use crate::error::Reject;
-use crate::links::relay;
+use crate::links::encoder;
 use crate::links::share;
 use crate::py::descriptor::borrow;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<RelayEncoder>()?;
-    module.add_class::<RelayBatch>()?;
-    module.add_class::<RelayShare>()
+    module.add_class::<LinkEncoder>()?;
+    module.add_class::<LinkBundle>()?;
+    module.add_class::<LinkShare>()
 }
 
 #[pyclass(module = "awxfast._rust")]
-struct RelayEncoder(relay::RelayEncoder);
+struct LinkEncoder(encoder::LinkEncoder);
 
 #[pymethods]
-impl RelayEncoder {
+impl LinkEncoder {
     #[new]
     #[pyo3(signature = (prefix_length = 12, max_frame = 4_194_304))]
     fn new(prefix_length: usize, max_frame: usize) -> Self {
-        Self(relay::RelayEncoder::new(prefix_length, max_frame))
+        Self(encoder::LinkEncoder::new(prefix_length, max_frame))
     }
 
     fn add_channel(&mut self, local: &str, group: &str) {
@@ -39,13 +39,13 @@ impl RelayEncoder {
         self.0.remove_channel(local);
     }
 
-    fn encode_batch(&mut self, members: &Bound<'_, PyList>) -> PyResult<Option<RelayBatch>> {
-        let mut batch = self.0.begin();
+    fn encode_batch(&mut self, members: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
+        let mut bundle = self.0.begin();
         for pair in members {
             let member = pair.get_item(0)?.cast_into::<PyBytes>()?;
-            self.0.encode(member.as_bytes(), &mut batch);
+            self.0.encode(member.as_bytes(), &mut bundle);
         }
-        Ok((!batch.is_empty()).then(|| RelayBatch(Arc::new(batch))))
+        Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
     }
 
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -66,30 +66,30 @@ impl RelayEncoder {
 
 /// Frames for whoever wants them.
 #[pyclass(module = "awxfast._rust", frozen)]
-struct RelayBatch(Arc<share::Batch>);
+struct LinkBundle(Arc<share::Bundle>);
 
 #[pymethods]
-impl RelayBatch {
+impl LinkBundle {
     #[getter]
     fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
         PyFrozenSet::new(py, self.0.groups())
     }
 
     #[allow(clippy::needless_pass_by_value)] // PyO3 makes the set for this call.
-    fn share(&self, groups: HashSet<String>) -> RelayShare {
-        RelayShare { share: share::Share::of(&self.0, |group| groups.contains(group)), data: PyOnceLock::new() }
+    fn share(&self, groups: HashSet<String>) -> LinkShare {
+        LinkShare { share: share::Share::of(&self.0, |group| groups.contains(group)), data: PyOnceLock::new() }
     }
 }
 
 /// What links get that want the same.
 #[pyclass(module = "awxfast._rust", frozen)]
-struct RelayShare {
+struct LinkShare {
     share: share::Share,
     data: PyOnceLock<Py<PyBytes>>,
 }
 
 #[pymethods]
-impl RelayShare {
+impl LinkShare {
     #[getter]
     fn frames(&self) -> u64 {
         self.share.frames

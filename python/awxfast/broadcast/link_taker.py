@@ -4,15 +4,15 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from awxfast._rust import RelayBatch, RelayEncoder
+from awxfast._rust import LinkBundle, LinkEncoder
 from awxfast.broadcast.fragments import MAX_MESSAGE
 
 
-class RelayTaker:
+class LinkTaker:
     """Takes what the intake pops (it is the intake's `EventTaker`). Gaps are counted by reason."""
 
-    def __init__(self, prefix_length: int, send: Callable[[RelayBatch], None]) -> None:
-        self.encoder = RelayEncoder(prefix_length, MAX_MESSAGE)
+    def __init__(self, prefix_length: int, send: Callable[[LinkBundle], None]) -> None:
+        self.encoder = LinkEncoder(prefix_length, MAX_MESSAGE)
         self._send = send
         self.too_large = 0
         """Events that were taken from Redis and rejected unread."""
@@ -20,9 +20,9 @@ class RelayTaker:
 
     def publish_batch(self, members: Sequence[Any]) -> None:
         """One encoding, one write for each peer."""
-        batch = self.encoder.encode_batch(members)
-        if batch is not None:
-            self._send(batch)
+        bundle = self.encoder.encode_batch(members)
+        if bundle is not None:
+            self._send(bundle)
 
     def count_too_large(self, count: int) -> None:
         """Counts events that were larger than `--max-event-size`."""
