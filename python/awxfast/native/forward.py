@@ -16,7 +16,7 @@ from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
 from awxfast.native.api_url import check_url
 from awxfast.native.known_logins import KnownLogins
-from awxfast.native.questions import AT_ONCE, Answer, Question, Questions, Party, read_area
+from awxfast.native.questions import AT_ONCE, Answer, Party, Question, Questions, read_area
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached

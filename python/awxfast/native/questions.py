@@ -55,7 +55,7 @@ class Asked:
 
 
 Waiting = collections.OrderedDict[Question, Asked]
-"""One party's line."""
+"""What one party asks, in the order of its askers."""
 
 
 class Questions:
