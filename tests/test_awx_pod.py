@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from awxfast.deploy import FOLDER
 from channels_redis.core import RedisChannelLayer
-from environments import AWX_24, find_python
+from environments import AWX_24, AWX_DEVEL, find_python
 from main_process import clean_environment
 from nginx import answers, free_port
 from programs import require_program
@@ -175,9 +175,9 @@ def redis() -> Iterator[RedisServer]:
     server.close()
 
 
-@pytest.fixture
-def pod(tmp_path: Path, redis: RedisServer) -> Iterator[Pod]:
-    one = Pod(tmp_path, Site(redis.url, find_python(AWX_24)))
+@pytest.fixture(params=[AWX_24, AWX_DEVEL])
+def pod(request: pytest.FixtureRequest, tmp_path: Path, redis: RedisServer) -> Iterator[Pod]:
+    one = Pod(tmp_path, Site(redis.url, find_python(request.param)))
     yield one
     one.close()
 
