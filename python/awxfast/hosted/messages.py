@@ -1,5 +1,6 @@
 """What the parts of an application's messages may be; `ValueError` tells it what may not."""
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -21,10 +22,17 @@ def check_headers(headers: Sequence[Any]) -> list[tuple[bytes, bytes]]:
     for name, value in headers:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise ValueError(f"the name and the value of a header are bytes: {name!r}")  # noqa: TRY004  as in daphne
-        if not TOKEN.fullmatch(name) or INVALID_VALUE.search(value):
+        known = lower_token(name)
+        if not known or INVALID_VALUE.search(value):
             raise ValueError(f"the header {name!r} has a name or value that can't be sent")
-        checked.append((name.lower(), value))
+        checked.append((known, value))
     return checked
+
+
+@functools.lru_cache(maxsize=256)
+def lower_token(name: bytes) -> bytes:
+    """A header's name in lower case, empty if it is none; an application has few, and each response has them."""
+    return name.lower() if TOKEN.fullmatch(name) else b""
 
 
 def cut_reason(reason: str) -> bytes:

@@ -328,8 +328,8 @@ class HttpProtocol(asyncio.Protocol):
             return
         self.service.half_closed.stop(self)
         self.regulate()
-        self.service.silences.restart(self)
         if self._has_more:
+            self.service.silences.restart(self)
             asyncio.get_running_loop().call_soon(self._read_on, context=self.service.context)
 
     def _read_on(self) -> None:

@@ -81,6 +81,21 @@ class Requests:
 class RunningRequest:
     """One request: what stands between the application and the connection's cycle."""
 
+    __slots__ = (
+        "_application",
+        "_began",
+        "_cycle",
+        "_is_cut",
+        "_requests",
+        "_status",
+        "_told",
+        "context",
+        "ending",
+        "fed",
+        "late_answer",
+        "over_since",
+    )
+
     def __init__(
         self, requests: Requests, cycle: Cycle, application: ASGI3Application, context: contextvars.Context
     ) -> None:

@@ -12,7 +12,8 @@ from typing import Literal
 from awxfast.wire.request import Request, list_tokens
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-KNOWN_STATUSES = frozenset(http.HTTPStatus)
+STATUS_LINES = {int(status): f"HTTP/1.1 {status} {status.phrase}".encode() for status in http.HTTPStatus}
+KNOWN_STATUSES = frozenset(STATUS_LINES)
 TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -128,7 +129,5 @@ def describe_refusal(refusal: Refusal, *, closes: bool) -> list[tuple[bytes, byt
 
 def encode_head(status: int, headers: Headers) -> bytes:
     """A status line and header lines, with the empty line that ends them."""
-    phrase = http.HTTPStatus(status).phrase if status in KNOWN_STATUSES else ""
-    lines = [f"HTTP/1.1 {status} {phrase}".encode()]
-    lines += [b"%s: %s" % header for header in headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    first = STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
+    return b"\r\n".join([first, *[b"%b: %b" % header for header in headers], b"", b""])
