@@ -9,9 +9,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from environments import PACKAGES as OF_AWX_24
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT / "tools" / "make_wheel.py"
+NEIGHBOURS = {
+    "an old uvicorn": ["uvicorn==0.20.0"],
+    "the newest uvicorn": ["uvicorn[standard]"],
+    "AWX 24": OF_AWX_24,
+}
+"""What may be there already."""
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +102,36 @@ class TestCheck:
             make_wheel.check_wheel(wheel)
 
 
+class Environment:
+    """A new virtual environment in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+
+    def install(self, *packages: str | Path) -> None:
+        """As an operator does it, with all that the packages ask for."""
+        subprocess.run([self.folder / "bin" / "pip", "install", "--quiet", *packages], check=True)
+
+    def freeze(self) -> set[str]:
+        """All that is installed, with versions."""
+        command = [self.folder / "bin" / "pip", "freeze"]
+        return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+
+
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a new environment that has nothing but the wheel and what it asks for."""
+def wheel() -> Path:
     subprocess.run([sys.executable, TOOL], check=True)
-    (wheel,) = (ROOT / "dist").glob("awxfast-*.whl")
-    folder = tmp_path_factory.mktemp("clean")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    subprocess.run([folder / "bin" / "pip", "install", "--quiet", wheel], check=True)
-    return folder / "bin" / "python"
+    (made,) = (ROOT / "dist").glob("awxfast-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a new environment that has nothing but the wheel and what it asks for."""
+    environment = Environment(tmp_path_factory.mktemp("clean"))
+    environment.install(wheel)
+    return environment.folder / "bin" / "python"
 
 
 @pytest.mark.long
@@ -121,3 +149,13 @@ class TestWheel:
 
     def test_nothing_generated_is_left_beside_the_sources(self, python: Path) -> None:
         assert [file.name for file in ROOT.glob("LICENSE*")] == ["LICENSE"]
+
+    @pytest.mark.parametrize("packages", NEIGHBOURS.values(), ids=NEIGHBOURS)
+    def test_what_is_installed_already_stays_as_it_is(self, wheel: Path, tmp_path: Path, packages: list[str]) -> None:
+        environment = Environment(tmp_path)
+        environment.install(*packages)
+        before = environment.freeze()
+        environment.install(wheel)
+        assert before < environment.freeze()
+        subprocess.run([tmp_path / "bin" / "pip", "check"], check=True)
+        subprocess.run([tmp_path / "bin" / "awxfast", "--version"], cwd="/", check=True)
