@@ -13,10 +13,11 @@ from awxfast._rust import LinkBundle, LinkEncoder, SecretVerifier
 from awxfast.broadcast import dial as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer, interest
 from awxfast.broadcast.dial import Caller
-from awxfast.broadcast.dialled_peer import DialledPeer, Site
+from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.sharing import send_bundle
+from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member
 from peer_server import PeerServer, until
 

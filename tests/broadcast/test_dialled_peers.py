@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from awxfast.broadcast import dialled_peers as dialler_module
 from awxfast.broadcast.dial import Caller
-from awxfast.broadcast.dialled_peer import Site
 from awxfast.broadcast.dialled_peers import Dialler
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.program import BY_TRUST, SOURCES
+from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member
 from peer_server import PeerServer, until
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from awxfast.intake import groups as groups_module
-from awxfast.intake.groups import LEAVE_DELAY, Groups
+from awxfast.intake.groups import Groups
+from awxfast.intake.idle_groups import LEAVE_DELAY, RELEASED
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.login import open_connection
@@ -211,7 +212,7 @@ class TestRelease:
             await asyncio.sleep(0)
             count = sum(member.count for member in held)
             most, before = max(most, before - count), count
-        assert 0 < most <= 2 * groups_module.RELEASED * groups_module.TURN_GROUPS
+        assert 0 < most <= 2 * RELEASED * groups_module.TURN_GROUPS
         await eventually(lambda: groups.held == 0)
 
     async def test_reloaded_page_costs_redis_nothing(self, groups: Groups, redis_server: RedisServer) -> None:
@@ -220,7 +221,7 @@ class TestRelease:
             client.config_resetstat()
             groups.release(["a"])
             await groups.hold(["a"])
-            await asyncio.sleep(3 * groups_module.LEAVE_DELAY)
+            await asyncio.sleep(3 * LEAVE_DELAY)
             assert not {"cmdstat_zrem", "cmdstat_zadd"} & client.info("commandstats").keys()
         assert registered(redis_server, "a")
 
@@ -240,7 +241,7 @@ class TestRelease:
     async def test_any_order_of_holds_and_releases_ends_right(
         self, groups: Groups, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(groups_module, "LEAVE_DELAY", 0.0)
+        monkeypatch.setattr("awxfast.intake.idle_groups.LEAVE_DELAY", 0.0)
         rng = random.Random(7)
         names = ["a", "b", LONG, "c-" + "d" * 90]
 

@@ -1,20 +1,19 @@
 """One peer: dialled until it is there, dialled again when it is gone, and what both sides say on the link."""
 
 import asyncio
-import collections
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
-from typing import Protocol
+from collections.abc import Iterator
 
 from awxfast._rust import LinkShare
 from awxfast.broadcast.backoff import Backoff
-from awxfast.broadcast.dial import Caller, DialError
+from awxfast.broadcast.dial import DialError
 from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
-from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, Joined, PeerInterest
+from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, PeerInterest
 from awxfast.broadcast.notice_queue import NoticeQueue
+from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member, Target
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.backplane import (
@@ -35,39 +34,6 @@ KEPT_RELINKED = 300.0
 they navigate. What nobody there wants any more is sent for so long in vain."""
 SNAPSHOT_TIME = 2.0
 """The same for an awxfast peer, which says it all as soon as it is linked."""
-
-
-class LocalRedis(Protocol):
-    """Where events and metrics of other nodes go."""
-
-    def send(self, group: str, text: bytes) -> None:
-        """To all members of the group."""
-
-    def store(self, key: str, value: str) -> bool:
-        """A key without expiry. False: too much waits already."""
-
-
-class Site:
-    """What all peers of this process share. `own_redis` gives the names of our Redis, as peers may say it."""
-
-    def __init__(
-        self,
-        caller: Caller,
-        era: Era | None,
-        redis: LocalRedis,
-        joined: Joined,
-        own_redis: Callable[[], Collection[str]],
-        backplane_group: str,
-    ) -> None:
-        self.caller = caller
-        self.era = era
-        self.redis = redis
-        self.joined = joined
-        self.own_redis = own_redis
-        self.backplane_group = backplane_group
-        self.crowded = False
-        """Set while no peer is to be read, see `DialledLink.hold_reading`."""
-        self.dials: collections.Counter[tuple[str, str]] = collections.Counter()
 
 
 class DialledPeer:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from awxfast._rust import LinkBundle
 from awxfast.broadcast.dialled_link import LinkCounts
-from awxfast.broadcast.dialled_peer import DialledPeer, Site
+from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.sharing import pause_for, send_bundle
+from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member, Target
 from awxfast.errors import ConfigurationError
 

@@ -14,7 +14,6 @@ import uvloop
 
 from awxfast._rust import LinkBundle
 from awxfast.broadcast.dial import Caller, tls_context
-from awxfast.broadcast.dialled_peer import Site
 from awxfast.broadcast.dialled_peers import Dialler
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.interest import Joined
@@ -23,6 +22,7 @@ from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.peers_file import PeersFile
 from awxfast.broadcast.postgres import PostgresMembers
+from awxfast.broadcast.site import Site
 from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
 from awxfast.errors import ConfigurationError, RedisError, StartError
 from awxfast.intake.intake import Intake

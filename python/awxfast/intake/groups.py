@@ -5,17 +5,17 @@ and leaves of a group in the order in which they happened here.
 """
 
 import asyncio
-import collections
 import contextlib
 import functools
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
+from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.interest import list_others_interest
 from awxfast.intake.members import Member, Patience, wait_for
 from awxfast.intake.names import ProcessNames
@@ -28,15 +28,8 @@ from awxfast.wire.groups import is_valid_group
 
 log = logging.getLogger(__name__)
 
-LEAVE_DELAY = 0.05
-"""Seconds between the last release and the leave: a page that reloads costs nothing, many that close cost one write."""
-
-PART = 100
-"""Groups of one hold that are asked for together."""
 TURN_GROUPS = 150
 """Groups that join or leave in one turn of the loop: some milliseconds' work."""
-RELEASED = 10
-"""How many groups cost as much to let go of as one to leave."""
 
 LEAVE_AT_ONCE = 1_000
 """Groups that a process which ends leaves by one call of the script: a millisecond of Redis'."""
@@ -70,12 +63,10 @@ class Groups:
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: Member(names.sentinel, sentinel, names.channel(sentinel))}
-        self._idle: set[str] = set()
-        self._released: collections.deque[Collection[str]] = collections.deque()
         self._leaving: dict[str, Member] = {}
-        self._leave_timer: asyncio.TimerHandle | None = None
         self.turns = Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
+        self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
         self._unseen: list[Member] = []
@@ -89,7 +80,7 @@ class Groups:
     @property
     def held(self) -> int:
         """Groups that somebody holds."""
-        return len(self._members) - len(self._idle) - 1
+        return len(self._members) - len(self._idle.names) - 1
 
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """Makes events of `groups` come to this process. Returns when Redis has answered for all of them.
@@ -123,7 +114,7 @@ class Groups:
     def _count(self, groups: Iterable[str]) -> None:
         for group in groups:
             self._members[group].count += 1
-        self._idle.difference_update(groups)
+        self._idle.names.difference_update(groups)
 
     def _join(self, groups: list[str]) -> list[Member]:
         fresh = [self._add_member(group) for group in groups if group not in self._members]
@@ -143,20 +134,7 @@ class Groups:
 
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold` of each of `groups`. Returns at once; a hold that comes meanwhile wins."""
-        released = dict.fromkeys(groups)
-        if len(released) > PART:
-            self._released.append(released)  # many clients may end in one turn
-        else:
-            self._let_go(released)
-        if (self._idle or self._released) and self._leave_timer is None:
-            self._leave_timer = asyncio.get_running_loop().call_later(LEAVE_DELAY, self._go_on_leaving)
-
-    def _let_go(self, groups: Iterable[str]) -> None:
-        for group in groups:
-            member = self._members[group]
-            member.count -= 1
-            if member.count == 0:
-                self._idle.add(group)
+        self._idle.release(groups)
 
     def attach(self, connection: RedisConnection) -> None:
         """From now on commands go to this connection. `register_all` must follow."""
@@ -217,8 +195,8 @@ class Groups:
     def begin_flush(self) -> None:
         """Somebody in this process is about to delete all groups, ours with them: that is no loss to be mended."""
         self._flushes += 1
-        self._let_all_go()
-        self._leave(self._idle)  # else whoever joins again would be taken for a member
+        self._idle.settle()
+        self._leave(self._idle.names)  # else whoever joins again would be taken for a member
         self._forget_all()
 
     async def end_flush(self) -> None:
@@ -235,9 +213,7 @@ class Groups:
 
     async def leave_all(self) -> None:
         """Removes every name of the process. Raises `RedisUnavailable`."""
-        if self._leave_timer is not None:
-            self._leave_timer.cancel()
-        self._let_all_go()
+        self._idle.stop()
         members = [*self._members.values(), *self._leaving.values()]
         self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
@@ -311,31 +287,9 @@ class Groups:
             log.warning("Redis refuses to register group %s: %s", member.group, error)
         member.refusal = error
 
-    def _go_on_leaving(self) -> None:
-        """One part in each turn that has room for it."""
-        if self._released:
-            self.turns.call(len(self._released[0]) // RELEASED, self._let_some_go)
-        elif self._idle:
-            self.turns.call(min(PART, len(self._idle)), self._leave_some)
-        else:
-            self._leave_timer = None
-
-    def _let_some_go(self) -> None:
-        if self._released:
-            self._let_go(self._released.popleft())
-        self._go_on_leaving()
-
-    def _leave_some(self) -> None:
-        self._leave(itertools.islice(self._idle, PART))
-        self._go_on_leaving()
-
-    def _let_all_go(self) -> None:
-        while self._released:
-            self._let_go(self._released.popleft())
-
     def _leave(self, idle: Iterable[str]) -> None:
         groups = list(idle)
-        self._idle.difference_update(groups)
+        self._idle.names.difference_update(groups)
         members = [self._members.pop(group) for group in groups]
         for member in members:
             if member.sent:

@@ -1,0 +1,42 @@
+"""What the peers of one dialler share."""
+
+import collections
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from awxfast.broadcast.dial import Caller
+from awxfast.broadcast.era import Era
+from awxfast.broadcast.interest import Joined
+
+
+class LocalRedis(Protocol):
+    """Where events and metrics of other nodes go."""
+
+    def send(self, group: str, text: bytes) -> None:
+        """To all members of the group."""
+
+    def store(self, key: str, value: str) -> bool:
+        """A key without expiry. False: too much waits already."""
+
+
+class Site:
+    """What all peers of this process share. `own_redis` gives the names of our Redis, as peers may say it."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        era: Era | None,
+        redis: LocalRedis,
+        joined: Joined,
+        own_redis: Callable[[], Collection[str]],
+        backplane_group: str,
+    ) -> None:
+        self.caller = caller
+        self.era = era
+        self.redis = redis
+        self.joined = joined
+        self.own_redis = own_redis
+        self.backplane_group = backplane_group
+        self.crowded = False
+        """Set while no peer is to be read, see `DialledLink.hold_reading`."""
+        self.dials: collections.Counter[tuple[str, str]] = collections.Counter()
