@@ -8,14 +8,14 @@ class TestNativePaths:
     @pytest.mark.parametrize("path", ["/websocket/", "/api/websocket/", "/api/controller/v2/websocket/"])
     def test_browsers_have_three_paths(self, path: str) -> None:
         assert Paths().find(path) is PathKind.BROWSER
+        assert not Paths().is_for_nodes(path)
 
     @pytest.mark.parametrize(
         ("path", "endpoint"), [("/websocket/broadcast/", PathKind.BROADCAST), ("/websocket/relay/", PathKind.RELAY)]
     )
     def test_nodes_have_a_path_an_era(self, path: str, endpoint: PathKind) -> None:
         assert Paths().find(path) is endpoint
-        assert endpoint.is_node
-        assert not PathKind.BROWSER.is_node
+        assert Paths().is_for_nodes(path)
 
     @pytest.mark.parametrize(
         "path",
@@ -36,6 +36,7 @@ class TestNativePaths:
     )
     def test_all_else_is_nobodys(self, path: str) -> None:
         assert Paths().find(path) is None
+        assert not Paths().is_for_nodes(path)
 
 
 class TestConfiguredPaths:

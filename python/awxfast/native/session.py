@@ -165,10 +165,12 @@ class NativeSession:
             return False
         command = messages.read_command(payload, self._csrf_token, protocol.max_groups)
         groups = self._recall_groups(command)
-        if groups is None or not protocol.turns.take_at_once(len(groups)):
+        if groups is None:
             return False
         joined, left = self._compare(groups)
-        if not protocol.turns.take_at_once(1 + len(joined)) or not protocol.subscriptions.hold_at_once(joined):
+        if not protocol.turns.take_at_once(1 + len(groups) + len(joined)):
+            return False
+        if not protocol.subscriptions.hold_at_once(joined):
             return False
         if self._count(frozenset(groups)):
             self._replace(groups, joined, left)

@@ -35,8 +35,7 @@ class ClosedEndpoint:
 
     def owns(self, path: str) -> bool:
         """Whether the path is for nodes."""
-        endpoint = self._paths.find(path)
-        return endpoint is not None and endpoint.is_node
+        return self._paths.is_for_nodes(path)
 
     def decide(self, opening: Opening) -> None:
         """As if there were no such path."""

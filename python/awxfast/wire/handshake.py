@@ -1,6 +1,5 @@
 """The opening handshake, server side (RFC 6455 section 4.2): a request in, a decision and bytes out."""
 
-import base64
 import binascii
 import dataclasses
 import hashlib
@@ -15,6 +14,8 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 STATUS_LINES = {int(status): f"HTTP/1.1 {status} {status.phrase}".encode() for status in http.HTTPStatus}
 KNOWN_STATUSES = frozenset(STATUS_LINES)
 TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: "
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -91,23 +92,20 @@ def is_key(value: bytes) -> bool:
 
 def accept_key(key: bytes) -> bytes:
     """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2, point 5.4)."""
-    return base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
+    return binascii.b2a_base64(hashlib.sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
 
 
 def list_subprotocols(values: list[bytes]) -> tuple[str, ...] | None:
     """The subprotocols of all Sec-WebSocket-Protocol lines, in order; None if one of them is no token."""
+    if not values:
+        return ()
     names = [name.strip(b" \t") for value in values for name in value.split(b",")]
     return tuple(name.decode("ascii") for name in names) if all(map(TOKEN.fullmatch, names)) else None
 
 
 def encode_acceptance(handshake: Handshake, headers: Headers = ()) -> bytes:
     """The 101's bytes; `headers` are added."""
-    upgrade = (
-        (b"upgrade", b"websocket"),
-        (b"connection", b"Upgrade"),
-        (b"sec-websocket-accept", handshake.accept_key),
-    )
-    return encode_head(101, (*upgrade, *headers))
+    return encode_lines(SWITCHING + handshake.accept_key, headers)
 
 
 def encode_refusal(refusal: Refusal, headers: Headers = ()) -> bytes:
@@ -129,5 +127,9 @@ def describe_refusal(refusal: Refusal, *, closes: bool) -> list[tuple[bytes, byt
 
 def encode_head(status: int, headers: Headers) -> bytes:
     """A status line and header lines, with the empty line that ends them."""
-    first = STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
+    return encode_lines(STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, headers)
+
+
+def encode_lines(first: bytes, headers: Headers) -> bytes:
+    """What a head begins with, and header lines behind it, with the empty line that ends them."""
     return b"\r\n".join([first, *[b"%b: %b" % header for header in headers], b"", b""])

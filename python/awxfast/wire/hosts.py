@@ -3,6 +3,7 @@
 A page elsewhere can have its own name lead to 127.0.0.1 (DNS rebinding); its browser still says that name in `Host`.
 """
 
+import functools
 import ipaddress
 import re
 import urllib.parse
@@ -12,6 +13,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 """What /etc/hosts leads here everywhere; that of the first and below it, browsers do (RFC 6761 section 6.3)."""
+
+KEPT_HOSTS = 64
+"""Of the hosts that were looked at, so many are known again: a site has few, and to read an address takes its time."""
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@,\s]+)(?::[0-9]*)?", re.ASCII)
 
@@ -56,6 +60,7 @@ def list_names(host: str) -> set[str]:
     return {host, *(f"{host}:{port}" for port in DEFAULT_PORTS.values())} if host else set()
 
 
+@functools.lru_cache(maxsize=KEPT_HOSTS)
 def is_loopback(host: str) -> bool:
     """Whether `host` or `host:port` is a name or an address of this machine itself (RFC 6761 section 6.3)."""
     found = HOST.fullmatch(host)

@@ -7,7 +7,6 @@ A command is `{"groups": {"<kind>": [<value>, ...], ...}, "xrftoken": "<csrf tok
 import dataclasses
 import functools
 import hmac
-import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -185,8 +184,12 @@ def count_parts(payload: bytes) -> int:
 
 def count_values(groups: dict[str, Any]) -> int:
     """How many groups are named before the first value that is no list, which ends them."""
-    lists = itertools.takewhile(lambda values: isinstance(values, list), groups.values())
-    return sum(map(len, lists))
+    count = 0
+    for values in groups.values():
+        if not isinstance(values, list):
+            break
+        count += len(values)
+    return count
 
 
 def refuse(reason: str, text: str) -> Command:
@@ -204,15 +207,23 @@ def restore_integers(groups: dict[str, Any], payload: bytes) -> dict[str, Any]:
 
     Not in a command so long that to read it again, which is slow, would hold up others.
     """
-    lists = [values for values in groups.values() if isinstance(values, list)]
-    huge = (isinstance(value, float) and not MIN_INTEGER < value < -MIN_INTEGER for values in lists for value in values)
-    if not any(huge) or payload.count(b",") > MAX_PARTS:
+    if not has_huge(groups) or payload.count(b",") > MAX_PARTS:
         return groups
     try:
         exact: dict[str, Any] = json.loads(payload, parse_int=read_integer)["groups"]
     except RecursionError:
         return groups
     return exact
+
+
+def has_huge(groups: dict[str, Any]) -> bool:
+    """Whether there is a number that no 64 bits hold."""
+    for values in groups.values():
+        if isinstance(values, list):
+            for value in values:
+                if isinstance(value, float) and not MIN_INTEGER < value < -MIN_INTEGER:
+                    return True
+    return False
 
 
 def read_integer(text: str) -> int | HugeInteger:
@@ -227,7 +238,7 @@ def read_groups(groups: dict[str, Any]) -> Command:
     for kind, values in groups.items():
         if not isinstance(values, list):
             return Command((*steps, Refused("no_list", DENIED)))
-        steps.extend(read_value(kind, value) for value in values)
+        steps += [read_value(kind, value) for value in values]
     return Command(tuple(steps), replaces=True)
 
 
@@ -246,6 +257,8 @@ def read_value(kind: str, value: object) -> Want | Refused:
 
 def format_value(value: object) -> str:
     """A value's text; lists and objects, which no name can hold, only as what they are."""
+    if type(value) is str:
+        return value
     if isinstance(value, list):
         return "[...]" if value else "[]"
     if isinstance(value, dict):

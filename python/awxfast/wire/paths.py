@@ -13,11 +13,6 @@ class PathKind(enum.Enum):
     RELAY = "relay"
     """Nodes of AWX 22 on."""
 
-    @property
-    def is_node(self) -> bool:
-        """Whether other nodes speak here."""
-        return self is not PathKind.BROWSER
-
 
 class Paths:
     """Finds the endpoint of a path; whole paths, as Django 3.2 and later match them.
@@ -38,3 +33,7 @@ class Paths:
             return PathKind.BROWSER
         node = self._node.fullmatch(path)
         return PathKind(node[1]) if node else None
+
+    def is_for_nodes(self, path: str) -> bool:
+        """Whether other nodes speak there."""
+        return self._node.fullmatch(path) is not None
