@@ -103,5 +103,7 @@ def encode_hints(links: Iterable[bytes]) -> bytes:
 
 def add_missing(described: Headers, headers: Headers) -> Sequence[tuple[bytes, bytes]]:
     """The server's own headers that are not among an application's, which win."""
+    if not headers:
+        return described
     names = {name.lower() for name, _ in headers}
     return [header for header in described if header[0] not in names]

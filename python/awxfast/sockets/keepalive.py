@@ -35,7 +35,7 @@ class Keepalive:
                 connection.cut_off()
 
     def _keep_alive(self, connection: Connection, now: float) -> None:
-        if not connection.is_node and 0 <= self._max_age < now - connection.opened:
+        if 0 <= self._max_age < now - connection.opened and not connection.is_node:
             connection.close(GOING_AWAY, b"websocket timeout")
         elif now - connection.heard < self._interval:
             return
