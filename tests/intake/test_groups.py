@@ -231,7 +231,7 @@ class TestRelease:
         for group in ("a", LONG):
             await groups.hold([group])
             groups.release([group])
-            groups._go_on_leaving()
+            groups._idle._go_on()
             await groups.hold([group])
             assert registered(redis_server, group)
             assert groups_in_set(redis_server) >= {group}
@@ -326,7 +326,7 @@ class TestWithoutConnection:
         async with attached(groups, redis_server):
             await groups.hold(["a", "b"])
         groups.release(["a", "b"])
-        groups._go_on_leaving()
+        groups._idle._go_on()
         holding = asyncio.ensure_future(groups.hold(["b"]))
         async with attached(groups, redis_server):
             await holding
@@ -342,7 +342,7 @@ class TestWithoutConnection:
             await asyncio.sleep(0)
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
-            groups._go_on_leaving()
+            groups._idle._go_on()
         assert fanout.channels == {}
         assert groups._leaving == {}
 
@@ -399,7 +399,7 @@ class TestRegisterAll:
         registering = asyncio.ensure_future(groups.register_all())
         await asyncio.sleep(0)
         groups.release(names[-50:])
-        groups._go_on_leaving()
+        groups._idle._go_on()
         await registering
         await eventually(lambda: len(groups_in_set(redis_server)) == 950)
         assert not any(registered(redis_server, name) for name in names[-50:])
