@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 
 Misdeed = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -27,6 +28,19 @@ def notices(groups: int) -> bytes:
     return b"".join(
         frame(b'{"type": "consumer.' + kind + b'", "groups": [' + names + b'], "origin_channel": "s.x!1"}')
         for kind in (b"subscribe", b"unsubscribe")
+    )
+
+
+def subscriptions(groups: int) -> bytes:
+    """To so many groups, a thousand in each."""
+    wanted = [f"job_events-{number}" for number in range(groups)]
+    return b"".join(
+        frame(
+            json.dumps(
+                {"type": "consumer.subscribe", "groups": wanted[start : start + 1_000], "origin_channel": "s.x!1"}
+            ).encode()
+        )
+        for start in range(0, groups, 1_000)
     )
 
 

@@ -80,6 +80,9 @@ class TestJoined:
         peer.apply(subscribe("jobs-summary"))
         await asyncio.sleep(0)
         joined.end()
+        peer.apply(subscribe("jobs-others"))
+        await asyncio.sleep(0)
+        peer.apply(unsubscribe("jobs-summary"))
         peer.clear()
         assert (holder.held, holder.released) == (["jobs-summary"], [])
 

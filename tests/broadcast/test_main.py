@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from awxfast import __version__
 from awxfast_dialler import AwxfastDialler
-from broadcast.flooding_peer import EMPTY_FRAGMENTS, KINDS, FloodingPeer, flood, write_once
+from broadcast.flooding_peer import EMPTY_FRAGMENTS, KINDS, FloodingPeer, flood, subscriptions, write_once
 from main_process import clean_environment
 from nodes import SECRET
 from peer_server import until
@@ -214,6 +214,24 @@ class TestFloodingPeer:
         assert took < 10, "a second, on a machine that has nothing else to do"
         with redis_server.client() as client:
             assert client.keys("asgi:group:*") == []
+
+    @pytest.mark.parametrize("groups", [5_000, pytest.param(50_000, marks=pytest.mark.long)])
+    async def test_term_ends_it_however_many_groups_a_peer_has_named(
+        self, redis_server: RedisServer, secret_file: Path, groups: int
+    ) -> None:
+        async with FloodingPeer(write_once(subscriptions(groups))) as peer:
+            address = f"127.0.0.1:{peer.port}"
+            dialler = AwxfastDialler(redis_server.url, secret_file, "relay", [address], "--name", "me")
+            await asyncio.to_thread(dialler.start)
+            with redis_server.client() as client:
+                await asyncio.to_thread(wait_for, lambda: client.dbsize() > groups)
+                begun = time.monotonic()
+                assert await asyncio.to_thread(dialler.stop) == 0
+                took = time.monotonic() - begun
+                assert client.keys() == []
+            await asyncio.to_thread(dialler.close)
+        print(f"{took:.2f} s")
+        assert took < 10, "half a second, on a machine that has nothing else to do"
 
 
 class TestRefusals:

@@ -368,6 +368,21 @@ class TestStop:
         assert remaining == []
         assert not fanout.gaps
 
+    async def test_looks_at_nothing_any_more(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process with a hundred thousand groups has no second for it."""
+        monkeypatch.setattr(registration_module, "CONFIRM_INTERVAL", 3_600)
+        monkeypatch.setattr(registration_module, "CHECK_INTERVAL", 3_600)
+        async with running(redis_server.address, fanout) as process:
+            await process.groups.hold(["a"])
+            with redis_server.client() as client:
+                client.config_resetstat()
+                await process.stop()
+                commands = client.info("commandstats")
+        assert commands["cmdstat_zcard"]["calls"] == 1, "whether the drain has taken all"
+        assert "cmdstat_zadd" not in commands
+
     async def test_does_not_wait_for_ever_for_somebody_to_take_what_waits(
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:

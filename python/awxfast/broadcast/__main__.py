@@ -17,6 +17,7 @@ from awxfast.command_line import report
 from awxfast.errors import RedisError, StartError
 from awxfast.process.listeners import open_admin
 from awxfast.process.log import configure_log
+from awxfast.system.queued_stream import leave
 
 log = logging.getLogger("awxfast.broadcast")
 
@@ -24,7 +25,10 @@ log = logging.getLogger("awxfast.broadcast")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Dials, or prints the status; the exit codes are the server's."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    return report("awxfast-broadcast", lambda: run(words))
+    exit_code = report("awxfast-broadcast", lambda: run(words))
+    if arguments is None:
+        leave(exit_code)  # to free a hundred thousand groups one by one takes Python longer than all that is to be done
+    return exit_code
 
 
 def run(words: Sequence[str]) -> int:

@@ -191,11 +191,11 @@ class DialledPeer:
             self._stale_timer = asyncio.get_running_loop().call_later(0, self._drop_stale, steps)
 
     async def _leave(self) -> None:
+        self._forget_interest()
         if self._link is not None:
             self._link.close()
             await self._link.wait_closed()
         self._link = None
-        self._forget_interest()
         if self._stale_timer is not None:
             self._stale_timer.cancel()
 

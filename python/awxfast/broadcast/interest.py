@@ -34,6 +34,8 @@ class Joined:
 
     def want(self, group: str) -> None:
         """Counts one more peer that wants the group."""
+        if self._ended:
+            return
         self._counts[group] += 1
         if self._counts[group] == 1:
             joining = asyncio.ensure_future(self._holder.hold([group]))
@@ -42,6 +44,8 @@ class Joined:
 
     def unwant(self, group: str) -> None:
         """One peer less; the last one's leave follows at once."""
+        if self._ended:
+            return
         self._counts[group] -= 1
         if self._counts[group] > 0:
             return

@@ -131,16 +131,15 @@ class NodeDialler:
         return self._failed.is_set() or self.intake.failed.is_set()
 
     async def stop(self) -> None:
-        """Links first; then what they brought goes into Redis; then all that this process has there."""
+        """Links and groups first; then what the links brought goes into Redis."""
         self._joined.end()
-        await self.dialler.stop()
+        await asyncio.gather(self.dialler.stop(), self.intake.stop())
         await self.sender.drained(DRAIN_TIMEOUT)
         for task in self._tasks:
             task.remove_done_callback(self._notice_end)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._delete_statistics()
-        await self.intake.stop()
         if self._admin is not None:
             await self._admin.stop()
 

@@ -115,7 +115,8 @@ class Registration:
             await self._take_care(connection)
             while not self._stopping:
                 await self._pause()
-                await self._take_care(connection)
+                if not self._stopping:
+                    await self._take_care(connection)
             if self._has_arrived:
                 await self._depart(connection)
         finally:

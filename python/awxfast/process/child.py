@@ -27,7 +27,7 @@ from awxfast.process.log import configure_log
 from awxfast.process.pipe import Channel, receive_blocking
 from awxfast.process.supervisor import MAINS_SIGNALS
 from awxfast.settings import Settings
-from awxfast.system.queued_stream import drain_streams
+from awxfast.system.queued_stream import leave
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +45,6 @@ def main(control_descriptor: int) -> NoReturn:
     prepared = prepare(start)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         leave(runner.run(run_child(sock, start, prepared)))
-
-
-def leave(exit_code: int) -> NoReturn:
-    """Ends the process at once, after what was written to the logs."""
-    drain_streams()
-    os._exit(exit_code)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

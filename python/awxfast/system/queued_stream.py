@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +212,12 @@ def drain_streams(seconds: float = LAST_SECONDS) -> None:
         queue.drain(max(0.0, deadline - time.monotonic()))
         queue.say_dropped(quiet=0.0)
         queue.drain(max(0.0, deadline - time.monotonic()))
+
+
+def leave(exit_code: int) -> NoReturn:
+    """Ends the process at once, after what was written to the logs: neither blocked threads nor objects hold it up."""
+    drain_streams()
+    os._exit(exit_code)
 
 
 def dropped_lines() -> Mapping[str, int]:
