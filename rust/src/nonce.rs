@@ -1,6 +1,7 @@
-//! How old a `secret` header may be, and which were seen before. Time is an argument, in whole Unix seconds.
+//! How old a `secret` header may be, and which were seen before. Time is an argument, in whole seconds: `now` of Unix,
+//! which may step, and `steady` of a clock that only goes forward.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::hmac::Digest;
 
@@ -8,15 +9,15 @@ use crate::hmac::Digest;
 pub struct Nonces {
     tolerance: i128,
     remember: usize,
-    /// By nonce, so that what is stale, and what will be next, comes first.
-    seen: BTreeSet<(i128, Digest)>,
+    /// By nonce, so that what is stale, and what will be next, comes first; with the steady time of each.
+    seen: BTreeMap<(i128, Digest), i64>,
 }
 
 impl Nonces {
     /// `tolerance` is in seconds, both ways, inclusive (AWX: 300); `remember` bounds the memory, in headers.
     #[must_use]
     pub fn new(tolerance: u64, remember: usize) -> Self {
-        Self { tolerance: tolerance.into(), remember, seen: BTreeSet::new() }
+        Self { tolerance: tolerance.into(), remember, seen: BTreeMap::new() }
     }
 
     /// Whether a header with this nonce is fresh at `now`.
@@ -28,13 +29,15 @@ impl Nonces {
     /// Remembers an accepted header; true if it was remembered before.
     ///
     /// The digest stands for the header: it covers the nonce, and a replay in the other of the two forms has the same.
-    /// What is stale at `now` is forgotten, and so is, beyond the bound, what will be stale first.
-    pub fn repeats(&mut self, nonce: i128, digest: Digest, now: i64) -> bool {
-        let oldest = i128::from(now) - self.tolerance;
-        while self.seen.first().is_some_and(|(nonce, _)| *nonce < oldest) {
+    /// What is stale at `now` is forgotten when no step back of the clock can make it fresh: after the whole window. So
+    /// is, beyond the bound, what will be stale first.
+    pub fn repeats(&mut self, nonce: i128, digest: Digest, now: i64, steady: i64) -> bool {
+        let (oldest, window) = (i128::from(now) - self.tolerance, 2 * self.tolerance);
+        let is_past = |nonce: i128, seen: i64| nonce < oldest && i128::from(steady) - i128::from(seen) > window;
+        while self.seen.first_key_value().is_some_and(|(&(nonce, _), &seen)| is_past(nonce, seen)) {
             self.seen.pop_first();
         }
-        let is_new = self.seen.insert((nonce, digest));
+        let is_new = self.seen.insert((nonce, digest), steady).is_none();
         if self.seen.len() > self.remember {
             self.seen.pop_first();
         }

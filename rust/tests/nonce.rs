@@ -43,43 +43,54 @@ mod repeats {
     #[test]
     fn second_of_a_header_is_a_repeat() {
         let mut nonces = Nonces::new(300, 10);
-        assert!(!nonces.repeats(NOW.into(), digest(1), NOW));
-        assert!(nonces.repeats(NOW.into(), digest(1), NOW + 1));
-        assert!(nonces.repeats(NOW.into(), digest(1), NOW + 300));
+        assert!(!nonces.repeats(NOW.into(), digest(1), NOW, NOW));
+        assert!(nonces.repeats(NOW.into(), digest(1), NOW + 1, NOW + 1));
+        assert!(nonces.repeats(NOW.into(), digest(1), NOW + 300, NOW + 300));
     }
 
     #[test]
     fn other_secret_in_the_same_second_is_no_repeat() {
         let mut nonces = Nonces::new(300, 10);
-        assert!(!nonces.repeats(NOW.into(), digest(1), NOW));
-        assert!(!nonces.repeats(NOW.into(), digest(2), NOW));
+        assert!(!nonces.repeats(NOW.into(), digest(1), NOW, NOW));
+        assert!(!nonces.repeats(NOW.into(), digest(2), NOW, NOW));
     }
 
     #[test]
     fn stale_headers_are_forgotten() {
         let mut nonces = Nonces::new(300, 10);
-        nonces.repeats(NOW.into(), digest(1), NOW);
-        nonces.repeats(i128::from(NOW) + 300, digest(2), NOW);
-        nonces.repeats(i128::from(NOW) + 301, digest(3), NOW + 301);
-        assert_eq!(nonces.remembered(), 2);
+        nonces.repeats(NOW.into(), digest(1), NOW, NOW);
+        nonces.repeats(i128::from(NOW) + 300, digest(2), NOW, NOW);
+        nonces.repeats(i128::from(NOW) + 601, digest(3), NOW + 601, NOW + 601);
+        assert_eq!(nonces.remembered(), 1);
+    }
+
+    #[test]
+    fn step_of_the_clock_and_back_forgets_nothing() {
+        let mut nonces = Nonces::new(300, 10);
+        assert!(!nonces.repeats(NOW.into(), digest(1), NOW, 50));
+        assert!(!nonces.repeats(i128::from(NOW) + 9_000, digest(2), NOW + 9_000, 51));
+        assert!(nonces.repeats(NOW.into(), digest(1), NOW, 52));
+        assert!(nonces.repeats(i128::from(NOW) + 9_000, digest(2), NOW + 9_000, 53));
+        assert!(!nonces.repeats(i128::from(NOW) - 9_000, digest(3), NOW - 9_000, 54));
+        assert!(nonces.repeats(i128::from(NOW) - 9_000, digest(3), NOW - 9_000, 55));
     }
 
     #[test]
     fn beyond_the_bound_the_oldest_is_forgotten() {
         let mut nonces = Nonces::new(300, 2);
         for (nonce, number) in [(NOW + 1, 1), (NOW, 2), (NOW + 2, 3)] {
-            assert!(!nonces.repeats(nonce.into(), digest(number), NOW));
+            assert!(!nonces.repeats(nonce.into(), digest(number), NOW, NOW));
         }
         assert_eq!(nonces.remembered(), 2);
-        assert!(nonces.repeats(i128::from(NOW) + 1, digest(1), NOW));
-        assert!(nonces.repeats(i128::from(NOW) + 2, digest(3), NOW));
+        assert!(nonces.repeats(i128::from(NOW) + 1, digest(1), NOW, NOW));
+        assert!(nonces.repeats(i128::from(NOW) + 2, digest(3), NOW, NOW));
     }
 
     #[test]
     fn nothing_is_remembered_with_no_room() {
         let mut nonces = Nonces::new(300, 0);
-        assert!(!nonces.repeats(NOW.into(), digest(1), NOW));
-        assert!(!nonces.repeats(NOW.into(), digest(1), NOW));
+        assert!(!nonces.repeats(NOW.into(), digest(1), NOW, NOW));
+        assert!(!nonces.repeats(NOW.into(), digest(1), NOW, NOW));
         assert_eq!(nonces.remembered(), 0);
     }
 }
@@ -94,7 +105,7 @@ proptest! {
         let mut seen = Vec::new();
         for header in headers {
             let (skew, number) = header;
-            let repeated = nonces.repeats(i128::from(NOW + skew), digest(number), NOW);
+            let repeated = nonces.repeats(i128::from(NOW + skew), digest(number), NOW, NOW);
             prop_assert_eq!(repeated, seen.contains(&header));
             seen.push(header);
         }

@@ -130,6 +130,17 @@ class TestRepeats:
         assert second.check(handshake(signed()), "a").refused == "repeat"
         assert len(reported) == 1
 
+    def test_step_of_the_clock_and_back_forgets_nothing(self) -> None:
+        """Neither here nor in the gate of a process that starts meanwhile."""
+        clock = Clock()
+        first, second = new_gate(refuse=True, clock=clock), new_gate(refuse=True, clock=clock)
+        assert not first.check(handshake(signed()), "a").refused
+        clock.now += 9_000
+        assert not first.check(handshake(signed(NOW + 9_000)), "a").refused
+        second.share_used([signed().decode()], lambda _: None)
+        clock.now -= 9_000
+        assert [gate.check(handshake(signed()), "a").refused for gate in (first, second)] == ["repeat"] * 2
+
     def test_where_repeats_are_counted_nothing_is_shared(self) -> None:
         gate = new_gate()
         reported: list[str] = []

@@ -41,10 +41,13 @@ class Gate:
         tolerance: int,
         refuse_repeats: bool,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` may step; `steady` says when what was used can be forgotten."""
         self._verifier = SecretVerifier(secrets, tolerance)
         self._refuse_repeats = refuse_repeats
         self._clock = clock
+        self._steady = steady
         self._senders: collections.OrderedDict[bytes, str] = collections.OrderedDict()
         self._report_used: Callable[[str], None] = lambda header: None
 
@@ -56,13 +59,13 @@ class Gate:
         """`used` headers count as used here, too; where that matters, `report` hears of each from now on."""
         if self._refuse_repeats:
             for header in used:
-                self._verifier.verify(header.encode(), int(self._clock()))
+                self._verifier.remember(header.encode(), int(self._steady()))
             self._report_used = report
 
     def check(self, request: Request, host: str) -> Verdict:
         """The verdict on a handshake from `host`."""
         header = secret_header(request.values(HEADER))
-        reason, index, skew, repeated = self._verifier.verify(header, int(self._clock()))
+        reason, index, skew, repeated = self._verifier.verify(header, int(self._clock()), int(self._steady()))
         if reason != "ok":
             return Verdict(reason, skew if index >= 0 else None, old_secret=index > 0)
         first_from = self._note_sender(header, host)

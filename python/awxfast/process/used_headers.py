@@ -9,26 +9,39 @@ MOST = 65_536
 
 
 class UsedHeaders:
-    """Main's memory of them, as sent, for as long as their nonces are fresh; `tolerance` in seconds."""
+    """Main's memory of them, as sent, for as long as their nonces are fresh; `tolerance` in seconds.
 
-    def __init__(self, tolerance: int, now: Callable[[], float] = time.time, most: int = MOST) -> None:
+    `now` may step: what is stale by it is kept until `steady`, which only goes forward, says so as well.
+    """
+
+    def __init__(
+        self,
+        tolerance: int,
+        now: Callable[[], float] = time.time,
+        most: int = MOST,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tolerance = tolerance
         self._now = now
+        self._steady = steady
         self._most = most
-        self._by_nonce: list[tuple[int, str]] = []
+        self._by_nonce: list[tuple[int, str, float]] = []
 
     def add(self, header: str) -> None:
         """One that a child has accepted, so its form is right: `[HMAC-SHA256 ]NONCE:DIGEST`."""
         nonce, _, _ = header.rpartition(" ")[2].partition(":")
-        heapq.heappush(self._by_nonce, (int(nonce), header))
+        heapq.heappush(self._by_nonce, (int(nonce), header, self._steady()))
         self._forget()
 
     def list_fresh(self) -> list[str]:
         """Those that somebody could send again."""
         self._forget()
-        return [header for _, header in self._by_nonce]
+        return [header for _, header, _ in self._by_nonce]
 
     def _forget(self) -> None:
-        oldest = int(self._now()) - self._tolerance
-        while self._by_nonce and (self._by_nonce[0][0] < oldest or len(self._by_nonce) > self._most):
+        while self._by_nonce and (len(self._by_nonce) > self._most or self._is_past(*self._by_nonce[0])):
             heapq.heappop(self._by_nonce)
+
+    def _is_past(self, nonce: int, _: str, added: float) -> bool:
+        is_stale = nonce < int(self._now()) - self._tolerance
+        return is_stale and self._steady() - added > 2 * self._tolerance

@@ -40,7 +40,17 @@ impl SecretVerifier {
         self.secrets = Secrets::new(secrets);
     }
 
-    fn verify(&mut self, header: &[u8], now: i64) -> Outcome {
+    fn remember(&mut self, header: &[u8], steady: i64) {
+        if let Some(header) = hmac::parse(header)
+            && matches!(self.secrets.signer(&header).map(i64::try_from), Some(Ok(_)))
+        {
+            // Whatever the clock says now: it may step.
+            self.nonces.repeats(header.seconds(), header.digest, i64::MIN, steady);
+        }
+    }
+
+    #[pyo3(signature = (header, now, steady = None))]
+    fn verify(&mut self, header: &[u8], now: i64, steady: Option<i64>) -> Outcome {
         let parsed = hmac::parse(header);
         let header = parsed.unwrap_or(NO_HEADER);
         let signer = self.secrets.signer(&header);
@@ -48,20 +58,20 @@ impl SecretVerifier {
             return ("malformed", -1, 0, false);
         }
         match signer.map(i64::try_from) {
-            Some(Ok(index)) => self.check_nonce(&header, index, now),
+            Some(Ok(index)) => self.check_nonce(&header, index, now, steady.unwrap_or(now)),
             _ => ("digest", -1, 0, false),
         }
     }
 }
 
 impl SecretVerifier {
-    fn check_nonce(&mut self, header: &Parsed<'_>, index: i64, now: i64) -> Outcome {
+    fn check_nonce(&mut self, header: &Parsed<'_>, index: i64, now: i64, steady: i64) -> Outcome {
         let nonce = header.seconds();
         let skew = nonce - i128::from(now);
         if !self.nonces.admits(nonce, now) {
             return ("nonce", index, skew, false);
         }
-        let repeated = self.nonces.repeats(nonce, header.digest, now);
+        let repeated = self.nonces.repeats(nonce, header.digest, now, steady);
         ("ok", index, skew, repeated)
     }
 }
