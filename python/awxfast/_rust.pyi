@@ -24,8 +24,12 @@ class SecretVerifier:
     def __init__(self, secrets: Sequence[str], tolerance: int = 300, remember: int = 65536) -> None: ...
     def accept_secrets(self, secrets: Sequence[str]) -> None:
         """Others from now on; repeats stay remembered."""
-    def verify(self, header: bytes, now: int) -> tuple[str, int, int, bool]:
+    def remember(self, header: bytes, steady: int) -> None:
+        """A header that was accepted before, by somebody else: one like it is a repeat."""
+    def verify(self, header: bytes, now: int, steady: int | None = None) -> tuple[str, int, int, bool]:
         """`(verdict, secret_index, skew, repeated)` for a header as received, at `now` (Unix seconds).
+
+        `steady`: seconds on a clock that only goes forward, by which repeats are forgotten; else `now` is.
 
         `verdict` is `"ok"`, or why not, for the log alone: `"malformed"`, `"digest"`, `"nonce"`.
         `secret_index` is -1 unless the digest fits; `skew` is `nonce - now` in seconds, 0 unless the digest fits.
@@ -307,6 +311,11 @@ class Fanout:
         """Asks for NOTICE_DRAINED as soon as no reply of this client waits (at once if none does)."""
     def ask_room(self, client: int) -> None:
         """Asks for NOTICE_ROOM as soon as less waits, events included, than `queue_frames` and `queue_bytes`."""
+
+    def judge_replies(self, client: int, unsent: int) -> None:
+        """Closes the client (NOTICE_UNREAD) if more than `reply_bytes` of replies wait and it has taken nothing since
+        the last time that this was asked. `unsent`: bytes that the kernel has for it now.
+        """
 
     # groups
     def add_channel(self, local: str, group: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
 MAX_GROUPS = 1000
+REPLY_BYTES = 262_144
+"""Of replies that a client may leave unread, where one reply names at most so many groups."""
 MAX_EVENT_SIZE = 16_777_216
 SECRET_VARIABLE = "AWXFAST_SECRET"
 """The nodes' secret itself, which has no option: others could read it in the list of processes."""

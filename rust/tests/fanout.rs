@@ -2,6 +2,7 @@
 
 mod browser;
 
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -194,6 +195,41 @@ fn one_reply_larger_than_the_bound_reaches_a_client_that_reads_it_late() {
         fanout.send_text(reader.client, &reply);
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!((reader.receive_text().len(), reader.receive_text().len()), (64_000, 2_000_000));
+    }
+    assert_eq!(fanout.take_notices(), []);
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn one_large_reply_that_nobody_takes_closes_its_client_once_it_is_judged() {
+    let fanout = Fanout::start(Config { replies: Some(256 << 10), ..config() }).unwrap();
+    let mute = Browser::new(&fanout);
+    fanout.send_text(mute.client, &vec![b'r'; 2_000_000]);
+    std::thread::sleep(Duration::from_millis(50));
+    fanout.judge_replies(mute.client, 1000);
+    fanout.judge_replies(mute.client, 900); // its kernel still took some
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(fanout.take_notices(), []);
+    fanout.judge_replies(mute.client, 900);
+    notices(&fanout, &[(mute.client, Notice::Unread)]);
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn one_large_reply_whose_client_reads_slowly_is_waited_for() {
+    let fanout = Fanout::start(Config { replies: Some(256 << 10), ..config() }).unwrap();
+    let mut reader = Browser::new(&fanout);
+    let reply = vec![b'r'; 4_000_000];
+    for _ in 0..2 {
+        fanout.send_text(reader.client, &reply);
+        std::thread::sleep(Duration::from_millis(50));
+        fanout.judge_replies(reader.client, 1000);
+        reader.here.read_exact(&mut vec![0; 1_000_000]).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        fanout.judge_replies(reader.client, 1000);
+        reader.here.read_exact(&mut vec![0; 10 + 3_000_000]).unwrap();
+        fanout.judge_replies(reader.client, 1000);
+        fanout.judge_replies(reader.client, 1000); // nothing stands
     }
     assert_eq!(fanout.take_notices(), []);
     assert_books_balance(&fanout);

@@ -446,6 +446,24 @@ class TestWaiting:
         assert await subscribe(browser, {"jobs": ["summary"]})
         await browser.close()
 
+    async def test_client_that_takes_nothing_of_one_reply_of_300_kb_is_closed_with_1008(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It never asks for anything else, so that no later reply would tell."""
+        serving = await start(fanout={"send_buffer": 8192, "reply_bytes": 262_144}, close_timeout=0.1)
+        mute = await RawBrowser.open(serving.address, receive_buffer=4096)
+        assert "accept" in await mute.read_text()
+        for kind in ("a", "b"):
+            mute.send(subscription({kind: ["x" * 91 + f"{number:04}" for number in range(1000)]}))
+            if kind == "a":
+                await mute.read_text()
+        mute.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: serving.server.closes.get(("server", 1008)) == 1)
+        await until(lambda: serving.server.clients == 0)
+        assert " with 1008: replies are not read" in caplog.text
+        assert serving.fanout.ledger()["frames"]["pending"] == 0
+        mute.reset()
+
     async def test_client_that_leaves_a_large_reply_unread_is_closed_with_1008_and_others_lose_nothing(
         self, start: Start, caplog: pytest.LogCaptureFixture
     ) -> None:

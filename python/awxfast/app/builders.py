@@ -18,10 +18,8 @@ from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.nodes import NodePlan, NoNodes
 from awxfast.nodes.settings import read_node_settings
 from awxfast.redis.address import RedisAddress
-from awxfast.settings import MAX_GROUPS, Settings
+from awxfast.settings import MAX_GROUPS, REPLY_BYTES, Settings
 from awxfast.sockets.server import Server
-
-REPLY_BYTES = 262_144
 
 
 def build_relay(settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None) -> Relay:

@@ -11,7 +11,7 @@ from awxfast.errors import AccessUnavailable, RedisError
 from awxfast.intake.holder import Holder
 from awxfast.native.access import Access, Identity
 from awxfast.native.user_groups import UserGroups
-from awxfast.settings import MAX_GROUPS
+from awxfast.settings import MAX_GROUPS, REPLY_BYTES
 from awxfast.sockets.connection import Connection
 from awxfast.turns import Turns
 from awxfast.wire import messages
@@ -87,8 +87,9 @@ class NativeSession:
         "_held",
         "_identity",
         "_protocol",
-        "_replies_stand",
+        "_standing",
         "_task",
+        "_watch",
     )
 
     def __init__(self, protocol: NativeProtocol, identity: Identity | None, csrf_token: str | None) -> None:
@@ -102,7 +103,8 @@ class NativeSession:
         self._held = 0
         self._task: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._replies_stand = False
+        self._standing = 0
+        self._watch: asyncio.TimerHandle | None = None
 
     # What the connection calls
 
@@ -137,6 +139,7 @@ class NativeSession:
 
     def replies_drained(self) -> None:
         """No reply waits any more."""
+        self._end_watch()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
@@ -146,6 +149,7 @@ class NativeSession:
     def end(self, code: int) -> None:
         """Lets go of the groups; a subscription that waits for Redis lets go of its own."""
         self._connection = self._commands = None
+        self._end_watch()
         if self._task is not None:
             self._task.cancel()
         if self._groups:
@@ -161,7 +165,7 @@ class NativeSession:
         If it is none nothing has changed: it is served from its beginning, step by step.
         """
         protocol = self._protocol
-        if self._replies_stand or len(payload) > READ_BYTES or not protocol.turns.take_at_once(measure(payload)):
+        if self._standing or len(payload) > READ_BYTES or not protocol.turns.take_at_once(measure(payload)):
             return False
         command = messages.read_command(payload, self._csrf_token, protocol.max_groups)
         groups = self._recall_groups(command)
@@ -206,12 +210,29 @@ class NativeSession:
 
     async def _wait_until_drained(self) -> None:
         """Replies are never shed, so no further ones are made while some stand: that is what bounds them."""
-        if self._replies_stand and self._connection is not None:
+        if self._standing and self._connection is not None:
             self._drained = asyncio.get_running_loop().create_future()
-            self._connection.ask_drained()
+            if self._watch is None:  # else it was asked for
+                self._connection.ask_drained()
             await self._drained
             self._drained = None
-            self._replies_stand = False
+            self._standing = 0
+
+    def _note_replies(self, size: int) -> None:
+        """One command's replies may be more than a client may leave standing: one that takes them has the time."""
+        self._standing += size
+        if self._standing > REPLY_BYTES and self._watch is None and self._connection is not None:
+            self._connection.ask_drained()
+            self._watch_replies(self._connection)
+
+    def _watch_replies(self, connection: Connection) -> None:
+        connection.judge_replies()
+        self._watch = asyncio.get_running_loop().call_later(connection.close_timeout, self._watch_replies, connection)
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _take_command(self) -> bytes:
         assert self._commands is not None and self._connection is not None
@@ -321,13 +342,13 @@ class NativeSession:
     def _change(self, joined: list[str], left: list[str]) -> None:
         assert self._connection is not None
         reply = messages.encode_subscribed(self._groups, left, joined)
-        self._replies_stand = True
         self._connection.subscribe(joined, left, reply)
+        self._note_replies(len(reply))
 
     def _send(self, *replies: bytes) -> None:
         if replies and self._connection is not None:
-            self._replies_stand = True
             self._connection.send_texts(replies)
+            self._note_replies(sum(map(len, replies)))
 
 
 def measure(payload: bytes) -> int:

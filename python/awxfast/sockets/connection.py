@@ -19,7 +19,7 @@ from awxfast._rust import (
     encode_text_frame,
 )
 from awxfast.http.access_log import format_client
-from awxfast.system.unread import is_gone, seconds_unanswered
+from awxfast.system.unread import count_unsent, is_gone, seconds_unanswered
 from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, SLOW
 
 log = logging.getLogger(__name__)
@@ -283,6 +283,11 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     @property
+    def close_timeout(self) -> float:
+        """Seconds that a peer has for what ends its connection."""
+        return self._registry.close_timeout
+
+    @property
     def is_node(self) -> bool:
         """Whether the peer is another node rather than a browser."""
         return self._registry.is_node
@@ -330,6 +335,12 @@ class Connection(asyncio.Protocol):
     def ask_drained(self) -> None:
         """Asks to be told when no reply waits any more."""
         self._registry.fanout.ask_drained(self.client)
+
+    def judge_replies(self) -> None:
+        """Closes with 1008 if replies stand past their bound and nothing was taken since the last time."""
+        if self.phase is Phase.OPEN and self._transport is not None and not self._transport.is_closing():
+            unsent = count_unsent(self._transport.get_extra_info("socket"))
+            self._registry.fanout.judge_replies(self.client, unsent)
 
     def ask_room(self) -> None:
         """Asks to be told when less waits than a client's bound."""

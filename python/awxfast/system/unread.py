@@ -1,8 +1,10 @@
 """What the kernel knows about a peer whose bytes are not read for now, so that its silence is ours."""
 
+import fcntl
 import select
 import socket
 import struct
+import termios
 from typing import Protocol
 
 PROBES = 3
@@ -50,6 +52,12 @@ def read_unanswered(info: bytes) -> float:
     (unacknowledged,) = struct.unpack_from("=I", info, UNACKNOWLEDGED)
     (last_ack,) = struct.unpack_from("=I", info, LAST_ACK)
     return last_ack / 1000 if unacknowledged or info[PROBES] else 0.0
+
+
+def count_unsent(sock: PeerSocket) -> int:
+    """Bytes that were written and that the peer's kernel has not taken."""
+    (count,) = struct.unpack("=i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return int(count)
 
 
 def _polls(sock: PeerSocket, events: int) -> bool:

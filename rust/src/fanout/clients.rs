@@ -119,6 +119,12 @@ impl Fanout {
         self.send_ordered(client, Command::AskRoom(client));
     }
 
+    /// Closes it if its replies stand past their bound and it has taken nothing since the last time. `unsent`: bytes
+    /// that the kernel has for it now.
+    pub fn judge_replies(&self, client: ClientId, unsent: usize) {
+        self.send_ordered(client, Command::JudgeReplies(client, unsent));
+    }
+
     /// Changes what a client gets, then queues the reply.
     pub fn subscribe(&self, client: ClientId, joined: &[&str], left: &[&str], reply: Option<&[u8]>) {
         let reply = reply.map(|payload| slab::single(frame::TEXT, payload, &self.accounts.replies));

@@ -154,6 +154,11 @@ impl PyFanout {
         Self::wake_later(slf);
     }
 
+    fn judge_replies(slf: &Bound<'_, Self>, client: u64, unsent: usize) {
+        slf.get().core.judge_replies(ClientId(client), unsent);
+        Self::wake_later(slf);
+    }
+
     fn ask_room(slf: &Bound<'_, Self>, client: u64) {
         slf.get().core.ask_room(ClientId(client));
         Self::wake_later(slf);

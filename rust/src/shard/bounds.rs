@@ -61,6 +61,13 @@ impl Shard {
         }
     }
 
+    pub(super) fn judge_replies(&mut self, id: ClientId, unsent: usize) {
+        let Some(bound) = self.limits.replies else { return };
+        if self.client(id).is_some_and(|client| client.stands_still(unsent)) {
+            self.close_unread(id.slot(), bound);
+        }
+    }
+
     /// Past the process's bound of replies nobody may have more than a few standing, the last one included.
     pub(super) fn close_crowd(&mut self) {
         let Some(bound) = self.limits.replies else { return };

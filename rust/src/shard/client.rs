@@ -65,8 +65,18 @@ pub struct Client {
     link: Option<Arc<LinkTally>>,
     outbox: Outbox,
     blocked: bool,
+    standing: Stand,
     ending: Ending,
     socket: Socket,
+}
+
+/// What shows that a client takes bytes, however slowly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stand {
+    /// Since the last look its socket took bytes again, or there was something new.
+    moved: bool,
+    /// How many the kernel had for it at that time.
+    unsent: usize,
 }
 
 /// How things stood before a queue changed.
@@ -100,6 +110,7 @@ impl Client {
             link,
             outbox: Outbox::default(),
             blocked: false,
+            standing: Stand::default(),
             ending: Ending::Open,
             socket: Socket(socket),
         }
@@ -129,6 +140,7 @@ impl Client {
         if self.ending != Ending::Open {
             return;
         }
+        self.standing.moved |= class == Class::Reply;
         let before = self.note(counts);
         self.outbox.push(class, range, bounds, counts);
         self.count_change(&before, counts);
@@ -170,6 +182,12 @@ impl Client {
         if stands { self.outbox.reply_bytes() } else { 0 }
     }
 
+    /// Whether it has taken nothing since the last look; the kernel has `unsent` bytes for it now.
+    pub fn stands_still(&mut self, unsent: usize) -> bool {
+        let now = Stand { moved: false, unsent };
+        std::mem::replace(&mut self.standing, now) == now
+    }
+
     /// A PING that goes next.
     pub fn push_ping(&mut self, frame: Vec<u8>) {
         if self.ending == Ending::Open {
@@ -205,6 +223,7 @@ impl Client {
     /// The socket takes bytes again.
     pub fn unblock(&mut self) {
         self.blocked = false;
+        self.standing.moved = true;
     }
 
     /// Writes what waits, with one system call.

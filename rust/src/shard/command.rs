@@ -27,6 +27,9 @@ pub enum Command {
     AskDrained(ClientId),
     /// Give `Notice::Room` when the queue is below its bound.
     AskRoom(ClientId),
+    /// Close it if its replies stand past their bound and it has taken nothing since the last time this was asked.
+    /// The number: bytes that the kernel still has for it.
+    JudgeReplies(ClientId, usize),
     /// Queue frames for the members of groups.
     Publish(Arc<Slab>, Arc<[Run]>),
     /// Say what waits for each client.

@@ -171,6 +171,7 @@ impl Shard {
             Command::Close(id, closing) => self.close(id, closing),
             Command::AskDrained(id) => self.ask_drained(id),
             Command::AskRoom(id) => self.ask_room(id),
+            Command::JudgeReplies(id, unsent) => self.judge_replies(id, unsent),
             Command::Report(answer) => {
                 // Whoever asked may have given up waiting.
                 let _ = answer.send(self.report());
