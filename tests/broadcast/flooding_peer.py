@@ -60,10 +60,11 @@ KINDS = {
 
 
 class FloodingPeer:
-    """Listens at `port`; `misdeed` is called with each link."""
+    """Listens at `port`; `misdeed` is called with each link. `header` is one more line of the 101."""
 
-    def __init__(self, misdeed: Misdeed) -> None:
+    def __init__(self, misdeed: Misdeed, header: bytes = b"") -> None:
         self._misdeed = misdeed
+        self._header = header + b"\r\n" if header else b""
         self._writers: set[asyncio.StreamWriter] = set()
         self.links = 0
 
@@ -82,7 +83,7 @@ class FloodingPeer:
         self._writers.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(accept(head))
+            writer.write(accept(head).removesuffix(b"\r\n") + self._header + b"\r\n")
             self.links += 1
             await self._misdeed(reader, writer)
         writer.close()

@@ -19,6 +19,7 @@ from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.sharing import send_bundle
 from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member
+from broadcast.flooding_peer import FloodingPeer, write_once
 from peer_server import PeerServer, until
 
 RELAY, BROADCAST = "/websocket/relay/", "/websocket/broadcast/"
@@ -477,6 +478,20 @@ class TestBadPeers:
             await until(lambda: running.peer.last_error)
             await running.stop()
         assert list(running.peer._site.dials) == [("refused", kind)]
+
+    @pytest.mark.parametrize(
+        "header", [b"sec-websocket-extensions: permessage-deflate", b"Sec-WebSocket-Protocol: chat"]
+    )
+    async def test_answer_that_takes_into_use_what_was_not_asked_for(
+        self, start: Callable[..., Running], header: bytes
+    ) -> None:
+        """RFC 6455 section 4.1, steps 5 and 6 of what a client checks."""
+        async with FloodingPeer(write_once(b""), header) as peer:
+            running = start(Era.RELAY, peer.port)
+            await until(lambda: running.peer.last_error)
+            await running.stop()
+        assert list(running.peer._site.dials) == [("refused", "not_http")]
+        assert "not asked for" in running.peer.last_error
 
     async def test_peer_that_never_answers_is_given_up(
         self, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,9 @@ HANDSHAKE_TIMEOUT = 9.0
 PING_INTERVAL = 20.0
 """Seconds without anything from the peer after which it is pinged; as many more, and it is gone."""
 
+UNASKED = ("Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol")
+"""Headers of a 101 that fail the connection, as nothing of the kind was asked for (RFC 6455 section 4.1)."""
+
 MakeLink = Callable[[str], DialledLink]
 """A link, given what the peer says about its Redis."""
 
@@ -58,6 +61,8 @@ class Caller:
 
     async def _connect(self, target: Target, era: Era, make_link: MakeLink) -> DialledLink:
         def make_listener(_: WSUpgradeRequest, response: WSUpgradeResponse) -> DialledLink:
+            if any(name in response.headers for name in UNASKED):
+                raise WSError("it takes an extension or a subprotocol into use that was not asked for")
             return make_link(response.headers.get(REDIS_HEADER, ""))
 
         _, link = await ws_connect(
