@@ -179,6 +179,20 @@ class TestStrangers:
         for browser in (newcomer, *browsers):
             await browser.close()
 
+    async def test_refusal_of_a_head_request_has_no_body(
+        self, narrow: Serving, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """RFC 9110 section 9.3.2: its length is told, nothing follows."""
+        monkeypatch.setattr(PlainConnections, "work", lambda *_: False)
+        for method in (b"HEAD", b"GET"):
+            browser = await RawBrowser.connect(narrow.address)
+            browser.send(GET.replace(b"GET", method))
+            head, _, body = (await browser.read_to_end()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"content-length: 35" in head
+            assert len(body) == (35 if method == b"GET" else 0)
+            await browser.close()
+
     async def test_slow_heads_go_as_idle_ones_do(self, narrow: Serving) -> None:
         slow = [await RawBrowser.connect(narrow.address) for _ in range(8)]
         for one in slow:

@@ -28,7 +28,7 @@ async def listen(files: SelfSigned) -> AsyncIterator[Listen]:
 
     def start(plain: PlainConnections) -> tuple[TlsListener, int]:
         sock, context = socket.create_server(("127.0.0.1", 0)), Certificate(*files.files).context
-        listener = TlsListener(sock, context, asyncio.Protocol, plain, handshake_timeout=60, shutdown_timeout=1)
+        listener = TlsListener(sock, context, asyncio.Protocol, plain, handshake_timeout=60)
         listener.start(64)
         listeners.append(listener)
         return listener, sock.getsockname()[1]

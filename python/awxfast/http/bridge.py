@@ -12,6 +12,8 @@ import select
 import socket
 from collections.abc import Callable
 
+from awxfast.system.unread import count_unsent
+
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
@@ -22,6 +24,10 @@ RECORD_BYTES = 16_384
 """As many may be decrypted already, of a record that was read in part (RFC 8446 section 5.1)."""
 UNREAD_BYTES = 65_536
 """Encrypted, after which a TLS transport that is paused reads no more."""
+END_SECONDS = 10.0
+"""In which a client has to take something of what was written before the end; else it is cut off."""
+ANY_SECONDS = 86_400.0
+"""For a transport's own limit on its end, whether the client takes bytes or not."""
 LINGER_SECONDS = 1.0
 """How long a server that has sent all may wait for the client's answer while the client waits for the end."""
 
@@ -121,6 +127,7 @@ class Bridge(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """The client sends no more; a TLS transport closes then."""
+        self._watch_end(None)
 
     def pause_writing(self) -> None:
         """The client takes nothing more at present."""
@@ -185,6 +192,18 @@ class Bridge(asyncio.BufferedProtocol):
         self._close_near()
         if self._transport is not None:
             self._transport.close()
+            self._watch_end(None)
+
+    def _watch_end(self, former: tuple[int, int] | None) -> None:
+        """A client has the time that it needs, as long as it takes bytes: the transport's own limit is none of that."""
+        transport = self._transport
+        if transport is None:
+            return
+        left = transport.get_write_buffer_size(), count_unsent(transport.get_extra_info("socket"))
+        if left == former:
+            transport.abort()
+        else:
+            self._loop.call_later(END_SECONDS, self._watch_end, left)
 
     # What goes to it
 

@@ -125,6 +125,7 @@ class HttpProtocol(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._behind = b""
         self._is_deciding = False
+        self._wants_head = False
         self._is_refused = False
         self._is_half_closed = False
         self._is_handed_over = False
@@ -263,6 +264,7 @@ class HttpProtocol(asyncio.Protocol):
         service = self.service
         service.heads.stop(self)
         self._headers = headers = head.headers
+        self._wants_head = head.method == "HEAD"
         root_path = service.root_paths.take(self.client, headers) if service.root_paths else None
         root_path = service.root_path if root_path is None else root_path
         client, scheme = self.client, self.scheme
@@ -323,6 +325,7 @@ class HttpProtocol(asyncio.Protocol):
     def _await_next(self) -> None:
         """The next request may begin, in a turn of the loop and in a context that are not those of the one before."""
         self.service.plain.wait(self)
+        self._wants_head = False
         if self._is_half_closed and not self._has_more:
             self._close()
             return
@@ -436,7 +439,8 @@ class HttpProtocol(asyncio.Protocol):
         `answered`: it has the beginning of another response, which can only be cut off.
         """
         self.service.handshakes.refuse(refusal.reason, subject, refusal.text)
-        self.begin_answer(b"" if answered else encode_refusal(refusal, self.service.describe_server()))
+        answer = b"" if answered else encode_refusal(refusal, self.service.describe_server())
+        self.begin_answer(answer.removesuffix(refusal.body) if self._wants_head else answer)
         self.end_answer()
 
     def begin_answer(self, data: bytes) -> None:

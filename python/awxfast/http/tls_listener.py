@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from awxfast.http.bridge import ANY_SECONDS
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,9 @@ NO_DESCRIPTOR_SECONDS = 0.1
 
 
 class TlsListener:
-    """Accepts on a socket that listens. `make_protocol` makes who gets the bytes; times are in seconds, None for any.
+    """Accepts on a socket that listens. `make_protocol` makes who gets the bytes, and ends each connection.
+
+    `handshake_timeout` is in seconds, None for a minute.
 
     An event loop that accepts for TLS itself tells nobody of a connection whose handshake is not done.
     """
@@ -32,13 +35,11 @@ class TlsListener:
         plain: PlainConnections,
         *,
         handshake_timeout: float | None,
-        shutdown_timeout: float,
     ) -> None:
         self.context = context
         self.make_protocol = make_protocol
         self.plain = plain
         self.handshake_timeout = handshake_timeout
-        self.shutdown_timeout = shutdown_timeout
         self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
@@ -112,7 +113,7 @@ class TlsHandshake:
                 self._sock,
                 ssl=listener.context,
                 ssl_handshake_timeout=listener.handshake_timeout,
-                ssl_shutdown_timeout=listener.shutdown_timeout,
+                ssl_shutdown_timeout=ANY_SECONDS,
             )
         except OSError as error:
             log.debug("a TLS handshake failed: %s", error)

@@ -193,7 +193,6 @@ class Server:
             self._bridges,
             self._plain,
             handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
-            shutdown_timeout=self._settings.close_timeout,
         )
         listener.start(backlog)
         return listener
