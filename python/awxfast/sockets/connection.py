@@ -48,7 +48,7 @@ class Phase(enum.IntEnum):
     ENDED = 4
 
 
-class Registry(Protocol):
+class ClientList(Protocol):
     """What connections share, and who keeps the list of them."""
 
     close_timeout: float
@@ -114,12 +114,12 @@ class Connection(asyncio.Protocol):
     """What the transport of an upgraded connection calls. Small, since there are many that do nothing."""
 
     __slots__ = (
+        "_clients",
         "_decoder",
         "_held",
         "_is_greeted",
         "_is_held_back",
         "_peer_done",
-        "_registry",
         "_session",
         "_transport",
         "_waits_turn",
@@ -132,9 +132,9 @@ class Connection(asyncio.Protocol):
         "pinged",
     )
 
-    def __init__(self, registry: Registry, session: Session, label: tuple[str, str] | None = None) -> None:
+    def __init__(self, clients: ClientList, session: Session, label: tuple[str, str] | None = None) -> None:
         """`label` is client and path for the access log."""
-        self._registry = registry
+        self._clients = clients
         self._session: Session | None = session
         self._transport: asyncio.Transport | None = None
         self._decoder: FrameDecoder | None = None
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.OPENING
         self.label = label
         self.client = NOT_ATTACHED
-        self.opened = self.heard = registry.now()
+        self.opened = self.heard = clients.now()
         self.pinged = 0.0
         self.deadline = 0.0
 
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         """
         self._transport = transport
         self._held = behind
-        self._registry.add_opening(self)
+        self._clients.add_opening(self)
         transport.set_write_buffer_limits(high=0)  # so that `resume_writing` tells when the 101 is out
         self._is_greeted = greeting is not None
         transport.write(response if greeting is None else response + encode_text_frame(greeting))
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._session is None or self._transport.is_closing():
             return
         try:
-            self.client = self._registry.attach(
+            self.client = self._clients.attach(
                 self._transport.get_extra_info("socket").fileno(), greeted=self._is_greeted
             )
         except OSError as error:
@@ -183,8 +183,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self.phase = Phase.OPEN
-        self._decoder = self._registry.make_decoder()
-        self._registry.add(self)
+        self._decoder = self._clients.make_decoder()
+        self._clients.add(self)
         self.resume_reading()
         self._session.open(self)
         held, self._held = self._held, b""
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decodes frames; what comes before the attach is held."""
-        self.heard = self._registry.now()
+        self.heard = self._clients.now()
         if self._decoder is None:
             self._held += data
             self.pause_reading()
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
         try:
             messages = decoder.receive(data)
             if pongs := decoder.take_pongs():
-                self._registry.fanout.send_pongs(self.client, pongs)
+                self._clients.fanout.send_pongs(self.client, pongs)
             for opcode, payload in messages:
                 self._receive(opcode, payload)
         except Exception:
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
         if self._is_held_back or self._decoder is None or self._transport is None:
             return
         if self._decoder.has_unread:
-            self.heard = self._registry.now()
+            self.heard = self._clients.now()
             self._decode(self._decoder, b"")
         if self._decoder.has_unread:
             self._wait_turn()
@@ -272,7 +272,7 @@ class Connection(asyncio.Protocol):
         """Reads again; whether the peer is silent shows from now on."""
         if self._is_held_back:
             self._is_held_back = False
-            self.heard = self._registry.now()
+            self.heard = self._clients.now()
             if self._decoder is not None and self._decoder.has_unread:
                 self._wait_turn()
             elif not self._waits_turn:
@@ -285,17 +285,17 @@ class Connection(asyncio.Protocol):
     @property
     def close_timeout(self) -> float:
         """Seconds that a peer has for what ends its connection."""
-        return self._registry.close_timeout
+        return self._clients.close_timeout
 
     @property
     def is_node(self) -> bool:
         """Whether the peer is another node rather than a browser."""
-        return self._registry.is_node
+        return self._clients.is_node
 
     @property
     def figures(self) -> LinkFigures | None:
         """What was written, for a node."""
-        return self._registry.figures
+        return self._clients.figures
 
     @property
     def is_reading(self) -> bool:
@@ -313,45 +313,45 @@ class Connection(asyncio.Protocol):
 
     def send_text(self, payload: bytes) -> None:
         """Queues a reply to the peer."""
-        self._registry.fanout.send_text(self.client, payload)
+        self._clients.fanout.send_text(self.client, payload)
 
     def send_texts(self, payloads: Sequence[bytes]) -> None:
         """Queues replies that leave together."""
-        self._registry.fanout.send_texts(self.client, payloads)
+        self._clients.fanout.send_texts(self.client, payloads)
 
     def send_ping(self) -> None:
         """Queues a ping; `pinged` is its time."""
-        self.pinged = self._registry.now()
-        self._registry.fanout.send_ping(self.client, b"")
+        self.pinged = self._clients.now()
+        self._clients.fanout.send_ping(self.client, b"")
 
     def subscribe(self, joined: Sequence[str], left: Sequence[str], reply: bytes) -> None:
         """Changes the groups that the peer gets events of, then queues the reply."""
-        self._registry.fanout.subscribe(self.client, joined, left, reply)
+        self._clients.fanout.subscribe(self.client, joined, left, reply)
 
     def send_binary(self, payload: bytes) -> None:
         """Queues a binary message."""
-        self._registry.fanout.send_binary(self.client, payload)
+        self._clients.fanout.send_binary(self.client, payload)
 
     def ask_drained(self) -> None:
         """Asks to be told when no reply waits any more."""
-        self._registry.fanout.ask_drained(self.client)
+        self._clients.fanout.ask_drained(self.client)
 
     def judge_replies(self) -> None:
         """Closes with 1008 if replies stand past their bound and nothing was taken since the last time."""
         if self.phase is Phase.OPEN and self._transport is not None and not self._transport.is_closing():
             unsent = count_unsent(self._transport.get_extra_info("socket"))
-            self._registry.fanout.judge_replies(self.client, unsent)
+            self._clients.fanout.judge_replies(self.client, unsent)
 
     def ask_room(self) -> None:
         """Asks to be told when less waits than a client's bound."""
-        self._registry.fanout.ask_room(self.client)
+        self._clients.fanout.ask_room(self.client)
 
     # The end
 
     def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """Queues a CLOSE behind all that is queued, or in its place (`drop`)."""
         if self.phase is Phase.OPEN and code in FAULTS:
-            self._registry.report_fault(self._name_peer(), code, reason)
+            self._clients.report_fault(self._name_peer(), code, reason)
         self.leave(code, reason, drop=drop)
 
     def leave(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
@@ -372,18 +372,18 @@ class Connection(asyncio.Protocol):
         """Ends the connection at once: the peer is silent, or takes no CLOSE."""
         if self.phase in (Phase.OPENING, Phase.OPEN):
             self.phase = Phase.CLOSING
-            self._registry.count_close("server", ABNORMAL)
+            self._clients.count_close("server", ABNORMAL)
         if self._transport is not None:
             self._transport.abort()
 
     def _begin_close(self, code: int, reason: bytes, *, drop: bool, by: str) -> None:
-        self._registry.fanout.close(self.client, code, reason, drop)
+        self._clients.fanout.close(self.client, code, reason, drop)
         self._enter_closing(code, by)
 
     def _enter_closing(self, code: int, by: str) -> None:
         self.phase = Phase.CLOSING
-        self.deadline = self._registry.now() + self._registry.close_timeout
-        self._registry.count_close(by, code)
+        self.deadline = self._clients.now() + self._clients.close_timeout
+        self._clients.count_close(by, code)
         self._end_session(code)
         if self._decoder is not None:
             self._decoder.expect_close()
@@ -398,7 +398,7 @@ class Connection(asyncio.Protocol):
         elif notice == NOTICE_SLOW and self.phase is Phase.OPEN:
             self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
         elif notice == NOTICE_UNREAD and self.phase is Phase.OPEN:
-            self._registry.report_fault(self._name_peer(), POLICY, b"replies are not read")
+            self._clients.report_fault(self._name_peer(), POLICY, b"replies are not read")
             self._begin_close(POLICY, b"", drop=False, by="server")  # likewise
         elif notice == NOTICE_DRAINED and self._session is not None:
             self._session.replies_drained()
@@ -411,16 +411,16 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         elif self.phase is Phase.CLOSING:
             self.phase = Phase.FINISHED
-            self.deadline = self._registry.now() + self._registry.close_timeout
+            self.deadline = self._clients.now() + self._clients.close_timeout
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone. Python's close sends no FIN while the fan-out has its duplicate, so that one goes too."""
         if self.phase in (Phase.OPENING, Phase.OPEN):
-            self._registry.count_close("peer", ABNORMAL)
+            self._clients.count_close("peer", ABNORMAL)
         self.phase = Phase.ENDED
-        self._registry.remove(self)
+        self._clients.remove(self)
         if self.client != NOT_ATTACHED:
-            self._registry.fanout.detach(self.client)
+            self._clients.fanout.detach(self.client)
         self._end_session(ABNORMAL)
         self._transport = None
 

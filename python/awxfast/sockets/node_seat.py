@@ -11,7 +11,7 @@ TURN_MESSAGES = 512
 
 
 class NodeSeat:
-    """The registry of one connection. `notices`: the node is to hear of subscriptions (AWX's relay era)."""
+    """The list for one connection. `notices`: the node is to hear of subscriptions (AWX's relay era)."""
 
     is_node = True
 

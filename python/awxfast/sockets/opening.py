@@ -7,7 +7,7 @@ from awxfast.http.protocol import HttpProtocol
 from awxfast.http.response import add_missing
 from awxfast.printable import escape
 from awxfast.sockets.clients import Clients
-from awxfast.sockets.connection import Connection, Registry, Session
+from awxfast.sockets.connection import ClientList, Connection, Session
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.system.unread import is_gone
 from awxfast.wire.handshake import Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
@@ -87,12 +87,12 @@ class Opening:
         self,
         http: HttpProtocol,
         session: Session,
-        registry: Registry,
+        clients: ClientList,
         headers: Headers,
         greeting: bytes | None = None,
     ) -> Connection:
         label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
-        connection = Connection(registry, session, label)
+        connection = Connection(clients, session, label)
         described = http.service.describe_server()
         transport, behind = http.hand_over(connection)
         answer = encode_acceptance(self.handshake, [*add_missing(described, headers), *headers])
