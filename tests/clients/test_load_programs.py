@@ -14,7 +14,7 @@ REQUESTS = 200
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=4 * HANG, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -80,4 +80,4 @@ class TestH2load:
     @pytest.mark.long
     @pytest.mark.parametrize("path", ["/page/", "/nothing/", "/download/300000/", "/events/"])
     def test_every_response_of_very_many_is_good(self, server: HostingServer, path: str) -> None:
-        run_h2load(server, path, "--max-concurrent-streams", "4", requests=2000)
+        run_h2load(server, path, "--max-concurrent-streams", "4", requests=500)
