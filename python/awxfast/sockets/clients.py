@@ -76,7 +76,8 @@ class Clients:
         return self.browsers - len(self._dismissed)
 
     def attach(self, descriptor: int, *, greeted: bool) -> int:
-        """A browser, for the fan-out."""
+        """A browser, for the fan-out, whose thread takes it in now: a crowd of newcomers taken in later costs more."""
+        asyncio.get_running_loop().call_soon(self.fanout.wake)
         return self.fanout.attach(descriptor, greeted)
 
     def make_decoder(self) -> FrameDecoder:
