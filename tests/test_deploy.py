@@ -121,6 +121,13 @@ directory = /var/lib/awx
 """
 """Of AWX's supervisor_task.conf."""
 
+AWX_BROADCAST = """
+[program:wsbroadcast]
+command = awx-manage run_wsbroadcast
+directory = /var/lib/awx
+"""
+"""Of the supervisor.conf of AWX 10 to 21."""
+
 
 def change(script: str, text: str) -> configparser.ConfigParser:
     """A configuration as one of AWX's scripts leaves it."""
@@ -165,6 +172,20 @@ class TestAwx:
         command = change("dialler.sed", AWX_RELAY)["program:wsrelay"]["command"]
         assert command == "/var/lib/awx/venv/awx/bin/awxfast-broadcast"
 
+    @pytest.mark.parametrize(("text", "section"), [(AWX_RELAY, "wsrelay"), (AWX_BROADCAST, "wsbroadcast")])
+    def test_native_dialler_takes_the_place_of_either_of_awxs(self, text: str, section: str) -> None:
+        program, *options = shlex.split(change("native-dialler.sed", text)[f"program:{section}"]["command"])
+        assert program == "/opt/awxfast/bin/awxfast-broadcast"
+        # The server's admin socket may stand in the same container's variables.
+        environ = {"AWXFAST_ADMIN": "/var/run/supervisor/awxfast.sock", "AWXFAST_SECRET": "s"}
+        settings = dialler_options.parse_settings(options, environ, AwxSettings())
+        assert (settings.redis, settings.protocol, settings.port) == ("unix:///var/run/redis/redis.sock", "http", 8052)
+        assert (settings.postgres, settings.admin) == ("application_name=awxfast", "off")
+
+    def test_native_image_gets_the_driver_for_the_database(self) -> None:
+        """The driver brings libpq along, which is nowhere to be counted on."""
+        assert '[postgres]" "psycopg[binary]"' in (DEPLOY / "awx" / "Containerfile.native").read_text()
+
     @pytest.mark.parametrize("name", ["Containerfile", "Containerfile.native", "awxfast.Containerfile"])
     def test_containerfile_copies_what_is_there_and_runs_shell(self, name: str) -> None:
         text = (DEPLOY / "awx" / name).read_text().replace("\\\n", " ")
@@ -200,6 +221,15 @@ class TestWhereItIs:
             [sys.executable, "-m", "awxfast.deploy"], cwd="/", capture_output=True, text=True, check=True, timeout=HANG
         )
         assert (Path(done.stdout.strip()) / "nginx" / "server.conf").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", ["supervisord/awxfast.conf", "supervisord/awxfast-broadcast.conf", "channels/supervisord.conf"]
+)
+def test_supervisord_calls_nothing_running_before_it_can_serve(path: str) -> None:
+    """With the second that is supervisord's default, a site that never serves is RUNNING and started again for ever."""
+    for name, program in read_ini(path).items():
+        assert name == "DEFAULT" or float(program["startsecs"]) >= 30
 
 
 class TestSupervisord:

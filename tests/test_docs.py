@@ -97,7 +97,9 @@ def test_there_are_command_lines_of_each() -> None:
     }
 
 
-OPTIONS_OF_OTHERS = {"--build", "--build-arg", "--format", "--patch-file", "--type"}
+OPTIONS_OF_OTHERS = {
+    *("--build", "--build-arg", "--container", "--copy-to", "--format", "--patch-file", "--set-image", "--type"),
+}
 """Of docker-compose, podman, pip and kubectl."""
 
 
