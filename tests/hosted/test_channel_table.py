@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 import pytest
 from awxfast.hosted import channel_table as table_module
+from awxfast.hosted.channel import BEHIND
 from awxfast.hosted.current_session import current_session
-from awxfast.hosted.mailbox import BEHIND
 from channels_redis.core import RedisChannelLayer
 from hosted_layers import Hosted, PlayedSession
 from redis_servers import HANG, RedisServer
@@ -159,7 +159,7 @@ class TestSocketThatIsNotOpenYet:
     async def test_held_events_are_bounded(
         self, direct: Hosted, play_session: Play, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("awxfast.hosted.mailbox.HELD_TEXTS", 2)
+        monkeypatch.setattr("awxfast.hosted.channel.HELD_TEXTS", 2)
         session = play_session(direct)
         channel = await open_channel(direct, session)
         await direct.layer.group_add("room", channel)

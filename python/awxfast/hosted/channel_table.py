@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from awxfast._rust import Fanout
+from awxfast.hosted.channel import Channel, Message
 from awxfast.hosted.current_session import LayerSession
-from awxfast.hosted.mailbox import Mailbox, Message
 from awxfast.hosted.progress import Progress
 from awxfast.intake.intake import Subscriptions
 from awxfast.quiet_log import QuietLog
@@ -30,12 +30,12 @@ MOST_LOOSE = 10_000
 
 
 class _Group:
-    """The mailboxes in a group, and how many of them want direct messages."""
+    """The channels in a group, and how many of them want direct messages."""
 
     __slots__ = ("loose", "members")
 
     def __init__(self) -> None:
-        self.members: dict[Mailbox, None] = {}
+        self.members: dict[Channel, None] = {}
         self.loose = 0
 
 
@@ -65,8 +65,8 @@ class ChannelTable:
         self._barred = barred
         self._max_groups = max_groups
         self._holder: Subscriptions | None = None
-        self._mailboxes: dict[str, Mailbox] = {}
-        self._loose: collections.OrderedDict[str, Mailbox] = collections.OrderedDict()
+        self._channels: dict[str, Channel] = {}
+        self._loose: collections.OrderedDict[str, Channel] = collections.OrderedDict()
         self._seats: set[LayerSession] = set()
         self._groups: dict[str, _Group] = {}
         self._members = 0
@@ -75,7 +75,7 @@ class ChannelTable:
 
     def __len__(self) -> int:
         """How many channels are open."""
-        return len(self._mailboxes)
+        return len(self._channels)
 
     def connect(self, holder: Subscriptions) -> None:
         """From now on groups can be joined."""
@@ -83,66 +83,66 @@ class ChannelTable:
 
     # Channels
 
-    def open_channel(self, local: str, session: LayerSession | None) -> Mailbox:
+    def open_channel(self, local: str, session: LayerSession | None) -> Channel:
         """A new channel; it lasts as long as its session, if that has not ended before it."""
         if session is not None and session.has_ended:
             session = None
-        mailbox = self._mailboxes[local] = Mailbox(local, session, self._capacity)
+        channel = self._channels[local] = Channel(local, session, self._capacity)
         self._fanout.add_own_channel(local)
         if session is None:
-            self._keep_loose(mailbox)
-            return mailbox
+            self._keep_loose(channel)
+            return channel
         # Of several channels in one scope only one can have the socket; the others' handlers run as always.
-        mailbox.seated = self._direct and session not in self._seats
-        if mailbox.seated:
+        channel.seated = self._direct and session not in self._seats
+        if channel.seated:
             self._seats.add(session)
-            mailbox.client = session.client
-            if mailbox.client is None:
-                session.on_attached(partial(self._attach, mailbox))
-        session.on_end(partial(self.close_channel, mailbox))
-        return mailbox
+            channel.client = session.client
+            if channel.client is None:
+                session.on_attached(partial(self._attach, channel))
+        session.on_end(partial(self.close_channel, channel))
+        return channel
 
-    def _keep_loose(self, mailbox: Mailbox) -> None:
-        self._loose[mailbox.local] = mailbox
+    def _keep_loose(self, channel: Channel) -> None:
+        self._loose[channel.local] = channel
         if len(self._loose) > MOST_LOOSE:
             self.close_channel(next(iter(self._loose.values())))
 
-    def _attach(self, mailbox: Mailbox) -> None:
+    def _attach(self, channel: Channel) -> None:
         """The socket takes direct messages from now on; first those that it was too early for."""
-        client = mailbox.session.client if mailbox.session is not None else None
-        if mailbox.closed or client is None:
+        client = channel.session.client if channel.session is not None else None
+        if channel.closed or client is None:
             return
-        mailbox.client = client
-        for name in mailbox.groups:
+        channel.client = client
+        for name in channel.groups:
             self._groups[name].loose -= 1
             self._tell_fanout(name)
-        self._fanout.subscribe(client, sorted(mailbox.groups), [])
-        for text in mailbox.take_held():
+        self._fanout.subscribe(client, sorted(channel.groups), [])
+        for text in channel.take_held():
             self._fanout.send_text(client, text)
 
-    def close_channel(self, mailbox: Mailbox) -> None:
+    def close_channel(self, channel: Channel) -> None:
         """Nobody receives from it any more. Idempotent."""
-        if mailbox.closed:
+        if channel.closed:
             return
-        for name in sorted(mailbox.groups):
-            self._leave(name, mailbox)
-        mailbox.closed = True
-        del self._mailboxes[mailbox.local]
-        self._loose.pop(mailbox.local, None)
-        if mailbox.seated and mailbox.session is not None:
-            self._seats.discard(mailbox.session)
-        self._fanout.remove_own_channel(mailbox.local)
+        for name in sorted(channel.groups):
+            self._leave(name, channel)
+        channel.closed = True
+        del self._channels[channel.local]
+        self._loose.pop(channel.local, None)
+        if channel.seated and channel.session is not None:
+            self._seats.discard(channel.session)
+        self._fanout.remove_own_channel(channel.local)
 
     async def receive(self, local: str) -> Message:
         """The next message of a channel."""
-        mailbox = self._mailbox(local)
-        message = await mailbox.receive()
-        self._progress.note(mailbox)
+        channel = self._channel(local)
+        message = await channel.receive()
+        self._progress.note(channel)
         return message
 
-    def _mailbox(self, local: str) -> Mailbox:
+    def _channel(self, local: str) -> Channel:
         """A name that was not made here is as good as one that was: the stock layer takes it, too."""
-        return self._mailboxes.get(local) or self.open_channel(local, None)
+        return self._channels.get(local) or self.open_channel(local, None)
 
     # Groups
 
@@ -152,43 +152,43 @@ class ChannelTable:
         Raises `TimeoutError` when Redis does not come back in time, `RedisReplyError` when it refuses, and `ValueError`
         for a name that Channels refuses.
         """
-        mailbox = self._mailbox(local)
-        if group in mailbox.groups or group == self._barred or self._holder is None or self._oversteps(mailbox):
+        channel = self._channel(local)
+        if group in channel.groups or group == self._barred or self._holder is None or self._oversteps(channel):
             return
         async with asyncio.timeout(JOIN_PATIENCE):
             await self._holder.hold([group])
-        if mailbox.closed or group in mailbox.groups or self._oversteps(mailbox):  # while Redis was asked
+        if channel.closed or group in channel.groups or self._oversteps(channel):  # while Redis was asked
             self._holder.release([group])
             return
         entry = self._groups.setdefault(group, _Group())
-        entry.members[mailbox] = None
-        entry.loose += mailbox.is_loose
-        self._members += not mailbox.groups
-        mailbox.groups.add(group)
+        entry.members[channel] = None
+        entry.loose += channel.is_loose
+        self._members += not channel.groups
+        channel.groups.add(group)
         self._tell_fanout(group)
-        if mailbox.client is not None:
-            self._fanout.subscribe(mailbox.client, [group], [])
+        if channel.client is not None:
+            self._fanout.subscribe(channel.client, [group], [])
 
-    def _oversteps(self, mailbox: Mailbox) -> bool:
+    def _oversteps(self, channel: Channel) -> bool:
         """Whether a websocket has all the groups it may have: then it is closed, which its consumer is told as ever."""
-        if mailbox.session is None or len(mailbox.groups) < self._max_groups:
+        if channel.session is None or len(channel.groups) < self._max_groups:
             return False
-        mailbox.session.overstep()
+        channel.session.overstep()
         return True
 
     def leave(self, group: str, local: str) -> bool:
         """Nothing of `group` reaches the channel any more, but for what waits in it. Whether it was a member."""
-        mailbox = self._mailboxes.get(local)
-        if mailbox is None or group not in mailbox.groups:
+        channel = self._channels.get(local)
+        if channel is None or group not in channel.groups:
             return False
-        self._leave(group, mailbox)
+        self._leave(group, channel)
         return True
 
     def begin_flush(self) -> None:
         """All groups lose all channels of this process; those that join meanwhile stay, by `end_flush`."""
-        for mailbox in self._mailboxes.values():
-            for group in sorted(mailbox.groups):
-                self._leave(group, mailbox)
+        for channel in self._channels.values():
+            for group in sorted(channel.groups):
+                self._leave(group, channel)
         if self._holder is not None:
             self._holder.begin_flush()
 
@@ -197,15 +197,15 @@ class ChannelTable:
         if self._holder is not None:
             await self._holder.end_flush()
 
-    def _leave(self, group: str, mailbox: Mailbox) -> None:
-        mailbox.groups.discard(group)
-        self._members -= not mailbox.groups
+    def _leave(self, group: str, channel: Channel) -> None:
+        channel.groups.discard(group)
+        self._members -= not channel.groups
         entry = self._groups[group]
-        del entry.members[mailbox]
-        entry.loose -= mailbox.is_loose
+        del entry.members[channel]
+        entry.loose -= channel.is_loose
         self._tell_fanout(group)
-        if mailbox.client is not None:
-            self._fanout.subscribe(mailbox.client, [], [group])
+        if channel.client is not None:
+            self._fanout.subscribe(channel.client, [], [group])
         if self._holder is not None:
             self._holder.release([group])
 
@@ -218,7 +218,7 @@ class ChannelTable:
     # Messages: what the intake needs of the fan-out
 
     def publish_batch(self, members: Sequence[Any]) -> None:
-        """Events go to sockets, messages to the mailboxes of those that they name."""
+        """Events go to sockets, messages to the channels of those that they name."""
         for direct, groups, channels, member in self._fanout.publish_batch(members):
             try:
                 message = self._decode(member)
@@ -230,15 +230,15 @@ class ChannelTable:
             self._hand_out(direct, groups, channels, message)
 
     def _hand_out(self, direct: bool, groups: list[str], channels: list[str], message: Message) -> None:
-        named = [self._mailboxes[local] for local in channels if local in self._mailboxes]
-        members = (mailbox for group in groups if group in self._groups for mailbox in self._groups[group].members)
+        named = [self._channels[local] for local in channels if local in self._channels]
+        members = (channel for group in groups if group in self._groups for channel in self._groups[group].members)
         takers = dict.fromkeys(named)
-        takers.update(dict.fromkeys(mailbox for mailbox in members if mailbox.is_loose or not direct))
-        for mailbox in takers:
-            if direct and mailbox.is_seated_early and mailbox not in named:
-                has_room = mailbox.hold(message["text"].encode())
+        takers.update(dict.fromkeys(channel for channel in members if channel.is_loose or not direct))
+        for channel in takers:
+            if direct and channel.is_seated_early and channel not in named:
+                has_room = channel.hold(message["text"].encode())
             else:
-                has_room = mailbox.put(message)
+                has_room = channel.put(message)
             if not has_room:
                 self._fanout.count_gap("consumer_behind", 1)
 

@@ -15,7 +15,7 @@ HELD_TEXTS = 1_000
 """Direct texts that are kept for a socket whose 101 is not out yet; past it the oldest are dropped."""
 
 
-class Mailbox:
+class Channel:
     """A bounded queue of messages, of which the oldest is dropped when it is full, as the stock layer does.
 
     `local` is the channel's name after `!`. `seated`: direct messages reach it through its session's socket, which is
@@ -75,7 +75,7 @@ class Mailbox:
         return has_room
 
     async def receive(self) -> Message:
-        """The next message, a copy of what all mailboxes share. Of several who wait, the first gets it."""
+        """The next message, a copy of what all channels share. Of several who wait, the first gets it."""
         while not self._messages:
             await self._wait()
         return dict(self._messages.popleft())
