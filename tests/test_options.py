@@ -181,7 +181,25 @@ class TestNotBuilt:
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")
 
-    @pytest.mark.parametrize(("word", "meant"), [("app", "app:application"), ("site.asgi.app", "site.asgi:app")])
+    @pytest.mark.parametrize("word", ["stat", "stats", "staus", "demos"])
+    def test_command_with_a_typing_error_is_offered(self, word: str) -> None:
+        meant = "demo" if word == "demos" else "status"
+        assert refusal(word) == f"there is no command {word!r}; did you mean {meant}?"
+
+    def test_command_behind_options_is_told_its_place(self) -> None:
+        assert refusal("-v", "0", "status") == "status is a command, and comes first: awxfast status [options]"
+
+    @pytest.mark.parametrize(
+        ("word", "meant"),
+        [
+            ("app", "app:application"),
+            ("site.asgi.app", "site.asgi:app"),
+            ("mysite.asgi", "mysite.asgi:application"),
+            ("mysite/asgi.py", "mysite.asgi:application"),
+            ("./mysite/asgi.py", "mysite.asgi:application"),
+            ("asgi.py", "asgi:application"),
+        ],
+    )
     def test_application_without_its_colon_is_told_how_it_is_written(self, word: str, meant: str) -> None:
         assert f"an APPLICATION is module:attribute, such as {meant!r}" in refusal(word)
 
@@ -279,6 +297,14 @@ class TestUnknownOptions:
         [
             (["--host", "0.0.0.0", "mysite.asgi:application"], "there is no option --host; did you mean --bind?"),
             (["--uds=/run/secret", "mysite.asgi:application"], "there is no option --uds; did you mean --unix-socket?"),
+            (["--porrt", "4"], "there is no option --porrt; did you mean --port?"),
+            (["--bnd", "::1", "mysite.asgi:application"], "there is no option --bnd; did you mean --bind?"),
+            (["--log-level", "debug"], "there is no option --log-level; did you mean --verbosity?"),
+            (
+                ["--websocket-timeout", "-1"],
+                "there is no option --websocket-timeout; did you mean --websocket_timeout?",
+            ),
+            (["--queue_frames=5"], "there is no option --queue_frames; did you mean --queue-frames?"),
             (["--grase", "4"], "there is no option --grase; did you mean --grace?"),
             (["-w", "4", "mysite.asgi:application"], "there is no option -w"),
         ],

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from awxfast.command_line import report
 from awxfast.errors import ConfigurationError
-from awxfast.options import parse_settings
+from awxfast.options import COMMANDS, parse_settings
 
 NOT_BUILT_COMMANDS = ("doctor", "reload")
 
@@ -26,7 +26,8 @@ def find_command(words: Sequence[str]) -> Callable[[Sequence[str]], int]:
     first = words[0] if words else ""
     if first in NOT_BUILT_COMMANDS:
         refuse_command(first)
-    return {"demo": run_demo, "status": run_status}.get(first, run_server)
+    runners = dict(zip(COMMANDS, (run_demo, run_status), strict=True))
+    return runners.get(first, run_server)
 
 
 def refuse_command(name: str) -> NoReturn:

@@ -5,7 +5,9 @@ Defaults are those of `Settings`; nothing here repeats one.
 
 import argparse
 import dataclasses
+import difflib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from awxfast import __version__
@@ -71,6 +73,8 @@ NOT_BUILT = (
 
 DIALLER_ONLY = ("--era", "--peer", "--peers-file", "--postgres", "--name", "--protocol", "--ca-file")
 """Options of `python -m awxfast.broadcast` whose names mean nothing here."""
+
+COMMANDS = ("demo", "status")
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
 LAYER_FIELDS = ("redis", "prefix", "capacity", "expiry", "group_expiry")
@@ -280,15 +284,31 @@ def check_values(values: dict[str, Any]) -> Settings:
     return Settings.from_values(values)
 
 
+def refuse_word(word: str) -> NoReturn:
+    """One that is neither a command in its place nor `module:attribute`."""
+    if word in COMMANDS:
+        raise ConfigurationError(f"{word} is a command, and comes first: awxfast {word} [options]")
+    if near := difflib.get_close_matches(word, COMMANDS, 1):
+        raise ConfigurationError(f"there is no command {word!r}; did you mean {near[0]}?")
+    raise ConfigurationError(
+        f"there is no command {word!r}, and an APPLICATION is module:attribute, such as {guess_application(word)!r}; "
+        "see awxfast --help"
+    )
+
+
+def guess_application(word: str) -> str:
+    """`module:attribute` for a module's name or file, or for one whose colon is a dot."""
+    name = word.removesuffix(".py").removeprefix("./").strip("/").replace("/", ".")
+    is_module = "/" in word or word.endswith(".py") or Path(name.replace(".", "/") + ".py").exists()
+    module, dot, attribute = name.rpartition(".")
+    return f"{name}:application" if is_module or not dot or attribute == "asgi" else f"{module}:{attribute}"
+
+
 def check_application(values: dict[str, Any]) -> None:
     """What means something else, or nothing, when an application is hosted. A word without a colon is a command."""
     module, colon, attribute = values["application"].partition(":")
     if not colon:
-        meant = ":".join(module.rsplit(".", 1)) if "." in module else f"{module}:application"
-        raise ConfigurationError(
-            f"there is no command {module!r} (a command comes first), and an APPLICATION is module:attribute, such as "
-            f"{meant!r}; see awxfast --help"
-        )
+        refuse_word(module)
     if not module or not attribute:
         raise ConfigurationError(f"APPLICATION {values['application']!r}: give module:attribute")
     for option in OWN_OPTIONS:

@@ -53,6 +53,44 @@ class TestFound:
         assert sent == ["a scope"]
 
 
+WSGI = """
+class Handler:
+    def __call__(self, environ, start_response): ...
+class Request:
+    def __init__(self, environ, start_response): ...
+handler = Handler()
+def function(environ, start_response): ...
+def anything(*arguments): ...
+def with_more(scope, receive=None, send=None): ...
+async def half_a_coroutine(scope, receive): ...
+class Asgi2:
+    def __init__(self, scope, more=None): ...
+    async def __call__(self, receive, send): ...
+"""
+
+
+class TestWsgi:
+    """It would answer every request with 500."""
+
+    @pytest.mark.parametrize("attribute", ["function", "handler", "Request"])
+    def test_it_is_refused_by_name(self, write: Write, attribute: str) -> None:
+        path = f"{write(WSGI)}:{attribute}"
+        with pytest.raises(ConfigurationError) as caught:
+            load_application(path)
+        assert str(caught.value) == f"{path} is a WSGI application; give an ASGI one, such as mysite.asgi:application"
+
+    def test_djangos_is_refused_with_the_name_of_its_asgi_module(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "site_with_wsgi").mkdir()
+        text = "from django.core.handlers.wsgi import WSGIHandler\napplication = WSGIHandler.__new__(WSGIHandler)"
+        (tmp_path / "site_with_wsgi" / "wsgi.py").write_text(text)
+        with pytest.raises(ConfigurationError, match=r"WSGI application; give site_with_wsgi.asgi:application$"):
+            load_application("site_with_wsgi.wsgi:application")
+
+    @pytest.mark.parametrize("attribute", ["anything", "with_more", "half_a_coroutine", "Asgi2"])
+    def test_what_may_be_asgi_is_hosted(self, write: Write, attribute: str) -> None:
+        load_application(f"{write(WSGI)}:{attribute}")
+
+
 class TestFailures:
     @pytest.mark.parametrize(
         ("text", "attribute", "reason"),

@@ -94,9 +94,9 @@ class TestNativeMode:
         assert f" {port}: Address already in use" in taken
         assert others == [
             f"Redis: {redis_server.address} answers",
-            "the nodes' secret: not set",
+            "the nodes' secret: not set (only AWX nodes need one)",
             "not looked at: whether a proxy leads browsers here",
-            "nothing is wrong",
+            "nothing else is wrong",
         ]
         assert redis_server.client().keys("*") == []
 
@@ -116,6 +116,16 @@ class TestNativeMode:
             f"tokens file {tmp_path}/none",
             "Redis at unix",
         ]
+
+    def test_no_private_redis_is_started_for_wrong_values(self, tmp_path: Path) -> None:
+        done = run_to_its_end("--check", *LOOPBACK, "--auth", f"tokens={tmp_path}/none")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "Redis" not in done.stdout + done.stderr
+
+    def test_private_redis_is_no_line_of_the_log(self) -> None:
+        done = run_to_its_end("--check", *LOOPBACK)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[-1] == "nothing is wrong"
 
     def test_problem_that_is_found_twice_is_told_once(self) -> None:
         done = check(*LOOPBACK, "--redis", "http://x")
@@ -273,7 +283,7 @@ class TestSecret:
     def test_of_a_file_beside_an_application(self, tmp_path: Path, redis_server: RedisServer) -> None:
         (tmp_path / "secret").write_text("hush")
         names = {"HOST": redis_server.url, "SECRET": ""}
-        assert "the nodes' secret: not set\n" in check_site(tmp_path, SITE, **names).stdout
+        assert "the nodes' secret: not set (only AWX nodes need one)\n" in check_site(tmp_path, SITE, **names).stdout
         done = check_site(tmp_path, SITE, **names, environ={"AWXFAST_SECRET_FILE": str(tmp_path / "secret")})
         assert "the nodes' secret: set\n" in done.stdout
 

@@ -1,5 +1,6 @@
 """Listening sockets, opened for real on loopback and in temporary folders."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.process.addresses import parse_endpoint
-from awxfast.process.listeners import Listener, open_admin, open_listener
+from awxfast.process.listeners import Listener, find_remedy, open_admin, open_listener
 
 
 def open_described(description: str) -> Listener:
@@ -56,8 +57,14 @@ class TestTcp:
             open_described("tcp:port=0:interface=no-such-host.invalid")
 
     def test_address_of_another_machine_is_named(self) -> None:
-        with pytest.raises(StartError, match=r"192\.0\.2\.1"):
+        with pytest.raises(
+            StartError, match=r"192\.0\.2\.1 .*; no interface of this machine has this address: give another --bind"
+        ):
             open_described("tcp:port=0:interface=192.0.2.1")
+
+    def test_port_that_is_roots_is_told_so(self) -> None:
+        refused = OSError(errno.EACCES, "Permission denied")
+        assert find_remedy(refused) == "ports as low as this are root's: choose another --port (or -e)"
 
     @pytest.mark.parametrize(("interface", "local"), [("127.0.0.1", True), ("127.8.8.8", True), ("0.0.0.0", False)])
     def test_only_loopback_is_local(self, interface: str, local: bool) -> None:

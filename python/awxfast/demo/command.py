@@ -21,6 +21,11 @@ from awxfast.errors import StartError
 from awxfast.redis.private import PrivateRedis
 
 JOBS = [41, 42, 43]
+DESCRIPTION = (
+    "Shows made-up live job output on a page of its own. Three jobs share the events; of the browsers that measure, "
+    "every second one watches all jobs and the others one each, so there are more frames than events, and fewer than "
+    "browsers times events. Lost is what a browser watched and did not get."
+)
 PROGRESS_INTERVAL = 5.0
 DRAIN_PATIENCE = 3.0
 """Seconds without a new frame after which what is missing counts as lost."""
@@ -37,7 +42,7 @@ class Plan:
 
 def run(words: Sequence[str]) -> int:
     """Runs the demo; returns the exit code."""
-    parser = OptionParser(prog="awxfast demo", description="Shows made-up live job output on a page of its own.")
+    parser = OptionParser(prog="awxfast demo", description=DESCRIPTION)
     parser.add_argument("--rate", type=whole_number(1, 100_000), default=50, help="events a second (default: 50)")
     parser.add_argument("--browsers", type=whole_number(0, 1000), default=3, help="browsers that measure (default: 3)")
     parser.add_argument("--seconds", type=seconds, default=0.0, help="how long (default: until Ctrl-C)")

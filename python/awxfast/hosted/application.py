@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import inspect
 import logging
 import sys
 import sysconfig
@@ -46,6 +47,8 @@ def load_application(path: str) -> ASGI3Application:
         target = find_attribute(path, target, name)
     if not callable(target):
         raise ConfigurationError(f"{path} can't be hosted: it is no ASGI application but {type(target).__name__!r}")
+    if is_wsgi(target):
+        raise ConfigurationError(f"{path} is a WSGI application; give {name_asgi(path)}")
     application: ASGI3Application = guarantee_single_callable(target)  # type: ignore[no-untyped-call]
     return application
 
@@ -54,6 +57,33 @@ def is_missing(module_name: str, error: BaseException) -> bool:
     """Whether it is the module itself, or a package that it should stand in, that is not there."""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     return missing is not None and f"{module_name}.".startswith(f"{missing}.")
+
+
+def is_wsgi(target: Any) -> bool:
+    """Whether it takes two arguments, environ and start_response (PEP 3333). ASGI 3 takes three, ASGI 2 one."""
+    if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(getattr(target, "__call__", None)):  # noqa: B004
+        return False
+    return takes(target, 2) and not takes(target, 3) and not takes(target, 1)
+
+
+def takes(target: Any, count: int) -> bool:
+    """Whether it can be called with so many positional arguments; true of what does not tell."""
+    try:
+        inspect.signature(target).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def name_asgi(path: str) -> str:
+    """What may have been meant, as Django names its modules."""
+    module, _, attribute = path.partition(":")
+    package, _, last = module.rpartition(".")
+    return (
+        f"{package}.asgi:{attribute}" if package and last == "wsgi" else "an ASGI one, such as mysite.asgi:application"
+    )
 
 
 def find_attribute(path: str, target: Any, name: str) -> Any:

@@ -28,6 +28,7 @@ from awxfast.process.log import configure_log
 from awxfast.process.main import (
     enter_listener,
     refuse_open_to_strangers,
+    refuse_wrong_values,
     start_private_redis,
     warn_of_ignored_variables,
 )
@@ -47,6 +48,7 @@ def run(settings: Settings) -> int:
     findings = Findings()
     with contextlib.ExitStack() as resources:
         check_listeners(findings, settings, resources)
+        findings.attempt(refuse_wrong_values, settings)
         findings.attempt(check_log_file, settings)
         check_behind_them(findings, settings, resources)
     findings.report()
@@ -61,6 +63,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._problems: list[AwxfastError] = []
+        self.taken: list[str] = []
         self.remarks: list[str] = []
         self.not_looked_at: list[str] = []
 
@@ -95,9 +98,9 @@ class Findings:
 
     def report(self) -> None:
         """One line each; rooms may find what was found before them."""
-        self.remarks.append(f"not looked at: {'; '.join([*self.not_looked_at, PROXY])}")
-        for remark in self.remarks if self._problems else [*self.remarks, "nothing is wrong"]:
-            print(remark)
+        print(*self.taken, *self.remarks, f"not looked at: {'; '.join([*self.not_looked_at, PROXY])}", sep="\n")
+        if not self._problems:
+            print("nothing else is wrong" if self.taken else "nothing is wrong")
         drain_streams()
         for line in dict.fromkeys(" ".join(str(problem).split()) for problem in self._problems):
             print("awxfast:", line, file=sys.stderr)
@@ -149,7 +152,7 @@ def note_taken(findings: Findings, start: Callable[[], Listener | bool | None]) 
     try:
         listener = start()
     except StartError as error:
-        findings.remarks.append(f"taken, by the server that runs or a start will fail: {error}")
+        findings.taken.append(f"taken, by the server that runs or a start will fail: {error}")
     else:
         if isinstance(listener, Listener):
             listener.close()
@@ -163,6 +166,8 @@ def check_behind_them(findings: Findings, settings: Settings, resources: context
         findings.not_looked_at.append("what the application does at its start (lifespan) and when it is asked")
         if application is None:
             return
+    if findings.exit_code == 2 and settings.redis == ("private",):
+        return  # none is started for what can't be meant
     found = findings.attempt(start_private_redis, resources, settings)
     if found is not None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -174,7 +179,9 @@ async def check_rooms(findings: Findings, settings: Settings, application: ASGI3
     relay = findings.attempt(build_relay, settings, application, None)
     if relay is not None:
         await ask_redis(findings, relay.address)
-        findings.remarks.append(f"the nodes' secret: {'set' if relay.has_secret else 'not set'}")
+        findings.remarks.append(
+            f"the nodes' secret: {'set' if relay.has_secret else 'not set (only AWX nodes need one)'}"
+        )
         if said := await findings.attempt_async(relay.probe()):
             findings.remarks.append(f"--auth forward: {said}")
         await relay.stop()

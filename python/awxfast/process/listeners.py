@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import ipaddress
 import os
 import socket
@@ -87,9 +88,9 @@ def open_tcp(
     family: int = socket.AF_UNSPEC,
     backlog: int = BACKLOG,
     any_port: bool = False,
-    remedy: str = "choose another --port (or -e) or free it",
+    remedy: str = "",
 ) -> Listener:
-    """Listens on the first address that the host's name stands for. `remedy` is what to do where that fails."""
+    """Listens on the first address that the host's name stands for. `remedy`: what to do where that fails."""
     try:
         found = socket.getaddrinfo(host, 0 if any_port else port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -101,9 +102,22 @@ def open_tcp(
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise StartError(f"can't listen on {host} port {port}: {error.strerror}; {remedy}") from error
+        raise StartError(
+            f"can't listen on {host} port {port}: {error.strerror}; {remedy or find_remedy(error)}"
+        ) from error
     sock.setblocking(False)
     return Listener(sock, backlog)
+
+
+def find_remedy(error: OSError) -> str:
+    """What to do about an address or a port that can't be had."""
+    match error.errno:
+        case errno.EADDRNOTAVAIL:
+            return "no interface of this machine has this address: give another --bind (or -e)"
+        case errno.EACCES:
+            return "ports as low as this are root's: choose another --port (or -e)"
+        case _:
+            return "choose another --port (or -e) or free it"
 
 
 def open_tls(address: ListenAddress, any_port: bool = False) -> Listener:

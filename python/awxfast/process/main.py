@@ -61,6 +61,8 @@ def run(settings: Settings) -> int:
             settings, private = start_private_redis(resources, settings)
         except StopAsked:
             return 0
+        if private is not None:
+            logger.info("Private Redis at %s", private.url)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Main(settings, listeners, admin, private).run())
     return 0
@@ -101,7 +103,6 @@ def start_private_redis(resources: contextlib.ExitStack, settings: Settings) -> 
         return settings, None
     private = PrivateRedis()
     resources.callback(private.stop)
-    logger.info("Private Redis at %s", private.url)
     return dataclasses.replace(settings, redis=(private.url,)), private
 
 
