@@ -62,8 +62,8 @@ bench-check: build programs
 bench-baseline: build programs
 	$(BIN)/python benches/bench_check.py --write
 
-wheel: build
-	$(BIN)/python tools/make_wheel.py
+wheel:
+	@sh tools/prepare.sh $(VENV) "$(PYTHON)" wheel
 
 lint: build
 	$(BIN)/ruff check $(CHECKED)

@@ -15,14 +15,16 @@ def write_program(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def prepare(folder: Path, rust: str, maturin: str = "exit 0") -> subprocess.CompletedProcess[str]:
+def prepare(
+    folder: Path, rust: str, maturin: str = "exit 0", extras: str = "demo", python: str = "exit 0"
+) -> subprocess.CompletedProcess[str]:
     """With programs that only say that they are there."""
     write_program(folder / "bin" / "rustc", f"echo 'rustc {rust} (0123456789 2026-01-01)'")
     write_program(folder / "bin" / "cargo", "exit 0")
-    for name, script in (("python", "exit 0"), ("maturin", maturin)):
+    for name, script in (("python", python), ("maturin", maturin)):
         write_program(folder / "venv" / "bin" / name, script)
     return subprocess.run(
-        ["sh", PREPARE, "venv", "python3", "demo"],
+        ["sh", PREPARE, "venv", "python3", extras],
         cwd=folder,
         env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
         capture_output=True,
@@ -50,15 +52,38 @@ class TestWords:
     def test_tools_are_quiet_while_all_goes_well(self, tmp_path: Path) -> None:
         done = prepare(tmp_path, "1.88.0", "echo chatter")
         assert (done.returncode, done.stderr) == (0, "")
-        assert [line.split()[0] for line in done.stdout.splitlines()] == ["Fetching", "Compiling"]
+        assert [line.split()[0] for line in done.stdout.splitlines()] == ["Fetching", "Installing"]
 
     def test_long_step_has_a_line_now_and_then_with_what_is_compiled(self, tmp_path: Path) -> None:
         done = prepare(tmp_path, "1.88.0", "echo '   Compiling serde v1.0.0'; sleep 5")
         assert "  4 s, Compiling serde\n" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("said", "shown"),
+        [
+            ("   Compiling hybrid-array v0.4.1", "Compiling hybrid-array"),
+            ("Downloading orjson-3.11-cp311.whl (138 kB)", "Downloading orjson-3.11-cp311.whl"),
+            ("Installing collected packages: a, b", "Installing collected packages"),
+        ],
+    )
+    def test_what_it_is_at_is_named_whole(self, tmp_path: Path, said: str, shown: str) -> None:
+        done = prepare(tmp_path, "1.88.0", f"echo '{said}'; sleep 4.5")
+        assert f"  4 s, {shown}\n" in done.stdout
 
     def test_what_a_tool_said_is_shown_when_it_fails(self, tmp_path: Path) -> None:
         done = prepare(tmp_path, "1.88.0", "echo 'error: no such crate'; exit 1")
         assert done.returncode == 1
         first, last = done.stderr.splitlines()
         assert first == "error: no such crate"
-        assert last.startswith("this failed: Compiling the extension")
+        assert last.startswith("this failed: Installing what [demo] needs")
+
+
+class TestWheel:
+    def test_it_is_built_without_what_the_tests_need_and_named(self, tmp_path: Path) -> None:
+        (tmp_path / "dist").mkdir()
+        (tmp_path / "dist" / "awxfast-1-abi3.whl").touch()
+        done = prepare(tmp_path, "1.88.0", "touch maturin.ran", extras="wheel", python='echo "$*" >> python.ran')
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[-1] == "dist/awxfast-1-abi3.whl"
+        assert "tools/make_wheel.py" in (tmp_path / "python.ran").read_text().splitlines()
+        assert not (tmp_path / "maturin.ran").exists()

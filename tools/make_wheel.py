@@ -46,7 +46,7 @@ def main() -> int:
 def require_zig() -> Path:
     """The folder of the package `ziglang`, which is installed if it is absent: 100 MB that only wheels need."""
     if importlib.util.find_spec("ziglang") is None:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", ZIG], check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", ZIG], check=True)
         importlib.invalidate_caches()
     found = importlib.util.find_spec("ziglang")
     if found is None or not found.submodule_search_locations:

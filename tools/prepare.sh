@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the virtual environment and builds awxfast into it: `prepare.sh FOLDER PYTHON EXTRAS`. A line for each step, and
-# one every 4 s while it lasts; what the tools say is shown only if one fails.
+# Makes the virtual environment and builds awxfast into it: `prepare.sh FOLDER PYTHON EXTRAS`; EXTRAS `wheel`: builds a
+# wheel in dist/ instead. A line for each step, and one every 4 s while it lasts; what the tools say is shown only if one
+# fails.
 set -eu
 
 folder=$1 python=$2 extras=$3
@@ -36,7 +37,7 @@ step() {
         sleep 1
         seconds=$((seconds + 1))
         if [ $((seconds % 4)) = 0 ] && kill -0 "$pid" 2>/dev/null; then
-            at=$(grep -oE '(Compiling|Downloading|Installing) [a-zA-Z0-9_]+' "$log" | tail -n 1)
+            at=$(grep -oE '(Compiling|Downloading) [^ ]+|Installing collected packages' "$log" | tail -n 1)
             echo "  $seconds s${at:+, $at}"
         fi
     done
@@ -61,5 +62,11 @@ check
 step "Fetching maturin, which builds the extension" \
     "$folder/bin/python" -m pip install --disable-pip-version-check 'maturin>=1.16,<2'
 export VIRTUAL_ENV="$PWD/$folder"
-step "Compiling the extension and installing awxfast with [$extras] (minutes the first time, seconds later)" \
+if [ "$extras" = wheel ]; then
+    step "Compiling the extension for a wheel, after fetching zig (minutes, also after make demo)" \
+        "$folder/bin/python" tools/make_wheel.py
+    ls dist/awxfast-*.whl
+    exit
+fi
+step "Installing what [$extras] needs and compiling the extension (minutes the first time, seconds later)" \
     "$folder/bin/maturin" develop --release --extras "$extras"

@@ -23,8 +23,8 @@ from awxfast.redis.private import PrivateRedis
 JOBS = [41, 42, 43]
 DESCRIPTION = (
     "Shows made-up live job output on a page of its own. Three jobs share the events; of the browsers that measure, "
-    "every second one watches all jobs and the others one each, so there are more frames than events, and fewer than "
-    "browsers times events. Lost is what a browser watched and did not get."
+    "every second one watches all jobs and the others one each, so frames are not browsers times events. Lost is what "
+    "a browser watched and did not get."
 )
 PROGRESS_INTERVAL = 5.0
 DRAIN_PATIENCE = 3.0
