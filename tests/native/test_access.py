@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from awxfast.errors import ConfigurationError
 from awxfast.native.access import Identity, OpenAccess, RefuseAccess, TokensAccess
+from awxfast.native.credentials import Credentials
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
 
@@ -150,4 +151,4 @@ class TestOpenAndRefuse:
 
 class TestIdentity:
     def test_credentials_are_not_shown(self) -> None:
-        assert "SECRET" not in repr(Identity(user=1, credentials=(("cookie", "SECRET"),)))
+        assert "SECRET" not in repr(Identity(user=1, credentials=Credentials((("cookie", "SECRET"),))))

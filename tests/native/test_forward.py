@@ -1,6 +1,7 @@
 """Asking the application's API, with one that aiohttp serves."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import re
@@ -12,6 +13,7 @@ from aiohttp import web
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native import forward, questions
 from awxfast.native.access import Identity
+from awxfast.native.credentials import Credentials
 from awxfast.native.forward import AnswerMemory, ForwardAccess
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
@@ -33,7 +35,7 @@ class Api:
     async def start(self) -> None:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self.answer)
-        self.runner = web.AppRunner(application)
+        self.runner = web.AppRunner(application, max_field_size=65_536)
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0)
         await site.start()
@@ -86,7 +88,8 @@ def want(kind: str, value: str = "42") -> Want:
     return Want(f"{kind}-{value}", kind, value)
 
 
-USER = Identity(user=7, credentials=(("cookie", "c"),))
+USER = Identity(user=7, credentials=Credentials((("cookie", "c"),)))
+SOMEBODY_ELSE = Identity(user=7, credentials=Credentials((("cookie", "d"),)))
 
 
 class TestIdentify:
@@ -290,7 +293,7 @@ class TestMaySubscribe:
     async def test_answers_are_not_shared_between_credentials(self, api: Api) -> None:
         api.answers["/api/v2/jobs/42/"] = 200
         await api.access.may_subscribe(USER, want("job_events"))
-        await api.access.may_subscribe(Identity(user=7, credentials=(("cookie", "d"),)), want("job_events"))
+        await api.access.may_subscribe(SOMEBODY_ELSE, want("job_events"))
         assert len(api.questions) == 2
 
     async def test_api_that_is_down_is_no_answer(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
@@ -325,8 +328,55 @@ class TestMaySubscribe:
     async def test_nothing_secret_reaches_the_log(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         await api.access.identify(request((b"cookie", b"SECRET=1")))
-        await api.access.may_subscribe(Identity(user=7, credentials=(("cookie", "SECRET"),)), want("job_events"))
+        await api.access.may_subscribe(
+            Identity(user=7, credentials=Credentials((("cookie", "SECRET"),))), want("job_events")
+        )
         assert "SECRET" not in caplog.text
+
+
+class TestLongCredentials:
+    """A request's head may have 64 KiB of them, and one command asks for 100 rights in one turn of the loop."""
+
+    async def test_they_are_hashed_once_and_not_for_each_right(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        hashed = count_hashed_bytes(monkeypatch)
+        costs = []
+        for length in (100, 60_000):
+            identity = await api.access.identify(request((b"cookie", b"c" * length)))
+            assert identity is not None
+            assert sum(hashed) < length + 1_000
+            hashed.clear()
+            for number in range(100):
+                assert api.access.recall_right(identity, want("job_events", str(number))) is None
+            costs.append(sum(hashed))
+            hashed.clear()
+        assert costs[0] == costs[1] > 0
+
+    async def test_nor_for_a_right_that_is_asked_for(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        identity = await api.access.identify(request((b"cookie", b"c" * 7_000)))
+        assert identity is not None
+        hashed = count_hashed_bytes(monkeypatch)
+        assert not await api.access.may_subscribe(identity, want("job_events"))
+        assert 0 < sum(hashed) < 1_000
+
+    async def test_rights_are_known_to_the_same_users_next_socket(self, api: Api) -> None:
+        for _ in range(2):
+            identity = await api.access.identify(request((b"cookie", b"c" * 7_000)))
+            assert identity is not None
+            await api.access.may_subscribe(identity, want("job_events"))
+        assert api.paths().count("/api/v2/jobs/42/") == 1
+
+
+def count_hashed_bytes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each digest is of."""
+    counts: list[int] = []
+    sha256 = hashlib.sha256
+
+    def count(data: bytes) -> Any:
+        counts.append(len(data))
+        return sha256(data)
+
+    monkeypatch.setattr(hashlib, "sha256", count)
+    return counts
 
 
 class TestAnswerMemory:

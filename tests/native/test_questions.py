@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.native import questions
+from awxfast.native.credentials import Credentials
 from awxfast.native.questions import Answer, Party, Question, Questions, read_area
 
 OFFICE = Party("203.0.113.7")
@@ -23,7 +24,7 @@ class Api:
         self.questions = Questions(self.send)
 
     async def send(self, question: Question) -> Answer:
-        name = question.credentials[0][1]
+        name = question.credentials.headers[0][1]
         self.asked.append(name)
         self.running[name] = asyncio.get_running_loop().create_future()
         try:
@@ -61,7 +62,7 @@ class Askers:
 
 
 def ask_for(name: str, url: str = "http://api/me/") -> Question:
-    return Question(url, (("cookie", name),))
+    return Question(url, Credentials((("cookie", name),)))
 
 
 def number(prefix: str, count: int) -> list[str]:

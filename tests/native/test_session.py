@@ -11,6 +11,7 @@ import pytest
 from awxfast.errors import RedisReplyError
 from awxfast.intake.groups import TURN_GROUPS
 from awxfast.native.access import Identity, RefuseAccess
+from awxfast.native.session import measure
 from awxfast.wire import messages
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
@@ -520,6 +521,39 @@ class TestTurns:
         for browser in browsers:
             assert "groups_current" in await browser.read_text()
             browser.reset()
+
+
+class RecalledAccess(SessionAccess):
+    """All rights are known, and counted when they are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recalled: list[Want] = []
+
+    def recall_right(self, identity: Identity, want: Want) -> bool:
+        self.recalled.append(want)
+        return True
+
+
+class TestRecall:
+    @pytest.mark.parametrize(("room", "recalled"), [(39, 0), (40, 40)])
+    async def test_rights_of_40_groups_are_only_looked_at_in_a_turn_with_room_for_40(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch, room: int, recalled: int
+    ) -> None:
+        def read_command(payload: bytes, *arguments: Any) -> messages.Command:
+            """Meanwhile others take all but `room` of the turn."""
+            monkeypatch.undo()
+            assert serving.groups.turns.take_at_once(TURN_GROUPS - measure(payload) - room)
+            return messages.read_command(payload, *arguments)
+
+        access = RecalledAccess()
+        serving = await start(access=access)
+        browser = await open_browser(serving, "Cookie: csrftoken=T")
+        monkeypatch.setattr(messages, "read_command", read_command)
+        browser.send(subscription({"job_events": list(range(40))}, xrftoken="T"))
+        assert len(json.loads(await browser.read_text())["groups_joined"]) == 40
+        assert len(access.recalled) == recalled
+        await browser.close()
 
 
 class TestChurn:

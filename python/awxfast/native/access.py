@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from awxfast.errors import ConfigurationError
+from awxfast.native.credentials import NO_CREDENTIALS, Credentials
 from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request, read_token
@@ -19,13 +20,13 @@ class Identity:
     """Somebody who is known. `groups` is what they may see by name; None: everything.
 
     `by_session`: a cookie told who it is, which a foreign page's script would send too, so that `xrftoken` is needed.
-    `credentials` are the headers that told it, where they are needed again; never to be logged.
+    `credentials` are what told it, where they are needed again.
     """
 
     user: int
     groups: re.Pattern[str] | None = None
     by_session: bool = False
-    credentials: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    credentials: Credentials = NO_CREDENTIALS
 
     @property
     def is_everybody(self) -> bool:

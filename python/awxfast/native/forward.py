@@ -15,6 +15,7 @@ import orjson
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
 from awxfast.native.api_url import check_url
+from awxfast.native.credentials import NO_CREDENTIALS, Credentials, collect_headers, is_by_token
 from awxfast.native.known_logins import KnownLogins
 from awxfast.native.questions import AT_ONCE, Answer, Party, Question, Questions, read_area
 from awxfast.printable import escape
@@ -22,7 +23,7 @@ from awxfast.quiet_log import QuietLog
 from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached
 from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import CHECKED_KINDS, Want
-from awxfast.wire.request import Request, find_token, read_query_token
+from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ OBJECTS = {
     "ad_hoc_command_events": "ad_hoc_commands",
 }
 """Where the API has the objects of the kinds that are checked."""
-FORWARDED = (b"cookie", b"authorization", b"x-dab-jw-token")
 QUIET = ("X-WS-Session-Quiet", "1")
 """Keeps AWX from renewing the user's session with each question."""
 
@@ -72,9 +72,10 @@ class ForwardAccess:
 
     async def identify(self, request: Request) -> Identity | None:
         """The user of the handshake's cookie or token. Raises `AccessUnavailable`."""
-        question = Question(self._url, collect_credentials(request))
+        credentials = Credentials(collect_headers(request))
+        question = Question(self._url, credentials)
         key = digest(question)
-        if not question.credentials or self._nobodies.recall(key) is not None:
+        if not credentials.headers or self._nobodies.recall(key) is not None:
             return None
         known = self._known.recall(key)
         party = Party(read_area(request.client)) if known is None else Party(user=known)
@@ -84,7 +85,7 @@ class ForwardAccess:
             self._nobodies.keep(key, answer=False)
             return None
         self._known.keep(key, user)
-        return Identity(user, by_session=not is_by_token(question.credentials), credentials=question.credentials)
+        return Identity(user, by_session=not is_by_token(credentials.headers), credentials=credentials)
 
     async def _ask_user(self, question: Question, party: Party) -> int | None:
         status, body = await self._questions.ask(question, party)
@@ -92,7 +93,7 @@ class ForwardAccess:
 
     def name_refusal(self, request: Request) -> Reason:
         """What was asked about: a token, or what a browser sends by itself."""
-        return "token" if is_by_token(collect_credentials(request)) else "session"
+        return "token" if is_by_token(collect_headers(request)) else "session"
 
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Whether the API shows the user the object that a group belongs to. Other groups are anybody's, as in AWX.
@@ -128,7 +129,7 @@ class ForwardAccess:
 
     async def _get(self, question: Question) -> Answer:
         """Redirects are not followed: they would carry the credentials elsewhere."""
-        headers = [*question.credentials, QUIET]
+        headers = [*question.credentials.headers, QUIET]
         try:
             async with self._open().get(question.url, headers=headers, allow_redirects=False) as response:
                 if response.status in REDIRECTS:
@@ -142,7 +143,7 @@ class ForwardAccess:
 
     async def probe(self) -> str:
         """Asks once in nobody's name: who it is nobody knows, but the API is there. Raises `AccessUnavailable`."""
-        question = Question(self._url, ())
+        question = Question(self._url, NO_CREDENTIALS)
         status, body = await self._get(question)
         if status not in NO - {404}:
             self._read_answer(status, body)
@@ -210,7 +211,7 @@ class AnswerMemory:
 
 def digest(question: Question) -> bytes:
     """What stands for a question in memory, where no credentials are kept."""
-    return hashlib.sha256(repr((question.credentials, question.url)).encode()).digest()
+    return hashlib.sha256(question.credentials.digest + question.url.encode("utf-8", "surrogatepass")).digest()
 
 
 async def read_body(response: aiohttp.ClientResponse) -> bytes:
@@ -229,23 +230,6 @@ def load_certificates(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"--auth-ca-file {ca_file}: {error.strerror or error}") from error
-
-
-def collect_credentials(request: Request) -> tuple[tuple[str, str], ...]:
-    """The headers that tell who it is; a token of the URL becomes one. Bytes that are no UTF-8 are replaced."""
-    found = [(name.decode(), value.decode("utf-8", "replace")) for name, value in request.headers if name in FORWARDED]
-    token = read_query_token(request)
-    if token and request.first(b"authorization") is None and token.isprintable():
-        found.append(("authorization", f"Bearer {token}"))
-    return tuple(found)
-
-
-def is_by_token(credentials: tuple[tuple[str, str], ...]) -> bool:
-    """Whether a token is all that the API was asked with, so that nothing else can have told it who it is.
-
-    All else is what a browser sends by itself, or what a proxy adds to what it sends.
-    """
-    return [name for name, _ in credentials] == ["authorization"] and find_token(credentials[0][1]) is not None
 
 
 def read_user(body: bytes) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from awxfast.errors import TooManyQuestions
+from awxfast.native.credentials import Credentials
 
 AT_ONCE = 64
 MOST_WAITING = 1_024
@@ -25,7 +26,7 @@ class Question:
     """What is asked, and in whose name."""
 
     url: str
-    credentials: tuple[tuple[str, str], ...] = dataclasses.field(repr=False)
+    credentials: Credentials
 
 
 class Party(NamedTuple):

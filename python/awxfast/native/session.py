@@ -172,7 +172,7 @@ class NativeSession:
         if groups is None:
             return False
         joined, left = self._compare(groups)
-        if not protocol.turns.take_at_once(1 + len(groups) + len(joined)):
+        if not protocol.turns.take_at_once(1 + len(joined)):
             return False
         if not protocol.subscriptions.hold_at_once(joined):
             return False
@@ -184,10 +184,15 @@ class NativeSession:
         return True
 
     def _recall_groups(self, command: Command) -> set[str] | None:
-        """The groups of a command of which all are granted without a question; None: it is another one."""
+        """The groups of a command of which all are granted without a question; None: it is another one.
+
+        Or this turn has no room to look at them.
+        """
         assert self._identity is not None
         recall = self._protocol.access.recall_right
         if not command.replaces or len(command.steps) > PART:
+            return None
+        if not self._protocol.turns.take_at_once(len(command.steps)):
             return None
         groups = set()
         for step in command.steps:
