@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -115,14 +117,13 @@ class TestAmounts:
             for number in range(300):
                 serving.publish("jobs-summary", f"{number} ".ljust(100_000))
                 assert (await quick.recv()).startswith(f"{number} ")
-            frames = serving.fanout.ledger()["frames"]
-            assert sum(frames["shed"].values()) > 100
+            assert count_shed(serving) > 100
             slow.transport.resume_reading()
             numbers = [int((await slow.recv()).split()[0])]
             while numbers[-1] < 299:
                 numbers.append(int((await slow.recv()).split()[0]))
             assert numbers == sorted(numbers)
-            assert len(numbers) + sum(frames["shed"].values()) == 300
+            assert len(numbers) + count_shed(serving) == 300
 
     async def test_commands_wait_while_the_server_does_not_read(self, serving: Serving, files: SelfSigned) -> None:
         serving.groups.answers.clear()
@@ -269,7 +270,7 @@ class TestLastBytes:
 
     @pytest.fixture
     async def source(self, files: SelfSigned) -> AsyncIterator[tuple[Bridges, int]]:
-        bridges = Bridges(lambda _: Source())
+        bridges = Bridges(lambda _: Source(), PlainConnections(100))
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         context = Certificate(*files.files).context
@@ -299,6 +300,59 @@ class TestLastBytes:
         await until(lambda: not bridges._open)
         client.close()
 
+    async def test_client_that_has_all_is_not_waited_for(
+        self, source: tuple[Bridges, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bridge_module, "END_SECONDS", 3_600)
+        monkeypatch.setattr(bridge_module, "LINGER_SECONDS", 0.05)
+        monkeypatch.setattr(Source, "SIZE", 1_000)
+        client = await asyncio.to_thread(connect_tls, source[1], files)
+        await until(lambda: source[0]._open)
+        await until(lambda: not source[0]._open)
+        assert client.recv(2_000) == bytes(1_000)
+        client.close()
+
+    async def test_client_that_still_takes_them_goes_when_its_descriptor_is_needed(
+        self, source: tuple[Bridges, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bridge_module, "END_SECONDS", 3_600)
+        monkeypatch.setattr(Source, "SIZE", 200_000)
+        bridges, port = source
+        clients = [await asyncio.to_thread(connect_tls, port, files, receive_buffer=4_096) for _ in range(3)]
+        await until(lambda: len(bridges._open) == 3 and len(bridges.plain) == 3)
+        for _ in clients:
+            assert bridges.plain._end_oldest()
+        await until(lambda: not bridges._open)
+        assert len(bridges.plain) == 0
+        for client in clients:
+            client.close()
+
+    async def test_server_that_can_not_be_waited_for_is_taken_for_ended(
+        self, source: tuple[Bridges, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse() -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(bridge_module, "HangUps", refuse)
+        monkeypatch.setattr(bridge_module, "LINGER_SECONDS", 0.05)
+        monkeypatch.setattr(Source, "SIZE", 1_000)
+        client = await asyncio.to_thread(connect_tls, source[1], files)
+        await until(lambda: source[0]._open)
+        await until(lambda: not source[0]._open)
+        client.close()
+
+    @pytest.mark.parametrize("end", ["close", "unwrap", "reset"])
+    async def test_client_that_goes_as_soon_as_it_has_its_answer_is_no_error(
+        self, source: tuple[Bridges, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch, end: str
+    ) -> None:
+        errors: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        monkeypatch.setattr(Source, "SIZE", 1_000)
+        for _ in range(30):
+            await asyncio.to_thread(take_and_go, source[1], files, end)
+        await until(lambda: not source[0]._open)
+        assert errors == []
+
 
 class TestManyRecords:
     """A few bytes in each, which cost as much to decrypt as a full one."""
@@ -307,7 +361,8 @@ class TestManyRecords:
     async def sink(self, files: SelfSigned) -> AsyncIterator[tuple[Sink, int]]:
         sink = Sink()
         context = Certificate(*files.files).context
-        server = await asyncio.get_running_loop().create_server(Bridges(lambda _: sink), "127.0.0.1", 0, ssl=context)
+        bridges = Bridges(lambda _: sink, PlainConnections(100))
+        server = await asyncio.get_running_loop().create_server(bridges, "127.0.0.1", 0, ssl=context)
         yield sink, server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
@@ -347,6 +402,24 @@ class TestManyRecords:
         await until(lambda: taker.ended)
         assert taker.received == size
         client.close()
+
+
+def count_shed(serving: Serving) -> int:
+    return sum(serving.fanout.ledger()["frames"]["shed"].values())
+
+
+def take_and_go(port: int, files: SelfSigned, end: str) -> None:
+    """Reads 1,000 bytes and ends the connection in one of the ways that clients have."""
+    client = connect_tls(port, files)
+    received = 0
+    while received < 1_000:
+        received += len(client.recv(1_000))
+    if end == "unwrap":
+        with contextlib.suppress(OSError):
+            client.unwrap()
+    elif end == "reset":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
 
 
 def connect_tls(port: int, files: SelfSigned, receive_buffer: int | None = None) -> ssl.SSLSocket:

@@ -201,9 +201,9 @@ class TestHandshakes:
         server = start()
         assert ask(server.address, handshake("/route")).status == 404
         assert ask(server.address, "GET /route HTTP/1.1").status == 404
-        wait_for(lambda: len(server.log.splitlines()) >= 5)
+        wait_for(lambda: len(server.log.splitlines()) >= 6)
         assert "Traceback" not in server.log
-        assert len(server.log.splitlines()) == 5  # three of the start, one each
+        assert len(server.log.splitlines()) == 6  # four of the start, one each
 
     def test_subprotocol_that_was_not_offered_is_an_error_of_the_application(self, start: Any) -> None:
         server = start()

@@ -12,6 +12,8 @@ import select
 import socket
 from collections.abc import Callable
 
+from awxfast.http.hang_ups import HangUps
+from awxfast.http.plain_connections import PlainConnections
 from awxfast.system.unread import count_unsent
 
 log = logging.getLogger(__name__)
@@ -29,17 +31,42 @@ END_SECONDS = 10.0
 ANY_SECONDS = 86_400.0
 """For a transport's own limit on its end, whether the client takes bytes or not."""
 LINGER_SECONDS = 1.0
-"""How long a server that has sent all may wait for the client's answer while the client waits for the end."""
+"""How long a server that has sent all may wait for the client's answer while the client waits for the end.
+
+As long has a client that has all for its own end of TLS, for which nobody needs to wait (RFC 8446 section 6.1).
+"""
 
 
 class Bridges:
-    """All of them. `make_protocol` makes what serves; the TLS transport tells it who the client is."""
+    """All of them. `make_protocol` makes what serves; the TLS transport tells it who the client is.
 
-    def __init__(self, make_protocol: Callable[[asyncio.Transport], asyncio.BaseProtocol]) -> None:
+    `plain` knows those whose server has ended, whatever it was, and whose client still takes what was written.
+    """
+
+    def __init__(
+        self, make_protocol: Callable[[asyncio.Transport], asyncio.BaseProtocol], plain: PlainConnections
+    ) -> None:
         self.make_protocol = make_protocol
+        self.plain = plain
         self.buffer = memoryview(bytearray(TURN_BYTES))
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
+        self._hang_ups: HangUps | None = None
+
+    def open(self) -> HangUps:
+        """Before there are connections, so that the descriptor for their ends is there in time. Raises `OSError`."""
+        if self._hang_ups is None:
+            self._hang_ups = HangUps()
+        return self._hang_ups
+
+    def watch(self, near: socket.socket, call: Callable[[], None]) -> None:
+        """Calls when a server has ended for good. Raises `OSError` where the kernel has no room for that."""
+        self.open().watch(near, call)
+
+    def forget(self, near: socket.socket) -> None:
+        """Its end is about to be closed here."""
+        if self._hang_ups is not None:
+            self._hang_ups.forget(near)
 
     def __call__(self) -> "Bridge":
         """The protocol of a new TLS connection."""
@@ -62,29 +89,44 @@ class Bridges:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), seconds)
 
+    def close(self) -> None:
+        """No server's end is told any more."""
+        if self._hang_ups is not None:
+            self._hang_ups.close()
+            self._hang_ups = None
+
 
 class Bridge(asyncio.BufferedProtocol):
     """One. `near` is its own end of the pair.
 
     TLS decrypts all that one read of the socket brought, thousands of records, unless the buffer for it is full before.
+    When its server has ended it is a plain connection of its own, which goes when somebody needs the descriptor.
     """
+
+    weight = 1
+    awaits_body = False
 
     def __init__(self, bridges: Bridges) -> None:
         self._bridges = bridges
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self.descriptor = -1
         self._near: socket.socket | None = None
         self._buffer = bridges.buffer
         self._hang_ups = select.poll()
         self._held = memoryview(b"")
-        self._hang_up: select.epoll | None = None
+        self._is_server_done = False
         self._linger: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[object] | None = None
 
     # What the TLS transport calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The handshake is done."""
+        """The handshake is done. Its client may have gone since."""
+        sock = transport.get_extra_info("socket")
+        if sock is None:
+            transport.abort()
+            return
         try:
             self._near, far = socket.socketpair()
         except OSError as error:
@@ -92,7 +134,8 @@ class Bridge(asyncio.BufferedProtocol):
             transport.abort()
             return
         self._transport = transport
-        self._hang_ups.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        self.descriptor = sock.fileno()
+        self._hang_ups.register(self.descriptor, select.POLLRDHUP)
         transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
         self._near.setblocking(False)
@@ -127,22 +170,23 @@ class Bridge(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """The client sends no more; a TLS transport closes then."""
-        self._watch_end(None)
+        self._watch_end(self._count_left(), 0)
 
     def pause_writing(self) -> None:
         """The client takes nothing more at present."""
-        if self._near is not None and self._hang_up is None:
+        if self._near is not None and not self._is_server_done:
             self._loop.remove_reader(self._near)
 
     def resume_writing(self) -> None:
         """The other side takes bytes again."""
-        if self._near is not None and self._hang_up is None:
+        if self._near is not None and not self._is_server_done:
             self._loop.add_reader(self._near, self._receive_from_server)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. What it sent before is still the server's to read; writing to it fails from now on."""
         self._transport = None
         self._bridges.remove(self)
+        self._bridges.plain.leave(self)
         if self._near is not None and self._held:
             self._loop.remove_reader(self._near)
             with contextlib.suppress(OSError):
@@ -169,14 +213,16 @@ class Bridge(asyncio.BufferedProtocol):
         """The server has sent all, but may wait for the client's answer to a CLOSE, which an end here would cut off.
 
         TLS has no half-closed connection that an event loop would know of, so the client does not learn of this; what
-        is waited for is the server's whole end. epoll tells a hang-up unasked, and here nothing else.
+        is waited for is the server's whole end.
         """
         assert self._near is not None
+        self._is_server_done = True
         self._loop.remove_reader(self._near)
-        self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)  # also where no descriptor is left
-        self._hang_up = select.epoll()
-        self._hang_up.register(self._near, 0)
-        self._loop.add_reader(self._hang_up.fileno(), self._end)
+        self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)
+        try:
+            self._bridges.watch(self._near, self._end)
+        except OSError:
+            self._end()  # no descriptor is left: somebody else needs this one's
 
     def _end_linger(self) -> None:
         """A client that reads nothing waits for nothing."""
@@ -185,25 +231,48 @@ class Bridge(asyncio.BufferedProtocol):
         if self._transport.get_write_buffer_size():
             self._linger = self._loop.call_later(LINGER_SECONDS, self._end_linger)
         else:
-            self._transport.close()
+            self._end()
 
     def _end(self) -> None:
         """What was written goes out before the transport closes."""
         self._close_near()
         if self._transport is not None:
+            self._bridges.plain.wait(self)
             self._transport.close()
-            self._watch_end(None)
+            self._watch_end(self._count_left(), 0)
 
-    def _watch_end(self, former: tuple[int, int] | None) -> None:
-        """A client has the time that it needs, as long as it takes bytes: the transport's own limit is none of that."""
-        transport = self._transport
-        if transport is None:
+    def _watch_end(self, former: tuple[int, int] | None, still: float) -> None:
+        """A client has the time that it needs, as long as it takes bytes: the transport's own limit is none of that.
+
+        `still`: for how many seconds it has taken none.
+        """
+        left = self._count_left()
+        if self._transport is None or left is None:
             return
-        left = transport.get_write_buffer_size(), count_unsent(transport.get_extra_info("socket"))
-        if left == former:
-            transport.abort()
+        still = still if left == former else 0
+        if still >= (END_SECONDS if any(left) else LINGER_SECONDS):
+            self._transport.abort()
         else:
-            self._loop.call_later(END_SECONDS, self._watch_end, left)
+            self._loop.call_later(LINGER_SECONDS, self._watch_end, left, still + LINGER_SECONDS)
+
+    def _count_left(self) -> tuple[int, int] | None:
+        """What the client has not taken: of the transport's, and of the kernel's. None: it is gone."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if self._transport is None or sock is None:
+            return None
+        return self._transport.get_write_buffer_size(), count_unsent(sock)
+
+    # As a plain connection, when its server has ended
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the kernel has all that was written."""
+        return self._transport is None or not self._transport.get_write_buffer_size()
+
+    def end_idle(self) -> None:
+        """Somebody else needs the descriptor."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # What goes to it
 
@@ -243,7 +312,5 @@ class Bridge(asyncio.BufferedProtocol):
             return
         self._loop.remove_reader(near)
         self._loop.remove_writer(near)
-        if self._hang_up is not None:
-            self._loop.remove_reader(self._hang_up.fileno())
-            self._hang_up.close()
+        self._bridges.forget(near)
         near.close()

@@ -48,12 +48,15 @@ class Listener:
         return f"Listening on TCP address {address[0]}:{address[1]}"
 
     def close(self) -> None:
-        """Closes the socket; removes the file unless somebody else has put another in its place."""
-        self.sock.close()
+        """Closes the socket; removes the file unless somebody else has put another in its place.
+
+        The file goes first: of a socket that is closed somebody else may make a new one, with the same inode.
+        """
         if self.path is not None:
             with contextlib.suppress(OSError):
                 if Path(self.path).stat().st_ino == self.inode:
                     Path(self.path).unlink()
+        self.sock.close()
 
 
 def open_listener(

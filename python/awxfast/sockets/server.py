@@ -117,7 +117,7 @@ class Server:
         )
         self._plain = PlainConnections.of_process(self._clients.now)
         self._http = self._make_http()
-        self._bridges = Bridges(self._http.serve_behind_tls)
+        self._bridges = Bridges(self._http.serve_behind_tls, self._plain)
         self._certificates: list[Certificate] = []
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._deciding: set[Opening] = set()
@@ -185,6 +185,7 @@ class Server:
     def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> TlsListener:
         """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
         self._certificates.append(certificate)
+        self._bridges.open()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TLS_RECEIVE_BUFFER)
         listener = TlsListener(
@@ -213,6 +214,7 @@ class Server:
         end = time.monotonic() + spread + grace
         await asyncio.gather(self._clients.close_all(GOING_AWAY, spread, grace), self._requests.stop(grace))
         await self._bridges.wait_closed(LAST_FLUSH_SECONDS)
+        self._bridges.close()
         await self._endpoints.stop(max(1.0, end - time.monotonic()))
         if self._sweeping is not None:
             self._sweeping.cancel()
