@@ -50,7 +50,7 @@ pub fn nonce() -> Work {
         digest[..4].copy_from_slice(&number.to_be_bytes());
         let nonce = i128::from(NOW) + i128::from(number % 300);
         assert!(nonces.admits(black_box(nonce), NOW));
-        black_box(nonces.repeats(nonce, digest, NOW));
+        black_box(nonces.repeats(nonce, digest, NOW, NOW));
     })
 }
 
