@@ -9,8 +9,9 @@ use crate::hmac::Digest;
 pub struct Nonces {
     tolerance: i128,
     remember: usize,
-    /// By nonce, so that what is stale, and what will be next, comes first; with the steady time of each.
-    seen: BTreeMap<(i128, Digest), i64>,
+    /// By nonce, so that what is stale, and what will be next, comes first; with the steady time of each. A nonce out of
+    /// range is as good as the nearest in it: the digest tells it apart.
+    seen: BTreeMap<(i64, Digest), i64>,
 }
 
 impl Nonces {
@@ -33,11 +34,13 @@ impl Nonces {
     /// is, beyond the bound, what will be stale first.
     pub fn repeats(&mut self, nonce: i128, digest: Digest, now: i64, steady: i64) -> bool {
         let (oldest, window) = (i128::from(now) - self.tolerance, 2 * self.tolerance);
-        let is_past = |nonce: i128, seen: i64| nonce < oldest && i128::from(steady) - i128::from(seen) > window;
+        let is_past =
+            |nonce: i64, seen: i64| i128::from(nonce) < oldest && i128::from(steady) - i128::from(seen) > window;
         while self.seen.first_key_value().is_some_and(|(&(nonce, _), &seen)| is_past(nonce, seen)) {
             self.seen.pop_first();
         }
-        let is_new = self.seen.insert((nonce, digest), steady).is_none();
+        let nearest = i64::try_from(nonce).unwrap_or(if nonce < 0 { i64::MIN } else { i64::MAX });
+        let is_new = self.seen.insert((nearest, digest), steady).is_none();
         if self.seen.len() > self.remember {
             self.seen.pop_first();
         }

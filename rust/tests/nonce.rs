@@ -49,6 +49,16 @@ mod repeats {
     }
 
     #[test]
+    fn nonces_out_of_range_are_told_apart() {
+        let mut nonces = Nonces::new(u64::MAX, 10);
+        for nonce in [i128::from(i64::MAX) + 1, i128::from(i64::MAX) + 2] {
+            let digest = digest(u8::try_from(nonce - i128::from(i64::MAX)).unwrap());
+            assert!(!nonces.repeats(nonce, digest, NOW, NOW));
+            assert!(nonces.repeats(nonce, digest, NOW, NOW));
+        }
+    }
+
+    #[test]
     fn other_secret_in_the_same_second_is_no_repeat() {
         let mut nonces = Nonces::new(300, 10);
         assert!(!nonces.repeats(NOW.into(), digest(1), NOW, NOW));
