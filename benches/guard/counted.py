@@ -44,7 +44,7 @@ class CountedRows:
         return rows
 
     def measure_again(self, rows: Iterable[str]) -> dict[str, float]:
-        """Instructions of those of `rows` that two threads share: how these meet, no two runs agree about."""
+        """Instructions of those of `rows`: where two threads share the work, no two runs agree how they meet."""
         names = [row.removesuffix(INSTRUCTIONS) for row in rows if row.endswith(INSTRUCTIONS)]
         names = [name for name in names if name in self._runs]
         if not names or not self._valgrind:

@@ -26,7 +26,17 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream(Workload):
+class Timed(Workload):
+    """Lasts for so many seconds, or fewer in a short run."""
+
+    seconds: float = 3
+
+    def shortened(self, seconds: float) -> Self:
+        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream(Timed):
     """Events to clients that read."""
 
     clients: int = 100
@@ -40,13 +50,11 @@ class Stream(Workload):
     """Events a second; 0: flat out."""
     depth: int = 256
     """Flat out: how many events are kept waiting in Redis."""
-    seconds: float = 3
     warm_up: float = 0.5
     """Latencies of the first so many seconds are left out."""
 
     def shortened(self, seconds: float) -> Self:
-        chosen = super().shortened(seconds)
-        return replace(chosen, seconds=min(self.seconds, seconds), warm_up=min(self.warm_up, seconds / 4))
+        return replace(super().shortened(seconds), warm_up=min(self.warm_up, seconds / 4))
 
     def frames_of(self, events: int) -> int:
         """How many frames so many events are, that go to the groups in turns."""
@@ -78,7 +86,7 @@ class Storm(Workload):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edge(Workload):
+class Edge(Timed):
     """Twice the rate that the server can carry, then half of it."""
 
     servers: tuple[str, ...] = ("awxfast",)
@@ -89,12 +97,9 @@ class Edge(Workload):
     seconds: float = 4
     """Of each of the three parts: flat out, overload, half the best rate."""
 
-    def shortened(self, seconds: float) -> Self:
-        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Search(Workload):
+class Search(Timed):
     """The highest rate, up to `rate`, at which nothing is lost and nothing piles up."""
 
     servers: tuple[str, ...] = ("awxfast",)
@@ -104,12 +109,9 @@ class Search(Workload):
     seconds: float = 2
     """How long each attempt takes."""
 
-    def shortened(self, seconds: float) -> Self:
-        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Alone(Workload):
+class Alone(Timed):
     """The fan-out without Redis and sessions, against a program that only sends frames that are ready."""
 
     servers: tuple[str, ...] = ("raw", "fan-out")
@@ -119,24 +121,17 @@ class Alone(Workload):
     """Events a call; frames a write of the program that only sends."""
     seconds: float = 2
 
-    def shortened(self, seconds: float) -> Self:
-        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Requests(Workload):
+class Requests(Timed):
     """Plain requests to an application, one under way on each connection."""
 
     application: str
     connections: int = 32
-    seconds: float = 3
-
-    def shortened(self, seconds: float) -> Self:
-        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Echoes(Workload):
+class Echoes(Timed):
     """Clients send messages to an application that sends each back."""
 
     application: str
@@ -146,17 +141,10 @@ class Echoes(Workload):
     """Messages of a client for which it has no answer yet."""
     seconds: float = 2
 
-    def shortened(self, seconds: float) -> Self:
-        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Producing(Workload):
+class Producing(Timed):
     """Producers alone: what an event costs them and Redis. `servers` are ways of `traffic.producers`."""
 
     servers: tuple[str, ...] = field(default=("fresh-loops", "stock", "layer", "emit"))
     size: int = 1024
-    seconds: float = 3
-
-    def shortened(self, seconds: float) -> Self:
-        return replace(super().shortened(seconds), seconds=min(self.seconds, seconds))
