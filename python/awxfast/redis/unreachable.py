@@ -2,8 +2,9 @@
 
 import errno
 import os
-import re
 import socket
+
+from awxfast.system.unreached import find_errno
 
 _WORDS = {
     errno.ENOENT: "no such socket (is Redis running?)",
@@ -17,9 +18,7 @@ def describe_failure(error: Exception) -> str:
     """In a few words; the system's own where there are no better ones."""
     if isinstance(error, socket.gaierror):
         return "the host's name is not known"
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(first[1])  # a name with several addresses: asyncio joins their errors into one text
+    number = find_errno(error)
     if number is None:
         return str(error) or type(error).__name__
     return _WORDS.get(number) or os.strerror(number)

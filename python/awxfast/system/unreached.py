@@ -49,14 +49,20 @@ def explain_unreached(error: BaseException, remedies: Remedies) -> tuple[str, st
 
 def describe_os_error(error: OSError, remedies: Remedies) -> str:
     """Why a connection failed; of a name with several addresses, the first reason."""
-    number = error.errno
-    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(first[1])
+    number = find_errno(error)
     if number is None:
         return str(error) or "the connection broke"
     if number == errno.ECONNREFUSED:
         return f"connection refused ({remedies.refused})"
     return _WORDS.get(number) or os.strerror(number)
+
+
+def find_errno(error: BaseException) -> int | None:
+    """The system's number. Of a name with several addresses asyncio joins the errors into one text: the first's."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (first := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(first[1])
+    return number
 
 
 def describe_redirect(location: str) -> tuple[str, str]:
