@@ -24,6 +24,7 @@ from awxfast.wire.backplane import Fault
 from awxfast.wire.handshake import Reason
 from main_process import run_to_its_end
 from prometheus_client.parser import text_string_to_metric_families
+from sources import parse_source
 from still_figures import StillFigures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -241,7 +242,7 @@ class TestMonitoring:
 def list_calls() -> Iterator[ast.Call]:
     """Every call in the package."""
     for path in (ROOT / "python" / "awxfast").rglob("*.py"):
-        yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        yield from (node for node in ast.walk(parse_source(path)) if isinstance(node, ast.Call))
 
 
 class TestTroubleshooting:
@@ -253,7 +254,7 @@ class TestTroubleshooting:
         source = ROOT / "python" / "awxfast" / "sockets" / "connection.py"
         constants = {
             node.value.value
-            for node in ast.walk(ast.parse(source.read_text()))
+            for node in ast.walk(parse_source(source))
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         }
         codes = {value for value in constants if isinstance(value, int) and 1000 <= value < 5000}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sources import parse_source
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_WORDS = 4
@@ -20,7 +21,7 @@ def is_riddle(text: str) -> bool:
 
 def list_python(source: str) -> Iterator[tuple[int, str]]:
     """Each docstring with its line, those below constants and fields included."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse_source(source)):
         body = getattr(node, "body", None)
         if not isinstance(body, list):
             continue

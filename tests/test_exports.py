@@ -7,13 +7,14 @@ from typing import Any
 
 import awxfast
 from awxfast import _rust
+from sources import parse_source
 
 STUB = Path(awxfast.__file__).with_name("_rust.pyi")
 
 
 def stub_names() -> dict[str, ast.stmt]:
     names: dict[str, ast.stmt] = {}
-    for node in ast.parse(STUB.read_text()).body:
+    for node in parse_source(STUB).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             names[node.name] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

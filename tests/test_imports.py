@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sources import parse_source
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "awxfast"
@@ -67,7 +68,7 @@ def room_of(path: Path) -> str:
 
 def imported_rooms(path: Path) -> set[str]:
     rooms = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse_source(path)):
         if isinstance(node, ast.ImportFrom) and node.level:
             pytest.fail(f"{path}: relative import; the arrows are easier to see with whole names")
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "awxfast":
@@ -108,7 +109,7 @@ def test_wire_touches_no_socket_clock_or_redis(path: Path) -> None:
     forbidden = {"asyncio", "socket", "time", "redis", "hiredis", "logging", "datetime"}
     names = {
         (alias.name if isinstance(node, ast.Import) else node.module or "").split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse_source(path))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }

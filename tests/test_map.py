@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sources import parse_source
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "awxfast"
@@ -29,7 +30,7 @@ FRONT_DOOR = {"__init__", "__main__"}
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_folder_of_the_package_says_of_itself_what_the_map_says(folder: str) -> None:
-    docstring = ast.get_docstring(ast.parse((PACKAGE / folder / "__init__.py").read_text())) or ""
+    docstring = ast.get_docstring(parse_source(PACKAGE / folder / "__init__.py")) or ""
     assert docstring.startswith(ROOMS[f"{folder}/"])
 
 
