@@ -113,7 +113,7 @@ class Bridge(asyncio.BufferedProtocol):
         self.descriptor = -1
         self._near: socket.socket | None = None
         self._buffer = bridges.buffer
-        self._hang_ups = select.poll()
+        self._client_poll = select.poll()
         self._held = memoryview(b"")
         self._is_server_done = False
         self._linger: asyncio.TimerHandle | None = None
@@ -135,7 +135,7 @@ class Bridge(asyncio.BufferedProtocol):
             return
         self._transport = transport
         self.descriptor = sock.fileno()
-        self._hang_ups.register(self.descriptor, select.POLLRDHUP)
+        self._client_poll.register(self.descriptor, select.POLLRDHUP)
         transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
         self._near.setblocking(False)
@@ -149,7 +149,7 @@ class Bridge(asyncio.BufferedProtocol):
 
         A TLS transport that has read the end looks for data once more only.
         """
-        is_last = bool(self._hang_ups.poll(0))
+        is_last = bool(self._client_poll.poll(0))
         self._buffer = memoryview(bytearray(sizehint + RECORD_BYTES)) if is_last else self._bridges.buffer
         return self._buffer
 
