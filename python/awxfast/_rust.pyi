@@ -209,19 +209,19 @@ class LinkShare:
 
 # ---- the fan-out (rust/src/fanout.rs and what it uses) -------------------------------------------
 
-NOTICE_DEAD: Final[int]
+NEWS_DEAD: Final[int]
 """The socket failed (EPIPE, ECONNRESET, HUP); what was queued is lost at close."""
-NOTICE_FINISHED: Final[int]
+NEWS_FINISHED: Final[int]
 """A close that was asked for is on the wire, after all that was queued, and the sending side is shut down."""
-NOTICE_DRAINED: Final[int]
+NEWS_DRAINED: Final[int]
 """Answer to `ask_drained`: no reply of this client is waiting any more."""
-NOTICE_SLOW: Final[int]
+NEWS_SLOW: Final[int]
 """Under `slow_client="close"`: the client passed its bound; a close with 4008 is on its way."""
-NOTICE_ROOM: Final[int]
+NEWS_ROOM: Final[int]
 """Answer to `ask_room`: less waits for this client than its bound allows."""
-NOTICE_UNREAD: Final[int]
+NEWS_UNREAD: Final[int]
 """The client left more than `reply_bytes` of replies unread; a close with 1008 is on its way."""
-NOTICE_CAUGHT_UP: Final[int]
+NEWS_CAUGHT_UP: Final[int]
 """Of no client: what `wait_time` asked to wait for may be over."""
 
 @final
@@ -292,7 +292,7 @@ class Fanout:
         """Forgets the client and closes the duplicate; what is queued counts as lost at close. Idempotent."""
     def close(self, client: int, code: int, reason: bytes = b"", drop: bool = False) -> None:
         """Queues a CLOSE frame after all that is queued (`drop`: after the frame begun, the rest is lost at close),
-        then shuts the sending side down and gives NOTICE_FINISHED. The client leaves its groups at once.
+        then shuts the sending side down and gives NEWS_FINISHED. The client leaves its groups at once.
         `code` 1005 sends a CLOSE without a code. A second call is ignored, except that `drop` hastens the first.
         """
     def send_text(self, client: int, payload: bytes) -> None:
@@ -308,12 +308,12 @@ class Fanout:
         the place of the one before (RFC 6455 section 5.5.3).
         """
     def ask_drained(self, client: int) -> None:
-        """Asks for NOTICE_DRAINED as soon as no reply of this client waits (at once if none does)."""
+        """Asks for NEWS_DRAINED as soon as no reply of this client waits (at once if none does)."""
     def ask_room(self, client: int) -> None:
-        """Asks for NOTICE_ROOM as soon as less waits, events included, than `queue_frames` and `queue_bytes`."""
+        """Asks for NEWS_ROOM as soon as less waits, events included, than `queue_frames` and `queue_bytes`."""
 
     def judge_replies(self, client: int, unsent: int) -> None:
-        """Closes the client (NOTICE_UNREAD) if more than `reply_bytes` of replies wait and it has taken nothing since
+        """Closes the client (NEWS_UNREAD) if more than `reply_bytes` of replies wait and it has taken nothing since
         the last time that this was asked. `unsent`: bytes that the kernel has for it now.
         """
 
@@ -360,15 +360,15 @@ class Fanout:
         """Seconds that intake should wait at most, since the threads are behind, or most readers are; often 0.0.
 
         For these it lasts as long as the last batch takes at 200,000 frames/s: a few that keep up get that much.
-        NOTICE_CAUGHT_UP comes when it may be over sooner: then ask again.
+        NEWS_CAUGHT_UP comes when it may be over sooner: then ask again.
         """
 
-    # notices, operation
+    # news, operation
     @property
-    def notice_fd(self) -> int:
-        """An eventfd that is readable when `take_notices` has something."""
-    def take_notices(self) -> list[tuple[int, int]]:
-        """`(client, NOTICE_*)` since the last call, in order."""
+    def news_fd(self) -> int:
+        """An eventfd that is readable when `take_news` has something."""
+    def take_news(self) -> list[tuple[int, int]]:
+        """`(client, NEWS_*)` since the last call, in order."""
     def ledger(self) -> dict[str, Any]:
         """`events`, `frames`, `balance`, `gaps` as `/ledger` shows them, `clients` and `groups`; taken together."""
     def metrics(self) -> dict[str, Any]:

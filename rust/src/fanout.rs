@@ -22,7 +22,7 @@ pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
 use crate::routing::slab::{Accounts, Run, Slab};
 use crate::shard::command::{Backlog, Command};
 use crate::shard::outbox::Bounds;
-use crate::shard::queues::{Load, Notice, Notices};
+use crate::shard::queues::{Load, News, NewsQueue};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
 
 mod clients;
@@ -97,7 +97,7 @@ pub struct Fanout {
     state: Mutex<State>,
     shards: Vec<Arc<Shared>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    notices: Arc<Notices>,
+    news: Arc<NewsQueue>,
     accounts: Accounts,
     /// Commands for one client wait for `wake`.
     deferring: AtomicBool,
@@ -111,8 +111,8 @@ impl Fanout {
     /// When no thread or descriptor is left.
     pub fn start(config: Config) -> io::Result<Self> {
         let accounts = Accounts::default();
-        let notices = Arc::new(Notices::new()?);
-        let shards = (0..config.threads).map(|_| shard::share(&notices, &accounts)).collect::<io::Result<Vec<_>>>()?;
+        let news = Arc::new(NewsQueue::new()?);
+        let shards = (0..config.threads).map(|_| shard::share(&news, &accounts)).collect::<io::Result<Vec<_>>>()?;
         let fanout = Fanout {
             state: Mutex::new(State {
                 registry: Registry::new(config.threads, config.status_groups.clone()),
@@ -125,7 +125,7 @@ impl Fanout {
             config,
             shards,
             threads: Mutex::new(Vec::new()),
-            notices,
+            news,
             accounts,
             deferring: AtomicBool::new(false),
         };
@@ -234,13 +234,13 @@ impl Fanout {
     }
 
     /// How long intake should wait at most: the threads are behind, or most readers are and the last batch is not long
-    /// enough ago. When it may be less, [`Notice::CaughtUp`] tells; then it is to be asked again.
+    /// enough ago. When it may be less, [`News::CaughtUp`] tells; then it is to be asked again.
     #[must_use]
     pub fn wait_time(&self) -> Duration {
         if self.look_behind().is_zero() {
             return Duration::ZERO;
         }
-        self.notices.await_catching_up();
+        self.news.await_catching_up();
         self.look_behind()
     }
 
@@ -256,15 +256,15 @@ impl Fanout {
         behind.min(self.state.lock().held_until.saturating_duration_since(now))
     }
 
-    /// Readable when there are notices.
+    /// Readable when there is news.
     #[must_use]
-    pub fn notice_fd(&self) -> BorrowedFd<'_> {
-        self.notices.as_fd()
+    pub fn news_fd(&self) -> BorrowedFd<'_> {
+        self.news.as_fd()
     }
 
     /// What happened to clients since the last call.
-    pub fn take_notices(&self) -> Vec<(ClientId, Notice)> {
-        self.notices.take()
+    pub fn take_news(&self) -> Vec<(ClientId, News)> {
+        self.news.take()
     }
 
     /// Everything that was counted.

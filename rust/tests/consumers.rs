@@ -5,8 +5,8 @@ mod browser;
 use awxfast_core::fanout::{Config, Fanout, HandedOut};
 use awxfast_core::routing::registry::Consumers;
 use awxfast_core::shard::outbox::Bounds;
-use awxfast_core::shard::queues::Notice;
-use browser::{Browser, assert_books_balance, config, entry, entry_of, hosting, notices, publish, wait_until};
+use awxfast_core::shard::queues::News;
+use browser::{Browser, assert_books_balance, config, entry, entry_of, hosting, publish, wait_for_news, wait_until};
 
 const SITTING: Consumers = Consumers { all: 1, loose: 0 };
 const LOOSE: Consumers = Consumers { all: 1, loose: 1 };
@@ -125,18 +125,18 @@ fn room_is_told_only_when_the_queue_is_below_its_bound() {
     let fanout = Fanout::start(Config { bounds: Bounds { frames: 10, bytes: 1 << 20 }, ..hosting() }).unwrap();
     let mut browser = Browser::new(&fanout);
     fanout.ask_room(browser.client);
-    notices(&fanout, &[(browser.client, Notice::Room)]);
+    wait_for_news(&fanout, &[(browser.client, News::Room)]);
     let payload = vec![b'x'; 200_000];
     for _ in 0..30 {
         fanout.send_binary(browser.client, &payload);
     }
     fanout.ask_room(browser.client);
     wait_until(|| fanout.counts().tally.frames.queued == 30);
-    assert_eq!(fanout.take_notices(), [], "some 6 MB can't be on their way to a browser that reads nothing");
+    assert_eq!(fanout.take_news(), [], "some 6 MB can't be on their way to a browser that reads nothing");
     for _ in 0..30 {
         assert_eq!(browser.receive().unwrap().1.len(), payload.len());
     }
-    notices(&fanout, &[(browser.client, Notice::Room)]);
+    wait_for_news(&fanout, &[(browser.client, News::Room)]);
     assert_eq!(fanout.counts().tally.frames.shed.iter().sum::<u64>(), 0, "an application's own frames are never shed");
     assert_books_balance(&fanout);
 }

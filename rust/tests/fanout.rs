@@ -9,8 +9,8 @@ use std::time::Duration;
 use awxfast_core::fanout::{Config, Fanout};
 use awxfast_core::routing::registry::ClientId;
 use awxfast_core::shard::outbox::Bounds;
-use awxfast_core::shard::queues::Notice;
-use browser::{Browser, assert_books_balance, config, entry, notices, publish, wait_until};
+use awxfast_core::shard::queues::News;
+use browser::{Browser, assert_books_balance, config, entry, publish, wait_for_news, wait_until};
 
 #[test]
 fn every_member_gets_the_bytes_of_the_event_in_order() {
@@ -140,7 +140,7 @@ fn slow_client_is_closed_with_4008_where_that_is_asked_for() {
     }
     let (opcode, payload) = last.unwrap();
     assert_eq!((opcode, &payload[..2]), (0x88, 4008u16.to_be_bytes().as_slice()));
-    notices(&fanout, &[(slow.client, Notice::Slow), (slow.client, Notice::Finished)]);
+    wait_for_news(&fanout, &[(slow.client, News::Slow), (slow.client, News::Finished)]);
     assert_books_balance(&fanout);
 }
 
@@ -172,7 +172,7 @@ fn client_that_does_not_read_its_replies_is_closed_with_1008() {
         assert_eq!((reader.receive_text().len(), reader.receive_text().as_str()), (4000, "end"));
         fanout.send_text(mute.client, &reply);
     }
-    notices(&fanout, &[(mute.client, Notice::Unread)]);
+    wait_for_news(&fanout, &[(mute.client, News::Unread)]);
     let frames = fanout.counts().tally.frames;
     assert!(frames.lost_at_close > (256 << 10) / 4004, "{frames:?}");
     let mut last = None;
@@ -196,7 +196,7 @@ fn one_reply_larger_than_the_bound_reaches_a_client_that_reads_it_late() {
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!((reader.receive_text().len(), reader.receive_text().len()), (64_000, 2_000_000));
     }
-    assert_eq!(fanout.take_notices(), []);
+    assert_eq!(fanout.take_news(), []);
     assert_books_balance(&fanout);
 }
 
@@ -209,9 +209,9 @@ fn one_large_reply_that_nobody_takes_closes_its_client_once_it_is_judged() {
     fanout.judge_replies(mute.client, 1000);
     fanout.judge_replies(mute.client, 900); // its kernel still took some
     std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(fanout.take_notices(), []);
+    assert_eq!(fanout.take_news(), []);
     fanout.judge_replies(mute.client, 900);
-    notices(&fanout, &[(mute.client, Notice::Unread)]);
+    wait_for_news(&fanout, &[(mute.client, News::Unread)]);
     assert_books_balance(&fanout);
 }
 
@@ -231,7 +231,7 @@ fn one_large_reply_whose_client_reads_slowly_is_waited_for() {
         fanout.judge_replies(reader.client, 1000);
         fanout.judge_replies(reader.client, 1000); // nothing stands
     }
-    assert_eq!(fanout.take_notices(), []);
+    assert_eq!(fanout.take_news(), []);
     assert_books_balance(&fanout);
 }
 
@@ -265,7 +265,7 @@ fn past_the_process_bound_of_replies_a_client_may_leave_less_of_them_unread() {
     for browser in &mute {
         fanout.send_texts(browser.client, &vec![[b'r'; 4000].as_slice(); 80]);
     }
-    wait_until(|| !fanout.take_notices().is_empty());
+    wait_until(|| !fanout.take_news().is_empty());
     wait_until(|| fanout.counts().reply_bytes < 2 << 20);
     assert_books_balance(&fanout);
 }
@@ -319,7 +319,7 @@ fn intake_that_waits_hears_when_the_thread_has_caught_up() {
             publish(&fanout, &batch);
             let _ = fanout.wait_time(); // asks to be told, unless the thread has taken them already
         }
-        fanout.take_notices().contains(&(ClientId::NOBODY, Notice::CaughtUp))
+        fanout.take_news().contains(&(ClientId::NOBODY, News::CaughtUp))
     });
 }
 
@@ -333,7 +333,7 @@ fn close_comes_after_all_that_is_queued_and_ends_the_stream() {
     assert_eq!(browser.receive_text(), "before");
     assert_eq!(browser.receive(), Some((0x88, [1001u16.to_be_bytes().as_slice(), b"bye"].concat())));
     assert_eq!(browser.receive(), None, "the sending side is shut down though Python's descriptor is open");
-    notices(&fanout, &[(browser.client, Notice::Finished)]);
+    wait_for_news(&fanout, &[(browser.client, News::Finished)]);
     assert_eq!(fanout.counts().events.no_subscriber, 1);
 }
 
@@ -347,7 +347,7 @@ fn failed_socket_is_reported_and_forgotten() {
         publish(&fanout, &[entry(&["p!g.a"], "into the void")]);
         std::thread::sleep(Duration::from_millis(5));
     }
-    notices(&fanout, &[(browser.client, Notice::Dead)]);
+    wait_for_news(&fanout, &[(browser.client, News::Dead)]);
     fanout.detach(browser.client);
     assert_eq!(fanout.counts().clients, 0);
     assert_books_balance(&fanout);
@@ -359,6 +359,6 @@ fn drained_is_told_when_no_reply_waits() {
     let mut browser = Browser::new(&fanout);
     fanout.send_text(browser.client, b"reply");
     fanout.ask_drained(browser.client);
-    notices(&fanout, &[(browser.client, Notice::Drained)]);
+    wait_for_news(&fanout, &[(browser.client, News::Drained)]);
     assert_eq!(browser.receive_text(), "reply");
 }

@@ -1,7 +1,7 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
 use awxfast_core::routing::registry::ClientId;
-use awxfast_core::shard::queues::{Answers, CommandQueue, Load, Notice, Notices};
+use awxfast_core::shard::queues::{Answers, CommandQueue, Load, News, NewsQueue};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -54,14 +54,14 @@ fn shard_does_not_fall_asleep_over_a_command() {
 
 #[test]
 fn that_a_shard_has_caught_up_is_told_once_to_those_who_wait_for_it() {
-    let notices = Notices::new().unwrap();
-    notices.tell_caught_up();
-    assert_eq!(notices.take(), [], "nobody waits");
-    notices.await_catching_up();
-    notices.await_catching_up();
-    notices.tell_caught_up();
-    notices.tell_caught_up();
-    assert_eq!(notices.take(), [(ClientId::NOBODY, Notice::CaughtUp)]);
+    let news = NewsQueue::new().unwrap();
+    news.tell_caught_up();
+    assert_eq!(news.take(), [], "nobody waits");
+    news.await_catching_up();
+    news.await_catching_up();
+    news.tell_caught_up();
+    news.tell_caught_up();
+    assert_eq!(news.take(), [(ClientId::NOBODY, News::CaughtUp)]);
 }
 
 #[test]

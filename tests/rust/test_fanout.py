@@ -1,4 +1,4 @@
-"""The fan-out as Python sees it: arguments, notices on a loop's descriptor, books. Its behaviour is tested in Rust."""
+"""The fan-out as Python sees it: arguments, news on a loop's descriptor, books. Its behaviour is tested in Rust."""
 
 import asyncio
 import socket
@@ -119,20 +119,20 @@ class TestPublish:
         assert fanout.ledger()["events"]["rejected"] == {"unknown_type": 100_000}
 
 
-class TestNotice:
+class TestNews:
     async def test_loop_hears_of_a_dead_socket(self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
         near, far = pair
         client = fanout.attach(near.fileno())
         heard = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.add_reader(fanout.notice_fd, heard.set)
+        loop.add_reader(fanout.news_fd, heard.set)
         far.close()
         fanout.send_text(client, b"into the void")
         fanout.send_text(client, b"once more")
         await asyncio.wait_for(heard.wait(), HANG)
-        loop.remove_reader(fanout.notice_fd)
-        assert fanout.take_notices() == [(client, _rust.NOTICE_DEAD)]
-        assert fanout.take_notices() == []
+        loop.remove_reader(fanout.news_fd)
+        assert fanout.take_news() == [(client, _rust.NEWS_DEAD)]
+        assert fanout.take_news() == []
 
 
 class TestWakes:

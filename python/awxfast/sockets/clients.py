@@ -1,4 +1,4 @@
-"""All websockets of the process: found by the fan-out's number, told its notices, closed together."""
+"""All websockets of the process: found by the fan-out's number, told its news, closed together."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from awxfast._rust import NOTICE_CAUGHT_UP, Fanout, FrameDecoder, LinkFigures
+from awxfast._rust import NEWS_CAUGHT_UP, Fanout, FrameDecoder, LinkFigures
 from awxfast.http.access_log import AccessLog
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
@@ -130,13 +130,13 @@ class Clients:
             client, path = connection.label
             self._access_log.write(client, f"{action} {path}")
 
-    def dispatch_notices(self) -> None:
-        """Hands the fan-out's notices to their connections; those of clients that are gone are dropped."""
-        for client, notice in self.fanout.take_notices():
+    def dispatch_news(self) -> None:
+        """Hands the fan-out's news to their connections; that of clients that are gone is dropped."""
+        for client, news in self.fanout.take_news():
             connection = self._attached.get(client)
             if connection is not None:
-                connection.receive_notice(notice)
-            elif notice == NOTICE_CAUGHT_UP:
+                connection.receive_news(news)
+            elif news == NEWS_CAUGHT_UP:
                 self._tell_caught_up()
 
     async def close_all(self, code: int, spread: float, grace: float) -> None:

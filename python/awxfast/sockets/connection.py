@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from awxfast._rust import (
-    NOTICE_DEAD,
-    NOTICE_DRAINED,
-    NOTICE_FINISHED,
-    NOTICE_ROOM,
-    NOTICE_SLOW,
-    NOTICE_UNREAD,
+    NEWS_DEAD,
+    NEWS_DRAINED,
+    NEWS_FINISHED,
+    NEWS_ROOM,
+    NEWS_SLOW,
+    NEWS_UNREAD,
     Fanout,
     FrameDecoder,
     LinkFigures,
@@ -389,20 +389,20 @@ class Connection(asyncio.Protocol):
             self._decoder.expect_close()
         self.resume_reading()  # the peer's CLOSE is waited for, whatever the session held back
 
-    def receive_notice(self, notice: int) -> None:
+    def receive_news(self, news: int) -> None:
         """What the fan-out reports about this client."""
-        if notice == NOTICE_DEAD and self._transport is not None:
+        if news == NEWS_DEAD and self._transport is not None:
             self._transport.abort()
-        elif notice == NOTICE_FINISHED:
+        elif news == NEWS_FINISHED:
             self._finish()
-        elif notice == NOTICE_SLOW and self.phase is Phase.OPEN:
+        elif news == NEWS_SLOW and self.phase is Phase.OPEN:
             self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
-        elif notice == NOTICE_UNREAD and self.phase is Phase.OPEN:
+        elif news == NEWS_UNREAD and self.phase is Phase.OPEN:
             self._clients.report_fault(self._name_peer(), POLICY, b"replies are not read")
             self._begin_close(POLICY, b"", drop=False, by="server")  # likewise
-        elif notice == NOTICE_DRAINED and self._session is not None:
+        elif news == NEWS_DRAINED and self._session is not None:
             self._session.replies_drained()
-        elif notice == NOTICE_ROOM and self._session is not None:
+        elif news == NEWS_ROOM and self._session is not None:
             self._session.room_made()
 
     def _finish(self) -> None:

@@ -169,7 +169,7 @@ class Server:
     async def start(self, listenings: Sequence[Listening]) -> None:
         """Serves from now on."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._fanout.notice_fd, self._clients.dispatch_notices)
+        loop.add_reader(self._fanout.news_fd, self._clients.dispatch_news)
         self._fanout.defer_wakes(loop.call_soon)
         self._sweeping = loop.create_task(self._sweep())
         for listening in listenings:
@@ -218,7 +218,7 @@ class Server:
         await self._endpoints.stop(max(1.0, end - time.monotonic()))
         if self._sweeping is not None:
             self._sweeping.cancel()
-            asyncio.get_running_loop().remove_reader(self._fanout.notice_fd)
+            asyncio.get_running_loop().remove_reader(self._fanout.news_fd)
 
     async def _sweep(self) -> None:
         looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep, self._plain.look]

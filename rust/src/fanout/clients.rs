@@ -109,12 +109,12 @@ impl Fanout {
         self.send_ordered(client, Command::Subscribe(client, subscription));
     }
 
-    /// Asks for `Notice::Drained` when no reply waits.
+    /// Asks for `News::Drained` when no reply waits.
     pub fn ask_drained(&self, client: ClientId) {
         self.send_ordered(client, Command::AskDrained(client));
     }
 
-    /// Asks for `Notice::Room` when there is room.
+    /// Asks for `News::Room` when there is room.
     pub fn ask_room(&self, client: ClientId) {
         self.send_ordered(client, Command::AskRoom(client));
     }

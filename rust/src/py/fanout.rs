@@ -14,17 +14,17 @@ use crate::py::descriptor::borrow;
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
 use crate::routing::registry::{Backplane, ClientId, Consumers};
 use crate::shard::outbox::Bounds;
-use crate::shard::queues::Notice;
+use crate::shard::queues::News;
 
 /// Adds the class and its constants.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("NOTICE_DEAD", Notice::Dead as u8)?;
-    module.add("NOTICE_FINISHED", Notice::Finished as u8)?;
-    module.add("NOTICE_DRAINED", Notice::Drained as u8)?;
-    module.add("NOTICE_SLOW", Notice::Slow as u8)?;
-    module.add("NOTICE_ROOM", Notice::Room as u8)?;
-    module.add("NOTICE_UNREAD", Notice::Unread as u8)?;
-    module.add("NOTICE_CAUGHT_UP", Notice::CaughtUp as u8)?;
+    module.add("NEWS_DEAD", News::Dead as u8)?;
+    module.add("NEWS_FINISHED", News::Finished as u8)?;
+    module.add("NEWS_DRAINED", News::Drained as u8)?;
+    module.add("NEWS_SLOW", News::Slow as u8)?;
+    module.add("NEWS_ROOM", News::Room as u8)?;
+    module.add("NEWS_UNREAD", News::Unread as u8)?;
+    module.add("NEWS_CAUGHT_UP", News::CaughtUp as u8)?;
     module.add_class::<LinkFigures>()?;
     module.add_class::<PyFanout>()
 }
@@ -237,12 +237,12 @@ impl PyFanout {
     }
 
     #[getter]
-    fn notice_fd(&self) -> RawFd {
-        self.core.notice_fd().as_raw_fd()
+    fn news_fd(&self) -> RawFd {
+        self.core.news_fd().as_raw_fd()
     }
 
-    fn take_notices(&self) -> Vec<(u64, u8)> {
-        self.core.take_notices().into_iter().map(|(client, notice)| (client.0, notice as u8)).collect()
+    fn take_news(&self) -> Vec<(u64, u8)> {
+        self.core.take_news().into_iter().map(|(client, news)| (client.0, news as u8)).collect()
     }
 
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

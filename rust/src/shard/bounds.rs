@@ -7,7 +7,7 @@ use crate::routing::registry::ClientId;
 use crate::shard::Shard;
 use crate::shard::command::Closing;
 use crate::shard::outbox::{Bounds, PLACE_BYTES};
-use crate::shard::queues::Notice;
+use crate::shard::queues::News;
 use crate::wire::frame;
 
 /// What a shard must keep to.
@@ -46,18 +46,18 @@ impl Shard {
         places.saturating_sub(self.charged.iter().sum()) > MOST_OWED
     }
 
-    pub(super) fn close_for(&mut self, id: ClientId, code: u16, reason: &[u8], notice: Notice) {
+    pub(super) fn close_for(&mut self, id: ClientId, code: u16, reason: &[u8], news: News) {
         let mut frame = Vec::new();
         frame::push_frame(&mut frame, frame::CLOSE, &frame::close_payload(code, reason));
         self.close(id, Closing { left: Vec::new(), frame, drop: true });
-        self.shared.notices.send(id, notice);
+        self.shared.news.send(id, news);
     }
 
     /// A client that leaves more of its own replies unread pays for it itself.
     pub(super) fn close_unread(&mut self, slot: usize, bound: usize) {
         let unread = self.clients[slot].as_ref().filter(|client| client.standing_replies() > bound);
         if let Some(id) = unread.map(|client| client.id) {
-            self.close_for(id, UNREAD_REPLIES, b"replies are not read", Notice::Unread);
+            self.close_for(id, UNREAD_REPLIES, b"replies are not read", News::Unread);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::routing::slab::{Class, Range};
 use crate::shard::Shard;
 use crate::shard::client::Client;
 use crate::shard::command::{Closing, Subscription};
-use crate::shard::queues::Notice;
+use crate::shard::queues::News;
 
 /// What an application may have waiting for a client whatever waits for others.
 const FREE_BYTES: usize = 256 * 1024;
@@ -60,7 +60,7 @@ impl Shard {
         // No RDHUP: reading, and so the peer's end, is Python's.
         let interest = EventFlags::OUT | EventFlags::ET;
         if epoll::add(&self.epoll, &socket, EventData::new_u64(id.0), interest).is_err() {
-            self.shared.notices.send(id, Notice::Dead);
+            self.shared.news.send(id, News::Dead);
             return;
         }
         if id.slot() >= self.clients.len() {
@@ -86,7 +86,7 @@ impl Shard {
 
     pub(super) fn kill(&mut self, id: ClientId) {
         self.remove(id.slot());
-        self.shared.notices.send(id, Notice::Dead);
+        self.shared.news.send(id, News::Dead);
     }
 
     pub(super) fn ping(&mut self, id: ClientId, frame: Vec<u8>) {
@@ -133,12 +133,12 @@ impl Shard {
         let Some(client) = self.clients[slot].as_mut() else { return };
         if client.asked.drained && client.outbox().replies() == 0 {
             client.asked.drained = false;
-            self.shared.notices.send(client.id, Notice::Drained);
+            self.shared.news.send(client.id, News::Drained);
         }
         let has_room = !crowded || client.outbox().reply_bytes() <= FREE_BYTES;
         if client.asked.room && has_room && client.outbox().has_room(self.limits.bounds) {
             client.asked.room = false;
-            self.shared.notices.send(client.id, Notice::Room);
+            self.shared.news.send(client.id, News::Room);
         }
     }
 }

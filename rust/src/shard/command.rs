@@ -23,9 +23,9 @@ pub enum Command {
     Answer(ClientId),
     /// Queue a CLOSE frame; nothing follows it.
     Close(ClientId, Closing),
-    /// Give `Notice::Drained` when no reply waits.
+    /// Give `News::Drained` when no reply waits.
     AskDrained(ClientId),
-    /// Give `Notice::Room` when the queue is below its bound.
+    /// Give `News::Room` when the queue is below its bound.
     AskRoom(ClientId),
     /// Close it if its replies stand past their bound and it has taken nothing since the last time this was asked.
     /// The number: bytes that the kernel still has for it.

@@ -97,7 +97,7 @@ impl Standing {
     /// Readers are behind, or not. Whether that ends it.
     pub fn set(&self, behind: bool, now: Instant) -> bool {
         let until = if behind { self.micros(now + HOLDS) } else { 0 };
-        // Before the shard looks whether somebody waits for it (`Notices::tell_caught_up`).
+        // Before the shard looks whether somebody waits for it (`NewsQueue::tell_caught_up`).
         self.behind_until.swap(until, Ordering::SeqCst) > 0 && !behind
     }
 

@@ -31,7 +31,7 @@ use crate::shard::client::{Client, Flushed};
 use crate::shard::command::{Backlog, Command};
 use crate::shard::lag::{Lag, Standing};
 use crate::shard::members::Members;
-use crate::shard::queues::{Answers, CommandQueue, Notice, Notices};
+use crate::shard::queues::{Answers, CommandQueue, News, NewsQueue};
 
 pub use bounds::Limits;
 
@@ -61,8 +61,8 @@ pub struct Shared {
     pub commands: CommandQueue<Command>,
     /// PONGs for this shard's clients.
     pub answers: Answers,
-    /// Notices for Python, from all shards.
-    pub notices: Arc<Notices>,
+    /// News for Python, from all shards.
+    pub news: Arc<NewsQueue>,
     /// What was counted up to the last pass.
     pub tally: Mutex<Tally>,
     /// Whether most readers of this shard are behind.
@@ -126,7 +126,7 @@ impl Shard {
         while !self.stopping {
             self.wait(&mut events);
             if self.shared.commands.take(&mut commands).is_full() {
-                self.shared.notices.tell_caught_up();
+                self.shared.news.tell_caught_up();
             }
             for command in commands.drain(..) {
                 self.obey(command);
@@ -199,7 +199,7 @@ impl Shard {
             }
         }
         for id in slow {
-            self.close_for(id, SLOW_CLIENT, b"slow client", Notice::Slow);
+            self.close_for(id, SLOW_CLIENT, b"slow client", News::Slow);
         }
     }
 
@@ -213,7 +213,7 @@ impl Shard {
         if let Some(behind) = self.lag.judge(now)
             && self.shared.readers.set(behind, now)
         {
-            self.shared.notices.tell_caught_up();
+            self.shared.news.tell_caught_up();
         }
     }
 
@@ -228,7 +228,7 @@ impl Shard {
         let id = client.id;
         match flushed {
             Flushed::Dead => self.kill(id),
-            Flushed::Finished => self.shared.notices.send(id, Notice::Finished),
+            Flushed::Finished => self.shared.news.send(id, News::Finished),
             _ => {}
         }
         self.answer(slot);
@@ -282,11 +282,11 @@ impl Shard {
 /// # Errors
 ///
 /// When no descriptor is left.
-pub fn share(notices: &Arc<Notices>, accounts: &Accounts) -> io::Result<Arc<Shared>> {
+pub fn share(news: &Arc<NewsQueue>, accounts: &Accounts) -> io::Result<Arc<Shared>> {
     Ok(Arc::new(Shared {
         commands: CommandQueue::new()?,
         answers: Answers::default(),
-        notices: Arc::clone(notices),
+        news: Arc::clone(news),
         tally: Mutex::new(Tally::default()),
         readers: Standing::new(Instant::now()),
         accounts: accounts.clone(),

@@ -1,4 +1,4 @@
-//! How threads reach each other: commands for a shard, notices for Python, each with an eventfd as its bell.
+//! How threads reach each other: commands for a shard, news for Python, each with an eventfd as its bell.
 //!
 //! A bell is rung only when the other side may be asleep, so a busy shard costs its callers no system call.
 
@@ -161,7 +161,7 @@ impl Answers {
 
 /// What Python must know about a client; the last is about all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum News {
     /// The socket failed: the connection is over.
     Dead = 1,
     /// The CLOSE frame is on the wire and the sending side shut down.
@@ -178,35 +178,35 @@ pub enum Notice {
     CaughtUp = 7,
 }
 
-/// Notices of all shards, for Python's loop.
+/// News of all shards, for Python's loop.
 #[derive(Debug)]
-pub struct Notices {
-    waiting: Mutex<Vec<(ClientId, Notice)>>,
+pub struct NewsQueue {
+    waiting: Mutex<Vec<(ClientId, News)>>,
     bell: Bell,
     /// Somebody waits for shards that are behind.
     awaited: AtomicBool,
 }
 
-impl Notices {
-    /// No notices.
+impl NewsQueue {
+    /// No news.
     ///
     /// # Errors
     ///
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        Ok(Notices { waiting: Mutex::new(Vec::new()), bell: Bell::new()?, awaited: AtomicBool::new(false) })
+        Ok(NewsQueue { waiting: Mutex::new(Vec::new()), bell: Bell::new()?, awaited: AtomicBool::new(false) })
     }
 
-    /// Adds a notice, and wakes Python's loop.
-    pub fn send(&self, client: ClientId, notice: Notice) {
+    /// Adds one piece of news, and wakes Python's loop.
+    pub fn send(&self, client: ClientId, news: News) {
         let mut waiting = self.waiting.lock();
-        waiting.push((client, notice));
+        waiting.push((client, news));
         if waiting.len() == 1 {
             self.bell.ring();
         }
     }
 
-    /// The next shard that catches up gives [`Notice::CaughtUp`]. Whoever asks for it looks afterwards, not before, how
+    /// The next shard that catches up gives [`News::CaughtUp`]. Whoever asks for it looks afterwards, not before, how
     /// the shards stand: one that catches up in between would have told nobody.
     pub fn await_catching_up(&self) {
         self.awaited.store(true, Ordering::SeqCst);
@@ -215,19 +215,19 @@ impl Notices {
     /// A shard that was behind is so no longer, which others can see already.
     pub fn tell_caught_up(&self) {
         if self.awaited.swap(false, Ordering::SeqCst) {
-            self.send(ClientId::NOBODY, Notice::CaughtUp);
+            self.send(ClientId::NOBODY, News::CaughtUp);
         }
     }
 
-    /// Takes all notices, in order.
-    pub fn take(&self) -> Vec<(ClientId, Notice)> {
+    /// Takes all news, in order.
+    pub fn take(&self) -> Vec<(ClientId, News)> {
         let mut waiting = self.waiting.lock();
         self.bell.silence();
         mem::take(&mut *waiting)
     }
 }
 
-impl AsFd for Notices {
+impl AsFd for NewsQueue {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.0.as_fd()
     }

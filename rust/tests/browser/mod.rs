@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use awxfast_core::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use awxfast_core::routing::registry::ClientId;
 use awxfast_core::shard::outbox::Bounds;
-use awxfast_core::shard::queues::Notice;
+use awxfast_core::shard::queues::News;
 
 /// A small fan-out of two threads.
 pub fn config() -> Config {
@@ -125,12 +125,12 @@ pub fn wait_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until these notices have come, in any order.
-pub fn notices(fanout: &Fanout, wanted: &[(ClientId, Notice)]) {
+/// Waits until this news has come, in any order.
+pub fn wait_for_news(fanout: &Fanout, wanted: &[(ClientId, News)]) {
     let mut seen = Vec::new();
     wait_until(|| {
-        seen.extend(fanout.take_notices());
-        wanted.iter().all(|notice| seen.contains(notice))
+        seen.extend(fanout.take_news());
+        wanted.iter().all(|one| seen.contains(one))
     });
 }
 
