@@ -117,6 +117,15 @@ class TestNativeMode:
             "Redis at unix",
         ]
 
+    def test_a_wrong_value_hides_no_other(self, tmp_path: Path) -> None:
+        done = check(*LOOPBACK, "--redis", "http://x", "--auth", "x", "--access-log", f"{tmp_path}/none/log")
+        assert done.returncode == 2
+        assert [line.removeprefix("awxfast: ").partition(":")[0] for line in done.stderr.splitlines()] == [
+            "Redis URL",
+            "--auth",
+            f"--access-log {tmp_path}/none/log",
+        ]
+
     def test_no_private_redis_is_started_for_wrong_values(self, tmp_path: Path) -> None:
         done = run_to_its_end("--check", *LOOPBACK, "--auth", f"tokens={tmp_path}/none")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -21,17 +21,16 @@ from asgiref.typing import ASGI3Application
 from awxfast.app.builders import build_relay
 from awxfast.errors import AwxfastError, ConfigurationError, StartError
 from awxfast.hosted.application import load_application
-from awxfast.http.access_log import check_log_file
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
 from awxfast.process.listeners import Listener, is_stale_socket, open_admin, open_listener, open_unix
 from awxfast.process.log import configure_log
 from awxfast.process.main import (
     enter_listener,
     refuse_open_to_strangers,
-    refuse_wrong_values,
     start_private_redis,
     warn_of_ignored_variables,
 )
+from awxfast.process.wrong_values import VALUE_CHECKS
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
@@ -48,8 +47,8 @@ def run(settings: Settings) -> int:
     findings = Findings()
     with contextlib.ExitStack() as resources:
         check_listeners(findings, settings, resources)
-        findings.attempt(refuse_wrong_values, settings)
-        findings.attempt(check_log_file, settings)
+        for check in VALUE_CHECKS:
+            findings.attempt(check, settings)
         check_behind_them(findings, settings, resources)
     findings.report()
     return findings.exit_code

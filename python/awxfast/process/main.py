@@ -15,8 +15,6 @@ import uvloop
 
 from awxfast import __version__
 from awxfast.errors import ConfigurationError, StopAsked
-from awxfast.http.access_log import check_log_file
-from awxfast.native.auth import check_auth
 from awxfast.options import name_ignored_variables
 from awxfast.process.activation import ActivatedSockets
 from awxfast.process.addresses import list_endpoints
@@ -26,11 +24,9 @@ from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
-from awxfast.redis.address import RedisAddress
+from awxfast.process.wrong_values import refuse_wrong_values
 from awxfast.redis.private import PrivateRedis
 from awxfast.settings import Settings
-from awxfast.wire.forwarded import read_networks
-from awxfast.wire.secret import find_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +62,6 @@ def run(settings: Settings) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Main(settings, listeners, admin, private).run())
     return 0
-
-
-def refuse_wrong_values(settings: Settings) -> None:
-    """What an option says that no server can do is found before anything is started. Raises `ConfigurationError`."""
-    for url in settings.redis:
-        if url != "private":
-            RedisAddress.parse(url)
-    read_networks(settings.trusted_proxies)
-    find_secrets(settings.secret_files, os.environ)
-    check_auth(settings)
-    check_log_file(settings)
 
 
 def warn_of_ignored_variables() -> None:

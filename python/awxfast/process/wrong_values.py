@@ -1,0 +1,37 @@
+"""What an option says that no server can do: found before anything is started, and by `--check` all at once."""
+
+import os
+
+from awxfast.http.access_log import check_log_file
+from awxfast.native.auth import check_auth
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import Settings
+from awxfast.wire.forwarded import read_networks
+from awxfast.wire.secret import find_secrets
+
+
+def refuse_wrong_values(settings: Settings) -> None:
+    """Raises `ConfigurationError` for the first."""
+    for check in VALUE_CHECKS:
+        check(settings)
+
+
+def check_redis_urls(settings: Settings) -> None:
+    """Whether each could be a server's address."""
+    for url in settings.redis:
+        if url != "private":
+            RedisAddress.parse(url)
+
+
+def check_trusted_proxies(settings: Settings) -> None:
+    """Whether they are addresses and networks."""
+    read_networks(settings.trusted_proxies)
+
+
+def check_secret_files(settings: Settings) -> None:
+    """Whether each can be read and holds a secret."""
+    find_secrets(settings.secret_files, os.environ)
+
+
+VALUE_CHECKS = (check_redis_urls, check_trusted_proxies, check_secret_files, check_auth, check_log_file)
+"""Each raises `ConfigurationError` for its own option."""
