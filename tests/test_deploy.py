@@ -17,8 +17,8 @@ from awxfast.broadcast import options as dialler_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.dialled_link import CLOSE_TIMEOUT
 from awxfast.broadcast.program import DRAIN_TIMEOUT
-from awxfast.command_line import variable_of
 from awxfast.deploy import FOLDER
+from awxfast.environment_variables import variable_of
 from awxfast.intake.intake import STOP_TIMEOUT
 from awxfast.options import WITH_VARIABLES, parse_settings
 from awxfast.process.addresses import list_endpoints

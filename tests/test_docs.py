@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 from awxfast.broadcast import options as dialler_options
 from awxfast.broadcast.awx_settings import AwxSettings
-from awxfast.command_line import variable_of
+from awxfast.environment_variables import variable_of
 from awxfast.nodes.onward import GAPS
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.options import NOT_BUILT, WITH_VARIABLES, build_parser, parse_settings

@@ -5,7 +5,7 @@ import io
 
 import pytest
 from awxfast.broadcast import options as dialler_options
-from awxfast.command_line import variable_of
+from awxfast.environment_variables import variable_of
 from awxfast.errors import ConfigurationError
 from awxfast.options import (
     DAPHNE_LONG_OPTIONS,

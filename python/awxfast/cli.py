@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from awxfast.command_line import report
 from awxfast.errors import ConfigurationError
+from awxfast.exit_codes import run_to_exit_code
 from awxfast.options import COMMANDS, parse_settings
 
 NOT_BUILT_COMMANDS = ("doctor", "reload")
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A traceback is shown with `-v 2` only: that is when the log shows debugging lines.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    return report("awxfast", lambda: find_command(words)(words))
+    return run_to_exit_code("awxfast", lambda: find_command(words)(words))
 
 
 def find_command(words: Sequence[str]) -> Callable[[Sequence[str]], int]:

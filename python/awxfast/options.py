@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from awxfast import __version__
-from awxfast.command_line import (
+from awxfast.environment_variables import describe_ignored_variables, read_environment, variable_of
+from awxfast.errors import ConfigurationError
+from awxfast.option_parser import (
     OptionParser,
     OwnOption,
     RefuseNotBuilt,
     check_log_format,
-    describe_ignored_variables,
     host_name,
     non_empty,
     one_of,
     positive,
-    read_environment,
     seconds,
-    variable_of,
     whole_number,
 )
-from awxfast.errors import ConfigurationError
 from awxfast.settings import SECRET_VARIABLE, Settings
 
 DAPHNE_LONG_OPTIONS = (

@@ -13,8 +13,8 @@ from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
-from awxfast.command_line import report
 from awxfast.errors import RedisError, StartError
+from awxfast.exit_codes import run_to_exit_code
 from awxfast.process.listeners import open_admin
 from awxfast.process.log import configure_log
 from awxfast.system.queued_stream import leave
@@ -25,7 +25,7 @@ log = logging.getLogger("awxfast.broadcast")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Dials, or prints the status; the exit codes are the server's."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    exit_code = report("awxfast-broadcast", lambda: run(words))
+    exit_code = run_to_exit_code("awxfast-broadcast", lambda: run(words))
     if arguments is None:
         leave(exit_code)  # to free a hundred thousand groups one by one takes Python longer than all that is to be done
     return exit_code

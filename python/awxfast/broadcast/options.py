@@ -11,20 +11,18 @@ from awxfast import options as server_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member, read_peer
-from awxfast.command_line import (
+from awxfast.environment_variables import describe_ignored_variables, read_environment, variable_of
+from awxfast.errors import ConfigurationError
+from awxfast.option_parser import (
     OptionParser,
     OwnOption,
     RefuseNotBuilt,
     check_log_format,
-    describe_ignored_variables,
     non_empty,
     one_of,
     positive,
-    read_environment,
-    variable_of,
     whole_number,
 )
-from awxfast.errors import ConfigurationError
 from awxfast.settings import SECRET_VARIABLE, LayerSettings, LogSettings
 from awxfast.wire.layer_options import LAYER_FIELDS
 from awxfast.wire.messages import BACKPLANE_GROUP

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import aiohttp
 import uvloop
 
-from awxfast.command_line import OptionParser, seconds, whole_number
 from awxfast.demo.browsers import Browser, Tally
 from awxfast.demo.relay import RelayProcess
 from awxfast.demo.site import Site
 from awxfast.errors import StartError
+from awxfast.option_parser import OptionParser, seconds, whole_number
 from awxfast.redis.private import PrivateRedis
 
 JOBS = [41, 42, 43]

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from awxfast.command_line import OptionParser, read_host_port
 from awxfast.errors import ConfigurationError, StartError
+from awxfast.option_parser import OptionParser, read_host_port
 from awxfast.printable import escape
 from awxfast.settings import Settings
 

@@ -10,10 +10,10 @@ import stat
 import struct
 from pathlib import Path
 
-from awxfast.command_line import read_host_port
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.http.listening import BACKLOG
 from awxfast.http.tls import load_context
+from awxfast.option_parser import read_host_port
 from awxfast.process.activation import ActivatedSockets
 from awxfast.process.addresses import DOMAINS, ListenAddress
 

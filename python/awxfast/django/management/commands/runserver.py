@@ -18,8 +18,8 @@ from django.utils import autoreload
 from django.utils.module_loading import import_string
 
 from awxfast import __version__
-from awxfast.command_line import variable_of
 from awxfast.django.request_log import RequestLog
+from awxfast.environment_variables import variable_of
 from awxfast.errors import AwxfastError
 from awxfast.options import LISTENING, name_ignored_variables, parse_settings
 from awxfast.process.embedded import EmbeddedServer

@@ -1,6 +1,6 @@
-"""What command lines are made of: options that are environment variables too, and readers of their values.
+"""How the words of a command line are read: a parser whose errors are one line, and readers of options' values.
 
-Server, dialler and the small commands share it; errors are one line and name the word that is wrong.
+Server, dialler and the small commands share it; errors name the word that is wrong.
 """
 
 import argparse
@@ -8,30 +8,16 @@ import dataclasses
 import difflib
 import logging
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from awxfast.errors import AwxfastError, ConfigurationError
-from awxfast.printable import LINE, escape
-from awxfast.system.queued_stream import drain_streams
-from awxfast.system.standard_descriptors import open_closed_descriptors
-
-logger = logging.getLogger(__name__)
-
-PREFIX = "AWXFAST_"
-MOST_IGNORED = 10
-"""Variables that one line names: Kubernetes makes a dozen for a service that is called awxfast."""
+from awxfast.errors import ConfigurationError
 
 NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """What argparse takes for one."""
 
-FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-"""What a variable says of an option without a value."""
-
 HOST_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,*\s]+)(:[0-9]+)?")
-
 
 FOREIGN_OPTIONS = {
     "--host": "--bind",
@@ -184,97 +170,3 @@ def check_log_format(log_fmt: str | None) -> None:
         logging.Formatter(log_fmt)
     except ValueError as error:
         raise ConfigurationError(f"--log-fmt {log_fmt!r}: {error}; use names such as %(message)s") from error
-
-
-def variable_of(option: str) -> str:
-    """The environment variable of one of awxfast's own options."""
-    return PREFIX + option.removeprefix("--").replace("-", "_").upper()
-
-
-def read_environment(
-    parser: OptionParser,
-    environ: Mapping[str, str],
-    options: Iterable[str],
-    not_built: Sequence[str],
-) -> dict[str, Any]:
-    """What the variables AWXFAST_<NAME> ask for; an empty one counts as absent."""
-    for name in not_built:
-        if environ.get(variable_of(name)):
-            raise ConfigurationError(f"{variable_of(name)} is set, but {name} is not built yet; unset it")
-    values: dict[str, Any] = {}
-    for option in options:
-        text = environ.get(variable_of(option))
-        if text and not is_service_link(text):
-            values |= read_variable(parser, option, text)
-    return values
-
-
-def read_variable(parser: OptionParser, option: str, text: str) -> dict[str, Any]:
-    """One variable's value, parsed as on the command line; a flag is `1` or `0`."""
-    try:
-        return vars(parser.parse_args(spell(parser, option, text)))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{variable_of(option)}: {error}") from error
-
-
-def spell(parser: OptionParser, option: str, text: str) -> list[str]:
-    """A variable's value as words of a command line."""
-    action = parser._option_string_actions[option]
-    if action.nargs == 0:
-        if text.lower() not in FLAGS:
-            raise ConfigurationError("1 or 0 is needed: it stands for an option without a value")
-        return [option] if FLAGS[text.lower()] else []
-    words = text.split() if isinstance(action, argparse._AppendAction) else [text]
-    return [f"{option}={word}" for word in words]
-
-
-def is_service_link(text: str) -> bool:
-    """Whether Kubernetes wrote it: a service that is called awxfast makes AWXFAST_PORT=tcp://10.0.0.1:80."""
-    return text.startswith(("tcp://", "udp://", "sctp://"))
-
-
-def describe_ignored_variables(environ: Mapping[str, str], known: Iterable[str], without: Iterable[str]) -> str:
-    """Variables AWXFAST_<NAME> that mean nothing, for a warning; empty: there is none. Values may be secrets.
-
-    `known` are the names that mean something, `without` the options that have no variable.
-    """
-    names = sorted(known)
-    options = {variable_of(option): option for option in without}
-    ours = [name for name in sorted(environ) if name.startswith(PREFIX) and environ[name]]
-    ignored = [name for name in ours if name not in names or is_service_link(environ[name])]
-    told = [f"{name} ({describe_ignored(name, names, options)})" for name in ignored[:MOST_IGNORED]]
-    return ", ".join(told) + ", ..." * (len(ignored) > MOST_IGNORED)
-
-
-def describe_ignored(name: str, known: Sequence[str], options: Mapping[str, str]) -> str:
-    """Why a variable means nothing, and what may have been meant."""
-    if name in known:
-        return "Kubernetes' word for a service of that name"
-    if name in options:
-        return f"{options[name]} has no variable"
-    names = {one.removeprefix(PREFIX): one for one in known}
-    near = difflib.get_close_matches(name.removeprefix(PREFIX), names, 1)
-    return f"did you mean {names[near[0]]}?" if near else "there is no such option"
-
-
-def report(program: str, command: Callable[[], int]) -> int:
-    """The exit code of a command, after saying why it failed."""
-    try:
-        open_closed_descriptors()
-        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # while the program was loaded
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        return command()
-    except AwxfastError as error:
-        return report_failure(program, str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return report_failure(program, "interrupted", 1)
-    except Exception as error:
-        return report_failure(program, f"unexpected {type(error).__name__}: {error}; -v 2 shows where", 1)
-
-
-def report_failure(program: str, text: str, exit_code: int) -> int:
-    """The last line on stderr, after the traceback for those who debug."""
-    logger.debug("what led to the failure", exc_info=True)
-    drain_streams()
-    print(f"{program}:", escape(" ".join(text.split()), LINE), file=sys.stderr)
-    return exit_code

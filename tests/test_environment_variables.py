@@ -1,23 +1,11 @@
-"""Values are read or refused in one line, and variables stand for options."""
+"""Variables stand for options, and one that means nothing is named."""
 
 import argparse
 
 import pytest
-from awxfast.command_line import (
-    OptionParser,
-    OwnOption,
-    check_log_format,
-    describe_ignored_variables,
-    non_empty,
-    one_of,
-    positive,
-    read_environment,
-    read_host_port,
-    seconds,
-    variable_of,
-    whole_number,
-)
+from awxfast.environment_variables import describe_ignored_variables, read_environment, variable_of
 from awxfast.errors import ConfigurationError
+from awxfast.option_parser import OptionParser, OwnOption, non_empty, positive
 
 COUNT = OwnOption("--count", "count", positive, "how many")
 NAMES = OwnOption("--the-name", "names", non_empty, "which", many=True)
@@ -30,49 +18,6 @@ def read(environ: dict[str, str]) -> dict[str, object]:
         parser.add_argument(option.name, dest=option.field, type=option.parse, action=action)
     parser.add_argument("--flag", action="store_true")
     return read_environment(parser, environ, ["--count", "--the-name", "--flag"], ["--later"])
-
-
-class TestValues:
-    def test_whole_numbers_within_bounds(self) -> None:
-        assert [whole_number(0, 3)("0"), whole_number(0, 3)("3"), whole_number()("-7")] == [0, 3, -7]
-        for text in ("-1", "4", "1.5", "x", ""):
-            with pytest.raises(argparse.ArgumentTypeError):
-                whole_number(0, 3)(text)
-
-    def test_seconds_are_finite_and_not_negative(self) -> None:
-        assert [seconds("0"), seconds("1.5")] == [0, 1.5]
-        for text in ("-1", "nan", "inf", "x"):
-            with pytest.raises(argparse.ArgumentTypeError):
-                seconds(text)
-
-    def test_words(self) -> None:
-        assert one_of("a", "b")("a") == "a"
-        with pytest.raises(argparse.ArgumentTypeError, match="a or b is needed, not 'c'"):
-            one_of("a", "b")("c")
-        with pytest.raises(argparse.ArgumentTypeError, match="c is not built yet; use a"):
-            one_of("a", not_built=("c",))("c")
-
-    @pytest.mark.parametrize(
-        ("text", "read"),
-        [
-            ("h:1", ("h", 1)),
-            (":1", ("127.0.0.1", 1)),
-            ("[::1]:65535", ("::1", 65535)),
-            ("h:65536", None),
-            ("h", None),
-            ("h:", None),
-            ("h:x", None),
-            ("h:\u0661", None),  # a digit, but not ASCII's
-        ],
-    )
-    def test_host_and_port(self, text: str, read: tuple[str, int] | None) -> None:
-        assert read_host_port(text) == read
-
-    def test_log_format(self) -> None:
-        check_log_format(None)
-        check_log_format("%(message)s")
-        with pytest.raises(ConfigurationError):
-            check_log_format("%(message")
 
 
 class TestEnvironment:
