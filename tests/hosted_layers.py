@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from awxfast._rust import Fanout
+from awxfast.hosted.channel_layer import HostedLayer
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.current_session import current_session
-from awxfast.hosted.layer import HostedLayer
 from awxfast.intake.intake import Intake
 from awxfast.settings import Settings
 from redis_servers import HANG, RedisServer

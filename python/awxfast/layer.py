@@ -1,5 +1,5 @@
 """The channel layer for producers: `awxfast.layer.RedisChannelLayer` in CHANNEL_LAYERS."""
 
-from awxfast.producer.layer import RedisChannelLayer
+from awxfast.producer.channel_layer import RedisChannelLayer
 
 __all__ = ["RedisChannelLayer"]

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from awxfast.hosted.channel_layer import HostedLayer
 from awxfast.hosted.configured_layer import STOCK, read_stock_layer
-from awxfast.hosted.layer import HostedLayer
 from awxfast.hosted.layer_replacement import Replacement
 from channels.layers import channel_layers, get_channel_layer
 from channels_redis.core import RedisChannelLayer

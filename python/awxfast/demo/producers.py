@@ -2,7 +2,7 @@
 
     python -m awxfast.demo.producers REDIS_URL EVENTS_A_SECOND JOB...
 
-With channels_redis installed its unmodified `group_send` is used, else the same bytes are written by `wire_layer`.
+With channels_redis installed its unmodified `group_send` is used, else the same bytes are written by `sending_layer`.
 Each second, and once more at the end, a line of JSON on stdout says how many events each group got so far.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TextIO
 
 from awxfast.demo.events import MadeUpJob
-from awxfast.demo.wire_layer import WireLayer
+from awxfast.demo.sending_layer import SendingLayer
 from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import EVENT_TYPE
 
@@ -37,7 +37,7 @@ def build_layer(url: str) -> Layer:
     try:
         from channels_redis.core import RedisChannelLayer
     except ImportError:
-        return WireLayer(url)
+        return SendingLayer(url)
     layer: Layer = RedisChannelLayer(hosts=[url], capacity=LayerSettings().capacity)
     return layer
 

@@ -42,7 +42,7 @@ class Replacement:
     def _put(self, stock: StockLayer) -> None:
         from channels.layers import channel_layers
 
-        from awxfast.hosted.layer import HostedLayer
+        from awxfast.hosted.channel_layer import HostedLayer
 
         layer = HostedLayer(self._table, self._token, self._loop, stock.arguments(self._settings))
         channel_layers.set(stock.alias, layer)

@@ -10,7 +10,7 @@ from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import SEND_ONE, pack_message, send_one_arguments
 
 
-class WireLayer:
+class SendingLayer:
     """Writes what `RedisChannelLayer.group_send` writes, for members that a relay registered."""
 
     def __init__(self, url: str, layer: LayerSettings | None = None) -> None:

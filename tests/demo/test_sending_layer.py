@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from awxfast.demo.wire_layer import WireLayer
+from awxfast.demo.sending_layer import SendingLayer
 from awxfast.redis.private import PrivateRedis
 from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
@@ -20,7 +20,7 @@ def redis_url() -> Iterator[str]:
 class TestGroupSend:
     async def test_stock_consumer_gets_the_message(self, redis_url: str) -> None:
         stock = RedisChannelLayer(hosts=[redis_url])
-        layer = WireLayer(redis_url)
+        layer = SendingLayer(redis_url)
         channel = await stock.new_channel()
         await stock.group_add("job_events-42", channel)
         await layer.group_send("job_events-42", {"type": "internal.message", "text": "é", "needs_relay": True})
@@ -30,13 +30,13 @@ class TestGroupSend:
         await stock.close_pools()
 
     async def test_nobody_is_there(self, redis_url: str) -> None:
-        layer = WireLayer(redis_url)
+        layer = SendingLayer(redis_url)
         await layer.group_send("nobody", {"type": "internal.message", "text": "x"})
         await layer.close_pools()
 
     async def test_full_queue_gets_no_more(self, redis_url: str) -> None:
         stock = RedisChannelLayer(hosts=[redis_url])
-        layer = WireLayer(redis_url, LayerSettings(capacity=2))
+        layer = SendingLayer(redis_url, LayerSettings(capacity=2))
         channel = await stock.new_channel()
         await stock.group_add("busy", channel)
         for number in range(5):
