@@ -7,19 +7,22 @@ from collections.abc import Callable
 class Pauses:
     """In seconds: from `first` doubling up to `longest`, each shortened by up to a half so that nodes fall out of step.
 
-    `rng` gives numbers from 0 up to 1.
+    `cut_of_longest` is how much is taken off the longest at most, in parts of it; `rng` gives numbers from 0 up to 1.
     """
 
-    def __init__(self, first: float, longest: float, rng: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, first: float, longest: float, rng: Callable[[], float] = random.random, *, cut_of_longest: float = 0.5
+    ) -> None:
         self._first = self._next = first
         self._longest = longest
         self._rng = rng
+        self._cut_of_longest = cut_of_longest
 
     def take(self) -> float:
         """The next pause, in seconds; the one after it is longer."""
-        pause = self._next * (1 - self._rng() / 2)
-        self._next = min(2 * self._next, self._longest)
-        return pause
+        pause, self._next = self._next, min(2 * self._next, self._longest)
+        cut = 0.5 if pause < self._longest else self._cut_of_longest
+        return pause * (1 - cut * self._rng())
 
     def begin_again(self) -> None:
         """What was tried has worked: the next failure is the first of a new series."""

@@ -16,8 +16,8 @@ from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.sharing import send_bundle
-from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member
 from broadcast.flooding_peer import FloodingPeer, write_once
 from peer_server import PeerServer, until
@@ -62,8 +62,8 @@ class Running:
         self.redis, self.holder = Redis(), Holder()
         self.own_redis = [OWN_REDIS]
         caller = Caller("http", lambda: "the secret", None)
-        site = Site(caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send")
-        self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), site)
+        own_node = OwnNode(caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send")
+        self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), own_node)
         self.task = asyncio.create_task(self.peer.run())
 
     async def stop(self) -> None:
@@ -445,7 +445,7 @@ class TestLog:
         server.answers.clear()
         await server.link()
         await server.stop()
-        await until(lambda: running.peer._site.dials["refused", "unreachable"] >= 2)
+        await until(lambda: running.peer._own_node.dials["refused", "unreachable"] >= 2)
         lines = [record.getMessage() for record in caplog.records if record.name.startswith("awxfast")]
         assert ["502" in lines[0], "connected" in lines[1], "lost" in lines[2], "refused" in lines[3]] == [True] * 4
         assert len(lines) == 4
@@ -477,7 +477,7 @@ class TestBadPeers:
             running = start(Era.RELAY, port)
             await until(lambda: running.peer.last_error)
             await running.stop()
-        assert list(running.peer._site.dials) == [("refused", kind)]
+        assert list(running.peer._own_node.dials) == [("refused", kind)]
 
     @pytest.mark.parametrize(
         "header", [b"sec-websocket-extensions: permessage-deflate", b"Sec-WebSocket-Protocol: chat"]
@@ -490,7 +490,7 @@ class TestBadPeers:
             running = start(Era.RELAY, peer.port)
             await until(lambda: running.peer.last_error)
             await running.stop()
-        assert list(running.peer._site.dials) == [("refused", "not_http")]
+        assert list(running.peer._own_node.dials) == [("refused", "not_http")]
         assert "not asked for" in running.peer.last_error
 
     async def test_peer_that_never_answers_is_given_up(

@@ -10,8 +10,8 @@ from awxfast.broadcast.dial import Caller
 from awxfast.broadcast.dialled_peers import Dialler
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.program import BY_TRUST, SOURCES
-from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member
 from peer_server import PeerServer, until
 
@@ -33,14 +33,14 @@ class Nothing:
 
 
 @pytest.fixture
-def site() -> Site:
+def own_node() -> OwnNode:
     caller = Caller("http", lambda: "secret", None)
-    return Site(caller, Era.RELAY, Nothing(), Joined(Nothing()), lambda: "", "broadcast-group_send")
+    return OwnNode(caller, Era.RELAY, Nothing(), Joined(Nothing()), lambda: "", "broadcast-group_send")
 
 
 @pytest.fixture
-async def dialler(site: Site) -> AsyncIterator[Dialler]:
-    dialler = Dialler(site, "me", ("flags", "database"))
+async def dialler(own_node: OwnNode) -> AsyncIterator[Dialler]:
+    dialler = Dialler(own_node, "me", ("flags", "database"))
     yield dialler
     await dialler.stop()
 
@@ -117,11 +117,11 @@ class TestMembers:
         assert len([record for record in caplog.records if "left out" in record.getMessage()]) == 1
 
     async def test_trusted_ones_are_never_crowded_out(
-        self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, own_node: OwnNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Invented heartbeats would be dialled instead of instances, though they say better where one lives."""
         monkeypatch.setattr(dialler_module, "MAX_PEERS", 3)
-        dialler = Dialler(site, "me", SOURCES, BY_TRUST)
+        dialler = Dialler(own_node, "me", SOURCES, BY_TRUST)
         invented = [member(f"invented-{number}", 1) for number in range(5)]
         for number in range(1, 6):
             dialler.set_members("heartbeats", [*invented[:number], member("web-1", 1, "127.0.0.9")])

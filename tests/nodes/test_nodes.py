@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError
+from awxfast.nodes.awx_settings import NodeSettings
 from awxfast.nodes.nodes import NodePlan, NoNodes
-from awxfast.nodes.settings import NodeSettings
 from awxfast.settings import Settings
 
 SITE = "site:application"

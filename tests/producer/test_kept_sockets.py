@@ -5,13 +5,13 @@ import os
 
 import pytest
 from awxfast.producer.kept_sockets import MOST_KEPT, KeptSockets
-from awxfast.producer.target import read_url
+from awxfast.redis.address import RedisAddress
 from redis_servers import RedisServer
 
 
 @pytest.fixture
 def kept(redis_server: RedisServer) -> KeptSockets:
-    target = read_url(redis_server.url)
+    target = RedisAddress.parse(redis_server.url)
     assert target is not None
     return KeptSockets(target)
 

@@ -15,8 +15,8 @@ from awxfast.intake.intake import Intake
 from awxfast.intake.taker import EventTaker
 from awxfast.native.auth import build_access
 from awxfast.native.endpoints import NativeEndpoints
+from awxfast.nodes.awx_settings import read_node_settings
 from awxfast.nodes.nodes import NodePlan, NoNodes
-from awxfast.nodes.settings import read_node_settings
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_GROUPS, REPLY_BYTES, Settings
 from awxfast.sockets.server import Server

@@ -42,7 +42,7 @@ class DialError(AwxfastError):
 
 
 class Caller:
-    """Dials with one site's settings. `secret` gives the secret to send; a new nonce is made for each dial."""
+    """Dials with one node's settings. `secret` gives the secret to send; a new nonce is made for each dial."""
 
     def __init__(self, protocol: str, secret: Callable[[], str], tls: ssl.SSLContext | None) -> None:
         self.protocol = protocol

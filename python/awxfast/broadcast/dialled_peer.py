@@ -13,7 +13,7 @@ from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, PeerInterest
 from awxfast.broadcast.notice_queue import NoticeQueue
-from awxfast.broadcast.site import Site
+from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.target import Member, Target
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.backplane import (
@@ -39,14 +39,14 @@ SNAPSHOT_TIME = 2.0
 class DialledPeer:
     """Keeps one link. Plain attributes are for statistics; `last_error` is in words."""
 
-    def __init__(self, member: Member, site: Site, counts: LinkCounts | None = None) -> None:
+    def __init__(self, member: Member, own_node: OwnNode, counts: LinkCounts | None = None) -> None:
         self.member = member
-        self.target = Target.of(site.caller.protocol, member.host, member.port)
+        self.target = Target.of(own_node.caller.protocol, member.host, member.port)
         self.counts = counts or LinkCounts()
-        self._site = site
-        self._choice = EraChoice(site.era)
+        self._own_node = own_node
+        self._choice = EraChoice(own_node.era)
         self._backoff = Backoff()
-        self._interest = PeerInterest(site.joined)
+        self._interest = PeerInterest(own_node.joined)
         self._notices = NoticeQueue(self._apply_notice, self._hold_notices)
         self._quiet = QuietLog(log)
         self._link: DialledLink | None = None
@@ -135,12 +135,12 @@ class DialledPeer:
     async def _dial(self) -> DialledLink | None:
         for _ in Era:  # after one answer that means the other era, that is tried at once
             try:
-                link = await self._site.caller.dial(self.target, self.era, self._make_link)
+                link = await self._own_node.caller.dial(self.target, self.era, self._make_link)
                 self._choice.note_link()
                 return link
             except DialError as error:
                 failure = error.failure
-                self._site.dials["refused", failure.kind] += 1
+                self._own_node.dials["refused", failure.kind] += 1
                 if not self._choice.change_after(failure.kind):
                     break
         self._choice.note_failure()
@@ -165,8 +165,8 @@ class DialledPeer:
     async def _keep(self, link: DialledLink) -> None:
         opened = time.monotonic()
         era = self.era.name.lower()
-        self._site.dials["accepted", era] += 1
-        link.hold_reading("crowd", self._site.crowded)
+        self._own_node.dials["accepted", era] += 1
+        link.hold_reading("crowd", self._own_node.crowded)
         self._say("up", f"connected to {self.member} ({era} era{self._same_redis_words()})", logging.INFO)
         reason = await link.wait_closed()
         self._forget_link()
@@ -215,7 +215,7 @@ class DialledPeer:
 
     def receive_text(self, payload: bytes) -> None:
         """Both eras' messages on either link: an awxfast server passes events of broadcast-era producers on."""
-        message = read_notice_or_event(payload, self._site.backplane_group)
+        message = read_notice_or_event(payload, self._own_node.backplane_group)
         if isinstance(message, Fault):
             self.counts.skipped[message] += 1
         elif self._is_same_redis():
@@ -225,7 +225,7 @@ class DialledPeer:
         elif message.group == METRICS_GROUP:
             self._receive_metrics(message)
         else:
-            self._site.redis.send(message.group, message.text.encode())
+            self._own_node.redis.send(message.group, message.text.encode())
 
     def _receive_notice(self, notice: Notice) -> None:
         if self.era is Era.RELAY:
@@ -257,13 +257,13 @@ class DialledPeer:
         metrics = read_metrics(event.text)
         if isinstance(metrics, Fault):
             self.counts.skipped[metrics] += 1
-        elif not self._site.redis.store(metrics.key, metrics.value):
+        elif not self._own_node.redis.store(metrics.key, metrics.value):
             self.counts.skipped["metrics_overflow"] += 1
 
     def _is_same_redis(self) -> bool:
         """Then its browsers get from Redis whatever ours do. It may show late: our Redis was away, or restarted."""
         named = self._link.redis if self._link is not None else ""
-        if not self._same_redis and named and named in self._site.own_redis():
+        if not self._same_redis and named and named in self._own_node.own_redis():
             self._same_redis = True
             self._forget_interest()
         return self._same_redis

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from awxfast._rust import LinkBundle
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer
+from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.sharing import pause_for, send_bundle
-from awxfast.broadcast.site import Site
 from awxfast.broadcast.target import Member, Target
 from awxfast.errors import ConfigurationError
 
@@ -29,8 +29,8 @@ class Dialler:
     `by_trust`: the sources in the order in which their members count when there are too many.
     """
 
-    def __init__(self, site: Site, name: str, sources: Sequence[str], by_trust: Sequence[str] = ()) -> None:
-        self._site = site
+    def __init__(self, own_node: OwnNode, name: str, sources: Sequence[str], by_trust: Sequence[str] = ()) -> None:
+        self._own_node = own_node
         self._name = name
         self._by_trust = by_trust or sources
         self._crowded = False
@@ -46,12 +46,12 @@ class Dialler:
     @property
     def joined(self) -> Mapping[str, int]:
         """The groups that some peer wants, with the number of peers."""
-        return self._site.joined.groups
+        return self._own_node.joined.groups
 
     @property
     def dials(self) -> Mapping[tuple[str, str], int]:
         """How dials ended: accepted or refused, and why."""
-        return self._site.dials
+        return self._own_node.dials
 
     @property
     def peers(self) -> Sequence[DialledPeer]:
@@ -80,7 +80,7 @@ class Dialler:
 
     def hold_reading(self, hold: bool) -> None:
         """This node's Redis takes less than peers send: they are read no more for a moment; or all is well again."""
-        self._site.crowded = hold
+        self._own_node.crowded = hold
         for peer in self._peers.values():
             peer.hold_reading(hold)
 
@@ -96,7 +96,7 @@ class Dialler:
         if member.name == self._name:
             return False
         try:
-            Target.of(self._site.caller.protocol, member.host, member.port)
+            Target.of(self._own_node.caller.protocol, member.host, member.port)
         except ConfigurationError as error:
             if member.host not in self._refused and len(self._refused) < MAX_PEERS:
                 self._refused.add(member.host)
@@ -130,7 +130,7 @@ class Dialler:
     def _begin(self, key: Key, member: Member) -> None:
         """One that comes back, or moves, goes on counting where it was."""
         former = self._gone.pop(key, None)
-        peer = self._peers[key] = DialledPeer(member, self._site, former[1].counts if former else None)
+        peer = self._peers[key] = DialledPeer(member, self._own_node, former[1].counts if former else None)
         task = self._tasks[key] = asyncio.create_task(peer.run(), name=f"peer {member}")
         task.add_done_callback(self._notice_end)
 

@@ -20,9 +20,9 @@ from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.options import DiallerSettings
+from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.peers_file import PeersFile
 from awxfast.broadcast.postgres import PostgresMembers
-from awxfast.broadcast.site import Site
 from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
 from awxfast.errors import ConfigurationError, RedisError, StartError
 from awxfast.intake.intake import Intake
@@ -57,7 +57,7 @@ class NodeDialler:
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
         self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
         self._joined = Joined(self.intake)
-        self.dialler = Dialler(self._make_site(), settings.name, SOURCES, BY_TRUST)
+        self.dialler = Dialler(self._make_own_node(), settings.name, SOURCES, BY_TRUST)
         self._statistics = Statistics()
         self.statistics_failures = 0
         self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
@@ -75,10 +75,10 @@ class NodeDialler:
     def _hold_reading(self, hold: bool) -> None:
         self.dialler.hold_reading(hold)
 
-    def _make_site(self) -> Site:
+    def _make_own_node(self) -> OwnNode:
         settings = self._settings
         caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
-        return Site(
+        return OwnNode(
             caller, settings.era, self.sender, self._joined, lambda: self.intake.redis_names, settings.backplane_group
         )
 

@@ -14,8 +14,8 @@ from awxfast.hosted.lifespan import Lifespan
 from awxfast.hosted.plain_requests import host_plain
 from awxfast.hosted.routes import is_missing_route
 from awxfast.hosted.scope import describe_websocket
+from awxfast.hosted.sensitive_thread import replace_sensitive_thread
 from awxfast.hosted.session import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, HostedSession
-from awxfast.hosted.threads import replace_sensitive_thread
 from awxfast.hosted.websocket import Opening
 from awxfast.http.ending import Ending
 from awxfast.settings import Settings

@@ -10,12 +10,12 @@ from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
 from awxfast.intake.announcements import speaker_of
 from awxfast.intake.intake import Intake
+from awxfast.nodes.awx_settings import NodeSettings
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.gate import Gate
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
-from awxfast.nodes.settings import NodeSettings
 from awxfast.nodes.takers import Consumers
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress

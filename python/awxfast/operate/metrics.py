@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from awxfast.figures import Figures, GonePeers, PeerFigures
-from awxfast.operate.threads import count_busy_threads
+from awxfast.operate.busy_threads import count_busy_threads
 from awxfast.system.queued_stream import dropped_lines
 
 GONE = "gone"

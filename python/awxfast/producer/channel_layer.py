@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.kept_sockets import KeptSockets
-from awxfast.producer.target import find_target, is_plain
+from awxfast.producer.plain_options import find_address, is_plain
 from awxfast.wire.group_send import pack_message, send_one_arguments
 from awxfast.wire.layer_options import read_layer
 
@@ -28,8 +28,8 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts, **options)
         self._layer = read_layer(options)
-        target = find_target(hosts) if is_plain(options) else None
-        self._kept = KeptSockets(target) if target is not None else None
+        address = find_address(hosts) if is_plain(options) else None
+        self._kept = KeptSockets(address) if address is not None else None
         self._full = FullQueues()
         # Channels 4.2.1 gave it another name.
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name

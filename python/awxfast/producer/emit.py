@@ -11,7 +11,7 @@ from typing import Any
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.kept_sockets import KeptSockets
-from awxfast.producer.target import find_target, is_plain
+from awxfast.producer.plain_options import find_address, is_plain
 from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
 from awxfast.wire.groups import is_valid_group
@@ -37,12 +37,12 @@ class Sender:
     """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        target = find_target(options.get("hosts")) if is_plain(options) else None
-        if target is None:
+        address = find_address(options.get("hosts")) if is_plain(options) else None
+        if address is None:
             raise ConfigurationError(
                 "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
             )
-        self._kept = KeptSockets(target)
+        self._kept = KeptSockets(address)
         self._layer = read_layer(options)
         self.full = FullQueues()
 

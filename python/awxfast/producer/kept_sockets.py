@@ -6,7 +6,8 @@ import os
 import weakref
 from collections.abc import Iterator
 
-from awxfast.producer.redis_socket import RedisSocket, Target
+from awxfast.producer.redis_socket import RedisSocket
+from awxfast.redis.address import RedisAddress
 
 MOST_KEPT = 8
 """As many calls at once keep their connection; those of further ones are closed after use."""
@@ -15,8 +16,8 @@ MOST_KEPT = 8
 class KeptSockets:
     """Those of one Redis."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
         # Its own operations are atomic, which is all that threads need here.
         self._idle: collections.deque[RedisSocket] = collections.deque()
         _ALL.add(self)
@@ -27,7 +28,7 @@ class KeptSockets:
 
         After an error or a cancelled call it is closed: nobody knows what Redis would say to the next one.
         """
-        borrowed = self._take() or RedisSocket.connect(self._target)
+        borrowed = self._take() or RedisSocket.connect(self._address)
         try:
             yield borrowed
         except BaseException:

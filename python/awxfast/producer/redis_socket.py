@@ -4,30 +4,18 @@ AWX sends each event from a new event loop. A stream belongs to its loop and wou
 """
 
 import asyncio
-import dataclasses
 import socket
 from typing import Any, Self
 
 import hiredis
 
+from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import pack
 from awxfast.wire.group_send import SEND_ONE, Word
 
 PATIENCE = 5.0
 """Seconds that Redis may take to connect, or to answer."""
 CHUNK = 65_536
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Target:
-    """Where Redis is, and how to get in."""
-
-    path: str | None
-    host: str
-    port: int
-    username: str | None = dataclasses.field(repr=False)
-    password: str | None = dataclasses.field(repr=False)
-    db: int
 
 
 class RedisSocket:
@@ -38,24 +26,24 @@ class RedisSocket:
         self._reader = hiredis.Reader()
 
     @classmethod
-    def connect(cls, target: Target) -> Self:
+    def connect(cls, address: RedisAddress) -> Self:
         """Connects and gets in. Raises `ConnectionError`, which names no password."""
         try:
-            made = cls(connect_unix(target.path) if target.path is not None else connect_tcp(target.host, target.port))
+            made = cls(connect(address))
         except OSError as error:
-            raise ConnectionError(f"Redis at {target.path or f'{target.host}:{target.port}'}: {error}") from error
+            raise ConnectionError(f"Redis at {address.path or f'{address.host}:{address.port}'}: {error}") from error
         try:
-            made._get_in(target)
+            made._get_in(address)
         except BaseException:
             made.close()
             raise
         return made
 
-    def _get_in(self, target: Target) -> None:
-        if target.password is not None:
-            self.ask("AUTH", *([target.username] if target.username else []), target.password)
-        if target.db:
-            self.ask("SELECT", target.db)
+    def _get_in(self, address: RedisAddress) -> None:
+        if address.password is not None:
+            self.ask("AUTH", *([address.username] if address.username else []), address.password)
+        if address.db:
+            self.ask("SELECT", address.db)
 
     @property
     def is_stale(self) -> bool:
@@ -132,6 +120,11 @@ class RedisSocket:
         if not data:
             raise ConnectionResetError("it closed the connection")
         self._reader.feed(data)
+
+
+def connect(address: RedisAddress) -> socket.socket:
+    """Connects, without TLS. Raises `OSError`."""
+    return connect_unix(address.path) if address.path is not None else connect_tcp(address.host, address.port)
 
 
 def connect_unix(path: str) -> socket.socket:

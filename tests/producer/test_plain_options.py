@@ -3,24 +3,24 @@
 from typing import Any
 
 import pytest
-from awxfast.producer.redis_socket import Target
-from awxfast.producer.target import find_target, is_plain
+from awxfast.producer.plain_options import find_address, is_plain
+from awxfast.redis.address import RedisAddress
 
 
 @pytest.mark.parametrize(
-    ("hosts", "target"),
+    ("hosts", "address"),
     [
-        (None, Target(None, "localhost", 6379, None, None, 0)),
-        (["redis://:p%40ss@h:7/2"], Target(None, "h", 7, None, "p@ss", 2)),
-        (["redis://user:pass@[::1]/"], Target(None, "::1", 6379, "user", "pass", 0)),
-        (["unix:///run/redis.sock?db=1"], Target("/run/redis.sock", "localhost", 6379, None, None, 1)),
-        ([("h", 7)], Target(None, "h", 7, None, None, 0)),
-        ([["h", 7]], Target(None, "h", 7, None, None, 0)),
-        ([{"address": "redis://h"}], Target(None, "h", 6379, None, None, 0)),
+        (None, RedisAddress()),
+        (["redis://:p%40ss@h:7/2"], RedisAddress(host="h", port=7, password="p@ss", db=2)),
+        (["redis://user:pass@[::1]/"], RedisAddress(host="::1", username="user", password="pass")),
+        (["unix:///run/redis.sock?db=1"], RedisAddress(path="/run/redis.sock", db=1)),
+        ([("h", 7)], RedisAddress(host="h", port=7)),
+        ([["h", 7]], RedisAddress(host="h", port=7)),
+        ([{"address": "redis://h"}], RedisAddress(host="h")),
     ],
 )
-def test_one_redis_is_found(hosts: Any, target: Target) -> None:
-    assert find_target(hosts) == target
+def test_one_redis_is_found(hosts: Any, address: RedisAddress) -> None:
+    assert find_address(hosts) == address
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_one_redis_is_found(hosts: Any, target: Target) -> None:
     ],
 )
 def test_all_else_is_channels_redis_affair(hosts: Any) -> None:
-    assert find_target(hosts) is None
+    assert find_address(hosts) is None
 
 
 def test_password_is_not_in_the_repr() -> None:
-    assert "secret" not in repr(find_target(["redis://user:secret@h"]))
+    assert "secret" not in repr(find_address(["redis://user:secret@h"]))
 
 
 @pytest.mark.parametrize(

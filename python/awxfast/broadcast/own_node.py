@@ -1,4 +1,4 @@
-"""What the peers of one dialler share."""
+"""This node as the peers that it dials are told of it and reach it: how it dials, its Redis, what it wants."""
 
 import collections
 from collections.abc import Callable, Collection
@@ -19,8 +19,8 @@ class LocalRedis(Protocol):
         """A key without expiry. False: too much waits already."""
 
 
-class Site:
-    """What all peers of this process share. `own_redis` gives the names of our Redis, as peers may say it."""
+class OwnNode:
+    """What all peers of one dialler share. `own_redis` gives the names of our Redis, as peers may say it."""
 
     def __init__(
         self,

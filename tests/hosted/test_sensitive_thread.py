@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
-from awxfast.hosted.threads import SensitiveThread, replace_sensitive_thread
+from awxfast.hosted.sensitive_thread import SensitiveThread, replace_sensitive_thread
 from redis_servers import HANG
 
 

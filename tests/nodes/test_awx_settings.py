@@ -1,7 +1,7 @@
 """What Django's settings say about other nodes, as AWX names it."""
 
 import pytest
-from awxfast.nodes.settings import NodeSettings, read_node_settings
+from awxfast.nodes.awx_settings import NodeSettings, read_node_settings
 from django.test import override_settings
 
 

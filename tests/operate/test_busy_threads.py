@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from awxfast.operate.threads import count_busy_threads
+from awxfast.operate.busy_threads import count_busy_threads
 
 
 def test_only_threads_with_work_count() -> None:
