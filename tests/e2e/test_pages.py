@@ -69,6 +69,40 @@ CLIPPED = """[...document.querySelectorAll("header *, p, pre div")].filter((one)
 """What stands beyond the window's edges."""
 
 
+@pytest.mark.parametrize("width", [1280, 400])
+def test_demo_page_is_aligned_and_no_heading_breaks(demo: str, open_page, width: int) -> None:
+    page = open_page(re.search(r"Open (http\S+)", demo)[1])
+    page.resize(width, 300)
+    page.call("Page.reload")
+    wait_for(lambda: page.evaluate("output.scrollHeight > output.clientHeight + 100"), seconds=30)
+    assert len(set(page.evaluate(LEFT_EDGES))) == 1
+    assert len(set(page.evaluate(BASELINES))) == 1
+    assert page.evaluate(BROKEN) == []
+
+
+LEFT_EDGES = """["h1", "#state", "#output div"]
+    .map((one) => document.querySelector(one).getBoundingClientRect().left)"""
+BASELINES = """[element(innerWidth > 900 ? "status" : "p50").closest("a, span"), element("lost").closest("span")]
+    .map((one) => Math.round(one.getBoundingClientRect().bottom))"""
+"""Of what stands on one line of the header."""
+BROKEN = """[...output.children].filter((row) => {
+    const lines = row.clientHeight / parseFloat(getComputedStyle(output).lineHeight);
+    return /\\*{3}|failed=/.test(row.textContent) && lines > 1.5;
+}).map((row) => row.textContent)"""
+"""Headings and rows of the recap that take more than one line."""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_columns_of_the_status_page_are_aligned(demo: str, open_page, width: int) -> None:
+    page = open_page(re.search(r"status page at (http\S+)", demo)[1])
+    page.resize(width, 800)
+    wait_for(lambda: page.text("state") == "ready")
+    edges = page.evaluate("""[...document.querySelectorAll("#losses td:nth-child(2), #totals td:nth-child(2)")]
+        .map((cell) => cell.getBoundingClientRect().right)""")
+    assert len(edges) > 4
+    assert len(set(edges)) == 1
+
+
 @pytest.mark.parametrize("page_name", ["Open", "status page at"])
 def test_pages_are_light_where_the_browser_is_and_dark_where_it_is_dark(demo: str, open_page, page_name: str) -> None:
     page = open_page(re.search(rf"{page_name} (http\S+)", demo)[1])

@@ -66,10 +66,13 @@ def narrate_result(play: str, role: str, task: str, host: str, chance: int) -> S
 
 
 def narrate_recap(results: Sequence[Step]) -> str:
-    """The table at the end of a run, of what its hosts answered; as with ansible-playbook, `ok` counts changes too."""
+    """The table at the end of a run, of what its hosts answered; as with ansible-playbook, `ok` counts changes too.
+
+    A row has to fit a telephone's width.
+    """
     counts = {host: collections.Counter(count_as(step) for step in results if step.host == host) for host in HOSTS}
     rows = (
-        f"{GREEN if not count['failed'] else RED}{host:<26}{PLAIN} : "
+        f"{GREEN if not count['failed'] else RED}{host:<22}{PLAIN} : "
         f"{GREEN}ok={count['ok'] + count['changed']:<4}{PLAIN} {YELLOW}changed={count['changed']:<4}{PLAIN} "
         + (f"{RED}failed={count['failed']}{PLAIN}" if count["failed"] else "failed=0")
         for host, count in counts.items()
