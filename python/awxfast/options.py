@@ -25,7 +25,7 @@ from awxfast.option_parser import (
     seconds,
     whole_number,
 )
-from awxfast.settings import SECRET_VARIABLE, Settings
+from awxfast.settings import LAYER_FIELDS, SECRET_VARIABLE, Settings
 
 DAPHNE_LONG_OPTIONS = (
     "--port",
@@ -75,7 +75,7 @@ DIALLER_ONLY = ("--era", "--peer", "--peers-file", "--postgres", "--name", "--pr
 COMMANDS = ("demo", "status")
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
-LAYER_FIELDS = ("redis", "prefix", "capacity", "expiry", "group_expiry")
+LAYER_OPTIONS = ("redis", *LAYER_FIELDS)
 """What an application's CHANNEL_LAYERS says unless an option does."""
 
 
@@ -314,5 +314,5 @@ def check_application(values: dict[str, Any]) -> None:
             raise ConfigurationError(f"{option.name} is for native mode, an application decides itself; leave it out")
     values.setdefault("admin", "off")
     values.setdefault("direct", Settings.direct if module.startswith("awx.") else ())
-    values["layer_options"] = tuple(field for field in LAYER_FIELDS if field in values)
+    values["layer_options"] = tuple(field for field in LAYER_OPTIONS if field in values)
     values.setdefault("redis", ())

@@ -29,6 +29,9 @@ class LayerSettings:
     random_prefix_length: int = 12
 
 
+LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """What is logged, and how."""

@@ -23,8 +23,7 @@ from awxfast.option_parser import (
     positive,
     whole_number,
 )
-from awxfast.settings import SECRET_VARIABLE, LayerSettings, LogSettings
-from awxfast.wire.layer_options import LAYER_FIELDS
+from awxfast.settings import LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
 from awxfast.wire.messages import BACKPLANE_GROUP
 
 ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}

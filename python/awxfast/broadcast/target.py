@@ -6,8 +6,7 @@ import re
 
 from awxfast.errors import ConfigurationError
 from awxfast.printable import LINE, escape
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
+from awxfast.wire.hosts import DEFAULT_PORTS
 
 _HOSTNAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)

@@ -7,8 +7,8 @@ from typing import Any
 
 from awxfast.django_settings import find_django_setting
 from awxfast.errors import ConfigurationError
-from awxfast.settings import Settings
-from awxfast.wire.layer_options import LAYER_FIELDS, read_hosts, read_layer
+from awxfast.settings import LAYER_FIELDS, Settings
+from awxfast.wire.layer_options import read_hosts, read_layer
 
 log = logging.getLogger(__name__)
 

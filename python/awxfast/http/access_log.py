@@ -16,8 +16,7 @@ from awxfast.errors import ConfigurationError
 from awxfast.settings import Settings
 from awxfast.system.local_time import local_now
 from awxfast.system.queued_stream import drain_streams, open_queued
-
-Address = tuple[str, int]
+from awxfast.wire.forwarded import Address
 
 APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
 MAX_REQUEST = 2048

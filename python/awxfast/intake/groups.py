@@ -17,7 +17,7 @@ from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.interest import list_others_interest
-from awxfast.intake.members import Member, Patience, wait_for
+from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.taker import EventTaker
 from awxfast.redis.commands import Argument
@@ -64,14 +64,14 @@ class Groups:
         self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
-        self._members = {names.sentinel: Member(names.sentinel, sentinel, names.channel(sentinel))}
-        self._leaving: dict[str, Member] = {}
+        self._members = {names.sentinel: Membership(names.sentinel, sentinel, names.channel(sentinel))}
+        self._leaving: dict[str, Membership] = {}
         self.turns = Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
         self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
-        self._unseen: list[Member] = []
+        self._unseen: list[Membership] = []
         self._flushes = 0
 
     @property
@@ -94,7 +94,7 @@ class Groups:
         wanted = list(dict.fromkeys(groups))
         if not all(map(is_valid_group, wanted)):
             raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
-        members: list[Member] = []
+        members: list[Membership] = []
         try:
             for begin in range(0, len(wanted), PART):
                 part = wanted[begin : begin + PART]
@@ -118,7 +118,7 @@ class Groups:
             self._members[group].count += 1
         self._idle.names.difference_update(groups)
 
-    def _join(self, groups: list[str]) -> list[Member]:
+    def _join(self, groups: list[str]) -> list[Membership]:
         fresh = [self._add_member(group) for group in groups if group not in self._members]
         members = [self._members[group] for group in groups]
         refused = [member for member in members if member.refusal is not None]
@@ -224,7 +224,7 @@ class Groups:
             if isinstance(reply, RedisReplyError):  # this user may not EVAL
                 await self._send_leaves(part)
 
-    def _leave_by_script(self, members: list[Member]) -> Command:
+    def _leave_by_script(self, members: list[Membership]) -> Command:
         """A hundred thousand commands and their answers would take seconds of both ends."""
         keys = [self._names.groups_key, *(self._names.group_key(member.group) for member in members)]
         names, groups = (member.name for member in members), (member.group for member in members)
@@ -248,14 +248,14 @@ class Groups:
         if self._announcements is not None and (commands := self._announcements.commands(groups, wanted=wanted)):
             self._send(commands)
 
-    def _add_member(self, group: str) -> Member:
+    def _add_member(self, group: str) -> Membership:
         """The channel table knows it before producers can."""
         local = self._names.local_of(group) or f"n.{next(self._counter)}"
-        member = self._members[group] = Member(group, local, self._names.channel(local))
+        member = self._members[group] = Membership(group, local, self._names.channel(local))
         self._channels.add_channel(local, group)
         return member
 
-    def _send_joins(self, members: list[Member]) -> asyncio.Future[list[Any]]:
+    def _send_joins(self, members: list[Membership]) -> asyncio.Future[list[Any]]:
         """One write: the set first, so that whoever cleans up after a crash finds every name."""
         if not members:
             return self._send([])
@@ -269,7 +269,7 @@ class Groups:
         answers.add_done_callback(functools.partial(self._receive_join_answers, members))
         return answers
 
-    def _receive_join_answers(self, members: list[Member], answers: asyncio.Future[list[Any]]) -> None:
+    def _receive_join_answers(self, members: list[Membership], answers: asyncio.Future[list[Any]]) -> None:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one registers all
         joined = []
@@ -284,7 +284,7 @@ class Groups:
                 joined.append(member.group)
         self._announce(joined, wanted=True)
 
-    def _note_refusal(self, member: Member, error: RedisReplyError) -> None:
+    def _note_refusal(self, member: Membership, error: RedisReplyError) -> None:
         if member.refusal is None and self._patience.refusal is None:  # else it was said
             log.warning("Redis refuses to register group %s: %s", member.group, error)
         member.refusal = error
@@ -300,7 +300,7 @@ class Groups:
                 self._forget_channel(member)
         self._send_leaves([member for member in members if member.sent])
 
-    def _send_leaves(self, members: list[Member]) -> asyncio.Future[list[Any]]:
+    def _send_leaves(self, members: list[Membership]) -> asyncio.Future[list[Any]]:
         if not members:
             return self._send([])
         commands: list[Command] = [("ZREM", self._names.group_key(member.group), member.name) for member in members]
@@ -309,7 +309,7 @@ class Groups:
         answers.add_done_callback(functools.partial(self._receive_leave_answers, members))
         return answers
 
-    def _receive_leave_answers(self, members: list[Member], answers: asyncio.Future[list[Any]]) -> None:
+    def _receive_leave_answers(self, members: list[Membership], answers: asyncio.Future[list[Any]]) -> None:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one begins with these
         self._announce([member.group for member in members if member.group not in self._members], wanted=False)
@@ -319,11 +319,11 @@ class Groups:
         if gone:
             asyncio.get_running_loop().call_later(LINGER, self._forget_channels, gone)
 
-    def _forget_channels(self, members: list[Member]) -> None:
+    def _forget_channels(self, members: list[Membership]) -> None:
         for member in members:
             self._forget_channel(member)
 
-    def _forget_channel(self, member: Member) -> None:
+    def _forget_channel(self, member: Membership) -> None:
         """Unless somebody holds the group again under the same channel."""
         current = self._members.get(member.group)
         if member.name not in self._leaving and (current is None or current.local != member.local):

@@ -5,7 +5,7 @@ import collections
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from awxfast.intake.members import Member
+from awxfast.intake.members import Membership
 from awxfast.turns import Turns
 
 LEAVE_DELAY = 0.05
@@ -21,7 +21,7 @@ RELEASED = 10
 class IdleGroups:
     """Counts releases, in the members' `count`; `leave` is called with names of those that have come to nothing."""
 
-    def __init__(self, members: Mapping[str, Member], turns: Turns, leave: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, members: Mapping[str, Membership], turns: Turns, leave: Callable[[Iterable[str]], None]) -> None:
         self._members = members
         self._turns = turns
         self._leave = leave

@@ -10,7 +10,7 @@ REFUSAL_PATIENCE = 5.0
 """Seconds that a hold waits for a Redis that answers, but refuses."""
 
 
-class Member:
+class Membership:
     """This process's channel in one group, of which there may be many. `ready` while Redis has answered for it.
 
     `answered` tells those who wait for that; there is none while nobody does.
@@ -47,7 +47,7 @@ class _PatientHold:
 
     __slots__ = ("began", "limit", "members", "refusal")
 
-    def __init__(self, members: Sequence[Member], limit: asyncio.Timeout) -> None:
+    def __init__(self, members: Sequence[Membership], limit: asyncio.Timeout) -> None:
         self.began = time.monotonic()
         self.members = members
         self.limit = limit
@@ -61,7 +61,7 @@ class Patience:
         self._holds: set[_PatientHold] = set()
         self.refusal: RedisReplyError | None = None
 
-    async def wait(self, members: Sequence[Member]) -> None:
+    async def wait(self, members: Sequence[Membership]) -> None:
         """Returns when all are ready. Raises the `RedisReplyError` of a Redis that has refused for too long."""
         if all(member.ready for member in members):
             return
@@ -87,7 +87,7 @@ class Patience:
                 hold.limit.reschedule(asyncio.get_running_loop().time())
 
 
-async def wait_for(members: Sequence[Member]) -> None:
+async def wait_for(members: Sequence[Membership]) -> None:
     """Returns when all are ready."""
     for member in members:
         await member.wait()

@@ -127,7 +127,7 @@ class TokensAccess(RefuseAccess):
     def identify(self, request: Request) -> Identity | None:
         """Whose token the handshake carries."""
         token = read_token(request)
-        return self._identities.get(digest(token)) if token else None
+        return self._identities.get(digest_token(token)) if token else None
 
     def name_refusal(self, request: Request) -> Reason:
         """There is nothing but tokens."""
@@ -146,7 +146,7 @@ class TokensAccess(RefuseAccess):
         self._identities = read_tokens(self._file)
 
 
-def digest(token: str) -> bytes:
+def digest_token(token: str) -> bytes:
     """What stands for a token in memory."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
@@ -163,7 +163,8 @@ def read_tokens(file: Path) -> dict[bytes, Identity]:
         raise ConfigurationError(f'tokens file {file}: it has to be an object, {{"<token>": {{"user": 7}}}}')
     entries = enumerate(document.items(), 1)
     return {
-        digest(token): read_identity(f"tokens file {file}, entry {n}", token, entry) for n, (token, entry) in entries
+        digest_token(token): read_identity(f"tokens file {file}, entry {n}", token, entry)
+        for n, (token, entry) in entries
     }
 
 

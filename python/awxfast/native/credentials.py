@@ -9,14 +9,14 @@ from awxfast.wire.request import Request, find_token, read_query_token
 
 FORWARDED = (b"cookie", b"authorization", b"x-dab-jw-token")
 
-Headers = tuple[tuple[str, str], ...]
+CredentialHeaders = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credentials:
     """Never to be logged. They are as long as a request's head may be, so they are hashed once and told by that."""
 
-    headers: Headers = dataclasses.field(default=(), repr=False, compare=False)
+    headers: CredentialHeaders = dataclasses.field(default=(), repr=False, compare=False)
     digest: bytes = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -26,7 +26,7 @@ class Credentials:
 NO_CREDENTIALS = Credentials()
 
 
-def collect_headers(request: Request) -> Headers:
+def collect_headers(request: Request) -> CredentialHeaders:
     """The headers that tell who it is; a token of the URL becomes one. Bytes that are no UTF-8 are replaced."""
     found = [(name.decode(), value.decode("utf-8", "replace")) for name, value in request.headers if name in FORWARDED]
     token = read_query_token(request)
@@ -35,7 +35,7 @@ def collect_headers(request: Request) -> Headers:
     return tuple(found)
 
 
-def is_by_token(headers: Headers) -> bool:
+def is_by_token(headers: CredentialHeaders) -> bool:
     """Whether a token is all that the API was asked with, so that nothing else can have told it who it is.
 
     All else is what a browser sends by itself, or what a proxy adds to what it sends.

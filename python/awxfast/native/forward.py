@@ -74,7 +74,7 @@ class ForwardAccess:
         """The user of the handshake's cookie or token. Raises `AccessUnavailable`."""
         credentials = Credentials(collect_headers(request))
         question = Question(self._url, credentials)
-        key = digest(question)
+        key = digest_question(question)
         if not credentials.headers or self._nobodies.recall(key) is not None:
             return None
         known = self._known.recall(key)
@@ -103,7 +103,7 @@ class ForwardAccess:
         if want.kind not in CHECKED_KINDS:
             return True
         question = self._ask_about(identity, want)
-        key = digest(question)
+        key = digest_question(question)
         kept = self._rights.recall(key)
         return kept if kept is not None else await self._ask_right(key, question, Party(user=identity.user))
 
@@ -111,7 +111,7 @@ class ForwardAccess:
         """What the API has said lately, and what it is not asked about."""
         if want.kind not in CHECKED_KINDS:
             return True
-        return self._rights.recall(digest(self._ask_about(identity, want)))
+        return self._rights.recall(digest_question(self._ask_about(identity, want)))
 
     def _ask_about(self, identity: Identity, want: Want) -> Question:
         return Question(f"{self._base}/{OBJECTS[want.kind]}/{want.value}/", identity.credentials)
@@ -140,7 +140,7 @@ class ForwardAccess:
                     )
                 return response.status, await read_body(response)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise AccessUnavailable(f"{question.url} can't be asked: {explain_error(error)}") from error
+            raise AccessUnavailable(f"{question.url} can't be asked: {explain_no_answer(error)}") from error
 
     async def probe(self) -> str:
         """Asks once in nobody's name: who it is nobody knows, but the API is there. Raises `AccessUnavailable`."""
@@ -178,7 +178,7 @@ class ForwardAccess:
             await asyncio.sleep(0)
 
 
-def explain_error(error: Exception) -> str:
+def explain_no_answer(error: Exception) -> str:
     """Why there is no answer, with what to do about it."""
     if found := explain_unreached(error, REMEDIES):
         return found[1]
@@ -210,7 +210,7 @@ class AnswerMemory:
         self._answers.clear()
 
 
-def digest(question: Question) -> bytes:
+def digest_question(question: Question) -> bytes:
     """What stands for a question in memory, where no credentials are kept."""
     return hashlib.sha256(question.credentials.digest + question.url.encode("utf-8", "surrogatepass")).digest()
 

@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from awxfast.errors import TooManyQuestions
 from awxfast.native.credentials import Credentials
+from awxfast.wire.request import UNIX_SOCKET
 
 AT_ONCE = 64
 MOST_WAITING = 1_024
 
 Answer = tuple[int, bytes]
 """An answer's status and body."""
-UNIX_SOCKET = "unix"
-"""Stands for an address where there is none."""
 IPV6_AREA = 64
 """How many bits of an IPv6 address are somebody's own choice no more (RFC 4291 section 2.5.1)."""
 

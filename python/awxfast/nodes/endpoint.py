@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from awxfast.http.plain_answers import NOT_FOUND
 from awxfast.intake.intake import Intake
 from awxfast.nodes.gate import Gate, Verdict
 from awxfast.nodes.ingest import Ingest
@@ -14,21 +15,19 @@ from awxfast.sockets.opening import Opening
 from awxfast.wire.backplane import REDIS_HEADER
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import PathKind, Paths
+from awxfast.wire.request import UNIX_SOCKET
 
 log = logging.getLogger(__name__)
 
 REFUSED = "This path is for the nodes of the cluster."
 """The same whatever is wrong."""
-CLOSED = Refusal(404, "path", "There is nothing here.")
 NO_REDIS = Refusal(503, "access", "Redis was not there yet.", ((b"retry-after", b"1"),))
-UNIX_SOCKET = "unix"
-"""Stands for an address where there is none."""
 
 
 class ClosedEndpoint:
     """Nobody answers nodes here."""
 
-    plain = CLOSED
+    plain = NOT_FOUND
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -39,7 +38,7 @@ class ClosedEndpoint:
 
     def decide(self, opening: Opening) -> None:
         """As if there were no such path."""
-        opening.refuse(CLOSED)
+        opening.refuse(NOT_FOUND)
 
     def sweep(self) -> None:
         """There is nothing to look after."""

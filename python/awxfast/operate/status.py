@@ -43,7 +43,7 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def read_page(address: str, path: str, kind: type[Page]) -> Page:
     """One page of the admin listener, which has to be JSON of this kind."""
-    connection = open_connection(address)
+    connection = connect_to_admin(address)
     try:
         connection.request("GET", path, headers={"Host": "localhost"})  # a name may stand for a loopback address
         response = connection.getresponse()
@@ -63,7 +63,7 @@ def read_page(address: str, path: str, kind: type[Page]) -> Page:
     return page
 
 
-def open_connection(address: str) -> http.client.HTTPConnection:
+def connect_to_admin(address: str) -> http.client.HTTPConnection:
     """A connection to HOST:PORT or to a socket file."""
     if "/" in address:
         return UnixConnection(address, TIMEOUT)

@@ -28,7 +28,7 @@ METRICS_GROUP = "metrics"
 REDIS_HEADER = "awxfast-redis"
 """In the server's 101: which Redis it uses, so that two ends on one Redis pass each event once."""
 
-MAX_GROUPS = 10_000
+NOTICE_GROUPS = 10_000
 """How many groups one notice may name."""
 MAX_CHANNEL = 200
 """How long the channel's name in a notice may be; Channels allows 99."""
@@ -111,7 +111,7 @@ def encode_notice(notice: Notice) -> bytes:
     return json.dumps(notice_message(notice)).encode("ascii")
 
 
-def split_notice(notice: Notice, most: int = MAX_GROUPS) -> Sequence[Notice]:
+def split_notice(notice: Notice, most: int = NOTICE_GROUPS) -> Sequence[Notice]:
     """The same in notices that name at most so many groups; at least one, since stock announces empty lists too."""
     starts = range(0, len(notice.groups), most) if notice.groups else range(1)
     return [dataclasses.replace(notice, groups=notice.groups[start : start + most]) for start in starts]
@@ -147,7 +147,7 @@ def _read_notice(document: dict[str, Any]) -> Notice | Fault:
         return Fault.NOT_THE_WIRES
     if kind not in (SUBSCRIBE, UNSUBSCRIBE):
         return Fault.OTHER_TYPE
-    if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
+    if not isinstance(groups, list) or len(groups) > NOTICE_GROUPS:
         return Fault.NOT_THE_WIRES
     if not isinstance(origin, str) or not 0 < len(origin) <= MAX_CHANNEL:
         return Fault.NOT_THE_WIRES

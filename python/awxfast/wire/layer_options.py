@@ -7,12 +7,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from awxfast.errors import ConfigurationError
-from awxfast.settings import LayerSettings
+from awxfast.settings import LAYER_FIELDS, LayerSettings
 
 STOCK = LayerSettings(capacity=100, group_expiry=86_400)
 """What its constructor takes for granted."""
-
-LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings))
 
 IN_URL = ("db", "username", "password", "ssl_ca_certs")
 """Entries of a host's dictionary that have a place in its URL."""

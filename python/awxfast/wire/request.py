@@ -5,6 +5,8 @@ import urllib.parse
 from collections.abc import Iterable
 
 MAX_QUERY_FIELDS = 100
+UNIX_SOCKET = "unix"
+"""Stands for an address where there is none."""
 
 
 @dataclasses.dataclass(slots=True)
