@@ -1,10 +1,10 @@
 """One channel of this process: the messages that wait in it, and who waits for them."""
 
-import asyncio
 import collections
 from typing import Any
 
 from awxfast.hosted.current_session import LayerSession
+from awxfast.hosted.waiters import Waiters
 
 Message = dict[str, Any]
 
@@ -46,7 +46,7 @@ class Channel:
         self.held: collections.deque[bytes] | None = None
         self._capacity = capacity
         self._messages: collections.deque[Message] | None = None
-        self._waiters: collections.deque[asyncio.Future[None]] | None = None
+        self._waiters: Waiters | None = None
 
     @property
     def is_seated_early(self) -> bool:
@@ -71,13 +71,16 @@ class Channel:
         if not has_room:
             self._messages.popleft()
         self._messages.append(message)
-        self._wake_next()
+        if self._waiters is not None:
+            self._waiters.wake_next()
         return has_room
 
     async def receive(self) -> Message:
         """The next message, a copy of what all channels share. Of several who wait, the first gets it."""
         while not self._messages:
-            await self._wait()
+            if self._waiters is None:
+                self._waiters = Waiters()
+            await self._waiters.wait()
         return dict(self._messages.popleft())
 
     def hold(self, text: bytes) -> bool:
@@ -92,25 +95,3 @@ class Channel:
         """What was held, oldest first."""
         held, self.held = self.held, None
         return list(held or ())
-
-    async def _wait(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._waiters is None:
-            self._waiters = collections.deque()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        except BaseException:
-            woken = waiter.done() and not waiter.cancelled()
-            if not woken:
-                self._waiters.remove(waiter)
-            elif self._messages:
-                self._wake_next()  # it was woken for a message that it will not take
-            raise
-
-    def _wake_next(self) -> None:
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return

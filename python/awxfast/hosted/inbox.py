@@ -1,8 +1,9 @@
 """What the browser sent and the application has not received yet."""
 
-import asyncio
 import collections
 from typing import Any
+
+from awxfast.hosted.waiters import Waiters
 
 MOST_BYTES = 4_194_304
 """How much of one socket waits at most."""
@@ -28,44 +29,40 @@ class Inbox:
     An empty one never is: so whoever takes the last message sees that there can be more.
     """
 
-    __slots__ = ("_all", "_arrived", "_messages", "_size")
+    __slots__ = ("_all", "_messages", "_size", "_waiters")
 
     def __init__(self, unreceived: Unreceived) -> None:
         self._all = unreceived
         self._messages: collections.deque[tuple[dict[str, Any], int]] = collections.deque()
         self._size = 0
-        self._arrived: asyncio.Future[None] | None = None
+        self._waiters = Waiters()
 
     @property
     def is_full(self) -> bool:
         """Whether no more should come until some is taken."""
         return self._size >= MOST_BYTES or (self._all.size >= self._all.most and self._size > 0)
 
-    def put(self, message: dict[str, Any], size: int = 0) -> None:
-        """Adds a message whose text or bytes take so much memory; 0: it is none of the browser's."""
+    def put(self, message: dict[str, Any], size: int = 0) -> bool:
+        """Adds a message that takes so much memory; 0: it is none of the browser's. Whether the inbox is full then."""
         if size:
             size += MESSAGE_OVERHEAD
         self._messages.append((message, size))
-        self._count(size)
-        if self._arrived is not None:
-            self._arrived.set_result(None)
-            self._arrived = None
+        self._size += size
+        self._all.size += size
+        self._waiters.wake_next()
+        return self.is_full
 
     async def get(self) -> dict[str, Any]:
         """The next message. Several may wait; one that is cancelled takes nothing along."""
         while not self._messages:
-            if self._arrived is None:
-                self._arrived = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._arrived)
+            await self._waiters.wait()
         message, size = self._messages.popleft()
-        self._count(-size)
+        self._size -= size
+        self._all.size -= size
         return message
 
     def discard(self) -> None:
         """Nobody will take what waits."""
         self._messages.clear()
-        self._count(-self._size)
-
-    def _count(self, size: int) -> None:
-        self._size += size
-        self._all.size += size
+        self._all.size -= self._size
+        self._size = 0
