@@ -11,6 +11,7 @@ from asgiref.typing import ASGI3Application
 from awxfast.hosted.current_session import current_session
 from awxfast.hosted.inbox import Unreceived
 from awxfast.hosted.lifespan import Lifespan
+from awxfast.hosted.old_connections import close_old_connections_seldom
 from awxfast.hosted.plain_requests import host_plain
 from awxfast.hosted.routes import is_missing_route
 from awxfast.hosted.scope import describe_websocket
@@ -45,13 +46,14 @@ class Host:
         self._connect_timeout = settings.websocket_connect_timeout
         self._close_timeout = settings.application_close_timeout
         self._now = now
-        self._restore_thread: Callable[[], None] | None = None
+        self._restore: list[Callable[[], None]] = []
+        """How to undo what was replaced in libraries."""
         self._runs: dict[asyncio.Task[None], ApplicationRun] = {}
         self._unreceived = Unreceived()
 
     async def start(self) -> None:
         """The application's own set-up. Raises `StartError` when it says that it can't start."""
-        self._restore_thread = replace_sensitive_thread(asyncio.get_running_loop())
+        self._restore += [replace_sensitive_thread(asyncio.get_running_loop()), close_old_connections_seldom()]
         await self._lifespan.start()
 
     @property
@@ -113,5 +115,5 @@ class Host:
         for task in self._runs:
             task.cancel()
         await self._lifespan.stop(max(0.5, end - self._now()))
-        if self._restore_thread is not None:
-            self._restore_thread()
+        while self._restore:
+            self._restore.pop()()

@@ -21,7 +21,9 @@ class SensitiveThread(ThreadPoolExecutor):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(max_workers=1, thread_name_prefix="sensitive")
-        self._loop = loop
+        self.loop = loop
+        self.was_used = True
+        """Set by each call that runs; whoever clears it knows by it that none has since."""
         self._calls: collections.deque[Call] = collections.deque()
         self._outcomes: collections.deque[Outcome] = collections.deque()
         self._thread_told = False
@@ -29,9 +31,9 @@ class SensitiveThread(ThreadPoolExecutor):
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """A future of the loop that asks; other loops and threads get the standard library's."""
-        if asyncio._get_running_loop() is not self._loop:
-            return super().submit(return_from, call, *args, **kwargs)
-        future = self._loop.create_future()
+        if asyncio._get_running_loop() is not self.loop:
+            return super().submit(self._run, call, *args, **kwargs)
+        future = self.loop.create_future()
         self._calls.append((future, call, args, kwargs))
         if not self._thread_told:
             self._thread_told = True
@@ -46,12 +48,16 @@ class SensitiveThread(ThreadPoolExecutor):
             if future.cancelled():
                 continue
             try:
-                self._outcomes.append((future, return_from(call, *args, **kwargs), None))
+                self._outcomes.append((future, self._run(call, *args, **kwargs), None))
             except BaseException as error:  # as the standard library: whoever waits gets it
                 self._outcomes.append((future, None, error))
             if not self._loop_told:
                 self._loop_told = True
-                self._loop.call_soon_threadsafe(self._settle)
+                self.loop.call_soon_threadsafe(self._settle)
+
+    def _run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.was_used = True
+        return return_from(call, *args, **kwargs)
 
     def _settle(self) -> None:
         self._loop_told = False
