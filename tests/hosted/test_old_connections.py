@@ -10,7 +10,7 @@ import channels.db
 import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from awxfast.hosted.old_connections import STANDS_FOR, OldConnections, close_old_connections_seldom
-from awxfast.hosted.threads import replace_sensitive_thread
+from awxfast.hosted.sensitive_thread import replace_sensitive_thread
 
 
 class Closed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
 
-from awxfast.hosted.threads import SensitiveThread
+from awxfast.hosted.sensitive_thread import SensitiveThread
 
 STANDS_FOR = 1.0
 """Seconds: connections grow old (Django's CONN_MAX_AGE) also where nothing runs."""
