@@ -388,8 +388,34 @@ class TestManyRecords:
         while taker.received < 12_000:
             await asyncio.sleep(0)
             most, before, turns = max(most, taken - before), taken, turns + (taken > before)
-        assert most <= 4_096, f"12,000 bytes in {turns} turns"
+        assert most <= 2_048, f"12,000 bytes in {turns} turns"
         client.close()
+
+    async def test_of_thirty_who_have_more_a_few_read_on_in_a_turn(
+        self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        resumed = 0
+        read_on = Bridge._read_on
+
+        def count(bridge: Bridge) -> None:
+            nonlocal resumed
+            resumed += 1
+            read_on(bridge)
+
+        monkeypatch.setattr(Bridge, "_read_on", count)
+        taker, port = sink
+        clients = [await asyncio.to_thread(connect_tls, port, files) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        for client in clients:  # in this thread, so that all of it waits
+            client.sendall(b"x" * 10_000)
+        most = before = 0
+        while taker.received < 300_000:
+            await asyncio.sleep(0)
+            most, before = max(most, resumed - before), resumed
+        for client in clients:
+            client.close()
+        assert resumed == 30 * 4
+        assert most <= 8, "four who have waited, and four who have just come"
 
     @pytest.mark.parametrize("size", [3_000, 50_000, 300_000])
     async def test_all_that_a_client_sent_before_its_end_arrives(

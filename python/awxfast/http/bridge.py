@@ -15,13 +15,16 @@ from collections.abc import Callable
 from awxfast.http.hang_ups import HangUps
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.system.unread import count_unsent
+from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
 """A buffer of more would be mapped and unmapped at each read, which costs ten times as much as the read."""
-TURN_BYTES = 4_096
-"""As many of a client are decrypted in a turn of the loop: as TLS records of a few bytes they cost a millisecond."""
+TURN_BYTES = 2_048
+"""As many of a client are decrypted in a turn of the loop: in records of a few bytes they cost half a millisecond."""
+TURN_READERS = 4
+"""So many who have more than that read on in a turn, so that a hundred of them cost it no more."""
 RECORD_BYTES = 16_384
 """As many may be decrypted already, of a record that was read in part (RFC 8446 section 5.1)."""
 UNREAD_BYTES = 65_536
@@ -49,6 +52,7 @@ class Bridges:
         self.make_protocol = make_protocol
         self.plain = plain
         self.buffer = memoryview(bytearray(TURN_BYTES))
+        self.turns = Turns(TURN_READERS * TURN_BYTES)
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
         self._hang_ups: HangUps | None = None
@@ -162,7 +166,7 @@ class Bridge(asyncio.BufferedProtocol):
             self._send_to_server(data)
             if nbytes == TURN_BYTES and not self._held and self._transport is not None:
                 self._transport.pause_reading()
-                self._loop.call_soon(self._read_on)
+                self._loop.call_soon(self._bridges.turns.call, TURN_BYTES, self._read_on)
 
     def _read_on(self) -> None:
         if not self._held and self._transport is not None:
