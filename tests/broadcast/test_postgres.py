@@ -139,7 +139,7 @@ class TestHeartbeatsFromDatabase:
 
 
 async def until_heard(database: PostgresServer, running: Running, hostname: str, **more: str) -> None:
-    """A notice that nobody listens for is lost, so it is sent until it is heard."""
+    """A heartbeat that nobody listens for is lost, so it is sent until it is heard."""
     async with asyncio.timeout(30):
         while hostname not in {member.name for member in running.heartbeats}:
             await notify(database, hostname, **more)

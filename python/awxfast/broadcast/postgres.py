@@ -93,8 +93,8 @@ class PostgresMembers:
             for channel in CHANNELS:
                 await connection.execute(f"LISTEN {channel}")
             self._note_back("heartbeats")
-            async for notice in connection.notifies():
-                self._heartbeats.receive(notice.payload)
+            async for notification in connection.notifies():
+                self._heartbeats.receive(notification.payload)
 
     async def _poll(self) -> None:
         """Until heartbeats tell better who there is: from AWX 22 on instances need not be web nodes.
@@ -178,10 +178,10 @@ class Heartbeats:
         return len(self._members) >= MAX_MEMBERS
 
     def receive(self, payload: str) -> None:
-        """One notice: `{"hostname": .., "ip": .. or null, "action": "online" or "offline"}`."""
+        """One heartbeat: `{"hostname": .., "ip": .. or null, "action": "online" or "offline"}`."""
         try:
-            notice = orjson.loads(payload)
-            name, host, action = notice["hostname"], notice.get("ip") or notice["hostname"], notice["action"]
+            said = orjson.loads(payload)
+            name, host, action = said["hostname"], said.get("ip") or said["hostname"], said["action"]
         except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
             name = host = action = None
         if not (is_name(name) and is_name(host)) or action not in ("online", "offline"):

@@ -7,7 +7,7 @@ WINDOW = 1.0
 """Seconds without a message taken, at most twice of it, after which a channel with a backlog counts as stuck."""
 
 JUDGED_EVERY = 0.01
-"""Seconds that a verdict stands: it looks at every channel that moves."""
+"""Seconds that a judgement stands: it looks at every channel that moves."""
 
 
 class Channel(Protocol):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from awxfast.wire.request import Request, list_tokens
+from awxfast.wire.request import Request, list_tokens, split_lists
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 STATUS_LINES = {int(status): f"HTTP/1.1 {status} {status.phrase}".encode() for status in http.HTTPStatus}
@@ -99,7 +99,7 @@ def list_subprotocols(values: list[bytes]) -> tuple[str, ...] | None:
     """The subprotocols of all Sec-WebSocket-Protocol lines, in order; None if one of them is no token."""
     if not values:
         return ()
-    names = [name.strip(b" \t") for value in values for name in value.split(b",")]
+    names = split_lists(values)
     return tuple(name.decode("ascii") for name in names) if all(map(TOKEN.fullmatch, names)) else None
 
 

@@ -44,9 +44,14 @@ class Request:
         return values[0] if values else None
 
 
+def split_lists(values: Iterable[bytes]) -> list[bytes]:
+    """The comma-separated members of all lines of one header, as received (RFC 9110 section 5.6.1)."""
+    return [member.strip(b" \t") for value in values for member in value.split(b",")]
+
+
 def list_tokens(values: Iterable[bytes]) -> list[bytes]:
-    """The comma-separated tokens of all lines of one header, lower-cased (RFC 9110 section 5.6.1)."""
-    return [token.strip(b" \t").lower() for value in values for token in value.split(b",")]
+    """The same of a header whose members are tokens that are equal in either case, lower-cased."""
+    return [token.lower() for token in split_lists(values)]
 
 
 def read_cookie(request: Request, name: str) -> str | None:
