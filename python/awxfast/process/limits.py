@@ -13,13 +13,13 @@ NO_LIMIT = 1 << 20
 """What an unlimited process gets in fact: Linux' default for fs.nr_open."""
 
 
-YOUNG_OBJECTS = 10_000
+YOUNG_OBJECTS = 5_000
 """Containers that may be made before the youngest are looked through. A client brings some hundred that stay; with
 Python's 700, a tenth of what a handshake costs is looking for garbage among them."""
-ROUNDS = 5
-"""So many times the youngest before those that were left are looked through, all in one turn of the loop: of four times
-as many it took 30 to 80 ms."""
-FULL_ROUNDS = 80
+ROUNDS = 1
+"""So many times the youngest before those that were left are looked through, all in one turn of the loop: of six times
+as many it took 15 to 30 ms, of twenty-four times as many 30 to 80."""
+FULL_ROUNDS = 480
 """So many times those before all are, if they are a quarter more by then."""
 
 
