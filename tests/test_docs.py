@@ -4,7 +4,6 @@ import argparse
 import ast
 import functools
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import get_args
 
 import pytest
 from awxfast.broadcast import options as dialler_options
-from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.environment_variables import variable_of
 from awxfast.nodes.onward import GAPS
 from awxfast.operate.metrics import build_registry, metrics_text
-from awxfast.options import NOT_BUILT, WITH_VARIABLES, build_parser, parse_settings
+from awxfast.options import NOT_BUILT, WITH_VARIABLES, build_parser
 from awxfast.process.addresses import DEFAULT_HOST, DEFAULT_PORT
 from awxfast.redis.event_writer import Loss
 from awxfast.settings import SECRET_VARIABLE, Settings
@@ -86,33 +84,6 @@ class TestCommands:
         assert phony is not None
         text = (ROOT / "CONTRIBUTING.md").read_text()
         assert [target for target in phony[1].split() if target != "programs" and f"`make {target}`" not in text] == []
-
-
-COMMAND = re.compile(r"^ {4,}(awxfast(?:-broadcast)?|python -m awxfast\.broadcast)( .*)?$", re.MULTILINE)
-"""A line of its own that starts the server or the dialler."""
-
-
-def list_commands() -> list[tuple[str, list[str]]]:
-    """Program and words of each, on all pages."""
-    text = "\n".join(page.read_text() for page in OPERATORS_PAPERS).replace("\\\n", " ")
-    found = [(match[1], shlex.split(match[2] or "", comments=True)) for match in COMMAND.finditer(text)]
-    return [(program, [word for word in words if word != "..."]) for program, words in found]
-
-
-@pytest.mark.parametrize(("program", "words"), list_commands(), ids=repr)
-def test_every_command_line_is_understood(program: str, words: list[str]) -> None:
-    if program == "awxfast":
-        assert words[:1] == ["status"] or parse_settings(words, {})
-    else:
-        assert dialler_options.parse_settings(words, {}, AwxSettings(redis="unix:///run/redis.sock", secret="s"))
-
-
-def test_there_are_command_lines_of_each() -> None:
-    assert {program for program, _ in list_commands()} >= {
-        "awxfast",
-        "awxfast-broadcast",
-        "python -m awxfast.broadcast",
-    }
 
 
 OPTIONS_OF_OTHERS = {
