@@ -15,9 +15,8 @@ from awxfast.environment_variables import variable_of
 from awxfast.nodes.onward import GAPS
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.options import NOT_BUILT, WITH_VARIABLES, build_parser
-from awxfast.process.addresses import DEFAULT_HOST, DEFAULT_PORT
 from awxfast.redis.event_writer import Loss
-from awxfast.settings import SECRET_VARIABLE, Settings
+from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, SECRET_VARIABLE, Settings
 from awxfast.wire.backplane import Fault
 from awxfast.wire.handshake import Reason
 from main_process import run_to_its_end

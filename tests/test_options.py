@@ -340,6 +340,8 @@ class TestHelp:
 
     def test_defaults_are_those_of_the_settings(self) -> None:
         assert "(default: 86400)" in self.read_help()
+        assert "TCP port; 0 picks a free one (default: 8000)" in self.read_help()
+        assert "address to bind to, IPv4 or IPv6 (default: 127.0.0.1)" in self.read_help()
         assert f"(default: {' '.join(Settings().keep_groups)})" in self.read_help()
 
     def test_it_says_that_without_auth_nobody_gets_in(self) -> None:

@@ -20,13 +20,19 @@ def write_program(path: Path, script: str) -> None:
 
 
 def prepare(
-    folder: Path, rust: str, maturin: str = "exit 0", extras: str = "demo", python: str = "exit 0"
+    folder: Path,
+    rust: str,
+    maturin: str = "exit 0",
+    extras: str = "demo",
+    python: str = "exit 0",
+    date: str = "wc -l < ticks",
 ) -> subprocess.CompletedProcess[str]:
     """With programs that only say that they are there."""
     write_program(folder / "bin" / "rustc", f"echo 'rustc {rust} (0123456789 2026-01-01)'")
     write_program(folder / "bin" / "cargo", "exit 0")
     (folder / "ticks").touch()
     write_program(folder / "bin" / "sleep", "echo >> ticks; exec /bin/sleep 0.02")
+    write_program(folder / "bin" / "date", date)
     for name, script in (("python", python), ("maturin", maturin)):
         write_program(folder / "venv" / "bin" / name, script)
     return subprocess.run(
@@ -62,6 +68,11 @@ class TestWords:
 
     def test_long_step_has_a_line_now_and_then(self, tmp_path: Path) -> None:
         assert "  4 s\n" in prepare(tmp_path, "1.88.0", LONG_STEP).stdout
+
+    def test_seconds_are_the_clocks(self, tmp_path: Path) -> None:
+        """On a busy machine a second's sleep lasts longer."""
+        done = prepare(tmp_path, "1.88.0", LONG_STEP, date="cat ticks ticks ticks | wc -l")
+        assert "  6 s\n" in done.stdout
 
     @pytest.mark.parametrize(
         ("said", "shown"),

@@ -32,11 +32,12 @@ step() {
     "$@" >"$log" 2>&1 &
     pid=$!
     trap 'kill $pid 2>/dev/null || true; rm -f "$log"; exit 130' INT TERM
-    seconds=0
+    began=$(date +%s) told=0
     while kill -0 "$pid" 2>/dev/null; do
         sleep 1
-        seconds=$((seconds + 1))
-        if [ $((seconds % 4)) = 0 ] && kill -0 "$pid" 2>/dev/null; then
+        seconds=$(($(date +%s) - began))
+        if [ $((seconds - told)) -ge 4 ] && kill -0 "$pid" 2>/dev/null; then
+            told=$seconds
             at=$(grep -oE '(Compiling|Downloading) [^ ]+|Installing collected packages' "$log" | tail -n 1)
             echo "  $seconds s${at:+, $at}"
         fi

@@ -25,7 +25,7 @@ from awxfast.option_parser import (
     seconds,
     whole_number,
 )
-from awxfast.settings import LAYER_FIELDS, SECRET_VARIABLE, Settings
+from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, LAYER_FIELDS, SECRET_VARIABLE, Settings
 
 DAPHNE_LONG_OPTIONS = (
     "--port",
@@ -183,7 +183,7 @@ def build_parser() -> OptionParser:
 
 def show_defaults(parser: OptionParser) -> None:
     """What `Settings` says where nothing is given, behind each option's help; none where that is nothing."""
-    defaults = dataclasses.asdict(Settings())
+    defaults = {**dataclasses.asdict(Settings()), "host": DEFAULT_HOST, "port": DEFAULT_PORT}
     for action in parser._actions:
         default = defaults.get(action.dest)
         if action.nargs == 0 or not action.help or action.help == argparse.SUPPRESS or default in (None, (), "", False):

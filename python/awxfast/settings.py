@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+"""As in daphne; a listener of another kind takes their place."""
 STATUS_GROUPS = ("jobs-*", "control-*", "schedules-*", "inventories-*", "workflow_events-*")
 MAX_GROUPS = 1000
 REPLY_BYTES = 262_144

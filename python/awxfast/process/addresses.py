@@ -11,10 +11,8 @@ from collections.abc import Callable
 
 from awxfast.errors import ConfigurationError
 from awxfast.http.listening import BACKLOG
-from awxfast.settings import Settings
+from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
 KINDS = "tcp:, tcp6:, unix:, fd:, ssl: and systemd:"
 
 DOMAINS = {"INET": socket.AF_INET, "INET6": socket.AF_INET6, "UNIX": socket.AF_UNIX}
