@@ -59,6 +59,16 @@ class TestBlocks:
         }
         assert named and named <= known
 
+    def test_short_table_says_what_the_long_one_says(self) -> None:
+        """Both are of one run: whoever writes one of them by hand is found out."""
+        short, long = (
+            {match[2]: match[3] for match in papers.BLOCK.finditer(page.read_text())} for page in papers.PAGES
+        )
+        rows = short["glance"].splitlines()
+        assert len(rows) > 5
+        assert [row for row in rows if row not in long["summary"].splitlines()] == []
+        assert short["machine"] == long["machine"]
+
 
 class TestMerge:
     def test_workload_that_was_run_again_is_replaced_and_dated(self) -> None:
