@@ -2,6 +2,7 @@
 
 import configparser
 import dataclasses
+import json
 import re
 import shlex
 import shutil
@@ -31,6 +32,7 @@ from servers import HANG, AwxfastServer, wait_for
 from websockets.sync.client import connect
 
 DEPLOY = FOLDER
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +209,12 @@ class TestAwx:
         settings = parse_settings(re.findall(r"^ +- (--\S+)$", text, re.MULTILINE), {})
         assert (settings.host, settings.port, settings.proxy_headers) == ("127.0.0.1", 8055, True)
         assert settings.auth == "forward=http://127.0.0.1:8052/api/v2/me/"
+
+    def test_way_back_takes_out_all_that_the_custom_resource_sets(self) -> None:
+        page = (DOCS / "awx.md").read_text()
+        (patch,) = re.findall(r"--type json -p '(.*?)'", page, re.DOTALL)
+        named = re.findall(r"^  (\w+):", (DEPLOY / "awx" / "awx.yaml").read_text(), re.MULTILINE)
+        assert json.loads(patch) == [{"op": "remove", "path": f"/spec/{name}"} for name in named]
 
     def test_custom_resource_sets_variables_that_exist(self) -> None:
         text = (DEPLOY / "awx" / "awx.yaml").read_text()

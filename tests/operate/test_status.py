@@ -2,8 +2,12 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate import status
 from awxfast.operate.admin import AdminListener
+from servers import HANG
 from still_figures import LEDGER, NODE, PEERS, StillFigures
 
 
@@ -38,6 +43,19 @@ class TestTable:
         header, row = capsys.readouterr().out.splitlines()[-2:]
         assert header.split() == ["slow", "client", "frames", "bytes", "shed", "oldest"]
         assert row.split() == ["9", "20", "2048", "3", "1.5", "s"]
+
+
+class TestReader:
+    async def test_one_that_has_enough_is_no_failure(self, address: str) -> None:
+        unread, pipe = os.pipe()
+        os.close(unread)
+        command = [sys.executable, "-m", "awxfast", "status", "--admin", address]
+        run_it = functools.partial(
+            subprocess.run, command, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=HANG
+        )
+        done = await asyncio.to_thread(run_it)
+        os.close(pipe)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 class TestNodes:

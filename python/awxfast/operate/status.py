@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -37,8 +39,16 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     options = parser.parse_args(words)
     address = options.admin or environ.get("AWXFAST_ADMIN") or Settings().admin
     figures = {**read_page(address, "/ledger", dict), "slow_clients": read_page(address, "/clients", list)}
-    print(json.dumps(figures, indent=1) if options.json else "\n".join(format_table(figures)))
+    show(json.dumps(figures, indent=1) if options.json else "\n".join(format_table(figures)))
     return 0
+
+
+def show(text: str) -> None:
+    """Prints it to whoever reads that far."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `head` has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def read_page(address: str, path: str, kind: type[Page]) -> Page:
