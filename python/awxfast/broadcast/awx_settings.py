@@ -98,5 +98,5 @@ def make_dsn(database: Mapping[str, Any]) -> str:
 
 
 def quote(value: str) -> str:
-    """As libpq reads values."""
+    """A value as libpq reads it in a connection string."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -89,7 +89,7 @@ class DialledPeer:
         return self._interest.waiting
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Dials the peer and keeps the link, again and again, until it is cancelled."""
         try:
             while True:
                 begun = time.monotonic()

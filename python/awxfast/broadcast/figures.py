@@ -123,7 +123,7 @@ class DiallerFigures:
         """None: the dialler has no browsers to bound."""
 
     def plain_connections(self) -> None:
-        """There are none either."""
+        """None: nobody connects to a dialler."""
 
     def slow_clients(self) -> Sequence[SlowClient]:
         """Empty: the dialler has no browsers."""

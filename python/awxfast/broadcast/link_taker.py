@@ -41,5 +41,5 @@ class LinkTaker:
         self.encoder.add_channel(local, group)
 
     def remove_channel(self, local: str) -> None:
-        """They no longer are."""
+        """Entries for the channel are events of its group no longer."""
         self.encoder.remove_channel(local)

@@ -18,11 +18,11 @@ TURN_FRAMES = 1_024
 
 
 class Link(Protocol):
-    """Whose bytes these are."""
+    """The link whose bytes are read here."""
 
     @property
     def frames(self) -> int:
-        """How many have come."""
+        """How many frames have come on it."""
 
     @property
     def is_ending(self) -> bool:
@@ -69,7 +69,7 @@ class PacedReading(asyncio.BufferedProtocol):
     # What the transport calls
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Room for a chunk."""
+        """Where the transport is to put the next chunk."""
         room = self._inner.get_buffer(sizehint)
         assert isinstance(room, memoryview)
         return room[: self._chunk]
@@ -93,7 +93,7 @@ class PacedReading(asyncio.BufferedProtocol):
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """It takes more again."""
+        """The peer takes bytes again."""
         self._inner.resume_writing()
 
     def eof_received(self) -> bool | None:

@@ -88,7 +88,7 @@ class HostsCollector(Collector):
         self._created = created
 
     def collect(self) -> Iterator[Metric]:
-        """Five for each host."""
+        """All hosts' figures, as prometheus_client asks a collector for them."""
         for name, figures in self._hosts.items():
             yield from collect_host(f"awx_{name}", figures, self._created)
 

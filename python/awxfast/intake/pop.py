@@ -85,7 +85,7 @@ def read_fits(replies: list[Any], count: int) -> bool:
 
 
 def read_looked(connection: RedisConnection, reply: Any) -> Popped:
-    """Of `look_command`. Raises `RedisError`."""
+    """What Redis answered to `look_command`. Raises `RedisError`."""
     raise_error(reply)
     if type(reply) is not list or len(reply) % 2 or not is_counts(reply[:2]) or not is_texts(reply[2:]):
         raise connection.distrust(f"{describe(reply)} to a pop")
@@ -102,7 +102,7 @@ def read_waited(reply: Any) -> Batch:
 
 
 def read_popped(reply: Any) -> Batch:
-    """Of ZPOPMIN. Raises `RedisReplyError`."""
+    """The entries that ZPOPMIN took. Raises `RedisReplyError`."""
     raise_error(reply)
     return pairs(reply)
 

@@ -14,7 +14,7 @@ MOST_KEPT = 8
 
 
 class KeptSockets:
-    """Those of one Redis."""
+    """Connections to one Redis, kept between calls."""
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address

@@ -34,7 +34,7 @@ class Script:
 
     @classmethod
     def of(cls, *parts: bytes) -> "Script":
-        """One of several parts."""
+        """A script whose text is these parts, one behind the other."""
         text = b"".join(parts)
         return cls(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 

@@ -135,7 +135,7 @@ class Command(RunserverCommand):  # type: ignore[misc]  # Django has no types
         return ASGIStaticFilesHandler(application) if self.serves_static(options) else application
 
     def get_handler(self, *args: Any, **options: Any) -> Any:
-        """The same for WSGI."""
+        """The application that a WSGI server is to serve, with static files where they are asked for."""
         handler = super().get_handler(*args, **options)
         return StaticFilesHandler(handler) if self.serves_static(options) else handler
 
