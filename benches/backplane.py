@@ -14,7 +14,7 @@ from pathlib import Path
 from machine.facts import build_wsload, machine
 from machine.patience import measure_in_quiet
 from machine.setting import Bench, Figures, add_run_options
-from papers.link_aims import aims_table
+from papers.link_aims import link_aims_table
 from papers.tables import table
 from workloads.link_runs import measure, measure_kernel
 from workloads.links import BOTH, MANY, WORKLOADS, Workload
@@ -75,7 +75,7 @@ def main() -> None:
             print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
             if options.json:  # after each workload: a run that is interrupted leaves what it has
                 options.json.write_text(json.dumps({"about": about, "kernel": kernel, "results": results}, indent=1))
-    print(f"\n## Aims\n\n{aims_table(results)}", flush=True)
+    print(f"\n## Aims\n\n{link_aims_table(results)}", flush=True)
 
 
 if __name__ == "__main__":

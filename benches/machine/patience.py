@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 
 from machine.accounting import machine_cpu_seconds
-
-Figures = dict[str, float]
+from machine.setting import Figures
 
 SAMPLE_SECONDS = 1.0
 QUIET_CORES = 0.1

@@ -1,11 +1,11 @@
 """The project's aims for the backplane, held against what a run gave."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from papers.aims import Results
 from papers.tables import Figures, Runs, better, collect, markdown, spread
 
-Results = Mapping[str, Runs]
 WAYS = ("out", "in")
 
 
@@ -14,7 +14,7 @@ def ours_of(runs: Runs) -> Sequence[Figures]:
 
 
 @dataclass(frozen=True)
-class Aim:
+class LinkAim:
     """One aim; `figures` finds the values of all runs of `workloads`."""
 
     words: str
@@ -40,14 +40,14 @@ def latency(runs: Runs) -> list[float]:
     return collect("p99_ms", ours_of(runs))
 
 
-def aims_for(part: str, name: str) -> tuple[Aim, ...]:
+def aims_for(part: str, name: str) -> tuple[LinkAim, ...]:
     """What holds for the dialler and for the server alike."""
     several = (("500", "500 events a second"), ("5000", "5,000 events a second"), ("flat", "flat out"))
     return (
-        *(Aim(f"15,000 events a second, {name}, {way}", (f"{part}-{way}-flat",), rates) for way in WAYS),
-        *(Aim(f"20 times the events per CPU second, {name}, {way}", (f"{part}-{way}-flat",), gain) for way in WAYS),
+        *(LinkAim(f"15,000 events a second, {name}, {way}", (f"{part}-{way}-flat",), rates) for way in WAYS),
+        *(LinkAim(f"20 times the events per CPU second, {name}, {way}", (f"{part}-{way}-flat",), gain) for way in WAYS),
         *(
-            Aim(
+            LinkAim(
                 f"24 links' CPU over one's (below 2), {name}, {words}",
                 (f"{part}-out-{rate}", f"{part}-24-{rate}"),
                 growth,
@@ -57,17 +57,20 @@ def aims_for(part: str, name: str) -> tuple[Aim, ...]:
     )
 
 
-AIMS = (
+LINK_AIMS = (
     *aims_for("dialler", "dialler"),
     *aims_for("node", "server"),
-    *(Aim(f"p99 node to node at {rate} events a second, ms", (f"latency-{rate}",), latency) for rate in (100, 1000)),
+    *(
+        LinkAim(f"p99 node to node at {rate} events a second, ms", (f"latency-{rate}",), latency)
+        for rate in (100, 1000)
+    ),
 )
 
 
-def aims_table(results: Results) -> str:
+def link_aims_table(results: Results) -> str:
     """Markdown; aims whose workloads were not run are left out, and values that need both kinds."""
     lines = [["aim", "got"]]
-    for aim in AIMS:
+    for aim in LINK_AIMS:
         if {*aim.workloads} <= results.keys():
             values = spread(aim.figures(*(results[name] for name in aim.workloads)))
             lines.append([aim.words, values])
