@@ -50,3 +50,17 @@ def test_nothing_is_on_the_map_that_is_not_there() -> None:
     assert sorted(set(ROOMS) - there) == []
     there = {path.stem for path in CRATE.glob("*.rs")} | {f"{folder}/" for folder in CRATE_FOLDERS}
     assert sorted(set(CRATE_ROOMS) - there) == []
+
+
+def test_words_are_explained_by_modules_that_are_there() -> None:
+    words = MAP.partition("### The words")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+(?:/\w+)+|turns)`", words))
+    assert len(named) > 20
+    missing = [
+        name
+        for name in named
+        if not (
+            (PACKAGE / f"{name}.py").exists() or (CRATE / f"{name}.rs").exists() or (CRATE / name / "mod.rs").exists()
+        )
+    ]
+    assert sorted(missing) == []
