@@ -1,6 +1,5 @@
 """AWX's custom resource: what docs/awx.md and deploy/awx/awx.yaml set in it is what the operator's CRD knows."""
 
-import json
 import re
 from pathlib import Path
 
@@ -34,14 +33,9 @@ def type_of(text: str) -> str:
     return "array" if text.startswith("[") else "string"
 
 
-def read_removals() -> list[dict[str, str]]:
-    """The JSON patch of the way back."""
-    (patch,) = re.findall(r"kubectl patch awx awx --type json -p '(.*?)'", PAGE.read_text(), re.DOTALL)
-    removals: list[dict[str, str]] = json.loads(patch)
-    return removals
-
-
 class TestThere:
+    """`TestAwx` in test_deploy.py has the way back."""
+
     def test_patch_sets_what_the_crd_knows(self) -> None:
         spec = read_spec()
         assert {"image", "image_version"} < set(spec)
@@ -69,10 +63,3 @@ class TestThere:
         named = re.findall(r"`(\w+_(?:env|aliases|version|policy|mechanism|secrets?))`", PAGE.read_text())
         assert len(named) > 4
         assert set(named) <= set(CRD)
-
-
-class TestBack:
-    def test_it_takes_out_what_the_way_there_set_and_nothing_else(self) -> None:
-        removals = read_removals()
-        assert {removal["op"] for removal in removals} == {"remove"}
-        assert sorted(removal["path"] for removal in removals) == sorted(f"/spec/{name}" for name in read_spec())
