@@ -1,5 +1,6 @@
 """What all tests share: a Redis of their own, and the switch for long tests."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,13 @@ from redis_servers import RedisServer
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="also run tests that take minutes")
+
+
+def pytest_configure() -> None:
+    """Signals are as a terminal leaves them, also where a shell's `&` has them ignored by all that we start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

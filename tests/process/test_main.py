@@ -398,7 +398,7 @@ class TestFiles:
         port, log = guarded.wait_until_serving(), tmp_path / "access.log"
         greet(port, query="?token=old")
         rotated = log.rename(tmp_path / "access.log.1")
-        assert "WSCONNECT /websocket/" in rotated.read_text()
+        wait_for(lambda: "WSCONNECT /websocket/" in rotated.read_text())
         guarded.signal(signal.SIGHUP)
         wait_for(log.exists)
         greet(port, query="?token=old")
