@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +18,7 @@ from awxfast.http.bridge import Bridge, Bridges
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
+from awxfast.turns import Turns
 from certificates import SelfSigned
 from serving import HANG, Serving, Start, until
 from websockets.asyncio.client import ClientConnection
@@ -367,55 +368,68 @@ class TestManyRecords:
         server.close()
         await server.wait_closed()
 
-    async def test_no_turn_of_the_loop_decrypts_more_than_its_share(
+    @pytest.mark.parametrize("text", [b"x", b"sixsix", b"x" * 1_000])
+    async def test_of_many_who_send_at_once_few_are_decrypted_in_a_turn(
+        self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch, text: bytes
+    ) -> None:
+        """However little their records bring: of key updates a thousand bring nothing, and cost 25 ms."""
+        shares = [0]
+        get_buffer = Bridge.get_buffer
+
+        def count(bridge: Bridge, sizehint: int) -> memoryview:
+            buffer = get_buffer(bridge, sizehint)
+            shares[-1] += sizehint if len(buffer) else 0
+            return buffer
+
+        monkeypatch.setattr(Bridge, "get_buffer", count)  # before there is a transport, which keeps it
+        taker, port = sink
+        clients = [await asyncio.to_thread(connect_tls, port, files) for _ in range(10)]
+        await asyncio.sleep(0.05)
+        records = 20_000 // (len(text) + 22)
+        for client in clients:  # in this thread, so that all of it waits
+            for _ in range(records):
+                client.sendall(text)
+        while taker.received < 10 * records * len(text):
+            shares.append(0)
+            await asyncio.sleep(0)
+        for client in clients:
+            client.close()
+        assert 10_000 < max(shares) < 50_000, "one who has waited, and one who has just come"
+
+    async def test_client_that_takes_no_answers_of_tls_itself_is_cut_off(
         self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        taken = 0
-        send = Bridge._send_to_server
+        """Each key update that asks for another is answered without a look at what the client has taken."""
+        monkeypatch.setattr(bridge_module, "UNTAKEN_BYTES", -1)
+        taker, port = sink
+        client = await asyncio.to_thread(connect_tls, port, files)
+        client.sendall(b"x")
+        await until(lambda: taker.ended)
+        assert taker.received == 0
+        client.close()
 
-        def count(bridge: Bridge, data: memoryview) -> None:
-            nonlocal taken
-            taken += len(data)
-            send(bridge, data)
+    async def test_client_that_ends_before_its_turn_loses_nothing(
+        self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A TLS transport that has read the end drops what is not decrypted by then."""
+        waiting: list[Callable[[], None]] = []
 
-        monkeypatch.setattr(Bridge, "_send_to_server", count)
+        def defer(_: Turns, amount: int, callback: Callable[[], None]) -> None:
+            waiting.append(callback)
+
         taker, port = sink
         client = await asyncio.to_thread(connect_tls, port, files)
         await asyncio.sleep(0.05)
-        for _ in range(2_000):  # in this thread, so that all of it waits
-            client.sendall(b"sixsix")
-        most = before = turns = 0
-        while taker.received < 12_000:
-            await asyncio.sleep(0)
-            most, before, turns = max(most, taken - before), taken, turns + (taken > before)
-        assert most <= 2_048, f"12,000 bytes in {turns} turns"
-        client.close()
-
-    async def test_of_thirty_who_have_more_a_few_read_on_in_a_turn(
-        self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        resumed = 0
-        read_on = Bridge._read_on
-
-        def count(bridge: Bridge) -> None:
-            nonlocal resumed
-            resumed += 1
-            read_on(bridge)
-
-        monkeypatch.setattr(Bridge, "_read_on", count)
-        taker, port = sink
-        clients = [await asyncio.to_thread(connect_tls, port, files) for _ in range(30)]
+        monkeypatch.setattr(Turns, "take_at_once", lambda *_: False)
+        monkeypatch.setattr(Turns, "call", defer)
+        client.sendall(b"x" * 10_000)
+        await until(lambda: waiting)
+        socket.socket.shutdown(client, socket.SHUT_WR)
         await asyncio.sleep(0.05)
-        for client in clients:  # in this thread, so that all of it waits
-            client.sendall(b"x" * 10_000)
-        most = before = 0
-        while taker.received < 300_000:
-            await asyncio.sleep(0)
-            most, before = max(most, resumed - before), resumed
-        for client in clients:
-            client.close()
-        assert resumed == 30 * 4
-        assert most <= 8, "four who have waited, and four who have just come"
+        waiting.pop()()
+        await until(lambda: taker.ended)
+        assert taker.received == 10_000
+        client.close()
 
     @pytest.mark.parametrize("size", [3_000, 50_000, 300_000])
     async def test_all_that_a_client_sent_before_its_end_arrives(

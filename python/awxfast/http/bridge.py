@@ -8,7 +8,6 @@ while the other side does not take its bytes, so queues behind the bridge fill a
 import asyncio
 import contextlib
 import logging
-import select
 import socket
 from collections.abc import Callable
 
@@ -21,14 +20,23 @@ log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
 """A buffer of more would be mapped and unmapped at each read, which costs ten times as much as the read."""
-TURN_BYTES = 2_048
-"""As many of a client are decrypted in a turn of the loop: in records of a few bytes they cost half a millisecond."""
-TURN_READERS = 4
-"""So many who have more than that read on in a turn, so that a hundred of them cost it no more."""
+TURN_BYTES = 16_384
+"""Encrypted, so many are looked at in a turn of the loop, for all clients together, and of one all that a read brought.
+
+What they decrypt to says nothing: 600 key updates (RFC 8446 section 4.6.3) are as many bytes, cost 15 ms, and no data.
+"""
+SMALL_BYTES = 1_024
+"""So many of a client need no turn: commands, whose sender has been read before."""
 RECORD_BYTES = 16_384
-"""As many may be decrypted already, of a record that was read in part (RFC 8446 section 5.1)."""
-UNREAD_BYTES = 65_536
-"""Encrypted, after which a TLS transport that is paused reads no more."""
+"""As many may have been taken in before, of a record that was read in part (RFC 8446 section 5.1)."""
+HINT_BYTES = 256
+"""What a TLS transport adds to the size that it has in store."""
+UNREAD_BYTES = 1
+"""Encrypted, after which a TLS transport that is paused reads no more: it would drop them if it read the end."""
+UNTAKEN_BYTES = 1_048_576
+"""In a TLS transport, which asks for a pause at half of it: more are its own answers to a client that takes none."""
+NO_TURN = memoryview(bytearray())
+"""For a TLS transport that is to read later."""
 END_SECONDS = 10.0
 """In which a client has to take something of what was written before the end; else it is cut off."""
 ANY_SECONDS = 86_400.0
@@ -51,8 +59,8 @@ class Bridges:
     ) -> None:
         self.make_protocol = make_protocol
         self.plain = plain
-        self.buffer = memoryview(bytearray(TURN_BYTES))
-        self.turns = Turns(TURN_READERS * TURN_BYTES)
+        self.buffer = memoryview(bytearray(RECEIVE_BYTES))
+        self.turns = Turns(TURN_BYTES)
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
         self._hang_ups: HangUps | None = None
@@ -103,7 +111,7 @@ class Bridges:
 class Bridge(asyncio.BufferedProtocol):
     """One. `near` is its own end of the pair.
 
-    TLS decrypts all that one read of the socket brought, thousands of records, unless the buffer for it is full before.
+    TLS decrypts all that one read of the socket brought, thousands of records, so it is asked for its turn before.
     When its server has ended it is a plain connection of its own, which goes when somebody needs the descriptor.
     """
 
@@ -117,7 +125,7 @@ class Bridge(asyncio.BufferedProtocol):
         self.descriptor = -1
         self._near: socket.socket | None = None
         self._buffer = bridges.buffer
-        self._client_poll = select.poll()
+        self._has_turn = False
         self._held = memoryview(b"")
         self._is_server_done = False
         self._linger: asyncio.TimerHandle | None = None
@@ -139,7 +147,6 @@ class Bridge(asyncio.BufferedProtocol):
             return
         self._transport = transport
         self.descriptor = sock.fileno()
-        self._client_poll.register(self.descriptor, select.POLLRDHUP)
         transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
         self._near.setblocking(False)
@@ -149,13 +156,30 @@ class Bridge(asyncio.BufferedProtocol):
         self._serving = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, far))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """One for all, since what comes into it is taken at once; all that is left where the client has ended.
-
-        A TLS transport that has read the end looks for data once more only.
-        """
-        is_last = bool(self._client_poll.poll(0))
-        self._buffer = memoryview(bytearray(sizehint + RECORD_BYTES)) if is_last else self._bridges.buffer
+        """One for all, since what comes into it is taken at once; none while others have their turn."""
+        if not self._takes_turn(sizehint - HINT_BYTES):
+            return NO_TURN
+        size = sizehint + RECORD_BYTES
+        self._buffer = self._bridges.buffer if size <= RECEIVE_BYTES else memoryview(bytearray(size))
         return self._buffer
+
+    def _takes_turn(self, amount: int) -> bool:
+        transport, turns = self._transport, self._bridges.turns
+        if transport is None:
+            return False
+        if transport.get_write_buffer_size() > UNTAKEN_BYTES:
+            self._loop.call_soon(transport.abort)
+            return False
+        if self._has_turn or amount <= SMALL_BYTES or turns.take_at_once(amount):
+            self._has_turn = False
+            return True
+        transport.pause_reading()
+        turns.call(amount, self._begin_turn)
+        return False
+
+    def _begin_turn(self) -> None:
+        self._has_turn = True
+        self._read_on()
 
     def buffer_updated(self, nbytes: int) -> None:
         """From the client; what comes after the server's end is dropped."""
@@ -164,9 +188,6 @@ class Bridge(asyncio.BufferedProtocol):
             self._held = memoryview(b"".join((self._held, data)))
         elif self._near is not None:
             self._send_to_server(data)
-            if nbytes == TURN_BYTES and not self._held and self._transport is not None:
-                self._transport.pause_reading()
-                self._loop.call_soon(self._bridges.turns.call, TURN_BYTES, self._read_on)
 
     def _read_on(self) -> None:
         if not self._held and self._transport is not None:

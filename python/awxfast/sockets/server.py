@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 60
 """How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
 
-TLS_RECEIVE_BUFFER = 65_536
-"""Bytes. A read brings all that is there, and records of a few bytes each take a thousand times as long to decrypt."""
+TLS_RECEIVE_BUFFER = 16_384
+"""Bytes. A read brings all that is there, and all of it is decrypted in a turn of the loop, key updates among it."""
 
 LAST_FLUSH_SECONDS = 1.0
 """How long TLS clients may take the end of what was written when all are closed."""
