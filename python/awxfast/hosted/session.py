@@ -144,14 +144,16 @@ class HostedSession:
     def receive_text(self, payload: bytes) -> None:
         """A text message of the browser's."""
         text = payload.decode()
-        self._receive({"type": "websocket.receive", "text": text}, sys.getsizeof(text))
+        if self._inbox.put({"type": "websocket.receive", "text": text}, sys.getsizeof(text)):
+            self._hold_back()
 
     def receive_binary(self, payload: bytes) -> None:
         """A binary message of the browser's."""
-        self._receive({"type": "websocket.receive", "bytes": payload}, sys.getsizeof(payload))
+        if self._inbox.put({"type": "websocket.receive", "bytes": payload}, sys.getsizeof(payload)):
+            self._hold_back()
 
-    def _receive(self, message: dict[str, Any], size: int) -> None:
-        if self._inbox.put(message, size) and self._socket is not None:
+    def _hold_back(self) -> None:
+        if self._socket is not None:
             self._is_held_back = True
             self._socket.pause_reading()
 

@@ -6,14 +6,15 @@ import asyncio
 class Waiters:
     """Small, since each websocket has some. Whoever was let go looks again whether there is a message."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_loop", "_waiting")
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()  # asked once: it looks up the process each time
         self._waiting: list[asyncio.Future[None]] = []
 
     async def wait(self) -> None:
         """Returns when a message may be there. One that is cancelled takes nobody's turn along."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = asyncio.Future(loop=self._loop)
         self._waiting.append(waiter)
         try:
             await waiter

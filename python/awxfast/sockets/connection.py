@@ -215,7 +215,10 @@ class Connection(asyncio.Protocol):
             if pongs := decoder.take_pongs():
                 self._clients.fanout.send_pongs(self.client, pongs)
             for opcode, payload in messages:
-                self._receive(opcode, payload)
+                if opcode == TEXT and self.phase is OPEN and self._session is not None:
+                    self._session.receive_text(payload)  # nearly all of them, so by no detour
+                else:
+                    self._receive(opcode, payload)
         except Exception:
             log.exception("a session failed")
             self.close(FAILED, drop=True)
@@ -245,11 +248,7 @@ class Connection(asyncio.Protocol):
     def _receive(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
             self._receive_close(payload)
-        elif self.phase is not OPEN or self._session is None:
-            return
-        elif opcode == TEXT:
-            self._session.receive_text(payload)
-        elif opcode == BINARY:
+        elif opcode == BINARY and self.phase is OPEN and self._session is not None:
             self._session.receive_binary(payload)
 
     def _receive_close(self, payload: bytes) -> None:
