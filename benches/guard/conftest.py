@@ -1,6 +1,10 @@
 """What all benchmarks share."""
 
+from collections.abc import Iterator
+
 import pytest
+from redis_servers import RedisServer
+from servers import AwxfastServer
 
 from guard.comparison import Benchmark, Compare
 
@@ -9,3 +13,19 @@ from guard.comparison import Benchmark, Compare
 def compare(benchmark: Benchmark) -> Compare:
     """Times a piece of work beside a yardstick."""
     return Compare(benchmark)
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """Empty."""
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def relay(redis_server: RedisServer) -> Iterator[AwxfastServer]:
+    """awxfast in processes of its own, native, for everybody."""
+    server = AwxfastServer(redis_server.url, "--threads", "1")
+    yield server
+    server.close()

@@ -9,7 +9,7 @@ from guard.samples import masked_frame
 
 HANG = 20.0
 """Seconds after which something that does not come counts as failed."""
-_HANDSHAKE = (
+HANDSHAKE = (
     b"GET /websocket/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
@@ -21,7 +21,7 @@ class Subscriber:
     def __init__(self, port: int, kind: str, value: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), HANG)
         self._buffer = bytearray(1 << 20)
-        self._socket.sendall(_HANDSHAKE + masked_frame(orjson.dumps({"groups": {kind: [value]}})))
+        self._socket.sendall(HANDSHAKE + masked_frame(orjson.dumps({"groups": {kind: [value]}})))
         self._read_until(b"groups_current")
 
     def __enter__(self) -> Self:

@@ -1,8 +1,5 @@
 """One full batch through everything: a producer's ZADD, Redis, awxfast in processes of its own, a browser's socket."""
 
-from collections.abc import Iterator
-
-import pytest
 import redis
 from awxfast._rust import encode_text_frame
 from awxfast.intake.drain import BATCH
@@ -16,20 +13,6 @@ from guard.subscriber import Subscriber
 ROUNDS = 60
 TEXT = event_text(1024)
 SCORE = 1_795_561_314.5
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def relay(redis_server: RedisServer) -> Iterator[AwxfastServer]:
-    server = AwxfastServer(redis_server.url, "--threads", "1")
-    yield server
-    server.close()
 
 
 def find_channel(client: redis.Redis) -> str:
