@@ -43,7 +43,10 @@ class Response:
     async def send(self, message: Any) -> None:
         """Passes it on. Raises `ValueError` for what can't be sent."""
         kind = message.get("type")
-        if kind == "http.response.start":
+        if kind in ("http.response.body", "http.response.pathsend"):
+            if not self.begun:
+                raise ValueError("the response's body comes before its start")
+        elif kind == "http.response.start":
             message = self._check_start(message)
         elif kind == "http.response.early_hint":
             check_headers([(b"link", link) for link in message["links"]])
@@ -51,10 +54,8 @@ class Response:
             return
         elif kind == "http.response.trailers":
             message = {**message, "headers": check_headers(list(message.get("headers") or ()))}
-        elif kind not in ("http.response.body", "http.response.pathsend"):
+        else:
             raise ValueError(f"a plain request has no messages of type {kind!r}")
-        elif not self.begun:
-            raise ValueError("the response's body comes before its start")
         self.begun = True
         await self._send(message)
 

@@ -7,27 +7,18 @@ from awxfast.wire.handshake import Handshake
 from awxfast.wire.request import Request
 
 VERSIONS = {"version": "3.0", "spec_version": "2.3"}
-HTTP_EXTENSIONS = ("http.response.trailers", "http.response.pathsend", "http.response.early_hint")
 WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 
 
 def describe_http(scope: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     """The scope of a plain request, from the HTTP server's."""
     return {
-        "type": "http",
+        **scope,
         "asgi": dict(VERSIONS),
-        "http_version": scope["http_version"],
-        "method": scope["method"],
-        "scheme": scope["scheme"],
-        "path": scope["path"],
-        "raw_path": scope["raw_path"],
-        "query_string": scope["query_string"],
-        "root_path": scope["root_path"],
-        "headers": scope["headers"],
         "client": describe_address(scope["client"]),
         "server": describe_address(scope["server"]),
         "state": dict(state),
-        "extensions": {name: {} for name in HTTP_EXTENSIONS},
+        "extensions": {"http.response.trailers": {}, "http.response.pathsend": {}, "http.response.early_hint": {}},
     }
 
 

@@ -103,9 +103,11 @@ class PlainConnections:
         """It has a request, unless there are too many that have one."""
         if connection in self._busy:
             return True
-        if not self._has_room(connection) and (late := next((one for one in self._busy if one.awaits_body), None)):
+        has_room = self._has_room(connection)
+        if not has_room and (late := next((one for one in self._busy if one.awaits_body), None)):
             self._end(late)  # bytes that a client has yet to send are no work of ours
-        if not self._has_room(connection) or not self.has_descriptors(connection):
+            has_room = self._has_room(connection)
+        if not has_room or not self.has_descriptors(connection):
             self.ended["refused"] += 1
             self._say("requests are refused")
             return False

@@ -43,11 +43,13 @@ class Requests:
         self._answer_timeout = answer_timeout
         self._close_timeout = close_timeout
         self._running: dict[asyncio.Task[None], RunningRequest] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, cycle: Cycle, application: ASGI3Application, context: contextvars.Context) -> None:
         """Runs the application for one request, in a context of its own."""
         request = RunningRequest(self, cycle, application, context)
-        task = asyncio.get_running_loop().create_task(request.run(), context=context)
+        loop = self._loop = self._loop or asyncio.get_running_loop()  # whose look-up is a system call
+        task = loop.create_task(request.run(), context=context)
         self._running[task] = request
         task.add_done_callback(self._running.pop)
 

@@ -8,6 +8,8 @@ from awxfast.wire.request import list_tokens
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 NO_BODY = frozenset({204, 304})
+FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+"""Headers that are the server's affair too."""
 MAX_LENGTH_DIGITS = 18
 """Of a Content-Length: what every counter of 64 bits holds."""
 
@@ -48,8 +50,12 @@ class Response:
     def _read_headers(self, status: int, headers: Headers) -> list[tuple[bytes, bytes]]:
         """Those that go out, less what is said about framing and connection."""
         kept = []
-        for name, value in headers:
+        for header in headers:
+            name, value = header
             key = name.lower()
+            if key not in FRAMING:
+                kept.append(header)
+                continue
             if key == b"connection":
                 options = list_tokens([value])
                 self.keeps_alive &= b"close" not in options
@@ -57,8 +63,8 @@ class Response:
                 continue
             if key == b"content-length":
                 self._read_length(value)
-            if key != b"transfer-encoding" and (key, status) != (b"content-length", 204):  # RFC 9110 section 8.6
-                kept.append((name, value))
+                if status != 204:  # RFC 9110 section 8.6
+                    kept.append(header)
         return kept
 
     def _read_length(self, value: bytes) -> None:

@@ -28,12 +28,13 @@ class Timeouts(Generic[Waiting]):
         self._due: collections.OrderedDict[Waiting, float] = collections.OrderedDict()
         """In order, since each comes with the same time, at the end."""
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self, waiting: Waiting) -> None:
         """The time begins, unless it runs already."""
         if self._seconds < 0 or waiting in self._due:
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()  # whose look-up is a system call
         self._due[waiting] = due = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_at(due, call_after_reading, self._end_late)
