@@ -17,7 +17,7 @@ def compare(benchmark: Benchmark) -> Compare:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """Empty."""
+    """One of its own, with nothing in it."""
     server = RedisServer()
     yield server
     server.close()
