@@ -47,6 +47,7 @@ CRATE = [
     {"nonce"},
     {"routing"},
     {"links", "shard"},
+    {"handover"},
     {"fanout"},
     {"py"},
     {"lib"},

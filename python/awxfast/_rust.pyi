@@ -65,6 +65,10 @@ class FrameDecoder:
         """The answers to PINGs that were received, as frames: 64 at most, the newest for certain. Often empty."""
     def expect_close(self) -> None:
         """From now on nothing but a close is looked for: neither messages nor PINGs."""
+    def freeze(self) -> tuple[bytes, bytes]:
+        """What is held of a message, and what the last call left, for another process's decoder. Often both empty."""
+    def thaw(self, state: bytes, unread: bytes) -> None:
+        """Goes on where the other one stopped. Raises `ValueError` for a state that is none."""
     @property
     def has_unread(self) -> bool:
         """Whether the last call left something for the next one."""
@@ -224,6 +228,9 @@ NEWS_UNREAD: Final[int]
 NEWS_CAUGHT_UP: Final[int]
 """Of no client: what `wait_time` asked to wait for may be over."""
 
+HANDOVER_FORMAT: Final[int]
+"""The version of what `Fanout.freeze` writes."""
+
 @final
 class LinkFigures:
     """What was written to a node link; stays readable when the link is gone."""
@@ -278,6 +285,25 @@ class Fanout:
         `greeted`: the caller has written one frame already, which counts as queued and written.
         The caller keeps `fd` for reading and closes it by itself. Raises `OSError` when no descriptor is left.
         """
+    # the end in one process, the beginning in the next (rust/src/handover.rs)
+    def freeze(self) -> int:
+        """Stops the threads between two writes and writes all that is here into a memory file: its descriptor, which is
+        the caller's. Until `thaw` nobody may use the fan-out. Raises `OSError` when it can't; then all goes on.
+        """
+    def thaw(self) -> None:
+        """Goes on as if nothing had been."""
+    def inherit(self, fd: int) -> None:
+        """Reads such a file of another process; what was counted there goes on here.
+
+        Raises `OSError` for another format or nonsense; nothing has changed then.
+        """
+    def take_client(self, fd: int, former: int) -> tuple[int, LinkFigures | None]:
+        """`attach` for a client that the other process called `former`, with its groups and all that waits for it.
+
+        For a node with its figures. Raises `OSError` when there is none, or no descriptor is left.
+        """
+    def end_inheritance(self) -> int:
+        """What nobody has taken is lost at close: how many clients. Returns when the threads have the others."""
     def set_backplane(self, group: str, own: str, speaker: str) -> None:
         """Names the group that node links get the messages of, whatever types go to browsers.
 

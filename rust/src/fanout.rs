@@ -3,6 +3,7 @@
 //! One lock covers the registry and the sending of commands, so that all shards see subscriptions and events in the
 //! same order: an event published after a subscription's reply was queued comes after that reply.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::error::Reject;
+use crate::handover::Left;
 use crate::ledger::{Events, Gaps};
 use crate::routing::batch::Batch;
 use crate::routing::registry::{Backplane, ClientId, Consumers, Registry};
@@ -26,6 +28,7 @@ use crate::shard::queues::{Load, News, NewsQueue};
 use crate::shard::{self, Limits, Shard, Shared, Tally};
 
 mod clients;
+mod handover;
 mod peers;
 
 pub use peers::PeerBatch;
@@ -85,8 +88,9 @@ struct State {
     events: Events,
     gaps: Gaps,
     encodings: u64,
-    /// Frames that left with the answers to handshakes.
-    greetings: u64,
+    /// What was counted apart from the shards: by the process before this one, and frames that left with the answers to
+    /// handshakes.
+    inherited: Tally,
     /// The longest that the last batch holds up the next.
     held_until: Instant,
 }
@@ -101,6 +105,10 @@ pub struct Fanout {
     accounts: Accounts,
     /// Commands for one client wait for `wake`.
     deferring: AtomicBool,
+    /// What lets threads go on that are frozen; they do as soon as it is dropped.
+    frozen: Mutex<Vec<mpsc::Sender<()>>>,
+    /// Clients of another process that nobody has taken yet.
+    estate: Mutex<HashMap<ClientId, Left>>,
 }
 
 impl Fanout {
@@ -119,7 +127,7 @@ impl Fanout {
                 events: Events::default(),
                 gaps: Gaps::default(),
                 encodings: 0,
-                greetings: 0,
+                inherited: Tally::default(),
                 held_until: Instant::now(),
             }),
             config,
@@ -128,6 +136,8 @@ impl Fanout {
             news,
             accounts,
             deferring: AtomicBool::new(false),
+            frozen: Mutex::default(),
+            estate: Mutex::default(),
         };
         fanout.start_threads()?;
         Ok(fanout)
@@ -278,13 +288,11 @@ impl Fanout {
             groups: state.registry.groups(),
             queued_bytes: self.accounts.events.load(Ordering::Relaxed),
             reply_bytes: self.accounts.replies.load(Ordering::Relaxed),
-            ..Counts::default()
+            tally: state.inherited,
         };
         for shared in &self.shards {
             counts.tally += *shared.tally.lock();
         }
-        counts.tally.frames.queued += state.greetings;
-        counts.tally.frames.written += state.greetings;
         counts
     }
 
@@ -304,6 +312,7 @@ impl Fanout {
 
     /// Ends the threads; what clients had queued is lost at close.
     pub fn stop(&self) {
+        self.thaw();
         for shared in &self.shards {
             shared.commands.send(Command::Stop, Load::default());
         }

@@ -113,6 +113,18 @@ pub struct LinkFrames {
 }
 
 impl LinkTally {
+    /// What another process counted; what waits is counted anew.
+    #[must_use]
+    pub fn restore(frames: LinkFrames) -> Self {
+        LinkTally {
+            written: frames.written.into(),
+            bytes: frames.bytes.into(),
+            shed: frames.shed.map(AtomicU64::new),
+            lost_at_close: frames.lost_at_close.into(),
+            pending: AtomicU64::default(),
+        }
+    }
+
     /// The counts so far.
     #[must_use]
     pub fn read(&self) -> LinkFrames {
@@ -188,6 +200,11 @@ impl Gaps {
         let gap = self.reasons.entry(reason.to_owned()).or_default();
         gap.0 += 1;
         gap.1 += at_most;
+    }
+
+    /// What another process counted.
+    pub fn restore(&mut self, reason: String, times: u64, at_most: u64) {
+        self.reasons.insert(reason, (times, at_most));
     }
 
     /// `(reason, times, at_most)`, by reason.

@@ -5,10 +5,12 @@
 //! - [`routing`]: who gets what, and slabs: frames written once, whose bytes all receivers share.
 //! - [`shard`]: a thread that writes to its clients' sockets, from a bounded queue for each.
 //! - [`links`]: batches for the links to other nodes.
+//! - [`handover`]: all of that as one process leaves it to the next.
 //! - [`fanout`]: the owner of the shards, with [`ledger`] counting. Only `py` knows Python.
 
 pub mod error;
 pub mod fanout;
+pub mod handover;
 pub mod hmac;
 pub mod ledger;
 pub mod links;

@@ -23,7 +23,9 @@ impl Fanout {
 
     /// Counts a frame that the caller has written before the attach, with the answer to a handshake.
     pub fn count_greeting(&self) {
-        self.state.lock().greetings += 1;
+        let frames = &mut self.state.lock().inherited.frames;
+        frames.queued += 1;
+        frames.written += 1;
     }
 
     /// The same for another node, which gets what comes in the backplane's group, and if `notices` who wants what.
@@ -41,15 +43,20 @@ impl Fanout {
     }
 
     fn attach_as(&self, socket: BorrowedFd<'_>, link: Option<Arc<LinkTally>>) -> io::Result<ClientId> {
+        let duplicate = self.duplicate(socket)?;
+        let mut state = self.state.lock();
+        let client = if link.is_some() { state.registry.add_link() } else { state.registry.add_client() };
+        self.send(client.shard(), Command::Attach(client, duplicate, link));
+        Ok(client)
+    }
+
+    pub(super) fn duplicate(&self, socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         let duplicate: OwnedFd = rustix::io::fcntl_dupfd_cloexec(socket, 3)?;
         // The kernel's buffer is a queue too; left to itself it grows to megabytes for a client that does not read.
         rustix::net::sockopt::set_socket_send_buffer_size(&duplicate, self.config.send_buffer)?;
         // It fails for unix sockets, which don't delay.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&duplicate, true);
-        let mut state = self.state.lock();
-        let client = if link.is_some() { state.registry.add_link() } else { state.registry.add_client() };
-        self.send(client.shard(), Command::Attach(client, duplicate, link));
-        Ok(client)
+        Ok(duplicate)
     }
 
     /// Forgets a client; what it had queued is lost at close.

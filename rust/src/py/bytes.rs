@@ -108,6 +108,17 @@ impl FrameDecoder {
         self.decoder.expect_close();
     }
 
+    fn freeze<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
+        let unread = self.unread.as_ref().map_or(&[][..], |unread| &unread.data.as_bytes(py)[unread.at..]);
+        (PyBytes::new(py, &self.decoder.freeze()), PyBytes::new(py, unread))
+    }
+
+    fn thaw(&mut self, state: &[u8], unread: Bound<'_, PyBytes>) -> PyResult<()> {
+        self.decoder.thaw(state).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.unread = (!unread.as_bytes().is_empty()).then(|| Unread { data: unread.unbind(), at: 0 });
+        Ok(())
+    }
+
     #[getter]
     fn has_unread(&self) -> bool {
         self.unread.is_some()

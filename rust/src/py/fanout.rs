@@ -1,6 +1,6 @@
 //! The fan-out as Python sees it.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +25,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NEWS_ROOM", News::Room as u8)?;
     module.add("NEWS_UNREAD", News::Unread as u8)?;
     module.add("NEWS_CAUGHT_UP", News::CaughtUp as u8)?;
+    module.add("HANDOVER_FORMAT", crate::handover::FORMAT)?;
     module.add_class::<LinkFigures>()?;
     module.add_class::<PyFanout>()
 }
@@ -105,6 +106,28 @@ impl PyFanout {
     fn attach_link(&self, fd: RawFd, notices: bool) -> PyResult<(u64, LinkFigures)> {
         let (client, tally) = self.core.attach_link(borrow(fd)?, notices)?;
         Ok((client.0, LinkFigures(tally)))
+    }
+
+    fn freeze(&self, py: Python<'_>) -> PyResult<RawFd> {
+        Ok(py.detach(|| self.core.freeze())?.into_raw_fd())
+    }
+
+    fn thaw(&self) {
+        self.core.thaw();
+    }
+
+    fn inherit(&self, py: Python<'_>, fd: RawFd) -> PyResult<()> {
+        let file = borrow(fd)?.try_clone_to_owned()?;
+        Ok(py.detach(|| self.core.inherit(file))?)
+    }
+
+    fn take_client(&self, fd: RawFd, former: u64) -> PyResult<(u64, Option<LinkFigures>)> {
+        let (client, link) = self.core.take_client(borrow(fd)?, ClientId(former))?;
+        Ok((client.0, link.map(LinkFigures)))
+    }
+
+    fn end_inheritance(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.core.end_inheritance())
     }
 
     fn set_backplane(&self, group: &str, own: &str, speaker: &str) {

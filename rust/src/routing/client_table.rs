@@ -55,7 +55,7 @@ impl Hasher for NumberHasher {
 pub(super) struct Slot {
     generation: u32,
     live: bool,
-    is_link: bool,
+    pub(super) is_link: bool,
     pub(super) groups: HashSet<GroupId, BuildHasherDefault<NumberHasher>>,
 }
 
@@ -115,6 +115,15 @@ impl Clients {
     pub(super) fn get_mut(&mut self, client: ClientId) -> Option<&mut Slot> {
         self.get(client)?;
         self.slots.get_mut(client.shard())?.get_mut(client.slot())
+    }
+
+    /// All of them with their numbers.
+    pub(super) fn list(&self) -> impl Iterator<Item = (ClientId, &Slot)> {
+        let shards = self.slots.iter().enumerate();
+        shards.flat_map(|(shard, slots)| {
+            let live = slots.iter().enumerate().filter(|(_, slot)| slot.live);
+            live.map(move |(number, slot)| (ClientId::new(shard, slot.generation, number), slot))
+        })
     }
 
     /// How many there are, node links aside.

@@ -132,6 +132,11 @@ impl Registry {
         Some(change)
     }
 
+    /// Every client, whether it is a node link, and its groups.
+    pub fn list_clients(&self) -> impl Iterator<Item = (ClientId, bool, Vec<GroupId>)> {
+        self.clients.list().map(|(id, slot)| (id, slot.is_link, slot.groups.iter().copied().collect()))
+    }
+
     /// The names of a client's groups, sorted.
     #[must_use]
     pub fn groups_of(&self, client: ClientId) -> Vec<&str> {

@@ -77,6 +77,33 @@ impl Slab {
         &self.bytes[self.start(from)..self.start(to)]
     }
 
+    /// Where each frame ends.
+    #[must_use]
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
+    /// Whether it counts in this account.
+    #[must_use]
+    pub fn is_in(&self, account: &Account) -> bool {
+        Arc::ptr_eq(&self.account, account)
+    }
+
+    /// A slab of frames that another process wrote, of which nobody measures the age any more; `None` for ends that
+    /// can't be theirs.
+    #[must_use]
+    pub fn restore(bytes: Vec<u8>, ends: Vec<usize>, born: Instant, account: &Account) -> Option<Arc<Slab>> {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let largest = starts.zip(&ends).map(|(start, &end)| end.checked_sub(start)).collect::<Option<Vec<_>>>()?;
+        if ends.last() != Some(&bytes.len()) || u32::try_from(ends.len()).is_err() {
+            return None;
+        }
+        let largest = largest.into_iter().max().unwrap_or_default();
+        let account = Arc::clone(account);
+        let slab = Slab { bytes, ends, scores: Vec::new(), largest, born, account, charged: 0 };
+        Some(SlabWriter { slab }.finish())
+    }
+
     /// The number of frames from `from` on that end at or before `position`.
     #[must_use]
     pub fn whole_frames(&self, from: u32, position: usize) -> u32 {

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use rustix::net::Shutdown;
 
-use crate::ledger::{Frames, LinkTally};
+use crate::ledger::{Frames, LinkFrames, LinkTally};
 use crate::routing::registry::ClientId;
 use crate::routing::slab::{Class, Range};
 use crate::shard::lag::Mark;
-use crate::shard::outbox::{Bounds, Outbox, Progress, Sink};
+use crate::shard::outbox::{Bounds, Frozen, Outbox, Progress, Sink};
 use crate::wire::frame::Pongs;
 
 /// How far the end of a client has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
     /// The client is there, nothing ends it.
+    #[default]
     Open,
     /// A CLOSE frame is queued; nothing is queued after it.
     Closing,
@@ -46,6 +47,21 @@ pub struct Asked {
     pub drained: bool,
     /// That the queue is below its bound.
     pub room: bool,
+}
+
+/// All of a client but its socket, for a shard of another process.
+#[derive(Clone, Debug, Default)]
+pub struct FrozenClient {
+    /// What Python waits for.
+    pub asked: Asked,
+    /// Frames shed so far.
+    pub shed: u64,
+    /// How far its end has come.
+    pub ending: Ending,
+    /// What is counted besides for a node link.
+    pub link: Option<LinkFrames>,
+    /// What waits in its queue.
+    pub queue: Frozen,
 }
 
 /// A client of a shard.
@@ -114,6 +130,24 @@ impl Client {
             ending: Ending::Open,
             socket: Socket(socket),
         }
+    }
+
+    /// All of it but the socket; nothing changes here.
+    #[must_use]
+    pub fn freeze(&self) -> FrozenClient {
+        let link = self.link.as_ref().map(|tally| tally.read());
+        let queue = self.outbox.freeze();
+        FrozenClient { asked: self.asked, shed: self.shed, ending: self.ending, link, queue }
+    }
+
+    /// Goes on where another process stopped; what waits is pending here from now on.
+    pub fn take_over(&mut self, frozen: FrozenClient, counts: &mut Frames) {
+        let before = self.note(counts);
+        self.asked = frozen.asked;
+        self.shed = frozen.shed;
+        self.ending = frozen.ending;
+        self.outbox = Outbox::restore(frozen.queue);
+        self.count_change(&before, counts);
     }
 
     /// Its descriptor, for epoll.

@@ -9,7 +9,7 @@ use crate::ledger::LinkTally;
 use crate::routing::registry::{ClientId, GroupId};
 use crate::routing::slab::{Class, Range};
 use crate::shard::Shard;
-use crate::shard::client::Client;
+use crate::shard::client::{Client, FrozenClient};
 use crate::shard::command::{Closing, Subscription};
 use crate::shard::queues::News;
 
@@ -67,6 +67,16 @@ impl Shard {
             self.clients.resize_with(id.slot() + 1, || None);
         }
         self.clients[id.slot()] = Some(Box::new(Client::new(id, socket, link)));
+    }
+
+    pub(super) fn adopt(&mut self, id: ClientId, socket: OwnedFd, link: Option<Arc<LinkTally>>, frozen: FrozenClient) {
+        self.attach(id, socket, link);
+        let Some(client) = self.clients.get_mut(id.slot()).and_then(Option::as_mut) else {
+            self.tally.frames.lost_at_close += frozen.queue.frames() as u64;
+            return;
+        };
+        client.take_over(frozen, &mut self.tally.frames);
+        self.mark(id.slot());
     }
 
     pub(super) fn detach(&mut self, id: ClientId, left: &[GroupId]) {

@@ -7,12 +7,17 @@ use std::sync::mpsc;
 use crate::ledger::LinkTally;
 use crate::routing::registry::{ClientId, GroupId};
 use crate::routing::slab::{Run, Slab};
+use crate::shard::client::FrozenClient;
 
 /// What a shard is told to do.
 #[derive(Debug)]
 pub enum Command {
     /// A new client and the duplicate of its descriptor; what is counted for it if it is a node.
     Attach(ClientId, OwnedFd, Option<Arc<LinkTally>>),
+    /// The same for one of another process, which has stopped in the middle of it.
+    Adopt(ClientId, OwnedFd, Option<Arc<LinkTally>>, Box<FrozenClient>),
+    /// Say how all clients stand, then do nothing at all until the receiver has something, or is left alone.
+    Freeze(mpsc::Sender<Vec<(ClientId, FrozenClient)>>, mpsc::Receiver<()>),
     /// A client is gone; it was in these groups.
     Detach(ClientId, Vec<GroupId>),
     /// A client's groups change, then it gets the reply.

@@ -16,7 +16,7 @@ pub mod queues;
 use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -27,7 +27,7 @@ use crate::ledger::{Ages, Frames};
 use crate::routing::registry::ClientId;
 use crate::routing::slab::{Accounts, Range, Run, Slab};
 use crate::shard::bounds::SLOW_CLIENT;
-use crate::shard::client::{Client, Flushed};
+use crate::shard::client::{Client, Flushed, FrozenClient};
 use crate::shard::command::{Backlog, Command};
 use crate::shard::lag::{Lag, Standing};
 use crate::shard::members::Members;
@@ -165,6 +165,8 @@ impl Shard {
             Command::Publish(slab, runs) => self.publish(&slab, &runs),
             Command::Subscribe(id, subscription) => self.subscribe(id, subscription),
             Command::Attach(id, socket, link) => self.attach(id, socket, link),
+            Command::Adopt(id, socket, link, frozen) => self.adopt(id, socket, link, *frozen),
+            Command::Freeze(answer, thaw) => self.freeze(&answer, &thaw),
             Command::Detach(id, left) => self.detach(id, &left),
             Command::Ping(id, frame) => self.ping(id, frame),
             Command::Answer(id) => self.answer_pings(id),
@@ -257,6 +259,16 @@ impl Shard {
                 oldest: client.outbox().oldest().map_or(0.0, |born| born.elapsed().as_secs_f64()),
             })
             .collect()
+    }
+
+    /// Whoever asked has all that is to be known of the clients, and nobody writes to them meanwhile.
+    fn freeze(&mut self, answer: &mpsc::Sender<Vec<(ClientId, FrozenClient)>>, thaw: &mpsc::Receiver<()>) {
+        self.settle();
+        self.commit();
+        let clients = self.clients.iter().flatten().map(|client| (client.id, client.freeze())).collect();
+        // Whoever asked may have given up waiting. An error is a word, too: nobody holds this any more.
+        let _ = answer.send(clients);
+        let _ = thaw.recv();
     }
 
     fn commit(&self) {

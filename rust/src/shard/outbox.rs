@@ -15,6 +15,7 @@ use crate::routing::slab::{Class, Range};
 use control::Control;
 use lines::{Item, Lines};
 
+pub use control::Waiting;
 pub use lines::PLACE_BYTES;
 pub use writing::{Progress, Sink, WRITE_BYTES};
 
@@ -49,6 +50,32 @@ struct Held {
 enum Goal {
     Frames(usize),
     Bytes(usize),
+}
+
+/// What waits in a queue, for one like it in another process.
+#[derive(Clone, Debug, Default)]
+pub struct Frozen {
+    /// Bytes already written of the first frame.
+    pub begun: usize,
+    /// Ranges of frames, in order.
+    pub items: Vec<(Class, Range)>,
+    /// Control frames, if some wait.
+    pub control: Option<Waiting>,
+}
+
+impl Frozen {
+    /// Whether `begun` is a part of the first frame.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let first = self.items.first().map_or(1, |(_, range)| range.slab.slice(range.from, range.from + 1).len());
+        self.begun < first
+    }
+
+    /// Data frames that wait.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.items.iter().map(|(_, range)| range.frames()).sum()
+    }
 }
 
 /// What waits for one client, in order, within its bounds.
@@ -238,6 +265,24 @@ impl Outbox {
         let class = self.lines.head()?.class;
         self.lines.split_first_frame(class);
         self.lines.of(class).pop_front()
+    }
+
+    /// All that waits: ranges in order, and control frames.
+    #[must_use]
+    pub fn freeze(&self) -> Frozen {
+        let items = self.lines.in_order().map(|item| (item.class, item.range.clone())).collect();
+        Frozen { begun: self.begun, items, control: self.control.waiting().cloned() }
+    }
+
+    /// A queue in which the same waits.
+    #[must_use]
+    pub fn restore(frozen: Frozen) -> Self {
+        let control = Control::restore(frozen.control);
+        let mut outbox = Outbox { begun: frozen.begun, control, ..Outbox::default() };
+        for (class, range) in frozen.items {
+            outbox.append(class, range);
+        }
+        outbox
     }
 
     /// Control frames: PING and PONG go next, CLOSE last.

@@ -178,6 +178,15 @@ pub enum News {
     CaughtUp = 7,
 }
 
+impl News {
+    /// The piece of news with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        use News::{CaughtUp, Dead, Drained, Finished, Room, Slow, Unread};
+        [Dead, Finished, Drained, Slow, Room, Unread, CaughtUp].into_iter().find(|&news| news as u64 == number)
+    }
+}
+
 /// News of all shards, for Python's loop.
 #[derive(Debug)]
 pub struct NewsQueue {
@@ -217,6 +226,11 @@ impl NewsQueue {
         if self.awaited.swap(false, Ordering::SeqCst) {
             self.send(ClientId::NOBODY, News::CaughtUp);
         }
+    }
+
+    /// All news, in order; they stay.
+    pub fn list(&self) -> Vec<(ClientId, News)> {
+        self.waiting.lock().clone()
     }
 
     /// Takes all news, in order.

@@ -3,6 +3,7 @@
 
 mod decoder;
 mod fault;
+mod frozen;
 mod header;
 mod mask;
 mod pongs;

@@ -5,3 +5,4 @@ pub mod frame;
 pub mod http1;
 pub mod json;
 pub mod peer_event;
+pub mod record;

@@ -5,20 +5,35 @@ use std::mem;
 use crate::wire::frame::Pongs;
 
 /// What waits; most clients have nothing here.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Control {
     waiting: Option<Box<Waiting>>,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    begun: Vec<u8>,
-    ping: Option<Vec<u8>>,
-    pongs: Pongs,
-    close: Option<Vec<u8>>,
+/// Frames that wait, each as it goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// What is left of those that are being written.
+    pub begun: Vec<u8>,
+    /// A PING that goes next.
+    pub ping: Option<Vec<u8>>,
+    /// PONGs that go before it.
+    pub pongs: Pongs,
+    /// The last frame of all.
+    pub close: Option<Vec<u8>>,
 }
 
 impl Control {
+    /// All that waits, if something does.
+    pub fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_deref()
+    }
+
+    /// Makes one of what `waiting` gave.
+    pub fn restore(waiting: Option<Waiting>) -> Self {
+        Control { waiting: waiting.map(Box::new) }
+    }
+
     /// Whether no control frame waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_none()

@@ -52,36 +52,36 @@ pub struct Decoder {
     max_message: u64,
     max_frame: u64,
     /// The frame whose payload is arriving.
-    frame: Option<Frame>,
+    pub(super) frame: Option<Frame>,
     /// The message so far, unmasked.
-    message: Vec<u8>,
+    pub(super) message: Vec<u8>,
     /// The message's length that is known to be UTF-8.
-    checked: usize,
+    pub(super) checked: usize,
     /// The control frame so far; it may come between fragments.
-    control: Vec<u8>,
+    pub(super) control: Vec<u8>,
     /// A header of which more is to come.
-    header: [u8; header::MAX_SIZE],
-    header_size: u8,
+    pub(super) header: [u8; header::MAX_SIZE],
+    pub(super) header_size: u8,
     /// The opcode that the message began with; `CONTINUATION`: there is none.
-    opcode: u8,
+    pub(super) opcode: u8,
     /// Data frames of the message so far.
-    empty_fragments: u16,
+    pub(super) empty_fragments: u16,
     /// Nothing but a CLOSE is of interest.
-    closing: bool,
-    end: End,
+    pub(super) closing: bool,
+    pub(super) end: End,
 }
 
 #[derive(Clone, Copy)]
-struct Frame {
-    left: u64,
+pub(super) struct Frame {
+    pub(super) left: u64,
     /// Turned so that it begins with the byte for the next one.
-    mask: [u8; 4],
-    opcode: u8,
-    fin: bool,
+    pub(super) mask: [u8; 4],
+    pub(super) opcode: u8,
+    pub(super) fin: bool,
 }
 
 /// After which everything is ignored.
-enum End {
+pub(super) enum End {
     NotYet,
     Closed,
     Failed(Fault),
