@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
+from awxfast.app.relay import Relay
 from awxfast.app.serving import serve
+from awxfast.figures import Place
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 
@@ -19,14 +22,16 @@ class Control:
     def __init__(self) -> None:
         self.serving = asyncio.Event()
         self.stop = asyncio.Event()
+        self.place = Place(os.getpid())
+        self.token: str | None = None
         self.reload_files: Callable[[], None] | None = None
         self.used_headers: list[str] = []
 
     def report_used_header(self, header: str) -> None:
         self.used_headers.append(header)
 
-    def report_serving(self, reload_files: Callable[[], None]) -> None:
-        self.reload_files = reload_files
+    def report_serving(self, relay: Relay) -> None:
+        self.reload_files = relay.reload_files
         self.serving.set()
 
     async def wait_for_stop(self) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
@@ -57,6 +57,9 @@ class StillFigures:
 
     def about(self) -> About:
         return About("1.2.3", 90.5, ["127.0.0.1:8055"], "redis://127.0.0.1:6379/0")
+
+    def place(self) -> Place:
+        return Place(4242, 3, {"done": 3, "failed": 1})
 
     def ledger(self) -> Mapping[str, Any]:
         return LEDGER

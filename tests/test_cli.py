@@ -22,7 +22,8 @@ class TestCommands:
         ("words", "text"),
         [
             (["doctor"], "doctor is not built yet"),
-            (["reload"], "reload is not built yet"),
+            (["reload", "--admin", "8058"], "--admin '8058'"),
+            (["reload", "--pid", "1", "--admin", "x"], "not allowed with argument"),
             (["serve"], "no command 'serve'"),
             (["awx.asgi:"], "give module:attribute"),
             (["--no-such-option"], "--no-such-option"),

@@ -9,7 +9,7 @@ from awxfast.errors import ConfigurationError
 from awxfast.exit_codes import run_to_exit_code
 from awxfast.options import COMMANDS, parse_settings
 
-NOT_BUILT_COMMANDS = ("doctor", "reload")
+NOT_BUILT_COMMANDS = ("doctor",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def find_command(words: Sequence[str]) -> Callable[[Sequence[str]], int]:
     first = words[0] if words else ""
     if first in NOT_BUILT_COMMANDS:
         refuse_command(first)
-    runners = dict(zip(COMMANDS, (run_demo, run_status), strict=True))
+    runners = dict(zip(COMMANDS, (run_demo, run_status, run_reload), strict=True))
     return runners.get(first, run_server)
 
 
@@ -52,6 +52,13 @@ def run_status(words: Sequence[str]) -> int:
     from awxfast.operate import status
 
     return status.run(words[1:], os.environ)
+
+
+def run_reload(words: Sequence[str]) -> int:
+    """`awxfast reload`: a running server goes on in a new process."""
+    from awxfast.process import reload_command
+
+    return reload_command.run(words[1:], os.environ)
 
 
 def run_demo(words: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ AwxfastError
  +-- StartError             all else that keeps the server from starting: exit code 1
       +-- ApplicationNeedsRedis  its import failed because Redis is away: another process may try again
       +-- StopAsked         a signal to stop came before it had started: no failure
+ +-- HandOverFailed         no other process goes on in this one's place: it goes on itself
  +-- AccessUnavailable      who decides about rights can't be asked; worth another try
       +-- TooManyQuestions  too many wait to be asked about already
  +-- RedisError             Redis is away or answers something else
@@ -39,6 +40,10 @@ class StopAsked(StartError):
     """The end was asked for before there was anything to end."""
 
     exit_code = 0
+
+
+class HandOverFailed(AwxfastError):
+    """The process that was to go on can't, or is gone: whoever served until now goes on as if nothing had been."""
 
 
 class AccessUnavailable(AwxfastError):

@@ -69,6 +69,15 @@ class GonePeers:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a serving process stands: its main process, to which signals go; how many were before it; its reloads."""
+
+    main: int
+    generation: int = 0
+    reloads: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class About:
     """Which process this is; `uptime` in seconds, since it began to serve. `redis` None: it needs none."""
 
@@ -83,6 +92,9 @@ class Figures(Protocol):
 
     def about(self) -> About:
         """Version, age, addresses and Redis, without any secret."""
+
+    def place(self) -> Place:
+        """Where this process stands among those before it."""
 
     def ledger(self) -> Mapping[str, Any]:
         """The fan-out's ledger (docs/monitoring.md)."""

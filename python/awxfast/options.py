@@ -72,7 +72,7 @@ NOT_BUILT = (
 DIALLER_ONLY = ("--era", "--peer", "--peers-file", "--postgres", "--name", "--protocol", "--ca-file")
 """Options of `python -m awxfast.broadcast` whose names mean nothing here."""
 
-COMMANDS = ("demo", "status")
+COMMANDS = ("demo", "status", "reload")
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
 LAYER_OPTIONS = ("redis", *LAYER_FIELDS)

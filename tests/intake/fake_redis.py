@@ -16,6 +16,7 @@ ANSWERS = {
     "INFO": b"$%d\r\n%b\r\n" % (len(INFO), INFO),
     "SET": b"+OK\r\n",
     "HSET": b":0\r\n",
+    "HDEL": b":0\r\n",
     "EXPIRE": b":1\r\n",
     "SADD": b":1\r\n",
     "SREM": b":1\r\n",
@@ -26,6 +27,7 @@ ANSWERS = {
     "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n",
     "EVAL": b"*2\r\n:0\r\n:0\r\n",
     "MEMORY": b"$-1\r\n",
+    "CLIENT": b":7\r\n",
     "BZMPOP": b"",
 }
 """BZMPOP waits for ever: nothing ever comes."""

@@ -42,6 +42,8 @@ COMMANDS = [
     "TYPE",
     "SET",
     "HSET",
+    "HDEL",
+    "CLIENT",
     "EXPIRE",
     "ZADD",
     "ZCARD",
@@ -70,7 +72,7 @@ async def test_connection_is_made_anew_and_the_intake_goes_on(
             redis.odd[command] = odd
             group = f"group-{number}"
             holding = asyncio.create_task(intake.hold([group]))
-            if command in ("INFO", "SCAN", "EVAL", "BZMPOP", "MEMORY"):  # asked when a connection is made
+            if command in ("INFO", "SCAN", "EVAL", "BZMPOP", "MEMORY", "CLIENT"):  # asked when a connection is made
                 redis.cut()
             await asyncio.wait_for(holding, 20)
             intake.release([group])

@@ -52,7 +52,7 @@ class TestPages:
         status, _, response = await served.ask("/ledger")
         assert status == 200
         assert response.content_type == "application/json"
-        assert await response.json() == {**LEDGER, "peers": PEERS}
+        assert await response.json() == {**LEDGER, "peers": PEERS, "generation": 3}
 
     async def test_metrics(self, served: Served) -> None:
         status, text, response = await served.ask("/metrics")
@@ -68,7 +68,7 @@ class TestPages:
     async def test_about(self, served: Served) -> None:
         _, _, response = await served.ask("/about")
         about = {"version": "1.2.3", "uptime": 90.5, "addresses": ["127.0.0.1:8055"]}
-        assert await response.json() == {**about, "redis": "redis://127.0.0.1:6379/0"}
+        assert await response.json() == {**about, "redis": "redis://127.0.0.1:6379/0", "main": 4242}
 
     async def test_status_page_needs_nothing_from_elsewhere(self, served: Served) -> None:
         status, text, response = await served.ask("/")

@@ -22,23 +22,25 @@ from awxfast.settings import MAX_GROUPS, REPLY_BYTES, Settings
 from awxfast.sockets.server import Server
 
 
-def build_relay(settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None) -> Relay:
-    """For the mode that is asked for. `access_log`: another than the settings ask for.
+def build_relay(
+    settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None, token: str | None = None
+) -> Relay:
+    """For the mode that is asked for. `access_log`: another than the settings ask for. `token`: its name in Redis.
 
     Raises `ConfigurationError`.
     """
     if application is None:
-        return build_native(settings, access_log)
+        return build_native(settings, access_log, token)
     return build_hosted(settings, application, access_log)
 
 
-def build_native(settings: Settings, access_log: AccessLog | None = None) -> NativeRelay:
-    """A relay that speaks AWX's protocol itself."""
+def build_native(settings: Settings, access_log: AccessLog | None = None, token: str | None = None) -> NativeRelay:
+    """A relay that speaks AWX's protocol itself. `token`: its name in Redis."""
     log = access_log or open_access_log(settings)
     fanout = build_fanout(settings)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
     address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, address, fanout, plan)
+    intake = build_intake(settings, address, fanout, plan, token)
     feed = Feed(address, intake, plan.build(fanout, intake, address, None))
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
@@ -76,9 +78,11 @@ def build_layer_feed(settings: Settings, fanout: Fanout, plan: NodePlan, stock: 
     return LayerFeed(address, intake, nodes, Replacement(stock, table, intake.names.token, settings))
 
 
-def build_intake(settings: Settings, address: RedisAddress, taker: EventTaker, plan: NodePlan) -> Intake:
+def build_intake(
+    settings: Settings, address: RedisAddress, taker: EventTaker, plan: NodePlan, token: str | None = None
+) -> Intake:
     """Brings what comes for browsers to `taker`."""
-    return Intake(settings, address, taker, plan.announce_in, max_event_size=settings.max_event_size)
+    return Intake(settings, address, taker, plan.announce_in, max_event_size=settings.max_event_size, token=token)
 
 
 def find_layer_of_application(settings: Settings) -> StockLayer | None:

@@ -1,7 +1,9 @@
 """One serving process: its rooms, started and stopped in their order, and what operators see of them."""
 
 import asyncio
+import dataclasses
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +12,9 @@ from typing import Any
 from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.errors import ConfigurationError
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
+from awxfast.app.handover import FORMAT, Estate, Heir, Inheritance
+from awxfast.errors import ConfigurationError, HandOverFailed, RedisError
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
 from awxfast.hosted.endpoints import Host
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
@@ -19,10 +22,17 @@ from awxfast.native.access import Access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
 
 logger = logging.getLogger(__name__)
+
+QUIET_SECONDS = 1.0
+"""How long who is on the way in may take, before a hand-over, until he is in: he knows no other process."""
+QUIET_STEP = 0.01
+REST_SECONDS = 8.0
+"""How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
 
 
 class Relay:
@@ -40,6 +50,7 @@ class Relay:
         self._listening = False
         self._began = time.monotonic()
         self._addresses: Sequence[str] = ()
+        self._place = Place(os.getpid())
 
     @property
     def address(self) -> RedisAddress | None:
@@ -55,6 +66,30 @@ class Relay:
     def failed(self) -> asyncio.Event:
         """Set when no events will come any more, by a fault here."""
         return self._feed.failed
+
+    @property
+    def token(self) -> str | None:
+        """The process's name in Redis; None without one."""
+        return None
+
+    @property
+    def hand_over_format(self) -> list[int]:
+        """The version of what it leaves to another process, and of what it takes."""
+        return FORMAT
+
+    async def prepare_leaving(self, successor: int) -> None:
+        """Brings all to rest, for as long as it takes to hand it over. Raises `HandOverFailed`.
+
+        `successor`: the process that is to go on.
+        """
+        raise HandOverFailed("only native mode can be handed over to a new process yet; restart instead")
+
+    def leave(self, sock: socket.socket) -> int:
+        """Hands all over to the process at the other end (`app.handover`)."""
+        raise NotImplementedError
+
+    async def go_on(self) -> None:
+        """Nobody else does: undoes `prepare_leaving`."""
 
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
         """A secret header that may be used once only is so for all processes of this server."""
@@ -104,7 +139,15 @@ class Relay:
             except ConfigurationError as error:
                 logger.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
 
+    def take_place(self, place: Place) -> None:
+        """Where the process stands."""
+        self._place = place
+
     # Figures (operate.figures)
+
+    def place(self) -> Place:
+        """Where the process stands among those before it."""
+        return self._place
 
     def about(self) -> About:
         """Which process this is."""
@@ -160,6 +203,11 @@ class Relay:
         return [*([] if self._listening else ["it does not listen"]), *self._feed.troubles()]
 
 
+def duplicate(listenings: Sequence[Listening]) -> list[Listening]:
+    """The same sockets under numbers of their own."""
+    return [dataclasses.replace(listening, sock=listening.sock.dup()) for listening in listenings]
+
+
 class NativeRelay(Relay):
     """AWX's protocol spoken by awxfast itself."""
 
@@ -177,11 +225,86 @@ class NativeRelay(Relay):
         super().__init__(settings, fanout, feed, server, access_log)
         self._access = access
         self._endpoints = endpoints
+        self._intake = feed.intake
+        self._spares: Sequence[Listening] = ()
+        """The sockets once more, to listen again after a hand-over that came to nothing."""
+        self._is_leaving = False
+        parts = (fanout, feed.intake, server, endpoints.native)
+        self._estate = Estate(*parts)
+        self._heir = Heir(*parts)
+
+    # From one process to the next
+
+    @property
+    def token(self) -> str | None:
+        return self._intake.names.token
+
+    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
+        self._spares = duplicate(listenings)
+        await super().start(listenings, admin)
+
+    async def prepare_leaving(self, successor: int) -> None:
+        """Who is on the way in gets in first; events flow until the last moment."""
+        if any(listening.certificate for listening in self._spares):
+            raise HandOverFailed("connections behind TLS can't be handed over to a new process yet; restart instead")
+        if self._server.websockets.nodes:
+            raise HandOverFailed("links of other nodes can't be handed over to a new process yet; restart instead")
+        self._is_leaving = True
+        try:
+            self._server.end_listening()
+            await self._wait_quiet()
+            await self._intake.rest(successor, REST_SECONDS)
+        except TimeoutError as error:
+            raise HandOverFailed("Redis does not answer in time") from error
+        except RedisError as error:
+            raise HandOverFailed(str(error)) from error
+
+    async def _wait_quiet(self) -> None:
+        end = time.monotonic() + QUIET_SECONDS
+        while True:
+            await asyncio.sleep(QUIET_STEP)  # a connection that is being accepted is there then
+            if self._server.is_quiet or time.monotonic() > end:
+                return
+
+    def leave(self, sock: socket.socket) -> int:
+        return self._estate.leave(sock)
+
+    async def go_on(self) -> None:
+        if self._is_leaving:
+            self._is_leaving = False
+            await self._intake.end_rest()
+            listenings, self._spares = self._spares, duplicate(self._spares)
+            await self._server.listen(listenings)
+
+    async def look_ahead(self) -> None:
+        """Whether all is there that is needed. Raises `AwxfastError`."""
+        if self.address is not None:
+            (await open_connection(self.address)).close()
+
+    def accept(self, inheritance: Inheritance) -> None:
+        """Whether all that was left can be taken (`Heir.accept`)."""
+        self._heir.accept(inheritance)
+
+    async def take_over(
+        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+    ) -> int:
+        """Goes on in place of `start`; with how many websockets."""
+        self._spares = duplicate(listenings)
+        self._addresses = [listening.address for listening in listenings]
+        self._server.begin()
+        taken = await self._heir.take(inheritance)
+        if admin is not None:
+            self._admin = await AdminListener.start(self, admin)
+        await asyncio.gather(self._feed.start(), self._server.listen(listenings))
+        self._listening = True
+        return taken
 
     async def probe(self) -> str:
         return await self._access.probe()
 
     async def _stop_mode(self) -> None:
+        for spare in self._spares:
+            spare.sock.close()
         await self._access.close()
 
     def _reloads(self) -> list[Callable[[], None]]:

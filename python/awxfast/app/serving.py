@@ -1,18 +1,24 @@
-"""Serves until it is told to stop: the life of a relay in its process."""
+"""Serves until it is told to stop: the life of a relay in its process, from its start or in another one's place."""
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from asgiref.typing import ASGI3Application
 
-from awxfast.app.builders import build_relay
-from awxfast.app.relay import Relay
-from awxfast.errors import StartError
+from awxfast.app.builders import build_native, build_relay
+from awxfast.app.handover import TAKEN, Inheritance
+from awxfast.app.relay import NativeRelay, Relay
+from awxfast.errors import HandOverFailed, StartError
+from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
+from awxfast.system.passing import send_message
 
 GIVE_UP_SECONDS = 0.2
 """What a start that is cancelled may still take."""
@@ -22,17 +28,39 @@ class Control(Protocol):
     """Who runs the process."""
 
     @property
+    def place(self) -> Place:
+        """Where this process stands."""
+
+    @property
+    def token(self) -> str | None:
+        """What tells it from other processes in Redis; None: anything does."""
+
+    @property
     def used_headers(self) -> Sequence[str]:
         """Nodes' secret headers that were used in the process before this one (`--nonce-replay refuse`)."""
 
     def report_used_header(self, header: str) -> None:
         """One more, for the process after this one."""
 
-    def report_serving(self, reload_files: Callable[[], None]) -> None:
-        """Everything runs; `reload_files` may be called from now on."""
+    def report_serving(self, relay: Relay) -> None:
+        """Everything runs; its files may be read again from now on."""
 
     async def wait_for_stop(self) -> None:
         """Returns when the process is to end in order."""
+
+
+class HeirControl(Control, Protocol):
+    """The same for a process that takes the place of another one."""
+
+    @property
+    def predecessor(self) -> socket.socket | None:
+        """What that leaves all through."""
+
+    def report_ready(self, understood: list[int]) -> None:
+        """Everything is there but what the other one leaves, in this form."""
+
+    def report_succeeded(self, kept: int, silence: float) -> None:
+        """It has taken all, so many websockets; for so many seconds at most nobody served them."""
 
 
 async def serve(
@@ -48,17 +76,96 @@ async def serve(
     `access_log` is another than the settings ask for.
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
-    relay = build_relay(settings, application, access_log)
-    relay.share_used_headers(control.used_headers, control.report_used_header)
+    relay = build_relay(settings, application, access_log, control.token)
+    introduce(relay, control)
     try:
         if not await start_unless_stopped(relay.start(listenings, admin), control):
             return
-        control.report_serving(relay.reload_files)
+        control.report_serving(relay)
         await wait_for_end(relay, control)
     finally:
         await relay.stop()
+    raise_failure(relay)
+
+
+async def succeed(
+    settings: Settings,
+    listenings: Sequence[Listening],
+    admin: socket.socket | None,
+    control: HeirControl,
+    application: ASGI3Application | None = None,
+) -> None:
+    """The same in the place of another process, which leaves all; or until that goes on after all.
+
+    Raises `AwxfastError` before it can.
+    """
+    if application is not None:
+        raise HandOverFailed("only native mode can be handed over to a new process yet; restart instead")
+    relay = build_native(settings, token=control.token)
+    introduce(relay, control)
+    await relay.look_ahead()
+    control.report_ready(relay.hand_over_format)
+    inheritance = await receive_unless_stopped(relay, control)
+    if inheritance is None:
+        return
+    try:
+        kept = await relay.take_over(inheritance, listenings, admin)
+        control.report_succeeded(kept, time.monotonic() - inheritance.head["rested_at"])
+        control.report_serving(relay)
+        await wait_for_end(relay, control)
+    finally:
+        await relay.stop()
+    raise_failure(relay)
+
+
+def introduce(relay: Relay, control: Control) -> None:
+    """Tells a relay of the processes around it."""
+    relay.take_place(control.place)
+    relay.share_used_headers(control.used_headers, control.report_used_header)
+
+
+def raise_failure(relay: Relay) -> None:
+    """Raises `StartError` for an end that nobody asked for."""
     if relay.failed.is_set():
         raise StartError("the intake ended by a fault of its own, see the line above; please report it")
+
+
+async def receive_unless_stopped(relay: NativeRelay, control: HeirControl) -> Inheritance | None:
+    """What the other process leaves, when that knows that it is taken; None: it goes on itself."""
+    sock = control.predecessor
+    assert sock is not None
+    stopping = asyncio.ensure_future(control.wait_for_stop())
+    stopping.add_done_callback(lambda ended: None if ended.cancelled() else end_transfer(sock))
+    with ThreadPoolExecutor(1) as executor, sock:  # it has to block, and no thread is left behind
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, take_inheritance, relay, sock)
+        except (OSError, EOFError):
+            return None
+        finally:
+            stopping.cancel()
+
+
+def end_transfer(sock: socket.socket) -> None:
+    """Whoever waits for it goes on."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def take_inheritance(relay: NativeRelay, sock: socket.socket) -> Inheritance | None:
+    """Blocks. None: it can't be taken, which the other process is told; `OSError`, `EOFError`: that is gone."""
+    inheritance = Inheritance.receive(sock)
+    try:
+        relay.accept(inheritance)
+        send_message(sock, TAKEN)
+    except HandOverFailed as error:
+        send_message(sock, str(error).encode())
+    except BaseException:
+        inheritance.close()
+        raise
+    else:
+        return inheritance
+    inheritance.close()
+    return None
 
 
 async def start_unless_stopped(start: Coroutine[Any, Any, None], control: Control) -> bool:

@@ -1,6 +1,7 @@
 """The dialler's figures in the shape of the server's, so that the admin listener, its metrics and tools serve both."""
 
 import collections
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialled_peers import Dialler, add_counts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, SlowClient
 from awxfast.intake.intake import Intake
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
@@ -36,6 +37,10 @@ class DiallerFigures:
         self._statistics_failures = statistics_failures
         self._redis = redis
         self._began = time.monotonic()
+
+    def place(self) -> Place:
+        """The dialler is one process, which is not reloaded."""
+        return Place(os.getpid())
 
     def about(self) -> About:
         """It listens nowhere: it dials."""

@@ -523,6 +523,12 @@ class HttpProtocol(asyncio.Protocol):
         """Whether the kernel has all that was written."""
         return not self.transport.get_write_buffer_size()
 
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing of a request is here, so that any process may go on with it."""
+        is_silent = self._reader.is_between and not self._has_more and not self._is_answering and not self._is_refused
+        return is_silent and self.is_taken and not self._is_gone and self.weight == 1
+
     def look(self) -> None:
         """Twice a second: a client that is not read may be gone. What it sent before half a close still counts."""
         cycle = self._cycle

@@ -9,7 +9,7 @@ import logging
 from awxfast.errors import RedisReplyError
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
-from awxfast.intake.processes import ProcessIdentity
+from awxfast.intake.processes import SUCCESSOR, ProcessIdentity
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
@@ -68,8 +68,12 @@ class Cleaner:
     def _is_dead(self, fields: list[bytes], also_expired: bool) -> bool:
         if not fields:
             return also_expired
-        identity = ProcessIdentity.from_fields(dict(zip(fields[::2], fields[1::2], strict=True)))
-        return identity is not None and identity.is_dead_beside(self._identity)
+        table = dict(zip(fields[::2], fields[1::2], strict=True))
+        identity = ProcessIdentity.from_fields(table)
+        if identity is None or not identity.is_dead_beside(self._identity):
+            return False
+        successor = ProcessIdentity.from_fields(table, SUCCESSOR)
+        return successor is None or successor.is_dead_beside(self._identity)
 
     async def _names_of(self, connection: RedisConnection, token: str) -> ProcessNames:
         """Its names under its own prefix; ours, should it not have told."""

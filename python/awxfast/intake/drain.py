@@ -25,7 +25,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.reconnect import KeptConnection, Outages
-from awxfast.redis.server_facts import ask_facts
+from awxfast.redis.server_facts import ask_connection_id, ask_facts
 from awxfast.settings import MAX_EVENT_SIZE
 
 BATCH = 256
@@ -82,6 +82,13 @@ class Drain:
         self._came = 0
         self._pop_outstanding = False
         self._unread_since: float | None = None
+        self._rests = False
+        self._at_rest = asyncio.Event()
+        self.rested_at = 0.0
+        """When the last rest began (monotonic)."""
+        self._goes_on = asyncio.Event()
+        self.connection_id: int | None = None
+        """What Redis calls the connection, so that another one can end a pop that waits; None: it does not say."""
         self.pops = 0
         self.events = 0
         self.holds = 0
@@ -100,6 +107,21 @@ class Drain:
         """Returns when events are being taken."""
         await self._kept.wait_up()
 
+    def begin_rest(self) -> None:
+        """No pop follows the one that is under way."""
+        self._rests = True
+        self._at_rest.clear()
+        self._goes_on.clear()
+
+    async def wait_at_rest(self) -> None:
+        """Returns when all that was popped is handed on."""
+        await self._at_rest.wait()
+
+    def end_rest(self) -> None:
+        """Goes on popping, since nobody else does."""
+        self._rests = False
+        self._goes_on.set()
+
     async def run(self) -> None:
         """Pops until it is cancelled, whatever Redis does."""
         await self._kept.run(self._drain)
@@ -107,6 +129,7 @@ class Drain:
     async def _drain(self, connection: RedisConnection) -> None:
         facts = await ask_facts(connection)
         self._has_bzmpop = facts.has_bzmpop
+        self.connection_id = await ask_connection_id(connection)
         if self._unread_since is not None:  # a Redis that was not running took no events either
             self._unread_since = max(self._unread_since, time.monotonic() - facts.uptime)
         while True:
@@ -155,13 +178,17 @@ class Drain:
         self.events += len(batch)
         now = self._unread_since = time.monotonic()
         pause = self._pace.pause_after(len(batch), self._is_full, now)
-        if not pause and not self._publisher.wait_time():
+        if not pause and not self._rests and not self._publisher.wait_time():
             try:
                 return self._send_pop(connection, BATCH)
             finally:
                 self._hand_on(connection, batch)  # also when the connection has just broken
         self._hand_on(connection, batch)
-        if pause:
+        if self._rests:
+            self.rested_at = time.monotonic()
+            self._at_rest.set()
+            await self._goes_on.wait()
+        elif pause:
             await asyncio.sleep(pause - (time.monotonic() - now))
         held = await self._hold_back()
         return self._send_pop(connection, HELD_BATCH if held else BATCH)
@@ -229,7 +256,7 @@ class Drain:
             self._fits = read_fits(measured, BATCH)
         if self._waits:
             batch = read_waited(replies[0])
-            if not batch and time.monotonic() - self._asked_at < BLOCK / 2:
+            if not batch and not self._rests and time.monotonic() - self._asked_at < BLOCK / 2:
                 raise connection.distrust("nothing, before the time that a pop waits is over")
         if self._looks:
             popped = read_looked(connection, replies[-1])

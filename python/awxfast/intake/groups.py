@@ -10,7 +10,7 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
@@ -133,6 +133,34 @@ class Groups:
     def refuse(self, error: RedisReplyError | None) -> None:
         """Redis takes nothing now, for this reason; None: it does again."""
         self._patience.refusal = error
+
+    def freeze(self) -> dict[str, Any]:
+        """The groups that are registered, for the process that goes on under the same names."""
+        members = [member for member in self._members.values() if member.group != self._names.sentinel]
+        return {"members": [[one.group, one.local, one.ready] for one in members], "next": next(self._counter)}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one. Nobody holds the groups here yet."""
+        self._counter = itertools.count(frozen["next"])
+        for group, local, ready in frozen["members"]:
+            member = self._members[group] = Membership(group, local, self._names.channel(local))
+            member.ready = member.known = ready
+            member.sent = True
+            self._channels.add_channel(local, group)
+
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """Holds groups for somebody who held them in the process before this one."""
+        for group in groups:
+            if group not in self._members:
+                self._add_member(group)
+            self._members[group].count += 1
+
+    def end_inheritance(self) -> None:
+        """Groups that nobody holds any more are left as those are that were let go of."""
+        self._idle.names.update(
+            group for group, member in self._members.items() if not member.count and group != self._names.sentinel
+        )
+        self._idle.release(())
 
     def release(self, groups: Iterable[str]) -> None:
         """Undoes one `hold` of each of `groups`. Returns at once; a hold that comes meanwhile wins."""

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from awxfast.errors import RedisError
+from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import Drain
@@ -42,6 +43,10 @@ class Subscriptions:
         """Holds groups if that needs no waiting (`Groups.hold_at_once`); whether it did."""
         return self._groups.hold_at_once(groups)
 
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """Holds what was held before (`Groups.hold_inherited`)."""
+        self._groups.hold_inherited(groups)
+
     def release(self, groups: Iterable[str]) -> None:
         """Lets go of groups (`Groups.release`)."""
         self._groups.release(groups)
@@ -66,11 +71,15 @@ class Intake:
         announce_in: str | None = None,
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
+        token: str | None = None,
     ) -> None:
-        """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told."""
+        """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told.
+
+        `token`: that of the process which this one takes the place of.
+        """
         self.outages = outages = Outages(address)
         self._address = address
-        self.names = ProcessNames(layer.prefix)
+        self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
         self.caught_up = CaughtUp()
@@ -155,6 +164,35 @@ class Intake:
         with contextlib.suppress(RedisError):
             async for notice in self.groups.list_interest():
                 yield notice
+
+    async def rest(self, successor: int, seconds: float) -> None:
+        """Stops popping, and returns when all that was popped is handed on and no command is under way.
+
+        `successor`: the process that is about to go on under these names. Raises `RedisError`, `TimeoutError`.
+        """
+        if not self.ready:
+            raise RedisUnavailable(f"Redis at {self._address} {self.trouble}")
+        await self.registration.name_successor(successor)
+        async with asyncio.timeout(seconds):
+            self.drain.begin_rest()
+            await self.registration.end_waiting(self.drain.connection_id)
+            await self.drain.wait_at_rest()
+            await self.registration.settle()
+
+    async def end_rest(self) -> None:
+        """Pops again: nobody else goes on under these names."""
+        self.drain.end_rest()
+        with contextlib.suppress(RedisError):  # the next connection says it
+            await self.registration.name_successor(None)
+
+    def freeze(self) -> dict[str, Any]:
+        """What the process needs that goes on under these names."""
+        return {**self.groups.freeze(), "repaired": self.registration.repaired}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one, before `start`."""
+        self.groups.inherit(frozen)
+        self.registration.repaired = frozen["repaired"]
 
     async def stop(self) -> None:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""

@@ -15,6 +15,9 @@ PROCESS_EXPIRY = 30
 
 ANNOUNCE_INTERVAL = 10.0
 
+SUCCESSOR = "successor_"
+"""Before the fields of a process that is about to take the place of one."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProcessIdentity:
@@ -35,19 +38,23 @@ class ProcessIdentity:
             pid_namespace = str(Path("/proc/self/ns/pid").readlink())
         return cls(socket.gethostname(), boot_id, pid_namespace, os.getpid(), start_time_of(os.getpid()) or 0)
 
+    def beside(self, pid: int) -> "ProcessIdentity":
+        """Of another process here."""
+        return dataclasses.replace(self, pid=pid, start_time=start_time_of(pid) or 0)
+
     @classmethod
-    def from_fields(cls, fields: Mapping[bytes, bytes]) -> "ProcessIdentity | None":
-        """From the hash in Redis; None when it is not one of ours."""
+    def from_fields(cls, fields: Mapping[bytes, bytes], prefix: str = "") -> "ProcessIdentity | None":
+        """From the hash in Redis; None when it is not one of ours. `prefix` of its fields: of which one there."""
         try:
             text = {key.decode(): value.decode() for key, value in fields.items()}
+            text = {key.removeprefix(prefix): value for key, value in text.items() if key.startswith(prefix)}
             return cls(text["host"], text["boot_id"], text["pid_namespace"], int(text["pid"]), int(text["start_time"]))
         except (KeyError, ValueError):
             return None
 
-    def to_fields(self) -> list[Argument]:
+    def to_fields(self, prefix: str = "") -> list[Argument]:
         """For HSET: names and values in turn."""
-        fields = dataclasses.asdict(self)
-        return [part for pair in fields.items() for part in pair]
+        return [part for name, value in dataclasses.asdict(self).items() for part in (f"{prefix}{name}", value)]
 
     def is_dead_beside(self, own: "ProcessIdentity") -> bool:
         """Whether the process `own` can see that it is dead: same boot, same pid namespace, no such process.
@@ -62,6 +69,9 @@ class ProcessIdentity:
             return True
         start_time = start_time_of(self.pid)
         return start_time is not None and start_time != self.start_time
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(ProcessIdentity))
 
 
 def start_time_of(pid: int) -> int | None:
@@ -86,10 +96,18 @@ def pid_exists(pid: int) -> bool:
     return True
 
 
-def announce_commands(names: ProcessNames, identity: ProcessIdentity) -> list[tuple[Argument, ...]]:
-    """What tells other processes that this one lives; to be repeated every `ANNOUNCE_INTERVAL` seconds."""
+def announce_commands(
+    names: ProcessNames, identity: ProcessIdentity, successor: ProcessIdentity | None = None
+) -> list[tuple[Argument, ...]]:
+    """What tells other processes that this one lives; to be repeated every `ANNOUNCE_INTERVAL` seconds.
+
+    `successor`: one that is about to go on under the same names; as long as either lives, they are nobody's to remove.
+    """
+    heir = [] if successor is None else successor.to_fields(SUCCESSOR)
+    gone: list[Argument] = [] if heir else [f"{SUCCESSOR}{field}" for field in FIELDS]
     return [
         ("SET", names.prefix_key, names.prefix),
-        ("HSET", names.process_key, *identity.to_fields()),
+        ("HSET", names.process_key, *identity.to_fields(), *heir),
+        *([("HDEL", names.process_key, *gone)] if gone else []),
         ("EXPIRE", names.process_key, PROCESS_EXPIRY),
     ]

@@ -8,7 +8,7 @@ import random
 import time
 from typing import Any
 
-from awxfast.errors import RedisReplyError
+from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.gaps import most_events_in
@@ -47,6 +47,9 @@ RETURN_DELAY = 15.0
 REDIS_NAMES = 8
 """Restarts of Redis that are remembered: another process may notice one earlier or later."""
 
+MOST_SETTLING = 20
+"""Round trips to Redis within which there has to be a moment without a command under way."""
+
 EMPTY_QUEUE_STEPS = 100
 """Of 10 ms: how long the drain may take for what waits when the process leaves."""
 
@@ -77,6 +80,8 @@ class Registration:
         self._identity = ProcessIdentity.own()
         self._cleaner = Cleaner(names, self._identity, writer)
         self._kept = KeptConnection(address, "registrations", outages)
+        self._connection: RedisConnection | None = None
+        self._successor: ProcessIdentity | None = None
         self._wake = asyncio.Event()
         self._stopping = self._has_arrived = False
         self._facts = ServerFacts()
@@ -107,7 +112,32 @@ class Registration:
         self._stopping = True
         self._wake.set()
 
+    async def name_successor(self, pid: int | None) -> None:
+        """A process here is about to go on under this one's names; None: it is not. Raises `RedisError`."""
+        self._successor = self._identity.beside(pid) if pid is not None else None
+        await self._announce(self._connect())
+
+    async def end_waiting(self, connection_id: int | None) -> None:
+        """Ends the pop that another connection waits with, where Redis lets us. Raises `RedisUnavailable`."""
+        if connection_id is not None:
+            await self._connect().commands([("CLIENT", "UNBLOCK", connection_id)])
+
+    async def settle(self) -> None:
+        """Returns when Redis has answered for all that was sent up to now, and for what that led to."""
+        connection = self._connect()
+        for _ in range(MOST_SETTLING):
+            if connection.is_idle:
+                return
+            await connection.command("PING")
+        raise RedisUnavailable("Redis has no pause between registrations")
+
+    def _connect(self) -> RedisConnection:
+        if self._connection is None or not self.up:
+            raise RedisUnavailable("Redis is away")
+        return self._connection
+
     async def _keep(self, connection: RedisConnection) -> None:
+        self._connection = connection
         connection.lost.add_done_callback(lambda _: self._wake.set())
         self._has_arrived = False
         try:
@@ -120,6 +150,7 @@ class Registration:
             if self._has_arrived:
                 await self._depart(connection)
         finally:
+            self._connection = None
             self._groups.detach()
 
     async def _take_care(self, connection: RedisConnection) -> None:
@@ -243,7 +274,7 @@ class Registration:
         )
 
     async def _announce(self, connection: RedisConnection) -> None:
-        commands = announce_commands(self._names, self._identity)
+        commands = announce_commands(self._names, self._identity, self._successor)
         if self._announcements is not None:
             commands.append(self._announcements.mark())
         await _ask(connection, *commands)

@@ -50,6 +50,11 @@ class NativeEndpoints:
         """Error replies by reason."""
         return self._native.refusals
 
+    @property
+    def native(self) -> NativeProtocol:
+        """Who makes the sessions."""
+        return self._native
+
     def check(self, request: Request) -> Refusal | None:
         """Whether the path is for browsers."""
         return None if self._paths.find(request.path) is PathKind.BROWSER else NOT_FOUND

@@ -4,12 +4,13 @@ import asyncio
 import collections
 import logging
 import sys
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any, Protocol
 
 from awxfast.errors import AccessUnavailable, RedisError
 from awxfast.intake.holder import Holder
 from awxfast.native.access import Access, Identity
+from awxfast.native.record import Identities, WaitingCommand, describe_commands, describe_identity, read_commands
 from awxfast.native.user_groups import UserGroups
 from awxfast.settings import MAX_GROUPS, REPLY_BYTES
 from awxfast.sockets.connection import Connection
@@ -45,6 +46,9 @@ class Subscriptions(Holder, Protocol):
     def hold_at_once(self, groups: Sequence[str]) -> bool:
         """As `hold` where nobody has to wait for Redis; whether that is so, else nothing is held."""
 
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """As `hold` for what was held in the process before this one."""
+
     @property
     def turns(self) -> Turns:
         """How many groups join in a turn of the loop, or what costs as much."""
@@ -68,6 +72,10 @@ class NativeProtocol:
         """The session of a handshake that is about to be accepted."""
         by_session = identity is not None and identity.by_session
         return NativeSession(self, identity, (read_cookie(request, "csrftoken") or "") if by_session else None)
+
+    def begin_again(self, identities: Identities, frozen: Mapping[str, Any]) -> "NativeSession":
+        """The session of which `NativeSession.freeze` told in the process before this one; `resume` must follow."""
+        return NativeSession(self, identities.read(frozen["identity"]), frozen["csrf"])
 
     def count_refusal(self, reason: str) -> None:
         """Counts an error reply."""
@@ -99,7 +107,7 @@ class NativeSession:
         self._connection: Connection | None = None
         self._groups: tuple[str, ...] = ()
         self._counted: frozenset[str] = frozenset()
-        self._commands: collections.deque[bytes] | None = None
+        self._commands: collections.deque[WaitingCommand] | None = None
         self._held = 0
         self._task: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -157,6 +165,34 @@ class NativeSession:
             self._groups = ()
         self._count(frozenset(), always=True)
 
+    # From one process to the next
+
+    def freeze(self) -> dict[str, Any]:
+        """What another process needs to go on; nothing changes here. Groups are the fan-out's to tell."""
+        assert self._identity is not None
+        is_drained = self._drained is not None and self._drained.done()
+        return {
+            "identity": describe_identity(self._identity),
+            "csrf": self._csrf_token,
+            "commands": describe_commands(self._commands or ()),
+            "standing": 0 if is_drained else self._standing,
+        }
+
+    def resume(self, connection: Connection, frozen: Mapping[str, Any]) -> None:
+        """Goes on with what `freeze` gave in the process before this one, in place of `open`."""
+        self._connection = connection
+        self._groups = tuple(map(sys.intern, connection.groups))
+        self._protocol.subscriptions.hold_inherited(self._groups)
+        self._count(frozenset(self._groups), always=True)
+        if frozen["standing"]:
+            self._note_replies(frozen["standing"])
+        if frozen["commands"]:
+            self._commands = collections.deque(read_commands(frozen["commands"]))
+            self._held = sum(map(measure_held, self._commands))
+            if self._held > HELD_BYTES:
+                connection.pause_reading()
+            self._task = asyncio.get_running_loop().create_task(self._serve_commands())
+
     # Commands
 
     def _serve_at_once(self, payload: bytes) -> bool:
@@ -206,7 +242,9 @@ class NativeSession:
         try:
             while self._commands:
                 await self._wait_until_drained()
-                await self._serve(self._take_command())
+                await self._serve(self._begin_command())
+                if self._commands:
+                    self._commands.popleft()
             self._commands = self._task = None
         except Exception:
             log.exception("a command could not be served")
@@ -239,15 +277,20 @@ class NativeSession:
             self._watch.cancel()
             self._watch = None
 
-    def _take_command(self) -> bytes:
+    def _begin_command(self) -> WaitingCommand:
+        """The first that waits. It stays there until it is served: another process may have to go on with it."""
         assert self._commands is not None and self._connection is not None
-        payload = self._commands.popleft()
-        self._held -= len(payload) + COMMAND_OVERHEAD
+        command = self._commands[0]
+        self._held -= measure_held(command)
         if self._held <= HELD_BYTES:
             self._connection.resume_reading()
-        return payload
+        return command
 
-    async def _serve(self, payload: bytes) -> None:
+    async def _serve(self, payload: WaitingCommand) -> None:
+        """One command; of one that has its error replies already: the groups that were granted."""
+        if isinstance(payload, frozenset):
+            await self._subscribe(payload)
+            return
         await self._protocol.turns.take(measure(payload))
         command = messages.read_command(payload, self._csrf_token, self._protocol.max_groups)
         if command.excessive:
@@ -255,13 +298,15 @@ class NativeSession:
             self._connection.close(POLICY, b"too many groups")
             return
         groups = await self._grant(command)
-        if command.replaces:
+        if command.replaces and self._commands is not None:
+            self._commands[0] = frozenset(groups)  # in this turn of the loop: the error replies are on their way
             await self._subscribe(groups)
 
     async def _grant(self, command: Command) -> set[str]:
         """The groups that are granted; for each of the others a reply, in the order of the command."""
         groups = set()
         errors = Errors()
+        reasons: list[str] = []
         for number, step in enumerate(command.steps):
             if number % PART == 0:
                 await self._protocol.turns.take(min(PART, len(command.steps) - number))
@@ -269,8 +314,10 @@ class NativeSession:
             if refused is None and isinstance(step, Want):
                 groups.add(sys.intern(step.group))
             elif refused is not None:
-                self._protocol.count_refusal(refused.reason)
+                reasons.append(refused.reason)
                 errors.add(refused)
+        for reason in reasons:  # not before: another process may have to begin it anew
+            self._protocol.count_refusal(reason)
         self._send(*errors.finish())
         return groups
 
@@ -282,7 +329,7 @@ class NativeSession:
             return messages.deny(want.kind, want.value, "unavailable")
         return None if allowed else messages.deny(want.kind, want.value)
 
-    async def _subscribe(self, groups: set[str]) -> None:
+    async def _subscribe(self, groups: Set[str]) -> None:
         """Replaces the groups. The reply follows when Redis knows of them, and nothing of a group left follows it."""
         joined, left = self._compare(groups)
         if not self._count(frozenset(groups)):
@@ -297,11 +344,11 @@ class NativeSession:
             return
         self._replace(groups, joined, left)
 
-    def _compare(self, groups: set[str]) -> tuple[list[str], list[str]]:
+    def _compare(self, groups: Set[str]) -> tuple[list[str], list[str]]:
         """Which of them are joined, and which others are left."""
-        return sorted(groups.difference(self._groups)), sorted(set(self._groups).difference(groups))
+        return sorted(groups - set(self._groups)), sorted(set(self._groups) - groups)
 
-    def _replace(self, groups: set[str], joined: list[str], left: list[str]) -> None:
+    def _replace(self, groups: Set[str], joined: list[str], left: list[str]) -> None:
         self._groups = tuple(sorted(groups))
         self._change(joined, left)
         if left:
@@ -354,6 +401,11 @@ class NativeSession:
         if replies and self._connection is not None:
             self._connection.send_texts(replies)
             self._note_replies(sum(map(len, replies)))
+
+
+def measure_held(command: WaitingCommand) -> int:
+    """What a command counts for while it waits."""
+    return len(command) + COMMAND_OVERHEAD if isinstance(command, bytes) else 0
 
 
 def measure(payload: bytes) -> int:

@@ -92,13 +92,16 @@ class Admin:
         return Answer(200, TEXT, b"ok\n")
 
     def _ledger(self) -> Answer:
-        return Answer(200, JSON, orjson.dumps({**self._figures.ledger(), "peers": list(self._figures.peers())}) + b"\n")
+        figures = self._figures
+        ledger = {**figures.ledger(), "peers": list(figures.peers()), "generation": figures.place().generation}
+        return Answer(200, JSON, orjson.dumps(ledger) + b"\n")
 
     def _clients(self) -> Answer:
         return Answer(200, JSON, orjson.dumps(list(self._figures.slow_clients())) + b"\n")
 
     def _about(self) -> Answer:
-        return Answer(200, JSON, orjson.dumps(self._figures.about()) + b"\n")
+        about = {**dataclasses.asdict(self._figures.about()), "main": self._figures.place().main}
+        return Answer(200, JSON, orjson.dumps(about) + b"\n")
 
     def _status_page(self) -> Answer:
         return Answer(200, HTML, STATUS_PAGE.read_bytes())

@@ -42,6 +42,9 @@ class RelayCollector(Collector):
         yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
         yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
         yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
+        place = self._figures.place()
+        yield GaugeMetricFamily("awxfast_generation", "How many processes served before this one.", place.generation)
+        yield labelled_counter("awxfast_reloads", "Reloads by result.", "result", place.reloads)
         yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", descriptor_limits())
         if (most := self._figures.max_clients()) is not None:
             yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)

@@ -7,13 +7,14 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 from asgiref.typing import ASGI3Application
 
-from awxfast.errors import AwxfastError
+from awxfast.errors import AwxfastError, HandOverFailed
+from awxfast.figures import Place
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
 from awxfast.process.limits import (
@@ -25,9 +26,13 @@ from awxfast.process.limits import (
 )
 from awxfast.process.log import configure_log
 from awxfast.process.pipe import Channel, receive_blocking
-from awxfast.process.supervisor import MAINS_SIGNALS
+from awxfast.process.serving_child import MAINS_SIGNALS
 from awxfast.settings import Settings
+from awxfast.system.passing import receive_message
 from awxfast.system.queued_stream import leave
+
+if TYPE_CHECKING:
+    from awxfast.app.relay import Relay
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +75,7 @@ def prepare(start: dict[str, Any]) -> Prepared:
 
 async def run_child(sock: socket.socket, start: dict[str, Any], prepared: Prepared) -> int:
     """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
-    control = Control(await Channel.open(sock), start.get("used_headers", ()))
+    control = Control(await Channel.open(sock), start)
     try:
         await run_rooms(start, prepared, control)
     except Exception as error:
@@ -94,28 +99,45 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
     logger.info("%s", describe_limits(former, settings.max_clients or 0))
-    from awxfast.app.serving import serve  # a room that can't be imported is reported to main like any other failure
+    # A room that can't be imported is reported to main like any other failure.
+    from awxfast.app.serving import serve, succeed
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
     admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     collect_garbage_seldom()
-    await serve(settings, listenings, admin, control, prepared.application)
+    if start.get("inherits") is not None:
+        await succeed(settings, listenings, admin, control, prepared.application)
+    else:
+        await serve(settings, listenings, admin, control, prepared.application)
 
 
 class Control:
     """What main asks for, while the rooms run. Main's end takes this process with it, whatever it is doing."""
 
-    def __init__(self, channel: Channel, used_headers: Sequence[str] = ()) -> None:
+    def __init__(self, channel: Channel, start: dict[str, Any]) -> None:
         self._channel = channel
-        self.used_headers = used_headers
+        self._passing = adopt_socket(start.get("passing"))
+        self.predecessor = adopt_socket(start.get("inherits"))
+        self.token: str | None = start.get("token")
+        self.used_headers: Sequence[str] = start.get("used_headers", ())
+        self.place = Place(os.getppid(), start.get("generation", 0), start.get("reloads", {}))
         self._stop_asked = asyncio.Event()
-        self._reload_files: Callable[[], None] | None = None
+        self._relay: Relay | None = None
+        self._leaving: asyncio.Future[None] | None = None
         self._receiver = asyncio.ensure_future(self._receive())
 
-    def report_serving(self, reload_files: Callable[[], None]) -> None:
-        """Everything runs; `reload_files` is called whenever main asks for it."""
-        self._reload_files = reload_files
+    def report_serving(self, relay: "Relay") -> None:
+        """Everything runs; files are read again whenever main asks for it."""
+        self._relay = relay
         self._channel.send("serving")
+
+    def report_ready(self, understood: list[int]) -> None:
+        """This process can take the place of another one that leaves this form."""
+        self._channel.send("ready", format=understood)
+
+    def report_succeeded(self, kept: int, silence: float) -> None:
+        """It has, with so many websockets, for which nothing was done for so many seconds at most."""
+        self._channel.send("succeeded", kept=kept, silence=silence)
 
     def report_used_header(self, header: str) -> None:
         """Main remembers it, for the child after this one."""
@@ -141,11 +163,51 @@ class Control:
                     self._stop_asked.set()
                 case "reload_files":
                     self._read_files_again()
+                case "hand_over":
+                    self._leaving = asyncio.ensure_future(self._hand_over(message["heir"], message["format"]))
+                case "reloads":
+                    self.place.reloads.update(message["counts"])
         leave(1)
 
     def _read_files_again(self) -> None:
         try:
-            if self._reload_files is not None:
-                self._reload_files()
+            if self._relay is not None:
+                self._relay.reload_files()
         except Exception as error:  # whatever a file holds, this task must live to notice the end of main
             logger.error("Files were not read again: %s", error)  # noqa: TRY400
+
+    async def _hand_over(self, heir: int, understood: list[int]) -> None:
+        """Leaves all to another process, and ends; or says why not, and goes on."""
+        assert self._passing is not None
+        _, [descriptor] = receive_message(self._passing)
+        with socket.socket(fileno=descriptor) as sock:
+            try:
+                await self._leave_to(heir, understood, sock)
+            except Exception as error:
+                logger.debug("what kept this process", exc_info=True)
+                known = isinstance(error, HandOverFailed)
+                text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+                self._channel.send("kept_on", text=text)
+            else:
+                leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
+        if self._relay is not None and not self._stop_asked.is_set():
+            await self._relay.go_on()
+
+    async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
+        if self._relay is None:
+            raise HandOverFailed("nobody serves at present")
+        if understood != (spoken := self._relay.hand_over_format):
+            raise HandOverFailed(f"the new process understands another format ({understood}, here {spoken})")
+        await self._relay.prepare_leaving(heir)
+        if self._stop_asked.is_set():
+            raise HandOverFailed("it stops")
+        self._relay.leave(sock)
+
+
+def adopt_socket(descriptor: int | None) -> socket.socket | None:
+    """One that was inherited, which further processes do not."""
+    if descriptor is None:
+        return None
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
+    return sock

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import uvloop
 from asgiref.typing import ASGI3Application
 
+from awxfast.app.relay import Relay
 from awxfast.app.serving import serve
+from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import make_listening
 from awxfast.process.addresses import list_endpoints
@@ -82,12 +84,14 @@ class EmbeddedServer:
 
     # What serves asks of its process (app.serving.Control)
 
+    place = Place(os.getpid())
+    token: str | None = None
     used_headers: tuple[str, ...] = ()
 
     def report_used_header(self, header: str) -> None:
         """No process comes after this one."""
 
-    def report_serving(self, reload_files: Callable[[], None]) -> None:
+    def report_serving(self, relay: Relay) -> None:
         """There is nobody who would ask for files to be read again."""
         self._on_serving()
 

@@ -22,6 +22,7 @@ from awxfast.process.listeners import Listener, open_admin, open_listener
 from awxfast.process.log import configure_log
 from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
+from awxfast.process.reloads import Reloads
 from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.wrong_values import refuse_wrong_values
@@ -112,11 +113,12 @@ class Main:
         stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
         used_headers = UsedHeaders(settings.nonce_tolerance)
         self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit, used_headers)
+        self._reloads = Reloads(self._supervisor)
 
     async def run(self) -> None:
         """Until the child has left after a TERM or INT."""
         self._take_signals()
-        duties = [asyncio.ensure_future(self._feed_watchdog())]
+        duties = [asyncio.ensure_future(self._feed_watchdog()), asyncio.ensure_future(self._reloads.run())]
         if self._private is not None:
             duties.append(asyncio.ensure_future(keep_running(self._private)))
         try:
@@ -127,7 +129,7 @@ class Main:
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        handlers = (self._stop, self._stop, self._reload_files, self._refuse_reload)
+        handlers = (self._stop, self._stop, self._reload_files, self._reloads.ask)
         for number, handler in zip(SIGNALS, handlers, strict=True):
             loop.add_signal_handler(number, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -148,9 +150,6 @@ class Main:
     def _reload_files(self) -> None:
         logger.info("Reading files again and reopening logs")
         self._supervisor.reload_files()
-
-    def _refuse_reload(self) -> None:
-        logger.warning("USR2 is ignored: reload is not built yet; restart instead")
 
     async def _feed_watchdog(self) -> None:
         interval = self._notifier.watchdog_interval

@@ -1,8 +1,12 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
-    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers}
-                     reload_files   ping   stop
+    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers, token,
+                            passing, generation, reloads}, to an heir also {inherits}
+                     reload_files   ping   stop   hand_over {heir, format}   reloads {counts}
     child to main    serving   failed {text, exit_code}   pong   used_header {header}
+                     an heir: ready {format}   succeeded {kept, silence}   who stays after all: kept_on {text}
+
+`passing` is a socket of its own for descriptors, `inherits` the one through which an heir gets all (`app.handover`).
 
 The end of the stream means that the other process is gone.
 """

@@ -1,27 +1,23 @@
-"""The serving process's life, seen from main: start, what it reports, restart after a death, stop."""
+"""The serving process's life, seen from main: start, restart after a death, a new one in its place, stop."""
 
 import asyncio
 import contextlib
 import logging
-import os
-import signal
+import secrets
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
+from awxfast.errors import ApplicationNeedsRedis, HandOverFailed
 from awxfast.pauses import Pauses
-from awxfast.process.pipe import Channel
+from awxfast.process.serving_child import ServingChild
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
 logger = logging.getLogger(__name__)
 
 CHILD_COMMAND = tuple(own_command("awxfast.process"))
-MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""What supervisord's `stopasgroup` and Ctrl-C send to the child too; only main's word counts there."""
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 LONGEST_WAIT_FOR_REDIS = 1.0
@@ -29,18 +25,19 @@ HEALTHY_AFTER = 10.0
 """A child that lived so many seconds is no part of a series of failures."""
 START_STOP_LIMIT = 0.8
 """Seconds that a child gets to leave which serves nobody yet: its import may hang, and nothing is lost with it."""
-
-FAILURES: Mapping[int, type[AwxfastError]] = {
-    kind.exit_code: kind for kind in (ConfigurationError, StartError, ApplicationNeedsRedis)
-}
-"""What a child reports, by its exit code."""
+READY_LIMIT = 60.0
+"""Seconds in which a new process has to be ready to go on in place of the old one."""
+OTHERS_WORD = 15.0
+"""Seconds for the one to say what became of it, where the other one has ended: more than it waits for that one."""
+HAND_OVER_LIMIT = 30.0
+"""Seconds in which the old one has to have handed over, or to have given it up: more than all its own limits."""
 
 
 class Supervisor:
     """Keeps one serving process alive until it is told to stop.
 
     `start` is what a child gets first; `descriptors` are the numbers that it inherits; `on_serving` is called each
-    time one serves.
+    time one serves that nobody else has left all to.
     """
 
     def __init__(
@@ -57,12 +54,15 @@ class Supervisor:
         self._stop_limit = stop_limit
         self._used_headers = used_headers
         self._stopping = asyncio.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._channel: Channel | None = None
+        self._child: ServingChild | None = None
+        self._heir: ServingChild | None = None
+        self._handing_over = asyncio.Lock()
+        self._token = ""
+        self._running: asyncio.Task[int] | None = None
+        self.generation = 0
+        """How many processes have taken the place of the one before them."""
+        self._reloads = {"done": 0, "failed": 0}
         self._served_once = False
-        self._serves = False
-        self._answered = False
-        self._failure: AwxfastError | None = None
         self._said = ""
 
     async def run(self) -> None:
@@ -70,29 +70,29 @@ class Supervisor:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
             began = time.monotonic()
-            exit_code = await self._run_child()
+            child = await self._run_child()
             if self._stopping.is_set():
                 break
-            waits_for_redis = isinstance(self._failure, ApplicationNeedsRedis)
-            if self._failure is not None and not self._served_once and not waits_for_redis:
-                raise self._failure
+            waits_for_redis = isinstance(child.failure, ApplicationNeedsRedis)
+            if child.failure is not None and not self._served_once and not waits_for_redis:
+                raise child.failure
             if time.monotonic() - began >= HEALTHY_AFTER:
                 pauses.begin_again()
             pause = pauses.take()
             if waits_for_redis:
                 pause = min(pause, LONGEST_WAIT_FOR_REDIS)
-            self._say_what_happened(exit_code, pause)
+            self._say_what_happened(child, pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
-    def _say_what_happened(self, exit_code: int, pause: float) -> None:
+    def _say_what_happened(self, child: ServingChild, pause: float) -> None:
         """While Redis is away the same is not said again and again."""
-        if not isinstance(self._failure, ApplicationNeedsRedis):
-            reason = self._failure or f"exit code {exit_code}"
+        if not isinstance(child.failure, ApplicationNeedsRedis):
+            reason = child.failure or f"exit code {child.exit_code}"
             logger.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
-        elif str(self._failure) != self._said:
-            logger.warning("%s; trying again until it does", self._failure)
-        self._said = str(self._failure)
+        elif str(child.failure) != self._said:
+            logger.warning("%s; trying again until it does", child.failure)
+        self._said = str(child.failure)
 
     def stop(self) -> None:
         """Asks the child to flush and leave; a second call, or one that outlasts the limit, ends it at once."""
@@ -101,10 +101,18 @@ class Supervisor:
             return
         self._stopping.set()
         self._send("stop")
+        if self._heir is not None and self._heir.is_ready is None:
+            self._heir.kill()
+        elif self._heir is not None:  # it may have taken all already
+            self._heir.send("stop")
         self._limit_stop(self._stop_limit if self._serves else START_STOP_LIMIT)
 
     def _limit_stop(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._end_late_child, seconds, self._serves)
+
+    @property
+    def _serves(self) -> bool:
+        return self._child is not None and self._child.serves
 
     def reload_files(self) -> None:
         """Asks the child to read its files again and to reopen its logs."""
@@ -116,12 +124,15 @@ class Supervisor:
 
     def take_answer(self) -> bool:
         """Whether the child answered since the last call."""
-        answered, self._answered = self._answered, False
+        child = self._child
+        if child is None:
+            return False
+        answered, child.answered = child.answered, False
         return answered
 
     def _send(self, kind: str) -> None:
-        if self._channel is not None:
-            self._channel.send(kind)
+        if self._child is not None:
+            self._child.send(kind)
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
         if self._serves and not served:  # it began to serve when it was asked to stop
@@ -131,43 +142,123 @@ class Supervisor:
         self._kill()
 
     def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        for child in (self._child, self._heir):
+            if child is not None:
+                child.kill()
 
-    async def _run_child(self) -> int:
-        self._failure = None
-        self._serves = False
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = process = start_child(theirs.fileno(), self._descriptors)
-        self._channel = await Channel.open(ours)
-        self._channel.send("start", **self._start, used_headers=self._used_headers.list_fresh())
+    async def _run_child(self) -> ServingChild:
+        """Until one is gone that nobody has taken the place of."""
+        self._token = secrets.token_hex(16)
+        child = self._child = await self._start_child()
         if self._stopping.is_set():
-            self._channel.send("stop")
-        await self._receive_reports(self._channel)
-        await self._channel.close()
-        self._channel = None
-        return await asyncio.to_thread(process.wait)
+            child.send("stop")
+        await child.run(self._note_serving, self._used_headers.add)
+        while True:
+            async with self._handing_over:  # else one that has just handed over would be taken for dead
+                heir = self._child
+            if heir is None or heir is child:
+                return child
+            child = heir
+            await child.wait_for(lambda: False)
 
-    async def _receive_reports(self, channel: Channel) -> None:
-        while (message := await channel.receive()) is not None:
-            match message["kind"]:
-                case "serving":
-                    self._served_once = self._serves = True
-                    if not self._stopping.is_set():
-                        self._on_serving()
-                case "pong":
-                    self._answered = True
-                case "used_header":
-                    self._used_headers.add(message["header"])
-                case "failed":
-                    self._failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
+    async def _start_child(self, inherits: socket.socket | None = None) -> ServingChild:
+        first = {
+            **self._start,
+            "token": self._token,
+            "used_headers": self._used_headers.list_fresh(),
+            "generation": self.generation + (inherits is not None),
+            "reloads": self._reloads,
+        }
+        descriptors = self._descriptors
+        if inherits is not None:
+            first["inherits"] = inherits.fileno()
+            descriptors = (*descriptors, inherits.fileno())
+        return await ServingChild.start(CHILD_COMMAND, first, descriptors)
+
+    def _note_serving(self) -> None:
+        self._served_once = True
+        if not self._stopping.is_set():
+            self._on_serving()
+
+    # A new process in the place of the old one
+
+    async def replace_child(self) -> dict[str, Any]:
+        """Starts a process from what is installed now, to which the present one leaves all; what it reports then.
+
+        Raises `HandOverFailed`: the present one goes on. One at a time.
+        """
+        async with self._handing_over:
+            self._reloads["done"] += 1  # what the new one is told; it is not told of its own failure
+            try:
+                return await self._replace_child()
+            except HandOverFailed:
+                self._reloads["done"] -= 1
+                self._reloads["failed"] += 1
+                self._send_reloads()
+                raise
+
+    def _send_reloads(self) -> None:
+        if self._child is not None:
+            self._child.send("reloads", counts=self._reloads)
+
+    async def _replace_child(self) -> dict[str, Any]:
+        old = self._child
+        if old is None or not old.serves or self._stopping.is_set():
+            raise HandOverFailed("nobody serves at present")
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            heir = self._heir = await self._start_child(theirs)
+            theirs.close()
+            running = self._running = asyncio.ensure_future(heir.run(lambda: None, self._used_headers.add))
+            try:
+                return await self._let_succeed(old, heir, ours)
+            finally:
+                self._heir = None
+                if self._child is not heir:
+                    heir.kill()
+                    await running
+
+    async def _let_succeed(self, old: ServingChild, heir: ServingChild, ours: socket.socket) -> dict[str, Any]:
+        try:
+            await heir.wait_for(lambda: heir.is_ready is not None or heir.failure is not None, READY_LIMIT)
+            if heir.is_ready is None:
+                raise HandOverFailed(describe_end(heir))
+            old.hand_over(heir, ours)
+            ours.close()
+            await self._wait_for_outcome(old, heir)
+        except TimeoutError as error:
+            raise HandOverFailed("the new process is not ready in time") from error
+        if heir.succeeded is None and (old.exit_code is None or heir.exit_code is not None):
+            raise HandOverFailed(old.stays or describe_end(heir))
+        self._child = heir
+        self.generation += 1
+        return heir.succeeded or {}
+
+    async def _wait_for_outcome(self, old: ServingChild, heir: ServingChild) -> None:
+        """The old one says that it stays, or the new one that it has taken its place; or that nobody can say so."""
+
+        def has_succeeded() -> bool:
+            return heir.succeeded is not None
+
+        def is_decided() -> bool:
+            return has_succeeded() or old.stays is not None
+
+        waits = [
+            asyncio.ensure_future(heir.wait_for(has_succeeded, HAND_OVER_LIMIT)),
+            asyncio.ensure_future(old.wait_for(is_decided, HAND_OVER_LIMIT)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if not is_decided():
+                await asyncio.wait(waits, timeout=OTHERS_WORD)  # one of them is gone: the other knows what became of it
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
-def start_child(control: int, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Not by the loop: it would give the child signals back before there is anybody to ignore them."""
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, MAINS_SIGNALS)
-    try:
-        return subprocess.Popen([*CHILD_COMMAND, str(os.getpid()), str(control)], pass_fds=(control, *descriptors))
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+def describe_end(child: ServingChild) -> str:
+    """Why a new process does not serve."""
+    if child.failure is not None:
+        return f"the new process can't start: {child.failure}"
+    return f"the new process ended (exit code {child.exit_code})"

@@ -81,6 +81,11 @@ class RedisConnection(asyncio.Protocol):
         expectations = expect_all([command[0] for command in listed])
         return self._send(b"".join(map(pack, listed)), expectations, [])
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether every command has its answer."""
+        return not self._expected
+
     def close(self) -> None:
         """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
         self._fail("the connection was closed")

@@ -126,7 +126,7 @@ KINDS: dict[type, str] = {
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("AUTH", "SELECT", "PING", "INFO", "WATCH", "UNWATCH", "MULTI", "TYPE"), is_text),
     **dict.fromkeys(("GET", "SET", "ZSCORE"), is_text_or_nil),
-    **dict.fromkeys(("DEL", "EXISTS", "EXPIRE", "HSET", "SADD", "SREM", "ZCARD", "ZREM"), is_number),
+    **dict.fromkeys(("CLIENT", "DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "SADD", "SREM", "ZCARD", "ZREM"), is_number),
     **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
     "EXEC": is_list_or_nil,

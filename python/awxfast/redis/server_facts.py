@@ -37,3 +37,11 @@ async def ask_facts(connection: RedisConnection) -> ServerFacts:
         return ServerFacts.parse(await connection.command("INFO", "server"))
     except RedisReplyError:
         return ServerFacts()
+
+
+async def ask_connection_id(connection: RedisConnection) -> int | None:
+    """What the server calls this connection; None where CLIENT is forbidden."""
+    try:
+        return int(await connection.command("CLIENT", "ID"))
+    except RedisReplyError:
+        return None

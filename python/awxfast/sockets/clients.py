@@ -107,6 +107,16 @@ class Clients:
         self._attached[connection.client] = connection
         self._log(connection, "WSCONNECT")
 
+    def add_inherited(self, connection: Connection) -> None:
+        """One of another process: it is attached already, and stands in the log."""
+        self._attached[connection.client] = connection
+        self._emptied.clear()
+
+    @property
+    def are_opening(self) -> bool:
+        """Whether there are some whose 101 is not out yet."""
+        return bool(self._opening)
+
     def dismiss(self, connection: Connection) -> None:
         """Nobody knows it: it goes at once where there are many like it."""
         self._dismissed[connection] = None

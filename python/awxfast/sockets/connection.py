@@ -3,8 +3,9 @@
 import asyncio
 import enum
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from awxfast._rust import (
     NEWS_DEAD,
@@ -136,10 +137,10 @@ class Connection(asyncio.Protocol):
         "pinged",
     )
 
-    def __init__(self, clients: ClientList, session: Session, label: tuple[str, str] | None = None) -> None:
-        """`label` is client and path for the access log."""
+    def __init__(self, clients: ClientList, session: Session | None, label: tuple[str, str] | None = None) -> None:
+        """`label` is client and path for the access log. Without a session: one that is being closed."""
         self._clients = clients
-        self._session: Session | None = session
+        self._session = session
         self._transport: asyncio.Transport | None = None
         self._decoder: FrameDecoder | None = None
         self._held = b""
@@ -194,6 +195,59 @@ class Connection(asyncio.Protocol):
         held, self._held = self._held, b""
         if held:
             self.data_received(held)
+
+    # From one process to the next
+
+    @property
+    def session(self) -> Session | None:
+        """Who speaks over it; None: nobody any more."""
+        return self._session
+
+    @property
+    def descriptor(self) -> int | None:
+        """The socket's, if it can be handed over: the fan-out writes to it, and it has not ended."""
+        if self.client == NOT_ATTACHED or self._transport is None or self._transport.is_closing():
+            return None
+        return int(self._transport.get_extra_info("socket").fileno())
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Those that the peer gets events of."""
+        return self._clients.fanout.groups_of(self.client)
+
+    def freeze(self) -> dict[str, Any]:
+        """What another process needs to go on, as JSON has it; nothing changes here."""
+        state, unread = self._decoder.freeze() if self._decoder is not None else (b"", b"")
+        return {
+            "client": self.client,
+            "phase": self.phase,
+            "label": self.label,
+            "times": [self.opened, self.heard, self.pinged, self.deadline],
+            "peer_done": self._peer_done,
+            "held": [b64encode(piece).decode() for piece in (state, unread)] if state or unread else None,
+        }
+
+    def resume(self, frozen: Mapping[str, Any], client: int) -> None:
+        """Goes on where `freeze` was called, as the fan-out's `client`, as soon as there is a transport.
+
+        Raises `ValueError`.
+        """
+        decoder = self._clients.make_decoder()
+        if frozen["held"] is not None:
+            decoder.thaw(*map(b64decode, frozen["held"]))
+        self._decoder = decoder
+        self.client = client
+        self.phase = Phase(frozen["phase"])
+        self.opened, self.heard, self.pinged, self.deadline = frozen["times"]
+        self._peer_done = frozen["peer_done"]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Of one that another process has served, after `resume`: all others are there before this protocol is."""
+        self._transport = transport
+        if self._is_held_back:
+            transport.pause_reading()
+        elif self._decoder is not None and self._decoder.has_unread:
+            self._wait_turn()
 
     # What comes in
 

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from asgiref.typing import ASGI3Application
 
@@ -168,12 +168,54 @@ class Server:
 
     async def start(self, listenings: Sequence[Listening]) -> None:
         """Serves from now on."""
+        self.begin()
+        await self.listen(listenings)
+
+    def begin(self) -> None:
+        """Looks after its connections from now on; nobody can connect yet."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._fanout.news_fd, self._clients.dispatch_news)
         self._fanout.defer_wakes(loop.call_soon)
         self._sweeping = loop.create_task(self._sweep())
+
+    async def listen(self, listenings: Sequence[Listening]) -> None:
+        """Lets in who connects from now on."""
         for listening in listenings:
             self._listeners.append(await self._listen(listening))
+
+    def end_listening(self) -> None:
+        """Accepts nobody; the sockets are closed here. Who connects waits in the kernel where another has them, too."""
+        while self._listeners:
+            self._listeners.pop().close()
+
+    @property
+    def websockets(self) -> Clients:
+        """All that are open, or closing."""
+        return self._clients
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is on the way in, and no request is being served."""
+        is_served = not all(connection.is_between for connection in self._http.connections)
+        return not is_served and not self._deciding and not self._clients.are_opening
+
+    def list_idle(self) -> list[int]:
+        """Descriptors of the connections without a request."""
+        return [connection.descriptor for connection in self._http.connections if connection.is_between]
+
+    async def take_idle(self, sock: socket.socket) -> None:
+        """One of them, from the process before this one."""
+        await asyncio.get_running_loop().connect_accepted_socket(self._http, sock)
+
+    def freeze_counts(self) -> dict[str, Any]:
+        """What was counted, as JSON has it."""
+        handshakes = [[*kind, count] for kind, count in self.handshakes.items()]
+        return {"handshakes": handshakes, "closes": [[*kind, count] for kind, count in self.closes.items()]}
+
+    def inherit_counts(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze_counts` gave in the process before this one."""
+        self.handshakes.update({(result, reason): count for result, reason, count in frozen["handshakes"]})
+        self.closes.update({(by, code): count for by, code, count in frozen["closes"]})
 
     async def _listen(self, listening: Listening) -> asyncio.Server | TlsListener:
         loop, sock = asyncio.get_running_loop(), listening.sock

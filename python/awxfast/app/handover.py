@@ -1,0 +1,227 @@
+"""A native relay leaves everything to the one in another process, and that one goes on.
+
+Over one socket: a head (JSON) with the fan-out's memory file, then parts of clients (JSON) with their descriptors, then
+connections without a request, then an empty message. The other one answers `TAKEN` when it has read all of it; until
+then nothing has changed here but that nothing was read, written or popped. Whoever's answer does not arrive has not
+taken: a socket that is shut down lets none of it in.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import resource
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from awxfast._rust import HANDOVER_FORMAT, Fanout
+from awxfast.errors import HandOverFailed
+from awxfast.intake.intake import Intake
+from awxfast.native.record import Identities
+from awxfast.native.session import NativeProtocol, NativeSession
+from awxfast.sockets.connection import Connection
+from awxfast.sockets.server import Server
+from awxfast.system.passing import MOST, close_all, receive_message, send_message
+
+log = logging.getLogger(__name__)
+
+FORMAT = [1, HANDOVER_FORMAT]
+"""The version of what is said here, and of what the fan-out writes. Others are not understood."""
+
+TAKEN = b"taken"
+PATIENCE = 10.0
+"""Seconds for a step of the other process; it reads while this one writes."""
+SPARE = 64
+"""Descriptors for all but clients that a process which goes on must have left."""
+
+
+class Estate:
+    """What there is to leave, and who knows it."""
+
+    def __init__(self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol) -> None:
+        self._fanout = fanout
+        self._intake = intake
+        self._server = server
+        self._native = native
+
+    def leave(self, sock: socket.socket) -> int:
+        """Blocks until the other process has taken all; how many websockets that were. The intake is at rest.
+
+        From then on this process must end at once, without another turn of its loop. Raises `HandOverFailed`: then
+        all goes on here.
+        """
+        sock.settimeout(PATIENCE)
+        try:
+            memory = self._fanout.freeze()
+        except OSError as error:
+            raise HandOverFailed(f"what is queued can't be written down: {error}") from error
+        try:
+            connections = [one for one in self._server.websockets if one.descriptor is not None]
+            self._send(sock, memory, connections)
+            answer, _ = receive_message(sock)
+        except Exception as error:  # whatever it is: who has not been taken over goes on
+            if not was_taken(sock):
+                self._fanout.thaw()
+                raise HandOverFailed(describe_fault(error)) from error
+        else:
+            if answer != TAKEN:
+                self._fanout.thaw()
+                raise HandOverFailed(answer.decode("utf-8", "replace"))
+        finally:
+            os.close(memory)
+        return len(connections)
+
+    def _send(self, sock: socket.socket, memory: int, connections: Sequence[Connection]) -> None:
+        head = {
+            "format": FORMAT,
+            "rested_at": self._intake.drain.rested_at,
+            "intake": self._intake.freeze(),
+            "counts": self._server.freeze_counts(),
+            "refusals": self._native.refusals,
+        }
+        send_message(sock, orjson.dumps(head), [memory])
+        for part in batched(connections):
+            records = [freeze_connection(connection) for connection in part]
+            descriptors = [connection.descriptor or 0 for connection in part]
+            send_message(sock, orjson.dumps(records), descriptors)
+        for idle in batched(self._server.list_idle()):
+            send_message(sock, orjson.dumps([None] * len(idle)), idle)
+        send_message(sock, b"")
+
+
+def freeze_connection(connection: Connection) -> dict[str, Any]:
+    """One websocket with whoever speaks over it."""
+    session = connection.session
+    frozen = session.freeze() if isinstance(session, NativeSession) else None
+    return {**connection.freeze(), "session": frozen}
+
+
+def batched(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Parts of as many as a message has descriptors."""
+    return (items[begin : begin + MOST] for begin in range(0, len(items), MOST))
+
+
+def was_taken(sock: socket.socket) -> bool:
+    """Whether the answer has arrived all the same. From now on none can."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    try:
+        return receive_message(sock)[0] == TAKEN
+    except (OSError, EOFError):
+        return False
+
+
+def describe_fault(error: Exception) -> str:
+    """Why another process did not go on, for the operator."""
+    if isinstance(error, EOFError | BrokenPipeError | ConnectionResetError):
+        return "the new process ended in the middle of it"
+    if isinstance(error, TimeoutError):
+        return f"the new process has not answered for {PATIENCE:g} s"
+    return f"it can't be passed on: {error or type(error).__name__}"
+
+
+class Inheritance:
+    """All that another process left, before it is used. Descriptors are closed by whoever drops it."""
+
+    def __init__(self) -> None:
+        self.head: Mapping[str, Any] = {}
+        self.memory = -1
+        self.clients: list[tuple[dict[str, Any], int]] = []
+        self.idle: list[int] = []
+
+    @classmethod
+    def receive(cls, sock: socket.socket) -> "Inheritance":
+        """Blocks until all is there. Raises `OSError`, `EOFError` when the other process goes on itself."""
+        inheritance = cls()
+        try:
+            inheritance._receive(sock)
+        except BaseException:
+            inheritance.close()
+            raise
+        return inheritance
+
+    def _receive(self, sock: socket.socket) -> None:
+        payload, [self.memory] = receive_message(sock)
+        self.head = orjson.loads(payload)
+        while True:
+            payload, descriptors = receive_message(sock)
+            if not payload:
+                return
+            for record, descriptor in itertools.zip_longest(orjson.loads(payload), descriptors):
+                if record is None:
+                    self.idle.append(descriptor)
+                else:
+                    self.clients.append((record, descriptor))
+
+    def close(self) -> None:
+        """Nobody goes on with them here."""
+        close_all([self.memory, *self.idle, *(descriptor for _, descriptor in self.clients)])
+
+
+class Heir:
+    """Goes on with all that another process left."""
+
+    def __init__(self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol) -> None:
+        self._fanout = fanout
+        self._intake = intake
+        self._server = server
+        self._native = native
+        self._identities = Identities()
+
+    def accept(self, inheritance: Inheritance) -> None:
+        """Looks whether all can be taken; reads the fan-out's part. Nothing is used yet. Raises `HandOverFailed`."""
+        if inheritance.head["format"] != FORMAT:
+            raise HandOverFailed(f"it understands format {FORMAT}, not {inheritance.head['format']}")
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = 2 * len(inheritance.clients) + len(inheritance.idle) + SPARE
+        if soft != resource.RLIM_INFINITY and needed > soft:
+            raise HandOverFailed(f"it may have {soft} descriptors, which is too few for all clients")
+        try:
+            self._fanout.inherit(inheritance.memory)
+        except OSError as error:
+            raise HandOverFailed(f"what is queued can't be read: {error}") from error
+
+    async def take(self, inheritance: Inheritance) -> int:
+        """From now on all is served here; how many websockets that are. `Server.begin` was called."""
+        self._intake.inherit(inheritance.head["intake"])
+        self._server.inherit_counts(inheritance.head["counts"])
+        self._native.refusals.update(inheritance.head["refusals"])
+        taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.clients]
+        self._fanout.end_inheritance()
+        there = [client for client in taken if client is not None]
+        for part in batched(there):
+            await asyncio.gather(*itertools.starmap(read_on, part), return_exceptions=True)
+        for descriptor in inheritance.idle:
+            await self._server.take_idle(socket.socket(fileno=descriptor))
+        self._intake.groups.end_inheritance()
+        os.close(inheritance.memory)
+        return len(there)
+
+    def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, socket.socket] | None:
+        """Its frames go on at once, what it sends as soon as it has a transport."""
+        try:
+            client, _ = self._fanout.take_client(descriptor, record["client"])
+        except OSError as error:
+            log.error("a client is lost, it can't be taken over: %s", error)  # noqa: TRY400  ours to count, no fault here
+            os.close(descriptor)
+            return None
+        frozen = record["session"]
+        session = self._native.begin_again(self._identities, frozen) if frozen is not None else None
+        label = tuple(record["label"]) if record["label"] is not None else None
+        connection = Connection(self._server.websockets, session, label)
+        connection.resume(record, client)
+        self._server.websockets.add_inherited(connection)
+        if session is not None:
+            session.resume(connection, frozen)
+        sock = socket.socket(fileno=descriptor)
+        sock.setblocking(False)
+        return connection, sock
+
+
+async def read_on(connection: Connection, sock: socket.socket) -> None:
+    """What the client sends is read from now on."""
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)

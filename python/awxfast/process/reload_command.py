@@ -1,0 +1,66 @@
+"""`awxfast reload`: asks a running server to go on in a new process, and waits for what becomes of that."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awxfast.errors import ConfigurationError, StartError
+from awxfast.operate.status import read_page
+from awxfast.option_parser import OptionParser
+from awxfast.process.reloads import READY, name_watch_socket
+from awxfast.settings import Settings
+
+PATIENCE = 180.0
+"""Seconds: more than one reload that is under way and this one may take."""
+
+
+def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Prints the outcome; returns the exit code. Raises `AwxfastError` where the old process goes on, and says why."""
+    parser = OptionParser(prog="awxfast reload", description="Goes on in a new process, from what is installed now.")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--admin", help="the server's admin listener: HOST:PORT or a socket's path")
+    where.add_argument("--pid", type=int, help="the server's main process")
+    options = parser.parse_args(words)
+    pid = options.pid if options.pid is not None else find_main(options.admin, environ)
+    outcome = reload(pid)
+    if not outcome["done"]:
+        raise StartError(f"reload: {outcome['text']}")
+    print(outcome["text"])
+    return 0
+
+
+def find_main(admin: str | None, environ: Mapping[str, str]) -> int:
+    """The main process of the server with this admin listener."""
+    address = admin or environ.get("AWXFAST_ADMIN") or Settings().admin
+    if address == "off":
+        raise ConfigurationError("--admin off: give --pid, the number of the server's main process")
+    main = read_page(address, "/about", dict).get("main")
+    if not isinstance(main, int):
+        raise StartError(f"the server at {address} does not say which its main process is; give --pid")
+    return main
+
+
+def reload(main: int) -> dict[str, Any]:
+    """Sends USR2 when the main process is known to tell what becomes of it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(PATIENCE)
+        try:
+            sock.connect(name_watch_socket(main))
+            answers = sock.makefile("rb")
+            if answers.readline() != READY:
+                raise StartError(f"process {main} does not let this user wait for its reload; be its user, or root")
+            os.kill(main, signal.SIGUSR2)
+            line = answers.readline()
+        except TimeoutError:
+            raise StartError(f"process {main} has not said for {PATIENCE:g} s what became of the reload") from None
+        except OSError as error:
+            raise StartError(
+                f"process {main} is no main process of awxfast ({error.strerror}); give --pid or --admin"
+            ) from error
+    if not line:
+        raise StartError(f"process {main} ended before the reload was done; see its log")
+    outcome: dict[str, Any] = json.loads(line)
+    return outcome

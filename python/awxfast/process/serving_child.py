@@ -1,0 +1,117 @@
+"""One serving process as main sees it: what it is told, what it reports, and its end."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
+from awxfast.process.pipe import Channel
+from awxfast.system.passing import send_message
+
+MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""What supervisord's `stopasgroup` and Ctrl-C send to the child too; only main's word counts there."""
+
+FAILURES: Mapping[int, type[AwxfastError]] = {
+    kind.exit_code: kind for kind in (ConfigurationError, StartError, ApplicationNeedsRedis)
+}
+"""What a child reports, by its exit code."""
+
+
+class ServingChild:
+    """A child that was started. `run` must be called once; plain attributes tell what it has reported."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: Channel, passing: socket.socket) -> None:
+        self._process = process
+        self._channel = channel
+        self._passing = passing
+        self._changed = asyncio.Event()
+        self.serves = False
+        self.is_ready: list[int] | None = None
+        """The hand-over format of one that waits for what another leaves."""
+        self.stays: str | None = None
+        """Why one goes on that was asked to hand over."""
+        self.succeeded: dict[str, Any] | None = None
+        """What one reports that has taken another's place."""
+        self.failure: AwxfastError | None = None
+        self.answered = False
+        self.exit_code: int | None = None
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], first: Mapping[str, Any], descriptors: Sequence[int]
+    ) -> "ServingChild":
+        """Starts one, with the descriptors as it inherits them; `first` is what it is told first."""
+        ours, theirs = socket.socketpair()
+        passing, passed = socket.socketpair()
+        with theirs, passed:
+            inherited = (theirs.fileno(), passed.fileno(), *descriptors)
+            process = start_process([*command, str(os.getpid()), str(theirs.fileno())], inherited)
+            channel = await Channel.open(ours)
+            channel.send("start", **first, passing=passed.fileno())
+        return cls(process, channel, passing)
+
+    @property
+    def pid(self) -> int:
+        """Its number, also when it is gone."""
+        return self._process.pid
+
+    async def run(self, on_serving: Callable[[], None], on_used_header: Callable[[str], None]) -> int:
+        """Hears its reports until it is gone; its exit code."""
+        while (message := await self._channel.receive()) is not None:
+            match message["kind"]:
+                case "serving":
+                    self.serves = True
+                    on_serving()
+                case "ready":
+                    self.is_ready = message["format"]
+                case "kept_on":
+                    self.stays = message["text"]
+                case "succeeded":
+                    self.succeeded = message
+                case "pong":
+                    self.answered = True
+                case "used_header":
+                    on_used_header(message["header"])
+                case "failed":
+                    self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
+            self._changed.set()
+        self.serves = False
+        await self._channel.close()
+        self._passing.close()
+        self.exit_code = await asyncio.to_thread(self._process.wait)
+        self._changed.set()
+        return self.exit_code
+
+    async def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+        """Returns when it is so, or never will be, since the child is gone. Raises `TimeoutError`."""
+        async with asyncio.timeout(seconds):
+            while not condition() and self.exit_code is None:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Tells it something; nothing to one that is gone."""
+        self._channel.send(kind, **fields)
+
+    def hand_over(self, heir: "ServingChild", sock: socket.socket) -> None:
+        """Asks it to leave all to another one, at the other end of `sock`."""
+        self.stays = None
+        send_message(self._passing, b"heir", [sock.fileno()])
+        self.send("hand_over", heir=heir.pid, format=heir.is_ready)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+
+
+def start_process(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Not by the loop: it would give the child signals back before there is anybody to ignore them."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, MAINS_SIGNALS)
+    try:
+        return subprocess.Popen(command, pass_fds=descriptors)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
