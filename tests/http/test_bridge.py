@@ -408,6 +408,23 @@ class TestManyRecords:
         assert taker.received == 0
         client.close()
 
+    async def test_client_whose_records_bring_next_to_nothing_is_cut_off(
+        self, sink: tuple[Sink, int], files: SelfSigned
+    ) -> None:
+        """As one that floods key updates, which no client of Python's ssl can send."""
+        taker, port = sink
+        client = await asyncio.to_thread(connect_tls, port, files)
+
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                for _ in range(60_000):
+                    client.sendall(b"x")
+
+        await asyncio.to_thread(send)
+        await until(lambda: taker.ended)
+        assert taker.received < 30_000
+        client.close()
+
     async def test_client_that_ends_before_its_turn_loses_nothing(
         self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -35,6 +35,10 @@ UNREAD_BYTES = 1
 """Encrypted, after which a TLS transport that is paused reads no more: it would drop them if it read the end."""
 UNTAKEN_BYTES = 1_048_576
 """In a TLS transport, which asks for a pause at half of it: more are its own answers to a client that takes none."""
+DATA_PART = 16
+"""One byte in so many is data, of whoever has something to say: a command alone in its record is more."""
+BARE_BYTES = 65_536
+"""Encrypted, and so many more than that: a client that sends them means no more than to be read."""
 NO_TURN = memoryview(bytearray())
 """For a TLS transport that is to read later."""
 END_SECONDS = 10.0
@@ -126,6 +130,7 @@ class Bridge(asyncio.BufferedProtocol):
         self._near: socket.socket | None = None
         self._buffer = bridges.buffer
         self._has_turn = False
+        self._bare = 0
         self._held = memoryview(b"")
         self._is_server_done = False
         self._linger: asyncio.TimerHandle | None = None
@@ -159,6 +164,7 @@ class Bridge(asyncio.BufferedProtocol):
         """One for all, since what comes into it is taken at once; none while others have their turn."""
         if not self._takes_turn(sizehint - HINT_BYTES):
             return NO_TURN
+        self._bare += sizehint - HINT_BYTES
         size = sizehint + RECORD_BYTES
         self._buffer = self._bridges.buffer if size <= RECEIVE_BYTES else memoryview(bytearray(size))
         return self._buffer
@@ -167,7 +173,7 @@ class Bridge(asyncio.BufferedProtocol):
         transport, turns = self._transport, self._bridges.turns
         if transport is None:
             return False
-        if transport.get_write_buffer_size() > UNTAKEN_BYTES:
+        if self._bare > BARE_BYTES or transport.get_write_buffer_size() > UNTAKEN_BYTES:
             self._loop.call_soon(transport.abort)
             return False
         if self._has_turn or amount <= SMALL_BYTES or turns.take_at_once(amount):
@@ -184,6 +190,7 @@ class Bridge(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """From the client; what comes after the server's end is dropped."""
         data, self._buffer = self._buffer[:nbytes], self._bridges.buffer
+        self._bare = max(0, self._bare - DATA_PART * nbytes)
         if self._held:
             self._held = memoryview(b"".join((self._held, data)))
         elif self._near is not None:
