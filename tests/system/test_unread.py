@@ -2,10 +2,11 @@
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 import pytest
-from awxfast.system.unread import is_gone, read_unanswered, seconds_unanswered
+from awxfast.system.unread import count_taken, is_gone, read_unanswered, seconds_unanswered
 from servers import wait_for
 
 Pair = tuple[socket.socket, socket.socket]
@@ -44,6 +45,27 @@ class TestPeer:
         peer.sendall(bytes(1000))
         peer.close()
         wait_for(lambda: is_gone(ours))
+
+    def test_what_it_takes_is_counted_and_what_is_written_is_not(self, pair: Pair) -> None:
+        ours, peer = pair
+        ours.setblocking(False)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        while True:
+            try:
+                ours.send(bytes(65_536))
+            except BlockingIOError:
+                break
+        wait_for(lambda: count_taken(ours) == still(ours))
+        before = count_taken(ours)
+        peer.recv(1 << 20)
+        wait_for(lambda: count_taken(ours) > before)
+
+
+def still(ours: socket.socket) -> int:
+    """What it has taken, when that does not change for a moment."""
+    taken = count_taken(ours)
+    time.sleep(0.1)
+    return taken
 
 
 class TestUnanswered:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from awxfast.http.hang_ups import HangUps
 from awxfast.http.plain_connections import PlainConnections
-from awxfast.system.unread import count_unsent
+from awxfast.system.unread import count_taken, count_unsent
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ class Bridge(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """The client sends no more; a TLS transport closes then."""
-        self._watch_end(self._count_left(), 0)
+        self._watch_end(None, 0)
 
     def pause_writing(self) -> None:
         """The client takes nothing more at present."""
@@ -271,28 +271,23 @@ class Bridge(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._bridges.plain.wait(self)
             self._transport.close()
-            self._watch_end(self._count_left(), 0)
+            self._watch_end(None, 0)
 
-    def _watch_end(self, former: tuple[int, int] | None, still: float) -> None:
+    def _watch_end(self, former: int | None, still: float) -> None:
         """A client has the time that it needs, as long as it takes bytes: the transport's own limit is none of that.
 
-        `still`: for how many seconds it has taken none.
+        `former` is what it had taken a moment ago, `still` for how many seconds it has taken none.
         """
-        left = self._count_left()
-        if self._transport is None or left is None:
-            return
-        still = still if left == former else 0
-        if still >= (END_SECONDS if any(left) else LINGER_SECONDS):
-            self._transport.abort()
-        else:
-            self._loop.call_later(LINGER_SECONDS, self._watch_end, left, still + LINGER_SECONDS)
-
-    def _count_left(self) -> tuple[int, int] | None:
-        """What the client has not taken: of the transport's, and of the kernel's. None: it is gone."""
         sock = self._transport.get_extra_info("socket") if self._transport is not None else None
         if self._transport is None or sock is None:
-            return None
-        return self._transport.get_write_buffer_size(), count_unsent(sock)
+            return
+        taken = count_taken(sock)
+        still = still if taken == former else 0
+        has_more = self._transport.get_write_buffer_size() or count_unsent(sock)
+        if still >= (END_SECONDS if has_more else LINGER_SECONDS):
+            self._transport.abort()
+        else:
+            self._loop.call_later(LINGER_SECONDS, self._watch_end, taken, still + LINGER_SECONDS)
 
     # As a plain connection, when its server has ended
 
