@@ -248,6 +248,7 @@ class Sink(asyncio.Protocol):
     def __init__(self) -> None:
         self.received = 0
         self.ended = False
+        self.plain = PlainConnections(100)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -362,7 +363,7 @@ class TestManyRecords:
     async def sink(self, files: SelfSigned) -> AsyncIterator[tuple[Sink, int]]:
         sink = Sink()
         context = Certificate(*files.files).context
-        bridges = Bridges(lambda _: sink, PlainConnections(100))
+        bridges = Bridges(lambda _: sink, sink.plain)
         server = await asyncio.get_running_loop().create_server(bridges, "127.0.0.1", 0, ssl=context)
         yield sink, server.sockets[0].getsockname()[1]
         server.close()
@@ -405,7 +406,7 @@ class TestManyRecords:
         client = await asyncio.to_thread(connect_tls, port, files)
         client.sendall(b"x")
         await until(lambda: taker.ended)
-        assert taker.received == 0
+        assert (taker.received, taker.plain.ended["cut_off"]) == (0, 1)
         client.close()
 
     async def test_client_whose_records_bring_next_to_nothing_is_cut_off(
@@ -423,6 +424,7 @@ class TestManyRecords:
         await asyncio.to_thread(send)
         await until(lambda: taker.ended)
         assert taker.received < 30_000
+        assert taker.plain.ended["cut_off"] == 1
         client.close()
 
     async def test_client_that_ends_before_its_turn_loses_nothing(

@@ -174,7 +174,8 @@ class Bridge(asyncio.BufferedProtocol):
         if transport is None:
             return False
         if self._bare > BARE_BYTES or transport.get_write_buffer_size() > UNTAKEN_BYTES:
-            self._loop.call_soon(transport.abort)
+            transport.pause_reading()
+            self._loop.call_soon(self._bridges.plain.cut_off, self)
             return False
         if self._has_turn or amount <= SMALL_BYTES or turns.take_at_once(amount):
             self._has_turn = False

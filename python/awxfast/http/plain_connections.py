@@ -55,7 +55,7 @@ class PlainConnections:
     """Those of one server. `most` is in descriptors, `reserve` the first number of the reserve (None: there is none).
 
     The kernel gives the lowest number that is free, so a high one says that all below it are in use. `ended` counts
-    those that had to go: `idle` ones, and requests that were `refused`.
+    those that had to go: `idle` ones, requests that were `refused`, and whoever keeps TLS busy, which is `cut_off`.
     """
 
     def __init__(self, most: int, reserve: int | None = None, now: Callable[[], float] = time.monotonic) -> None:
@@ -66,7 +66,7 @@ class PlainConnections:
         """Without a request, in the order since when."""
         self._busy: dict[PlainConnection, None] = {}
         self._weight = self._busy_weight = 0
-        self.ended = {"idle": 0, "refused": 0}
+        self.ended = {"idle": 0, "refused": 0, "cut_off": 0}
         self._log = QuietLog(log, now, QUIET_SECONDS)
 
     @classmethod
@@ -130,6 +130,12 @@ class PlainConnections:
     def has_descriptors(self, connection: PlainConnection) -> bool:
         """Whether it may stay although there is something to do for it; others that are idle go for it."""
         return not self._is_reserved(connection) or self._end_oldest(but=connection)
+
+    def cut_off(self, connection: PlainConnection) -> None:
+        """Its client keeps TLS busy to no purpose."""
+        self.ended["cut_off"] += 1
+        self._log.warn("cut off", "A TLS client is cut off: it sends records without data, or takes no answers to them")
+        connection.end_idle()
 
     def look(self) -> None:
         """Called twice a second. Others may have taken all descriptors; what strangers hold idly is given back then."""
