@@ -45,7 +45,7 @@ CRATE = [
     {"wire"},
     {"hmac", "ledger"},
     {"nonce"},
-    {"routing"},
+    {"front", "routing"},
     {"links", "shard"},
     {"handover"},
     {"fanout"},

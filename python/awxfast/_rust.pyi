@@ -3,6 +3,7 @@
 Few, large calls: once a batch or once a message, never once a socket. Nothing here blocks on a peer.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence, Set
 from typing import Any, Final, final
 
@@ -78,6 +79,72 @@ class FrameDecoder:
     @property
     def failure_reason(self) -> str:
         """One lower-case phrase for the log and the counter, e.g. `unmasked frame`; empty without a failure."""
+
+# ---- connections (rust/src/front.rs) ------------------------------------------------------------------
+
+@final
+class Front:
+    """Connections of one event loop: accepted in batches, and read when they have something.
+
+    The loop watches its descriptor, and calls `turn` when that is readable. All of it is for the loop's own thread.
+    """
+
+    def __init__(self, event_loop: asyncio.AbstractEventLoop) -> None: ...
+    def fileno(self) -> int:
+        """Readable when any socket has something."""
+    def listen(self, fd: int, make_protocol: Callable[[], asyncio.BaseProtocol]) -> int:
+        """Accepts on a duplicate of a listening socket; the listener's number. Raises `OSError`.
+
+        A protocol hears of its connection and of what was sent already in one turn.
+        """
+    def listen_again(self, number: int) -> None:
+        """After a rest for want of descriptors: the front's own call."""
+    def end_listening(self, number: int) -> None:
+        """Accepts there no more."""
+    def turn(self) -> None:
+        """Takes in some newcomers of each listener, reads once from each socket that has something, and writes."""
+    def flush(self) -> None:
+        """Writes what was queued outside of a turn: the front's own call."""
+    def close(self) -> None:
+        """Closes everything without a word to any protocol: the loop is at its end."""
+
+@final
+class SocketTransport:
+    """What a protocol has of a connection: as `asyncio.Transport`, and as its socket to look at."""
+
+    def write(self, data: bytes) -> None:
+        """Leaves at the end of the turn, with what else is written in it; at once past the limit."""
+    def write_eof(self) -> None:
+        """Half a close, behind what is queued."""
+    def close(self) -> None:
+        """When all is written."""
+    def abort(self) -> None:
+        """At once."""
+    def is_closing(self) -> bool:
+        """Whether its end has begun."""
+    def is_reading(self) -> bool:
+        """Whether it is read."""
+    def pause_reading(self) -> None:
+        """What comes waits in the kernel."""
+    def resume_reading(self) -> None:
+        """It is read again."""
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the socket has not taken."""
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """When the protocol is told to pause, and to go on."""
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Who is told from now on."""
+    def get_protocol(self) -> asyncio.BaseProtocol | None:
+        """Who is told; None at the end."""
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`peername` and `sockname`, None for a unix socket; `socket` is this itself."""
+    def fileno(self) -> int:
+        """The descriptor, for the duration of a call; -1 at the end."""
+    @property
+    def family(self) -> int:
+        """AF_UNIX, or one of TCP's."""
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        """As many bytes of an option."""
 
 # ---- requests (rust/src/wire/http1.rs) --------------------------------------------------------------
 

@@ -6,10 +6,12 @@
 //! - [`shard`]: a thread that writes to its clients' sockets, from a bounded queue for each.
 //! - [`links`]: batches for the links to other nodes.
 //! - [`handover`]: all of that as one process leaves it to the next.
+//! - [`front`]: connections in the thread of Python's loop, until the fan-out writes to them.
 //! - [`fanout`]: the owner of the shards, with [`ledger`] counting. Only `py` knows Python.
 
 pub mod error;
 pub mod fanout;
+pub mod front;
 pub mod handover;
 pub mod hmac;
 pub mod ledger;

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 from asgiref.typing import ASGI3Application
 
-from awxfast._rust import Fanout
+from awxfast._rust import Fanout, Front
 from awxfast.http.access_log import AccessLog, format_client, format_path
 from awxfast.http.bridge import Bridges
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.listening import Listening
 from awxfast.http.plain_answers import NodePaths, keep_from_nodes_paths
 from awxfast.http.plain_connections import PlainConnections
+from awxfast.http.plain_listener import PlainListener
 from awxfast.http.protocol import HttpProtocol, HttpService
 from awxfast.http.requests import Requests
 from awxfast.http.tls import Certificate
@@ -119,7 +120,8 @@ class Server:
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls, self._plain)
         self._certificates: list[Certificate] = []
-        self._listeners: list[asyncio.Server | TlsListener] = []
+        self._front: Front | None = None
+        self._listeners: list[PlainListener | TlsListener] = []
         self._deciding: set[Opening] = set()
         self._sweeping: asyncio.Task[None] | None = None
         self._stopping = False
@@ -177,11 +179,12 @@ class Server:
         loop.add_reader(self._fanout.news_fd, self._clients.dispatch_news)
         self._fanout.defer_wakes(loop.call_soon)
         self._sweeping = loop.create_task(self._sweep())
+        self._front = front = Front(loop)
+        loop.add_reader(front.fileno(), front.turn)
 
     async def listen(self, listenings: Sequence[Listening]) -> None:
         """Lets in who connects from now on."""
-        for listening in listenings:
-            self._listeners.append(await self._listen(listening))
+        self._listeners += [self._listen(listening) for listening in listenings]
 
     def end_listening(self) -> None:
         """Accepts nobody; the sockets are closed here. Who connects waits in the kernel where another has them, too."""
@@ -217,12 +220,13 @@ class Server:
         self.handshakes.update({(result, reason): count for result, reason, count in frozen["handshakes"]})
         self.closes.update({(by, code): count for by, code, count in frozen["closes"]})
 
-    async def _listen(self, listening: Listening) -> asyncio.Server | TlsListener:
-        loop, sock = asyncio.get_running_loop(), listening.sock
+    def _listen(self, listening: Listening) -> PlainListener | TlsListener:
         if listening.certificate is not None:
-            return self._listen_for_tls(sock, listening.backlog, listening.certificate)
-        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        return await create(self._http, sock=sock, backlog=listening.backlog)
+            return self._listen_for_tls(listening.sock, listening.backlog, listening.certificate)
+        assert self._front is not None  # `begin` was called
+        listener = PlainListener(self._front, listening.sock, self._http)
+        listener.start(listening.backlog)
+        return listener
 
     def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> TlsListener:
         """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
@@ -261,6 +265,9 @@ class Server:
         if self._sweeping is not None:
             self._sweeping.cancel()
             asyncio.get_running_loop().remove_reader(self._fanout.news_fd)
+        if self._front is not None:
+            asyncio.get_running_loop().remove_reader(self._front.fileno())
+            self._front.close()
 
     async def _sweep(self) -> None:
         looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep, self._plain.look]

@@ -6,9 +6,11 @@ mod bytes;
 mod descriptor;
 mod fanout;
 mod figures;
+mod front;
 mod http1;
 mod links;
 mod secret;
+mod transport;
 
 /// `awxfast._rust`; what is in it stands in `python/awxfast/_rust.pyi`.
 #[pymodule]
@@ -18,6 +20,7 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     secret::register(module)?;
     bytes::register(module)?;
     fanout::register(module)?;
+    front::register(module)?;
     http1::register(module)?;
     links::register(module)
 }

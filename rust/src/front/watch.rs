@@ -1,0 +1,78 @@
+//! What many sockets are looked at for.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+/// Events that one look brings.
+const EVENTS: usize = 1024;
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// A socket that has something, by the number that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The socket's number.
+    pub token: u64,
+    /// It can be read, or has ended.
+    pub reads: bool,
+    /// It can be written to, or has ended.
+    pub writes: bool,
+}
+
+/// Says which of its sockets are ready, for as long as they are.
+#[derive(Debug)]
+pub struct Watch {
+    epoll: OwnedFd,
+}
+
+impl Watch {
+    /// One without sockets.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Watch { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
+    }
+
+    /// All that are ready now. Whether there may be more.
+    pub fn look(&self, ready: &mut Vec<Ready>) -> bool {
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
+        // The only error is EINTR: the loop looks again.
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&AT_ONCE));
+        let ended = EventFlags::HUP | EventFlags::ERR;
+        ready.extend(events.iter().map(|event| {
+            let flags = event.flags; // the kernel's struct is packed
+            Ready {
+                token: event.data.u64(),
+                reads: flags.intersects(EventFlags::IN | ended),
+                writes: flags.intersects(EventFlags::OUT | ended),
+            }
+        }));
+        events.len() == EVENTS
+    }
+
+    pub(super) fn set(
+        &self,
+        socket: BorrowedFd<'_>,
+        token: u64,
+        before: EventFlags,
+        now: EventFlags,
+    ) -> io::Result<()> {
+        match (before.is_empty(), now.is_empty()) {
+            _ if before == now => {}
+            (true, _) => epoll::add(&self.epoll, socket, EventData::new_u64(token), now)?,
+            (_, true) => epoll::delete(&self.epoll, socket)?,
+            _ => epoll::modify(&self.epoll, socket, EventData::new_u64(token), now)?,
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}

@@ -1,0 +1,213 @@
+//! Connections of a loop: accepted in batches, read when they have something, written to once a turn.
+
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use parking_lot::Mutex;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::front::{Accepted, Line, Listener, Places, Ready, Watch};
+use crate::py::descriptor::borrow;
+use crate::py::transport::SocketTransport;
+
+/// Connections of one listener that a turn of the loop takes in: some milliseconds' work.
+const TURN_ACCEPTS: usize = 32;
+/// How often a turn looks for more that are ready, where there are more than one look brings; as libuv.
+const LOOKS: usize = 48;
+/// Until another try to accept where there is no room for more.
+const REST_SECONDS: f64 = 0.1;
+/// Bytes that a read brings at most; as uvloop.
+const READ_BYTES: usize = 256 * 1024;
+/// Numbers from here on are listeners'.
+const LISTENERS: u64 = 1 << 63;
+
+/// Adds this part to the extension.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Front>()?;
+    module.add_class::<SocketTransport>()
+}
+
+#[pyclass(module = "awxfast._rust", frozen)]
+pub struct Front {
+    pub(super) watch: Watch,
+    event_loop: Py<PyAny>,
+    connections: Mutex<Places<Py<SocketTransport>>>,
+    listeners: Mutex<Vec<Option<Door>>>,
+    buffer: Mutex<Vec<u8>>,
+    unwritten: Mutex<Unwritten>,
+}
+
+/// A listener, and what makes the protocols of those who come there.
+type Door = (Listener, Py<PyAny>);
+
+/// Who has something to write at the end of the turn.
+#[derive(Default)]
+struct Unwritten {
+    transports: Vec<Py<SocketTransport>>,
+    /// Somebody will flush them.
+    is_due: bool,
+}
+
+#[pymethods]
+impl Front {
+    #[new]
+    fn new(event_loop: Py<PyAny>) -> PyResult<Self> {
+        Ok(Front {
+            watch: Watch::new()?,
+            event_loop,
+            connections: Mutex::default(),
+            listeners: Mutex::default(),
+            buffer: Mutex::new(vec![0; READ_BYTES]),
+            unwritten: Mutex::default(),
+        })
+    }
+
+    fn fileno(&self) -> RawFd {
+        self.watch.as_fd().as_raw_fd()
+    }
+
+    fn listen(&self, fd: RawFd, make_protocol: Py<PyAny>) -> PyResult<usize> {
+        let mut listeners = self.listeners.lock();
+        let number = listeners.len();
+        let mut listener = Listener::new(borrow(fd)?, LISTENERS | number as u64)?;
+        listener.watch(&self.watch, true)?;
+        listeners.push(Some((listener, make_protocol)));
+        Ok(number)
+    }
+
+    fn listen_again(&self, number: usize) -> PyResult<()> {
+        if let Some(Some((listener, _))) = self.listeners.lock().get_mut(number) {
+            listener.watch(&self.watch, true)?;
+        }
+        Ok(())
+    }
+
+    fn end_listening(&self, number: usize) -> PyResult<()> {
+        let ended = self.listeners.lock().get_mut(number).and_then(Option::take);
+        if let Some((mut listener, _)) = ended {
+            listener.watch(&self.watch, false)?;
+        }
+        Ok(())
+    }
+
+    fn turn(slf: &Bound<'_, Self>) {
+        let front = slf.get();
+        front.unwritten.lock().is_due = true;
+        let mut ready = Vec::new();
+        for _ in 0..LOOKS {
+            ready.clear();
+            let has_more = front.watch.look(&mut ready);
+            for &one in &ready {
+                Self::serve(slf, one);
+            }
+            if !has_more {
+                break;
+            }
+        }
+        Self::flush(slf);
+    }
+
+    fn flush(slf: &Bound<'_, Self>) {
+        let transports = mem::take(&mut *slf.get().unwritten.lock()).transports;
+        for transport in transports {
+            SocketTransport::flush(transport.bind(slf.py()));
+        }
+    }
+
+    fn close(&self) {
+        let left: Vec<_> = self.connections.lock().drain().collect();
+        for transport in left {
+            transport.get().drop_line();
+        }
+        self.listeners.lock().clear();
+    }
+}
+
+impl Front {
+    fn serve(slf: &Bound<'_, Self>, ready: Ready) {
+        if ready.token >= LISTENERS {
+            return Self::accept(slf, usize::try_from(ready.token - LISTENERS).unwrap_or(usize::MAX));
+        }
+        let transport = slf.get().connections.lock().get(ready.token).map(|one| one.clone_ref(slf.py()));
+        if let Some(transport) = transport {
+            SocketTransport::serve(transport.bind(slf.py()), ready);
+        }
+    }
+
+    fn accept(slf: &Bound<'_, Self>, number: usize) {
+        for _ in 0..TURN_ACCEPTS {
+            let found = slf
+                .get()
+                .listeners
+                .lock()
+                .get(number)
+                .and_then(Option::as_ref)
+                .map(|(listener, make)| (listener.accept(), make.clone_ref(slf.py())));
+            match found {
+                Some((Accepted::Connection(socket, client), make_protocol)) => {
+                    let front = slf.get();
+                    let line = Line::new(socket, front.connections.lock().next());
+                    let transport = SocketTransport::new(slf.clone().unbind(), line, client);
+                    let Ok(transport) = Bound::new(slf.py(), transport) else { return };
+                    front.connections.lock().add(transport.clone().unbind());
+                    SocketTransport::begin(&transport, make_protocol.bind(slf.py()));
+                }
+                Some((Accepted::NoRoom, _)) => return Self::rest(slf, number),
+                _ => return,
+            }
+        }
+    }
+
+    /// Others wait in the backlog: what is ready and can't be had would keep the loop busy.
+    fn rest(slf: &Bound<'_, Self>, number: usize) {
+        if let Some(Some((listener, _))) = slf.get().listeners.lock().get_mut(number) {
+            let _ = listener.watch(&slf.get().watch, false);
+        }
+        let again = slf.getattr(intern!(slf.py(), "listen_again"));
+        let event_loop = slf.get().event_loop.bind(slf.py());
+        let planned = again
+            .and_then(|again| event_loop.call_method1(intern!(slf.py(), "call_later"), (REST_SECONDS, again, number)));
+        if let Err(error) = planned {
+            error.write_unraisable(slf.py(), Some(slf));
+        }
+    }
+
+    pub(super) fn forget(&self, token: u64) {
+        let gone = self.connections.lock().remove(token);
+        drop(gone); // not under the lock: it may be the last reference
+    }
+
+    /// Calls a method of the event loop's; what it raises can't be told to anybody.
+    pub(super) fn call_loop<'py, A>(&self, py: Python<'py>, method: &str, arguments: A)
+    where
+        A: pyo3::call::PyCallArgs<'py>,
+    {
+        if let Err(error) = self.event_loop.bind(py).call_method1(method, arguments) {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    /// Borrowed for one read.
+    pub(super) fn take_buffer(&self) -> Vec<u8> {
+        let buffer = mem::take(&mut *self.buffer.lock());
+        if buffer.is_empty() { vec![0; READ_BYTES] } else { buffer }
+    }
+
+    pub(super) fn give_buffer(&self, buffer: Vec<u8>) {
+        *self.buffer.lock() = buffer;
+    }
+
+    /// It is flushed at the end of the turn.
+    pub(super) fn flush_later(slf: &Bound<'_, Self>, transport: Py<SocketTransport>) {
+        let mut unwritten = slf.get().unwritten.lock();
+        unwritten.transports.push(transport);
+        if mem::replace(&mut unwritten.is_due, true) {
+            return;
+        }
+        drop(unwritten);
+        if let Ok(flush) = slf.getattr(intern!(slf.py(), "flush")) {
+            slf.get().call_loop(slf.py(), "call_soon", (flush,));
+        }
+    }
+}

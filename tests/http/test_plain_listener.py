@@ -1,0 +1,326 @@
+"""Connections on a plain listener: taken in by batches, read, written to, ended. Clients are sockets of the system."""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from awxfast._rust import Front, SocketTransport
+from awxfast.http.plain_listener import PlainListener
+from serving import HANG, until
+
+TURN = 32
+"""Connections that a listener takes in each turn."""
+
+
+class Recorder(asyncio.Protocol):
+    """What a connection told."""
+
+    made: list["Recorder"]
+    stays_behind_end = False
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.told: list[str] = []
+        self.lost: list[Exception | None] = []
+        self.made.append(self)
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport: SocketTransport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if data == b"fault":
+            raise RuntimeError("a protocol's fault")
+        self.data += data
+
+    def eof_received(self) -> bool:
+        self.told.append("eof")
+        return self.stays_behind_end
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.append(exc)
+
+
+class Listened:
+    """A listener whose front is turned by the loop, or by the test."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.front = Front(self.loop)
+        self.faults: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _, context: self.faults.append(context))
+        self.made: list[Recorder] = []
+        self.kind = type("OwnRecorder", (Recorder,), {"made": self.made})
+        self.address = sock.getsockname()
+        self._family = sock.family
+        self.listener = PlainListener(self.front, sock, self.kind)
+        self.listener.start(256)
+        self.clients: list[socket.socket] = []
+
+    def run(self) -> None:
+        self.loop.add_reader(self.front.fileno(), self.front.turn)
+
+    def connect(self, data: bytes = b"") -> socket.socket:
+        client = socket.socket(self._family)
+        self.clients.append(client)
+        client.connect(self.address)
+        client.sendall(data)
+        client.setblocking(False)
+        return client
+
+    async def meet(self, data: bytes = b"") -> tuple[socket.socket, Recorder]:
+        count = len(self.made)
+        client = self.connect(data)
+        await until(lambda: len(self.made) > count)
+        return client, self.made[-1]
+
+    async def read(self, client: socket.socket) -> bytes:
+        async with asyncio.timeout(HANG):
+            return await self.loop.sock_recv(client, 1 << 20)
+
+    def close(self) -> None:
+        self.loop.remove_reader(self.front.fileno())
+        self.listener.close()
+        self.front.close()
+        for client in self.clients:
+            client.close()
+
+
+@pytest.fixture
+async def listened() -> AsyncIterator[Listened]:
+    one = Listened(socket.create_server(("127.0.0.1", 0)))
+    yield one
+    one.close()
+
+
+class TestNewcomers:
+    async def test_turn_takes_in_so_many_and_the_next_the_others(self, listened: Listened) -> None:
+        for _ in range(TURN + 8):
+            listened.connect()
+        listened.front.turn()
+        assert len(listened.made) == TURN
+        listened.front.turn()
+        assert len(listened.made) == TURN + 8
+
+    async def test_what_was_sent_already_is_read_in_the_same_turn(self, listened: Listened) -> None:
+        listened.connect(b"at once")
+        listened.front.turn()
+        assert [one.data for one in listened.made] == [b"at once"]
+
+    async def test_client_that_is_gone_already_is_told_of_and_lost(self, listened: Listened) -> None:
+        listened.connect().close()
+        listened.run()
+        await until(lambda: listened.made and listened.made[0].lost == [None])
+        assert listened.made[0].told == ["eof"]
+
+    async def test_newcomers_wait_while_there_is_no_descriptor(self, listened: Listened) -> None:
+        listened.connect()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+        try:
+            listened.front.turn()
+            assert listened.made == []
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        listened.run()
+        await until(lambda: len(listened.made) == 1)
+
+    async def test_nobody_is_taken_in_after_the_end_of_listening(self, listened: Listened) -> None:
+        listened.listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            listened.connect()
+
+    async def test_factory_that_fails_costs_its_connection(self, listened: Listened) -> None:
+        def fail() -> asyncio.Protocol:
+            raise RuntimeError("no protocol")
+
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            listened.front.listen(sock.fileno(), fail)
+            listened.run()
+            client = socket.create_connection(sock.getsockname())
+            client.setblocking(False)
+            assert await listened.read(client) == b""
+            client.close()
+        assert [str(fault["exception"]) for fault in listened.faults] == ["no protocol"]
+
+    async def test_addresses_are_those_of_the_socket(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        assert one.transport.get_extra_info("peername") == client.getsockname()
+        assert one.transport.get_extra_info("sockname") == client.getpeername()
+        assert one.transport.get_extra_info("cipher", "none") == "none"
+        assert one.transport.family == socket.AF_INET
+        kind = one.transport.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE, 4)
+        assert struct.unpack("=i", kind) == (socket.SOCK_STREAM,)
+        nodelay = one.transport.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 4)
+        assert struct.unpack("=i", nodelay) != (0,)
+
+    async def test_client_on_a_unix_socket_has_no_address(self, tmp_path: Path) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "s"))
+        listened = Listened(sock)
+        listened.run()
+        client, one = await listened.meet(b"hello")
+        await until(lambda: one.data == b"hello")
+        assert one.transport.get_extra_info("peername") is None
+        assert one.transport.get_extra_info("sockname") is None
+        assert one.transport.family == socket.AF_UNIX
+        one.transport.write(b"answer")
+        assert await listened.read(client) == b"answer"
+        listened.close()
+
+    async def test_client_of_ipv6_has_its_address(self) -> None:
+        listened = Listened(socket.create_server(("::1", 0), family=socket.AF_INET6))
+        listened.run()
+        client, one = await listened.meet()
+        assert one.transport.get_extra_info("peername") == client.getsockname()
+        assert one.transport.family == socket.AF_INET6
+        listened.close()
+
+
+class TestReading:
+    async def test_paused_connection_is_not_read_until_it_is_resumed(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.pause_reading()
+        assert not one.transport.is_reading()
+        await listened.loop.sock_sendall(client, b"later")
+        other, _ = await listened.meet(b"meanwhile")
+        await until(lambda: listened.made[-1].data == b"meanwhile")
+        assert one.data == b""
+        one.transport.resume_reading()
+        assert one.transport.is_reading()
+        await until(lambda: one.data == b"later")
+        assert other.fileno() >= 0
+
+    async def test_connection_ends_with_its_clients_end(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet(b"bye")
+        client.shutdown(socket.SHUT_WR)
+        await until(lambda: one.lost)
+        assert (one.data, one.told, one.lost) == (b"bye", ["eof"], [None])
+        assert await listened.read(client) == b""
+        assert one.transport.fileno() == -1
+
+    async def test_protocol_that_stays_behind_the_end_may_answer(self, listened: Listened) -> None:
+        listened.kind.stays_behind_end = True  # type: ignore[attr-defined]
+        listened.run()
+        client, one = await listened.meet()
+        client.shutdown(socket.SHUT_WR)
+        await until(lambda: one.told == ["eof"])
+        one.transport.write(b"answer")
+        assert await listened.read(client) == b"answer"
+        one.transport.close()
+        assert await listened.read(client) == b""
+
+    async def test_reset_is_told_as_an_error(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        await until(lambda: one.lost)
+        error = one.lost[0]
+        assert isinstance(error, ConnectionResetError)
+        assert error.errno == errno.ECONNRESET
+
+    async def test_protocols_fault_costs_its_own_connection(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet(b"fault")
+        other, second = await listened.meet(b"sound")
+        await until(lambda: one.lost)
+        assert await listened.read(client) == b""
+        assert [str(fault["exception"]) for fault in listened.faults] == ["a protocol's fault"]
+        second.transport.write(b"answer")
+        assert await listened.read(other) == b"answer"
+
+    async def test_successor_gets_what_comes_and_the_end(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        successor = listened.kind()
+        one.transport.set_protocol(successor)
+        assert one.transport.get_protocol() is successor
+        await listened.loop.sock_sendall(client, b"to the second")
+        await until(lambda: successor.data == b"to the second")
+        client.close()
+        await until(lambda: successor.lost == [None])
+        assert (one.data, one.lost) == (b"", [])
+
+
+class TestWriting:
+    async def test_much_is_written_as_the_client_takes_it(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        whole = os.urandom(1 << 23)
+        one.transport.write(whole)
+        assert one.transport.get_write_buffer_size() > 0
+        assert one.told == ["pause"]
+        one.transport.write(b"the end")
+        one.transport.close()
+        got = b""
+        while part := await listened.read(client):
+            got += part
+        assert got == whole + b"the end"
+        await until(lambda: one.lost == [None])
+        assert one.told == ["pause", "resume"]
+
+    async def test_little_leaves_at_once_without_a_limit(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.set_write_buffer_limits(high=0)
+        one.transport.write(b"now")
+        assert one.transport.get_write_buffer_size() == 0
+        assert client.recv(100) == b"now"
+        assert one.told == []
+
+    async def test_half_close_follows_what_was_written(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.write(b"the last")
+        one.transport.write_eof()
+        with pytest.raises(RuntimeError):
+            one.transport.write(b"more")
+        assert await listened.read(client) == b"the last"
+        assert await listened.read(client) == b""
+        await listened.loop.sock_sendall(client, b"still read")
+        await until(lambda: one.data == b"still read")
+
+    async def test_aborted_connection_ends_at_once(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.write(os.urandom(1 << 23))
+        one.transport.abort()
+        assert one.transport.is_closing()
+        one.transport.write(b"to nobody")
+        one.transport.close()
+        await until(lambda: one.lost)
+        assert one.lost == [None]
+        with pytest.raises(ConnectionError):
+            while await listened.read(client):
+                pass
+            raise ConnectionError("ended in order")
+
+    async def test_write_to_somebody_gone_ends_the_connection(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.pause_reading()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        async with asyncio.timeout(HANG):
+            while not one.lost:
+                one.transport.write(b"anybody?")
+                await asyncio.sleep(0.01)
+        assert isinstance(one.lost[0], ConnectionError)
