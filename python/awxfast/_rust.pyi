@@ -92,10 +92,18 @@ class Front:
     def __init__(self, event_loop: asyncio.AbstractEventLoop) -> None: ...
     def fileno(self) -> int:
         """Readable when any socket has something."""
-    def listen(self, fd: int, make_protocol: Callable[[], asyncio.BaseProtocol]) -> int:
+    def listen(
+        self,
+        fd: int,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        open_at_once: Callable[[SocketTransport, RequestHead, bytes, bytes], bool] | None = None,
+        max_head: int = 0,
+    ) -> int:
         """Accepts on a duplicate of a listening socket; the listener's number. Raises `OSError`.
 
-        A protocol hears of its connection and of what was sent already in one turn.
+        A protocol hears of its connection and of what was sent already in one turn. Where a client's first bytes are a
+        sound upgrade to websocket without subprotocols, `open_at_once` is asked before any protocol: with the head, the
+        answer to its key, and what came behind it. If it says yes the connection is its affair, its protocol too.
         """
     def listen_again(self, number: int) -> None:
         """After a rest for want of descriptors: the front's own call."""

@@ -8,15 +8,24 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from awxfast._rust import Front, SocketTransport
+from awxfast._rust import Front, RequestHead, SocketTransport
 from awxfast.http.plain_listener import PlainListener
+from awxfast.http.protocol import HttpService
 from serving import HANG, until
 
 TURN = 32
 """Connections that a listener takes in each turn."""
+
+
+UPGRADE = (
+    b"GET /websocket/ HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+ANSWER = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+"""To that key, as RFC 6455 section 1.3 has it."""
 
 
 class Recorder(asyncio.Protocol):
@@ -53,6 +62,29 @@ class Recorder(asyncio.Protocol):
         self.lost.append(exc)
 
 
+class Service:
+    """Takes in connections, and upgrades if it `opens` them."""
+
+    max_head = 1000
+
+    def __init__(self, make_protocol: type[Recorder]) -> None:
+        self.make_protocol = make_protocol
+        self.opens = False
+        self.asked: list[tuple[str, bytes, bytes]] = []
+        self.former: list[Any] = []
+
+    def __call__(self) -> Recorder:
+        return self.make_protocol()
+
+    def open_at_once(self, transport: SocketTransport, head: RequestHead, accept_key: bytes, behind: bytes) -> bool:
+        self.asked.append((head.path, accept_key, behind))
+        self.former.append(transport.get_protocol())
+        if self.opens:
+            transport.set_protocol(self.make_protocol())
+            transport.write(b"opened")
+        return self.opens
+
+
 class Listened:
     """A listener whose front is turned by the loop, or by the test."""
 
@@ -65,7 +97,8 @@ class Listened:
         self.kind = type("OwnRecorder", (Recorder,), {"made": self.made})
         self.address = sock.getsockname()
         self._family = sock.family
-        self.listener = PlainListener(self.front, sock, self.kind)
+        self.service = Service(self.kind)
+        self.listener = PlainListener(self.front, sock, cast(HttpService, self.service))
         self.listener.start(256)
         self.clients: list[socket.socket] = []
 
@@ -190,6 +223,77 @@ class TestNewcomers:
         assert one.transport.get_extra_info("peername") == client.getsockname()
         assert one.transport.family == socket.AF_INET6
         listened.close()
+
+
+class TestUpgrades:
+    async def test_sound_upgrade_is_opened_without_a_protocol_for_requests(self, listened: Listened) -> None:
+        listened.service.opens = True
+        client = listened.connect(UPGRADE + b"behind")
+        listened.front.turn()
+        assert listened.service.asked == [("/websocket/", ANSWER, b"behind")]
+        assert listened.service.former == [None]
+        assert len(listened.made) == 1
+        assert client.recv(100) == b"opened"
+        listened.run()
+        await listened.loop.sock_sendall(client, b"more")
+        await until(lambda: listened.made[0].data == b"more")
+
+    async def test_upgrade_that_comes_late_is_opened_in_its_protocols_place(self, listened: Listened) -> None:
+        listened.service.opens = True
+        listened.run()
+        client, first = await listened.meet()
+        await listened.loop.sock_sendall(client, UPGRADE)
+        assert await listened.read(client) == b"opened"
+        assert listened.service.former == [first]
+        await listened.loop.sock_sendall(client, UPGRADE)
+        await until(lambda: listened.made[1].data == UPGRADE)
+        assert (len(listened.service.asked), first.data) == (1, b"")
+
+    @pytest.mark.parametrize("comes_late", [False, True])
+    async def test_upgrade_that_is_not_opened_at_once_is_its_protocols(
+        self, listened: Listened, comes_late: bool
+    ) -> None:
+        listened.run()
+        client, one = await listened.meet(b"" if comes_late else UPGRADE)
+        if comes_late:
+            await listened.loop.sock_sendall(client, UPGRADE)
+        await until(lambda: one.data == UPGRADE)
+        assert len(listened.service.asked) == 1
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            UPGRADE.replace(b"GET", b"POST"),
+            UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+            UPGRADE.replace(b"Version: 13", b"Version: 12"),
+            UPGRADE.replace(b"ZQ==", b"ZQ="),
+            UPGRADE.replace(b"Host: here\r\n", b""),
+            UPGRADE.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
+            UPGRADE.replace(b"Host: here", b"Host: here\r\nX: " + b"x" * 1000),
+            UPGRADE[:-1],
+            b"GET / HTTP/1.1\r\nHost: here\r\n\r\n" + UPGRADE,
+        ],
+    )
+    async def test_anything_else_is_a_protocols(self, listened: Listened, data: bytes) -> None:
+        listened.service.opens = True
+        listened.run()
+        _, one = await listened.meet(data)
+        await until(lambda: one.data == data)
+        assert listened.service.asked == []
+
+    async def test_fault_of_the_opener_costs_its_connection(self, listened: Listened) -> None:
+        def fail(*_: object) -> bool:
+            raise RuntimeError("no opener")
+
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            listened.front.listen(sock.fileno(), listened.kind, fail, 1000)
+            listened.run()
+            client = socket.create_connection(sock.getsockname())
+            client.sendall(UPGRADE)
+            client.setblocking(False)
+            assert await listened.read(client) == b""
+            client.close()
+        assert [str(fault["exception"]) for fault in listened.faults] == ["no opener"]
 
 
 class TestReading:

@@ -72,6 +72,9 @@ class Host:
         self._runs[task] = ApplicationRun(session, self._now())
         task.add_done_callback(self._runs.pop)
 
+    def recall(self, request: Request) -> None:
+        """The application has to be asked."""
+
     async def _run(self, session: HostedSession, opening: Opening) -> None:
         current_session.set(session)
         scope = describe_websocket(opening.request, opening.handshake, self._lifespan.state)

@@ -152,8 +152,12 @@ class PlainConnections:
         if newcomer in self._waiting and self.is_full(newcomer):
             self._end_oldest(but=newcomer)
 
+    def is_below_reserve(self, descriptor: int) -> bool:
+        """Whether there are others enough."""
+        return self._reserve is None or descriptor < self._reserve
+
     def _is_reserved(self, connection: PlainConnection) -> bool:
-        return self._reserve is not None and connection.descriptor >= self._reserve
+        return not self.is_below_reserve(connection.descriptor)
 
     def _has_room(self, connection: PlainConnection) -> bool:
         return self._busy_weight + connection.weight <= self._most_busy

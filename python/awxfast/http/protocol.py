@@ -6,6 +6,7 @@ a client can't make the server hold more than one read of what is not due yet.
 
 import asyncio
 import contextvars
+import dataclasses
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 from asgiref.typing import ASGI3Application
 
-from awxfast._rust import RequestHead, RequestReader, RequestRefusal
+from awxfast._rust import RequestHead, RequestReader, RequestRefusal, SocketTransport
 from awxfast.http.access_log import format_client
 from awxfast.http.cycle import Cycle
 from awxfast.http.handshakes import Handshakes
@@ -22,7 +23,7 @@ from awxfast.http.requests import Requests
 from awxfast.http.timeouts import Timeouts
 from awxfast.system.unread import is_gone, is_reset
 from awxfast.wire.forwarded import Address, ForwardedHeaders, RootPathHeader
-from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_refusal
+from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_lines, encode_refusal
 from awxfast.wire.request import Request
 
 LINGER_SECONDS = 2.0
@@ -39,6 +40,20 @@ class Upgrades(Protocol):
 
     def open_websocket(self, http: "HttpProtocol", request: Request) -> None:
         """Calls `http.refuse` or `http.hand_over`, now or later."""
+
+    def open_at_once(self, arrival: "Arrival") -> bool:
+        """Takes an upgrade that nothing speaks against and nobody has to be asked about; else nothing has happened."""
+
+
+@dataclasses.dataclass(slots=True)
+class Arrival:
+    """An upgrade whose head is sound, with the answer to its key, and what came behind it."""
+
+    service: "HttpService"
+    transport: SocketTransport
+    request: Request
+    accept_key: bytes
+    behind: bytes
 
 
 class HttpService:
@@ -83,6 +98,7 @@ class HttpService:
         """Requests begin in a copy of it each, whatever led to them."""
         self._server_header = [(b"server", server_name.encode("latin-1", "replace"))] if server_name else []
         self._described: list[tuple[bytes, bytes]] = []
+        self._switching = b""
         self._second = 0
 
     def __call__(self) -> "HttpProtocol":
@@ -93,13 +109,59 @@ class HttpService:
         """The protocol of a new connection whose client is at the other side of a TLS transport."""
         return HttpProtocol(self, outside)
 
+    def open_at_once(self, transport: SocketTransport, head: RequestHead, accept_key: bytes, behind: bytes) -> bool:
+        """Whether an upgrade that came first on its connection was taken, without a protocol or in its place."""
+        if self.upgrades is None:
+            return False
+        former = transport.get_protocol()
+        client, server = read_address(transport, "peername"), read_address(transport, "sockname")
+        arrival = Arrival(self, transport, self.read_upgrade(head, client, server, "http"), accept_key, behind)
+        if not self.upgrades.open_at_once(arrival):
+            return False
+        if isinstance(former, HttpProtocol):
+            former.leave()
+        return True
+
+    def read_upgrade(self, head: RequestHead, client: Address | None, server: Address | None, scheme: str) -> Request:
+        """The request of an upgrade, with what proxies say of its client."""
+        root_path, client, scheme = self.read_forwarded(head.headers, client, scheme)
+        return Request(
+            "GET",
+            head.version,
+            head.path,
+            head.query,
+            tuple(head.headers),
+            client,
+            server,
+            head.raw_path,
+            root_path,
+            scheme,
+        )
+
+    def read_forwarded(
+        self, headers: list[tuple[bytes, bytes]], peer: Address | None, scheme: str
+    ) -> tuple[str, Address | None, str]:
+        """Root path, client and scheme, as far as proxies are believed; takes the first's header out."""
+        root_path = self.root_paths.take(peer, headers) if self.root_paths else None
+        client = peer
+        if self.forwarded is not None:
+            client = self.forwarded.find_client(peer, headers)
+            scheme = self.forwarded.find_scheme(peer, headers) or scheme
+        return self.root_path if root_path is None else root_path, client, scheme
+
     def describe_server(self) -> list[tuple[bytes, bytes]]:
         """The Date and Server headers of a response that starts now."""
         second = int(time.time())
         if second != self._second:
             self._second = second
             self._described = [(b"date", formatdate(second, usegmt=True).encode()), *self._server_header]
+            self._switching = encode_lines(b"", self._described)
         return self._described
+
+    def describe_switching(self) -> bytes:
+        """The same as they end the head of a 101."""
+        self.describe_server()
+        return self._switching
 
     def close(self) -> None:
         """Closes idle connections now, the others after their response."""
@@ -156,6 +218,13 @@ class HttpProtocol(asyncio.Protocol):
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:
             on_lost()
+
+    def leave(self) -> None:
+        """The connection is another protocol's."""
+        self._leave()
+        self.on_lost = None
+        self._is_handed_over = True
+        self._wake_sender()
 
     def _leave(self) -> None:
         service = self.service
@@ -265,25 +334,8 @@ class HttpProtocol(asyncio.Protocol):
         service.heads.stop(self)
         self._headers = headers = head.headers
         self._wants_head = head.method == "HEAD"
-        root_path = service.root_paths.take(self.client, headers) if service.root_paths else None
-        root_path = service.root_path if root_path is None else root_path
-        client, scheme = self.client, self.scheme
-        if service.forwarded is not None:
-            client = service.forwarded.find_client(self.client, headers)
-            scheme = service.forwarded.find_scheme(self.client, headers) or scheme
         if head.offers_websocket and service.upgrades is not None and head.method == "GET":
-            request = Request(
-                "GET",
-                head.version,
-                head.path,
-                head.query,
-                tuple(headers),
-                client,
-                self.server,
-                head.raw_path,
-                root_path,
-                scheme,
-            )
+            request = service.read_upgrade(head, self.client, self.server, self.scheme)
             self._cycle = None
             self._is_deciding = True
             service.plain.leave(self)
@@ -291,6 +343,7 @@ class HttpProtocol(asyncio.Protocol):
         elif not service.plain.work(self):
             self._refuse(BUSY)
         else:
+            root_path, client, scheme = service.read_forwarded(headers, self.client, self.scheme)
             scope = {
                 "type": "http",
                 "http_version": head.version,
@@ -468,10 +521,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def hand_over(self, successor: asyncio.BaseProtocol) -> tuple[asyncio.Transport, bytes]:
         """Leaves the connection to another protocol: its transport, and what came behind the upgrade's head."""
-        self._leave()
-        self.on_lost = None
-        self._is_handed_over = True
-        self._wake_sender()
+        self.leave()
         self.transport.set_protocol(successor)
         if self.is_reading_paused:
             self.transport.resume_reading()
@@ -543,7 +593,7 @@ class HttpProtocol(asyncio.Protocol):
             self.service.half_closed.start(self)
 
 
-def read_address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:
+def read_address(transport: asyncio.Transport | SocketTransport, end: str) -> tuple[str, int] | None:
     """`peername` or `sockname`; None for a unix socket."""
     address: Any = transport.get_extra_info(end)
     return (address[0], address[1]) if isinstance(address, tuple) else None

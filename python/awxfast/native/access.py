@@ -46,6 +46,9 @@ class Access(Protocol):
         The awaitable raises `AccessUnavailable` when there is no answer.
         """
 
+    def recall_identity(self, request: Request) -> Identity | None:
+        """The same where nobody has to be asked and somebody is known; else None."""
+
     def name_refusal(self, request: Request) -> Reason:
         """Why nobody is known who sent this handshake."""
 
@@ -73,6 +76,10 @@ class RefuseAccess:
 
     def identify(self, request: Request) -> Identity | None:
         """Nobody is known, whatever they sent."""
+        return None
+
+    def recall_identity(self, request: Request) -> Identity | None:
+        """Nobody is."""
         return None
 
     def name_refusal(self, request: Request) -> Reason:
@@ -105,6 +112,10 @@ class OpenAccess(RefuseAccess):
         """Everybody is user 0."""
         return EVERYBODY
 
+    def recall_identity(self, request: Request) -> Identity:
+        """There is nobody to ask."""
+        return EVERYBODY
+
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Everybody may see every group."""
         return True
@@ -128,6 +139,10 @@ class TokensAccess(RefuseAccess):
         """Whose token the handshake carries."""
         token = read_token(request)
         return self._identities.get(digest_token(token)) if token else None
+
+    def recall_identity(self, request: Request) -> Identity | None:
+        """The file says it."""
+        return self.identify(request)
 
     def name_refusal(self, request: Request) -> Reason:
         """There is nothing but tokens."""

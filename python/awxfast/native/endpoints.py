@@ -10,13 +10,14 @@ from awxfast.http.plain_answers import NOT_FOUND, answer_plainly
 from awxfast.native.access import Access, Identity
 from awxfast.native.session import NativeProtocol, Subscriptions
 from awxfast.settings import Settings
-from awxfast.sockets.opening import Opening, describe_request
+from awxfast.sockets.opening import Accepted, Opening, describe_request
 from awxfast.wire.handshake import RETRY, Reason, Refusal
 from awxfast.wire.paths import PathKind, Paths
 from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
+KNOWN = "known"
 NO_ANSWER = Refusal(503, "access", "Who you are can't be asked at the moment.", RETRY)
 TOO_MANY = Refusal(503, "limit", "Too many wait to be asked who they are.", RETRY)
 
@@ -70,6 +71,14 @@ class NativeEndpoints:
             opening.on_lost = task.cancel
             task.add_done_callback(self._conclude)
 
+    def recall(self, request: Request) -> Accepted | None:
+        """Somebody who is known without a question."""
+        identity = self._access.recall_identity(request)
+        if identity is None:
+            return None
+        session = self._native.begin(identity, request)
+        return Accepted(session, KNOWN, session.greeting)
+
     def _conclude(self, task: asyncio.Future[Identity | None]) -> None:
         """There is an answer, or none will come. Whoever was asked about may be gone."""
         opening = self._asking.pop(task)
@@ -96,7 +105,7 @@ class NativeEndpoints:
             reason = self._access.name_refusal(opening.request)
             opening.dismiss(session, session.greeting, reason, NOBODY[reason])
         else:
-            opening.accept(session, "known", greeting=session.greeting)
+            opening.accept(session, KNOWN, greeting=session.greeting)
 
     def sweep(self) -> None:
         """A question ends with its socket, whether that is read or not."""

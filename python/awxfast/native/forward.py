@@ -87,6 +87,9 @@ class ForwardAccess:
         self._known.keep(key, user)
         return Identity(user, by_session=not is_by_token(credentials.headers), credentials=credentials)
 
+    def recall_identity(self, request: Request) -> None:
+        """It is asked each time: a login may have ended."""
+
     async def _ask_user(self, question: Question, party: Party) -> int | None:
         status, body = await self._questions.ask(question, party)
         return None if status in NO else self._read_answer(status, body)

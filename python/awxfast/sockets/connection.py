@@ -17,6 +17,7 @@ from awxfast._rust import (
     Fanout,
     FrameDecoder,
     LinkFigures,
+    SocketTransport,
     encode_text_frame,
 )
 from awxfast.http.access_log import format_client
@@ -34,6 +35,10 @@ TURN_BYTES = 65_536
 
 NOT_ATTACHED = -1
 """Instead of the fan-out's number of a client."""
+
+
+Transport = asyncio.Transport | SocketTransport
+"""An event loop's, or one of the core's."""
 
 
 class Phase(enum.IntEnum):
@@ -141,7 +146,7 @@ class Connection(asyncio.Protocol):
         """`label` is client and path for the access log. Without a session: one that is being closed."""
         self._clients = clients
         self._session = session
-        self._transport: asyncio.Transport | None = None
+        self._transport: Transport | None = None
         self._decoder: FrameDecoder | None = None
         self._held = b""
         self._is_greeted = self._is_held_back = False
@@ -156,7 +161,7 @@ class Connection(asyncio.Protocol):
 
     # The beginning
 
-    def open(self, transport: asyncio.Transport, response: bytes, behind: bytes, greeting: bytes | None = None) -> None:
+    def open(self, transport: Transport, response: bytes, behind: bytes, greeting: bytes | None = None) -> None:
         """Writes the 101 and takes the connection into use. `behind` are bytes that came after the request's head.
 
         `greeting` is a text message that leaves with the 101.

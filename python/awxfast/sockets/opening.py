@@ -1,17 +1,38 @@
 """An upgrade request that waits for a decision: nothing of an answer leaves before it is made."""
 
+import dataclasses
 from collections.abc import Callable
 
 from awxfast.http.access_log import AccessLog, format_client, format_path
-from awxfast.http.protocol import HttpProtocol
+from awxfast.http.protocol import Arrival, HttpProtocol
 from awxfast.http.response import add_missing
 from awxfast.printable import escape
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import ClientList, Connection, Session
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.system.unread import is_gone
-from awxfast.wire.handshake import Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
+from awxfast.wire.handshake import SWITCHING, Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
+
+
+@dataclasses.dataclass(slots=True)
+class Accepted:
+    """Who speaks over a connection that is accepted, which kind of client that is, and what leaves with the 101."""
+
+    session: Session
+    kind: str
+    greeting: bytes
+
+
+def open_accepted(arrival: Arrival, accepted: Accepted, clients: ClientList, *, has_log: bool) -> None:
+    """Writes the 101 of an upgrade that waits for nobody."""
+    arrival.service.handshakes.accept(accepted.kind)
+    request = arrival.request
+    label = (format_client(request.client), format_path(request.path)) if has_log else None
+    connection = Connection(clients, accepted.session, label)
+    arrival.transport.set_protocol(connection)
+    answer = SWITCHING + arrival.accept_key + arrival.service.describe_switching()
+    connection.open(arrival.transport, answer, arrival.behind, accepted.greeting)
 
 
 class Opening:

@@ -17,7 +17,7 @@ from awxfast.http.listening import Listening
 from awxfast.http.plain_answers import NodePaths, keep_from_nodes_paths
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.plain_listener import PlainListener
-from awxfast.http.protocol import HttpProtocol, HttpService
+from awxfast.http.protocol import Arrival, HttpProtocol, HttpService
 from awxfast.http.requests import Requests
 from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
@@ -25,7 +25,7 @@ from awxfast.settings import Settings
 from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
-from awxfast.sockets.opening import Opening, describe_refused
+from awxfast.sockets.opening import Accepted, Opening, describe_refused, open_accepted
 from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
 from awxfast.wire.handshake import RETRY, Handshake, Refusal, check_handshake
@@ -58,6 +58,9 @@ class Endpoints(Protocol):
 
     def decide(self, opening: Opening) -> None:
         """Accepts or refuses, now or later."""
+
+    def recall(self, request: Request) -> Accepted | None:
+        """The answer to one that `check` lets through, where nobody has to be asked and it is yes; else None."""
 
     def sweep(self) -> None:
         """Called about twice a second, for what has a time limit."""
@@ -297,6 +300,21 @@ class Server:
         opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard, dismissed)
         self._deciding.add(opening)
         (nodes or self._endpoints).decide(opening)
+
+    def open_at_once(self, arrival: Arrival) -> bool:
+        """The same for one that is accepted. For any other nothing has happened: it comes by `open_websocket`."""
+        request, descriptor = arrival.request, arrival.transport.fileno()
+        if self._stopping or self._endpoints.check(request) or not self._plain.is_below_reserve(descriptor):
+            return False
+        if self._nodes is not None and self._nodes.owns(request.path):
+            return False
+        accepted = self._endpoints.recall(request)
+        if accepted is None or self._admission.refuse(request, self._clients.guests + len(self._deciding)):
+            return False
+        if self._access_log is not None:
+            self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
+        open_accepted(arrival, accepted, self._clients, has_log=self._access_log is not None)
+        return True
 
     def _check(self, http: HttpProtocol, request: Request) -> Handshake | Refusal:
         refusal = self._endpoints.check(request)

@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pyo3::intern;
@@ -38,8 +39,18 @@ pub struct Front {
     unwritten: Mutex<Unwritten>,
 }
 
-/// A listener, and what makes the protocols of those who come there.
-type Door = (Listener, Py<PyAny>);
+/// A listener, and what is done with those who come there.
+type Door = (Listener, Arc<Welcome>);
+
+/// What is done with newcomers.
+pub(super) struct Welcome {
+    /// Makes the protocol of a connection.
+    pub(super) make_protocol: Py<PyAny>,
+    /// Takes an upgrade at once that nothing speaks against, or says that it does not.
+    pub(super) open_at_once: Option<Py<PyAny>>,
+    /// Bytes of a head, at most.
+    pub(super) max_head: usize,
+}
 
 /// Who has something to write at the end of the turn.
 #[derive(Default)]
@@ -67,12 +78,19 @@ impl Front {
         self.watch.as_fd().as_raw_fd()
     }
 
-    fn listen(&self, fd: RawFd, make_protocol: Py<PyAny>) -> PyResult<usize> {
+    #[pyo3(signature = (fd, make_protocol, open_at_once=None, max_head=0))]
+    fn listen(
+        &self,
+        fd: RawFd,
+        make_protocol: Py<PyAny>,
+        open_at_once: Option<Py<PyAny>>,
+        max_head: usize,
+    ) -> PyResult<usize> {
         let mut listeners = self.listeners.lock();
         let number = listeners.len();
         let mut listener = Listener::new(borrow(fd)?, LISTENERS | number as u64)?;
         listener.watch(&self.watch, true)?;
-        listeners.push(Some((listener, make_protocol)));
+        listeners.push(Some((listener, Arc::new(Welcome { make_protocol, open_at_once, max_head }))));
         Ok(number)
     }
 
@@ -143,15 +161,15 @@ impl Front {
                 .lock()
                 .get(number)
                 .and_then(Option::as_ref)
-                .map(|(listener, make)| (listener.accept(), make.clone_ref(slf.py())));
+                .map(|(listener, welcome)| (listener.accept(), Arc::clone(welcome)));
             match found {
-                Some((Accepted::Connection(socket, client), make_protocol)) => {
+                Some((Accepted::Connection(socket, client), welcome)) => {
                     let front = slf.get();
                     let line = Line::new(socket, front.connections.lock().next());
                     let transport = SocketTransport::new(slf.clone().unbind(), line, client);
                     let Ok(transport) = Bound::new(slf.py(), transport) else { return };
                     front.connections.lock().add(transport.clone().unbind());
-                    SocketTransport::begin(&transport, make_protocol.bind(slf.py()));
+                    SocketTransport::begin(&transport, welcome);
                 }
                 Some((Accepted::NoRoom, _)) => return Self::rest(slf, number),
                 _ => return,

@@ -7,6 +7,9 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::wire::http1::{Event, Head, Limits, Reader, Refusal, Version};
 
+/// Lines of a head, at most.
+pub(super) const MAX_FIELDS: usize = 500;
+
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<RequestReader>()?;
@@ -26,7 +29,7 @@ struct RequestReader {
 #[pymethods]
 impl RequestReader {
     #[new]
-    #[pyo3(signature = (max_head, *, max_fields = 500, max_chunk_line = 4096, max_trailers = 16_384))]
+    #[pyo3(signature = (max_head, *, max_fields = MAX_FIELDS, max_chunk_line = 4096, max_trailers = 16_384))]
     fn new(max_head: usize, max_fields: usize, max_chunk_line: usize, max_trailers: usize) -> Self {
         let limits = Limits { head: max_head, fields: max_fields, chunk_line: max_chunk_line, trailers: max_trailers };
         Self { reader: Reader::new(limits), unread: Vec::new(), read: 0, is_refused: false }
@@ -88,8 +91,7 @@ fn read_request<'py>(
     let last = loop {
         match reader.read(data) {
             Event::Head(head) => {
-                let head = RequestHead { head, headers: PyOnceLock::new() };
-                events.push(Bound::new(py, head)?.into_any());
+                events.push(RequestHead::make(py, head)?.into_any());
             }
             Event::Body(part) => body.push(part),
             last => break last,
@@ -116,7 +118,7 @@ fn read_request<'py>(
 }
 
 #[pyclass(module = "awxfast._rust", frozen)]
-struct RequestHead {
+pub(super) struct RequestHead {
     head: Head,
     headers: PyOnceLock<Py<PyList>>,
 }
@@ -187,6 +189,12 @@ impl RequestHead {
     #[getter]
     fn offers_websocket(&self) -> bool {
         self.head.offers_websocket()
+    }
+}
+
+impl RequestHead {
+    pub(super) fn make(py: Python<'_>, head: Head) -> PyResult<Bound<'_, Self>> {
+        Bound::new(py, RequestHead { head, headers: PyOnceLock::new() })
     }
 }
 

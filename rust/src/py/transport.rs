@@ -4,7 +4,9 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
 
+use memchr::memmem;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::intern;
@@ -12,7 +14,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::front::{Line, Ready, Received};
-use crate::py::front::Front;
+use crate::py::front::{Front, Welcome};
+use crate::py::http1::{MAX_FIELDS, RequestHead};
+use crate::wire::handshake::accept_key;
+use crate::wire::http1::{Event, Limits, Reader};
 
 /// Bytes that may wait before the protocol is told to pause; as asyncio.
 const HIGH_WATER: usize = 65_536;
@@ -29,6 +34,8 @@ struct State {
     /// None: it is closed.
     line: Option<Line>,
     protocol: Option<Py<PyAny>>,
+    /// Until the first bytes: what may be done with them.
+    welcome: Option<Arc<Welcome>>,
     high: usize,
     low: usize,
     is_closing: bool,
@@ -37,6 +44,13 @@ struct State {
     is_paused: bool,
     /// It is in the front's list of those that have something to write.
     is_listed: bool,
+}
+
+/// What a read has brought, for Python.
+enum Incoming<'py> {
+    Bytes(Bound<'py, PyBytes>),
+    Nothing,
+    End,
 }
 
 /// What came of a write.
@@ -197,6 +211,7 @@ impl SocketTransport {
         let state = State {
             line: Some(line),
             protocol: None,
+            welcome: None,
             high: HIGH_WATER,
             low: HIGH_WATER / 4,
             is_closing: false,
@@ -207,20 +222,53 @@ impl SocketTransport {
         SocketTransport { front, client, state: Mutex::new(state) }
     }
 
-    /// Gives it to a protocol, and reads what is there: most clients send at once.
-    pub(super) fn begin(slf: &Bound<'_, Self>, make_protocol: &Bound<'_, PyAny>) {
-        let begun = make_protocol.call0().and_then(|protocol| {
+    /// Reads what is there, since most clients send at once. An upgrade that can be taken at once needs no protocol for
+    /// requests; all else is one's.
+    pub(super) fn begin(slf: &Bound<'_, Self>, welcome: Arc<Welcome>) {
+        let received = slf.get().receive(slf.py());
+        if let Ok(Incoming::Bytes(data)) = &received
+            && Self::open_at_once(slf, &welcome, data.as_bytes())
+        {
+            return Self::settle(slf);
+        }
+        let begun = welcome.make_protocol.bind(slf.py()).call0().and_then(|protocol| {
             slf.get().set_protocol(protocol.clone().unbind());
             protocol.call_method1(intern!(slf.py(), "connection_made"), (slf,))
         });
         if let Err(error) = begun {
-            Self::fail(slf, "connection_made", &error);
-            return;
+            return Self::fail(slf, "connection_made", &error);
         }
-        if slf.get().is_read() {
-            Self::read(slf);
+        if matches!(received, Ok(Incoming::Nothing)) && welcome.open_at_once.is_some() {
+            slf.get().state.lock().welcome = Some(welcome);
+        }
+        if !slf.get().is_closing() {
+            Self::pass_on(slf, received);
         }
         Self::settle(slf);
+    }
+
+    /// Whether the first that came is an upgrade that was taken at once.
+    fn open_at_once(slf: &Bound<'_, Self>, welcome: &Welcome, mut data: &[u8]) -> bool {
+        let Some(open) = &welcome.open_at_once else { return false };
+        if !data.starts_with(b"GET ") || memmem::find(data, b"ebsocket").is_none() {
+            return false; // the reader need not see it twice
+        }
+        let limits = Limits { head: welcome.max_head, fields: MAX_FIELDS, chunk_line: 0, trailers: 0 };
+        let mut reader = Reader::new(limits);
+        let Event::Head(head) = reader.read(&mut data) else { return false };
+        let Some(key) = accept_key(&head) else { return false };
+        if !matches!(reader.read(&mut data), Event::End) {
+            return false;
+        }
+        let py = slf.py();
+        let (key, behind) = (PyBytes::new(py, &key), PyBytes::new(py, data));
+        let taken = RequestHead::make(py, head)
+            .and_then(|head| open.bind(py).call1((slf, head, key, behind)))
+            .and_then(|taken| taken.is_truthy());
+        taken.unwrap_or_else(|error| {
+            Self::fail(slf, "open_at_once", &error);
+            true
+        })
     }
 
     /// Its socket is ready.
@@ -244,25 +292,42 @@ impl SocketTransport {
     }
 
     fn read(slf: &Bound<'_, Self>) {
-        let (py, front) = (slf.py(), slf.get().front.get());
+        let received = slf.get().receive(slf.py());
+        let welcome = slf.get().state.lock().welcome.take();
+        if let (Some(welcome), Ok(Incoming::Bytes(data))) = (welcome, &received)
+            && Self::open_at_once(slf, &welcome, data.as_bytes())
+        {
+            return;
+        }
+        Self::pass_on(slf, received);
+    }
+
+    fn receive<'py>(&self, py: Python<'py>) -> io::Result<Incoming<'py>> {
+        let front = self.front.get();
         let mut buffer = front.take_buffer();
-        let received = slf.get().state.lock().line.as_ref().map(|line| line.receive(&mut buffer));
-        let data = match received {
-            Some(Ok(Received::Bytes(count))) => Some(PyBytes::new(py, &buffer[..count])),
-            _ => None,
-        };
+        let received = self.state.lock().line.as_ref().map_or(Ok(Received::Nothing), |line| line.receive(&mut buffer));
+        let incoming = received.map(|received| match received {
+            Received::Bytes(count) => Incoming::Bytes(PyBytes::new(py, &buffer[..count])),
+            Received::Nothing => Incoming::Nothing,
+            Received::End => Incoming::End,
+        });
         front.give_buffer(buffer);
+        incoming
+    }
+
+    fn pass_on(slf: &Bound<'_, Self>, received: io::Result<Incoming<'_>>) {
+        let py = slf.py();
         let Some(protocol) = slf.get().get_protocol(py) else { return };
         let protocol = protocol.bind(py);
         match received {
-            Some(Ok(Received::Bytes(_))) => {
+            Ok(Incoming::Bytes(data)) => {
                 if let Err(error) = protocol.call_method1(intern!(py, "data_received"), (data,)) {
                     Self::fail(slf, "data_received", &error);
                 }
             }
-            Some(Ok(Received::End)) => Self::receive_end(slf, protocol),
-            Some(Err(error)) => Self::end(slf, os_error(py, &error)),
-            _ => {}
+            Ok(Incoming::Nothing) => {}
+            Ok(Incoming::End) => Self::receive_end(slf, protocol),
+            Err(error) => Self::end(slf, os_error(py, &error)),
         }
     }
 

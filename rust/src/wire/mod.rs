@@ -2,6 +2,7 @@
 
 pub mod envelope;
 pub mod frame;
+pub mod handshake;
 pub mod http1;
 pub mod json;
 pub mod peer_event;
