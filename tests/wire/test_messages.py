@@ -67,6 +67,10 @@ class TestGroups:
     def test_values_look_as_python_formats_them(self, value: Any, group: str) -> None:
         assert groups_of(read({"jobs": [value]})) == [group]
 
+    @pytest.mark.parametrize("values", [[1, True, 1.0, "1"], [True, 1.0, 1], [0, False, -0.0]])
+    def test_values_that_are_equal_are_not_taken_for_each_other(self, values: list[Any]) -> None:
+        assert groups_of(read({"equals": values})) == [f"equals-{value}" for value in values]
+
     def test_no_groups_is_a_subscription_to_nothing(self) -> None:
         assert read({}) == Command(replaces=True)
 

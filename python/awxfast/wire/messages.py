@@ -30,6 +30,9 @@ FRAME_HEADER = 4
 MAX_ECHO = 200
 """How much of a client's own text an error reply repeats, in characters."""
 
+MAX_RECALLED = 100
+"""Characters of a kind or a value that is remembered for the next who asks for the same."""
+
 ID = re.compile(r"0|[1-9][0-9]{0,19}")
 MAX_ID = 2**64 - 1
 MIN_INTEGER = -(2**63)
@@ -238,8 +241,22 @@ def read_groups(groups: dict[str, Any]) -> Command:
     for kind, values in groups.items():
         if not isinstance(values, list):
             return Command((*steps, Refused("no_list", DENIED)))
-        steps += [read_value(kind, value) for value in values]
+        recalls = len(kind) <= MAX_RECALLED
+        steps += [
+            recall_value(kind, value) if recalls and is_recalled(value) else read_value(kind, value) for value in values
+        ]
     return Command(tuple(steps), replaces=True)
+
+
+def is_recalled(value: object) -> bool:
+    """Whether what it is read as may be kept: a short text, or an integer, which 64 bits hold."""
+    return type(value) is int or (type(value) is str and len(value) <= MAX_RECALLED)
+
+
+@functools.lru_cache(maxsize=1024)
+def recall_value(kind: str, value: int | str) -> Want | Refused:
+    """As `read_value`: most browsers ask for what others ask for."""
+    return read_value(kind, value)
 
 
 def read_value(kind: str, value: object) -> Want | Refused:
