@@ -22,6 +22,6 @@ class PlainListener:
         self._number = self._front.listen(self._sock.fileno(), service, service.open_at_once, service.max_head)
 
     def close(self) -> None:
-        """Accepts no more."""
+        """Nobody is accepted any more."""
         self._front.end_listening(self._number)
         self._sock.close()

@@ -79,7 +79,7 @@ class RefuseAccess:
         return None
 
     def recall_identity(self, request: Request) -> Identity | None:
-        """Nobody is."""
+        """Nobody is known, whatever they sent."""
         return None
 
     def name_refusal(self, request: Request) -> Reason:

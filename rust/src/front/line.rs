@@ -13,7 +13,7 @@ use super::Watch;
 /// What a read has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// So many bytes.
+    /// So many bytes of the peer.
     Bytes(usize),
     /// Nothing is there now.
     Nothing,

@@ -15,7 +15,7 @@ use super::Watch;
 pub enum Accepted {
     /// A connection, and its client's address; none: a unix socket's.
     Connection(OwnedFd, Option<SocketAddr>),
-    /// Nobody waits.
+    /// Nobody waits to be accepted.
     Nobody,
     /// There is no descriptor, or no memory, for more.
     NoRoom,

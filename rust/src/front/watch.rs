@@ -13,7 +13,7 @@ const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// A socket that has something, by the number that it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// The socket's number.
+    /// The number that the socket was given.
     pub token: u64,
     /// It can be read, or has ended.
     pub reads: bool,
