@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from awxfast.errors import ConfigurationError, StartError
+from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process import supervisor
 from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
@@ -177,6 +177,27 @@ class TestStopOfAStart:
         watched = Watched(monkeypatch, "receive(); send(kind='serving'); time.sleep(1)")
         await watched.stop()
         assert "did not leave" not in caplog.text
+
+
+class TestNewProcessThatCanNotBeStarted:
+    async def test_old_one_goes_on_and_hears_of_each_failure(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        program = f"""
+            send(kind="serving")
+            while (message := receive())["kind"] != "stop":
+                if message["kind"] == "reloads":
+                    open({str(tmp_path / "heard")!r}, "a").write(json.dumps(message["counts"]) + "\\n")
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", (str(tmp_path / "python"),))
+        for _ in range(2):
+            with pytest.raises(HandOverFailed, match="No such file"):
+                await watched.supervisor.replace_child()
+        await watched.stop()
+        heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+        assert heard == [{"done": 0, "failed": 1}, {"done": 0, "failed": 2}]
 
 
 class TestUsedHeaders:

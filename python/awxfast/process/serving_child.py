@@ -44,12 +44,17 @@ class ServingChild:
     async def start(
         cls, command: Sequence[str], first: Mapping[str, Any], descriptors: Sequence[int]
     ) -> "ServingChild":
-        """Starts one, with the descriptors as it inherits them; `first` is what it is told first."""
+        """Starts one, with the descriptors as it inherits them; `first` is what it is told first. Raises `OSError`."""
         ours, theirs = socket.socketpair()
         passing, passed = socket.socketpair()
         with theirs, passed:
             inherited = (theirs.fileno(), passed.fileno(), *descriptors)
-            process = start_process([*command, str(os.getpid()), str(theirs.fileno())], inherited)
+            try:
+                process = start_process([*command, str(os.getpid()), str(theirs.fileno())], inherited)
+            except OSError:
+                ours.close()
+                passing.close()
+                raise
             channel = await Channel.open(ours)
             channel.send("start", **first, passing=passed.fileno())
         return cls(process, channel, passing)

@@ -191,11 +191,13 @@ class Supervisor:
             self._reloads["done"] += 1  # what the new one is told; it is not told of its own failure
             try:
                 return await self._replace_child()
-            except HandOverFailed:
+            except Exception as error:
                 self._reloads["done"] -= 1
                 self._reloads["failed"] += 1
                 self._send_reloads()
-                raise
+                if isinstance(error, HandOverFailed):
+                    raise
+                raise HandOverFailed(describe_fault(error)) from error
 
     def _send_reloads(self) -> None:
         if self._child is not None:
@@ -255,6 +257,13 @@ class Supervisor:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+
+def describe_fault(error: Exception) -> str:
+    """Why there is no new process: whatever it is, the next one may do better."""
+    if isinstance(error, OSError):
+        return f"no new process can be started: {error.strerror or error}"
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 def describe_end(child: ServingChild) -> str:
