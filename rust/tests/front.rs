@@ -47,7 +47,7 @@ fn a_listener_tells_who_waits_while_it_is_watched() {
     let mut listener = Listener::new(listening.as_fd(), 9).unwrap();
     listener.watch(&watch, true).unwrap();
     let client = TcpStream::connect(listening.local_addr().unwrap()).unwrap();
-    assert_eq!(look(&watch), [Ready { token: 9, reads: true, writes: false }]);
+    assert_eq!(look(&watch), [Ready { token: 9, reads: true, writes: false, ends: false }]);
     let Accepted::Connection(_, address) = listener.accept() else { panic!("nobody waits") };
     assert_eq!(address, Some(client.local_addr().unwrap()));
     assert!(matches!(listener.accept(), Accepted::Nobody));
@@ -63,9 +63,10 @@ fn a_line_reads_what_came_and_then_the_end() {
     let mut buffer = [0; 16];
     assert_eq!(line.receive(&mut buffer).unwrap(), Received::Nothing);
     client.write_all(b"hello").unwrap();
-    assert_eq!(look(&watch), [Ready { token: 7, reads: true, writes: false }]);
+    assert_eq!(look(&watch), [Ready { token: 7, reads: true, writes: false, ends: false }]);
     assert_eq!(line.receive(&mut buffer).unwrap(), Received::Bytes(5));
     drop(client);
+    assert!(look(&watch)[0].ends);
     assert_eq!(line.receive(&mut buffer).unwrap(), Received::End);
 }
 

@@ -152,6 +152,19 @@ class TestNewcomers:
         listened.front.turn()
         assert [one.data for one in listened.made] == [b"at once"]
 
+    async def test_end_that_came_with_what_was_sent_is_told_in_the_same_turn(self, listened: Listened) -> None:
+        listened.connect(b"all of it").shutdown(socket.SHUT_WR)
+        listened.front.turn()
+        assert [(one.data, one.told) for one in listened.made] == [(b"all of it", ["eof"])]
+
+    async def test_end_that_came_with_more_is_told_in_the_same_turn(self, listened: Listened) -> None:
+        client = listened.connect(b"some ")
+        listened.front.turn()
+        client.sendall(b"and the rest")
+        client.shutdown(socket.SHUT_WR)
+        listened.front.turn()
+        assert [(one.data, one.told) for one in listened.made] == [(b"some and the rest", ["eof"])]
+
     async def test_client_that_is_gone_already_is_told_of_and_lost(self, listened: Listened) -> None:
         listened.connect().close()
         listened.run()

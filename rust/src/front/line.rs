@@ -159,7 +159,7 @@ impl Line {
 
     fn look_for(&mut self, watch: &Watch, reads: bool) -> io::Result<()> {
         let mut wanted = EventFlags::empty();
-        wanted.set(EventFlags::IN, reads);
+        wanted.set(EventFlags::IN | EventFlags::RDHUP, reads);
         wanted.set(EventFlags::OUT, self.unsent() > 0);
         self.set_watched(watch, wanted)
     }

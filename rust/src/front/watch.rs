@@ -19,6 +19,8 @@ pub struct Ready {
     pub reads: bool,
     /// It can be written to, or has ended.
     pub writes: bool,
+    /// Its peer sends no more: that stands behind what can be read.
+    pub ends: bool,
 }
 
 /// Says which of its sockets are ready, for as long as they are.
@@ -49,6 +51,7 @@ impl Watch {
                 token: event.data.u64(),
                 reads: flags.intersects(EventFlags::IN | ended),
                 writes: flags.intersects(EventFlags::OUT | ended),
+                ends: flags.intersects(EventFlags::RDHUP | ended),
             }
         }));
         events.len() == EVENTS

@@ -241,8 +241,12 @@ impl SocketTransport {
         if matches!(received, Ok(Incoming::Nothing)) && welcome.open_at_once.is_some() {
             slf.get().state.lock().welcome = Some(welcome);
         }
+        let has_sent = matches!(received, Ok(Incoming::Bytes(_)));
         if !slf.get().is_closing() {
             Self::pass_on(slf, received);
+        }
+        if has_sent && slf.get().is_read() {
+            Self::read(slf); // its end may be there already, and came before there is an answer
         }
         Self::settle(slf);
     }
@@ -281,6 +285,9 @@ impl SocketTransport {
             Self::settle(slf);
         } else if slf.get().is_read() {
             Self::read(slf);
+            if ready.ends && slf.get().is_read() {
+                Self::read(slf); // told with what came before it: an answer to that has not begun
+            }
         } else if let Some(line) = slf.get().state.lock().line.as_mut() {
             // It can only fail for a socket that is not watched, and this one is.
             let _ = line.look_away(&slf.get().front.get().watch);
