@@ -3,6 +3,7 @@
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::intern;
@@ -14,8 +15,9 @@ use crate::py::transport::SocketTransport;
 
 /// Connections of one listener that a turn of the loop takes in: some milliseconds' work.
 const TURN_ACCEPTS: usize = 32;
-/// How often a turn looks for more that are ready, where there are more than one look brings; as libuv.
-const LOOKS: usize = 48;
+/// A turn looks for more that are ready, where there are more than one look brings, until so long after its beginning:
+/// whoever sends without an end, and they are many, would keep the loop from everybody else.
+const LOOKING: Duration = Duration::from_millis(10);
 /// Until another try to accept where there is no room for more.
 const REST_SECONDS: f64 = 0.1;
 /// Bytes that a read brings at most; as uvloop.
@@ -112,14 +114,15 @@ impl Front {
     fn turn(slf: &Bound<'_, Self>) {
         let front = slf.get();
         front.unwritten.lock().is_due = true;
+        let end = Instant::now() + LOOKING;
         let mut ready = Vec::new();
-        for _ in 0..LOOKS {
+        loop {
             ready.clear();
             let has_more = front.watch.look(&mut ready);
             for &one in &ready {
                 Self::serve(slf, one);
             }
-            if !has_more {
+            if !has_more || Instant::now() > end {
                 break;
             }
         }
