@@ -10,7 +10,7 @@ from awxfast.printable import LINE, escape
 from awxfast.system.queued_stream import drain_streams
 from awxfast.system.standard_descriptors import open_closed_descriptors
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def run_to_exit_code(program: str, command: Callable[[], int]) -> int:
@@ -30,7 +30,7 @@ def run_to_exit_code(program: str, command: Callable[[], int]) -> int:
 
 def report_failure(program: str, text: str, exit_code: int) -> int:
     """The last line on stderr, after the traceback for those who debug."""
-    logger.debug("what led to the failure", exc_info=True)
+    log.debug("what led to the failure", exc_info=True)
     drain_streams()
     print(f"{program}:", escape(" ".join(text.split()), LINE), file=sys.stderr)
     return exit_code

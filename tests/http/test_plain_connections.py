@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from awxfast.http import plain_connections
 from awxfast.http.plain_connections import PlainConnections
+from awxfast.system.descriptors import descriptor_limit
 from raw_browser import RawBrowser, handshake
 from serving import Serving, Start, until
 
@@ -151,7 +152,7 @@ class TestLog:
 @pytest.fixture
 async def narrow(start: Start, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
     """A server with eight places."""
-    limit = plain_connections.descriptor_limit()
+    limit = descriptor_limit()
     monkeypatch.setattr(PlainConnections, "of_process", classmethod(lambda cls, now: cls(8, limit, now)))
     yield await start()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from awxfast.process.listeners import read_backlog
-from awxfast.process.pipe import Channel
+from awxfast.process.pipe import Pipe
 from awxfast.process.supervisor import CHILD_COMMAND
 from awxfast.settings import Settings
 from redis_servers import RedisServer
@@ -18,18 +18,18 @@ from servers import HANG
 
 
 class Child:
-    """A child and main's end of the channel."""
+    """A child and main's end of the pipe."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipe: Pipe) -> None:
         self.process = process
-        self.channel = channel
+        self.pipe = pipe
 
     def send_start(self, settings: Settings, listener: socket.socket | None = None) -> None:
         listeners = [] if listener is None else [(listener.fileno(), 128, None)]
-        self.channel.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
+        self.pipe.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
 
     async def receive(self) -> dict[str, Any]:
-        message = await self.channel.receive()
+        message = await self.pipe.receive()
         assert message is not None
         return message
 
@@ -49,14 +49,14 @@ async def spawn() -> AsyncIterator[Callable[..., Any]]:
         ours, theirs = socket.socketpair()
         with theirs:
             process = open_process(theirs.fileno(), [sock.fileno() for sock in inherited])
-        children.append(Child(process, await Channel.open(ours)))
+        children.append(Child(process, await Pipe.open(ours)))
         return children[-1]
 
     yield spawn_one
     for child in children:
         child.process.kill()
         child.process.wait()
-        await child.channel.close()
+        await child.pipe.close()
 
 
 class TestServing:
@@ -65,10 +65,10 @@ class TestServing:
             child = await spawn(listener)
             child.send_start(Settings(redis=(redis_server.url,), auth="open"), listener)
             assert await child.receive() == {"kind": "serving"}
-            child.channel.send("ping")
+            child.pipe.send("ping")
             assert await child.receive() == {"kind": "pong"}
-            child.channel.send("stop")
-            assert await child.channel.receive() is None
+            child.pipe.send("stop")
+            assert await child.pipe.receive() is None
             assert child.process.wait(HANG) == 0
 
     async def test_backlog_stays_as_the_endpoint_has_it(self, spawn: Any, redis_server: RedisServer) -> None:
@@ -84,7 +84,7 @@ class TestServing:
         await child.receive()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
             child.process.send_signal(number)
-        child.channel.send("ping")
+        child.pipe.send("ping")
         assert await child.receive() == {"kind": "pong"}
 
     async def test_as_many_descriptors_as_there_may_be(self, spawn: Any, redis_server: RedisServer) -> None:
@@ -100,12 +100,12 @@ class TestEndOfMain:
         child = await spawn()
         child.send_start(Settings(redis=(redis_server.url,)))
         await child.receive()
-        await child.channel.close()
+        await child.pipe.close()
         assert child.process.wait(HANG) == 1
 
     async def test_before_it_was_told_anything(self, spawn: Any) -> None:
         child = await spawn()
-        await child.channel.close()
+        await child.pipe.close()
         assert child.process.wait(HANG) == 1
 
 
@@ -120,7 +120,7 @@ class TestFailure:
 
     async def test_anything_else_is_one_line(self, spawn: Any) -> None:
         child = await spawn()
-        child.channel.send("start", settings='{"no_such_setting": 1}', listeners=[], admin=None)
+        child.pipe.send("start", settings='{"no_such_setting": 1}', listeners=[], admin=None)
         message = await child.receive()
         assert (message["kind"], message["exit_code"]) == ("failed", 1)
         assert message["text"].startswith("unexpected TypeError:")

@@ -2,12 +2,12 @@
 
 import socket
 
-from awxfast.process.pipe import Channel
+from awxfast.process.pipe import Pipe
 
 
-async def open_pair() -> tuple[Channel, Channel]:
+async def open_pair() -> tuple[Pipe, Pipe]:
     ours, theirs = socket.socketpair()
-    return await Channel.open(ours), await Channel.open(theirs)
+    return await Pipe.open(ours), await Pipe.open(theirs)
 
 
 class TestMessages:
@@ -43,11 +43,11 @@ class TestEnd:
 
     async def test_half_a_message_counts_for_nothing(self) -> None:
         ours, theirs = socket.socketpair()
-        channel = await Channel.open(ours)
+        pipe = await Pipe.open(ours)
         theirs.sendall(b'{"kind": "serv')
         theirs.close()
-        assert await channel.receive() is None
-        await channel.close()
+        assert await pipe.receive() is None
+        await pipe.close()
 
     async def test_sending_to_nobody_is_no_error(self) -> None:
         main, child = await open_pair()

@@ -119,7 +119,7 @@ class TestDeath:
     async def test_stop_does_not_wait_for_the_pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(supervisor, "FIRST_PAUSE", 600.0)
         caught = asyncio.Event()
-        monkeypatch.setattr(supervisor.logger, "error", lambda *_: caught.set())
+        monkeypatch.setattr(supervisor.log, "error", lambda *_: caught.set())
         watched = Watched(monkeypatch, "sys.exit(1)")
         await asyncio.wait_for(caught.wait(), 30)
         await watched.stop()
@@ -127,7 +127,7 @@ class TestDeath:
     async def test_pauses_begin_again_after_a_child_that_lived_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(supervisor, "HEALTHY_AFTER", 0.0)
         pauses: list[float] = []
-        monkeypatch.setattr(supervisor.logger, "error", lambda *said: pauses.append(said[-1]))
+        monkeypatch.setattr(supervisor.log, "error", lambda *said: pauses.append(said[-1]))
         watched = Watched(monkeypatch, "sys.exit(1)")
         await wait_until(lambda: len(pauses) >= 4)
         await watched.stop()

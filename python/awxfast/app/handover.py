@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import logging
 import os
-import resource
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from awxfast.native.record import Identities
 from awxfast.native.session import NativeProtocol, NativeSession
 from awxfast.sockets.connection import Connection
 from awxfast.sockets.server import Server
+from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import MOST, close_all, receive_message, send_message
 
 log = logging.getLogger(__name__)
@@ -176,10 +176,10 @@ class Heir:
         """Looks whether all can be taken; reads the fan-out's part. Nothing is used yet. Raises `HandOverFailed`."""
         if inheritance.head["format"] != FORMAT:
             raise HandOverFailed(f"it understands format {FORMAT}, not {inheritance.head['format']}")
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = descriptor_limit()
         needed = 2 * len(inheritance.clients) + len(inheritance.idle) + SPARE
-        if soft != resource.RLIM_INFINITY and needed > soft:
-            raise HandOverFailed(f"it may have {soft} descriptors, which is too few for all clients")
+        if needed > limit:
+            raise HandOverFailed(f"it may have {limit} descriptors, which is too few for all clients")
         try:
             self._fanout.inherit(inheritance.memory)
         except OSError as error:

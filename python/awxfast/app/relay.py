@@ -26,7 +26,7 @@ from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 1.0
 """How long who is on the way in may take, before a hand-over, until he is in: he knows no other process."""
@@ -137,7 +137,7 @@ class Relay:
             try:
                 reload()
             except ConfigurationError as error:
-                logger.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
+                log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
 
     def take_place(self, place: Place) -> None:
         """Where the process stands."""

@@ -19,7 +19,7 @@ def host_plain(application: ASGI3Application, state: Mapping[str, Any]) -> ASGI3
     """The application as the HTTP server calls it. `state` is the lifespan's."""
 
     async def hosted(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        response = Response(send)
+        response = CheckedResponse(send)
         described: Any = describe_http(scope, state)
         try:
             await application(described, receive, response.send)
@@ -32,7 +32,7 @@ def host_plain(application: ASGI3Application, state: Mapping[str, Any]) -> ASGI3
     return hosted
 
 
-class Response:
+class CheckedResponse:
     """Looks at what the application sends before anything of it is written: a fault can still become a 500 then."""
 
     def __init__(self, send: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from awxfast.quiet_log import QuietLog
 from awxfast.reading_first import call_after_reading
+from awxfast.system.descriptors import descriptor_limit
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,6 @@ NEWCOMERS = 32
 """Places that requests which are worked on leave to others, where there are enough; else a quarter of all."""
 TLS_WEIGHT = 3
 """Descriptors of a connection behind TLS: its own, and both ends of the bridge."""
-NO_LIMIT = 1 << 20
-"""What an unlimited process gets in fact: Linux' default for fs.nr_open."""
 QUIET_SECONDS = 60.0
 
 
@@ -183,9 +182,3 @@ class PlainConnections:
         limit = "without limit" if soft == resource.RLIM_INFINITY else f"at most {soft}"
         text = f"{len(self)} connections that are no websockets leave no place for more (descriptors: {limit})"
         self._log.warn("full", f"{text}: {consequence}")
-
-
-def descriptor_limit() -> int:
-    """How many descriptors this process may have now."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return NO_LIMIT if soft == resource.RLIM_INFINITY else soft

@@ -8,7 +8,7 @@ from awxfast.native.access import Access, OpenAccess, RefuseAccess, TokensAccess
 from awxfast.native.api_url import check_url
 from awxfast.settings import Settings
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def build_access(settings: Settings) -> Access:
@@ -24,7 +24,7 @@ def build_access(settings: Settings) -> Access:
             from awxfast.native.forward import ForwardAccess  # aiohttp costs main and those who don't ask too much
 
             return ForwardAccess(value, settings.auth_ca_file)
-    logger.warning("Every browser is refused: --auth says who may connect (tokens=FILE, forward=URL or open)")
+    log.warning("Every browser is refused: --auth says who may connect (tokens=FILE, forward=URL or open)")
     return RefuseAccess()
 
 

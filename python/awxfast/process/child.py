@@ -25,7 +25,7 @@ from awxfast.process.limits import (
     raise_descriptor_limit,
 )
 from awxfast.process.log import configure_log
-from awxfast.process.pipe import Channel, receive_blocking
+from awxfast.process.pipe import Pipe, receive_blocking
 from awxfast.process.serving_child import MAINS_SIGNALS
 from awxfast.settings import Settings
 from awxfast.system.passing import receive_message
@@ -34,7 +34,7 @@ from awxfast.system.queued_stream import leave
 if TYPE_CHECKING:
     from awxfast.app.relay import Relay
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def main(control_descriptor: int) -> NoReturn:
@@ -75,11 +75,11 @@ def prepare(start: dict[str, Any]) -> Prepared:
 
 async def run_child(sock: socket.socket, start: dict[str, Any], prepared: Prepared) -> int:
     """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
-    control = Control(await Channel.open(sock), start)
+    control = Control(await Pipe.open(sock), start)
     try:
         await run_rooms(start, prepared, control)
     except Exception as error:
-        logger.debug("what led to the failure", exc_info=True)
+        log.debug("what led to the failure", exc_info=True)
         text = str(error) if isinstance(error, AwxfastError) else f"unexpected {type(error).__name__}: {error}"
         return await control.report_failure(text, getattr(error, "exit_code", 1))
     return 0
@@ -98,7 +98,7 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
     if settings.max_clients is None:
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
         settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
-    logger.info("%s", describe_limits(former, settings.max_clients or 0))
+    log.info("%s", describe_limits(former, settings.max_clients or 0))
     # A room that can't be imported is reported to main like any other failure.
     from awxfast.app.serving import serve, succeed
 
@@ -114,8 +114,8 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
 class Control:
     """What main asks for, while the rooms run. Main's end takes this process with it, whatever it is doing."""
 
-    def __init__(self, channel: Channel, start: dict[str, Any]) -> None:
-        self._channel = channel
+    def __init__(self, pipe: Pipe, start: dict[str, Any]) -> None:
+        self._pipe = pipe
         self._passing = adopt_socket(start.get("passing"))
         self.predecessor = adopt_socket(start.get("inherits"))
         self.token: str | None = start.get("token")
@@ -129,19 +129,19 @@ class Control:
     def report_serving(self, relay: "Relay") -> None:
         """Everything runs; files are read again whenever main asks for it."""
         self._relay = relay
-        self._channel.send("serving")
+        self._pipe.send("serving")
 
     def report_ready(self, understood: list[int]) -> None:
         """This process can take the place of another one that leaves this form."""
-        self._channel.send("ready", format=understood)
+        self._pipe.send("ready", format=understood)
 
     def report_succeeded(self, kept: int, silence: float) -> None:
         """It has, with so many websockets, for which nothing was done for so many seconds at most."""
-        self._channel.send("succeeded", kept=kept, silence=silence)
+        self._pipe.send("succeeded", kept=kept, silence=silence)
 
     def report_used_header(self, header: str) -> None:
         """Main remembers it, for the child after this one."""
-        self._channel.send("used_header", header=header)
+        self._pipe.send("used_header", header=header)
 
     async def wait_for_stop(self) -> None:
         """Returns when main asks for an orderly end."""
@@ -150,15 +150,15 @@ class Control:
     async def report_failure(self, text: str, exit_code: int) -> int:
         """The process can't go on; returns its exit code."""
         self._receiver.cancel()
-        self._channel.send("failed", text=text, exit_code=exit_code)
-        await self._channel.close()
+        self._pipe.send("failed", text=text, exit_code=exit_code)
+        await self._pipe.close()
         return exit_code
 
     async def _receive(self) -> None:
-        while (message := await self._channel.receive()) is not None:
+        while (message := await self._pipe.receive()) is not None:
             match message["kind"]:
                 case "ping":
-                    self._channel.send("pong")
+                    self._pipe.send("pong")
                 case "stop":
                     self._stop_asked.set()
                 case "reload_files":
@@ -174,7 +174,7 @@ class Control:
             if self._relay is not None:
                 self._relay.reload_files()
         except Exception as error:  # whatever a file holds, this task must live to notice the end of main
-            logger.error("Files were not read again: %s", error)  # noqa: TRY400
+            log.error("Files were not read again: %s", error)  # noqa: TRY400
 
     async def _hand_over(self, heir: int, understood: list[int]) -> None:
         """Leaves all to another process, and ends; or says why not, and goes on."""
@@ -184,10 +184,10 @@ class Control:
             try:
                 await self._leave_to(heir, understood, sock)
             except Exception as error:
-                logger.debug("what kept this process", exc_info=True)
+                log.debug("what kept this process", exc_info=True)
                 known = isinstance(error, HandOverFailed)
                 text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
-                self._channel.send("kept_on", text=text)
+                self._pipe.send("kept_on", text=text)
             else:
                 leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
         if self._relay is not None and not self._stop_asked.is_set():

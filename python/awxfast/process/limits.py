@@ -6,12 +6,10 @@ import resource
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from awxfast.system.descriptors import descriptor_limit
+
 RESERVE = 128
 """Descriptors for all but clients: listeners, Redis, epoll, logs, heads that are read before a client is refused."""
-
-NO_LIMIT = 1 << 20
-"""What an unlimited process gets in fact: Linux' default for fs.nr_open."""
-
 
 YOUNG_OBJECTS = 5_000
 """Containers that may be made before the youngest are looked through. A client brings some hundred that stay; with
@@ -27,7 +25,7 @@ def raise_descriptor_limit() -> int:
     """Raises the soft limit to the hard one, and returns it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return NO_LIMIT if hard == resource.RLIM_INFINITY else hard
+    return descriptor_limit()
 
 
 def describe_limits(former: int, clients: int) -> str:

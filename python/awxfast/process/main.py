@@ -29,7 +29,7 @@ from awxfast.process.wrong_values import refuse_wrong_values
 from awxfast.redis.private import PrivateRedis
 from awxfast.settings import Settings
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 
@@ -40,7 +40,7 @@ STOP_MARGIN = 5.0
 def run(settings: Settings) -> int:
     """Serves until TERM or INT; returns the exit code. Raises `AwxfastError` for what keeps it from starting."""
     configure_log(settings)
-    logger.info("awxfast %s", __version__)
+    log.info("awxfast %s", __version__)
     warn_of_ignored_variables()
     refuse_wrong_values(settings)
     endpoints = list_endpoints(settings)
@@ -53,13 +53,13 @@ def run(settings: Settings) -> int:
         admin = open_admin(settings.admin)
         if admin is not None:
             enter_listener(resources, admin)
-        logger.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
+        log.info("Starting server at %s", ", ".join(endpoint.description for endpoint in endpoints))
         try:
             settings, private = start_private_redis(resources, settings)
         except StopAsked:
             return 0
         if private is not None:
-            logger.info("Private Redis at %s", private.url)
+            log.info("Private Redis at %s", private.url)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Main(settings, listeners, admin, private).run())
     return 0
@@ -68,7 +68,7 @@ def run(settings: Settings) -> int:
 def warn_of_ignored_variables() -> None:
     """A typing error in a variable must not pass for a setting."""
     if ignored := name_ignored_variables(os.environ):
-        logger.warning("Environment variables that mean nothing: %s", ignored)
+        log.warning("Environment variables that mean nothing: %s", ignored)
 
 
 def enter_listener(resources: contextlib.ExitStack, listener: Listener) -> Listener:
@@ -136,9 +136,9 @@ class Main:
 
     def _announce_serving(self) -> None:
         for listener in self._listeners:
-            logger.info("%s", listener.serving_line)
+            log.info("%s", listener.serving_line)
         if self._admin is not None:
-            logger.info("%s", self._admin.serving_line.replace("Listening", "Admin listener", 1))
+            log.info("%s", self._admin.serving_line.replace("Listening", "Admin listener", 1))
         self._notifier.send_ready()
 
     def _stop(self) -> None:
@@ -148,7 +148,7 @@ class Main:
         self._supervisor.stop()
 
     def _reload_files(self) -> None:
-        logger.info("Reading files again and reopening logs")
+        log.info("Reading files again and reopening logs")
         self._supervisor.reload_files()
 
     async def _feed_watchdog(self) -> None:

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import MutableMapping
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Notifier:
@@ -42,4 +42,4 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
                 sock.sendto(state.encode(), address)
         except OSError as error:
-            logger.warning("the service manager can't be told %s: %s", state, error)
+            log.warning("the service manager can't be told %s: %s", state, error)

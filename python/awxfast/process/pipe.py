@@ -20,7 +20,7 @@ from typing import Any
 LINE_LIMIT = 1 << 20
 
 
-class Channel:
+class Pipe:
     """One end. Few and small messages: nothing is sent in answer to something that repeats unasked."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,7 +28,7 @@ class Channel:
         self._writer = writer
 
     @classmethod
-    async def open(cls, sock: socket.socket) -> "Channel":
+    async def open(cls, sock: socket.socket) -> "Pipe":
         """Takes over a connected socket."""
         return cls(*await asyncio.open_connection(sock=sock, limit=LINE_LIMIT))
 
@@ -52,7 +52,7 @@ class Channel:
 
 
 def receive_blocking(sock: socket.socket) -> dict[str, Any] | None:
-    """The first message, before there is a loop. What comes behind it is left for a `Channel`."""
+    """The first message, before there is a loop. What comes behind it is left for a `Pipe`."""
     line = b""
     while not line.endswith(b"\n"):
         waiting = sock.recv(LINE_LIMIT, socket.MSG_PEEK)

@@ -8,7 +8,7 @@ from awxfast.errors import StartError
 from awxfast.pauses import Pauses
 from awxfast.redis.private import PrivateRedis
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 FIRST_PAUSE = 0.1
@@ -32,11 +32,9 @@ async def keep_running(private: PrivateRedis) -> None:
 
 async def start_another(private: PrivateRedis, pause: float) -> None:
     """Waits for `pause` seconds, then tries it once."""
-    logger.error(
-        "The private Redis ended unasked (exit code %s); another one starts in %.1f s", private.exit_code, pause
-    )
+    log.error("The private Redis ended unasked (exit code %s); another one starts in %.1f s", private.exit_code, pause)
     await asyncio.sleep(pause)
     try:
         private.start_again()
     except StartError as error:
-        logger.error("%s", error)  # noqa: TRY400  the machine's fault, not ours
+        log.error("%s", error)  # noqa: TRY400  the machine's fault, not ours

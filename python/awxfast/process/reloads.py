@@ -12,7 +12,7 @@ from typing import Any
 from awxfast.errors import HandOverFailed
 from awxfast.process.supervisor import Supervisor
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 READY = b"ready\n"
 MOST_WATCHERS = 16
@@ -49,15 +49,15 @@ class Reloads:
                 server.close()
 
     async def _reload(self) -> dict[str, Any]:
-        logger.info("Reloading: a new process starts from what is installed now")
+        log.info("Reloading: a new process starts from what is installed now")
         try:
             outcome = await self._supervisor.replace_child()
         except HandOverFailed as error:
             text = f"the old process goes on: {error}"
-            logger.error("reload: %s", text)  # noqa: TRY400  whatever was wrong with the new one, it is said
+            log.error("reload: %s", text)  # noqa: TRY400  whatever was wrong with the new one, it is said
             return {"done": False, "text": text}
         text = describe_reload(self._supervisor.generation, outcome)
-        logger.info("%s", text)
+        log.info("%s", text)
         return {"done": True, "text": text}
 
     # Who waits for one
@@ -69,7 +69,7 @@ class Reloads:
             return await asyncio.start_unix_server(self._admit, sock=sock)
         except OSError as error:
             sock.close()
-            logger.warning("awxfast reload can't hear what becomes of a reload: %s", error.strerror)
+            log.warning("awxfast reload can't hear what becomes of a reload: %s", error.strerror)
             return None
 
     async def _admit(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
-from awxfast.process.pipe import Channel
+from awxfast.process.pipe import Pipe
 from awxfast.system.passing import send_message
 
 MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -24,9 +24,9 @@ FAILURES: Mapping[int, type[AwxfastError]] = {
 class ServingChild:
     """A child that was started. `run` must be called once; plain attributes tell what it has reported."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: Channel, passing: socket.socket) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipe: Pipe, passing: socket.socket) -> None:
         self._process = process
-        self._channel = channel
+        self._pipe = pipe
         self._passing = passing
         self._changed = asyncio.Event()
         self.serves = False
@@ -55,9 +55,9 @@ class ServingChild:
                 ours.close()
                 passing.close()
                 raise
-            channel = await Channel.open(ours)
-            channel.send("start", **first, passing=passed.fileno())
-        return cls(process, channel, passing)
+            pipe = await Pipe.open(ours)
+            pipe.send("start", **first, passing=passed.fileno())
+        return cls(process, pipe, passing)
 
     @property
     def pid(self) -> int:
@@ -66,7 +66,7 @@ class ServingChild:
 
     async def run(self, on_serving: Callable[[], None], on_used_header: Callable[[str], None]) -> int:
         """Hears its reports until it is gone; its exit code."""
-        while (message := await self._channel.receive()) is not None:
+        while (message := await self._pipe.receive()) is not None:
             match message["kind"]:
                 case "serving":
                     self.serves = True
@@ -85,7 +85,7 @@ class ServingChild:
                     self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
             self._changed.set()
         self.serves = False
-        await self._channel.close()
+        await self._pipe.close()
         self._passing.close()
         self.exit_code = await asyncio.to_thread(self._process.wait)
         self._changed.set()
@@ -100,7 +100,7 @@ class ServingChild:
 
     def send(self, kind: str, **fields: Any) -> None:
         """Tells it something; nothing to one that is gone."""
-        self._channel.send(kind, **fields)
+        self._pipe.send(kind, **fields)
 
     def hand_over(self, heir: "ServingChild", sock: socket.socket) -> None:
         """Asks it to leave all to another one, at the other end of `sock`."""

@@ -15,7 +15,7 @@ from awxfast.process.serving_child import ServingChild
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CHILD_COMMAND = tuple(own_command("awxfast.process"))
 FIRST_PAUSE = 0.1
@@ -89,9 +89,9 @@ class Supervisor:
         """While Redis is away the same is not said again and again."""
         if not isinstance(child.failure, ApplicationNeedsRedis):
             reason = child.failure or f"exit code {child.exit_code}"
-            logger.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
+            log.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
         elif str(child.failure) != self._said:
-            logger.warning("%s; trying again until it does", child.failure)
+            log.warning("%s; trying again until it does", child.failure)
         self._said = str(child.failure)
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ class Supervisor:
         if self._serves and not served:  # it began to serve when it was asked to stop
             self._limit_stop(self._stop_limit)
             return
-        logger.warning("The serving process did not leave within %.1f s and is ended", seconds)
+        log.warning("The serving process did not leave within %.1f s and is ended", seconds)
         self._kill()
 
     def _kill(self) -> None:

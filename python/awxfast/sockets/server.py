@@ -72,7 +72,7 @@ class Endpoints(Protocol):
         """All connections are closed; what still runs has so many seconds."""
 
 
-class Nodes(NodePaths, Protocol):
+class NodeEndpoints(NodePaths, Protocol):
     """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
 
     def decide(self, opening: Opening) -> None:
@@ -94,7 +94,7 @@ class Server:
         fanout: Fanout,
         endpoints: Endpoints,
         access_log: AccessLog | None = None,
-        nodes: Nodes | None = None,
+        nodes: NodeEndpoints | None = None,
         tell_caught_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`tell_caught_up`: is called when the fan-out says that it may be asked again whether to wait for it."""
