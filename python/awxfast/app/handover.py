@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 FORMAT = [1, HANDOVER_FORMAT]
 """The version of what is said here, and of what the fan-out writes. Others are not understood."""
 
+NOT_NATIVE = "only native mode can be handed over to a new process yet; restart instead"
 TAKEN = b"taken"
 PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
@@ -39,14 +40,18 @@ SPARE = 64
 """Descriptors for all but clients that a process which goes on must have left."""
 
 
-class Estate:
-    """What there is to leave, and who knows it."""
+class Rooms:
+    """Who knows what there is to leave, and who goes on with it."""
 
     def __init__(self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol) -> None:
         self._fanout = fanout
         self._intake = intake
         self._server = server
         self._native = native
+
+
+class Estate(Rooms):
+    """What there is to leave."""
 
     def leave(self, sock: socket.socket) -> int:
         """Blocks until the other process has taken all; how many websockets that were. The intake is at rest.
@@ -105,10 +110,15 @@ def batched(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[begin : begin + MOST] for begin in range(0, len(items), MOST))
 
 
-def was_taken(sock: socket.socket) -> bool:
-    """Whether the answer has arrived all the same. From now on none can."""
+def end_transfer(sock: socket.socket) -> None:
+    """Whoever waits for it goes on."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
+
+
+def was_taken(sock: socket.socket) -> bool:
+    """Whether the answer has arrived all the same. From now on none can."""
+    end_transfer(sock)
     try:
         return receive_message(sock)[0] == TAKEN
     except (OSError, EOFError):
@@ -162,14 +172,11 @@ class Inheritance:
         close_all([self.memory, *self.idle, *(descriptor for _, descriptor in self.clients)])
 
 
-class Heir:
+class Heir(Rooms):
     """Goes on with all that another process left."""
 
     def __init__(self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol) -> None:
-        self._fanout = fanout
-        self._intake = intake
-        self._server = server
-        self._native = native
+        super().__init__(fanout, intake, server, native)
         self._identities = Identities()
 
     def accept(self, inheritance: Inheritance) -> None:

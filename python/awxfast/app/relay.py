@@ -12,7 +12,7 @@ from typing import Any
 from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.app.handover import FORMAT, Estate, Heir, Inheritance
+from awxfast.app.handover import FORMAT, NOT_NATIVE, Estate, Heir, Inheritance
 from awxfast.errors import ConfigurationError, HandOverFailed, RedisError
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
 from awxfast.hosted.endpoints import Host
@@ -82,7 +82,7 @@ class Relay:
 
         `successor`: the process that is to go on.
         """
-        raise HandOverFailed("only native mode can be handed over to a new process yet; restart instead")
+        raise HandOverFailed(NOT_NATIVE)
 
     def leave(self, sock: socket.socket) -> int:
         """Hands all over to the process at the other end (`app.handover`)."""

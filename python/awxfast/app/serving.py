@@ -1,7 +1,6 @@
 """Serves until it is told to stop: the life of a relay in its process, from its start or in another one's place."""
 
 import asyncio
-import contextlib
 import socket
 import time
 from collections.abc import Coroutine, Sequence
@@ -11,7 +10,7 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_native, build_relay
-from awxfast.app.handover import TAKEN, Inheritance
+from awxfast.app.handover import NOT_NATIVE, TAKEN, Inheritance, end_transfer
 from awxfast.app.relay import NativeRelay, Relay
 from awxfast.errors import HandOverFailed, StartError
 from awxfast.figures import Place
@@ -78,14 +77,7 @@ async def serve(
     """
     relay = build_relay(settings, application, access_log, control.token)
     introduce(relay, control)
-    try:
-        if not await start_unless_stopped(relay.start(listenings, admin), control):
-            return
-        control.report_serving(relay)
-        await wait_for_end(relay, control)
-    finally:
-        await relay.stop()
-    raise_failure(relay)
+    await live(relay, control, start_unless_stopped(relay.start(listenings, admin), control))
 
 
 async def succeed(
@@ -100,7 +92,7 @@ async def succeed(
     Raises `AwxfastError` before it can.
     """
     if application is not None:
-        raise HandOverFailed("only native mode can be handed over to a new process yet; restart instead")
+        raise HandOverFailed(NOT_NATIVE)
     relay = build_native(settings, token=control.token)
     introduce(relay, control)
     await relay.look_ahead()
@@ -108,14 +100,13 @@ async def succeed(
     inheritance = await receive_unless_stopped(relay, control)
     if inheritance is None:
         return
-    try:
+
+    async def take_over() -> bool:
         kept = await relay.take_over(inheritance, listenings, admin)
         control.report_succeeded(kept, time.monotonic() - inheritance.head["rested_at"])
-        control.report_serving(relay)
-        await wait_for_end(relay, control)
-    finally:
-        await relay.stop()
-    raise_failure(relay)
+        return True
+
+    await live(relay, control, take_over())
 
 
 def introduce(relay: Relay, control: Control) -> None:
@@ -124,8 +115,15 @@ def introduce(relay: Relay, control: Control) -> None:
     relay.share_used_headers(control.used_headers, control.report_used_header)
 
 
-def raise_failure(relay: Relay) -> None:
-    """Raises `StartError` for an end that nobody asked for."""
+async def live(relay: Relay, control: Control, begin: Coroutine[Any, Any, bool]) -> None:
+    """To its end, when `begin` says that it has begun. Raises `StartError` for an end that nobody asked for."""
+    try:
+        if not await begin:
+            return
+        control.report_serving(relay)
+        await wait_for_end(relay, control)
+    finally:
+        await relay.stop()
     if relay.failed.is_set():
         raise StartError("the intake ended by a fault of its own, see the line above; please report it")
 
@@ -143,12 +141,6 @@ async def receive_unless_stopped(relay: NativeRelay, control: HeirControl) -> In
             return None
         finally:
             stopping.cancel()
-
-
-def end_transfer(sock: socket.socket) -> None:
-    """Whoever waits for it goes on."""
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
 
 
 def take_inheritance(relay: NativeRelay, sock: socket.socket) -> Inheritance | None:

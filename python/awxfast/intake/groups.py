@@ -143,10 +143,9 @@ class Groups:
         """What `freeze` gave in the process before this one. Nobody holds the groups here yet."""
         self._counter = itertools.count(frozen["next"])
         for group, local, ready in frozen["members"]:
-            member = self._members[group] = Membership(group, local, self._names.channel(local))
+            member = self._add_channel(group, local)
             member.ready = member.known = ready
             member.sent = True
-            self._channels.add_channel(local, group)
 
     def hold_inherited(self, groups: Iterable[str]) -> None:
         """Holds groups for somebody who held them in the process before this one."""
@@ -277,8 +276,10 @@ class Groups:
             self._send(commands)
 
     def _add_member(self, group: str) -> Membership:
+        return self._add_channel(group, self._names.local_of(group) or f"n.{next(self._counter)}")
+
+    def _add_channel(self, group: str, local: str) -> Membership:
         """The channel table knows it before producers can."""
-        local = self._names.local_of(group) or f"n.{next(self._counter)}"
         member = self._members[group] = Membership(group, local, self._names.channel(local))
         self._channels.add_channel(local, group)
         return member

@@ -346,7 +346,8 @@ class NativeSession:
 
     def _compare(self, groups: Set[str]) -> tuple[list[str], list[str]]:
         """Which of them are joined, and which others are left."""
-        return sorted(groups - set(self._groups)), sorted(set(self._groups) - groups)
+        held = set(self._groups)
+        return sorted(groups - held), sorted(held - groups)
 
     def _replace(self, groups: Set[str], joined: list[str], left: list[str]) -> None:
         self._groups = tuple(sorted(groups))

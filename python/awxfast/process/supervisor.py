@@ -130,9 +130,9 @@ class Supervisor:
         answered, child.answered = child.answered, False
         return answered
 
-    def _send(self, kind: str) -> None:
+    def _send(self, kind: str, **fields: Any) -> None:
         if self._child is not None:
-            self._child.send(kind)
+            self._child.send(kind, **fields)
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
         if self._serves and not served:  # it began to serve when it was asked to stop
@@ -194,14 +194,10 @@ class Supervisor:
             except Exception as error:
                 self._reloads["done"] -= 1
                 self._reloads["failed"] += 1
-                self._send_reloads()
+                self._send("reloads", counts=self._reloads)
                 if isinstance(error, HandOverFailed):
                     raise
                 raise HandOverFailed(describe_fault(error)) from error
-
-    def _send_reloads(self) -> None:
-        if self._child is not None:
-            self._child.send("reloads", counts=self._reloads)
 
     async def _replace_child(self) -> dict[str, Any]:
         old = self._child
