@@ -79,8 +79,8 @@ class RefuseAccess:
         return None
 
     def recall_identity(self, request: Request) -> Identity | None:
-        """The same: there is nobody to ask."""
-        return self.identify(request)
+        """Nobody is known, whatever they sent."""
+        return None
 
     def name_refusal(self, request: Request) -> Reason:
         """Whatever they sent, it is not that."""
@@ -112,6 +112,10 @@ class OpenAccess(RefuseAccess):
         """Everybody is user 0."""
         return EVERYBODY
 
+    def recall_identity(self, request: Request) -> Identity:
+        """There is nobody to ask."""
+        return EVERYBODY
+
     async def may_subscribe(self, identity: Identity, want: Want) -> bool:
         """Everybody may see every group."""
         return True
@@ -135,6 +139,10 @@ class TokensAccess(RefuseAccess):
         """Whose token the handshake carries."""
         token = read_token(request)
         return self._identities.get(digest_token(token)) if token else None
+
+    def recall_identity(self, request: Request) -> Identity | None:
+        """The file says it."""
+        return self.identify(request)
 
     def name_refusal(self, request: Request) -> Reason:
         """There is nothing but tokens."""
