@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from awxfast._rust import Front, RequestHead, SocketTransport
 from awxfast.http.plain_listener import PlainListener
-from awxfast.http.protocol import HttpService
+from awxfast.http.service import HttpService
 from serving import HANG, until
 
 TURN = 32

@@ -11,7 +11,9 @@ import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from awxfast.http.access_log import AccessLog
 from awxfast.http.handshakes import Handshakes
-from awxfast.http.protocol import HttpProtocol, HttpService
+from awxfast.http.protocol import HttpProtocol
+from awxfast.http.proxies import Proxies
+from awxfast.http.service import HttpService
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, frame, handshake
 from serving import HANG, Serving, Start, until
@@ -282,7 +284,7 @@ class TestFloods:
 
 class TestRequests:
     async def test_path_stays_as_sent_beside_a_root_path(self, host: Host) -> None:
-        hosted = await host(root_path="/awx")
+        hosted = await host(proxies=Proxies("/awx"))
         hosted.application.go.set()
         browser = await hosted.connect()
         browser.send(b"GET /awx/a%20b?c=d HTTP/1.1\r\nHost: a\r\nX_Under: 1\r\n\r\n")

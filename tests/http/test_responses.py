@@ -2,123 +2,17 @@
 
 import asyncio
 import contextvars
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from awxfast.http import protocol
-from awxfast.http.handshakes import Handshakes
-from awxfast.http.protocol import HttpService
+from answering_site import LENGTH, NEXT, Site, StartSite, get, respond
+from awxfast.http import service
 from awxfast.http.requests import Requests
-from raw_browser import RawBrowser
-from serving import HANG, until
+from serving import until
 
 NAMES = contextvars.ContextVar("NAMES", default="")
-
-
-def get(path: str = "/", *lines: str, version: str = "1.1", method: str = "GET") -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: a", *lines, "", ""]).encode()
-
-
-NEXT = get("/next", "Connection: close")
-
-
-class Application:
-    """What the test wants it to be; `/next` is answered in any case."""
-
-    def __init__(self) -> None:
-        self.run: Callable[..., Awaitable[None]] = self.answer_path
-        self.scopes: list[Any] = []
-        self.messages: list[Any] = []
-        self.failures: list[BaseException] = []
-
-    async def answer_path(self, scope: Any, receive: Any, send: Any) -> None:
-        body = scope["path"].encode()
-        length = (b"content-length", str(len(body)).encode())
-        await send({"type": "http.response.start", "status": 200, "headers": [length]})
-        await send({"type": "http.response.body", "body": body})
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.scopes.append(scope)
-
-        async def remember() -> Any:
-            self.messages.append(await receive())
-            return self.messages[-1]
-
-        run = self.answer_path if scope["path"] == "/next" else self.run
-        try:
-            await run(scope, remember, send)
-        except BaseException as error:
-            self.failures.append(error)
-            raise
-
-
-class Site:
-    """The application behind the server's reader."""
-
-    def __init__(self) -> None:
-        self.application = Application()
-
-    async def start(self, **options: Any) -> None:
-        given = {"max_head": 65_536, "head_timeout": HANG, "idle_timeout": HANG, "server_name": "daphne", **options}
-        self.service = HttpService(self.application, Handshakes(), **given)
-        sock = socket.create_server(("127.0.0.1", 0))
-        self.address = sock.getsockname()
-        self.server = await asyncio.get_running_loop().create_server(self.service, sock=sock)
-
-    async def connect(self, *data: bytes) -> RawBrowser:
-        browser = await RawBrowser.connect(self.address)
-        browser.send(*data)
-        return browser
-
-    async def ask(self, *data: bytes) -> bytes:
-        """All that comes back until the end."""
-        browser = await self.connect(*data)
-        answer = await browser.read_to_end()
-        await browser.close()
-        return answer
-
-    async def stop(self) -> None:
-        self.server.close()
-        self.service.close()
-        await self.service.requests.stop(0.1)
-        await self.server.wait_closed()
-
-
-Start = Callable[..., Awaitable[Site]]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    running: list[Site] = []
-
-    async def begin(**options: Any) -> Site:
-        running.append(Site())
-        await running[-1].start(**options)
-        return running[-1]
-
-    yield begin
-    for site in running:
-        await site.stop()
-
-
-@pytest.fixture
-async def site(start: Start) -> Site:
-    return await start()
-
-
-def respond(status: int, headers: list[tuple[bytes, bytes]], *parts: bytes) -> Callable[..., Awaitable[None]]:
-    async def run(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        for number, part in enumerate(parts, 1):
-            await send({"type": "http.response.body", "body": part, "more_body": number < len(parts)})
-
-    return run
-
-
-LENGTH = [(b"content-length", b"4")]
 
 
 async def stream_without_end(scope: Any, receive: Any, send: Any) -> None:
@@ -266,8 +160,8 @@ class TestHeaders:
         await site.ask(get("/", "Connection: close", method=method))
         assert [scope["method"] for scope in site.application.scopes] == [method]
 
-    async def test_long_target_arrives_whole(self, start: Start) -> None:
-        site = await start(max_head=200_000)
+    async def test_long_target_arrives_whole(self, start_site: StartSite) -> None:
+        site = await start_site(max_head=200_000)
         await site.ask(get("/" + "b" * 65_536, "Connection: close"))
         assert site.application.scopes[0]["path"] == "/" + "b" * 65_536
 
@@ -343,19 +237,13 @@ class TestBackpressure:
         assert (await browser.read_response())[0] == 200
         await browser.close()
 
-    async def test_body_that_came_with_pipelined_requests_has_its_time(self, start: Start) -> None:
-        site = await start(idle_timeout=0.2)
+    async def test_body_that_came_with_pipelined_requests_has_its_time(self, start_site: StartSite) -> None:
+        site = await start_site(idle_timeout=0.2)
         site.application.run = take_all
         browser = await site.connect(get("/one"), get("/two", "Content-Length: 100", method="POST"), b"abc")
         assert (await browser.read_response())[2] == "0"
         assert await browser.read_to_end() == b""
         await browser.close()
-
-
-async def flood(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    while (await asyncio.sleep(0)) is None:
-        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
 
     @pytest.mark.parametrize("is_read", [True, False])
     @pytest.mark.parametrize("size", [65_536, 66_000, 70_000, 90_000, 100_000, 500_000])
@@ -387,8 +275,8 @@ class TestClientsThatLeave:
         assert answer.count(b"HTTP/1.1 200 ") == 2
         await browser.close()
 
-    async def test_half_a_close_within_a_response_ends_the_connection(self, start: Start) -> None:
-        site = await start(idle_timeout=0.3)
+    async def test_half_a_close_within_a_response_ends_the_connection(self, start_site: StartSite) -> None:
+        site = await start_site(idle_timeout=0.3)
         site.application.run = stream_without_end
         browser = await site.connect(get())
         await browser.read_head()
@@ -421,9 +309,9 @@ class TestClientsThatLeave:
         assert (await browser.read_to_end()).endswith(b"/late")
         await browser.close()
 
-    async def test_but_not_for_ever(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(protocol, "HALF_CLOSED_SECONDS", 0.1)
-        site = await start()
+    async def test_but_not_for_ever(self, start_site: StartSite, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(service, "HALF_CLOSED_SECONDS", 0.1)
+        site = await start_site()
         site.application.run = self.wait_for_the_end
         browser = await site.connect(get())
         browser.writer.write_eof()
@@ -470,46 +358,6 @@ class TestClientsThatLeave:
         await until(lambda: site.application.messages[-1:] == [{"type": "http.disconnect"}])
         await browser.close()
 
-    async def test_blocked_send_returns_when_the_client_is_gone(self, site: Site) -> None:
-        site.application.run = flood
-        browser = await site.connect(get())
-        await browser.read_head()
-        browser.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        (connection,) = site.service.connections
-        await until(lambda: connection._drained is not None)
-        browser.reset()
-        await until(lambda: not site.service.connections)
-        await until(lambda: connection._drained is None)
-
-    @pytest.mark.parametrize("whole", [True, False], ids=["whole", "streamed"])
-    async def test_who_takes_nothing_of_a_response_is_cut_off(self, start: Start, whole: bool) -> None:
-        site = await start(idle_timeout=0.3)
-        site.application.run = respond(200, [(b"content-length", b"20000000")], b"x" * 20_000_000) if whole else flood
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, site.address)
-        await asyncio.get_running_loop().sock_sendall(sock, get("/", "Connection: close"))
-        await until(lambda: site.application.scopes)
-        await until(lambda: not site.service.connections)
-        sock.close()
-
-    async def test_who_takes_it_slowly_gets_all(self, start: Start) -> None:
-        site = await start(idle_timeout=0.5)
-        site.application.run = respond(200, [(b"content-length", b"3000000")], b"x" * 3_000_000)
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        sock.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(sock, site.address)
-        await loop.sock_sendall(sock, get("/", "Connection: close"))
-        size = 0
-        while part := await loop.sock_recv(sock, 100_000):
-            size += len(part)
-            await asyncio.sleep(0.03)
-        assert size > 3_000_000
-        sock.close()
-
 
 class TestContexts:
     async def test_each_request_has_one_of_its_own(self, site: Site) -> None:
@@ -536,9 +384,9 @@ class TestStop:
         assert "Traceback" not in caplog.text
         await browser.close()
 
-    async def test_time_for_an_answer_is_up(self, start: Start) -> None:
+    async def test_time_for_an_answer_is_up(self, start_site: StartSite) -> None:
         clock = [0.0]
-        site = await start(requests=Requests(answer_timeout=5.0, now=lambda: clock[0]))
+        site = await start_site(requests=Requests(answer_timeout=5.0, now=lambda: clock[0]))
         site.application.run = TestClientsThatLeave.wait_for_the_end
         browser = await site.connect(get())
         await until(lambda: site.application.scopes)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from awxfast.http.handshakes import Handshakes
-from awxfast.http.protocol import HttpProtocol, HttpService
+from awxfast.http.protocol import HttpProtocol
+from awxfast.http.service import HttpService
 from awxfast.wire.request import Request
 from nginx import Nginx
 from raw_browser import RawBrowser, handshake

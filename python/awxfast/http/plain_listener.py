@@ -3,7 +3,7 @@
 import socket
 
 from awxfast._rust import Front
-from awxfast.http.protocol import HttpService
+from awxfast.http.service import HttpService
 
 
 class PlainListener:

@@ -16,7 +16,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Sco
 from awxfast.figures import Figures
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.plain_connections import PlainConnections
-from awxfast.http.protocol import HttpService
+from awxfast.http.service import HttpService
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog

@@ -31,7 +31,7 @@ def open_accepted(arrival: Arrival, accepted: Accepted, clients: ClientList, *, 
     label = (format_client(request.client), format_path(request.path)) if has_log else None
     connection = Connection(clients, accepted.session, label)
     arrival.transport.set_protocol(connection)
-    answer = SWITCHING + arrival.accept_key + arrival.service.describe_switching()
+    answer = SWITCHING + arrival.accept_key + arrival.service.headers.encode_switching()
     connection.open(arrival.transport, answer, arrival.behind, accepted.greeting)
 
 
@@ -114,7 +114,7 @@ class Opening:
     ) -> Connection:
         label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
         connection = Connection(clients, session, label)
-        described = http.service.describe_server()
+        described = http.describe_server()
         transport, behind = http.hand_over(connection)
         answer = encode_acceptance(self.handshake, [*add_missing(described, headers), *headers])
         del self.request, self.handshake
@@ -143,7 +143,7 @@ class Opening:
             self._log("WSREJECT")
             refusal = Refusal(status, "application", f"The application answered {status}.")
             self._http.service.handshakes.refuse(refusal.reason, describe_request(self.request), refusal.text)
-            described = self._http.service.describe_server()
+            described = self._http.describe_server()
             self._http.begin_answer(
                 encode_head(status, [*add_missing(described, headers), *headers, (b"connection", b"close")])
             )

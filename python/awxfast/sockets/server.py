@@ -17,8 +17,10 @@ from awxfast.http.listening import Listening
 from awxfast.http.plain_answers import NodePaths, keep_from_nodes_paths
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.plain_listener import PlainListener
-from awxfast.http.protocol import Arrival, HttpProtocol, HttpService
+from awxfast.http.protocol import Arrival, HttpProtocol
+from awxfast.http.proxies import Proxies
 from awxfast.http.requests import Requests
+from awxfast.http.service import HttpService
 from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
 from awxfast.settings import Settings
@@ -141,10 +143,12 @@ class Server:
             head_timeout=settings.websocket_connect_timeout,
             idle_timeout=IDLE_SECONDS,
             server_name=settings.server_name,
-            root_path=settings.root_path,
             upgrades=self,
-            forwarded=forwarded if settings.proxy_headers else None,
-            root_paths=RootPathHeader(read_networks(settings.trusted_proxies)),
+            proxies=Proxies(
+                settings.root_path,
+                forwarded if settings.proxy_headers else None,
+                RootPathHeader(read_networks(settings.trusted_proxies)),
+            ),
             requests=self._requests,
             plain=self._plain,
         )
