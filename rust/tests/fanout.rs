@@ -174,7 +174,8 @@ fn client_that_does_not_read_its_replies_is_closed_with_1008() {
     }
     wait_for_news(&fanout, &[(mute.client, News::Unread)]);
     let frames = fanout.counts().tally.frames;
-    assert!(frames.lost_at_close > (256 << 10) / 4004, "{frames:?}");
+    // One that is half written is still under way.
+    assert!(frames.lost_at_close + frames.pending > (256 << 10) / 4004, "{frames:?}");
     let mut last = None;
     while let Some(frame) = mute.receive() {
         last = Some(frame);
