@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Sequence
 
 import pytest
 from awxfast._rust import Fanout
@@ -12,7 +11,7 @@ from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection, Phase
 from raw_browser import BINARY, CLOSE, PING, PONG, TEXT, RawBrowser, close_frame, frame, handshake, length
-from serving import HANG, Serving, Start, until
+from serving import Serving, Start, until
 
 NOT_JSON = "not JSON"
 SUBSCRIBE = '{"groups": {"jobs": ["summary"]}}'
@@ -164,69 +163,6 @@ class TestSizes:
         browser = await open_browser(serving)
         browser.send(frame("x" * (2**20 + 1)))
         assert NOT_JSON in await browser.read_text()
-        await browser.close()
-
-
-class TestTurns:
-    """What one client sends at once is taken in pieces, with everybody else's turn between."""
-
-    async def test_command_of_another_comes_before_the_end_of_a_flood(
-        self, serving: Serving, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        flooding, browser = await open_browser(serving), await open_browser(serving)
-        left, hold = [], serving.groups.hold_at_once
-
-        def note(groups: Sequence[str]) -> bool:
-            left.append(flooding.writer.transport.get_write_buffer_size())
-            return hold(groups)
-
-        monkeypatch.setattr(serving.groups, "hold_at_once", note)
-        flooding.send(frame("", PONG) * 2_000_000)
-        browser.send(frame(SUBSCRIBE))
-        assert "groups_current" in await browser.read_text()
-        assert left[0] > 0
-        flooding.reset()
-        await browser.close()
-
-    async def test_all_of_it_is_served_in_order(self, serving: Serving) -> None:
-        browser = await open_browser(serving)
-        commands = [f'{{"groups": {{"job_events": [{number}]}}}}' for number in range(1, 501)]
-        browser.send(*map(frame, commands), frame("last", PING))
-        frames = [await browser.read_frame() for _ in range(501)]
-        frames.remove((PONG, b"last"))
-        joined = [json.loads(payload)["groups_current"] for _, payload in frames]
-        assert joined == [[f"job_events-{number}"] for number in range(1, 501)]
-        await browser.close()
-
-    async def test_code_of_a_close_behind_a_flood_is_echoed(self, serving: Serving) -> None:
-        browser = await open_browser(serving)
-        browser.send(frame("", PONG) * 50_000, close_frame(4321))
-        browser.writer.write_eof()
-        assert await browser.read_close() == 4321
-        await browser.close()
-
-    async def test_ping_ahead_of_a_close_is_answered_first(self, serving: Serving) -> None:
-        browser = await open_browser(serving)
-        browser.send(frame("before", PING), close_frame(4000), frame("behind", PING))
-        assert await browser.read_frame() == (PONG, b"before")
-        assert await browser.read_frame() == (CLOSE, struct.pack("!H", 4000))
-        await browser.close()
-
-    async def test_nothing_but_the_answer_to_a_close_of_ours_is_found_behind_it(self, serving: Serving) -> None:
-        browser = await open_browser(serving)
-        closing = asyncio.create_task(serving.server._clients.close_all(1001, 0.0, HANG))
-        assert await browser.read_close() == 1001
-        browser.send(frame("{}") * 10_000, frame("?", PING) * 10_000, close_frame(1001))
-        assert await browser.read_to_end() == b""
-        await closing
-        await browser.close()
-
-    async def test_message_in_more_than_1024_empty_fragments_is_1009(self, serving: Serving) -> None:
-        browser = await open_browser(serving)
-        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1023, frame("", 0))
-        assert "groups_current" in await browser.read_text()
-        browser.send(frame(SUBSCRIBE, final=False), frame("", 0, final=False) * 1025)
-        assert await browser.read_close() == 1009
         await browser.close()
 
 

@@ -1,6 +1,5 @@
-"""One websocket from its 101 to its end. It only reads: all that is written goes through the fan-out."""
+"""One websocket from its 101 to its end. It writes nothing itself: all that goes out goes through the fan-out."""
 
-import asyncio
 import enum
 import logging
 from base64 import b64decode, b64encode
@@ -17,11 +16,11 @@ from awxfast._rust import (
     Fanout,
     FrameDecoder,
     LinkFigures,
-    SocketTransport,
     encode_text_frame,
 )
 from awxfast.http.access_log import format_client
-from awxfast.system.unread import count_unsent, is_gone, seconds_unanswered
+from awxfast.sockets.reading import Clock, ReadingSide, Transport
+from awxfast.system.unread import count_unsent
 from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, SLOW
 
 log = logging.getLogger(__name__)
@@ -30,15 +29,8 @@ TEXT = 1
 BINARY = 2
 CLOSE = 8
 
-TURN_BYTES = 65_536
-"""A read of so many is the last of a turn of the loop, which would go on reading the same stream 32 times."""
-
 NOT_ATTACHED = -1
 """Instead of the fan-out's number of a client."""
-
-
-Transport = asyncio.Transport | SocketTransport
-"""An event loop's, or one of the core's."""
 
 
 class Phase(enum.IntEnum):
@@ -58,7 +50,7 @@ OPEN = Phase.OPEN
 """As a name of its own: to look it up in the class costs ten times as much, for each message."""
 
 
-class ClientList(Protocol):
+class ClientList(Clock, Protocol):
     """What connections share, and who keeps the list of them."""
 
     close_timeout: float
@@ -69,9 +61,6 @@ class ClientList(Protocol):
     @property
     def fanout(self) -> Fanout:
         """Who writes to all sockets."""
-
-    def now(self) -> float:
-        """Seconds on a clock that only goes forward."""
 
     def attach(self, descriptor: int, *, greeted: bool) -> int:
         """Makes the fan-out the one who writes; its number for the connection. Raises `OSError`.
@@ -120,42 +109,33 @@ class Session(Protocol):
         """Nothing more is sent or received; `code` says why. Called once, without `open` when it never came to that."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(ReadingSide):
     """What the transport of an upgraded connection calls. Small, since there are many that do nothing."""
 
     __slots__ = (
-        "_clients",
-        "_decoder",
-        "_held",
         "_is_greeted",
-        "_is_held_back",
         "_peer_done",
         "_session",
-        "_transport",
-        "_waits_turn",
         "client",
         "deadline",
-        "heard",
         "label",
         "opened",
         "phase",
         "pinged",
     )
 
+    _clients: ClientList
+
     def __init__(self, clients: ClientList, session: Session | None, label: tuple[str, str] | None = None) -> None:
         """`label` is client and path for the access log. Without a session: one that is being closed."""
-        self._clients = clients
+        super().__init__(clients)
         self._session = session
-        self._transport: Transport | None = None
-        self._decoder: FrameDecoder | None = None
-        self._held = b""
-        self._is_greeted = self._is_held_back = False
-        self._waits_turn = False
+        self._is_greeted = False
         self._peer_done = False
         self.phase = Phase.OPENING
         self.label = label
         self.client = NOT_ATTACHED
-        self.opened = self.heard = clients.now()
+        self.opened = self.heard
         self.pinged = 0.0
         self.deadline = 0.0
 
@@ -246,29 +226,10 @@ class Connection(asyncio.Protocol):
         self.opened, self.heard, self.pinged, self.deadline = frozen["times"]
         self._peer_done = frozen["peer_done"]
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Of one that another process has served, after `resume`: all others are there before this protocol is."""
-        self._transport = transport
-        if self._is_held_back:
-            transport.pause_reading()
-        elif self._decoder is not None and self._decoder.has_unread:
-            self._wait_turn()
-
     # What comes in
 
-    def data_received(self, data: bytes) -> None:
-        """Decodes frames; what comes before the attach is held."""
-        self.heard = self._clients.now()
-        if self._decoder is None:
-            self._held += data
-            self.pause_reading()
-            return
-        self._decode(self._decoder, data)
-        if len(data) >= TURN_BYTES or self._decoder.has_unread:
-            self._wait_turn()
-
     def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
-        """As much as the decoder takes in a turn. PINGs are answered without a look at each."""
+        """PINGs are answered without a look at each."""
         try:
             messages = decoder.receive(data)
             if pongs := decoder.take_pongs():
@@ -283,26 +244,6 @@ class Connection(asyncio.Protocol):
             self.close(FAILED, drop=True)
         if self.phase is OPEN and decoder.failure:
             self.close(decoder.failure, decoder.failure_reason.encode(), drop=True)
-
-    def _wait_turn(self) -> None:
-        """Lets everybody else have theirs before more of this client is read or decoded."""
-        if not self._waits_turn and self._transport is not None:
-            self._waits_turn = True
-            self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._take_turn)
-
-    def _take_turn(self) -> None:
-        """Goes on where the last turn ended; what a session holds back waits until it lets go."""
-        self._waits_turn = False
-        if self._is_held_back or self._decoder is None or self._transport is None:
-            return
-        if self._decoder.has_unread:
-            self.heard = self._clients.now()
-            self._decode(self._decoder, b"")
-        if self._decoder.has_unread:
-            self._wait_turn()
-        elif not self._is_held_back:
-            self._read_on()
 
     def _receive(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
@@ -324,26 +265,6 @@ class Connection(asyncio.Protocol):
         self._peer_done = True
         return self.phase is Phase.CLOSING
 
-    def pause_reading(self) -> None:
-        """Lets the peer's bytes wait in the kernel, and what was read of them undecoded."""
-        self._is_held_back = True
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Reads again; whether the peer is silent shows from now on."""
-        if self._is_held_back:
-            self._is_held_back = False
-            self.heard = self._clients.now()
-            if self._decoder is not None and self._decoder.has_unread:
-                self._wait_turn()
-            elif not self._waits_turn:
-                self._read_on()
-
-    def _read_on(self) -> None:
-        if self._transport is not None and not self._transport.is_reading():
-            self._transport.resume_reading()
-
     @property
     def close_timeout(self) -> float:
         """Seconds that a peer has for what ends its connection."""
@@ -358,18 +279,6 @@ class Connection(asyncio.Protocol):
     def figures(self) -> LinkFigures | None:
         """What was written, for a node."""
         return self._clients.figures
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether silence is the peer's."""
-        return not self._is_held_back
-
-    def is_peer_gone(self, timeout: float) -> bool:
-        """For one that is not read: whether it has ended, or been unreachable for `timeout` seconds (0: any)."""
-        if self._transport is None or self._transport.is_closing():
-            return False
-        sock = self._transport.get_extra_info("socket")
-        return is_gone(sock) or 0 < timeout <= seconds_unanswered(sock)
 
     # What goes out
 
