@@ -35,12 +35,16 @@ async def end_receiver(layer: RedisChannelLayer, channel: str, task: asyncio.Tas
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Until they are done: `wait_for`, which redis-py uses, may swallow a cancellation before Python 3.12."""
-    pending = {task for task in tasks if not task.done()}
-    while pending:
+    """Until they are done: `wait_for`, which redis-py uses, may swallow a cancellation before Python 3.12.
+
+    What they failed of at the same moment is nobody's any more.
+    """
+    tasks = set(tasks)
+    while pending := {task for task in tasks if not task.done()}:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=POLL)
+        await asyncio.wait(pending, timeout=POLL)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def internal_message(text: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from awxfast.process.main import enter_listener
 from awxfast.settings import Settings
 
 STOP_MARGIN = 5.0
-"""Seconds that `stop` waits beyond the grace."""
+"""Seconds that `stop` waits beyond those that requests and the application may take."""
 
 
 class EmbeddedServer:
@@ -80,7 +80,8 @@ class EmbeddedServer:
             self._resources.close()
         elif not self._ended.is_set():
             self._loop.call_soon_threadsafe(self._stop_asked.set)
-            self._ended.wait(self._settings.grace + STOP_MARGIN)
+            settings = self._settings
+            self._ended.wait(settings.grace + settings.application_close_timeout + STOP_MARGIN)
 
     # What serves asks of its process (app.serving.Control)
 
