@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +328,18 @@ class TestIdentityThatTakesTime:
             await browser.close()
 
 
+async def shake_hands_and_reset(address: Any, last_read: bytes) -> None:
+    """A browser that is gone, with an RST, as soon as its answer has so much."""
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(address) as sock:
+        sock.sendall(handshake())
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        answer = b""
+        while last_read not in answer:
+            answer += await loop.sock_recv(sock, 4096)
+
+
 class TestAccessLog:
     async def test_a_websocket_has_three_lines_in_daphnes_format(self, start: Start) -> None:
         lines = io.StringIO()
@@ -351,6 +364,21 @@ class TestAccessLog:
             "WSREJECT /nothing%0A/",
         ]
         await browser.close()
+
+    @pytest.mark.parametrize("known", [True, False])
+    @pytest.mark.parametrize("last_read", [b"", b" 101 "])
+    async def test_one_that_is_reset_has_its_last_line_whenever_that_is(
+        self, start: Start, tmp_path: Path, known: bool, last_read: bytes
+    ) -> None:
+        """With its request, so that no 101 can be written to it, or behind the 101."""
+        (tmp_path / "tokens").write_text("{}")
+        lines = io.StringIO()
+        access = None if known else TokensAccess(tmp_path / "tokens")
+        serving = await start(access_log=AccessLog(lines), access=access)
+        for _ in range(20):
+            await shake_hands_and_reset(serving.address, last_read)
+        await until(lambda: lines.getvalue().count("WSDISCONNECT") == 20)
+        assert lines.getvalue().count("WSCONNECTING") == 20
 
     async def test_forwarded_address_is_logged_when_asked_for(self, start: Start) -> None:
         lines = io.StringIO()

@@ -126,12 +126,12 @@ class Clients:
             oldest.cut_off()
 
     def remove(self, connection: Connection) -> None:
-        """Forgets a connection that is gone."""
+        """Forgets a connection that is gone. As in daphne it has a last line, were it gone before its 101 was out."""
         self._dismissed.pop(connection, None)
         self._opening.discard(connection)
         if connection.client != NOT_ATTACHED:
             self._attached.pop(connection.client, None)
-            self._log(connection, "WSDISCONNECT")
+        self._log(connection, "WSDISCONNECT")
         if not len(self):
             self._emptied.set()
 
