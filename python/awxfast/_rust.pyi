@@ -122,6 +122,8 @@ class SocketTransport:
 
     def write(self, data: bytes) -> None:
         """Leaves at the end of the turn, with what else is written in it; at once past the limit."""
+    def write_at_once(self, data: bytes) -> bool:
+        """Behind what waits; whether the socket has taken all of it. The rest leaves when there is room."""
     def write_eof(self) -> None:
         """Half a close, behind what is queued."""
     def close(self) -> None:

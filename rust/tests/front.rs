@@ -1,5 +1,6 @@
 //! Connections of the loop's thread: what they read and write, and what they are looked at for.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,9 +8,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use awxfast_core::front::{Accepted, Line, Listener, Places, Ready, Received, Watch};
 
 fn look(watch: &Watch) -> Vec<Ready> {
-    let mut ready = Vec::new();
+    let mut ready = VecDeque::new();
     assert!(!watch.look(&mut ready));
-    ready
+    ready.into()
 }
 
 /// A line that is watched as number 7, and its client.

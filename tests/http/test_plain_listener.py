@@ -1,6 +1,7 @@
 """Connections on a plain listener: taken in by batches, read, written to, ended. Clients are sockets of the system."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import resource
@@ -18,6 +19,9 @@ from serving import HANG, until
 
 TURN = 32
 """Connections that a listener takes in each turn."""
+TURN_BYTES = 4 * 1024 * 1024
+READ_BYTES = 256 * 1024
+"""What a turn reads at most, but for its last read, and what a read brings."""
 
 
 UPGRADE = (
@@ -377,7 +381,54 @@ class TestReading:
         assert (one.data, one.lost) == (b"", [])
 
 
+class TestTurns:
+    async def test_those_who_send_much_have_turns_one_after_the_other(self, listened: Listened) -> None:
+        """Who is left when a turn has read enough is read before anybody is read again."""
+        clients = [listened.connect() for _ in range(160)]
+        while len(listened.made) < len(clients):
+            listened.front.turn()
+        read: set[Recorder] = set()
+        while len(read) < len(clients):
+            for client in clients:
+                with contextlib.suppress(BlockingIOError):
+                    client.send(bytes(READ_BYTES))
+            before = {one: len(one.data) for one in listened.made}
+            listened.front.turn()
+            brought = {one: len(one.data) - before[one] for one in listened.made if len(one.data) > before[one]}
+            assert sum(brought.values()) < TURN_BYTES + READ_BYTES
+            was_read, read = read, read | brought.keys()
+            assert len(read) == len(clients) or not was_read & brought.keys()
+        assert sum(len(one.data) for one in read) > TURN_BYTES + READ_BYTES
+
+
 class TestWriting:
+    async def test_written_at_once_it_waits_for_no_turn(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        assert one.transport.write_at_once(b"now")
+        assert client.recv(10) == b"now"
+
+    async def test_written_at_once_the_rest_leaves_when_there_is_room(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.set_write_buffer_limits(high=0)
+        assert not one.transport.write_at_once(bytes(16 << 20))
+        assert one.told == ["pause"]
+        left = 16 << 20
+        while left:
+            left -= len(await listened.read(client))
+        await until(lambda: one.told == ["pause", "resume"])
+
+    async def test_written_at_once_to_somebody_gone_it_ends_the_connection(self, listened: Listened) -> None:
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.pause_reading()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        assert not one.transport.write_at_once(b"x")
+        assert one.transport.is_closing()
+        await until(lambda: one.lost)
+
     async def test_much_is_written_as_the_client_takes_it(self, listened: Listened) -> None:
         listened.run()
         client, one = await listened.meet()

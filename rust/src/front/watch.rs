@@ -1,5 +1,6 @@
 //! What many sockets are looked at for.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -40,7 +41,7 @@ impl Watch {
     }
 
     /// All that are ready now. Whether there may be more.
-    pub fn look(&self, ready: &mut Vec<Ready>) -> bool {
+    pub fn look(&self, ready: &mut VecDeque<Ready>) -> bool {
         let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
         // The only error is EINTR: the loop looks again.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&AT_ONCE));

@@ -1,8 +1,10 @@
 //! Connections of a loop: accepted in batches, read when they have something, written to once a turn.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -15,9 +17,10 @@ use crate::py::transport::SocketTransport;
 
 /// Connections of one listener that a turn of the loop takes in: some milliseconds' work.
 const TURN_ACCEPTS: usize = 32;
-/// A turn looks for more that are ready, where there are more than one look brings, until so long after its beginning:
-/// whoever sends without an end, and they are many, would keep the loop from everybody else.
-const LOOKING: Duration = Duration::from_millis(10);
+/// A turn serves who is ready until so long after its beginning, or until so much was read: whoever sends without an
+/// end, and they are many, would keep the loop from everybody else. Who is left has the next turn first.
+const TURN: Duration = Duration::from_millis(10);
+const TURN_BYTES: usize = 4 * 1024 * 1024;
 /// Until another try to accept where there is no room for more.
 const REST_SECONDS: f64 = 0.1;
 /// Bytes that a read brings at most; as uvloop.
@@ -37,6 +40,10 @@ pub struct Front {
     event_loop: Py<PyAny>,
     connections: Mutex<Places<Py<SocketTransport>>>,
     listeners: Mutex<Vec<Option<Door>>>,
+    /// Who was found ready, and waits to be served.
+    ready: Mutex<VecDeque<Ready>>,
+    /// Bytes that this turn has read.
+    read: AtomicUsize,
     buffer: Mutex<Vec<u8>>,
     unwritten: Mutex<Unwritten>,
 }
@@ -71,6 +78,8 @@ impl Front {
             event_loop,
             connections: Mutex::default(),
             listeners: Mutex::default(),
+            ready: Mutex::default(),
+            read: AtomicUsize::new(0),
             buffer: Mutex::new(vec![0; READ_BYTES]),
             unwritten: Mutex::default(),
         })
@@ -114,16 +123,18 @@ impl Front {
     fn turn(slf: &Bound<'_, Self>) {
         let front = slf.get();
         front.unwritten.lock().is_due = true;
-        let end = Instant::now() + LOOKING;
-        let mut ready = Vec::new();
-        loop {
-            ready.clear();
-            let has_more = front.watch.look(&mut ready);
-            for &one in &ready {
-                Self::serve(slf, one);
+        front.read.store(0, Ordering::Relaxed);
+        let end = Instant::now() + TURN;
+        let mut has_more = true;
+        while has_more {
+            if front.ready.lock().is_empty() {
+                has_more = front.watch.look(&mut front.ready.lock());
             }
-            if !has_more || Instant::now() > end {
-                break;
+            while let Some(one) = front.next_ready() {
+                Self::serve(slf, one);
+                if front.read.load(Ordering::Relaxed) >= TURN_BYTES || Instant::now() > end {
+                    return Self::flush(slf);
+                }
             }
         }
         Self::flush(slf);
@@ -146,6 +157,10 @@ impl Front {
 }
 
 impl Front {
+    fn next_ready(&self) -> Option<Ready> {
+        self.ready.lock().pop_front()
+    }
+
     fn serve(slf: &Bound<'_, Self>, ready: Ready) {
         if ready.token >= LISTENERS {
             return Self::accept(slf, usize::try_from(ready.token - LISTENERS).unwrap_or(usize::MAX));
@@ -215,8 +230,10 @@ impl Front {
         if buffer.is_empty() { vec![0; READ_BYTES] } else { buffer }
     }
 
-    pub(super) fn give_buffer(&self, buffer: Vec<u8>) {
+    /// After one that brought so many bytes.
+    pub(super) fn give_buffer(&self, buffer: Vec<u8>, count: usize) {
         *self.buffer.lock() = buffer;
+        self.read.fetch_add(count, Ordering::Relaxed);
     }
 
     /// It is flushed at the end of the turn.
