@@ -21,10 +21,7 @@ class Turns:
 
     def take_at_once(self, amount: int) -> bool:
         """The same for whoever goes another way if this turn has no room; whether it had."""
-        if self._waiting or not self._has_room(amount):
-            return False
-        self._spend(amount)
-        return True
+        return not self._waiting and self._spend(amount)
 
     def call(self, amount: int, callback: Callable[[], None]) -> None:
         """The same for whoever can't wait: it is called back, at once if there is room."""
@@ -38,19 +35,25 @@ class Turns:
         self._waiting.append((amount, turn))
         return turn
 
-    def _has_room(self, amount: int) -> bool:
-        return amount <= self._left or self._left == self._most
-
-    def _spend(self, amount: int) -> None:
-        self._left -= amount
+    def _spend(self, amount: int) -> bool:
+        """Whether there was room."""
+        left = self._left
+        if amount > left and left != self._most:
+            return False
+        self._left = left - amount
         if self._next is None:
             self._next = asyncio.get_running_loop().call_soon(self._begin)
+        return True
 
     def _begin(self) -> None:
         self._next = None
         self._left = self._most
-        while self._waiting and self._has_room(self._waiting[0][0]):
-            amount, turn = self._waiting.popleft()
-            if not turn.done():  # else whoever waited was cancelled
-                self._spend(amount)
+        while self._waiting:
+            amount, turn = self._waiting[0]
+            if turn.done():  # whoever waited was cancelled
+                self._waiting.popleft()
+            elif self._spend(amount):
+                self._waiting.popleft()
                 turn.set_result(None)
+            else:
+                break

@@ -56,7 +56,7 @@ class TestPlainRequests:
 
 class TestUpgrades:
     def test_request_has_the_same(self) -> None:
-        request = trust("192.0.2.1").read_upgrade(read_head(*LINES), PEER, SERVER, "http")
+        request = trust("192.0.2.1").read_upgrade(read_head(*LINES), PEER, lambda: SERVER, "http")
         assert (request.method, request.path, request.query, request.raw_path) == ("GET", "/p q", b"r=s", b"/p%20q")
         assert (request.client, request.scheme, request.root_path) == (("203.0.113.7", 0), "https", "/a b")
         assert (request.server, request.values(b"daphne-root-path")) == (SERVER, [])

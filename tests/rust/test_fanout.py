@@ -150,6 +150,15 @@ class TestWakes:
         turn.pop()()
         assert far.makefile("rb").read() == b"\x81\x05first\x81\x06second\x88\x02\x03\xe8"
 
+    def test_newcomers_of_a_turn_are_taken_in_together(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        turn: list[Callable[[], None]] = []
+        fanout.defer_wakes(turn.append)
+        for end in pair:
+            fanout.attach(end.fileno())
+        assert turn == [fanout.wake]
+
     async def test_event_waits_for_no_turn(self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
         near, far = pair
         fanout.defer_wakes([].append)

@@ -355,24 +355,6 @@ class TestOpening:
         near.close()
         far.close()
 
-    async def test_thread_of_the_fan_out_is_woken_for_a_newcomer_that_says_nothing(self) -> None:
-        class NotingFanout:
-            def __init__(self) -> None:
-                self.calls: list[str] = []
-
-            def attach(self, descriptor: int, greeted: bool) -> int:
-                self.calls.append("attach")
-                return 7
-
-            def wake(self) -> None:
-                self.calls.append("wake")
-
-        fanout = NotingFanout()
-        clients = Clients(fanout, Settings())  # type: ignore[arg-type]
-        assert clients.attach(3, greeted=True) == 7
-        await asyncio.sleep(0)
-        assert fanout.calls == ["attach", "wake"]
-
     async def test_client_that_can_not_be_attached_is_turned_away(self, caplog: pytest.LogCaptureFixture) -> None:
         fanout, transport, session = Fanout(threads=1), BlockedTransport(), QuietSession()
         connection = Connection(Clients(fanout, Settings()), session)

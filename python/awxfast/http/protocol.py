@@ -222,7 +222,7 @@ class HttpProtocol(SendingSide):
         self._headers = head.headers
         self._wants_head = head.method == "HEAD"
         if head.offers_websocket and service.upgrades is not None and head.method == "GET":
-            request = service.proxies.read_upgrade(head, self.client, self.server, self.scheme)
+            request = service.proxies.read_upgrade(head, self.client, lambda: self.server, self.scheme)
             self._cycle = None
             self._is_deciding = True
             self._plain.leave(self)

@@ -1,9 +1,11 @@
 """A request as its head has it, and as far as proxies are believed: its client, its scheme, the root path."""
 
+from collections.abc import Callable
 from typing import Any
 
 from awxfast._rust import RequestHead
-from awxfast.wire.forwarded import Address, ForwardedHeaders, RootPathHeader
+from awxfast.http.upgrade_request import UpgradeRequest
+from awxfast.wire.forwarded import ROOT_PATH_HEADER, Address, ForwardedHeaders, RootPathHeader
 from awxfast.wire.request import Request
 
 
@@ -21,21 +23,14 @@ class Proxies:
         """Whom a proxy forwards for, else `peer`."""
         return self._forwarded.find_client(peer, headers) if self._forwarded else peer
 
-    def read_upgrade(self, head: RequestHead, peer: Address | None, server: Address | None, scheme: str) -> Request:
-        """The request of an upgrade."""
-        root_path, client, scheme = self._read(head.headers, peer, scheme)
-        return Request(
-            "GET",
-            head.version,
-            head.path,
-            head.query,
-            tuple(head.headers),
-            client,
-            server,
-            head.raw_path,
-            root_path,
-            scheme,
-        )
+    def read_upgrade(
+        self, head: RequestHead, peer: Address | None, find_server: Callable[[], Address | None], scheme: str
+    ) -> Request:
+        """The request of an upgrade; a head of which no proxy says anything is not read for it."""
+        root_path, client = self._root_path, peer
+        if self._forwarded is not None or head.values(ROOT_PATH_HEADER):
+            root_path, client, scheme = self._read(head.headers, peer, scheme)
+        return UpgradeRequest(head, client, find_server, root_path, scheme)
 
     def read_scope(
         self, head: RequestHead, peer: Address | None, server: Address | None, scheme: str

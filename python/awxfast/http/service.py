@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 
 from asgiref.typing import ASGI3Application
 
@@ -73,8 +74,8 @@ class HttpService(Shared):
         if self.upgrades is None:
             return False
         former = transport.get_protocol()
-        client, server = read_address(transport, "peername"), read_address(transport, "sockname")
-        request = self.proxies.read_upgrade(head, client, server, "http")
+        find_server = functools.partial(read_address, transport, "sockname")
+        request = self.proxies.read_upgrade(head, read_address(transport, "peername"), find_server, "http")
         if not self.upgrades.open_at_once(Arrival(self, transport, request, accept_key, behind)):
             return False
         if isinstance(former, HttpProtocol):

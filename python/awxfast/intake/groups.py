@@ -107,9 +107,10 @@ class Groups:
 
     def hold_at_once(self, groups: Sequence[str]) -> bool:
         """The same if Redis has answered for all of them already, so that nobody has to wait; else nothing is held."""
-        members = [self._members.get(group) for group in groups]
-        if not all(member is not None and member.ready for member in members):
-            return False
+        for group in groups:
+            member = self._members.get(group)
+            if member is None or not member.ready:
+                return False
         self._count(groups)
         return True
 

@@ -346,6 +346,8 @@ class NativeSession:
 
     def _compare(self, groups: Set[str]) -> tuple[list[str], list[str]]:
         """Which of them are joined, and which others are left."""
+        if not self._groups:
+            return sorted(groups), []
         held = set(self._groups)
         return sorted(groups - held), sorted(held - groups)
 

@@ -70,7 +70,7 @@ class Admission:
 
     def _is_for_here(self, request: Request) -> bool:
         host = read_host(request.values(b"host"))
-        return request.server is None or is_loopback(host) or self._is_listed(host)
+        return is_loopback(host) or self._is_listed(host) or request.server is None
 
     def _is_listed(self, host: str) -> bool:
         """With or without its port."""

@@ -73,11 +73,10 @@ class Clients:
     @property
     def guests(self) -> int:
         """Browsers that were not told at once to go again: those count under `--max-clients`."""
-        return self.browsers - len(self._dismissed)
+        return len(self._opening) + len(self._attached) - self.nodes - len(self._dismissed)
 
     def attach(self, descriptor: int, *, greeted: bool) -> int:
-        """A browser, for the fan-out, whose thread takes it in now: a crowd of newcomers taken in later costs more."""
-        asyncio.get_running_loop().call_soon(self.fanout.wake)
+        """A browser, for the fan-out."""
         return self.fanout.attach(descriptor, greeted)
 
     def make_decoder(self) -> FrameDecoder:

@@ -16,6 +16,7 @@ from awxfast._rust import (
     Fanout,
     FrameDecoder,
     LinkFigures,
+    SocketTransport,
     encode_text_frame,
 )
 from awxfast.http.access_log import format_client
@@ -151,8 +152,7 @@ class Connection(ReadingSide):
         self._clients.add_opening(self)
         transport.set_write_buffer_limits(high=0)  # so that `resume_writing` tells when the 101 is out
         self._is_greeted = greeting is not None
-        transport.write(response if greeting is None else response + encode_text_frame(greeting))
-        if transport.get_write_buffer_size() == 0:
+        if write_out(transport, response if greeting is None else response + encode_text_frame(greeting)):
             self._attach()
 
     def resume_writing(self) -> None:
@@ -399,3 +399,11 @@ class Connection(ReadingSide):
         session, self._session = self._session, None
         if session is not None:
             session.end(code)
+
+
+def write_out(transport: Transport, data: bytes) -> bool:
+    """Whether the socket has taken all of it at once."""
+    if isinstance(transport, SocketTransport):
+        return transport.write_at_once(data)
+    transport.write(data)
+    return transport.get_write_buffer_size() == 0

@@ -115,7 +115,7 @@ class Errors:
 
     def __init__(self) -> None:
         self._replies: list[bytes] = []
-        self._left = ERROR_BYTES - FRAME_HEADER - len(encode_more(10**9))
+        self._left = ERROR_BYTES - FRAME_HEADER - MORE_BYTES
         self._more = 0
 
     def add(self, refused: Refused) -> None:
@@ -138,6 +138,10 @@ def encode_more(count: int) -> bytes:
     return encode_error(f"{count} more errors in this command")
 
 
+MORE_BYTES = len(encode_more(10**9))
+"""The longest of those."""
+
+
 def deny(kind: str, value: str, reason: str = "access") -> Refused:
     """The refusal of one group for want of rights, or of an answer about them."""
     return Refused(reason, f"access denied to channel {shorten(kind)} for resource id {shorten(value)}")
@@ -153,11 +157,12 @@ def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_G
 
     More groups than `max_groups` are excessive, and so are more kinds, or values anywhere; AWX's pages name tens.
     """
-    lists = count_lists(payload)
-    if lists > MAX_PARTS + max_groups:
-        return refuse("too_many_parts", "the command has too many lists and objects")
-    if lists + payload.count(b",") > MAX_PARTS + 2 * max_groups:
-        return Command(excessive=True)
+    if len(payload) > MAX_PARTS:
+        lists = count_lists(payload)
+        if lists > MAX_PARTS + max_groups:
+            return refuse("too_many_parts", "the command has too many lists and objects")
+        if lists + payload.count(b",") > MAX_PARTS + 2 * max_groups:
+            return Command(excessive=True)
     try:
         document = orjson.loads(payload)
     except orjson.JSONDecodeError as error:

@@ -95,16 +95,18 @@ impl PyFanout {
     }
 
     #[pyo3(signature = (fd, greeted=false))]
-    fn attach(&self, fd: RawFd, greeted: bool) -> PyResult<u64> {
-        let client = self.core.attach(borrow(fd)?)?;
+    fn attach(slf: &Bound<'_, Self>, fd: RawFd, greeted: bool) -> PyResult<u64> {
+        let client = slf.get().core.attach(borrow(fd)?)?;
         if greeted {
-            self.core.count_greeting();
+            slf.get().core.count_greeting();
         }
+        Self::wake_later(slf);
         Ok(client.0)
     }
 
-    fn attach_link(&self, fd: RawFd, notices: bool) -> PyResult<(u64, LinkFigures)> {
-        let (client, tally) = self.core.attach_link(borrow(fd)?, notices)?;
+    fn attach_link(slf: &Bound<'_, Self>, fd: RawFd, notices: bool) -> PyResult<(u64, LinkFigures)> {
+        let (client, tally) = slf.get().core.attach_link(borrow(fd)?, notices)?;
+        Self::wake_later(slf);
         Ok((client.0, LinkFigures(tally)))
     }
 
