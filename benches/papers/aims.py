@@ -110,6 +110,8 @@ AIMS = (
     Aim("handshakes/s, native: times daphne's", times("handshakes_per_s", "storm"), least=10),
     Aim("the same: CPU us a client with its first subscription", got("cpu_us_a_client", "storm"), most=180),
     Aim("handshakes/s, a hosted application: times daphne's", times("handshakes_per_s", "storm", "direct"), least=3),
+    Aim("the same of a bare ASGI application", times("handshakes_per_s", "hosted-storm-bare", "hosted"), least=3),
+    Aim("the same of a Channels consumer", times("handshakes_per_s", "hosted-storm-channels", "hosted"), least=3),
     Aim("requests/s of a Django view: times uvicorn's", beside("requests_per_s", "uvicorn", "requests-django"),
         least=0.9),
     Aim("requests/s of a bare ASGI application: times uvicorn's", beside("requests_per_s", "uvicorn", "requests-bare")),

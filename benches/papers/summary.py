@@ -54,7 +54,9 @@ HOSTED_ROWS = (
         for clients in (1, 10, 100, 500, 1000)
         for figure in ("frames_per_cpu_s",)
     ),
-    Row("handshakes a second, 1,000 clients", "hosted-idle", "handshakes_per_s"),
+    Row("handshakes a second, a bare ASGI application", "hosted-storm-bare", "handshakes_per_s"),
+    Row("the same, a Channels consumer", "hosted-storm-channels", "handshakes_per_s"),
+    Row("the same, 1,000 clients that also subscribe", "hosted-idle", "handshakes_per_s"),
     Row("the same, each looked up in a database", "hosted-signed-in", "handshakes_per_s"),
     Row("an idle client: KiB of RSS", "hosted-idle", "rss_kib_a_client"),
 )

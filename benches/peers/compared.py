@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from traffic.event_texts import AWX_CAPACITY
-from workloads.kinds import GROUP
+from workloads.kinds import APPLICATION, GROUP
 
 from peers.one_worker import write_nginx
-from peers.servers import APPLICATION, LOOPBACK, Redis, Server, accepts_connections, free_port
+from peers.servers import LOOPBACK, Redis, Server, accepts_connections, free_port
 
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 NCHAN = """

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from machine.accounting import Usage, usage_of
+from workloads.kinds import APPLICATION
 
 HERE = Path(__file__).resolve().parent.parent
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
-APPLICATION = "peers.stock_site:application"
-"""What is hosted where a workload names no other."""
 
 
 class RunFailed(Exception):

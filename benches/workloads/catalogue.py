@@ -177,6 +177,17 @@ RELAY: tuple[Workload, ...] = (
 )
 
 
+def hosted_storm(kind: str, application: str, words: str) -> Storm:
+    """Handshakes of an application that asks no database, without a subscription."""
+    return Storm(
+        name=f"hosted-storm-{kind}",
+        title=f"A storm on {words}: 1,000 handshakes, 40 at a time",
+        servers=("daphne", "hosted"),
+        application=application,
+        subscribes=False,
+    )
+
+
 def hosted_stream(clients: int) -> Stream:
     """daphne's application under either server, flat out."""
     title = f"An application, flat out: {clients:,} client{'s' * (clients > 1)}, 1 KiB"
@@ -185,6 +196,8 @@ def hosted_stream(clients: int) -> Stream:
 
 HOSTED: tuple[Workload, ...] = (
     *map(hosted_stream, (1, 10, 100, 500, 1000)),
+    hosted_storm("bare", "peers.bare_site:application", APPLICATIONS["bare"]),
+    hosted_storm("channels", "peers.django_site:application", "a Channels consumer"),
     Idle(
         name="hosted-idle",
         title="An application's 1,000 clients that have subscribed and hear nothing; it asks no database",

@@ -1,6 +1,7 @@
 """Clients that hear nothing: their memory, and how fast they come."""
 
 import time
+from collections.abc import Mapping
 
 from machine.costs import Costs
 from machine.setting import Bench, Figures
@@ -58,11 +59,12 @@ def hold(bench: Bench, server: Server, workload: Idle, count: int, options: dict
 
 
 def measure_storm(bench: Bench, redis: Redis, server: Server, workload: Storm) -> Figures:
-    """Handshakes, then one subscription each."""
-    with connect(bench, server, WARM_UP_CLIENTS, 1):
+    """Handshakes, then one subscription each where there are any."""
+    options = server.client_options if workload.subscribes else {"protocol": "bare", "path": "/"}
+    with connect(bench, server, options, WARM_UP_CLIENTS, 1):
         pass
     costs = Costs(server, redis)
-    with connect(bench, server, workload.clients, workload.connecting) as clients:
+    with connect(bench, server, options, workload.clients, workload.connecting) as clients:
         cpu, work = server.usage().cpu_s - costs.server.cpu_s, costs.work()
     return {
         "handshakes_per_s": clients.ready["handshakes_per_s"],
@@ -71,9 +73,8 @@ def measure_storm(bench: Bench, redis: Redis, server: Server, workload: Storm) -
     }
 
 
-def connect(bench: Bench, server: Server, count: int, connecting: int) -> Clients:
+def connect(bench: Bench, server: Server, options: Mapping[str, str], count: int, connecting: int) -> Clients:
     """`count` clients, `connecting` of them under way at a time."""
-    options = server.client_options
     address, seconds = server.address, LIMIT_SECONDS
     return Clients(
         bench.wsload, bench.load_core, "idle", address, count, connecting=connecting, seconds=seconds, **options

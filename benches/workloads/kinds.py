@@ -7,6 +7,8 @@ from typing import Self
 from traffic.event_texts import AWX_CAPACITY
 
 GROUP = "job_events-1"
+APPLICATION = "peers.stock_site:application"
+"""What is hosted where a workload names no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,10 @@ class Storm(Workload):
     clients: int = 1000
     connecting: int = 40
     """Handshakes under way at a time. daphne lets 50 connections wait; beyond that some are reset."""
+    application: str = APPLICATION
+    """Where the server hosts one."""
+    subscribes: bool = True
+    """Each client also has a welcome and a first subscription; else it is there with its 101."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from workloads.alone import measure_alone
 from workloads.asking import measure_echoes, measure_requests
 from workloads.edge import measure_edge
 from workloads.idle import measure_idle, measure_storm
-from workloads.kinds import Alone, Echoes, Edge, Idle, Producing, Requests, Search, Storm, Stream, Workload
+from workloads.kinds import APPLICATION, Alone, Echoes, Edge, Idle, Producing, Requests, Search, Storm, Stream, Workload
 from workloads.producing import measure_producing
 from workloads.search import measure_search
 from workloads.stream import measure_stream
@@ -39,7 +39,8 @@ def measure(bench: Bench, redis: Redis, server_name: str, workload: Workload) ->
     environment = {"RELAY_BENCH_REDIS": redis.url}
     signed_in = isinstance(workload, Idle) and workload.signed_in
     options = {"cookie": sign_in(bench, environment)} if signed_in else {}
-    hosted = {"application": workload.application} if isinstance(workload, Requests | Echoes) else {}
+    application = getattr(workload, "application", APPLICATION)
+    hosted = {} if application == APPLICATION else {"application": application}
     with SERVERS[server_name](redis, bench.server_core, bench.folder, environment, **hosted) as server:
         return SERVED[type(workload)](bench, redis, server, workload, **options)
 

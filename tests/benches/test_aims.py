@@ -26,6 +26,13 @@ class TestGoals:
     def test_goal_that_is_met_says_yes(self) -> None:
         assert rows()["handshakes/s, native: times daphne's"] == ["10 or more", "10", "yes"]
 
+    def test_handshakes_of_an_application_are_held_against_daphnes(self) -> None:
+        results = {
+            "hosted-storm-bare": {"daphne": [{"handshakes_per_s": 500.0}], "hosted": [{"handshakes_per_s": 1600.0}]}
+        }
+        lines = [line.strip("| ").split(" | ") for line in aims_table(results).splitlines()[2:]]
+        assert ["the same of a bare ASGI application", "3 or more", "3.2", "yes"] in lines
+
     def test_cost_a_frame_is_held_over_three_workloads(self) -> None:
         (row,) = [cells for words, cells in rows().items() if words.startswith("CPU a frame")]
         assert row == ["1.3 or less", "2", "**no**"]

@@ -1,8 +1,8 @@
 """The benchmark's workloads."""
 
 from papers.aims import ECHOES
-from workloads.catalogue import BOTH, WORKLOADS, thousand_groups
-from workloads.kinds import Echoes, Stream
+from workloads.catalogue import BOTH, HOSTED, WORKLOADS, thousand_groups
+from workloads.kinds import Echoes, Storm, Stream
 
 
 class TestWorkloads:
@@ -22,6 +22,12 @@ class TestWorkloads:
             (4096, False),
             (4096, True),
         }
+
+    def test_handshakes_of_applications_are_measured_where_their_servers_are_compared(self) -> None:
+        storms = {storm.name: storm for storm in HOSTED if isinstance(storm, Storm)}
+        assert set(storms) == {"hosted-storm-bare", "hosted-storm-channels"}
+        assert all({"daphne", "hosted"} <= {*storm.servers} and not storm.subscribes for storm in storms.values())
+        assert len({storm.application for storm in storms.values()}) == 2
 
 
 class TestFrames:
