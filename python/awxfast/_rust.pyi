@@ -105,6 +105,8 @@ class Front:
         sound upgrade to websocket without subprotocols, `open_at_once` is asked before any protocol: with the head, the
         answer to its key, and what came behind it. If it says yes the connection is its affair, its protocol too.
         """
+    def adopt(self, fd: int, protocol: asyncio.BaseProtocol) -> None:
+        """Reads and writes on a duplicate of a connected socket, for `protocol`. Raises `OSError`."""
     def listen_again(self, number: int) -> None:
         """After a rest for want of descriptors: the front's own call."""
     def end_listening(self, number: int) -> None:

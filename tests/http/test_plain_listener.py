@@ -381,6 +381,57 @@ class TestReading:
         assert (one.data, one.lost) == (b"", [])
 
 
+class TestAdopted:
+    """Somebody else has accepted it, another process."""
+
+    @staticmethod
+    def adopt(listened: Listened) -> tuple[socket.socket, Recorder]:
+        far, near = socket.socketpair()
+        listened.clients.append(far)
+        far.setblocking(False)
+        one = listened.kind()
+        with near:
+            listened.front.adopt(near.fileno(), one)
+        return far, one
+
+    async def test_it_is_read_and_written_to_as_any_other(self, listened: Listened) -> None:
+        listened.run()
+        far, one = self.adopt(listened)
+        await listened.loop.sock_sendall(far, b"hello")
+        await until(lambda: one.data == b"hello")
+        one.transport.write(b"and back")
+        assert await listened.read(far) == b"and back"
+        assert one.transport.get_protocol() is one
+
+    async def test_one_that_pauses_is_not_read_before_it_resumes(self, listened: Listened) -> None:
+        listened.run()
+        far, one = self.adopt(listened)
+        one.transport.pause_reading()
+        await listened.loop.sock_sendall(far, b"later")
+        _, other = await listened.meet(b"meanwhile")
+        await until(lambda: other.data == b"meanwhile")
+        assert one.data == b""
+        one.transport.resume_reading()
+        await until(lambda: one.data == b"later")
+
+    async def test_one_that_is_gone_already_is_told_of(self, listened: Listened) -> None:
+        listened.run()
+        far = socket.create_server(("127.0.0.1", 0))
+        gone = socket.create_connection(far.getsockname())
+        near, _ = far.accept()
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        far.close()
+        one = listened.kind()
+        with near:
+            listened.front.adopt(near.fileno(), one)
+        await until(lambda: one.lost)
+
+    async def test_what_is_no_descriptor_raises(self, listened: Listened) -> None:
+        with pytest.raises(OSError):
+            listened.front.adopt(-1, listened.kind())
+
+
 class TestTurns:
     async def test_those_who_send_much_have_turns_one_after_the_other(self, listened: Listened) -> None:
         """Who is left when a turn has read enough is read before anybody is read again."""

@@ -201,7 +201,9 @@ class Heir(Rooms):
         self._fanout.end_inheritance()
         there = [client for client in taken if client is not None]
         for part in batched(there):
-            await asyncio.gather(*itertools.starmap(read_on, part), return_exceptions=True)
+            for connection, sock in part:
+                self._server.adopt(sock, connection)
+            await asyncio.sleep(0)
         for descriptor in inheritance.idle:
             await self._server.take_idle(socket.socket(fileno=descriptor))
         self._intake.groups.end_inheritance()
@@ -227,8 +229,3 @@ class Heir(Rooms):
         sock = socket.socket(fileno=descriptor)
         sock.setblocking(False)
         return connection, sock
-
-
-async def read_on(connection: Connection, sock: socket.socket) -> None:
-    """What the client sends is read from now on."""
-    await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)

@@ -215,7 +215,7 @@ class Server:
 
     async def take_idle(self, sock: socket.socket) -> None:
         """One of them, from the process before this one."""
-        await asyncio.get_running_loop().connect_accepted_socket(self._http, sock)
+        self.adopt(sock, self._http())
 
     def freeze_counts(self) -> dict[str, Any]:
         """What was counted, as JSON has it."""
@@ -226,6 +226,16 @@ class Server:
         """What `freeze_counts` gave in the process before this one."""
         self.handshakes.update({(result, reason): count for result, reason, count in frozen["handshakes"]})
         self.closes.update({(by, code): count for by, code, count in frozen["closes"]})
+
+    def adopt(self, sock: socket.socket, protocol: asyncio.BaseProtocol) -> None:
+        """A connection of the process before this one, for `protocol` from now on; the socket itself is closed."""
+        assert self._front is not None  # `begin` was called
+        try:
+            with sock:
+                self._front.adopt(sock.fileno(), protocol)
+        except OSError as error:
+            log.error("a client is lost, it can't be taken over: %s", error)  # noqa: TRY400  no fault here
+            protocol.connection_lost(error)
 
     def _listen(self, listening: Listening) -> PlainListener | TlsListener:
         if listening.certificate is not None:

@@ -1,8 +1,10 @@
 //! Connections of a loop: accepted in batches, read when they have something, written to once a turn.
 
 use std::collections::VecDeque;
+use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -105,6 +107,15 @@ impl Front {
         Ok(number)
     }
 
+    fn adopt(slf: &Bound<'_, Self>, fd: RawFd, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let socket = borrow(fd)?.try_clone_to_owned()?;
+        rustix::io::ioctl_fionbio(&socket, true).map_err(io::Error::from)?;
+        // One that is gone has none: reading it tells its end.
+        let client = rustix::net::getpeername(&socket).ok().flatten().and_then(|address| address.try_into().ok());
+        SocketTransport::begin_as(&Self::take_in(slf, socket, client)?, protocol);
+        Ok(())
+    }
+
     fn listen_again(&self, number: usize) -> PyResult<()> {
         if let Some(Some((listener, _))) = self.listeners.lock().get_mut(number) {
             listener.watch(&self.watch, true)?;
@@ -182,17 +193,25 @@ impl Front {
                 .map(|(listener, welcome)| (listener.accept(), Arc::clone(welcome)));
             match found {
                 Some((Accepted::Connection(socket, client), welcome)) => {
-                    let front = slf.get();
-                    let line = Line::new(socket, front.connections.lock().next());
-                    let transport = SocketTransport::new(slf.clone().unbind(), line, client);
-                    let Ok(transport) = Bound::new(slf.py(), transport) else { return };
-                    front.connections.lock().add(transport.clone().unbind());
+                    let Ok(transport) = Self::take_in(slf, socket, client) else { return };
                     SocketTransport::begin(&transport, welcome);
                 }
                 Some((Accepted::NoRoom, _)) => return Self::rest(slf, number),
                 _ => return,
             }
         }
+    }
+
+    fn take_in<'py>(
+        slf: &Bound<'py, Self>,
+        socket: OwnedFd,
+        client: Option<SocketAddr>,
+    ) -> PyResult<Bound<'py, SocketTransport>> {
+        let front = slf.get();
+        let line = Line::new(socket, front.connections.lock().next());
+        let transport = Bound::new(slf.py(), SocketTransport::new(slf.clone().unbind(), line, client))?;
+        front.connections.lock().add(transport.clone().unbind());
+        Ok(transport)
     }
 
     /// Others wait in the backlog: what is ready and can't be had would keep the loop busy.

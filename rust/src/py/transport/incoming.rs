@@ -32,10 +32,7 @@ impl SocketTransport {
         {
             return Self::settle(slf);
         }
-        let begun = welcome.make_protocol.bind(slf.py()).call0().and_then(|protocol| {
-            slf.get().set_protocol(protocol.clone().unbind());
-            protocol.call_method1(intern!(slf.py(), "connection_made"), (slf,))
-        });
+        let begun = welcome.make_protocol.bind(slf.py()).call0().and_then(|protocol| Self::introduce(slf, &protocol));
         if let Err(error) = begun {
             return Self::fail(slf, "connection_made", &error);
         }
@@ -50,6 +47,19 @@ impl SocketTransport {
             Self::read(slf); // its end may be there already, and came before there is an answer
         }
         Self::settle(slf);
+    }
+
+    /// One that somebody else has accepted. What came already is read in the next turn.
+    pub(in crate::py) fn begin_as(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) {
+        match Self::introduce(slf, protocol) {
+            Ok(()) => Self::settle(slf),
+            Err(error) => Self::fail(slf, "connection_made", &error),
+        }
+    }
+
+    fn introduce(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().set_protocol(protocol.clone().unbind());
+        protocol.call_method1(intern!(slf.py(), "connection_made"), (slf,)).map(drop)
     }
 
     /// Whether the first that came is an upgrade that was taken at once.
