@@ -302,6 +302,23 @@ class TestLastBytes:
         await until(lambda: not bridges._open)
         client.close()
 
+    async def test_client_that_reads_nothing_has_little_in_the_transport(
+        self, source: tuple[Bridges, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is in no bound of the server's: the event loop's own of half a MiB is for each client."""
+        waiting = []
+        pause_writing = Bridge.pause_writing
+
+        def note(bridge: Bridge) -> None:
+            waiting.append(bridge._transport.get_write_buffer_size())
+            pause_writing(bridge)
+
+        monkeypatch.setattr(Bridge, "pause_writing", note)
+        client = await asyncio.to_thread(connect_tls, source[1], files, receive_buffer=4_096)
+        await until(lambda: waiting)
+        assert waiting[0] < 200_000
+        client.close()
+
     async def test_client_that_has_all_is_not_waited_for(
         self, source: tuple[Bridges, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -488,3 +505,26 @@ def connect_tls(port: int, files: SelfSigned, receive_buffer: int | None = None)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     connection.connect(("127.0.0.1", port))
     return files.trust().wrap_socket(connection, server_hostname="127.0.0.1")
+
+
+class TestDescriptorsThatAreOut:
+    async def test_clients_that_are_turned_away_are_one_line(
+        self, files: SelfSigned, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse() -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        bridges = Bridges(lambda _: Sink(), PlainConnections(100))
+        server = await asyncio.get_running_loop().create_server(
+            bridges, "127.0.0.1", 0, ssl=Certificate(*files.files).context
+        )
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setattr(bridge_module.socket, "socketpair", refuse)
+        for _ in range(3):
+            client = await asyncio.to_thread(connect_tls, port, files)
+            with contextlib.suppress(OSError):
+                assert await asyncio.to_thread(client.recv, 1) == b""
+            client.close()
+        assert caplog.text.count("can't be served") == 1
+        server.close()
+        await server.wait_closed()

@@ -12,7 +12,8 @@ import socket
 from collections.abc import Callable
 
 from awxfast.http.hang_ups import HangUps
-from awxfast.http.plain_connections import PlainConnections
+from awxfast.http.plain_connections import QUIET_SECONDS, PlainConnections
+from awxfast.quiet_log import QuietLog
 from awxfast.system.unread import count_taken, count_unsent
 from awxfast.turns import Turns
 
@@ -33,8 +34,13 @@ HINT_BYTES = 256
 """What a TLS transport adds to the size that it has in store."""
 UNREAD_BYTES = 1
 """Encrypted, after which a TLS transport that is paused reads no more: it would drop them if it read the end."""
+WRITE_BYTES = 65_536
+"""Waiting in a TLS transport, past which nothing more is taken of the server: it is not in the fan-out's bounds there.
+
+Half a MiB is what an event loop lets wait; each client that reads slowly costs as much.
+"""
 UNTAKEN_BYTES = 1_048_576
-"""In a TLS transport, which asks for a pause at half of it: more are its own answers to a client that takes none."""
+"""In a TLS transport, far more than `WRITE_BYTES`: they are its own answers to a client that takes none."""
 DATA_PART = 16
 """One byte in so many is data, of whoever has something to say: a command alone in its record is more."""
 BARE_BYTES = 65_536
@@ -65,6 +71,7 @@ class Bridges:
         self.plain = plain
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))
         self.turns = Turns(TURN_BYTES)
+        self._log = QuietLog(log, seconds=QUIET_SECONDS)
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
         self._hang_ups: HangUps | None = None
@@ -87,6 +94,10 @@ class Bridges:
     def __call__(self) -> "Bridge":
         """The protocol of a new TLS connection."""
         return Bridge(self)
+
+    def report_turned_away(self, error: OSError) -> None:
+        """Nothing is left that a connection would be served with; it is so for many at once."""
+        self._log.warn("turned away", f"a client is turned away, it can't be served: {error.strerror}")
 
     def add(self, bridge: "Bridge") -> None:
         """Its connection is there."""
@@ -147,11 +158,12 @@ class Bridge(asyncio.BufferedProtocol):
         try:
             self._near, far = socket.socketpair()
         except OSError as error:
-            log.warning("a client is turned away, it can't be served: %s", error.strerror)
+            self._bridges.report_turned_away(error)
             transport.abort()
             return
         self._transport = transport
         self.descriptor = sock.fileno()
+        transport.set_write_buffer_limits(high=WRITE_BYTES)
         transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
         self._near.setblocking(False)

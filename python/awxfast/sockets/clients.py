@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from awxfast._rust import NEWS_CAUGHT_UP, Fanout, FrameDecoder, LinkFigures
 from awxfast.http.access_log import AccessLog
+from awxfast.http.plain_connections import QUIET_SECONDS
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
 from awxfast.sockets.connection import NOT_ATTACHED, Connection
@@ -58,6 +59,7 @@ class Clients:
         self._most_dismissed = min(DISMISSED, max(8, (settings.max_clients or 8 * DISMISSED) // 8))
         self._emptied = asyncio.Event()
         self._faults = QuietLog(log, now)
+        self._turned_away = QuietLog(log, now, QUIET_SECONDS)
 
     def __len__(self) -> int:
         return len(self._opening) + len(self._attached)
@@ -94,6 +96,10 @@ class Clients:
         """A peer that did wrong is closed; `options` has the bounds that it may have overstepped."""
         option = f" ({options[reason]})" if reason in options else ""
         self._faults.warn(f"{code} {reason!r}", f"closed {peer} with {code}: {reason.decode()}{option}")
+
+    def report_turned_away(self, error: OSError) -> None:
+        """A connection can't be attached: all descriptors are in use, and it is so for many at once."""
+        self._turned_away.warn("attach", f"a client is turned away, it can't be attached: {error.strerror}")
 
     def add_opening(self, connection: Connection) -> None:
         """A connection whose 101 is not out yet."""

@@ -87,6 +87,9 @@ class ClientList(Clock, Protocol):
     def report_fault(self, peer: str, code: int, reason: bytes) -> None:
         """The peer did wrong and is closed; `reason` is ours, and has nothing of what it sent."""
 
+    def report_turned_away(self, error: OSError) -> None:
+        """A connection can't be attached, and ends."""
+
 
 class Session(Protocol):
     """Who speaks over a connection. After `end` nothing is called any more."""
@@ -169,7 +172,7 @@ class Connection(ReadingSide):
                 self._transport.get_extra_info("socket").fileno(), greeted=self._is_greeted
             )
         except OSError as error:
-            log.warning("a client is turned away, it can't be attached: %s", error.strerror)
+            self._clients.report_turned_away(error)
             self._transport.abort()
             return
         self.phase = Phase.OPEN

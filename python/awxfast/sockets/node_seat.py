@@ -24,6 +24,7 @@ class NodeSeat:
         self.now = clients.now
         self.add = clients.add
         self.count_close = clients.count_close
+        self.report_turned_away = clients.report_turned_away
         self.figures: LinkFigures | None = None
 
     def attach(self, descriptor: int, *, greeted: bool) -> int:
