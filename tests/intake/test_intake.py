@@ -432,3 +432,29 @@ class TestNames:
             with redis_server.client() as client:
                 assert client.keys("asgi*") == []
                 assert 0 < client.ttl("site-b:group:a") <= 77
+
+
+class TestRest:
+    """For a process that is about to go on under the same names."""
+
+    async def test_those_who_subscribe_without_an_end_do_not_keep_it_from_rest(self, redis_server: RedisServer) -> None:
+        joined = 0
+
+        async def subscribe(intake: Intake, subscriber: int) -> None:
+            nonlocal joined
+            for number in range(1_000_000):
+                await intake.hold([f"g-{subscriber}-{number}"])
+                joined += 1
+
+        async with started(redis_server.url, RememberingFanout()) as intake:
+            subscribing = [asyncio.create_task(subscribe(intake, number)) for number in range(64)]
+            await eventually(lambda: joined > 1_000)
+            await intake.rest(1, seconds=60)
+            at_rest = joined
+            await asyncio.sleep(0.1)
+            assert joined == at_rest, "nothing is under way"
+            await intake.end_rest()
+            await eventually(lambda: joined > at_rest + 1_000)
+            for task in subscribing:
+                task.cancel()
+            await asyncio.gather(*subscribing, return_exceptions=True)

@@ -73,6 +73,8 @@ class Groups:
         self._patience = Patience()
         self._unseen: list[Membership] = []
         self._flushes = 0
+        self._may_join = asyncio.Event()
+        self._may_join.set()
 
     @property
     def is_attached(self) -> bool:
@@ -98,6 +100,7 @@ class Groups:
         try:
             for begin in range(0, len(wanted), PART):
                 part = wanted[begin : begin + PART]
+                await self._may_join.wait()
                 await self.turns.take(len(part))
                 members += self._join(part)
             await (self._patience.wait(members) if gives_up else wait_for(members))
@@ -134,6 +137,14 @@ class Groups:
     def refuse(self, error: RedisReplyError | None) -> None:
         """Redis takes nothing now, for this reason; None: it does again."""
         self._patience.refusal = error
+
+    def begin_rest(self) -> None:
+        """Holds wait: their commands would follow each other without an end."""
+        self._may_join.clear()
+
+    def end_rest(self) -> None:
+        """Holds that waited go on, and new ones are as always."""
+        self._may_join.set()
 
     def freeze(self) -> dict[str, Any]:
         """The groups that are registered, for the process that goes on under the same names."""

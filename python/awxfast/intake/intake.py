@@ -174,6 +174,8 @@ class Intake:
             raise RedisUnavailable(f"Redis at {self._address} {self.trouble}")
         await self.registration.name_successor(successor)
         async with asyncio.timeout(seconds):
+            self.groups.begin_rest()
+            await self.registration.settle()  # of many groups it takes a while, in which events go on
             self.drain.begin_rest()
             await self.registration.end_waiting(self.drain.connection_id)
             await self.drain.wait_at_rest()
@@ -182,6 +184,7 @@ class Intake:
     async def end_rest(self) -> None:
         """Pops again: nobody else goes on under these names."""
         self.drain.end_rest()
+        self.groups.end_rest()
         with contextlib.suppress(RedisError):  # the next connection says it
             await self.registration.name_successor(None)
 

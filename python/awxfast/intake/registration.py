@@ -47,9 +47,6 @@ RETURN_DELAY = 15.0
 REDIS_NAMES = 8
 """Restarts of Redis that are remembered: another process may notice one earlier or later."""
 
-MOST_SETTLING = 20
-"""Round trips to Redis within which there has to be a moment without a command under way."""
-
 EMPTY_QUEUE_STEPS = 100
 """Of 10 ms: how long the drain may take for what waits when the process leaves."""
 
@@ -125,11 +122,8 @@ class Registration:
     async def settle(self) -> None:
         """Returns when Redis has answered for all that was sent up to now, and for what that led to."""
         connection = self._connect()
-        for _ in range(MOST_SETTLING):
-            if connection.is_idle:
-                return
+        while not connection.is_idle:
             await connection.command("PING")
-        raise RedisUnavailable("Redis has no pause between registrations")
 
     def _connect(self) -> RedisConnection:
         if self._connection is None or not self.up:
