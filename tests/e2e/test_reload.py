@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import websockets
+from awxfast.app.handover import UNSERVED_BYTES
 from browsers import Browser, NeverReads, close_browsers, command, open_browser
 from events import GROUPS, event_text, group_of
 from producers import Producer
@@ -169,6 +171,45 @@ class SlowReader:
                 if opcode == 0x81:
                     return payload
                 assert opcode == 0x89, (hex(opcode), payload)
+
+
+def waits_in_the_kernel(port: int) -> int:
+    """Bytes that were sent to a port of this machine and not read by whoever serves it."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = [(row[1], row[2], row[4].split(":")) for row in rows]
+    number = f":{port:04X}"
+    unread = sum(int(queues[1], 16) for local, _, queues in ends if local.endswith(number))
+    return unread + sum(int(queues[0], 16) for _, remote, queues in ends if remote.endswith(number))
+
+
+async def test_half_messages_of_many_keep_nobody_waiting(
+    relay: AwxfastServer, new_producer: Callable[..., Producer]
+) -> None:
+    """Each as long as a message may be: passed on they are read and written while nobody is served."""
+    size = 1_000_000
+    browser = await open_browser(relay.url, GROUPS[:1])
+    half = bytes([0x81, 0x80 | 127]) + (size + 1).to_bytes(8, "big") + bytes(4) + b"x" * size
+    halves = [await SlowReader.open(relay.port, GROUPS[1]) for _ in range(12)]
+    for reader in halves:
+        assert b"groups_current" in await reader.receive()
+        reader.never.writer.write(half)
+    for reader in halves:
+        await reader.never.writer.drain()
+    await asyncio.to_thread(wait_for, lambda: not waits_in_the_kernel(relay.port))
+    done = await reload(relay)
+    assert done.returncode == 0, done.stderr + relay.text()
+    found = re.search(r"generation 1, (\d+) sockets kept", done.stdout)
+    assert found is not None
+    assert 1 < int(found[1]) < 1 + UNSERVED_BYTES / size, "the largest go, and no more of them than have to"
+    wait_for(lambda: f"reload: {13 - int(found[1])} clients are cut off" in relay.text())
+    producer = new_producer(0, 100, "--group", GROUPS[0])
+    producer.start()
+    await asyncio.to_thread(producer.wait)
+    await browser.until(lambda: browser.events == 100)
+    assert balanced(relay.ledger())
+    for reader in halves:
+        reader.never.abort()
+    await close_browsers([browser])
 
 
 async def test_frame_half_written_to_who_does_not_read_goes_on_where_it_stopped(

@@ -36,6 +36,8 @@ NOT_NATIVE = "only native mode can be handed over to a new process yet; restart 
 TAKEN = b"taken"
 PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
+UNSERVED_BYTES = 8_388_608
+"""What all clients together have sent and nobody has served yet, as it is passed on: nobody is served meanwhile."""
 SPARE = 64
 """Descriptors for all but clients that a process which goes on must have left."""
 
@@ -52,6 +54,27 @@ class Rooms:
 
 class Estate(Rooms):
     """What there is to leave."""
+
+    async def lighten(self) -> None:
+        """Cuts off whoever has sent the most that is not served yet, until what all have sent is passed on in no time.
+
+        Half a message may be as long as a whole one, and everybody may have one.
+        """
+        sizes = []
+        connections = [one for one in self._server.websockets if one.descriptor is not None]
+        for part in batched(connections):
+            sizes += [(measure_unserved(connection), connection) for connection in part]
+            await asyncio.sleep(0)
+        excess = sum(size for size, _ in sizes) - UNSERVED_BYTES
+        cut_off = 0
+        for size, connection in sorted(sizes, key=lambda pair: pair[0], reverse=True):
+            if excess <= 0:
+                break
+            excess -= size
+            cut_off += 1
+            connection.cut_off()
+        if cut_off:
+            log.warning("reload: %d clients are cut off, they have sent too much of messages without an end", cut_off)
 
     def leave(self, sock: socket.socket) -> int:
         """Blocks until the other process has taken all; how many websockets that were. The intake is at rest.
@@ -103,6 +126,13 @@ def freeze_connection(connection: Connection) -> dict[str, Any]:
     session = connection.session
     frozen = session.freeze() if isinstance(session, NativeSession) else None
     return {**connection.freeze(), "session": frozen}
+
+
+def measure_unserved(connection: Connection) -> int:
+    """Bytes of its record that stand for what its client has sent since it was last served."""
+    record = freeze_connection(connection)
+    commands = record["session"]["commands"] if record["session"] else ()
+    return len(orjson.dumps([record["held"], commands]))
 
 
 def batched(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -253,6 +253,7 @@ class NativeRelay(Relay):
         try:
             self._server.end_listening()
             await self._wait_quiet()
+            await self._estate.lighten()
             await self._intake.rest(successor, REST_SECONDS)
         except TimeoutError as error:
             raise HandOverFailed("Redis does not answer in time") from error
