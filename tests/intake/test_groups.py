@@ -285,6 +285,20 @@ class TestTrouble:
         await second
         assert registered(redis_server, "a")
 
+    async def test_many_groups_that_redis_refuses_are_one_line(
+        self, groups: Groups, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """One client may want a thousand of them."""
+        names = [f"odd-{number}" for number in range(100)]
+        with redis_server.client() as client:
+            for name in names:
+                client.set(NAMES.group_key(name), "not a zset")
+            holding = asyncio.ensure_future(groups.hold(names))
+            await eventually(lambda: sum(one.refusal is not None for one in groups._members.values()) == len(names))
+            assert sum("refuses to register group" in message for message in caplog.messages) == 1
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
     async def test_group_that_redis_refuses_delays_nobody_else(
         self, groups: Groups, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -248,6 +248,17 @@ class TestErrorReplies:
         assert serving.groups.counts == {"jobs-summary": 1}
         await browser.close()
 
+    async def test_subscriptions_that_redis_refuses_one_after_the_other_are_one_line(
+        self, serving: Serving, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        browser = await open_browser(serving)
+        serving.groups.failure = RedisReplyError("OOM command not allowed")
+        for _ in range(5):
+            browser.send(subscription({"schedules": ["changed"]}))
+            assert "error" in json.loads(await browser.read_text())
+        assert sum("a subscription failed" in message for message in caplog.messages) == 1
+        await browser.close()
+
 
 class NamedAccess(RefuseAccess):
     """Everybody is the user that their path's query names."""

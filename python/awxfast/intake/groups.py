@@ -20,6 +20,7 @@ from awxfast.intake.interest import list_others_interest
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.taker import EventTaker
+from awxfast.quiet_log import QuietLog
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
@@ -71,6 +72,7 @@ class Groups:
         self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
+        self._refusals = QuietLog(log)
         self._unseen: list[Membership] = []
         self._flushes = 0
         self._may_join = asyncio.Event()
@@ -327,7 +329,7 @@ class Groups:
 
     def _note_refusal(self, member: Membership, error: RedisReplyError) -> None:
         if member.refusal is None and self._patience.refusal is None:  # else it was said
-            log.warning("Redis refuses to register group %s: %s", member.group, error)
+            self._refusals.warn(error.code, f"Redis refuses to register group {member.group}: {error}")
         member.refusal = error
 
     def _leave(self, idle: Iterable[str]) -> None:

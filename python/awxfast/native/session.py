@@ -12,6 +12,7 @@ from awxfast.intake.holder import Holder
 from awxfast.native.access import Access, Identity
 from awxfast.native.record import Identities, WaitingCommand, describe_commands, describe_identity, read_commands
 from awxfast.native.user_groups import UserGroups
+from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS, REPLY_BYTES
 from awxfast.sockets.connection import Connection
 from awxfast.turns import Turns
@@ -67,6 +68,7 @@ class NativeProtocol:
         self.user_groups = UserGroups(max(USER_GROUPS, max_groups))
         self.turns = subscriptions.turns
         self.refusals: dict[str, int] = {}
+        self.failures = QuietLog(log)
 
     def begin(self, identity: Identity | None, request: Request) -> "NativeSession":
         """The session of a handshake that is about to be accepted."""
@@ -338,7 +340,7 @@ class NativeSession:
         try:
             await self._hold(joined)
         except RedisError as error:
-            log.warning("a subscription failed: %s", error)
+            self._protocol.failures.warn("redis", f"a subscription failed: {error}")
             self._count(frozenset(self._groups), always=True)
             self._refuse(NOT_SUBSCRIBED)
             return
