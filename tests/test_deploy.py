@@ -116,6 +116,24 @@ directory = /var/lib/awx
 """
 """Of AWX's supervisor_web.conf, 22 to 24."""
 
+AWX_20_DAPHNE = """
+[program:daphne]
+command = /var/lib/awx/venv/awx/bin/daphne -b 127.0.0.1 -p 8051 --websocket_timeout -1 awx.asgi:channel_layer
+directory = /var/lib/awx
+autostart = true
+stopsignal=KILL
+autorestart = true
+stopwaitsecs = 5
+stopasgroup=true
+
+[program:ws-heartbeat]
+command = awx-manage run_ws_heartbeat
+directory = /var/lib/awx
+stopsignal=KILL
+stopwaitsecs = 5
+"""
+"""As the supervisor.conf of AWX 20.0 ends its daphne; from 20.1 on it is as above."""
+
 AWX_RELAY = """
 [program:wsrelay]
 command = awx-manage run_wsrelay
@@ -129,6 +147,9 @@ command = awx-manage run_wsbroadcast
 directory = /var/lib/awx
 """
 """Of the supervisor.conf of AWX 10 to 21."""
+
+AWX_20_BROADCAST = f"{AWX_BROADCAST}stopwaitsecs = 5\n"
+"""Of that of AWX 20.0."""
 
 
 def change(script: str, text: str) -> configparser.ConfigParser:
@@ -163,6 +184,20 @@ class TestAwx:
         assert settings.auth == "forward=http://127.0.0.1:8052/api/v2/me/"
         assert settings.redis == ("unix:///var/run/redis/redis.sock",)
         assert float(changed["program:daphne"]["stopwaitsecs"]) >= longest_stop(settings)
+
+    @pytest.mark.parametrize("stock", [AWX_DAPHNE, AWX_20_DAPHNE])
+    def test_native_program_is_given_the_time_that_it_needs(self, stock: str) -> None:
+        changed = change("native.sed", stock)
+        program = changed["program:daphne"]
+        assert float(program["stopwaitsecs"]) >= longest_stop(settings_of(program["command"]))
+        assert (program["startsecs"], program.get("stopsignal", "TERM")) == ("30", "TERM")
+        untouched = configparser.ConfigParser(interpolation=None)
+        untouched.read_string(stock)
+        assert dict(changed["program:ws-heartbeat"]) == dict(untouched["program:ws-heartbeat"])
+
+    def test_native_dialler_is_given_the_time_that_it_needs(self) -> None:
+        program = change("native-dialler.sed", AWX_20_BROADCAST)["program:wsbroadcast"]
+        assert float(program.get("stopwaitsecs", "10")) > CLOSE_TIMEOUT + DRAIN_TIMEOUT + STOP_TIMEOUT + 1
 
     @pytest.mark.parametrize("script", ["supervisord.sed", "native.sed"])
     def test_all_other_lines_stay(self, script: str) -> None:
