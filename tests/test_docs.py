@@ -66,6 +66,16 @@ class TestLinks:
         found = [link for page in PAPERS for link, _ in ANCHOR.findall(page.read_text())]
         assert "" in found and "awx.md" in found
 
+    def test_wheels_description_has_no_link_that_only_a_checkout_can_follow(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        description = (ROOT / project["readme"]).read_text()
+        assert "pip install awxfast-*.whl" in description
+        assert [link for link in LINK.findall(description) if "://" not in link] == []
+
+    def test_wheels_description_begins_as_the_readme_does(self) -> None:
+        description, readme = ((ROOT / name).read_text() for name in ("DESCRIPTION.md", "README.md"))
+        assert description.split("\n\n")[:2] == readme.split("\n\n")[:2]
+
     def test_readme_leads_to_every_page(self) -> None:
         links = {(ROOT / link).resolve() for link in LINK.findall((ROOT / "README.md").read_text())}
         assert [page.name for page in DOCS.glob("*.md") if page not in links] == []
