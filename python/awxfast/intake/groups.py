@@ -15,13 +15,13 @@ from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
+from awxfast.intake.group_layout import Command, GroupLayout, count_added, read_joins
 from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.interest import list_others_interest
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.taker import EventTaker
 from awxfast.quiet_log import QuietLog
-from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice
@@ -34,16 +34,9 @@ TURN_GROUPS = 150
 
 LEAVE_AT_ONCE = 1_000
 """Groups that a process which ends leaves by one call of the script: a millisecond of Redis'."""
-_LEAVE = b"""
-local groups = #KEYS - 1
-for i = 1, groups do redis.pcall('ZREM', KEYS[i + 1], ARGV[i]) end
-redis.call('SREM', KEYS[1], unpack(ARGV, groups + 1))
-"""
 
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
-
-Command = tuple[Argument, ...]
 
 
 class Groups:
@@ -61,7 +54,7 @@ class Groups:
     ) -> None:
         self._names = names
         self._channels = channels
-        self._group_expiry = group_expiry
+        self._layout = GroupLayout(names, group_expiry)
         self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
@@ -225,7 +218,7 @@ class Groups:
             self._unseen = list(self._members.values())
         members, self._unseen = self._unseen[:at_most], self._unseen[at_most:]
         members = [member for member in members if member.known and member.refusal is None]
-        replies = await self._send([("ZSCORE", self._names.group_key(one.group), one.name) for one in members])
+        replies = await self._send(self._layout.look(members))
         for member, reply in zip(members, replies, strict=True):
             if isinstance(reply, RedisReplyError):
                 self._note_refusal(member, reply)
@@ -260,16 +253,10 @@ class Groups:
         members = [*self._members.values(), *self._leaving.values()]
         self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
-        replies = await self._send([self._leave_by_script(part) for part in parts])
+        replies = await self._send([self._layout.leave_at_once(part) for part in parts])
         for part, reply in zip(parts, replies, strict=True):
             if isinstance(reply, RedisReplyError):  # this user may not EVAL
                 await self._send_leaves(part)
-
-    def _leave_by_script(self, members: list[Membership]) -> Command:
-        """A hundred thousand commands and their answers would take seconds of both ends."""
-        keys = [self._names.groups_key, *(self._names.group_key(member.group) for member in members)]
-        names, groups = (member.name for member in members), (member.group for member in members)
-        return ("EVAL", _LEAVE, len(keys), *keys, *names, *groups)
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
@@ -299,16 +286,11 @@ class Groups:
         return member
 
     def _send_joins(self, members: list[Membership]) -> asyncio.Future[list[Any]]:
-        """One write: the set first, so that whoever cleans up after a crash finds every name."""
         if not members:
             return self._send([])
-        now = time.time()
-        commands: list[Command] = [("SADD", self._names.groups_key, *(member.group for member in members))]
         for member in members:
-            key = self._names.group_key(member.group)
-            commands += [("ZADD", key, now, member.name), ("EXPIRE", key, self._group_expiry)]
             member.sent = self._connection is not None
-        answers = self._send(commands)
+        answers = self._send(self._layout.join(members, time.time()))
         answers.add_done_callback(functools.partial(self._receive_join_answers, members))
         return answers
 
@@ -316,7 +298,7 @@ class Groups:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one registers all
         joined = []
-        for member, reply in zip(members, answers.result()[1::2], strict=True):
+        for member, reply in zip(members, read_joins(answers.result()), strict=True):
             if isinstance(reply, RedisReplyError):
                 self._note_refusal(member, reply)
                 continue
@@ -346,9 +328,7 @@ class Groups:
     def _send_leaves(self, members: list[Membership]) -> asyncio.Future[list[Any]]:
         if not members:
             return self._send([])
-        commands: list[Command] = [("ZREM", self._names.group_key(member.group), member.name) for member in members]
-        commands.append(("SREM", self._names.groups_key, *(member.group for member in members)))
-        answers = self._send(commands)
+        answers = self._send(self._layout.leave(members))
         answers.add_done_callback(functools.partial(self._receive_leave_answers, members))
         return answers
 
@@ -380,8 +360,3 @@ class Groups:
         unsent.set_exception(RedisUnavailable("Redis is away"))
         unsent.exception()  # not everybody looks
         return unsent
-
-
-def count_added(known: list[bool], replies: list[Any]) -> int:
-    """Of the answers to joins: how many names that Redis had were not there any more."""
-    return sum(was_known and reply == 1 for was_known, reply in zip(known, replies[1::2], strict=True))

@@ -14,7 +14,7 @@ from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.own_keys import delete_other_type
+from awxfast.intake.own_keys import replace_other_types
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
 from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
@@ -73,6 +73,7 @@ class Registration:
         self._gaps = gaps
         self._capacity = capacity
         self._announcements = announcements
+        self._kinds = names.kinds if announcements is None else {**names.kinds, names.announced_in_key: "string"}
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         self._identity = ProcessIdentity.own()
         self._cleaner = Cleaner(names, self._identity, writer)
@@ -180,7 +181,7 @@ class Registration:
 
     async def _arrive(self, connection: RedisConnection) -> None:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
-        await self._replace_other_types(connection)
+        await replace_other_types(connection, self._kinds)
         await self._announce(connection)
         if not self._groups.is_attached:
             self._groups.attach(connection)
@@ -220,7 +221,7 @@ class Registration:
         before anybody subscribes.
         """
         sentinel = self._names.sentinel
-        are_whole = await self._replace_other_types(connection)
+        are_whole = await replace_other_types(connection, self._kinds)
         score, depth = await connection.commands(
             [
                 ("ZADD", self._names.group_key(sentinel), "XX", "INCR", 0, self._names.channel(f"g.{sentinel}")),
@@ -235,20 +236,6 @@ class Registration:
         if self.depth >= self._capacity:  # producers throw their newest events away without a word
             self._gaps.count_gap("queue_full", most_events_in(unwatched))
         return are_whole and score is not None
-
-    async def _replace_other_types(self, connection: RedisConnection) -> bool:
-        """Own keys, but for the queue: whether all were there, each of its type. Those of another type go."""
-        kinds = self._names.kinds
-        if self._announcements is not None:
-            kinds = {**kinds, self._names.announced_in_key: "string"}
-        types = await connection.commands([("TYPE", key) for key in kinds])
-        for (key, kind), found in zip(kinds.items(), types, strict=True):
-            if isinstance(found, bytes) and found not in (b"none", kind.encode()):
-                await delete_other_type(connection, key, kind)
-        return all(
-            isinstance(found, RedisReplyError) or found == kind.encode()
-            for kind, found in zip(kinds.values(), types, strict=True)
-        )
 
     async def _renew(self, watched_until: float) -> None:
         """Registers all again. What had vanished since `watched_until` cost the events of that time."""

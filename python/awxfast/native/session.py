@@ -7,18 +7,20 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
-from awxfast.errors import AccessUnavailable, RedisError
+from awxfast.errors import RedisError
 from awxfast.intake.holder import Holder
 from awxfast.native.access import Access, Identity
+from awxfast.native.granting import grant, recall_groups
 from awxfast.native.record import Identities, WaitingCommand, describe_commands, describe_identity, read_commands
+from awxfast.native.standing_replies import StandingReplies
 from awxfast.native.user_groups import UserGroups
 from awxfast.quiet_log import QuietLog
-from awxfast.settings import MAX_GROUPS, REPLY_BYTES
+from awxfast.settings import MAX_GROUPS
 from awxfast.sockets.connection import Connection
 from awxfast.turns import Turns
 from awxfast.wire import messages
 from awxfast.wire.close_codes import FAILED, NORMAL, POLICY, UNSUPPORTED_DATA
-from awxfast.wire.messages import Command, Errors, Refused, Want
+from awxfast.wire.messages import Refused
 from awxfast.wire.request import Request, read_cookie
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,6 @@ COMMAND_OVERHEAD = 64
 USER_GROUPS = 5_000
 """Groups that one user may have over all connections: what a node can carry is for all of its users."""
 
-PART = 100
-"""How many of one client's groups are looked at before another client has its turn."""
 REPLY_GROUPS = 10
 """How many groups cost as much to write into a reply as one to join."""
 READ_BYTES, READ_PARTS = 1_000, 8
@@ -84,37 +84,30 @@ class NativeProtocol:
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
 
-class NativeSession:
+class NativeSession(StandingReplies):
     """One browser. Its commands are served one after the other, each when the replies of the one before are out."""
 
     __slots__ = (
         "_commands",
-        "_connection",
         "_counted",
         "_csrf_token",
-        "_drained",
         "_groups",
         "_held",
         "_identity",
         "_protocol",
-        "_standing",
         "_task",
-        "_watch",
     )
 
     def __init__(self, protocol: NativeProtocol, identity: Identity | None, csrf_token: str | None) -> None:
+        super().__init__()
         self._protocol = protocol
         self._identity = identity
         self._csrf_token = csrf_token
-        self._connection: Connection | None = None
         self._groups: tuple[str, ...] = ()
         self._counted: frozenset[str] = frozenset()
         self._commands: collections.deque[WaitingCommand] | None = None
         self._held = 0
         self._task: asyncio.Task[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
-        self._standing = 0
-        self._watch: asyncio.TimerHandle | None = None
 
     # What the connection calls
 
@@ -147,12 +140,6 @@ class NativeSession:
         if self._connection is not None:
             self._connection.close(UNSUPPORTED_DATA, b"only text is spoken here", drop=True)
 
-    def replies_drained(self) -> None:
-        """No reply waits any more."""
-        self._end_watch()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-
     def room_made(self) -> None:
         """Never asked for: replies are bounded by not making more."""
 
@@ -172,12 +159,11 @@ class NativeSession:
     def freeze(self) -> dict[str, Any]:
         """What another process needs to go on; nothing changes here. Groups are the fan-out's to tell."""
         assert self._identity is not None
-        is_drained = self._drained is not None and self._drained.done()
         return {
             "identity": describe_identity(self._identity),
             "csrf": self._csrf_token,
             "commands": describe_commands(self._commands or ()),
-            "standing": 0 if is_drained else self._standing,
+            "standing": self._standing_now,
         }
 
     def resume(self, connection: Connection, frozen: Mapping[str, Any]) -> None:
@@ -206,7 +192,8 @@ class NativeSession:
         if self._standing or len(payload) > READ_BYTES or not protocol.turns.take_at_once(measure(payload)):
             return False
         command = messages.read_command(payload, self._csrf_token, protocol.max_groups)
-        groups = self._recall_groups(command)
+        assert self._identity is not None
+        groups = recall_groups(protocol.access, protocol.turns, self._identity, command)
         if groups is None:
             return False
         joined, left = self._compare(groups)
@@ -221,24 +208,6 @@ class NativeSession:
             self._refuse(self._describe_excess())
         return True
 
-    def _recall_groups(self, command: Command) -> set[str] | None:
-        """The groups of a command of which all are granted without a question; None: it is another one.
-
-        Or this turn has no room to look at them.
-        """
-        assert self._identity is not None
-        recall = self._protocol.access.recall_right
-        if not command.replaces or len(command.steps) > PART:
-            return None
-        if not self._protocol.turns.take_at_once(len(command.steps)):
-            return None
-        groups = set()
-        for step in command.steps:
-            if isinstance(step, Refused) or not recall(self._identity, step):
-                return None
-            groups.add(sys.intern(step.group))
-        return groups
-
     async def _serve_commands(self) -> None:
         """Serves what waits. The task ends with it, since most clients are silent most of the time."""
         try:
@@ -252,32 +221,6 @@ class NativeSession:
             log.exception("a command could not be served")
             if self._connection is not None:
                 self._connection.close(FAILED, drop=True)
-
-    async def _wait_until_drained(self) -> None:
-        """Replies are never shed, so no further ones are made while some stand: that is what bounds them."""
-        if self._standing and self._connection is not None:
-            self._drained = asyncio.get_running_loop().create_future()
-            if self._watch is None:  # else it was asked for
-                self._connection.ask_drained()
-            await self._drained
-            self._drained = None
-            self._standing = 0
-
-    def _note_replies(self, size: int) -> None:
-        """One command's replies may be more than a client may leave standing: one that takes them has the time."""
-        self._standing += size
-        if self._standing > REPLY_BYTES and self._watch is None and self._connection is not None:
-            self._connection.ask_drained()
-            self._watch_replies(self._connection)
-
-    def _watch_replies(self, connection: Connection) -> None:
-        connection.judge_replies()
-        self._watch = asyncio.get_running_loop().call_later(connection.close_timeout, self._watch_replies, connection)
-
-    def _end_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
 
     def _begin_command(self) -> WaitingCommand:
         """The first that waits. It stays there until it is served: another process may have to go on with it."""
@@ -299,37 +242,15 @@ class NativeSession:
             assert self._connection is not None
             self._connection.close(POLICY, b"too many groups")
             return
-        groups = await self._grant(command)
+        assert self._identity is not None
+        granted = await grant(self._protocol.access, self._protocol.turns, self._identity, command)
+        for reason in granted.reasons:  # not before: another process may have to begin it anew
+            self._protocol.count_refusal(reason)
+        self._send(*granted.errors)
+        groups = granted.groups
         if command.replaces and self._commands is not None:
             self._commands[0] = frozenset(groups)  # in this turn of the loop: the error replies are on their way
             await self._subscribe(groups)
-
-    async def _grant(self, command: Command) -> set[str]:
-        """The groups that are granted; for each of the others a reply, in the order of the command."""
-        groups = set()
-        errors = Errors()
-        reasons: list[str] = []
-        for number, step in enumerate(command.steps):
-            if number % PART == 0:
-                await self._protocol.turns.take(min(PART, len(command.steps) - number))
-            refused = step if isinstance(step, Refused) else await self._check(step)
-            if refused is None and isinstance(step, Want):
-                groups.add(sys.intern(step.group))
-            elif refused is not None:
-                reasons.append(refused.reason)
-                errors.add(refused)
-        for reason in reasons:  # not before: another process may have to begin it anew
-            self._protocol.count_refusal(reason)
-        self._send(*errors.finish())
-        return groups
-
-    async def _check(self, want: Want) -> Refused | None:
-        assert self._identity is not None
-        try:
-            allowed = await self._protocol.access.may_subscribe(self._identity, want)
-        except AccessUnavailable:
-            return messages.deny(want.kind, want.value, "unavailable")
-        return None if allowed else messages.deny(want.kind, want.value)
 
     async def _subscribe(self, groups: Set[str]) -> None:
         """Replaces the groups. The reply follows when Redis knows of them, and nothing of a group left follows it."""
@@ -401,11 +322,6 @@ class NativeSession:
         reply = messages.encode_subscribed(self._groups, left, joined)
         self._connection.subscribe(joined, left, reply)
         self._note_replies(len(reply))
-
-    def _send(self, *replies: bytes) -> None:
-        if replies and self._connection is not None:
-            self._connection.send_texts(replies)
-            self._note_replies(sum(map(len, replies)))
 
 
 def measure_held(command: WaitingCommand) -> int:

@@ -1,0 +1,60 @@
+"""How Redis is told which groups a process is in: a sorted set of channels a group, as `channels_redis.core` keeps it.
+
+Beside it stands a set of the process's own groups, so that whoever cleans up after a crash finds every name.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from awxfast.intake.members import Membership
+from awxfast.intake.names import ProcessNames
+from awxfast.redis.commands import Argument
+
+Command = tuple[Argument, ...]
+
+_LEAVE = b"""
+local groups = #KEYS - 1
+for i = 1, groups do redis.pcall('ZREM', KEYS[i + 1], ARGV[i]) end
+redis.call('SREM', KEYS[1], unpack(ARGV, groups + 1))
+"""
+
+
+class GroupLayout:
+    """Makes the commands. `expiry` is how long a group stays without a join, in seconds."""
+
+    def __init__(self, names: ProcessNames, expiry: int) -> None:
+        self._names = names
+        self._expiry = expiry
+
+    def join(self, members: Sequence[Membership], now: float) -> list[Command]:
+        """Adds channels, or renews them, at the time `now`. The set of own groups is first, should it be all."""
+        commands: list[Command] = [("SADD", self._names.groups_key, *(member.group for member in members))]
+        for member in members:
+            key = self._names.group_key(member.group)
+            commands += [("ZADD", key, now, member.name), ("EXPIRE", key, self._expiry)]
+        return commands
+
+    def leave(self, members: Sequence[Membership]) -> list[Command]:
+        """Takes channels out of their groups."""
+        commands: list[Command] = [("ZREM", self._names.group_key(member.group), member.name) for member in members]
+        return [*commands, ("SREM", self._names.groups_key, *(member.group for member in members))]
+
+    def leave_at_once(self, members: Sequence[Membership]) -> Command:
+        """The same by a script: a hundred thousand commands and their answers would take seconds of both ends."""
+        keys = [self._names.groups_key, *(self._names.group_key(member.group) for member in members)]
+        names, groups = (member.name for member in members), (member.group for member in members)
+        return ("EVAL", _LEAVE, len(keys), *keys, *names, *groups)
+
+    def look(self, members: Sequence[Membership]) -> list[Command]:
+        """Asks for each whether it is there: None says no."""
+        return [("ZSCORE", self._names.group_key(member.group), member.name) for member in members]
+
+
+def read_joins(replies: Sequence[Any]) -> Sequence[Any]:
+    """Of the answers to `join`: the one about each channel, 1 for a new one."""
+    return replies[1::2]
+
+
+def count_added(known: Sequence[bool], replies: Sequence[Any]) -> int:
+    """Of the answers to `join`: how many channels that Redis had were not there any more."""
+    return sum(was_known and reply == 1 for was_known, reply in zip(known, read_joins(replies), strict=True))
