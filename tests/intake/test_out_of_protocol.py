@@ -12,6 +12,8 @@ from awxfast.settings import Settings
 from intake.fake_redis import FakeRedis
 from remembering_fanout import RememberingFanout, eventually
 
+ASKED_FIRST = ("INFO", "SCAN", "EVAL", "BZMPOP", "MEMORY", "CLIENT", "HDEL")
+"""When a connection is made."""
 ODD = {
     "OK": b"+OK\r\n",
     "nil": b"$-1\r\n",
@@ -72,7 +74,7 @@ async def test_connection_is_made_anew_and_the_intake_goes_on(
             redis.odd[command] = odd
             group = f"group-{number}"
             holding = asyncio.create_task(intake.hold([group]))
-            if command in ("INFO", "SCAN", "EVAL", "BZMPOP", "MEMORY", "CLIENT"):  # asked when a connection is made
+            if command in ASKED_FIRST:
                 redis.cut()
             await asyncio.wait_for(holding, 20)
             intake.release([group])

@@ -48,6 +48,14 @@ class TestOwnIdentity:
         assert ("SET", names.prefix_key, "asgi") in commands
         assert ("EXPIRE", names.process_key, 30) in commands
         assert ("HSET", names.process_key, *own.to_fields()) in commands
+        assert not [command for command in commands if command[0] == "HDEL"]
+
+    def test_successor_is_forgotten_where_there_may_be_one_that_is_none(self) -> None:
+        names, own = ProcessNames("asgi"), ProcessIdentity.own()
+        fields = [f"successor_{field.name}" for field in dataclasses.fields(ProcessIdentity)]
+        gone = ("HDEL", names.process_key, *fields)
+        assert gone in announce_commands(names, own, forgets_successor=True)
+        assert gone not in announce_commands(names, own, own, forgets_successor=True)
 
 
 class TestDeath:

@@ -70,7 +70,7 @@ class TestStandingReplies:
         await until(lambda: serving.server.closes.get(("server", 1008)) == 1)
         await until(lambda: serving.server.clients == 0)
         assert " with 1008: replies are not read" in caplog.text
-        assert serving.fanout.ledger()["frames"]["pending"] == 0
+        await until(lambda: serving.fanout.ledger()["frames"]["pending"] == 0)
         mute.reset()
 
     async def test_client_that_leaves_a_large_reply_unread_is_closed_with_1008_and_others_lose_nothing(

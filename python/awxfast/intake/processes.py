@@ -97,17 +97,22 @@ def pid_exists(pid: int) -> bool:
 
 
 def announce_commands(
-    names: ProcessNames, identity: ProcessIdentity, successor: ProcessIdentity | None = None
+    names: ProcessNames,
+    identity: ProcessIdentity,
+    successor: ProcessIdentity | None = None,
+    *,
+    forgets_successor: bool = False,
 ) -> list[tuple[Argument, ...]]:
     """What tells other processes that this one lives; to be repeated every `ANNOUNCE_INTERVAL` seconds.
 
     `successor`: one that is about to go on under the same names; as long as either lives, they are nobody's to remove.
+    `forgets_successor`: there may be one in Redis that is none any more.
     """
     heir = [] if successor is None else successor.to_fields(SUCCESSOR)
-    gone: list[Argument] = [] if heir else [f"{SUCCESSOR}{field}" for field in FIELDS]
+    gone = [f"{SUCCESSOR}{field}" for field in FIELDS]
     return [
         ("SET", names.prefix_key, names.prefix),
         ("HSET", names.process_key, *identity.to_fields(), *heir),
-        *([("HDEL", names.process_key, *gone)] if gone else []),
+        *([("HDEL", names.process_key, *gone)] if forgets_successor and not heir else []),
         ("EXPIRE", names.process_key, PROCESS_EXPIRY),
     ]

@@ -80,6 +80,8 @@ class Registration:
         self._kept = KeptConnection(address, "registrations", outages)
         self._connection: RedisConnection | None = None
         self._successor: ProcessIdentity | None = None
+        self._has_named_successor = True
+        """Whether Redis may have one: this process's own, or the one that a former process meant it to be."""
         self._wake = asyncio.Event()
         self._stopping = self._has_arrived = False
         self._facts = ServerFacts()
@@ -133,6 +135,7 @@ class Registration:
 
     async def _keep(self, connection: RedisConnection) -> None:
         self._connection = connection
+        self._has_named_successor = True
         connection.lost.add_done_callback(lambda _: self._wake.set())
         self._has_arrived = False
         try:
@@ -255,10 +258,17 @@ class Registration:
         )
 
     async def _announce(self, connection: RedisConnection) -> None:
-        commands = announce_commands(self._names, self._identity, self._successor)
+        commands = announce_commands(
+            self._names, self._identity, self._successor, forgets_successor=self._has_named_successor
+        )
         if self._announcements is not None:
             commands.append(self._announcements.mark())
-        await _ask(connection, *commands)
+        self._has_named_successor = self._successor is not None
+        try:
+            await _ask(connection, *commands)
+        except BaseException:
+            self._has_named_successor = True
+            raise
         self._announce_at = time.monotonic() + _about(ANNOUNCE_INTERVAL)
 
     async def _clean_when_due(self, connection: RedisConnection) -> None:
