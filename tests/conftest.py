@@ -1,10 +1,11 @@
 """What all tests share: a Redis of their own, and the switch for long tests."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from redis_servers import RedisServer
+from sources import without_collection
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,6 +25,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "long" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure's report has the source that it is about."""
+    with without_collection():
+        return (yield)
 
 
 @pytest.fixture
