@@ -235,7 +235,7 @@ class Heir(Rooms):
                 self._server.adopt(sock, connection)
             await asyncio.sleep(0)
         for descriptor in inheritance.idle:
-            await self._server.take_idle(socket.socket(fileno=descriptor))
+            self._server.take_idle(socket.socket(fileno=descriptor))
         self._intake.groups.end_inheritance()
         os.close(inheritance.memory)
         return len(there)

@@ -56,8 +56,7 @@ class Proxies:
     ) -> tuple[str, Address | None, str]:
         """Root path, client and scheme; takes the first's header out."""
         root_path = self._root_paths.take(peer, headers) if self._root_paths else None
-        client = peer
+        client = self.find_client(peer, headers)
         if self._forwarded is not None:
-            client = self._forwarded.find_client(peer, headers)
             scheme = self._forwarded.find_scheme(peer, headers) or scheme
         return self._root_path if root_path is None else root_path, client, scheme

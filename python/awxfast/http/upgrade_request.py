@@ -34,11 +34,6 @@ class UpgradeRequest(Request):
             return [value for key, value in self.headers if key == name]
         return self._head.values(name)
 
-    def first(self, name: bytes) -> bytes | None:
-        """The value of the first line with this name."""
-        values = self.values(name)
-        return values[0] if values else None
-
     def __getattr__(self, name: str) -> Any:
         """A field that nobody has asked for before."""
         value: Any = self._find_server() if name == "server" else getattr(self._head, name)

@@ -75,7 +75,7 @@ class Clients:
     @property
     def guests(self) -> int:
         """Browsers that were not told at once to go again: those count under `--max-clients`."""
-        return len(self._opening) + len(self._attached) - self.nodes - len(self._dismissed)
+        return self.browsers - len(self._dismissed)
 
     def attach(self, descriptor: int, *, greeted: bool) -> int:
         """A browser, for the fan-out."""

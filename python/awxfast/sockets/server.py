@@ -213,7 +213,7 @@ class Server:
         """Descriptors of the connections without a request."""
         return [connection.descriptor for connection in self._http.connections if connection.is_between]
 
-    async def take_idle(self, sock: socket.socket) -> None:
+    def take_idle(self, sock: socket.socket) -> None:
         """One of them, from the process before this one."""
         self.adopt(sock, self._http())
 

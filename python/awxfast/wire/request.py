@@ -40,7 +40,7 @@ class Request:
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first line with this name."""
-        values = self._values.get(name)
+        values = self.values(name)
         return values[0] if values else None
 
 
