@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import struct
 import zlib
 from typing import Any
 
-from serving import HANG
+from resets import reset_at_close
+from serving import HANG, Serving
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -129,6 +131,22 @@ class RawBrowser:
 
     def reset(self) -> None:
         """Ends the connection with an RST."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(self.writer.get_extra_info("socket"))
         self.writer.transport.abort()
+
+
+async def open_browser(serving: Serving, *lines: str) -> RawBrowser:
+    """One that has been told who it is."""
+    browser = await RawBrowser.open(serving.address, *lines)
+    assert "accept" in await browser.read_text()
+    return browser
+
+
+def subscription(groups: Any, **more: Any) -> bytes:
+    return frame(json.dumps({"groups": groups, **more}))
+
+
+async def subscribe(browser: RawBrowser, groups: Any) -> dict[str, list[str]]:
+    browser.send(subscription(groups))
+    reply: dict[str, list[str]] = json.loads(await browser.read_text())
+    return reply

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import socket
-import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from events import event_text
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from resets import reset_at_close
 
 TOKEN = "a page's token"
 
@@ -134,5 +133,5 @@ class NeverReads:
 def reset(browser: Browser) -> None:
     """The far end goes away in the rudest way: RST."""
     raw = browser.transport.underlying_transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_at_close(raw)
     browser.transport.underlying_transport.abort()

@@ -6,7 +6,6 @@ import errno
 import json
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
 from awxfast.turns import Turns
 from certificates import SelfSigned
+from resets import reset_at_close
 from serving import HANG, Serving, Start, until
 from websockets.asyncio.client import ClientConnection
 
@@ -196,7 +196,7 @@ class TestEnds:
         async with connect(serving, files) as browser:
             assert await browser.recv() == WELCOME
             sock = browser.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            reset_at_close(sock)
             browser.transport.abort()
             await until(lambda: serving.server.clients == 0)
 
@@ -494,7 +494,7 @@ def take_and_go(port: int, files: SelfSigned, end: str) -> None:
         with contextlib.suppress(OSError):
             client.unwrap()
     elif end == "reset":
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(client)
     client.close()
 
 

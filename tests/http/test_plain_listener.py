@@ -15,6 +15,7 @@ import pytest
 from awxfast._rust import Front, RequestHead, SocketTransport
 from awxfast.http.plain_listener import PlainListener
 from awxfast.http.service import HttpService
+from resets import reset_at_close
 from serving import HANG, until
 
 TURN = 32
@@ -351,7 +352,7 @@ class TestReading:
     async def test_reset_is_told_as_an_error(self, listened: Listened) -> None:
         listened.run()
         client, one = await listened.meet()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(client)
         client.close()
         await until(lambda: one.lost)
         error = one.lost[0]
@@ -419,7 +420,7 @@ class TestAdopted:
         far = socket.create_server(("127.0.0.1", 0))
         gone = socket.create_connection(far.getsockname())
         near, _ = far.accept()
-        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(gone)
         gone.close()
         far.close()
         one = listened.kind()
@@ -474,7 +475,7 @@ class TestWriting:
         listened.run()
         client, one = await listened.meet()
         one.transport.pause_reading()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(client)
         client.close()
         assert not one.transport.write_at_once(b"x")
         assert one.transport.is_closing()
@@ -536,7 +537,7 @@ class TestWriting:
         listened.run()
         client, one = await listened.meet()
         one.transport.pause_reading()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(client)
         client.close()
         async with asyncio.timeout(HANG):
             while not one.lost:

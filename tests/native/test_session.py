@@ -15,26 +15,10 @@ from awxfast.native.session import measure
 from awxfast.wire import messages
 from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
-from raw_browser import PING, PONG, RawBrowser, close_frame, frame, handshake
+from raw_browser import PING, PONG, RawBrowser, close_frame, frame, handshake, open_browser, subscribe, subscription
 from serving import Serving, Start, until
 
 DENIED = '{"error": "access denied to channel"}'
-
-
-def subscription(groups: Any, **more: Any) -> bytes:
-    return frame(json.dumps({"groups": groups, **more}))
-
-
-async def open_browser(serving: Serving, *lines: str) -> RawBrowser:
-    browser = await RawBrowser.open(serving.address, *lines)
-    assert "accept" in await browser.read_text()
-    return browser
-
-
-async def subscribe(browser: RawBrowser, groups: Any) -> dict[str, list[str]]:
-    browser.send(subscription(groups))
-    reply: dict[str, list[str]] = json.loads(await browser.read_text())
-    return reply
 
 
 class SessionAccess(RefuseAccess):

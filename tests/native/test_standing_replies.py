@@ -2,27 +2,10 @@
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
-from raw_browser import RawBrowser, frame
-from serving import Serving, Start, until
-
-
-def subscription(groups: Any, **more: Any) -> bytes:
-    return frame(json.dumps({"groups": groups, **more}))
-
-
-async def open_browser(serving: Serving, *lines: str) -> RawBrowser:
-    browser = await RawBrowser.open(serving.address, *lines)
-    assert "accept" in await browser.read_text()
-    return browser
-
-
-async def subscribe(browser: RawBrowser, groups: Any) -> dict[str, list[str]]:
-    browser.send(subscription(groups))
-    reply: dict[str, list[str]] = json.loads(await browser.read_text())
-    return reply
+from raw_browser import RawBrowser, open_browser, subscribe, subscription
+from serving import Start, until
 
 
 class TestStandingReplies:

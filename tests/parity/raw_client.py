@@ -3,9 +3,9 @@
 import dataclasses
 import json
 import socket
-import struct
 from typing import Any
 
+from resets import reset_at_close
 from servers import HANG
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -45,7 +45,7 @@ class RawClient:
 
     def reset(self) -> None:
         """Ends the connection with an RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(self.sock)
         self.sock.close()
 
     def send(self, *data: bytes) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import socket
 import statistics
-import struct
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import aiohttp
 import pytest
 from parity.hosts import HostingServer
 from parity.raw_client import RawClient, upgrade
+from resets import reset_at_close
 from servers import HANG, wait_for
 from site_process import Site, open_session
 
@@ -31,7 +30,7 @@ def vanish(server: HostingServer, path: str, count: int) -> None:
     for _ in range(count):
         with RawClient(server.address) as client:
             upgrade(client, path)
-            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_at_close(client.sock)
 
 
 class TestConsumers:

@@ -10,17 +10,11 @@ from awxfast._rust import Fanout
 from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection, Phase
-from raw_browser import BINARY, CLOSE, PING, PONG, TEXT, RawBrowser, close_frame, frame, handshake, length
+from raw_browser import BINARY, CLOSE, PING, PONG, TEXT, RawBrowser, close_frame, frame, handshake, length, open_browser
 from serving import Serving, Start, until
 
 NOT_JSON = "not JSON"
 SUBSCRIBE = '{"groups": {"jobs": ["summary"]}}'
-
-
-async def open_browser(serving: Serving) -> RawBrowser:
-    browser = await RawBrowser.open(serving.address)
-    await browser.read_text()
-    return browser
 
 
 class TestFrames:

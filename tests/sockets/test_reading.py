@@ -8,16 +8,10 @@ from typing import Any
 
 import pytest
 from awxfast.sockets.reading import ReadingSide
-from raw_browser import CLOSE, PING, PONG, RawBrowser, close_frame, frame
+from raw_browser import CLOSE, PING, PONG, close_frame, frame, open_browser
 from serving import HANG, Serving
 
 SUBSCRIBE = '{"groups": {"jobs": ["summary"]}}'
-
-
-async def open_browser(serving: Serving) -> RawBrowser:
-    browser = await RawBrowser.open(serving.address)
-    await browser.read_text()
-    return browser
 
 
 class TestTurns:

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import socket
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from awxfast.http.access_log import AccessLog
 from awxfast.native.access import Identity, RefuseAccess, TokensAccess
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, close_frame, frame, handshake
+from resets import reset_at_close
 from serving import Serving, Start, until
 
 WELCOME = '{"accept": true, "user": 0}'
@@ -334,7 +334,7 @@ async def shake_hands_and_reset(address: Any, last_read: bytes) -> None:
     with socket.create_connection(address) as sock:
         sock.sendall(handshake())
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(sock)
         answer = b""
         while last_read not in answer:
             answer += await loop.sock_recv(sock, 4096)
