@@ -31,6 +31,7 @@ class Control:
         self.used_headers.append(header)
 
     def report_serving(self, relay: Relay) -> None:
+        self.relay = relay
         self.reload_files = relay.reload_files
         self.serving.set()
 

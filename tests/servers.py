@@ -101,6 +101,11 @@ class AwxfastServer:
         status = Path(f"/proc/{self.child_pid()}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
 
+    def reload(self) -> "subprocess.CompletedProcess[str]":
+        """Asks for a new process in the place of the one that serves; what the command says."""
+        words = [sys.executable, "-m", "awxfast", "reload", "--pid", str(self.process.pid)]
+        return subprocess.run(words, check=False, capture_output=True, text=True, timeout=4 * HANG)
+
     def kill(self) -> None:
         """Ends it as the kernel would: main, and with it the child, at once."""
         child = self.child_pid()

@@ -27,6 +27,10 @@ class SecretVerifier:
         """Others from now on; repeats stay remembered."""
     def remember(self, header: bytes, steady: int) -> None:
         """A header that was accepted before, by somebody else: one like it is a repeat."""
+    def freeze(self) -> bytes:
+        """The headers that are remembered, for another process. They are as good as the secret while they are fresh."""
+    def inherit(self, frozen: bytes) -> None:
+        """Remembers what `freeze` gave there."""
     def verify(self, header: bytes, now: int, steady: int | None = None) -> tuple[str, int, int, bool]:
         """`(verdict, secret_index, skew, repeated)` for a header as received, at `now` (Unix seconds).
 

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::hmac::Digest;
 
+/// Bytes of one header in a record: nonce, digest, steady time.
+const RECORD: usize = 8 + 32 + 8;
+
 /// The nonces that are valid now, and the headers among them that were accepted already.
 pub struct Nonces {
     tolerance: i128,
@@ -45,6 +48,32 @@ impl Nonces {
             self.seen.pop_first();
         }
         !is_new
+    }
+
+    /// The headers that are remembered, for another process.
+    #[must_use]
+    pub fn freeze(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.seen.len() * RECORD);
+        for (&(nonce, digest), &seen) in &self.seen {
+            bytes.extend_from_slice(&nonce.to_le_bytes());
+            bytes.extend_from_slice(&digest);
+            bytes.extend_from_slice(&seen.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Remembers what `freeze` gave in another process; what is no record of it is left out.
+    pub fn inherit(&mut self, bytes: &[u8]) {
+        for record in bytes.chunks_exact(RECORD) {
+            let (nonce, rest) = record.split_at(8);
+            let (digest, seen) = rest.split_at(32);
+            if let (Ok(nonce), Ok(digest), Ok(seen)) = (nonce.try_into(), digest.try_into(), seen.try_into()) {
+                self.seen.insert((i64::from_le_bytes(nonce), digest), i64::from_le_bytes(seen));
+            }
+        }
+        while self.seen.len() > self.remember {
+            self.seen.pop_first();
+        }
     }
 
     /// How many headers are remembered.

@@ -122,3 +122,39 @@ proptest! {
         prop_assert!(nonces.remembered() <= remember);
     }
 }
+
+mod from_one_process_to_the_next {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_before_is_a_repeat_after() {
+        let (mut old, mut new) = (Nonces::new(300, 10), Nonces::new(300, 10));
+        for number in 0..5 {
+            assert!(!old.repeats((NOW - i64::from(number)).into(), digest(number), NOW, 7));
+        }
+        new.inherit(&old.freeze());
+        assert_eq!(new.remembered(), 5);
+        for number in 0..5 {
+            assert!(new.repeats((NOW - i64::from(number)).into(), digest(number), NOW, 8));
+        }
+        assert!(!new.repeats(NOW.into(), digest(9), NOW, 8));
+    }
+
+    #[test]
+    fn the_bound_is_that_of_the_one_who_inherits() {
+        let (mut old, mut new) = (Nonces::new(300, 10), Nonces::new(300, 2));
+        for number in 0..5 {
+            old.repeats((NOW + i64::from(number)).into(), digest(number), NOW, 7);
+        }
+        new.inherit(&old.freeze());
+        assert_eq!(new.remembered(), 2);
+        assert!(new.repeats((NOW + 4).into(), digest(4), NOW, 7));
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_left_out() {
+        let mut new = Nonces::new(300, 10);
+        new.inherit(&[1; 50]);
+        assert_eq!(new.remembered(), 1);
+    }
+}

@@ -18,30 +18,11 @@ from events import GROUPS, event_text, group_of
 from producers import Producer
 from redis_servers import RedisServer
 from servers import HANG, AwxfastServer, wait_for
-
-SITECUSTOMIZE = """
-import os, sys
-if "awxfast.process" in sys.orig_argv and os.path.exists({fault!r}):
-    exec(open({fault!r}).read())
-"""
+from successor_faults import Faults
 
 
 def balanced(ledger: dict[str, Any]) -> bool:
     return ledger["balance"] == {"events": 0, "frames": 0}
-
-
-class Faults:
-    """What serving processes run before anything else, from now on."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "fault"
-        (folder / "sitecustomize.py").write_text(SITECUSTOMIZE.format(fault=str(self._file)))
-
-    def set(self, code: str) -> None:
-        self._file.write_text(code)
-
-    def clear(self) -> None:
-        self._file.unlink(missing_ok=True)
 
 
 @pytest.fixture

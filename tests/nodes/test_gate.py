@@ -1,5 +1,6 @@
 """Who may link, from the header alone; the rules of the header itself are tested with `_rust`."""
 
+import json
 from typing import Any
 
 import pytest
@@ -155,3 +156,12 @@ class TestRepeats:
             gate.check(handshake(signed(nonce)), "a")
         assert gate.check(handshake(signed(NOW)), "b").first_from is None
         assert gate.check(handshake(signed(NOW + 2)), "b").first_from == "a"
+
+
+class TestFromOneProcessToTheNext:
+    def test_header_that_was_used_before_is_a_repeat_after(self) -> None:
+        before, after = new_gate(refuse=True), new_gate(refuse=True)
+        before.check(handshake(signed()), "a")
+        after.inherit(json.loads(json.dumps(before.freeze())))
+        assert after.check(handshake(signed()), "b") == Verdict("repeat", 0, repeated=True, first_from="a")
+        assert after.check(handshake(signed(NOW - 1)), "b").refused == ""

@@ -192,3 +192,21 @@ class TestSlowNode:
         assert (await again.receive_json())["type"] == "consumer.subscribe"
         await again.close()
         await slow.close()
+
+
+class TestFromOneProcessToTheNext:
+    async def test_node_that_was_not_told_of_all_is_told_again(self, start_node: StartNode, dialler: Dialler) -> None:
+        node, other = await start_node(), await start_node()
+        browser = await dialler.subscribe(other, job_events=[1])
+        link = await dialler.dial(node)
+        assert len([await link.receive_json() for _ in range(2)]) == 2
+        relay = node.control.relay
+        (connection,) = relay._server.websockets
+        frozen = connection.session.freeze()
+        assert (frozen["era"], frozen["told"], frozen["frames"]) == ("relay", True, [])
+        session = relay._feed.nodes.begin_again(frozen)
+        session.resume(connection, {**frozen, "told": False, "frames": [relayed("job_events-1", "held")]})
+        assert await browser.receive_str() == "held"
+        again = [await link.receive_json() for _ in range(2)]
+        assert sorted(notice["groups"] for notice in again) == [[], ["job_events-1"]]
+        await browser.close()

@@ -1,5 +1,7 @@
 """The list of nodes: what stands in it, and what is forgotten."""
 
+import json
+
 import pytest
 from awxfast.nodes import peers as peers_module
 from awxfast.nodes.peers import Peers
@@ -131,3 +133,26 @@ class TestBound:
         assert peers.at("d").host == "others"
         assert peers.at("e") is peers.at("d")
         assert [peer.host for peer in peers] == ["a", "b", "c", "others"]
+
+
+class TestFromOneProcessToTheNext:
+    def test_figures_go_on(self) -> None:
+        clock = Clock()
+        before, after = Peers(clock), Peers(clock)
+        peer = before.at("a")
+        ended, there = Figures(frames=5, size=50, shed=2), Figures(frames=100, size=1000)
+        peer.connect(ended, "relay")
+        peer.connect(there, "relay")
+        peer.disconnect(ended)
+        peer.receive(3, 30)
+        peer.skew, peer.old_secret, peer.last_error = 7, True, "it broke"
+        before.received, before.sent = 11, 12
+        before.lost["queue_frames"] = 13
+        after.inherit(json.loads(json.dumps(before.freeze())))
+        again = after.at("a")
+        again.connect(Figures(frames=101, size=1001), "relay")
+        written = again.written()
+        assert (written.frames, written.bytes, written.lost["queue_frames"]) == (106, 1051, 2)
+        assert (again.received, again.received_bytes) == (3, 30)
+        assert (again.skew, again.old_secret, again.last_error) == (7, True, "it broke")
+        assert (after.received, after.sent, after.lost["queue_frames"]) == (11, 12, 13)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
+import orjson
 import pytest
 from awxfast.redis import event_writer
 from awxfast.redis.event_writer import EventWriter, Loss
@@ -124,3 +125,33 @@ class TestEnd:
         running.queue.give_up()
         assert running.outcomes == {"stopped": 3}
         assert (running.queue.pending, running.queue.queued_bytes) == (0, 0)
+
+
+class TestRest:
+    async def test_what_comes_at_rest_stays_until_its_end(self, running: Running, redis_server: RedisServer) -> None:
+        listen(redis_server, "a")
+        running.queue.put([EVENT] * 3)
+        await running.queue.rest()
+        before = running.queue.pending
+        running.queue.put([EVENT] * 2)
+        assert running.queue.store("key", "value")
+        await asyncio.sleep(0.01)
+        assert running.queue.pending == before + 2
+        running.queue.end_rest()
+        await eventually(lambda: not running.queue.pending)
+        assert running.outcomes == {"sent": 5}
+
+    async def test_another_process_writes_what_waits(self, running: Running, redis_server: RedisServer) -> None:
+        listen(redis_server, "a")
+        await running.queue.rest()
+        running.queue.put([Event("a", '{"é": "☃"}'.encode(), taken=True), EVENT])
+        running.queue.store("key", "välue")
+        frozen = orjson.loads(orjson.dumps(running.queue.freeze()))
+        successor = Running(redis_server)
+        successor.queue.inherit(frozen)
+        assert (successor.queue.pending, successor.queue.queued_bytes) == (2, running.queue.queued_bytes)
+        await eventually(lambda: not successor.queue.pending)
+        with redis_server.client() as client:
+            await eventually(lambda: client.get("key") == "välue".encode())
+        assert (successor.outcomes, running.outcomes) == ({"sent": 2}, {})
+        await successor.stop()

@@ -17,19 +17,21 @@ from typing import Any
 
 import orjson
 
-from awxfast._rust import HANDOVER_FORMAT, Fanout
+from awxfast._rust import HANDOVER_FORMAT, Fanout, LinkFigures
 from awxfast.errors import HandOverFailed
 from awxfast.intake.intake import Intake
 from awxfast.native.record import Identities
 from awxfast.native.session import NativeProtocol, NativeSession
-from awxfast.sockets.connection import Connection
+from awxfast.nodes.link import LinkSession
+from awxfast.nodes.nodes import Nodes, NoNodes
+from awxfast.sockets.connection import ClientList, Connection
 from awxfast.sockets.server import Server
 from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import MOST, close_all, receive_message, send_message
 
 log = logging.getLogger(__name__)
 
-FORMAT = [1, HANDOVER_FORMAT]
+FORMAT = [2, HANDOVER_FORMAT]
 """The version of what is said here, and of what the fan-out writes. Others are not understood."""
 
 NOT_NATIVE = "only native mode can be handed over to a new process yet; restart instead"
@@ -45,11 +47,14 @@ SPARE = 64
 class Rooms:
     """Who knows what there is to leave, and who goes on with it."""
 
-    def __init__(self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol) -> None:
+    def __init__(
+        self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol, nodes: Nodes | NoNodes
+    ) -> None:
         self._fanout = fanout
         self._intake = intake
         self._server = server
         self._native = native
+        self._nodes = nodes
 
 
 class Estate(Rooms):
@@ -110,6 +115,7 @@ class Estate(Rooms):
             "intake": self._intake.freeze(),
             "counts": self._server.freeze_counts(),
             "refusals": self._native.refusals,
+            "nodes": self._nodes.freeze(),
         }
         send_message(sock, orjson.dumps(head), [memory])
         for part in batched(connections):
@@ -124,7 +130,7 @@ class Estate(Rooms):
 def freeze_connection(connection: Connection) -> dict[str, Any]:
     """One websocket with whoever speaks over it."""
     session = connection.session
-    frozen = session.freeze() if isinstance(session, NativeSession) else None
+    frozen = session.freeze() if isinstance(session, NativeSession | LinkSession) else None
     return {**connection.freeze(), "session": frozen}
 
 
@@ -205,8 +211,10 @@ class Inheritance:
 class Heir(Rooms):
     """Goes on with all that another process left."""
 
-    def __init__(self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol) -> None:
-        super().__init__(fanout, intake, server, native)
+    def __init__(
+        self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol, nodes: Nodes | NoNodes
+    ) -> None:
+        super().__init__(fanout, intake, server, native, nodes)
         self._identities = Identities()
 
     def accept(self, inheritance: Inheritance) -> None:
@@ -227,6 +235,7 @@ class Heir(Rooms):
         self._intake.inherit(inheritance.head["intake"])
         self._server.inherit_counts(inheritance.head["counts"])
         self._native.refusals.update(inheritance.head["refusals"])
+        self._nodes.inherit(inheritance.head["nodes"])
         taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.clients]
         self._fanout.end_inheritance()
         there = [client for client in taken if client is not None]
@@ -243,15 +252,15 @@ class Heir(Rooms):
     def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, socket.socket] | None:
         """Its frames go on at once, what it sends as soon as it has a transport."""
         try:
-            client, _ = self._fanout.take_client(descriptor, record["client"])
+            client, figures = self._fanout.take_client(descriptor, record["client"])
         except OSError as error:
             log.error("a client is lost, it can't be taken over: %s", error)  # noqa: TRY400  ours to count, no fault here
             os.close(descriptor)
             return None
         frozen = record["session"]
-        session = self._native.begin_again(self._identities, frozen) if frozen is not None else None
+        clients, session = self._take_session(record, figures)
         label = tuple(record["label"]) if record["label"] is not None else None
-        connection = Connection(self._server.websockets, session, label)
+        connection = Connection(clients, session, label)
         connection.resume(record, client)
         self._server.websockets.add_inherited(connection)
         if session is not None:
@@ -259,3 +268,13 @@ class Heir(Rooms):
         sock = socket.socket(fileno=descriptor)
         sock.setblocking(False)
         return connection, sock
+
+    def _take_session(
+        self, record: dict[str, Any], figures: LinkFigures | None
+    ) -> tuple[ClientList, NativeSession | LinkSession | None]:
+        """Where the connection stands, and who speaks over it: a browser's session, a node's, or nobody any more."""
+        clients, seat, frozen = self._server.websockets, record["seat"], record["session"]
+        if seat is not None:
+            session = self._nodes.begin_again(frozen) if frozen is not None else None
+            return self._nodes.take_seat(clients, seat, figures), session
+        return clients, self._native.begin_again(self._identities, frozen) if frozen is not None else None

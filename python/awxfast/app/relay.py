@@ -229,7 +229,7 @@ class NativeRelay(Relay):
         self._spares: Sequence[Listening] = ()
         """The sockets once more, to listen again after a hand-over that came to nothing."""
         self._is_leaving = False
-        parts = (fanout, feed.intake, server, endpoints.native)
+        parts = (fanout, feed.intake, server, endpoints.native, feed.nodes)
         self._estate = Estate(*parts)
         self._heir = Heir(*parts)
 
@@ -247,13 +247,13 @@ class NativeRelay(Relay):
         """Who is on the way in gets in first; events flow until the last moment."""
         if any(listening.certificate for listening in self._spares):
             raise HandOverFailed("connections behind TLS can't be handed over to a new process yet; restart instead")
-        if self._server.websockets.nodes:
-            raise HandOverFailed("links of other nodes can't be handed over to a new process yet; restart instead")
         self._is_leaving = True
         try:
             self._server.end_listening()
             await self._wait_quiet()
             await self._estate.lighten()
+            async with asyncio.timeout(REST_SECONDS):
+                await self._feed.nodes.rest()
             await self._intake.rest(successor, REST_SECONDS)
         except TimeoutError as error:
             raise HandOverFailed("Redis does not answer in time") from error
@@ -273,6 +273,7 @@ class NativeRelay(Relay):
     async def go_on(self) -> None:
         if self._is_leaving:
             self._is_leaving = False
+            self._feed.nodes.end_rest()
             await self._intake.end_rest()
             listenings, self._spares = self._spares, duplicate(self._spares)
             await self._server.listen(listenings)

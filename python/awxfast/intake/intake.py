@@ -159,6 +159,14 @@ class Intake:
         """Lets go of groups (`Groups.release`)."""
         self.groups.release(groups)
 
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """Holds what was held before (`Groups.hold_inherited`)."""
+        self.groups.hold_inherited(groups)
+
+    async def wait_registered(self) -> None:
+        """Returns when Redis has answered for what is registered."""
+        await self.registration.wait_up()
+
     async def list_interest(self) -> AsyncIterator[Notice]:
         """See `Groups.list_interest`; nothing while Redis is away, since all is announced when it is back."""
         with contextlib.suppress(RedisError):
@@ -190,12 +198,15 @@ class Intake:
 
     def freeze(self) -> dict[str, Any]:
         """What the process needs that goes on under these names."""
-        return {**self.groups.freeze(), "repaired": self.registration.repaired}
+        registration = self.registration
+        names = [*registration.redis_names]
+        return {**self.groups.freeze(), "repaired": registration.repaired, "redis_names": names}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         self.groups.inherit(frozen)
         self.registration.repaired = frozen["repaired"]
+        self.registration.redis_names.extend(frozen["redis_names"])
 
     async def stop(self) -> None:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""

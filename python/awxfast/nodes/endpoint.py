@@ -2,15 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from awxfast._rust import LinkFigures
 from awxfast.http.plain_answers import NOT_FOUND
 from awxfast.intake.intake import Intake
 from awxfast.nodes.gate import Gate, Verdict
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
-from awxfast.nodes.peers import Peers
+from awxfast.nodes.peers import Peer, Peers
 from awxfast.nodes.refusal_log import RefusalLog, name_reason
+from awxfast.sockets.clients import Clients
+from awxfast.sockets.node_seat import NodeSeat
 from awxfast.sockets.opening import Opening
 from awxfast.wire.backplane import REDIS_HEADER
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
@@ -103,12 +107,36 @@ class NodeEndpoint(ClosedEndpoint):
         peer.skew = verdict.skew
         peer.old_secret = verdict.old_secret
         relays = self._paths.find(opening.request.path) is PathKind.RELAY
-        era = PathKind.RELAY if relays else PathKind.BROADCAST
-        session = LinkSession(peer, era.value, self._group, self._backplane, self._ingest if relays else None)
-        if relays:
-            self._relays.add(session)
+        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST)
         kind = "node_repeated" if verdict.repeated else "node"
         opening.accept_node(session, kind, self._name_redis(), notices=relays, max_message_size=self._max_message_size)
+
+    def _begin(self, peer: Peer, era: PathKind) -> LinkSession:
+        ingest = self._ingest if era is PathKind.RELAY else None
+        session = LinkSession(peer, era.value, self._group, self._backplane, ingest)
+        if ingest is not None:
+            self._relays.add(session)
+        return session
+
+    # From one process to the next
+
+    def begin_again(self, frozen: Mapping[str, Any]) -> LinkSession:
+        """The session of which `LinkSession.freeze` told in the process before this one; `resume` must follow."""
+        return self._begin(self.peers.at(frozen["host"]), PathKind(frozen["era"]))
+
+    def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> NodeSeat:
+        """That of which `NodeSeat.freeze` told there."""
+        return NodeSeat.take_over(clients, frozen, figures, self._max_message_size)
+
+    def freeze(self) -> dict[str, Any]:
+        """Who may link and who did, as JSON has it."""
+        return {"gate": self.gate.freeze() if self.gate is not None else None, "peers": self.peers.freeze()}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        self.peers.inherit(frozen["peers"])
+        if self.gate is not None and frozen["gate"] is not None:
+            self.gate.inherit(frozen["gate"])
 
     def _name_redis(self) -> Headers:
         name = self._redis_name()

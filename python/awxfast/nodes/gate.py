@@ -6,7 +6,9 @@ Sessions, cookies and the database play no part. Why somebody is refused is for 
 import collections
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from awxfast._rust import SecretVerifier
 from awxfast.wire.request import Request
@@ -61,6 +63,16 @@ class Gate:
             for header in used:
                 self._verifier.remember(header.encode(), int(self._steady()))
             self._report_used = report
+
+    def freeze(self) -> dict[str, Any]:
+        """The headers that were used, for another process; never to be logged."""
+        senders = [[header.decode(), host] for header, host in self._senders.items()]
+        return {"seen": b64encode(self._verifier.freeze()).decode(), "senders": senders}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        self._verifier.inherit(b64decode(frozen["seen"]))
+        self._senders.update((header.encode(), host) for header, host in frozen["senders"])
 
     def check(self, request: Request, host: str) -> Verdict:
         """The verdict on a handshake from `host`."""

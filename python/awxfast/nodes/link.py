@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from awxfast.intake.intake import Intake
 from awxfast.nodes.ingest import Ingest
@@ -27,7 +29,7 @@ class LinkSession:
         self._socket: Connection | None = None
         self._figures: LinkFigures | None = None
         self._frames: list[bytes] = []
-        self._holds = False
+        self._holds = self._is_told = False
         self._over = False
         self._joining: asyncio.Task[None] | None = None
 
@@ -43,20 +45,49 @@ class LinkSession:
 
     def open(self, socket: Connection) -> None:
         """The link can be used."""
+        self._connect(socket)
+        self._joining = asyncio.get_running_loop().create_task(self._join())
+
+    def _connect(self, socket: Connection) -> None:
         self._socket = socket
         self._figures = socket.figures
         if self._figures is not None:
             self._peer.connect(self._figures, self._era)
-        self._joining = asyncio.get_running_loop().create_task(self._join())
 
-    async def _join(self) -> None:
+    # From one process to the next
+
+    def freeze(self) -> dict[str, Any]:
+        """What another process needs to go on; nothing changes here. What it is told of is the fan-out's to tell."""
+        frames = [frame.decode() for frame in self._frames]
+        return {"host": self._peer.host, "era": self._era, "told": self._is_told, "frames": frames}
+
+    def resume(self, socket: Connection, frozen: Mapping[str, Any]) -> None:
+        """Goes on with what `freeze` gave in the process before this one, in place of `open`.
+
+        A node that was not told of everything yet is told again, once Redis can be asked.
+        """
+        self._connect(socket)
+        for frame in frozen["frames"]:
+            self._take_later(frame.encode())
+        if frozen["told"]:
+            self._backplane.hold_inherited([self._group])
+            self._holds = self._is_told = True
+        else:
+            self._joining = asyncio.get_running_loop().create_task(self._join(again=True))
+
+    # What goes out
+
+    async def _join(self, *, again: bool = False) -> None:
         """In this order, so that no change of a subscription falls between what is told now and what is told later."""
         try:
+            if again:
+                await self._backplane.wait_registered()
             await self._backplane.hold([self._group])
             self._holds = True
             if self._ingest is not None:
                 async for notice in self._backplane.list_interest():
                     self._tell(notice)
+            self._is_told = True
         except Exception:
             log.exception("a node link failed")
             if self._socket is not None:
@@ -67,11 +98,15 @@ class LinkSession:
             if self._socket is not None:
                 self._socket.send_text(encode_notice(part))
 
+    # What the connection calls
+
     def receive_text(self, payload: bytes) -> None:
         """Events of the relay era. They are taken together with what else this read brought."""
         self._peer.receive(1, len(payload))
-        if self._ingest is None:
-            return
+        if self._ingest is not None:
+            self._take_later(payload)
+
+    def _take_later(self, payload: bytes) -> None:
         if not self._frames:
             asyncio.get_running_loop().call_soon(self._take_frames)
         self._frames.append(payload)

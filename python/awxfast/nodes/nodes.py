@@ -3,9 +3,10 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from awxfast._rust import Fanout
+from awxfast._rust import Fanout, LinkFigures
 from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
 from awxfast.intake.announcements import speaker_of
@@ -14,6 +15,7 @@ from awxfast.nodes.awx_settings import NodeSettings
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.gate import Gate
 from awxfast.nodes.ingest import Ingest
+from awxfast.nodes.link import LinkSession
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
 from awxfast.nodes.takers import Consumers
@@ -21,6 +23,8 @@ from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.settings import Settings
+from awxfast.sockets.clients import Clients
+from awxfast.sockets.node_seat import NodeSeat
 from awxfast.wire.paths import Paths
 from awxfast.wire.secret import find_secrets
 
@@ -93,6 +97,25 @@ class NoNodes:
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
         """Nobody's header is looked at here."""
 
+    async def rest(self) -> None:
+        """Nothing comes here."""
+
+    def end_rest(self) -> None:
+        """Nothing comes here."""
+
+    def freeze(self) -> None:
+        """There is nothing to leave."""
+
+    def inherit(self, frozen: Mapping[str, Any] | None) -> None:
+        """There is nothing to go on with."""
+
+    def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> Clients:
+        """A node's link that the process before this one had is served like a browser's connection to its end."""
+        return clients
+
+    def begin_again(self, frozen: Mapping[str, Any]) -> LinkSession | None:
+        """Nobody speaks over it any more."""
+
     def figures(self) -> Sequence[PeerFigures]:
         """Empty: no node is answered here."""
         return []
@@ -148,6 +171,36 @@ class Nodes:
         """What other processes of this server, before us and after us, must not accept a second time."""
         if self.endpoint.gate is not None:
             self.endpoint.gate.share_used(used, report)
+
+    # From one process to the next
+
+    async def rest(self) -> None:
+        """Returns when nothing that nodes sent is on its way to Redis; the rest stays here until `end_rest`."""
+        await self._onward.rest()
+
+    def end_rest(self) -> None:
+        """What nodes sent is passed on again."""
+        self._onward.end_rest()
+
+    def freeze(self) -> dict[str, Any] | None:
+        """What another process needs besides the links, as JSON has it; nothing changes here."""
+        return {**self.endpoint.freeze(), "onward": self._onward.freeze()}
+
+    def inherit(self, frozen: Mapping[str, Any] | None) -> None:
+        """What `freeze` gave in the process before this one."""
+        if frozen is not None:
+            self.endpoint.inherit(frozen)
+            self._onward.inherit(frozen["onward"])
+
+    def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> NodeSeat:
+        """That of a link which the process before this one had."""
+        return self.endpoint.take_seat(clients, frozen, figures)
+
+    def begin_again(self, frozen: Mapping[str, Any]) -> LinkSession | None:
+        """Who spoke over it there, if it has not ended."""
+        return self.endpoint.begin_again(frozen)
+
+    # Figures
 
     @property
     def has_secret(self) -> bool:

@@ -1,7 +1,8 @@
 """What peers sent to the server, onward into Redis: events for others in their groups, metrics for AWX's pages."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from awxfast.nodes.takers import Fanout
 from awxfast.redis.address import RedisAddress
@@ -34,6 +35,8 @@ class Onward:
         self._tell_caught_up = tell_caught_up
         self._queue = EventWriter("peers' events", address, writer, outages, self, self._note_crowd)
         self._task: asyncio.Task[None] | None = None
+        self.rest = self._queue.rest
+        self.end_rest = self._queue.end_rest
 
     @property
     def is_full(self) -> bool:
@@ -50,6 +53,14 @@ class Onward:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._queue.give_up()
+
+    def freeze(self) -> dict[str, Any]:
+        """What waits, for another process; nothing changes here. It is at rest."""
+        return self._queue.freeze()
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        self._queue.inherit(frozen)
 
     def offer(self, events: Sequence[tuple[str, bytes, bool]]) -> None:
         """Events of peers: group, text, and whether somebody in this process has taken it."""

@@ -7,7 +7,7 @@ import collections
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 KEPT_SECONDS = 60.0
 """How long a node that is gone is still shown."""
@@ -121,10 +121,37 @@ class Peer:
 
     def written(self) -> Written:
         """What all its links were sent."""
-        total = dataclasses.replace(self._past, lost=self._past.lost.copy())
-        for figures in [*self._links, *(figures for _, figures in self._ended)]:
+        total = self._sum_ended()
+        for figures in self._links:
             total.add(figures)
         return total
+
+    def _sum_ended(self) -> Written:
+        total = dataclasses.replace(self._past, lost=self._past.lost.copy())
+        for _, figures in self._ended:
+            total.add(figures)
+        return total
+
+    def freeze(self) -> dict[str, Any]:
+        """All that is known of it but its links, which go on counting in another process; as JSON has it."""
+        past = self._sum_ended()
+        return {
+            "host": self.host,
+            "received": [self.received, self.received_bytes],
+            "sent": [past.frames, past.bytes, past.lost],
+            "signed": [self.skew, self.old_secret],
+            "trouble": [self.last_error, self.refused],
+            "touched": self._touched,
+        }
+
+    def resume(self, frozen: Mapping[str, Any]) -> None:
+        """Goes on where `freeze` was called in the process before this one."""
+        self.received, self.received_bytes = frozen["received"]
+        frames, size, lost = frozen["sent"]
+        self._past = Written(frames, size, lost=collections.Counter(lost))
+        self.skew, self.old_secret = frozen["signed"]
+        self.last_error, self.refused = frozen["trouble"]
+        self._touched = frozen["touched"]
 
 
 class Peers:
@@ -148,6 +175,18 @@ class Peers:
         if host not in self._peers and len(self._peers) < MOST_PEERS:
             self._peers[host] = Peer(host, self._now)
         return self._peers.get(host)
+
+    def freeze(self) -> dict[str, Any]:
+        """All of them, for another process."""
+        return {"peers": [peer.freeze() for peer in self], "gone": [self.received, self.sent, self.lost]}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        for one in frozen["peers"]:
+            self._peers[one["host"]] = peer = Peer(one["host"], self._now)
+            peer.resume(one)
+        self.received, self.sent, lost = frozen["gone"]
+        self.lost.update(lost)
 
     def sweep(self) -> None:
         """Forgets those that have been gone for long enough; their totals stay."""

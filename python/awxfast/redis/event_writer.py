@@ -9,7 +9,7 @@ import collections
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.redis.address import RedisAddress
@@ -78,6 +78,9 @@ class EventWriter:
         self._values_bytes = 0
         self._wake = asyncio.Event()
         self._in_flight: Sequence[Event] = ()
+        self._rests = False
+        self._is_still = asyncio.Event()
+        self._is_still.set()
         self._run_id = ""
         self._refused = False
         self.queued_bytes = 0
@@ -129,6 +132,27 @@ class EventWriter:
         """Writes until it is cancelled, whatever Redis does."""
         await self._kept.run(self._work)
 
+    async def rest(self) -> None:
+        """Returns when nothing is on its way; what waits, and what comes, stays here until `end_rest`."""
+        self._rests = True
+        await self._is_still.wait()
+
+    def end_rest(self) -> None:
+        """Goes on writing."""
+        self._rests = False
+        self._wake.set()
+
+    def freeze(self) -> dict[str, Any]:
+        """What waits, as JSON has it, for another process; nothing changes here."""
+        events = [[event.group, event.text.decode(), event.taken] for event in self._events]
+        return {"events": events, "values": {key: value.decode() for key, value in self._values.items()}}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        self.put([Event(group, text.encode(), taken) for group, text, taken in frozen["events"]])
+        for key, value in frozen["values"].items():
+            self.store(key, value)
+
     async def drained(self, seconds: float) -> None:
         """Returns when nothing waits any more, or after `seconds`."""
         for _ in range(int(seconds / DRAIN_STEP)):
@@ -171,15 +195,23 @@ class EventWriter:
         while True:
             if connection.lost.done():
                 raise connection.lost.result()
-            await self._write_values(connection)
-            batch = self._take_batch()
-            if not self._is_much():
-                self._end_crowd()
-            if batch:
-                await self._write(connection, batch)
-            elif not self._values:
+            if self._rests or not (self._events or self._values):
                 self._wake.clear()
                 await self._wake.wait()
+                continue
+            self._is_still.clear()
+            try:
+                await self._write_some(connection)
+            finally:
+                self._is_still.set()
+
+    async def _write_some(self, connection: RedisConnection) -> None:
+        await self._write_values(connection)
+        batch = self._take_batch()
+        if not self._is_much():
+            self._end_crowd()
+        if batch:
+            await self._write(connection, batch)
 
     async def _write_values(self, connection: RedisConnection) -> None:
         while self._values:

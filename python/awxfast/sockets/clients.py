@@ -81,6 +81,9 @@ class Clients:
         """A browser, for the fan-out."""
         return self.fanout.attach(descriptor, greeted)
 
+    def freeze(self) -> None:
+        """A browser's place in another process needs no more than its connection tells."""
+
     def make_decoder(self) -> FrameDecoder:
         """For what a browser sends."""
         return FrameDecoder(*self._limits)

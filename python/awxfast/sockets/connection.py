@@ -69,6 +69,9 @@ class ClientList(Clock, Protocol):
         `greeted`: one message was written with the 101, and is to be counted.
         """
 
+    def freeze(self) -> dict[str, Any] | None:
+        """What another process needs to know of a node's connection, as JSON has it; None: it is a browser's."""
+
     def make_decoder(self) -> FrameDecoder:
         """For what the peer sends."""
 
@@ -208,6 +211,7 @@ class Connection(ReadingSide):
         state, unread = self._decoder.freeze() if self._decoder is not None else (b"", b"")
         return {
             "client": self.client,
+            "seat": self._clients.freeze(),
             "phase": self.phase,
             "label": self.label,
             "times": [self.opened, self.heard, self.pinged, self.deadline],

@@ -1,5 +1,8 @@
 """What a connection to another node shares with the others: the list and the clock, but not the browsers' limits."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from awxfast._rust import FrameDecoder, LinkFigures
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection
@@ -31,6 +34,20 @@ class NodeSeat:
         """A node link, for the fan-out. Nobody greets a node."""
         client, self.figures = self.fanout.attach_link(descriptor, self._notices)
         return client
+
+    def freeze(self) -> dict[str, Any]:
+        """What tells the seat in another process, as JSON has it."""
+        return {"notices": self._notices}
+
+    @classmethod
+    def take_over(
+        cls, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None, max_message_size: int
+    ) -> "NodeSeat":
+        """One that `freeze` told of in the process before this one; the fan-out goes on counting in `figures`."""
+        seat = cls(clients, frozen["notices"], max_message_size)
+        seat.figures = figures
+        clients.nodes += 1
+        return seat
 
     def make_decoder(self) -> FrameDecoder:
         """For what the node sends."""

@@ -1,6 +1,7 @@
 //! The node secret for Python.
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::hmac::{self, Parsed, Secrets};
 use crate::nonce::Nonces;
@@ -47,6 +48,14 @@ impl SecretVerifier {
             // Whatever the clock says now: it may step.
             self.nonces.repeats(header.seconds(), header.digest, i64::MIN, steady);
         }
+    }
+
+    fn freeze<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.nonces.freeze())
+    }
+
+    fn inherit(&mut self, frozen: &[u8]) {
+        self.nonces.inherit(frozen);
     }
 
     #[pyo3(signature = (header, now, steady = None))]
