@@ -68,13 +68,17 @@ class GonePeers:
     groups_refused: int = 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Place:
-    """Where a serving process stands: its main process, to which signals go; how many were before it; its reloads."""
+    """Where a serving process stands: its main process, to which signals go; how many were before it; its reloads.
+
+    `draining`: processes before it that still serve their last clients.
+    """
 
     main: int
     generation: int = 0
     reloads: dict[str, int] = dataclasses.field(default_factory=dict)
+    draining: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

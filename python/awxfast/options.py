@@ -58,8 +58,6 @@ NOT_BUILT = (
     "--notify-gaps",
     "--compress",
     "--compress-links",
-    "--reload-consumers",
-    "--reload-drain",
     "--workers",
     "--keep",
     "--keep-memory",
@@ -127,6 +125,13 @@ OWN_OPTIONS = (
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a path, or off; with APPLICATION off"),
     OwnOption("--grace", "grace", seconds, "how long queues may drain at shutdown"),
     OwnOption("--close-spread", "close_spread", seconds, "over how long closes are spread at shutdown"),
+    OwnOption(
+        "--reload-consumers",
+        "reload_consumers",
+        one_of("drain", not_built=("replay",)),
+        "what becomes of an application's clients when it is reloaded: drain",
+    ),
+    OwnOption("--reload-drain", "reload_drain", seconds, "how long an old process may serve them"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
 

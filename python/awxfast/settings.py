@@ -113,6 +113,8 @@ class Settings(LayerSettings, LogSettings):
     # Operation.
     grace: float = 5.0
     close_spread: float = 0.0
+    reload_consumers: str = "drain"
+    reload_drain: float = 300.0
     access_log: str | None = None
     check: bool = False
     """Says what is wrong instead of serving."""

@@ -4,7 +4,8 @@ from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
-from awxfast.app.relay import HostedRelay, NativeRelay, Relay
+from awxfast.app.hosted_relay import HostedRelay
+from awxfast.app.relay import NativeRelay, Relay
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.configured_layer import StockLayer, find_stock_layer

@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 FORMAT = [2, HANDOVER_FORMAT]
 """The version of what is said here, and of what the fan-out writes. Others are not understood."""
 
-NOT_NATIVE = "only native mode can be handed over to a new process yet; restart instead"
 TAKEN = b"taken"
 PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
@@ -87,23 +86,16 @@ class Estate(Rooms):
         From then on this process must end at once, without another turn of its loop. Raises `HandOverFailed`: then
         all goes on here.
         """
-        sock.settimeout(PATIENCE)
         try:
             memory = self._fanout.freeze()
         except OSError as error:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
+        connections = [one for one in self._server.websockets if one.descriptor is not None]
         try:
-            connections = [one for one in self._server.websockets if one.descriptor is not None]
-            self._send(sock, memory, connections)
-            answer, _ = receive_message(sock)
-        except Exception as error:  # whatever it is: who has not been taken over goes on
-            if not was_taken(sock):
-                self._fanout.thaw()
-                raise HandOverFailed(describe_fault(error)) from error
-        else:
-            if answer != TAKEN:
-                self._fanout.thaw()
-                raise HandOverFailed(answer.decode("utf-8", "replace"))
+            transfer(sock, lambda: self._send(sock, memory, connections))
+        except HandOverFailed:
+            self._fanout.thaw()
+            raise
         finally:
             os.close(memory)
         return len(connections)
@@ -122,9 +114,7 @@ class Estate(Rooms):
             records = [freeze_connection(connection) for connection in part]
             descriptors = [connection.descriptor or 0 for connection in part]
             send_message(sock, orjson.dumps(records), descriptors)
-        for idle in batched(self._server.list_idle()):
-            send_message(sock, orjson.dumps([None] * len(idle)), idle)
-        send_message(sock, b"")
+        send_idle(sock, self._server.list_idle())
 
 
 def freeze_connection(connection: Connection) -> dict[str, Any]:
@@ -144,6 +134,27 @@ def measure_unserved(connection: Connection) -> int:
 def batched(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Parts of as many as a message has descriptors."""
     return (items[begin : begin + MOST] for begin in range(0, len(items), MOST))
+
+
+def transfer(sock: socket.socket, send: Callable[[], None]) -> None:
+    """Calls `send`, then blocks until the other process has all. Raises `HandOverFailed`: it has taken nothing."""
+    sock.settimeout(PATIENCE)
+    try:
+        send()
+        answer, _ = receive_message(sock)
+    except Exception as error:  # whatever it is: who has not been taken over goes on
+        if was_taken(sock):
+            return
+        raise HandOverFailed(describe_fault(error)) from error
+    if answer != TAKEN:
+        raise HandOverFailed(answer.decode("utf-8", "replace"))
+
+
+def send_idle(sock: socket.socket, idle: Sequence[int]) -> None:
+    """Connections without a request, and the end of all."""
+    for part in batched(idle):
+        send_message(sock, orjson.dumps([None] * len(part)), part)
+    send_message(sock, b"")
 
 
 def end_transfer(sock: socket.socket) -> None:
@@ -191,7 +202,8 @@ class Inheritance:
         return inheritance
 
     def _receive(self, sock: socket.socket) -> None:
-        payload, [self.memory] = receive_message(sock)
+        payload, memory = receive_message(sock)
+        self.memory = memory[0] if memory else -1
         self.head = orjson.loads(payload)
         while True:
             payload, descriptors = receive_message(sock)

@@ -12,10 +12,9 @@ from typing import Any
 from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.app.handover import FORMAT, NOT_NATIVE, Estate, Heir, Inheritance
+from awxfast.app.handover import FORMAT, Estate, Heir, Inheritance
 from awxfast.errors import ConfigurationError, HandOverFailed, RedisError
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
-from awxfast.hosted.endpoints import Host
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.native.access import Access
@@ -25,6 +24,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
+from awxfast.wire.close_codes import GOING_AWAY
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ class Relay:
         self._began = time.monotonic()
         self._addresses: Sequence[str] = ()
         self._place = Place(os.getpid())
+        self._end_code = GOING_AWAY
+        """What browsers are told that are still there at the end."""
 
     @property
     def address(self) -> RedisAddress | None:
@@ -72,6 +74,11 @@ class Relay:
         """The process's name in Redis; None without one."""
         return None
 
+    # From one process to the next
+
+    drains = False
+    """Whether it still has clients when another process has taken its place."""
+
     @property
     def hand_over_format(self) -> list[int]:
         """The version of what it leaves to another process, and of what it takes."""
@@ -82,14 +89,35 @@ class Relay:
 
         `successor`: the process that is to go on.
         """
-        raise HandOverFailed(NOT_NATIVE)
+        raise NotImplementedError
 
     def leave(self, sock: socket.socket) -> int:
-        """Hands all over to the process at the other end (`app.handover`)."""
+        """Hands over to the process at the other end (`app.handover`). Raises `HandOverFailed`."""
         raise NotImplementedError
 
     async def go_on(self) -> None:
-        """Nobody else does: undoes `prepare_leaving`."""
+        """Nobody else does: undoes `prepare_leaving`, and `leave` of one that drains."""
+
+    async def drain(self) -> None:
+        """Serves those who are still here until they are gone, or `--reload-drain` is over."""
+
+    async def look_ahead(self) -> None:
+        """Whether all is there that is needed; starts what can stand beside another process. Raises `AwxfastError`."""
+        if self.address is not None:
+            (await open_connection(self.address)).close()
+
+    async def give_up(self) -> None:
+        """Undoes `look_ahead`: the other process goes on."""
+
+    def accept(self, inheritance: Inheritance) -> None:
+        """Whether all that was left can be taken; nothing is used yet. Raises `HandOverFailed`."""
+        raise NotImplementedError
+
+    async def take_over(
+        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+    ) -> int:
+        """Goes on in place of `start`; with how many websockets."""
+        raise NotImplementedError
 
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
         """A secret header that may be used once only is so for all processes of this server."""
@@ -108,7 +136,7 @@ class Relay:
     async def stop(self) -> None:
         """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
         self._listening = False
-        await self._server.stop(self._settings.grace)
+        await self._server.stop(self._settings.grace, self._end_code)
         await self._feed.stop()
         self._fanout.stop()
         await self._stop_mode()
@@ -278,19 +306,12 @@ class NativeRelay(Relay):
             listenings, self._spares = self._spares, duplicate(self._spares)
             await self._server.listen(listenings)
 
-    async def look_ahead(self) -> None:
-        """Whether all is there that is needed. Raises `AwxfastError`."""
-        if self.address is not None:
-            (await open_connection(self.address)).close()
-
     def accept(self, inheritance: Inheritance) -> None:
-        """Whether all that was left can be taken (`Heir.accept`)."""
         self._heir.accept(inheritance)
 
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        """Goes on in place of `start`; with how many websockets."""
         self._spares = duplicate(listenings)
         self._addresses = [listening.address for listening in listenings]
         self._server.begin()
@@ -315,23 +336,3 @@ class NativeRelay(Relay):
     def command_errors(self) -> Mapping[str, int]:
         """Error replies to browsers' commands, by reason."""
         return self._endpoints.refusals
-
-
-class HostedRelay(Relay):
-    """An application, which awxfast hosts."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        fanout: Fanout,
-        feed: Feed | NoFeed,
-        server: Server,
-        access_log: AccessLog | None,
-        *,
-        host: Host,
-    ) -> None:
-        super().__init__(settings, fanout, feed, server, access_log)
-        self._host = host
-
-    async def _start_mode(self) -> None:
-        await self._host.start()

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from asgiref.typing import ASGI3Application
 
-from awxfast.app.builders import build_native, build_relay
-from awxfast.app.handover import NOT_NATIVE, TAKEN, Inheritance, end_transfer
-from awxfast.app.relay import NativeRelay, Relay
+from awxfast.app.builders import build_relay
+from awxfast.app.handover import TAKEN, Inheritance, end_transfer
+from awxfast.app.relay import Relay
 from awxfast.errors import HandOverFailed, StartError
 from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
@@ -58,8 +58,8 @@ class HeirControl(Control, Protocol):
     def report_ready(self, understood: list[int]) -> None:
         """Everything is there but what the other one leaves, in this form."""
 
-    def report_succeeded(self, kept: int, silence: float) -> None:
-        """It has taken all, so many websockets; for so many seconds at most nobody served them."""
+    def report_succeeded(self, kept: int, drained: int, silence: float) -> None:
+        """It has taken so many websockets, so many clients are left; nobody served them for so many seconds at most."""
 
 
 async def serve(
@@ -91,19 +91,23 @@ async def succeed(
 
     Raises `AwxfastError` before it can.
     """
-    if application is not None:
-        raise HandOverFailed(NOT_NATIVE)
-    relay = build_native(settings, token=control.token)
+    relay = build_relay(settings, application, None, control.token)
     introduce(relay, control)
-    await relay.look_ahead()
-    control.report_ready(relay.hand_over_format)
-    inheritance = await receive_unless_stopped(relay, control)
+    inheritance = None
+    try:
+        if await start_unless_stopped(relay.look_ahead(), control):
+            control.report_ready(relay.hand_over_format)
+            inheritance = await receive_unless_stopped(relay, control)
+    finally:
+        if inheritance is None:
+            await relay.give_up()
     if inheritance is None:
         return
 
     async def take_over() -> bool:
         kept = await relay.take_over(inheritance, listenings, admin)
-        control.report_succeeded(kept, time.monotonic() - inheritance.head["rested_at"])
+        head = inheritance.head
+        control.report_succeeded(kept, head.get("drained", 0), time.monotonic() - head["rested_at"])
         return True
 
     await live(relay, control, take_over())
@@ -128,7 +132,7 @@ async def live(relay: Relay, control: Control, begin: Coroutine[Any, Any, bool])
         raise StartError("the intake ended by a fault of its own, see the line above; please report it")
 
 
-async def receive_unless_stopped(relay: NativeRelay, control: HeirControl) -> Inheritance | None:
+async def receive_unless_stopped(relay: Relay, control: HeirControl) -> Inheritance | None:
     """What the other process leaves, when that knows that it is taken; None: it goes on itself."""
     sock = control.predecessor
     assert sock is not None
@@ -143,7 +147,7 @@ async def receive_unless_stopped(relay: NativeRelay, control: HeirControl) -> In
             stopping.cancel()
 
 
-def take_inheritance(relay: NativeRelay, sock: socket.socket) -> Inheritance | None:
+def take_inheritance(relay: Relay, sock: socket.socket) -> Inheritance | None:
     """Blocks. None: it can't be taken, which the other process is told; `OSError`, `EOFError`: that is gone."""
     inheritance = Inheritance.receive(sock)
     try:

@@ -92,6 +92,11 @@ class Host:
         finally:
             session.finish(refusal)
 
+    @property
+    def running(self) -> int:
+        """Websockets that the application works on for, also such as have ended."""
+        return len(self._runs)
+
     # Time limits
 
     def sweep(self) -> None:

@@ -70,6 +70,8 @@ class Shared:
     silences: Timeouts[SendingSide]
     lingers: Timeouts[SendingSide]
     half_closed: "Timeouts[HttpProtocol]"
+    is_leaving: bool = False
+    """Whether each response is its connection's last."""
 
 
 class HttpProtocol(SendingSide):
@@ -163,6 +165,11 @@ class HttpProtocol(SendingSide):
         else:
             self._cycle.end_keep_alive()
 
+    def end_keep_alive(self) -> None:
+        """The response that is under way is the last."""
+        if self._cycle is not None:
+            self._cycle.end_keep_alive()
+
     # What comes in
 
     def data_received(self, data: bytes) -> None:
@@ -231,7 +238,8 @@ class HttpProtocol(SendingSide):
             self._refuse(BUSY)
         else:
             scope = service.proxies.read_scope(head, self.client, self.server, self.scheme)
-            self._cycle = Cycle(self, scope, keeps_alive=head.keeps_alive, expects_continue=head.expects_continue)
+            keeps_alive = head.keeps_alive and not service.is_leaving
+            self._cycle = Cycle(self, scope, keeps_alive=keeps_alive, expects_continue=head.expects_continue)
             service.requests.begin(self._cycle, service.application, service.context.copy())
 
     def _receive_body(self, part: bytes) -> None:

@@ -45,6 +45,11 @@ class Requests:
         self._running: dict[asyncio.Task[None], RunningRequest] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def running(self) -> int:
+        """How many the application works on."""
+        return len(self._running)
+
     def begin(self, cycle: Cycle, application: ASGI3Application, context: contextvars.Context) -> None:
         """Runs the application for one request, in a context of its own."""
         request = RunningRequest(self, cycle, application, context)

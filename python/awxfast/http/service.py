@@ -82,6 +82,16 @@ class HttpService(Shared):
             former.leave()
         return True
 
+    def begin_leaving(self) -> None:
+        """Connections end with the response that is under way, or the next one."""
+        self.is_leaving = True
+        for connection in self.connections:
+            connection.end_keep_alive()
+
+    def end_leaving(self) -> None:
+        """They go on after it again."""
+        self.is_leaving = False
+
     def close(self) -> None:
         """Closes idle connections now, the others after their response."""
         for connection in list(self.connections):

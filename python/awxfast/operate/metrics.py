@@ -45,6 +45,7 @@ class RelayCollector(Collector):
         place = self._figures.place()
         yield GaugeMetricFamily("awxfast_generation", "How many processes served before this one.", place.generation)
         yield labelled_counter("awxfast_reloads", "Reloads by result.", "result", place.reloads)
+        yield GaugeMetricFamily("awxfast_draining_processes", "Earlier ones that still serve.", place.draining)
         yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", descriptor_limits())
         if (most := self._figures.max_clients()) is not None:
             yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)

@@ -120,10 +120,11 @@ class Control:
         self.predecessor = adopt_socket(start.get("inherits"))
         self.token: str | None = start.get("token")
         self.used_headers: Sequence[str] = start.get("used_headers", ())
-        self.place = Place(os.getppid(), start.get("generation", 0), start.get("reloads", {}))
+        self.place = Place(os.getppid(), start.get("generation", 0), start.get("reloads", {}), start.get("draining", 0))
         self._stop_asked = asyncio.Event()
         self._relay: Relay | None = None
         self._leaving: asyncio.Future[None] | None = None
+        self._has_left = False
         self._receiver = asyncio.ensure_future(self._receive())
 
     def report_serving(self, relay: "Relay") -> None:
@@ -135,9 +136,9 @@ class Control:
         """This process can take the place of another one that leaves this form."""
         self._pipe.send("ready", format=understood)
 
-    def report_succeeded(self, kept: int, silence: float) -> None:
-        """It has, with so many websockets, for which nothing was done for so many seconds at most."""
-        self._pipe.send("succeeded", kept=kept, silence=silence)
+    def report_succeeded(self, kept: int, drained: int, silence: float) -> None:
+        """It has: so many are its own now, so many the other's; nothing was done for so many seconds at most."""
+        self._pipe.send("succeeded", kept=kept, drained=drained, silence=silence)
 
     def report_used_header(self, header: str) -> None:
         """Main remembers it, for the child after this one."""
@@ -165,8 +166,14 @@ class Control:
                     self._read_files_again()
                 case "hand_over":
                     self._leaving = asyncio.ensure_future(self._hand_over(message["heir"], message["format"]))
+                case "drain":
+                    self._leaving = asyncio.ensure_future(self._drain())
+                case "go_on":
+                    self._leaving = asyncio.ensure_future(self._go_on())
                 case "reloads":
                     self.place.reloads.update(message["counts"])
+                case "draining":
+                    self.place.draining = message["count"]
         leave(1)
 
     def _read_files_again(self) -> None:
@@ -177,7 +184,7 @@ class Control:
             log.error("Files were not read again: %s", error)  # noqa: TRY400
 
     async def _hand_over(self, heir: int, understood: list[int]) -> None:
-        """Leaves all to another process, and ends; or says why not, and goes on."""
+        """Leaves all to another process, and ends, or waits for a word to drain; or says why not, and goes on."""
         assert self._passing is not None
         _, [descriptor] = receive_message(self._passing)
         with socket.socket(fileno=descriptor) as sock:
@@ -189,9 +196,22 @@ class Control:
                 text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
                 self._pipe.send("kept_on", text=text)
             else:
-                leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
+                if self._relay is None or not self._relay.drains:
+                    leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
+                self._has_left = True
+                self._pipe.send("left")
+                return
+        await self._go_on()
+
+    async def _go_on(self) -> None:
+        self._has_left = False
         if self._relay is not None and not self._stop_asked.is_set():
             await self._relay.go_on()
+
+    async def _drain(self) -> None:
+        if self._relay is not None and self._has_left:
+            await self._relay.drain()
+            self._stop_asked.set()
 
     async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
         if self._relay is None:

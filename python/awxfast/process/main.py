@@ -112,7 +112,8 @@ class Main:
         descriptors = [number for number, *_ in described] + ([] if admin_socket is None else [admin_socket])
         stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
         used_headers = UsedHeaders(settings.nonce_tolerance)
-        self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit, used_headers)
+        drain_limit = settings.reload_drain + stop_limit
+        self._supervisor = Supervisor(start, descriptors, self._announce_serving, stop_limit, used_headers, drain_limit)
         self._reloads = Reloads(self._supervisor)
 
     async def run(self) -> None:

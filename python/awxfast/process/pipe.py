@@ -1,10 +1,12 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
     main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers, token,
-                            passing, generation, reloads}, to an heir also {inherits}
-                     reload_files   ping   stop   hand_over {heir, format}   reloads {counts}
+                            passing, generation, reloads, draining}, to an heir also {inherits}
+                     reload_files   ping   stop   hand_over {heir, format}   reloads {counts}   draining {count}
+                     who has handed over: drain, or go_on where nobody has taken its place after all
     child to main    serving   failed {text, exit_code}   pong   used_header {header}
-                     an heir: ready {format}   succeeded {kept, silence}   who stays after all: kept_on {text}
+                     an heir: ready {format}   succeeded {kept, drained, silence}
+                     who was to hand over: kept_on {text}; one that has clients left: left
 
 `passing` is a socket of its own for descriptors, `inherits` the one through which an heir gets all (`app.handover`).
 

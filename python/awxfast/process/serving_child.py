@@ -34,10 +34,13 @@ class ServingChild:
         """The hand-over format of one that waits for what another leaves."""
         self.stays: str | None = None
         """Why one goes on that was asked to hand over."""
+        self.has_left = False
+        """Whether one that was asked has handed over, and waits for a word whether it is to drain."""
         self.succeeded: dict[str, Any] | None = None
         """What one reports that has taken another's place."""
         self.failure: AwxfastError | None = None
         self.answered = False
+        self.was_killed = False
         self.exit_code: int | None = None
 
     @classmethod
@@ -75,6 +78,8 @@ class ServingChild:
                     self.is_ready = message["format"]
                 case "kept_on":
                     self.stays = message["text"]
+                case "left":
+                    self.has_left = True
                 case "succeeded":
                     self.succeeded = message
                 case "pong":
@@ -98,18 +103,23 @@ class ServingChild:
                 self._changed.clear()
                 await self._changed.wait()
 
+    def look_again(self) -> None:
+        """What `wait_for` asks about may have changed."""
+        self._changed.set()
+
     def send(self, kind: str, **fields: Any) -> None:
         """Tells it something; nothing to one that is gone."""
         self._pipe.send(kind, **fields)
 
     def hand_over(self, heir: "ServingChild", sock: socket.socket) -> None:
         """Asks it to leave all to another one, at the other end of `sock`."""
-        self.stays = None
+        self.stays, self.has_left = None, False
         send_message(self._passing, b"heir", [sock.fileno()])
         self.send("hand_over", heir=heir.pid, format=heir.is_ready)
 
     def kill(self) -> None:
         """Ends it at once."""
+        self.was_killed = True
         self._process.kill()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, HandOverFailed
 from awxfast.pauses import Pauses
+from awxfast.process.draining import Draining
 from awxfast.process.serving_child import ServingChild
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
@@ -31,13 +32,17 @@ OTHERS_WORD = 15.0
 """Seconds for the one to say what became of it, where the other one has ended: more than it waits for that one."""
 HAND_OVER_LIMIT = 30.0
 """Seconds in which the old one has to have handed over, or to have given it up: more than all its own limits."""
+LEAVE_LIMIT = 5.0
+"""Seconds for a new process that is not wanted after all to take its names out of Redis."""
+MOST_DRAINING = 3
+"""Processes that may serve their last clients beside the present one: each has an application's memory."""
 
 
 class Supervisor:
     """Keeps one serving process alive until it is told to stop.
 
     `start` is what a child gets first; `descriptors` are the numbers that it inherits; `on_serving` is called each
-    time one serves that nobody else has left all to.
+    time one serves that nobody else has left all to. `drain_limit`: seconds after which one that drains is ended.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Supervisor:
         on_serving: Callable[[], None],
         stop_limit: float,
         used_headers: UsedHeaders,
+        drain_limit: float = 0.0,
     ) -> None:
         self._start = start
         self._descriptors = tuple(descriptors)
@@ -56,9 +62,10 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._child: ServingChild | None = None
         self._heir: ServingChild | None = None
+        self._running: dict[ServingChild, asyncio.Task[int]] = {}
+        self._draining = Draining(drain_limit, lambda: self._send("draining", count=len(self._draining)))
         self._handing_over = asyncio.Lock()
         self._token = ""
-        self._running: asyncio.Task[int] | None = None
         self.generation = 0
         """How many processes have taken the place of the one before them."""
         self._reloads = {"done": 0, "failed": 0}
@@ -66,7 +73,11 @@ class Supervisor:
         self._said = ""
 
     async def run(self) -> None:
-        """Returns after `stop`. Raises what the first child reports if it can't start at all."""
+        """Returns after `stop`, when all are gone. Raises what the first child reports if it can't start at all."""
+        await self._keep_one()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _keep_one(self) -> None:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -100,11 +111,10 @@ class Supervisor:
             self._kill()
             return
         self._stopping.set()
-        self._send("stop")
+        for child in self._running:
+            child.send("stop")
         if self._heir is not None and self._heir.is_ready is None:
-            self._heir.kill()
-        elif self._heir is not None:  # it may have taken all already
-            self._heir.send("stop")
+            asyncio.get_running_loop().call_later(START_STOP_LIMIT, self._heir.kill)
         self._limit_stop(self._stop_limit if self._serves else START_STOP_LIMIT)
 
     def _limit_stop(self, seconds: float) -> None:
@@ -112,11 +122,12 @@ class Supervisor:
 
     @property
     def _serves(self) -> bool:
-        return self._child is not None and self._child.serves
+        return any(child.serves for child in self._running)
 
     def reload_files(self) -> None:
-        """Asks the child to read its files again and to reopen its logs."""
-        self._send("reload_files")
+        """Asks the child, and those that drain, to read their files again and to reopen their logs."""
+        for child in self._running:
+            child.send("reload_files")
 
     def send_ping(self) -> None:
         """Asks the child whether its loop runs."""
@@ -142,24 +153,39 @@ class Supervisor:
         self._kill()
 
     def _kill(self) -> None:
-        for child in (self._child, self._heir):
-            if child is not None:
-                child.kill()
+        for child in self._running:
+            child.kill()
 
     async def _run_child(self) -> ServingChild:
         """Until one is gone that nobody has taken the place of."""
         self._token = secrets.token_hex(16)
         child = self._child = await self._start_child()
+        self._hear(child, self._note_serving)
         if self._stopping.is_set():
             child.send("stop")
-        await child.run(self._note_serving, self._used_headers.add)
         while True:
+            await self._wait_until_replaced(child)
             async with self._handing_over:  # else one that has just handed over would be taken for dead
                 heir = self._child
             if heir is None or heir is child:
                 return child
             child = heir
-            await child.wait_for(lambda: False)
+
+    def _hear(self, child: ServingChild, on_serving: Callable[[], None]) -> None:
+        running = self._running[child] = asyncio.ensure_future(child.run(on_serving, self._used_headers.add))
+        running.add_done_callback(lambda _: self._running.pop(child))
+
+    async def _wait_until_replaced(self, child: ServingChild) -> None:
+        """Or until it is gone. Raises what hearing it ended with."""
+        if (running := self._running.get(child)) is None:
+            return
+        replaced = asyncio.ensure_future(child.wait_for(lambda: self._child is not child))
+        try:
+            await asyncio.wait([running, replaced], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            replaced.cancel()
+        if running.done():
+            running.result()
 
     async def _start_child(self, inherits: socket.socket | None = None) -> ServingChild:
         first = {
@@ -168,6 +194,7 @@ class Supervisor:
             "used_headers": self._used_headers.list_fresh(),
             "generation": self.generation + (inherits is not None),
             "reloads": self._reloads,
+            "draining": len(self._draining) + (inherits is not None),
         }
         descriptors = self._descriptors
         if inherits is not None:
@@ -203,18 +230,22 @@ class Supervisor:
         old = self._child
         if old is None or not old.serves or self._stopping.is_set():
             raise HandOverFailed("nobody serves at present")
+        if len(self._draining) >= MOST_DRAINING:
+            raise HandOverFailed(f"{MOST_DRAINING} earlier processes still drain; wait for them, or restart")
         ours, theirs = socket.socketpair()
         with ours, theirs:
             heir = self._heir = await self._start_child(theirs)
             theirs.close()
-            running = self._running = asyncio.ensure_future(heir.run(lambda: None, self._used_headers.add))
+            self._hear(heir, lambda: None)
             try:
+                if self._stopping.is_set():
+                    raise HandOverFailed("it stops")
                 return await self._let_succeed(old, heir, ours)
             finally:
                 self._heir = None
                 if self._child is not heir:
-                    heir.kill()
-                    await running
+                    await self._end_unwanted(heir)
+                    old.send("go_on")
 
     async def _let_succeed(self, old: ServingChild, heir: ServingChild, ours: socket.socket) -> dict[str, Any]:
         try:
@@ -228,9 +259,25 @@ class Supervisor:
             raise HandOverFailed("the new process is not ready in time") from error
         if heir.succeeded is None and (old.exit_code is None or heir.exit_code is not None):
             raise HandOverFailed(old.stays or describe_end(heir))
+        self._replace(old, heir)
+        return heir.succeeded or {}
+
+    def _replace(self, old: ServingChild, heir: ServingChild) -> None:
         self._child = heir
         self.generation += 1
-        return heir.succeeded or {}
+        if (running := self._running.get(old)) is not None:
+            old.send("drain")
+            self._draining.add(old, running)
+        old.look_again()
+
+    async def _end_unwanted(self, heir: ServingChild) -> None:
+        """What it has of its own in Redis goes with it, if it still can."""
+        with contextlib.suppress(TimeoutError):
+            if heir.is_ready is not None and heir.exit_code is None:
+                heir.send("stop")
+                await heir.wait_for(lambda: False, LEAVE_LIMIT)
+        heir.kill()
+        await heir.wait_for(lambda: False)
 
     async def _wait_for_outcome(self, old: ServingChild, heir: ServingChild) -> None:
         """The old one says that it stays, or the new one that it has taken its place; or that nobody can say so."""
@@ -239,7 +286,7 @@ class Supervisor:
             return heir.succeeded is not None
 
         def is_decided() -> bool:
-            return has_succeeded() or old.stays is not None
+            return has_succeeded() or old.stays is not None or (old.has_left and heir.exit_code is not None)
 
         waits = [
             asyncio.ensure_future(heir.wait_for(has_succeeded, HAND_OVER_LIMIT)),

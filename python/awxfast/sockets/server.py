@@ -213,6 +213,22 @@ class Server:
         """Descriptors of the connections without a request."""
         return [connection.descriptor for connection in self._http.connections if connection.is_between]
 
+    def begin_leaving(self, idle: Sequence[int]) -> None:
+        """Lets go of connections that another process has now; of others each response is the last."""
+        passed = set(idle)
+        for connection in [one for one in self._http.connections if one.descriptor in passed]:
+            connection.abort()
+        self._http.begin_leaving()
+
+    def end_leaving(self) -> None:
+        """Nobody goes on with new ones elsewhere."""
+        self._http.end_leaving()
+
+    @property
+    def served(self) -> int:
+        """Browsers, those on the way in among them, and requests under way."""
+        return self._clients.browsers + len(self._deciding) + self._requests.running
+
     def take_idle(self, sock: socket.socket) -> None:
         """One of them, from the process before this one."""
         self.adopt(sock, self._http())
@@ -266,8 +282,8 @@ class Server:
         for certificate in self._certificates:
             certificate.reload()
 
-    async def stop(self, grace: float) -> None:
-        """Accepts nobody any more, then closes all clients with 1001; flushes for up to `grace` seconds."""
+    async def stop(self, grace: float, code: int = GOING_AWAY) -> None:
+        """Accepts nobody any more, then closes all clients with `code`; flushes for up to `grace` seconds."""
         self._stopping = True
         for listener in self._listeners:
             listener.close()
@@ -275,7 +291,7 @@ class Server:
         self._http.close()
         spread = self._settings.close_spread
         end = time.monotonic() + spread + grace
-        await asyncio.gather(self._clients.close_all(GOING_AWAY, spread, grace), self._requests.stop(grace))
+        await asyncio.gather(self._clients.close_all(code, spread, grace), self._requests.stop(grace))
         await self._bridges.wait_closed(LAST_FLUSH_SECONDS)
         self._bridges.close()
         await self._endpoints.stop(max(1.0, end - time.monotonic()))

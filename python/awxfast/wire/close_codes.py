@@ -16,6 +16,8 @@ POLICY = 1008
 """A bound was overstepped: groups, or replies left unread."""
 FAILED = 1011
 """Something here went wrong."""
+RESTARTING = 1012
+"""Another process of this server goes on: come back."""
 SLOW = 4008
 """Awxfast's own: a client that does not read, under `--slow-client close`."""
 

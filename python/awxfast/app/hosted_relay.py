@@ -1,0 +1,167 @@
+"""A relay that hosts an application, whose consumers can't be handed over: the process that has them serves them on."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Sequence
+
+import orjson
+
+from awxfast._rust import Fanout
+from awxfast.app.feed import Feed, NoFeed
+from awxfast.app.handover import SPARE, Inheritance, send_idle, transfer
+from awxfast.app.relay import Relay, duplicate
+from awxfast.errors import HandOverFailed
+from awxfast.hosted.endpoints import Host
+from awxfast.http.access_log import AccessLog
+from awxfast.http.listening import Listening
+from awxfast.operate.admin import AdminListener
+from awxfast.settings import Settings
+from awxfast.sockets.server import Server
+from awxfast.system.descriptors import descriptor_limit
+from awxfast.system.passing import send_message
+from awxfast.wire.close_codes import RESTARTING
+
+log = logging.getLogger(__name__)
+
+FORMAT = [1]
+"""The version of what is said here to the process that takes the place of this one."""
+LOOK_SECONDS = 0.1
+"""Between two looks at whether anybody is left."""
+
+
+class HostedRelay(Relay):
+    """An application, which awxfast hosts.
+
+    Another process takes its place with names of its own in Redis, so both serve for a time: the new one whoever
+    connects, this one whoever it has.
+    """
+
+    drains = True
+
+    def __init__(
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        feed: Feed | NoFeed,
+        server: Server,
+        access_log: AccessLog | None,
+        *,
+        host: Host,
+    ) -> None:
+        super().__init__(settings, fanout, feed, server, access_log)
+        self._host = host
+        self._spares: Sequence[Listening] = ()
+        """The sockets once more, to listen again after a hand-over that came to nothing."""
+        self._spare_admin: socket.socket | None = None
+        self._is_leaving = False
+        self._left_at = 0.0
+
+    @property
+    def hand_over_format(self) -> list[int]:
+        return FORMAT
+
+    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
+        self._keep_spares(listenings, admin)
+        await super().start(listenings, admin)
+
+    def _keep_spares(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
+        self._spares = duplicate(listenings)
+        self._spare_admin = admin.dup() if admin is not None else None
+
+    async def _start_mode(self) -> None:
+        await self._host.start()
+
+    async def _stop_mode(self) -> None:
+        for spare in self._spares:
+            spare.sock.close()
+        if self._spare_admin is not None:
+            self._spare_admin.close()
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self._is_leaving:  # no page shows it
+            log.info("The ledger at the end: %s", orjson.dumps(self.ledger()).decode())
+
+    # As the process that another one takes the place of
+
+    async def prepare_leaving(self, successor: int) -> None:
+        """Who connects waits in the kernel from now on."""
+        self._is_leaving = True
+        if self._admin is not None:
+            admin, self._admin = self._admin, None
+            await admin.stop()
+        self._left_at = time.monotonic()
+        self._server.end_listening()
+
+    def leave(self, sock: socket.socket) -> int:
+        """Only connections without a request go."""
+        idle = self._server.list_idle()
+        head = {"format": FORMAT, "rested_at": self._left_at, "drained": self._server.served}
+
+        def send() -> None:
+            send_message(sock, orjson.dumps(head))
+            send_idle(sock, idle)
+
+        transfer(sock, send)
+        self._server.begin_leaving(idle)
+        return 0
+
+    async def go_on(self) -> None:
+        if not self._is_leaving:
+            return
+        self._is_leaving = False
+        self._server.end_leaving()
+        listenings, admin = self._spares, self._spare_admin
+        self._keep_spares(listenings, admin)
+        await self._server.listen(listenings)
+        if admin is not None:
+            self._admin = await AdminListener.start(self, admin)
+
+    async def drain(self) -> None:
+        seconds = self._settings.reload_drain
+        log.info(
+            "Draining: another process serves newcomers; %d clients are left, for %g s at most", self._left, seconds
+        )
+        began = time.monotonic()
+        while self._left and time.monotonic() - began < seconds:  # noqa: ASYNC110  their ends have many reasons
+            await asyncio.sleep(LOOK_SECONDS)
+        self._end_code = RESTARTING
+        log.info("Drained: after %.1f s %d clients are left, who are closed", time.monotonic() - began, self._left)
+
+    @property
+    def _left(self) -> int:
+        """Browsers and requests; websockets that have ended but that the application still works for among them."""
+        return max(self._server.served, self._host.running)
+
+    # As the process that takes the place of another one
+
+    async def look_ahead(self) -> None:
+        """Both are registered in Redis from now on. An application that can't start costs nobody anything."""
+        await super().look_ahead()
+        await self._feed.start()
+        await self._start_mode()
+
+    async def give_up(self) -> None:
+        await self.stop()
+
+    def accept(self, inheritance: Inheritance) -> None:
+        if inheritance.head["format"] != FORMAT:
+            raise HandOverFailed(f"it understands format {FORMAT}, not {inheritance.head['format']}")
+        if len(inheritance.idle) + SPARE > descriptor_limit():
+            raise HandOverFailed(f"it may have {descriptor_limit()} descriptors, which is too few")
+
+    async def take_over(
+        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+    ) -> int:
+        self._keep_spares(listenings, admin)
+        self._addresses = [listening.address for listening in listenings]
+        self._server.begin()
+        await self._server.listen(listenings)
+        for descriptor in inheritance.idle:
+            await self._server.take_idle(socket.socket(fileno=descriptor))
+        if admin is not None:
+            self._admin = await AdminListener.start(self, admin)
+        self._listening = True
+        return 0

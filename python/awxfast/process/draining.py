@@ -1,0 +1,36 @@
+"""Serving processes whose place another one has taken, and which serve those who are still theirs to the end."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from awxfast.process.serving_child import ServingChild
+
+log = logging.getLogger(__name__)
+
+
+class Draining:
+    """All of them. `limit`: seconds after which one is ended that should have left; `on_change`: there are others."""
+
+    def __init__(self, limit: float, on_change: Callable[[], None]) -> None:
+        self._limit = limit
+        self._on_change = on_change
+        self._children: dict[ServingChild, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def add(self, child: ServingChild, running: asyncio.Task[int]) -> None:
+        """One that serves nobody new, until `running` ends."""
+        self._children[child] = asyncio.get_running_loop().call_later(self._limit, self._end_late, child)
+        running.add_done_callback(lambda _: self._remove(child))
+
+    def _remove(self, child: ServingChild) -> None:
+        self._children.pop(child).cancel()
+        if child.exit_code and not child.was_killed:
+            log.error("A process that drained ended unasked (exit code %s)", child.exit_code)
+        self._on_change()
+
+    def _end_late(self, child: ServingChild) -> None:
+        log.warning("A process that drained did not leave within %.1f s and is ended", self._limit)
+        child.kill()
