@@ -58,7 +58,7 @@ class AwxfastServer:
         with self.log.open("ab") as log:
             begin = log.tell()
             self.process = subprocess.Popen([*self.command, "-p", str(self.port)], stdout=log, stderr=log)
-        self.port = int(wait_for(lambda: self.find_port(begin)))
+        self.port = int(wait_for(lambda: self.find_port(begin), 4 * HANG))  # it may import a whole application
 
     def find_port(self, begin: int) -> str | None:
         text = self.log.read_bytes()[begin:].decode()
