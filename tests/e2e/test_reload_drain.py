@@ -176,6 +176,7 @@ class TestDrain:
         connection.close()
         await site.until(lambda: not is_alive(old))
 
+    @pytest.mark.long
     async def test_nobody_is_refused_while_many_connect(self, site: Site) -> None:
         stop = asyncio.Event()
         answers: set[str] = set()
@@ -241,11 +242,18 @@ FAULTS = {
         "the new process ended (exit code -9)",
     ),
 }
+NORMAL = {"import_raises", "startup_is_killed", "killed_when_it_has_taken"}
 
 
 @pytest.mark.timeout(600)
 class TestFaults:
-    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            *sorted(NORMAL),
+            *(pytest.param(fault, marks=pytest.mark.long) for fault in sorted(FAULTS.keys() - NORMAL)),
+        ],
+    )
     async def test_old_process_goes_on_where_the_new_one(
         self, site: Site, fault: str, producer: RedisChannelLayer
     ) -> None:
@@ -267,12 +275,14 @@ class TestFaults:
             assert "generation 1, 0 sockets kept, 1 drained" in await site.must_reload()
         await site.until(lambda: not is_alive(old))
 
+    @pytest.mark.long
     async def test_second_reload_during_the_first_is_one_more_generation(self, site: Site) -> None:
         async with browser(site.port):
             both = await asyncio.gather(site.must_reload(), site.must_reload())
             assert sorted(said.split(",")[0] for said in both)[-1] in ("reload: generation 1", "reload: generation 2")
             await site.until(lambda: len(site.children()) == 2)
 
+    @pytest.mark.long
     async def test_only_so_many_drain_at_once(self, site: Site) -> None:
         async with contextlib.AsyncExitStack() as stack:
             connections = []
@@ -298,6 +308,7 @@ class TestFaults:
         assert sorted(line.split()[0] for line in site.diary()) == ["end", "end", "start", "start"]
         assert redis_server.client().keys("*") == []
 
+    @pytest.mark.long
     async def test_the_end_that_is_asked_for_while_the_new_one_starts_wins(
         self, site: Site, redis_server: RedisServer
     ) -> None:
@@ -311,6 +322,7 @@ class TestFaults:
             assert await stopping == 0
         assert not any(map(is_alive, children))
 
+    @pytest.mark.long
     async def test_killed_main_takes_all_with_it(self, site: Site) -> None:
         async with browser(site.port):
             await site.must_reload()
@@ -319,6 +331,7 @@ class TestFaults:
             site.server.process.kill()
             await site.until(lambda: not any(map(is_alive, children)))
 
+    @pytest.mark.long
     async def test_present_process_that_dies_is_replaced_while_the_old_one_drains(self, site: Site) -> None:
         old = int(await site.ask())
         async with browser(site.port) as connection:
