@@ -43,11 +43,15 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 class Watched:
     """A supervisor of a stand-in, and what it was called back with."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0, drain_limit: float = 30.0
+    ) -> None:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
         self.serving = asyncio.Queue[int]()
         self.used = UsedHeaders(300)
-        self.supervisor = Supervisor({"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used)
+        self.supervisor = Supervisor(
+            {"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used, drain_limit
+        )
         self.task = asyncio.ensure_future(self.supervisor.run())
 
     async def wait_until_serving(self) -> None:
@@ -198,6 +202,38 @@ class TestNewProcessThatCanNotBeStarted:
         await watched.stop()
         heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
         assert heard == [{"done": 0, "failed": 1}, {"done": 0, "failed": 2}]
+
+
+DRAINS = """
+if "inherits" in start:
+    send(kind="ready", format=[1])
+    send(kind="succeeded", kept=0, drained=1, silence=0.0)
+send(kind="serving")
+while (message := receive())["kind"] != "stop":
+    if message["kind"] == "hand_over": send(kind="left")
+"""
+
+
+class TestDraining:
+    async def test_one_that_does_not_leave_in_time_is_ended(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        watched = Watched(monkeypatch, DRAINS, drain_limit=0.2)
+        await watched.wait_until_serving()
+        assert (await watched.supervisor.replace_child())["drained"] == 1
+        await wait_until(lambda: "did not leave within 0.2 s" in caplog.text)
+        await watched.supervisor.replace_child()
+        assert "ended unasked" not in caplog.text
+        await watched.stop()
+
+    async def test_more_than_a_few_are_refused_and_all_are_asked_to_stop(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, DRAINS)
+        await watched.wait_until_serving()
+        for _ in range(supervisor.MOST_DRAINING):
+            await watched.supervisor.replace_child()
+        with pytest.raises(HandOverFailed, match="still drain"):
+            await watched.supervisor.replace_child()
+        await watched.stop()
 
 
 class TestUsedHeaders:
