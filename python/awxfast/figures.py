@@ -79,6 +79,8 @@ class Place:
     generation: int = 0
     reloads: dict[str, int] = dataclasses.field(default_factory=dict)
     draining: int = 0
+    died: int | None = None
+    """Events that were lost at most with the process before this one; None: it did not die."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

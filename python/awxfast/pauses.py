@@ -27,3 +27,11 @@ class Pauses:
     def begin_again(self) -> None:
         """What was tried has worked: the next failure is the first of a new series."""
         self._next = self._first
+
+    def freeze(self) -> float:
+        """How far the series has come, for another program that goes on with it."""
+        return self._next
+
+    def adopt(self, frozen: float) -> None:
+        """Goes on with the series that `freeze` was asked of."""
+        self._next = frozen

@@ -1,10 +1,12 @@
 """A Redis, awxfast and producers for each test; all end with it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from producers import Producer
 from redis_servers import RedisServer
+from reloading import Faults
 from servers import AwxfastServer
 
 
@@ -20,6 +22,13 @@ def start_relay(redis_server: RedisServer) -> Iterator[Callable[..., AwxfastServ
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Those of all processes that the test starts."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Faults(tmp_path)
 
 
 @pytest.fixture

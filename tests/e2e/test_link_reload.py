@@ -15,9 +15,9 @@ from events import GROUPS, event_text
 from node_server import SECRET, relayed, sign
 from raw_browser import RawBrowser, frame
 from redis_servers import RedisServer
+from reloading import Faults
 from servers import HANG, AwxfastServer, wait_for
 from stock_layer import BACKPLANE, internal_message, new_layer
-from successor_faults import Faults
 
 GROUP = GROUPS[0]
 ERAS = ("broadcast", "relay")
@@ -30,12 +30,6 @@ def start_node(start_relay: Callable[..., AwxfastServer], tmp_path: Path) -> Sta
     secret = tmp_path / "secret-of-nodes"
     secret.write_text(SECRET)
     return lambda *options: start_relay("--secret-file", str(secret), *options)
-
-
-@pytest.fixture
-def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return Faults(tmp_path)
 
 
 Link = aiohttp.ClientWebSocketResponse

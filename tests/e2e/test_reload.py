@@ -4,8 +4,6 @@ import asyncio
 import json
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,12 @@ from browsers import Browser, NeverReads, close_browsers, command, open_browser
 from events import GROUPS, event_text, group_of
 from producers import Producer
 from redis_servers import RedisServer
+from reloading import Faults, count_descriptors, describe_descriptors, reload
 from servers import HANG, AwxfastServer, wait_for
-from successor_faults import Faults
 
 
 def balanced(ledger: dict[str, Any]) -> bool:
     return ledger["balance"] == {"events": 0, "frames": 0}
-
-
-@pytest.fixture
-def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return Faults(tmp_path)
-
-
-async def reload(relay: AwxfastServer, *where: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "awxfast", "reload", *(where or ("--admin", str(relay.admin)))]
-    return await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, timeout=4 * HANG)
 
 
 def count_expected(groups: tuple[str, ...], count: int) -> int:
@@ -401,12 +388,3 @@ async def test_nothing_is_left_behind_by_many(relay: AwxfastServer) -> None:
         assert "awxfast-hand-over" not in describe_descriptors(child)
     assert counts[1:] == [counts[1]] * 3
     await close_browsers(browsers)
-
-
-def count_descriptors(process: int) -> int:
-    return len(list(Path(f"/proc/{process}/fd").iterdir()))
-
-
-def describe_descriptors(process: int) -> str:
-    folder = Path(f"/proc/{process}/fd")
-    return " ".join(str(one.readlink()) for one in folder.iterdir())

@@ -1,6 +1,7 @@
 """Listening sockets, opened for real on loopback and in temporary folders."""
 
 import errno
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.process.addresses import parse_endpoint
-from awxfast.process.listeners import Listener, find_remedy, open_admin, open_listener
+from awxfast.process.listeners import Listener, find_remedy, open_admin, open_listener, open_unix
 
 
 def open_described(description: str) -> Listener:
@@ -186,3 +187,16 @@ class TestAdmin:
     def test_port_in_use(self, taken_port: int) -> None:
         with pytest.raises(StartError, match="Address already in use"):
             open_admin(f"127.0.0.1:{taken_port}")
+
+
+def test_listener_goes_on_in_mains_next_program(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    listener = open_unix(str(path), 0o600, 7)
+    frozen = json.loads(json.dumps(listener.freeze()))
+    listener.sock.detach()
+    heir = Listener.adopt(frozen)
+    with socket.socket(socket.AF_UNIX) as browser:
+        browser.connect(str(path))
+    assert heir.backlog == 7
+    heir.close()
+    assert not path.exists()

@@ -1,5 +1,6 @@
 """Main's and the child's messages, over a real socketpair."""
 
+import asyncio
 import socket
 
 from awxfast.process.pipe import Pipe
@@ -54,3 +55,36 @@ class TestEnd:
         await main.close()
         main.send("ping")
         await child.close()
+
+
+class TestNextProgram:
+    async def test_what_had_come_and_nobody_had_received_is_received_there(self) -> None:
+        ours, theirs = socket.socketpair()
+        child, pipe = await Pipe.open(theirs), await Pipe.open(ours)
+        child.send("pong")
+        assert await pipe.receive() == {"kind": "pong"}
+        for number in range(3):
+            child.send("used_header", header=str(number))
+        await child.flush()
+        await asyncio.sleep(0)
+        descriptor, unreceived = await pipe.leave()
+        child.send("serving")
+        heir = await Pipe.open(socket.socket(fileno=descriptor), unreceived)
+        heard = [await heir.receive() for _ in range(4)]
+        assert heard == [*({"kind": "used_header", "header": str(number)} for number in range(3)), {"kind": "serving"}]
+        heir.send("ping")
+        assert await child.receive() == {"kind": "ping"}
+        await child.close()
+        assert await heir.receive() is None
+        await heir.close()
+
+    async def test_end_of_a_peer_that_is_gone_is_found_there(self) -> None:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        pipe = await Pipe.open(ours)
+        assert await pipe.receive() is None
+        await pipe.close()
+        descriptor, unreceived = await pipe.leave()
+        heir = await Pipe.open(socket.socket(fileno=descriptor), unreceived)
+        assert await heir.receive() is None
+        await heir.close()

@@ -40,6 +40,11 @@ async def wait_until(condition: Callable[[], bool]) -> None:
     pytest.fail("it did not happen")
 
 
+async def read_settings() -> str:
+    """What a trial start would say."""
+    return "{}"
+
+
 class Watched:
     """A supervisor of a stand-in, and what it was called back with."""
 
@@ -198,7 +203,7 @@ class TestNewProcessThatCanNotBeStarted:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", (str(tmp_path / "python"),))
         for _ in range(2):
             with pytest.raises(HandOverFailed, match="No such file"):
-                await watched.supervisor.replace_child()
+                await watched.supervisor.replace_child(read_settings)
         await watched.stop()
         heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
         assert heard == [{"done": 0, "failed": 1}, {"done": 0, "failed": 2}]
@@ -253,3 +258,106 @@ class TestUsedHeaders:
         await watched.stop()
         heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
         assert heard == [[], [header]]
+
+
+class TestMissingInterpreter:
+    async def test_first_start_says_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", ("/nowhere/python",))
+        alone = Supervisor({}, [], lambda: None, 30.0, UsedHeaders(300))
+        with pytest.raises(StartError, match="no serving process can be started: No such file"):
+            await asyncio.wait_for(alone.run(), 30)
+
+    async def test_main_goes_on_trying_after_a_death(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        watched = Watched(monkeypatch, "send(kind='serving'); receive(); os.kill(os.getpid(), 9)")
+        await watched.wait_until_serving()
+        command = supervisor.CHILD_COMMAND
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", ("/nowhere/python",))
+        watched.supervisor.reload_files()
+        await wait_until(lambda: "(no serving process can be started: No such file" in caplog.text)
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", command)
+        await watched.wait_until_serving()
+        await watched.stop()
+
+
+HEIR = """
+if "inherits" in start:
+    assert start["settings"] == "{}"
+    send(kind="ready", format=[7])
+    socket.socket(fileno=start["inherits"]).recv(1)
+    send(kind="succeeded", kept=3, silence=0.25)
+send(kind="serving")
+while True:
+    message = receive()
+    if message["kind"] == "hand_over":
+        socket.recv_fds(socket.socket(fileno=start["passing"]), 100, 1)[1] and sys.exit(0)
+    if message["kind"] == "ping": send(kind="pong")
+    if message["kind"] == "stop": sys.exit(0)
+"""
+
+
+class TestHeir:
+    async def test_one_that_has_succeeded_is_the_serving_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, HEIR)
+        await watched.wait_until_serving()
+        outcome = await asyncio.wait_for(watched.supervisor.replace_child(read_settings), 30)
+        assert (outcome["kept"], outcome["silence"], watched.supervisor.generation) == (3, 0.25, 1)
+        await wait_until(lambda: watched.supervisor.serves)
+        watched.supervisor.send_ping()
+        await wait_until(watched.supervisor.take_answer)
+        assert watched.serving.empty()  # nobody is told of a second start
+        await watched.stop()
+
+    async def test_old_one_that_dies_while_the_new_one_starts_is_told_as_such(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = """
+            if "inherits" in start: time.sleep(600)
+            send(kind="serving")
+            while receive()["kind"] != "reload_files": pass
+            os.kill(os.getpid(), 9)
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        replacing = asyncio.ensure_future(watched.supervisor.replace_child(read_settings))
+        await asyncio.sleep(0)
+        watched.supervisor.reload_files()
+        with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\)"):
+            await asyncio.wait_for(replacing, 30)
+        await watched.wait_until_serving()
+        watched.supervisor.stop()
+        await watched.stop()
+
+
+class TestNextProgram:
+    async def test_it_goes_on_with_the_child_and_all_that_was_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, HEIR)
+        await watched.wait_until_serving()
+        await asyncio.wait_for(watched.supervisor.replace_child(read_settings), 30)
+        header = f"HMAC-SHA256 {int(time.time())}:{'a' * 64}"
+        watched.used.add(header)
+        kept: list[int] = []
+        frozen = json.loads(json.dumps(await watched.supervisor.freeze(kept)))
+        assert {frozen["children"][0][name] for name in ("pipe", "passing")} <= set(kept)
+        await asyncio.wait([watched.task])
+        used = UsedHeaders(300)
+        heir = Supervisor({"number": 7}, [], lambda: None, 30.0, used)
+        await heir.adopt(frozen)
+        assert used.list_fresh() == [header]
+        assert heir.generation == 1
+        running = asyncio.ensure_future(heir.run())
+        heir.send_ping()
+        await wait_until(heir.take_answer)
+        assert heir.serves
+        heir.stop()
+        await asyncio.wait_for(running, 30)
+        assert not heir.serves
+
+    async def test_nothing_is_left_where_nobody_serves(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, SERVES)
+        await watched.wait_until_serving()
+        watched.supervisor.stop()
+        with pytest.raises(HandOverFailed, match="nobody serves"):
+            await watched.supervisor.freeze([])
+        await asyncio.wait_for(watched.task, 30)

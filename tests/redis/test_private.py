@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import redis
 from awxfast.errors import StartError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.private import PrivateRedis, find_server
+from servers import wait_for
 
 OWNER = Path(__file__).parent / "private_redis_owner.py"
 
@@ -201,3 +204,16 @@ class TestFailure:
         with pytest.raises(StartError, match="too long a path"):
             PrivateRedis(allow_wheel=True)
         long.rmdir()
+
+
+def test_next_program_looks_after_the_same_server() -> None:
+    private = PrivateRedis(allow_wheel=True)
+    adopted = PrivateRedis.adopt(json.loads(json.dumps(private.freeze())))
+    assert (adopted.url, adopted.pid, adopted.exit_code) == (private.url, private.pid, None)
+    os.kill(adopted.pid, signal.SIGKILL)
+    wait_for(lambda: adopted.exit_code is not None)
+    adopted.start_again()
+    assert adopted.pid != private.pid
+    wait_for(lambda: Path(adopted.url.removeprefix("unix://")).exists())
+    adopted.stop()
+    assert not Path(adopted.url.removeprefix("unix://")).parent.exists()

@@ -170,6 +170,8 @@ class Relay:
     def take_place(self, place: Place) -> None:
         """Where the process stands."""
         self._place = place
+        if place.died is not None:
+            self._fanout.count_gap("died", place.died)
 
     # Figures (operate.figures)
 
@@ -266,6 +268,10 @@ class NativeRelay(Relay):
     @property
     def token(self) -> str | None:
         return self._intake.names.token
+
+    def take_place(self, place: Place) -> None:
+        super().take_place(place)
+        self._intake.recovers = place.died is not None
 
     async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         self._spares = duplicate(listenings)

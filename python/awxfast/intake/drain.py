@@ -151,6 +151,9 @@ class Drain:
 
     async def _pop_for_ever(self, connection: RedisConnection) -> None:
         try:
+            if self._rests:
+                self._kept.works()
+                await self._rest()
             batch = await self._take_waiting(connection)
             self._kept.works()
             while True:
@@ -185,13 +188,16 @@ class Drain:
                 self._hand_on(connection, batch)  # also when the connection has just broken
         self._hand_on(connection, batch)
         if self._rests:
-            self.rested_at = time.monotonic()
-            self._at_rest.set()
-            await self._goes_on.wait()
+            await self._rest()
         elif pause:
             await asyncio.sleep(pause - (time.monotonic() - now))
         held = await self._hold_back()
         return self._send_pop(connection, HELD_BATCH if held else BATCH)
+
+    async def _rest(self) -> None:
+        self.rested_at = time.monotonic()
+        self._at_rest.set()
+        await self._goes_on.wait()
 
     def _hand_on(self, connection: RedisConnection, batch: Batch) -> None:
         if not batch:

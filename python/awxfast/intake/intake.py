@@ -13,9 +13,11 @@ from awxfast.intake.drain import Drain
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pace import Pace
+from awxfast.intake.recovery import COME_BACK_SECONDS, find_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
@@ -100,6 +102,9 @@ class Intake:
         )
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
+        self.recovers = False
+        """Whether a process under these names has died: its groups are kept, and what waits for them, for a moment."""
+        self._recovery: asyncio.TimerHandle | None = None
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
@@ -138,7 +143,10 @@ class Intake:
         Raises `ConfigurationError` for a Redis that can never work: a wrong password, or no Redis at all.
         """
         try:
-            (await open_connection(self._address, START_TIMEOUT)).close()
+            connection = await open_connection(self._address, START_TIMEOUT)
+            if self.recovers:
+                await self._begin_recovery(connection)
+            connection.close()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False
@@ -150,6 +158,19 @@ class Intake:
             task.add_done_callback(self._notice_end)
         if is_there:
             await self._wait_ready()
+
+    async def _begin_recovery(self, connection: RedisConnection) -> None:
+        self.groups.inherit(await find_left_groups(connection, self.names))
+        self.drain.begin_rest()
+        self._recovery = asyncio.get_running_loop().call_later(COME_BACK_SECONDS, self._end_recovery)
+
+    def _end_recovery(self) -> None:
+        """Who has not come back does not get what waited."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+            self._recovery = None
+            self.groups.end_inheritance()
+            self.drain.end_rest()
 
     async def hold(self, groups: Iterable[str]) -> None:
         """Holds groups, however long Redis takes (`Groups.hold`)."""
@@ -180,6 +201,7 @@ class Intake:
         """
         if not self.ready:
             raise RedisUnavailable(f"Redis at {self._address} {self.trouble}")
+        self._end_recovery()
         await self.registration.name_successor(successor)
         async with asyncio.timeout(seconds):
             self.groups.begin_rest()
@@ -212,6 +234,7 @@ class Intake:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
         if not self._tasks:
             return
+        self._end_recovery()
         registrations, drain = self._tasks
         if self.groups.is_attached:
             self.registration.request_stop()

@@ -38,7 +38,10 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(words)
     address = options.admin or environ.get("AWXFAST_ADMIN") or Settings().admin
-    figures = {**read_page(address, "/ledger", dict), "slow_clients": read_page(address, "/clients", list)}
+    about, ledger, slow = (
+        read_page(address, *page) for page in (("/about", dict), ("/ledger", dict), ("/clients", list))
+    )
+    figures = {"version": about.get("version"), **ledger, "slow_clients": slow}
     show(json.dumps(figures, indent=1) if options.json else "\n".join(format_table(figures)))
     return 0
 

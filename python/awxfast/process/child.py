@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STANDING_SECONDS = 1.0
+"""How often main hears how many frames wait here for clients."""
+
 
 def main(control_descriptor: int) -> NoReturn:
     """Never returns: worker threads that are blocked must not hold up the end of the process."""
@@ -120,7 +123,13 @@ class Control:
         self.predecessor = adopt_socket(start.get("inherits"))
         self.token: str | None = start.get("token")
         self.used_headers: Sequence[str] = start.get("used_headers", ())
-        self.place = Place(os.getppid(), start.get("generation", 0), start.get("reloads", {}), start.get("draining", 0))
+        self.place = Place(
+            os.getppid(),
+            start.get("generation", 0),
+            start.get("reloads", {}),
+            start.get("draining", 0),
+            start.get("died"),
+        )
         self._stop_asked = asyncio.Event()
         self._relay: Relay | None = None
         self._leaving: asyncio.Future[None] | None = None
@@ -131,6 +140,13 @@ class Control:
         """Everything runs; files are read again whenever main asks for it."""
         self._relay = relay
         self._pipe.send("serving")
+        self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
+
+    async def _tell_what_stands(self, relay: "Relay") -> None:
+        """Main counts it as lost should this process die."""
+        while True:
+            self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
+            await asyncio.sleep(STANDING_SECONDS)
 
     def report_ready(self, understood: list[int]) -> None:
         """This process can take the place of another one that leaves this form."""

@@ -8,7 +8,9 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.http.listening import BACKLOG
@@ -46,6 +48,16 @@ class Listener:
         if self.sock.family == socket.AF_UNIX:
             return f"Listening on UNIX address {address}"
         return f"Listening on TCP address {address[0]}:{address[1]}"
+
+    def freeze(self) -> list[Any]:
+        """What this process's next program needs of it, as JSON has it; the descriptor stays open."""
+        return [self.sock.fileno(), self.backlog, self.path, self.inode, self.tls_files]
+
+    @classmethod
+    def adopt(cls, frozen: Sequence[Any]) -> "Listener":
+        """One of this process's former program."""
+        number, backlog, path, inode, tls_files = frozen
+        return cls(socket.socket(fileno=number), backlog, path, inode, tuple(tls_files) if tls_files else None)
 
     def close(self) -> None:
         """Closes the socket; removes the file unless somebody else has put another in its place.

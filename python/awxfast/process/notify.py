@@ -7,6 +7,8 @@ from collections.abc import MutableMapping
 
 log = logging.getLogger(__name__)
 
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
 
 class Notifier:
     """Tells the service manager how the main process is; silent where nobody asked.
@@ -15,9 +17,11 @@ class Notifier:
     """
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
-        self._address = environ.pop("NOTIFY_SOCKET", "")
-        microseconds = environ.pop("WATCHDOG_USEC", "")
-        watched = environ.pop("WATCHDOG_PID", "") or str(os.getpid())
+        self.variables = {name: environ.pop(name) for name in VARIABLES if name in environ}
+        """For this process's next program."""
+        self._address = self.variables.get("NOTIFY_SOCKET", "")
+        microseconds = self.variables.get("WATCHDOG_USEC", "")
+        watched = self.variables.get("WATCHDOG_PID") or str(os.getpid())
         wanted = self._address and microseconds.isdigit() and watched == str(os.getpid())
         self.watchdog_interval: float | None = int(microseconds) / 2_000_000 if wanted else None
         """Seconds between pings, half of what the manager allows; None: no watchdog."""

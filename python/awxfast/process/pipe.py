@@ -1,10 +1,10 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
     main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers, token,
-                            passing, generation, reloads, draining}, to an heir also {inherits}
+                            passing, generation, reloads, draining}, to an heir also {inherits}, where one died {died}
                      reload_files   ping   stop   hand_over {heir, format}   reloads {counts}   draining {count}
                      who has handed over: drain, or go_on where nobody has taken its place after all
-    child to main    serving   failed {text, exit_code}   pong   used_header {header}
+    child to main    serving   failed {text, exit_code}   pong   used_header {header}   stands {frames}
                      an heir: ready {format}   succeeded {kept, drained, silence}
                      who was to hand over: kept_on {text}; one that has clients left: left
 
@@ -16,6 +16,7 @@ The end of the stream means that the other process is gone.
 import asyncio
 import contextlib
 import json
+import os
 import socket
 from typing import Any
 
@@ -30,9 +31,14 @@ class Pipe:
         self._writer = writer
 
     @classmethod
-    async def open(cls, sock: socket.socket) -> "Pipe":
-        """Takes over a connected socket."""
-        return cls(*await asyncio.open_connection(sock=sock, limit=LINE_LIMIT))
+    async def open(cls, sock: socket.socket, received: str = "") -> "Pipe":
+        """Takes over a connected socket, of which this was received and not yet looked at."""
+        reader = asyncio.StreamReader(limit=LINE_LIMIT)
+        reader.feed_data(received.encode())
+        loop = asyncio.get_running_loop()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     def send(self, kind: str, **fields: Any) -> None:
         """Sends one message; to a peer that is gone: nothing."""
@@ -46,11 +52,40 @@ class Pipe:
         except ConnectionError:
             return None
 
+    async def flush(self) -> None:
+        """Returns when all is sent; to a peer that is gone nothing is. Raises `OSError` for one that goes meanwhile."""
+        if not self._writer.is_closing():
+            self._writer.transport.set_write_buffer_limits(high=0)
+            await self._writer.drain()
+
+    async def leave(self) -> tuple[int, str]:
+        """The descriptor, and what has come through it that nobody has received: for this process's next program.
+
+        Nobody may be receiving. It can't be used here any more.
+        """
+        transport: Any = self._writer.transport  # of both directions
+        try:
+            transport.pause_reading()
+            descriptor = os.dup(transport.get_extra_info("socket").fileno())
+        except (OSError, RuntimeError):  # the peer is gone; that shows to whoever receives next
+            descriptor = open_ended()
+        self._reader.feed_eof()
+        unreceived = await self._reader.read()
+        transport.abort()
+        return descriptor, unreceived.decode()
+
     async def close(self) -> None:
         """Sends what is left, then closes."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
+
+
+def open_ended() -> int:
+    """A stream that is at its end."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ours.detach()
 
 
 def receive_blocking(sock: socket.socket) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate.status import read_page
 from awxfast.option_parser import OptionParser
-from awxfast.process.reloads import READY, name_watch_socket
+from awxfast.process.watchers import FULL, READY, name_watch_socket, read_peer
 from awxfast.settings import Settings
 
 PATIENCE = 180.0
@@ -49,9 +49,10 @@ def reload(main: int) -> dict[str, Any]:
         sock.settimeout(PATIENCE)
         try:
             sock.connect(name_watch_socket(main))
+            if read_peer(sock)[0] != main:  # anybody may take the name of a process that has none
+                raise StartError(f"process {main} is no main process of awxfast; give --pid or --admin")
             answers = sock.makefile("rb")
-            if answers.readline() != READY:
-                raise StartError(f"process {main} does not let this user wait for its reload; be its user, or root")
+            refuse_answer(main, answers.readline())
             os.kill(main, signal.SIGUSR2)
             line = answers.readline()
         except TimeoutError:
@@ -64,3 +65,11 @@ def reload(main: int) -> dict[str, Any]:
         raise StartError(f"process {main} ended before the reload was done; see its log")
     outcome: dict[str, Any] = json.loads(line)
     return outcome
+
+
+def refuse_answer(main: int, answer: bytes) -> None:
+    """Raises `StartError` unless it lets us wait."""
+    if answer == FULL:
+        raise StartError(f"too many wait for a reload of process {main} already; try again when it is done")
+    if answer != READY:
+        raise StartError(f"process {main} does not let this user wait for its reload; be its user, or root")

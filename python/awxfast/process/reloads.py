@@ -1,35 +1,32 @@
 """Reloads as main does them: one at a time, as they are asked for; whoever waits for one hears what became of it."""
 
 import asyncio
-import contextlib
-import json
 import logging
-import os
-import socket
-import struct
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from awxfast.errors import HandOverFailed
 from awxfast.process.supervisor import Supervisor
+from awxfast.process.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
-READY = b"ready\n"
-MOST_WATCHERS = 16
-
-
-def name_watch_socket(main: int) -> str:
-    """Where the main process with this number tells what becomes of reloads: in the abstract namespace (unix(7))."""
-    return f"\0awxfast-reloads-{main}"
-
 
 class Reloads:
-    """`ask` for one, now or behind the one that is under way; several that wait for that are one."""
+    """`ask` for one, now or behind the one that is under way; several that wait for that are one.
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    `read_settings`: see `Supervisor.replace_child`. When one has succeeded `renewal_due` is set: it is over with main's
+    next program, which goes on with what `freeze` gives, or with `stay`.
+    """
+
+    def __init__(self, supervisor: Supervisor, read_settings: Callable[[], Awaitable[str]], watchers: Watchers) -> None:
         self._supervisor = supervisor
+        self._read_settings = read_settings
+        self._watchers = watchers
         self._asked = asyncio.Event()
-        self._watchers: list[asyncio.StreamWriter] = []
+        self._is_over = asyncio.Event()
+        self.renewal_due = asyncio.Event()
+        self._text = ""
 
     def ask(self) -> None:
         """A reload is wanted."""
@@ -37,61 +34,69 @@ class Reloads:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        server = await self._open_watch_socket()
-        try:
-            while True:
-                await self._asked.wait()
-                self._asked.clear()
-                watchers, self._watchers = self._watchers, []
-                await self._tell(watchers, await self._reload())
-        finally:
-            if server is not None:
-                server.close()
+        self._watchers.begin()
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            self._watchers.begin_reload()
+            if await self._replace_child():
+                self._is_over.clear()
+                self.renewal_due.set()
+                await self._is_over.wait()
 
-    async def _reload(self) -> dict[str, Any]:
+    async def _replace_child(self) -> bool:
         log.info("Reloading: a new process starts from what is installed now")
         try:
-            outcome = await self._supervisor.replace_child()
+            outcome = await self._supervisor.replace_child(self._read_settings)
         except HandOverFailed as error:
-            text = f"the old process goes on: {error}"
-            log.error("reload: %s", text)  # noqa: TRY400  whatever was wrong with the new one, it is said
-            return {"done": False, "text": text}
-        text = describe_reload(self._supervisor.generation, outcome)
-        log.info("%s", text)
-        return {"done": True, "text": text}
+            self._give_up(error)
+            return False
+        self._text = describe_reload(self._supervisor.generation, outcome)
+        return True
 
-    # Who waits for one
+    def _give_up(self, error: HandOverFailed) -> None:
+        if self._supervisor.stopping.is_set():
+            self._end("given up, the server stops", logging.INFO)
+        elif self._supervisor.serves:
+            self._end(f"the old process goes on: {error}", logging.ERROR)
+        else:
+            self._end(f"another process starts: {error}", logging.ERROR)
 
-    async def _open_watch_socket(self) -> asyncio.Server | None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.bind(name_watch_socket(os.getpid()))
-            return await asyncio.start_unix_server(self._admit, sock=sock)
-        except OSError as error:
-            sock.close()
-            log.warning("awxfast reload can't hear what becomes of a reload: %s", error.strerror)
-            return None
+    def _end(self, text: str, level: int) -> None:
+        """One that has come to nothing, or not to all."""
+        log.log(level, "reload: %s", text)
+        self._watchers.tell(done=False, text=text)
 
-    async def _admit(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._watchers) >= MOST_WATCHERS or not may_watch(writer.get_extra_info("socket")):
-            writer.close()
-            return
-        self._watchers.append(writer)
-        writer.write(READY)
+    def stay(self, reason: object) -> None:
+        """Main can't become a new program: it goes on as it is, with the new serving process."""
+        self.renewal_due.clear()
+        if self._supervisor.stopping.is_set():
+            self._end("given up, the server stops", logging.INFO)
+        else:
+            done = self._text.removeprefix("reload: ")
+            self._end(f"{done}; but the main process stays the old version: {reason}", logging.ERROR)
+        self._is_over.set()
 
-    async def _tell(self, watchers: list[asyncio.StreamWriter], outcome: dict[str, Any]) -> None:
-        for writer in watchers:
-            writer.write(json.dumps(outcome).encode() + b"\n")
-            writer.close()
-        for writer in watchers:
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+    def close(self) -> None:
+        """Nobody is told anything any more."""
+        self._watchers.close()
 
+    # From one program of main to the next
 
-def may_watch(sock: socket.socket) -> bool:
-    """Whether it is root or this process's own user: whoever may send signals."""
-    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return user in (0, os.geteuid())
+    def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors."""
+        return {"text": self._text, "asked": self._asked.is_set(), "watchers": self._watchers.freeze(kept)}
+
+    def adopt(self, frozen: Mapping[str, Any], trouble: str) -> None:
+        """Says what became of the reload that main's former program did; `trouble`: why that is this one itself."""
+        self._text = frozen["text"]
+        if frozen["asked"]:
+            self.ask()
+        if trouble:
+            self.stay(trouble)
+        else:
+            log.info("%s", self._text)
+            self._watchers.tell(done=True, text=self._text)
 
 
 def describe_reload(generation: int, outcome: dict[str, Any]) -> str:

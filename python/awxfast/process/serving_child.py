@@ -1,15 +1,18 @@
 """One serving process as main sees it: what it is told, what it reports, and its end."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
-import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, ConfigurationError, StartError
-from awxfast.process.pipe import Pipe
+from awxfast.intake.gaps import most_events_in
+from awxfast.process.pipe import Pipe, open_ended
+from awxfast.system.child_process import ChildProcess
 from awxfast.system.passing import send_message
 
 MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -24,7 +27,7 @@ FAILURES: Mapping[int, type[AwxfastError]] = {
 class ServingChild:
     """A child that was started. `run` must be called once; plain attributes tell what it has reported."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pipe: Pipe, passing: socket.socket) -> None:
+    def __init__(self, process: ChildProcess, pipe: Pipe, passing: socket.socket) -> None:
         self._process = process
         self._pipe = pipe
         self._passing = passing
@@ -41,6 +44,8 @@ class ServingChild:
         self.failure: AwxfastError | None = None
         self.answered = False
         self.was_killed = False
+        self.stands: tuple[int, float] | None = None
+        """How many frames waited there for clients when it last said so, and when that was (monotonic)."""
         self.exit_code: int | None = None
 
     @classmethod
@@ -82,6 +87,9 @@ class ServingChild:
                     self.has_left = True
                 case "succeeded":
                     self.succeeded = message
+                    self.serves = True
+                case "stands":
+                    self.stands = message["frames"], time.monotonic()
                 case "pong":
                     self.answered = True
                 case "used_header":
@@ -92,7 +100,7 @@ class ServingChild:
         self.serves = False
         await self._pipe.close()
         self._passing.close()
-        self.exit_code = await asyncio.to_thread(self._process.wait)
+        self.exit_code = await self._process.wait_for_end()
         self._changed.set()
         return self.exit_code
 
@@ -106,6 +114,13 @@ class ServingChild:
     def look_again(self) -> None:
         """What `wait_for` asks about may have changed."""
         self._changed.set()
+
+    def count_lost(self) -> int:
+        """How many events were lost with it at most: frames that waited, and what came since it told of them."""
+        if self.stands is None:
+            return 0
+        frames, told_at = self.stands
+        return frames + most_events_in(time.monotonic() - told_at)
 
     def send(self, kind: str, **fields: Any) -> None:
         """Tells it something; nothing to one that is gone."""
@@ -122,11 +137,41 @@ class ServingChild:
         self.was_killed = True
         self._process.kill()
 
+    # From one program of main to the next
 
-def start_process(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+    async def flush(self) -> None:
+        """Returns when it has been told all; for one that is gone at once."""
+        with contextlib.suppress(OSError):
+            await self._pipe.flush()
+
+    async def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. Its `run` was cancelled."""
+        pipe, unreceived = await self._pipe.leave()
+        passing = os.dup(self._passing.fileno()) if self._passing.fileno() >= 0 else open_ended()
+        self._passing.close()
+        kept += [pipe, passing]
+        return {
+            "pid": self.pid,
+            "pipe": pipe,
+            "unreceived": unreceived,
+            "passing": passing,
+            "serves": self.serves,
+            "stands": self.stands,
+        }
+
+    @classmethod
+    async def adopt(cls, frozen: Mapping[str, Any]) -> "ServingChild":
+        """One that main's former program has started."""
+        pipe = await Pipe.open(socket.socket(fileno=frozen["pipe"]), frozen["unreceived"])
+        child = cls(ChildProcess(frozen["pid"]), pipe, socket.socket(fileno=frozen["passing"]))
+        child.serves, child.stands = frozen["serves"], frozen["stands"]
+        return child
+
+
+def start_process(command: Sequence[str], descriptors: Sequence[int]) -> ChildProcess:
     """Not by the loop: it would give the child signals back before there is anybody to ignore them."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, MAINS_SIGNALS)
     try:
-        return subprocess.Popen(command, pass_fds=descriptors)
+        return ChildProcess.start(command, pass_fds=descriptors)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)

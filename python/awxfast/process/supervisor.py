@@ -6,10 +6,10 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from awxfast.errors import ApplicationNeedsRedis, HandOverFailed
+from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
 from awxfast.pauses import Pauses
 from awxfast.process.draining import Draining
 from awxfast.process.serving_child import ServingChild
@@ -30,6 +30,8 @@ READY_LIMIT = 60.0
 """Seconds in which a new process has to be ready to go on in place of the old one."""
 OTHERS_WORD = 15.0
 """Seconds for the one to say what became of it, where the other one has ended: more than it waits for that one."""
+FLUSH_LIMIT = 5.0
+"""Seconds in which a child has to take what main has said to it."""
 HAND_OVER_LIMIT = 30.0
 """Seconds in which the old one has to have handed over, or to have given it up: more than all its own limits."""
 LEAVE_LIMIT = 5.0
@@ -65,10 +67,14 @@ class Supervisor:
         self._running: dict[ServingChild, asyncio.Task[int]] = {}
         self._draining = Draining(drain_limit, lambda: self._send("draining", count=len(self._draining)))
         self._handing_over = asyncio.Lock()
-        self._token = ""
+        self._token = secrets.token_hex(16)
+        self._died: int | None = None
+        """Events that were lost at most with the last one that died and has not been told of; None: there is none."""
         self.generation = 0
         """How many processes have taken the place of the one before them."""
         self._reloads = {"done": 0, "failed": 0}
+        self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        self._began = 0.0
         self._served_once = False
         self._said = ""
 
@@ -78,32 +84,29 @@ class Supervisor:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _keep_one(self) -> None:
-        pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
-            began = time.monotonic()
-            child = await self._run_child()
+            failure = await self._run_child()
             if self._stopping.is_set():
                 break
-            waits_for_redis = isinstance(child.failure, ApplicationNeedsRedis)
-            if child.failure is not None and not self._served_once and not waits_for_redis:
-                raise child.failure
-            if time.monotonic() - began >= HEALTHY_AFTER:
-                pauses.begin_again()
-            pause = pauses.take()
+            waits_for_redis = isinstance(failure, ApplicationNeedsRedis)
+            if isinstance(failure, AwxfastError) and not self._served_once and not waits_for_redis:
+                raise failure
+            if time.monotonic() - self._began >= HEALTHY_AFTER:
+                self._pauses.begin_again()
+            pause = self._pauses.take()
             if waits_for_redis:
                 pause = min(pause, LONGEST_WAIT_FOR_REDIS)
-            self._say_what_happened(child, pause)
+            self._say_what_happened(failure, pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
-    def _say_what_happened(self, child: ServingChild, pause: float) -> None:
+    def _say_what_happened(self, failure: AwxfastError | str, pause: float) -> None:
         """While Redis is away the same is not said again and again."""
-        if not isinstance(child.failure, ApplicationNeedsRedis):
-            reason = child.failure or f"exit code {child.exit_code}"
-            log.error("The serving process ended unasked (%s); another one starts in %.1f s", reason, pause)
-        elif str(child.failure) != self._said:
-            log.warning("%s; trying again until it does", child.failure)
-        self._said = str(child.failure)
+        if not isinstance(failure, ApplicationNeedsRedis):
+            log.error("The serving process ended unasked (%s); another one starts in %.1f s", failure, pause)
+        elif str(failure) != self._said:
+            log.warning("%s; trying again until it does", failure)
+        self._said = str(failure)
 
     def stop(self) -> None:
         """Asks the child to flush and leave; a second call, or one that outlasts the limit, ends it at once."""
@@ -115,13 +118,14 @@ class Supervisor:
             child.send("stop")
         if self._heir is not None and self._heir.is_ready is None:
             asyncio.get_running_loop().call_later(START_STOP_LIMIT, self._heir.kill)
-        self._limit_stop(self._stop_limit if self._serves else START_STOP_LIMIT)
+        self._limit_stop(self._stop_limit if self.serves else START_STOP_LIMIT)
 
     def _limit_stop(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._end_late_child, seconds, self._serves)
+        asyncio.get_running_loop().call_later(seconds, self._end_late_child, seconds, self.serves)
 
     @property
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
+        """Whether there is a process that serves."""
         return any(child.serves for child in self._running)
 
     def reload_files(self) -> None:
@@ -146,7 +150,7 @@ class Supervisor:
             self._child.send(kind, **fields)
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
-        if self._serves and not served:  # it began to serve when it was asked to stop
+        if self.serves and not served:  # it began to serve when it was asked to stop
             self._limit_stop(self._stop_limit)
             return
         log.warning("The serving process did not leave within %.1f s and is ended", seconds)
@@ -156,19 +160,22 @@ class Supervisor:
         for child in self._running:
             child.kill()
 
-    async def _run_child(self) -> ServingChild:
-        """Until one is gone that nobody has taken the place of."""
-        self._token = secrets.token_hex(16)
-        child = self._child = await self._start_child()
-        self._hear(child, self._note_serving)
-        if self._stopping.is_set():
-            child.send("stop")
+    async def _run_child(self) -> AwxfastError | str:
+        """Until one is gone that nobody has taken the place of; why it is."""
+        child = self._child
+        if child is None or child not in self._running:  # else main's former program has started one
+            self._began = time.monotonic()
+            try:
+                child = await self._start_first()
+            except OSError as error:
+                return StartError(f"no serving process can be started: {error.strerror}")
         while True:
             await self._wait_until_replaced(child)
             async with self._handing_over:  # else one that has just handed over would be taken for dead
                 heir = self._child
             if heir is None or heir is child:
-                return child
+                self._note_death(child)
+                return child.failure or f"exit code {child.exit_code}"
             child = heir
 
     def _hear(self, child: ServingChild, on_serving: Callable[[], None]) -> None:
@@ -187,9 +194,23 @@ class Supervisor:
         if running.done():
             running.result()
 
-    async def _start_child(self, inherits: socket.socket | None = None) -> ServingChild:
+    def _note_death(self, child: ServingChild) -> None:
+        """What one that never served would have told the one after it is left for that."""
+        if child.stands is not None:
+            self._died = child.count_lost()
+
+    async def _start_first(self) -> ServingChild:
+        """One that takes nobody's place; where one has died, it goes on under the same names in Redis."""
+        child = self._child = await self._start_child(died=self._died)
+        self._hear(child, self._note_serving)
+        if self._stopping.is_set():
+            child.send("stop")
+        return child
+
+    async def _start_child(self, inherits: socket.socket | None = None, **more: Any) -> ServingChild:
         first = {
             **self._start,
+            **more,
             "token": self._token,
             "used_headers": self._used_headers.list_fresh(),
             "generation": self.generation + (inherits is not None),
@@ -204,29 +225,32 @@ class Supervisor:
 
     def _note_serving(self) -> None:
         self._served_once = True
+        self._died = None
         if not self._stopping.is_set():
             self._on_serving()
 
     # A new process in the place of the old one
 
-    async def replace_child(self) -> dict[str, Any]:
+    async def replace_child(self, read_settings: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
         """Starts a process from what is installed now, to which the present one leaves all; what it reports then.
 
-        Raises `HandOverFailed`: the present one goes on. One at a time.
+        `read_settings`: as what is installed now understands them; None: as they are. Raises `HandOverFailed`: the
+        present one goes on, unless it is gone (`serves`). One at a time.
         """
-        async with self._handing_over:
-            self._reloads["done"] += 1  # what the new one is told; it is not told of its own failure
-            try:
-                return await self._replace_child()
-            except Exception as error:
-                self._reloads["done"] -= 1
-                self._reloads["failed"] += 1
-                self._send("reloads", counts=self._reloads)
-                if isinstance(error, HandOverFailed):
-                    raise
-                raise HandOverFailed(describe_fault(error)) from error
+        self._reloads["done"] += 1  # what the new one is told; it is not told of its own failure
+        try:
+            settings = {"settings": await read_settings()} if read_settings is not None else {}
+            async with self._handing_over:
+                return await self._replace_child(settings)
+        except Exception as error:
+            self._reloads["done"] -= 1
+            self._reloads["failed"] += 1
+            self._send("reloads", counts=self._reloads)
+            if isinstance(error, HandOverFailed):
+                raise
+            raise HandOverFailed(describe_fault(error)) from error
 
-    async def _replace_child(self) -> dict[str, Any]:
+    async def _replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         old = self._child
         if old is None or not old.serves or self._stopping.is_set():
             raise HandOverFailed("nobody serves at present")
@@ -234,7 +258,7 @@ class Supervisor:
             raise HandOverFailed(f"{MOST_DRAINING} earlier processes still drain; wait for them, or restart")
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            heir = self._heir = await self._start_child(theirs)
+            heir = self._heir = await self._start_child(theirs, **settings)
             theirs.close()
             self._hear(heir, lambda: None)
             try:
@@ -247,9 +271,63 @@ class Supervisor:
                     await self._end_unwanted(heir)
                     old.send("go_on")
 
+    # From one program of main to the next
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set when the end was asked for."""
+        return self._stopping
+
+    async def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more.
+
+        Raises `HandOverFailed`: nothing has changed.
+        """
+        if self._child not in self._running or self._stopping.is_set():
+            raise HandOverFailed("nobody serves at present")
+        try:
+            async with asyncio.timeout(FLUSH_LIMIT):
+                await asyncio.gather(*(child.flush() for child in self._running))
+        except TimeoutError:
+            raise HandOverFailed("a serving process hears nothing") from None
+        children = [self._child, *(child for child in self._running if child is not self._child)]
+        draining = self._draining.freeze()
+        for task in (hearing := list(self._running.values())):
+            task.cancel()
+        await asyncio.wait(hearing)
+        return {
+            "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
+            "token": self._token,
+            "generation": self.generation,
+            "reloads": self._reloads,
+            "pauses": self._pauses.freeze(),
+            "began": self._began,
+            "used_headers": self._used_headers.freeze(),
+        }
+
+    async def adopt(self, frozen: Mapping[str, Any]) -> None:
+        """Goes on with what `freeze` gave in main's former program, before `run`."""
+        children = [await ServingChild.adopt(one) for one in frozen["children"]]
+        for child, seconds in zip(children, [one["drains"] for one in frozen["children"]], strict=True):
+            self._hear(child, lambda: None)
+            if seconds is not None:
+                self._draining.add(child, self._running[child], seconds)
+        self._child = children[0]
+        self._served_once = True
+        self._token, self._reloads = frozen["token"], frozen["reloads"]
+        self.generation = frozen["generation"]
+        self._pauses.adopt(frozen["pauses"])
+        self._began = frozen["began"]
+        self._used_headers.adopt(frozen["used_headers"])
+
     async def _let_succeed(self, old: ServingChild, heir: ServingChild, ours: socket.socket) -> dict[str, Any]:
         try:
-            await heir.wait_for(lambda: heir.is_ready is not None or heir.failure is not None, READY_LIMIT)
+            await wait_for_either(
+                heir.wait_for(lambda: heir.is_ready is not None or heir.failure is not None, READY_LIMIT),
+                old.wait_for(lambda: False),
+            )
+            if old.exit_code is not None:
+                raise HandOverFailed(f"the old process ended (exit code {old.exit_code})")
             if heir.is_ready is None:
                 raise HandOverFailed(describe_end(heir))
             old.hand_over(heir, ours)
@@ -300,6 +378,19 @@ class Supervisor:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def wait_for_either(*waits: Coroutine[Any, Any, None]) -> None:
+    """Returns when one of them does. Raises what it raises."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def describe_fault(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 MOST = 65_536
 """Headers that are kept, as many as a child keeps; past it the one goes that will be stale first."""
@@ -37,6 +38,15 @@ class UsedHeaders:
         """Those that somebody could send again."""
         self._forget()
         return [header for _, header, _ in self._by_nonce]
+
+    def freeze(self) -> list[tuple[int, str, float]]:
+        """All of them, for main's next program; of the same clocks."""
+        return self._by_nonce
+
+    def adopt(self, frozen: Sequence[Sequence[Any]]) -> None:
+        """Those that `freeze` gave in main's former program."""
+        self._by_nonce = [(nonce, header, added) for nonce, header, added in frozen]
+        heapq.heapify(self._by_nonce)
 
     def _forget(self) -> None:
         while self._by_nonce and (len(self._by_nonce) > self._most or self._is_past(*self._by_nonce[0])):

@@ -11,10 +11,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from awxfast.errors import StartError, StopAsked
 from awxfast.redis.address import MAX_SOCKET_PATH
+from awxfast.system.child_process import ChildProcess
 from awxfast.system.offspring import dying_with_us
 
 START_TIMEOUT = 10.0
@@ -54,16 +57,20 @@ def _find_in_wheel() -> Path | None:
 class PrivateRedis:
     """Running as soon as it exists. Nothing is kept on disk; only this user can open the socket."""
 
-    def __init__(self, allow_wheel: bool = False, server: Path | None = None) -> None:
+    def __init__(self, allow_wheel: bool = False, server: Path | None = None, folder: Path | None = None) -> None:
         """Starts `server`, by default the one that `find_server` finds, and waits until it answers.
 
-        Raises `StartError`.
+        `folder`: of one that runs already, and is to be adopted. Raises `StartError`.
         """
         self._server = server or find_server(allow_wheel)
-        self._folder = _make_folder()
+        self._folder = folder or _make_folder()
         self._socket = self._folder / _SOCKET_NAME
         self._log = self._folder / "redis.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
+        if folder is None:
+            self._start()
+
+    def _start(self) -> None:
         try:
             if len(os.fsencode(self._socket)) > MAX_SOCKET_PATH:
                 raise StartError(f"{self._folder} is too long a path for a unix socket; set TMPDIR to a shorter one")
@@ -88,6 +95,17 @@ class PrivateRedis:
         """Of a server that has ended; None while it runs."""
         return self._process.poll() if self._process else None
 
+    def freeze(self) -> dict[str, Any]:
+        """What this process's next program needs to look after it, as JSON has it."""
+        return {"server": str(self._server), "folder": str(self._folder), "pid": self.pid}
+
+    @classmethod
+    def adopt(cls, frozen: Mapping[str, Any]) -> "PrivateRedis":
+        """One that this process's former program has started; it may have ended since."""
+        private = cls(server=Path(frozen["server"]), folder=Path(frozen["folder"]))
+        private._process = ChildProcess(frozen["pid"])
+        return private
+
     def start_again(self) -> None:
         """Another server in the place of one that has ended, at the same URL. Does not wait until it answers.
 
@@ -103,14 +121,12 @@ class PrivateRedis:
         """Ends the server and removes its folder. Idempotent."""
         if self._process is not None:
             self._process.terminate()
-            try:
-                self._process.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
+            if not self._process.wait(STOP_TIMEOUT):
                 self._process.kill()
-                self._process.wait()
+                self._process.wait(STOP_TIMEOUT)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> ChildProcess:
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -128,7 +144,7 @@ class PrivateRedis:
         try:
             with self._log.open("ab") as log:  # what keeps it from writing there itself
                 # A session of its own: Ctrl-C and supervisord's stopasgroup are main's, which still needs Redis.
-                return subprocess.Popen(
+                return ChildProcess.start(
                     dying_with_us(command),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -138,7 +154,7 @@ class PrivateRedis:
         except OSError as error:
             raise StartError(f"{self._server} does not start: {error.strerror}") from error
 
-    def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_for_answer(self, process: ChildProcess) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while not self._answers():
             if process.poll() is not None:

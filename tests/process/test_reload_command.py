@@ -1,0 +1,64 @@
+"""`awxfast reload`, towards those who are no main process, or let nobody wait."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from awxfast.errors import StartError
+from awxfast.process.reload_command import reload
+from awxfast.process.watchers import FULL, READY, name_watch_socket
+from servers import HANG
+
+LISTENS = """
+import os, signal, socket, sys
+signal.signal(signal.SIGUSR2, lambda *_: os._exit(7))
+server = socket.socket(socket.AF_UNIX)
+server.bind(chr(0) + "awxfast-reloads-" + str(os.getpid()))
+server.listen()
+print(flush=True)
+connection, _ = server.accept()
+connection.sendall({answer!r})
+connection.recv(1)
+"""
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        yield process
+        process.kill()
+
+
+def test_process_of_which_another_one_pretends_to_know_gets_no_signal(sleeper: subprocess.Popen[bytes]) -> None:
+    with socket.socket(socket.AF_UNIX) as pretender:
+        pretender.bind(name_watch_socket(sleeper.pid))
+        pretender.listen()
+
+        def answer() -> None:
+            connection, _ = pretender.accept()
+            with connection, contextlib.suppress(OSError):  # nobody may listen to it
+                connection.sendall(READY)
+                connection.recv(1)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(StartError, match="is no main process of awxfast"):
+            reload(sleeper.pid)
+        thread.join()
+    assert sleeper.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(FULL, "too many wait for a reload"), (b"no\n", "does not let this user wait for its reload")]
+)
+def test_who_may_not_wait_asks_for_nothing(answer: bytes, said: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", LISTENS.format(answer=answer)], stdout=subprocess.PIPE) as main:
+        assert main.stdout is not None
+        main.stdout.readline()
+        with pytest.raises(StartError, match=said):
+            reload(main.pid)
+        assert main.wait(HANG) == 0
