@@ -256,7 +256,10 @@ async def test_half_of_a_command_before_and_half_after_is_one_command(relay: Awx
     writer.close()
 
 
-async def test_connection_that_was_opened_ahead_of_need_is_served_by_the_new_process(relay: AwxfastServer) -> None:
+async def test_connection_that_was_opened_ahead_of_need_is_served_by_the_new_process(
+    start_relay: Callable[..., AwxfastServer],
+) -> None:
+    relay = start_relay("--websocket_connect_timeout", "-1")
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     assert (await reload(relay)).returncode == 0
     writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -161,7 +161,8 @@ class TestDrain:
             await site.until(lambda: not is_alive(old))
         assert int(await site.ask()) != old
 
-    async def test_connection_that_is_kept_alive_goes_to_the_new_process(self, site: Site) -> None:
+    async def test_connection_that_is_kept_alive_goes_to_the_new_process(self, start_site: Callable[..., Site]) -> None:
+        site = start_site("--websocket_connect_timeout", "-1")
         connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=SLOW)
         connection.auto_open = 0
         connection.connect()

@@ -212,8 +212,9 @@ class TestNewProcessThatCanNotBeStarted:
 DRAINS = """
 if "inherits" in start:
     send(kind="ready", format=[1])
-    send(kind="succeeded", kept=0, drained=1, silence=0.0)
 send(kind="serving")
+if "inherits" in start:
+    send(kind="succeeded", kept=0, drained=1, silence=0.0)
 while (message := receive())["kind"] != "stop":
     if message["kind"] == "hand_over": send(kind="left")
 """

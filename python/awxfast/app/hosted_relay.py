@@ -128,7 +128,10 @@ class HostedRelay(Relay):
         while self._left and time.monotonic() - began < seconds:  # noqa: ASYNC110  their ends have many reasons
             await asyncio.sleep(LOOK_SECONDS)
         self._end_code = RESTARTING
-        log.info("Drained: after %.1f s %d clients are left, who are closed", time.monotonic() - began, self._left)
+        took = time.monotonic() - began
+        log.info(
+            "Drained after %.1f s: %s", took, f"{self._left} clients are closed" if self._left else "all have gone"
+        )
 
     @property
     def _left(self) -> int:
