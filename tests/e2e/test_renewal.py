@@ -69,7 +69,12 @@ TRIALS = {
 }
 
 
-@pytest.mark.parametrize("fault", TRIALS)
+LONG_TRIALS = {"says_nothing", "ends"}
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=[pytest.mark.long] * (fault in LONG_TRIALS)) for fault in TRIALS]
+)
 async def test_nothing_happens_where_a_trial_start(
     faults: Faults, start_relay: Callable[..., AwxfastServer], fault: str
 ) -> None:
