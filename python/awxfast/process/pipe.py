@@ -64,13 +64,15 @@ class Pipe:
         Nobody may be receiving. It can't be used here any more.
         """
         transport: Any = self._writer.transport  # of both directions
-        try:
+        if transport.is_closing():  # the peer is gone; that shows to whoever receives next
+            descriptor = open_ended()
+        else:
             transport.pause_reading()
             descriptor = os.dup(transport.get_extra_info("socket").fileno())
-        except (OSError, RuntimeError):  # the peer is gone; that shows to whoever receives next
-            descriptor = open_ended()
         self._reader.feed_eof()
-        unreceived = await self._reader.read()
+        unreceived = b""
+        with contextlib.suppress(OSError):
+            unreceived = await self._reader.read()
         transport.abort()
         return descriptor, unreceived.decode()
 

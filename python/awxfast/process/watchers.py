@@ -71,6 +71,12 @@ class Watchers:
 
     def _forget(self, sock: socket.socket) -> None:
         """They say nothing, so whatever comes of one is its end."""
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            with contextlib.suppress(ConnectionError):
+                sock.recv(1)
+            self._drop(sock)
+
+    def _drop(self, sock: socket.socket) -> None:
         for watchers in (self._next, self._present):
             if sock in watchers:
                 watchers.remove(sock)
