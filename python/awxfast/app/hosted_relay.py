@@ -163,7 +163,7 @@ class HostedRelay(Relay):
         self._server.begin()
         await self._server.listen(listenings)
         for descriptor in inheritance.idle:
-            await self._server.take_idle(socket.socket(fileno=descriptor))
+            self._server.take_idle(socket.socket(fileno=descriptor))
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
         self._listening = True

@@ -98,10 +98,10 @@ class NoNodes:
         """Nobody's header is looked at here."""
 
     async def rest(self) -> None:
-        """Nothing comes here."""
+        """There is nothing that could be on its way."""
 
     def end_rest(self) -> None:
-        """Nothing comes here."""
+        """There was nothing to hold back."""
 
     def freeze(self) -> None:
         """There is nothing to leave."""

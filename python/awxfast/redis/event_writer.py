@@ -138,7 +138,7 @@ class EventWriter:
         await self._is_still.wait()
 
     def end_rest(self) -> None:
-        """Goes on writing."""
+        """Writes what has waited, and what comes from now on."""
         self._rests = False
         self._wake.set()
 
