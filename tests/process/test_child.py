@@ -29,7 +29,9 @@ class Child:
         self.pipe.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
 
     async def receive(self) -> dict[str, Any]:
-        message = await self.pipe.receive()
+        """The next message that is not one of those that come by themselves."""
+        while (message := await self.pipe.receive()) is not None and message["kind"] == "stands":
+            pass
         assert message is not None
         return message
 

@@ -127,7 +127,7 @@ def freeze_connection(connection: Connection) -> dict[str, Any]:
 def measure_unserved(connection: Connection) -> int:
     """Bytes of its record that stand for what its client has sent since it was last served."""
     record = freeze_connection(connection)
-    commands = record["session"]["commands"] if record["session"] else ()
+    commands = (record["session"] or {}).get("commands")  # a node sends none
     return len(orjson.dumps([record["held"], commands]))
 
 
