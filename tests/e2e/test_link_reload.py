@@ -349,18 +349,20 @@ async def test_events_for_others_that_wait_for_redis_are_written_by_the_new_proc
     channel = await layer.new_channel()
     await layer.group_add(GROUP, channel)
     link = await links.dial(node, "relay")
-    texts: list[str] = []
+    received: asyncio.Queue[str] = asyncio.Queue()
 
-    async def receive() -> list[str]:
-        while not burst.task.done() or len(texts) < burst.sent:
-            texts.append((await layer.receive(channel))["text"])
-        return texts
+    async def receive() -> None:
+        while True:
+            received.put_nowait((await layer.receive(channel))["text"])
 
     burst = Burst(link)
     receiving = asyncio.ensure_future(receive())
     for _ in range(2):
         await reload(node)
     sent = await burst.stop()
-    assert await asyncio.wait_for(receiving, 3 * HANG) == [event_text(0, number, GROUP) for number in range(sent)]
+    async with asyncio.timeout(3 * HANG):
+        texts = [await received.get() for _ in range(sent)]
+    receiving.cancel()
+    assert texts == [event_text(0, number, GROUP) for number in range(sent)]
     events = (await asyncio.to_thread(node.ledger))["events"]
     assert (events["in"], events["routed"]) == (sent, sent)

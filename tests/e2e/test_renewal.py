@@ -1,5 +1,6 @@
 """Main becomes what is installed now, in its place: same number, same sockets, same children; or stays what it is."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from events import GROUPS
 from producers import Producer
 from redis_servers import RedisServer
 from reloading import Faults, count_descriptors, describe_descriptors, reload
-from servers import AwxfastServer, wait_for
+from servers import HANG, AwxfastServer, wait_for
 
 pytestmark = pytest.mark.timeout(600)  # each start of a process takes seconds where the machine is busy
 
@@ -151,7 +152,7 @@ async def test_end_that_is_asked_for_wins_in(
     wait_for(begun.exists)
     relay.process.send_signal(signal.SIGTERM)
     go.touch()
-    assert relay.stop() == 0
+    assert await asyncio.to_thread(relay.process.wait, HANG) == 0
     await browser.gone.wait()
     assert browser.closed == 1001
     assert redis_server.client().keys("*") == []

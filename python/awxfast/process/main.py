@@ -66,7 +66,8 @@ def live(holdings: Holdings, notifier: Notifier, left: Left | None) -> None:
             left = runner.run(Main(holdings, notifier).run(left, trouble))
         if left is None:
             return
-        notifier.send_watchdog()
+        if notifier.watchdog_interval is not None:
+            notifier.send_watchdog()
         try:
             become_new(left, {**os.environ, **notifier.variables})
         except OSError as error:
