@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.native.access import OpenAccess, RefuseAccess, TokensAccess
+from awxfast.native.access import OpenAccess, RefuseAccess
 from awxfast.native.auth import build_access
 from awxfast.native.forward import ForwardAccess
+from awxfast.native.tokens_file import TokensAccess
 from awxfast.settings import Settings
 
 

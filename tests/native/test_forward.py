@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from awxfast.errors import AccessUnavailable, ConfigurationError
-from awxfast.native import forward, questions
+from awxfast.native import api_questions, forward
 from awxfast.native.access import Identity
 from awxfast.native.credentials import Credentials
 from awxfast.native.forward import AnswerMemory, ForwardAccess
@@ -471,7 +471,7 @@ class TestManyHandshakes:
         self, api: Api, serving: Serving, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The API knew them all before."""
-        monkeypatch.setattr(questions, "AT_ONCE", 2)
+        monkeypatch.setattr(api_questions, "AT_ONCE", 2)
         api.answering.set()
         names = [f"VALID; x={number}" for number in range(30)]
         for name in names:
@@ -512,8 +512,8 @@ class TestManyHandshakes:
     async def test_one_too_many_is_told_to_come_back(
         self, api: Api, serving: Serving, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(questions, "AT_ONCE", 1)
-        monkeypatch.setattr(questions, "MOST_WAITING", 1)
+        monkeypatch.setattr(api_questions, "AT_ONCE", 1)
+        monkeypatch.setattr(api_questions, "MOST_WAITING", 1)
         waiting = await begin(serving, cookie("a"), cookie("b"))
         await until(lambda: len(serving.endpoints._asking) == 2)
         (late,) = await begin(serving, cookie("c"))

@@ -5,8 +5,8 @@ import logging
 import pytest
 from awxfast import quiet_log
 from awxfast.nodes import refusal_log
-from awxfast.nodes.gate import Verdict
 from awxfast.nodes.refusal_log import RefusalLog
+from awxfast.nodes.secret_gate import Verdict
 
 PATH = "/websocket/relay/"
 

@@ -14,7 +14,8 @@ import pytest
 import websockets
 from awxfast.errors import AccessUnavailable
 from awxfast.http.access_log import AccessLog
-from awxfast.native.access import Identity, RefuseAccess, TokensAccess
+from awxfast.native.access import Identity, RefuseAccess
+from awxfast.native.tokens_file import TokensAccess
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, close_frame, frame, handshake
 from resets import reset_at_close

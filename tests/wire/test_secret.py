@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.wire.secret import find_secrets, read_secret_file, secret_header, strip_line_end
+from awxfast.wire.secret import find_secrets, read_secret_file, strip_line_end
 
 
 class TestFile:
@@ -68,9 +68,3 @@ class TestSources:
             find_secrets((), {"AWXFAST_SECRET": blank}, "a")
         with pytest.raises(ConfigurationError, match=r"^BROADCAST_WEBSOCKET_SECRET: the secret is empty"):
             find_secrets((), {}, blank)
-
-
-class TestHeader:
-    @pytest.mark.parametrize(("values", "header"), [([], b""), ([b"a"], b"a"), ([b"a", b"a"], b"a,a")])
-    def test_several_lines_are_one_with_commas(self, values: list[bytes], header: bytes) -> None:
-        assert secret_header(values) == header

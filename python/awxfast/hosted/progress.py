@@ -1,21 +1,14 @@
 """Whether the application's consumers keep up, which the intake answers by leaving events in Redis for a while."""
 
 from collections.abc import Callable
-from typing import Protocol
+
+from awxfast.hosted.channel import Channel
 
 WINDOW = 1.0
 """Seconds without a message taken, at most twice of it, after which a channel with a backlog counts as stuck."""
 
 JUDGED_EVERY = 0.01
 """Seconds that a judgement stands: it looks at every channel that moves."""
-
-
-class Channel(Protocol):
-    """A queue of messages."""
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether much waits in it."""
 
 
 class Progress:

@@ -4,8 +4,9 @@ import logging
 from pathlib import Path
 
 from awxfast.errors import ConfigurationError
-from awxfast.native.access import Access, OpenAccess, RefuseAccess, TokensAccess, read_tokens
+from awxfast.native.access import Access, OpenAccess, RefuseAccess
 from awxfast.native.api_url import check_url
+from awxfast.native.tokens_file import TokensAccess, read_tokens
 from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)

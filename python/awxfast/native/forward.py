@@ -14,10 +14,10 @@ import orjson
 
 from awxfast.errors import AccessUnavailable, ConfigurationError
 from awxfast.native.access import Identity
+from awxfast.native.api_questions import AT_ONCE, Answer, Party, Question, Questions, read_area
 from awxfast.native.api_url import check_url
 from awxfast.native.credentials import NO_CREDENTIALS, Credentials, collect_headers, is_by_token
 from awxfast.native.known_logins import KnownLogins
-from awxfast.native.questions import AT_ONCE, Answer, Party, Question, Questions, read_area
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached

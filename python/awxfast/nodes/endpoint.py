@@ -8,11 +8,11 @@ from typing import Any
 from awxfast._rust import LinkFigures
 from awxfast.http.plain_answers import NOT_FOUND
 from awxfast.intake.intake import Intake
-from awxfast.nodes.gate import Gate, Verdict
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.peers import Peer, Peers
 from awxfast.nodes.refusal_log import RefusalLog, name_reason
+from awxfast.nodes.secret_gate import Gate, Verdict
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.sockets.opening import Opening

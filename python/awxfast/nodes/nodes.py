@@ -13,11 +13,11 @@ from awxfast.intake.announcements import speaker_of
 from awxfast.intake.intake import Intake
 from awxfast.nodes.awx_settings import NodeSettings
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
-from awxfast.nodes.gate import Gate
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
+from awxfast.nodes.secret_gate import Gate
 from awxfast.nodes.takers import Consumers
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress

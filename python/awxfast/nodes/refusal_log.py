@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from awxfast.nodes.gate import Verdict
+from awxfast.nodes.secret_gate import Verdict
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.handshake import Reason
 

@@ -24,12 +24,10 @@ class Accepted:
     greeting: bytes
 
 
-def open_accepted(arrival: Arrival, accepted: Accepted, clients: ClientList, *, has_log: bool) -> None:
+def open_accepted(arrival: Arrival, accepted: Accepted, clients: ClientList, access_log: AccessLog | None) -> None:
     """Writes the 101 of an upgrade that waits for nobody."""
     arrival.service.handshakes.accept(accepted.kind)
-    request = arrival.request
-    label = (format_client(request.client), format_path(request.path)) if has_log else None
-    connection = Connection(clients, accepted.session, label)
+    connection = Connection(clients, accepted.session, name_for_log(arrival.request, access_log))
     arrival.transport.set_protocol(connection)
     answer = SWITCHING + arrival.accept_key + arrival.service.headers.encode_switching()
     connection.open(arrival.transport, answer, arrival.behind, accepted.greeting)
@@ -112,8 +110,7 @@ class Opening:
         headers: Headers,
         greeting: bytes | None = None,
     ) -> Connection:
-        label = (format_client(self.request.client), format_path(self.request.path)) if self._access_log else None
-        connection = Connection(clients, session, label)
+        connection = Connection(clients, session, name_for_log(self.request, self._access_log))
         described = http.describe_server()
         transport, behind = http.hand_over(connection)
         answer = encode_acceptance(self.handshake, [*add_missing(described, headers), *headers])
@@ -178,8 +175,18 @@ class Opening:
         self._log("WSDISCONNECT")
 
     def _log(self, action: str) -> None:
-        if self._access_log is not None:
-            self._access_log.write(format_client(self.request.client), f"{action} {format_path(self.request.path)}")
+        log_step(self._access_log, self.request, action)
+
+
+def name_for_log(request: Request, access_log: AccessLog | None) -> tuple[str, str] | None:
+    """Client and path as a connection's later lines have them; None where there is no log."""
+    return (format_client(request.client), format_path(request.path)) if access_log is not None else None
+
+
+def log_step(access_log: AccessLog | None, request: Request, action: str) -> None:
+    """One of daphne's lines about a websocket that is on its way in."""
+    if access_log is not None:
+        access_log.write(format_client(request.client), f"{action} {format_path(request.path)}")
 
 
 def describe_refused(request: Request, refusal: Refusal, allowed: str = "") -> str:

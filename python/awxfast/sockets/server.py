@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout, Front
-from awxfast.http.access_log import AccessLog, format_client, format_path
+from awxfast.http.access_log import AccessLog
 from awxfast.http.bridge import Bridges
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.listening import Listening
@@ -27,7 +27,7 @@ from awxfast.settings import Settings
 from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
-from awxfast.sockets.opening import Accepted, Opening, describe_refused, open_accepted
+from awxfast.sockets.opening import Accepted, Opening, describe_refused, log_step, open_accepted
 from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
 from awxfast.wire.handshake import RETRY, Handshake, Refusal, check_handshake
@@ -319,8 +319,7 @@ class Server:
 
     def open_websocket(self, http: HttpProtocol, request: Request) -> None:
         """Refuses what the head alone forbids; all else is decided by the endpoints."""
-        if self._access_log is not None:
-            self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
+        log_step(self._access_log, request, "WSCONNECTING")
         nodes = self._nodes if self._nodes is not None and self._nodes.owns(request.path) else None
         handshake = self._check(http, request) if nodes is None else self._check_node(request)
         if isinstance(handshake, Refusal):
@@ -341,9 +340,8 @@ class Server:
         accepted = self._endpoints.recall(request)
         if accepted is None or self._admission.refuse(request, self._clients.guests + len(self._deciding)):
             return False
-        if self._access_log is not None:
-            self._access_log.write(format_client(request.client), f"WSCONNECTING {format_path(request.path)}")
-        open_accepted(arrival, accepted, self._clients, has_log=self._access_log is not None)
+        log_step(self._access_log, request, "WSCONNECTING")
+        open_accepted(arrival, accepted, self._clients, self._access_log)
         return True
 
     def _check(self, http: HttpProtocol, request: Request) -> Handshake | Refusal:
@@ -361,6 +359,5 @@ class Server:
         return STOPPING if self._stopping else check_handshake(request)
 
     def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
-        if self._access_log is not None:
-            self._access_log.write(format_client(request.client), f"WSREJECT {format_path(request.path)}")
+        log_step(self._access_log, request, "WSREJECT")
         http.refuse(refusal, describe_refused(request, refusal, self._admission.name_allowed(refusal)))

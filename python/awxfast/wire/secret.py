@@ -1,4 +1,4 @@
-"""The nodes' shared secret: where it comes from. How headers are signed and checked is `_rust`'s.
+"""Where the nodes' shared secret comes from. Who checks what is signed with it is `nodes/secret_gate`.
 
 Sources in this order: `--secret-file` (several while it is changed), AWXFAST_SECRET, the application's own settings.
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 from awxfast.errors import ConfigurationError
 from awxfast.settings import SECRET_VARIABLE
 
-HEADER = b"secret"
 SETTING = "BROADCAST_WEBSOCKET_SECRET"
 """The name of the secret in AWX's settings."""
 
@@ -47,8 +46,3 @@ def refuse_blank(place: str, secret: str) -> str:
 def strip_line_end(data: bytes) -> bytes:
     """Without the line end at the end, if there is one; of several all but the last are the secret's."""
     return data.removesuffix(b"\n").removesuffix(b"\r") if data.endswith(b"\n") else data
-
-
-def secret_header(values: Iterable[bytes]) -> bytes:
-    """The header as one value. Several lines are one with commas (RFC 9110 section 5.3), which is nobody's."""
-    return b",".join(values)

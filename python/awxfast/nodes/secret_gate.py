@@ -12,8 +12,8 @@ from typing import Any
 
 from awxfast._rust import SecretVerifier
 from awxfast.wire.request import Request
-from awxfast.wire.secret import HEADER, secret_header
 
+HEADER = b"secret"
 REMEMBERED = 4_096
 """Headers whose sender's address is kept, for telling where a repeat comes from."""
 
@@ -92,3 +92,8 @@ class Gate:
         if len(self._senders) > REMEMBERED:
             self._senders.popitem(last=False)
         return first if first != host else None
+
+
+def secret_header(values: Iterable[bytes]) -> bytes:
+    """The header as one value. Several lines are one with commas (RFC 9110 section 5.3), which is nobody's."""
+    return b",".join(values)

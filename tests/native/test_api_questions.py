@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from awxfast.errors import AccessUnavailable, TooManyQuestions
-from awxfast.native import questions
+from awxfast.native import api_questions
+from awxfast.native.api_questions import Answer, Party, Question, Questions, read_area
 from awxfast.native.credentials import Credentials
-from awxfast.native.questions import Answer, Party, Question, Questions, read_area
 
 OFFICE = Party("203.0.113.7")
 ELSEWHERE = Party("198.51.100.9")
@@ -83,8 +83,8 @@ def askers(api: Api) -> Iterator[Askers]:
 
 
 def few(monkeypatch: pytest.MonkeyPatch, at_once: int, waiting: int) -> None:
-    monkeypatch.setattr(questions, "AT_ONCE", at_once)
-    monkeypatch.setattr(questions, "MOST_WAITING", waiting)
+    monkeypatch.setattr(api_questions, "AT_ONCE", at_once)
+    monkeypatch.setattr(api_questions, "MOST_WAITING", waiting)
 
 
 class TestTurns:
@@ -134,8 +134,8 @@ class TestOneUser:
     async def test_they_fill_no_more_than_one_line_and_give_way(
         self, api: Api, askers: Askers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(questions, "MOST_WAITING", 10)
-        theirs = await askers.ask(*(f"a{number}" for number in range(questions.AT_ONCE + 20)), party=Party(user=7))
+        monkeypatch.setattr(api_questions, "MOST_WAITING", 10)
+        theirs = await askers.ask(*(f"a{number}" for number in range(api_questions.AT_ONCE + 20)), party=Party(user=7))
         (other,) = await askers.ask("b0", party=Party(user=8))
         (stranger,) = await askers.ask("c0", party=OFFICE)
         await api.answer_all()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from awxfast._rust import sign_secret
 from awxfast.nodes import gate as gates
-from awxfast.nodes.gate import Gate, Verdict
+from awxfast.nodes.secret_gate import Gate, Verdict, secret_header
 from awxfast.wire.request import Request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,3 +165,9 @@ class TestFromOneProcessToTheNext:
         after.inherit(json.loads(json.dumps(before.freeze())))
         assert after.check(handshake(signed()), "b") == Verdict("repeat", 0, repeated=True, first_from="a")
         assert after.check(handshake(signed(NOW - 1)), "b").refused == ""
+
+
+class TestLinesOfAHeader:
+    @pytest.mark.parametrize(("values", "header"), [([], b""), ([b"a"], b"a"), ([b"a", b"a"], b"a,a")])
+    def test_several_lines_are_one_with_commas(self, values: list[bytes], header: bytes) -> None:
+        assert secret_header(values) == header
