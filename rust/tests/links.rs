@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use awxfast_core::fanout::{Config, Fanout, PeerBatch};
 use awxfast_core::ledger::{LinkFrames, LinkTally};
-use awxfast_core::routing::registry::{Backplane, ClientId, Consumers};
+use awxfast_core::routing::backplane::Backplane;
+use awxfast_core::routing::registry::{ClientId, Consumers};
 use awxfast_core::shard::outbox::Bounds;
 use browser::{Browser, assert_books_balance, config, entry, entry_of, hosting, publish, wait_until};
 

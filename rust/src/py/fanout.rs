@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
@@ -12,7 +12,9 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use crate::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use crate::py::descriptor::borrow;
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
-use crate::routing::registry::{Backplane, ClientId, Consumers};
+use crate::py::pairs::take_pair;
+use crate::routing::backplane::Backplane;
+use crate::routing::registry::{ClientId, Consumers};
 use crate::shard::outbox::Bounds;
 use crate::shard::queues::News;
 
@@ -310,22 +312,3 @@ type PeerAnswer<'py> = (bool, Vec<Bound<'py, PyString>>, Vec<PeerEventParts<'py>
 
 /// Whether it went to sockets as well, the groups and the channels whose consumers get it, the entry.
 type Message<'py> = (bool, Vec<String>, Vec<String>, Bound<'py, PyBytes>);
-
-/// One `[member, score]` pair of a pop's answer.
-fn take_pair(pair: Bound<'_, PyAny>) -> PyResult<(Bound<'_, PyBytes>, f64)> {
-    let pair = pair.cast_into::<PyList>().map_err(|_| PyTypeError::new_err("a pair must be a list"))?;
-    let member = pair.get_item(0)?.cast_into::<PyBytes>()?;
-    Ok((member, take_score(&pair.get_item(1)?)?))
-}
-
-/// A score as Redis writes it: text in RESP2, a double in RESP3.
-fn take_score(score: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if let Ok(text) = score.cast::<PyBytes>() {
-        let text = std::str::from_utf8(text.as_bytes()).unwrap_or_default();
-        return text.parse().map_err(|_| PyValueError::new_err("a score must be a number"));
-    }
-    if let Ok(text) = score.cast::<PyString>() {
-        return text.extract::<String>()?.parse().map_err(|_| PyValueError::new_err("a score must be a number"));
-    }
-    score.extract()
-}

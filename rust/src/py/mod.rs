@@ -9,6 +9,7 @@ mod figures;
 mod front;
 mod http1;
 mod links;
+mod pairs;
 mod secret;
 mod transport;
 

@@ -4,33 +4,12 @@
 
 use std::collections::HashSet;
 
+use crate::routing::backplane::Backplane;
 pub use crate::routing::client_table::ClientId;
 use crate::routing::client_table::Clients;
 use crate::routing::group::Group;
 pub use crate::routing::group::{Consumers, GroupId, NOTICES};
-use crate::routing::names::NumbersByName;
-
-/// Names of which, or for which, it is cheaper to look at each.
-const FEW_NAMES: usize = 8;
-
-/// The group in which nodes' links hear of events and subscriptions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backplane {
-    /// The name of the backplane's group.
-    pub group: Box<str>,
-    /// What this process's channel names begin with. Its consumers' notices are left out: one channel speaks for all.
-    pub own: Box<str>,
-    /// The one channel of this process that speaks for all.
-    pub speaker: Box<str>,
-}
-
-impl Backplane {
-    /// Whether links are told what this channel wants.
-    #[must_use]
-    pub fn hears(&self, origin: &str) -> bool {
-        !origin.starts_with(&*self.own) || origin == &*self.speaker
-    }
-}
+use crate::routing::names::{Names, NumbersByName};
 
 /// Whom a channel name stands for among those that Python serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,29 +275,6 @@ impl Registry {
         if let Some(entry) = self.groups[group as usize].take_if(|entry| entry.is_unused()) {
             self.by_name.remove(&entry.name);
             self.free_groups.push(group);
-        }
-    }
-}
-
-/// Names that are looked for several times: in a table where a look at each would cost their number squared.
-enum Names<'a> {
-    Few(&'a [&'a str]),
-    Many(HashSet<&'a str>),
-}
-
-impl<'a> Names<'a> {
-    fn new(names: &'a [&'a str], looks: usize) -> Self {
-        if names.len().min(looks) <= FEW_NAMES {
-            Names::Few(names)
-        } else {
-            Names::Many(names.iter().copied().collect())
-        }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        match self {
-            Names::Few(names) => names.contains(&name),
-            Names::Many(names) => names.contains(name),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::error::Reject;
 use crate::ledger::Events;
+use crate::routing::backplane::Backplane;
 use crate::routing::batch::Batch;
-use crate::routing::registry::{Backplane, Consumer, NOTICES, Registry};
+use crate::routing::registry::{Consumer, NOTICES, Registry};
 use crate::wire::envelope::{self, Envelope, decode_notice, is_notice};
 use crate::wire::peer_event::{self, PeerEvent};
 
