@@ -5,7 +5,7 @@ import time
 
 import pytest
 from awxfast.broadcast import dialled_link, fragments
-from awxfast.broadcast.dial import Caller
+from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialled_link import DialledLink, LinkCounts
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.paced_reading import CHUNK, TURN_FRAMES

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from awxfast._rust import LinkBundle, LinkEncoder, SecretVerifier
-from awxfast.broadcast import dial as dial_module
+from awxfast.broadcast import dial_attempt as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer, interest
-from awxfast.broadcast.dial import Caller
+from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined

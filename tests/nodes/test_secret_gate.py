@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from awxfast._rust import sign_secret
-from awxfast.nodes import gate as gates
+from awxfast.nodes import secret_gate as gates
 from awxfast.nodes.secret_gate import Gate, Verdict, secret_header
 from awxfast.wire.request import Request
 from hypothesis import given

@@ -12,9 +12,9 @@ from awxfast.hosted.configured_layer import StockLayer, find_stock_layer
 from awxfast.hosted.endpoints import Host
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
+from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.intake import Intake
-from awxfast.intake.taker import EventTaker
-from awxfast.native.auth import build_access
+from awxfast.native.auth_option import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.awx_settings import read_node_settings
 from awxfast.nodes.nodes import NodePlan, NoNodes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from awxfast._rust import LinkShare
 from awxfast.broadcast.backoff import Backoff
-from awxfast.broadcast.dial import DialError
+from awxfast.broadcast.dial_attempt import DialError
 from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure

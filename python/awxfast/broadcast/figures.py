@@ -9,7 +9,7 @@ from typing import Any
 from awxfast import __version__
 from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer
-from awxfast.broadcast.dialled_peers import Dialler, add_counts
+from awxfast.broadcast.dialler import Dialler, add_counts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, SlowClient

@@ -4,7 +4,7 @@ import asyncio
 import collections
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from awxfast.intake.holder import Holder
+from awxfast.intake.group_holder import Holder
 from awxfast.wire.backplane import Notice
 
 MAX_SUBSCRIPTIONS = 100_000

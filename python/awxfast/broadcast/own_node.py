@@ -4,7 +4,7 @@ import collections
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from awxfast.broadcast.dial import Caller
+from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 

@@ -13,8 +13,8 @@ from typing import Any
 import uvloop
 
 from awxfast._rust import LinkBundle
-from awxfast.broadcast.dial import Caller, tls_context
-from awxfast.broadcast.dialled_peers import Dialler
+from awxfast.broadcast.dial_attempt import Caller, tls_context
+from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.link_taker import LinkTaker
@@ -31,7 +31,7 @@ from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
-from awxfast.wire.secret import find_secrets
+from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.caught_up import CaughtUp
+from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
@@ -20,7 +21,6 @@ from awxfast.intake.pop import (
     read_waited,
     wait_command,
 )
-from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection

@@ -10,12 +10,12 @@ from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import Drain
+from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pace import Pace
 from awxfast.intake.recovery import COME_BACK_SECONDS, find_left_groups
 from awxfast.intake.registration import Registration
-from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter

@@ -11,12 +11,12 @@ from typing import Any
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
+from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.own_keys import replace_other_types
 from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
-from awxfast.intake.taker import EventTaker
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 from awxfast.errors import RedisError
-from awxfast.intake.holder import Holder
+from awxfast.intake.group_holder import Holder
 from awxfast.native.access import Access, Identity
 from awxfast.native.granting import grant, recall_groups
 from awxfast.native.record import Identities, WaitingCommand, describe_commands, describe_identity, read_commands

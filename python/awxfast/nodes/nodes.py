@@ -26,7 +26,7 @@ from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.wire.paths import Paths
-from awxfast.wire.secret import find_secrets
+from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 

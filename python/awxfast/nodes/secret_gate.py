@@ -7,7 +7,7 @@ import collections
 import dataclasses
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import SecretVerifier

@@ -3,11 +3,11 @@
 import os
 
 from awxfast.http.access_log import check_log_file
-from awxfast.native.auth import check_auth
+from awxfast.native.auth_option import check_auth
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 from awxfast.wire.forwarded import read_networks
-from awxfast.wire.secret import find_secrets
+from awxfast.wire.secret_sources import find_secrets
 
 
 def refuse_wrong_values(settings: Settings) -> None:

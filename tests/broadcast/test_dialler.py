@@ -5,9 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-from awxfast.broadcast import dialled_peers as dialler_module
-from awxfast.broadcast.dial import Caller
-from awxfast.broadcast.dialled_peers import Dialler
+from awxfast.broadcast import dialler as dialler_module
+from awxfast.broadcast.dial_attempt import Caller
+from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.own_node import OwnNode

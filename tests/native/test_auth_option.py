@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError
 from awxfast.native.access import OpenAccess, RefuseAccess
-from awxfast.native.auth import build_access
+from awxfast.native.auth_option import build_access
 from awxfast.native.forward import ForwardAccess
 from awxfast.native.tokens_file import TokensAccess
 from awxfast.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awxfast.broadcast.dial import Caller, DialError, tls_context
+from awxfast.broadcast.dial_attempt import Caller, DialError, tls_context
 from awxfast.broadcast.dialled_link import DialledLink, LinkCounts
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Target

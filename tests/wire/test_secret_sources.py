@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError
-from awxfast.wire.secret import find_secrets, read_secret_file, strip_line_end
+from awxfast.wire.secret_sources import find_secrets, read_secret_file, strip_line_end
 
 
 class TestFile:
