@@ -2,69 +2,15 @@
 
 import asyncio
 import json
-import sys
-import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed, StartError
-from awxfast.process import supervisor
+from awxfast.process import restarts, supervisor
 from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
-
-PREAMBLE = """
-import json, os, signal, socket, sys, time
-sock = socket.socket(fileno=int(sys.argv[2]))
-lines = sock.makefile("rwb", buffering=0)
-def send(**message): lines.write(json.dumps(message).encode() + b"\\n")
-def receive(): return json.loads(lines.readline())
-start = receive()
-"""
-SERVES = """
-send(kind="serving")
-while True:
-    message = receive()
-    if message["kind"] == "ping": send(kind="pong")
-    if message["kind"] == "stop": sys.exit(0)
-"""
-
-
-async def wait_until(condition: Callable[[], bool]) -> None:
-    """Fails after half a minute."""
-    for _ in range(3000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it did not happen")
-
-
-async def read_settings() -> str:
-    """What a trial start would say."""
-    return "{}"
-
-
-class Watched:
-    """A supervisor of a stand-in, and what it was called back with."""
-
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0, drain_limit: float = 30.0
-    ) -> None:
-        monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
-        self.serving = asyncio.Queue[int]()
-        self.used = UsedHeaders(300)
-        self.supervisor = Supervisor(
-            {"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used, drain_limit
-        )
-        self.task = asyncio.ensure_future(self.supervisor.run())
-
-    async def wait_until_serving(self) -> None:
-        await asyncio.wait_for(self.serving.get(), 30)
-
-    async def stop(self) -> None:
-        self.supervisor.stop()
-        await asyncio.wait_for(self.task, 30)
+from stand_ins import HEIR, SERVES, Watched, read_settings, wait_until
 
 
 class TestStop:
@@ -126,21 +72,12 @@ class TestDeath:
         await watched.stop()
 
     async def test_stop_does_not_wait_for_the_pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(supervisor, "FIRST_PAUSE", 600.0)
+        monkeypatch.setattr(restarts, "FIRST_PAUSE", 600.0)
         caught = asyncio.Event()
-        monkeypatch.setattr(supervisor.log, "error", lambda *_: caught.set())
+        monkeypatch.setattr(restarts.log, "error", lambda *_: caught.set())
         watched = Watched(monkeypatch, "sys.exit(1)")
         await asyncio.wait_for(caught.wait(), 30)
         await watched.stop()
-
-    async def test_pauses_begin_again_after_a_child_that_lived_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(supervisor, "HEALTHY_AFTER", 0.0)
-        pauses: list[float] = []
-        monkeypatch.setattr(supervisor.log, "error", lambda *said: pauses.append(said[-1]))
-        watched = Watched(monkeypatch, "sys.exit(1)")
-        await wait_until(lambda: len(pauses) >= 4)
-        await watched.stop()
-        assert all(pause <= supervisor.FIRST_PAUSE for pause in pauses)
 
 
 class TestFirstStart:
@@ -188,60 +125,6 @@ class TestStopOfAStart:
         assert "did not leave" not in caplog.text
 
 
-class TestNewProcessThatCanNotBeStarted:
-    async def test_old_one_goes_on_and_hears_of_each_failure(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        program = f"""
-            send(kind="serving")
-            while (message := receive())["kind"] != "stop":
-                if message["kind"] == "reloads":
-                    open({str(tmp_path / "heard")!r}, "a").write(json.dumps(message["counts"]) + "\\n")
-        """
-        watched = Watched(monkeypatch, program)
-        await watched.wait_until_serving()
-        monkeypatch.setattr(supervisor, "CHILD_COMMAND", (str(tmp_path / "python"),))
-        for _ in range(2):
-            with pytest.raises(HandOverFailed, match="No such file"):
-                await watched.supervisor.replace_child(read_settings)
-        await watched.stop()
-        heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
-        assert heard == [{"done": 0, "failed": 1}, {"done": 0, "failed": 2}]
-
-
-DRAINS = """
-if "inherits" in start:
-    send(kind="ready", format=[1])
-send(kind="serving")
-if "inherits" in start:
-    send(kind="succeeded", kept=0, drained=1, silence=0.0)
-while (message := receive())["kind"] != "stop":
-    if message["kind"] == "hand_over": send(kind="left")
-"""
-
-
-class TestDraining:
-    async def test_one_that_does_not_leave_in_time_is_ended(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        watched = Watched(monkeypatch, DRAINS, drain_limit=0.2)
-        await watched.wait_until_serving()
-        assert (await watched.supervisor.replace_child())["drained"] == 1
-        await wait_until(lambda: "did not leave within 0.2 s" in caplog.text)
-        await watched.supervisor.replace_child()
-        assert "ended unasked" not in caplog.text
-        await watched.stop()
-
-    async def test_more_than_a_few_are_refused_and_all_are_asked_to_stop(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        watched = Watched(monkeypatch, DRAINS)
-        await watched.wait_until_serving()
-        for _ in range(supervisor.MOST_DRAINING):
-            await watched.supervisor.replace_child()
-        with pytest.raises(HandOverFailed, match="still drain"):
-            await watched.supervisor.replace_child()
-        await watched.stop()
-
-
 class TestUsedHeaders:
     async def test_next_child_hears_of_those_of_the_one_before(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -279,55 +162,6 @@ class TestMissingInterpreter:
         await wait_until(lambda: "(no serving process can be started: No such file" in caplog.text)
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", command)
         await watched.wait_until_serving()
-        await watched.stop()
-
-
-HEIR = """
-if "inherits" in start:
-    assert start["settings"] == "{}"
-    send(kind="ready", format=[7])
-    socket.socket(fileno=start["inherits"]).recv(1)
-    send(kind="succeeded", kept=3, silence=0.25)
-send(kind="serving")
-while True:
-    message = receive()
-    if message["kind"] == "hand_over":
-        socket.recv_fds(socket.socket(fileno=start["passing"]), 100, 1)[1] and sys.exit(0)
-    if message["kind"] == "ping": send(kind="pong")
-    if message["kind"] == "stop": sys.exit(0)
-"""
-
-
-class TestHeir:
-    async def test_one_that_has_succeeded_is_the_serving_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        watched = Watched(monkeypatch, HEIR)
-        await watched.wait_until_serving()
-        outcome = await asyncio.wait_for(watched.supervisor.replace_child(read_settings), 30)
-        assert (outcome["kept"], outcome["silence"], watched.supervisor.generation) == (3, 0.25, 1)
-        await wait_until(lambda: watched.supervisor.serves)
-        watched.supervisor.send_ping()
-        await wait_until(watched.supervisor.take_answer)
-        assert watched.serving.empty()  # nobody is told of a second start
-        await watched.stop()
-
-    async def test_old_one_that_dies_while_the_new_one_starts_is_told_as_such(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        program = """
-            if "inherits" in start: time.sleep(600)
-            send(kind="serving")
-            while receive()["kind"] != "reload_files": pass
-            os.kill(os.getpid(), 9)
-        """
-        watched = Watched(monkeypatch, program)
-        await watched.wait_until_serving()
-        replacing = asyncio.ensure_future(watched.supervisor.replace_child(read_settings))
-        await asyncio.sleep(0)
-        watched.supervisor.reload_files()
-        with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\)"):
-            await asyncio.wait_for(replacing, 30)
-        await watched.wait_until_serving()
-        watched.supervisor.stop()
         await watched.stop()
 
 

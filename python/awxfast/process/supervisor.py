@@ -5,37 +5,24 @@ import contextlib
 import logging
 import secrets
 import socket
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
-from awxfast.pauses import Pauses
 from awxfast.process.draining import Draining
+from awxfast.process.restarts import Restarts
 from awxfast.process.serving_child import ServingChild
+from awxfast.process.succession import describe_fault, end_unwanted, let_succeed
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
 log = logging.getLogger(__name__)
 
 CHILD_COMMAND = tuple(own_command("awxfast.process"))
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
-LONGEST_WAIT_FOR_REDIS = 1.0
-HEALTHY_AFTER = 10.0
-"""A child that lived so many seconds is no part of a series of failures."""
 START_STOP_LIMIT = 0.8
 """Seconds that a child gets to leave which serves nobody yet: its import may hang, and nothing is lost with it."""
-READY_LIMIT = 60.0
-"""Seconds in which a new process has to be ready to go on in place of the old one."""
-OTHERS_WORD = 15.0
-"""Seconds for the one to say what became of it, where the other one has ended: more than it waits for that one."""
 FLUSH_LIMIT = 5.0
 """Seconds in which a child has to take what main has said to it."""
-HAND_OVER_LIMIT = 30.0
-"""Seconds in which the old one has to have handed over, or to have given it up: more than all its own limits."""
-LEAVE_LIMIT = 5.0
-"""Seconds for a new process that is not wanted after all to take its names out of Redis."""
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
 
@@ -73,10 +60,8 @@ class Supervisor:
         self.generation = 0
         """How many processes have taken the place of the one before them."""
         self._reloads = {"done": 0, "failed": 0}
-        self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
-        self._began = 0.0
+        self._restarts = Restarts()
         self._served_once = False
-        self._said = ""
 
     async def run(self) -> None:
         """Returns after `stop`, when all are gone. Raises what the first child reports if it can't start at all."""
@@ -91,22 +76,9 @@ class Supervisor:
             waits_for_redis = isinstance(failure, ApplicationNeedsRedis)
             if isinstance(failure, AwxfastError) and not self._served_once and not waits_for_redis:
                 raise failure
-            if time.monotonic() - self._began >= HEALTHY_AFTER:
-                self._pauses.begin_again()
-            pause = self._pauses.take()
-            if waits_for_redis:
-                pause = min(pause, LONGEST_WAIT_FOR_REDIS)
-            self._say_what_happened(failure, pause)
+            pause = self._restarts.take_pause(failure)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-
-    def _say_what_happened(self, failure: AwxfastError | str, pause: float) -> None:
-        """While Redis is away the same is not said again and again."""
-        if not isinstance(failure, ApplicationNeedsRedis):
-            log.error("The serving process ended unasked (%s); another one starts in %.1f s", failure, pause)
-        elif str(failure) != self._said:
-            log.warning("%s; trying again until it does", failure)
-        self._said = str(failure)
 
     def stop(self) -> None:
         """Asks the child to flush and leave; a second call, or one that outlasts the limit, ends it at once."""
@@ -164,7 +136,7 @@ class Supervisor:
         """Until one is gone that nobody has taken the place of; why it is."""
         child = self._child
         if child is None or child not in self._running:  # else main's former program has started one
-            self._began = time.monotonic()
+            self._restarts.begin()
             try:
                 child = await self._start_first()
             except OSError as error:
@@ -264,12 +236,22 @@ class Supervisor:
             try:
                 if self._stopping.is_set():
                     raise HandOverFailed("it stops")
-                return await self._let_succeed(old, heir, ours)
+                outcome = await let_succeed(old, heir, ours)
+                self._replace(old, heir)
+                return outcome
             finally:
                 self._heir = None
                 if self._child is not heir:
-                    await self._end_unwanted(heir)
+                    await end_unwanted(heir)
                     old.send("go_on")
+
+    def _replace(self, old: ServingChild, heir: ServingChild) -> None:
+        self._child = heir
+        self.generation += 1
+        if (running := self._running.get(old)) is not None:
+            old.send("drain")
+            self._draining.add(old, running)
+        old.look_again()
 
     # From one program of main to the next
 
@@ -300,8 +282,7 @@ class Supervisor:
             "token": self._token,
             "generation": self.generation,
             "reloads": self._reloads,
-            "pauses": self._pauses.freeze(),
-            "began": self._began,
+            **self._restarts.freeze(),
             "used_headers": self._used_headers.freeze(),
         }
 
@@ -316,92 +297,5 @@ class Supervisor:
         self._served_once = True
         self._token, self._reloads = frozen["token"], frozen["reloads"]
         self.generation = frozen["generation"]
-        self._pauses.adopt(frozen["pauses"])
-        self._began = frozen["began"]
+        self._restarts.adopt(frozen)
         self._used_headers.adopt(frozen["used_headers"])
-
-    async def _let_succeed(self, old: ServingChild, heir: ServingChild, ours: socket.socket) -> dict[str, Any]:
-        try:
-            await wait_for_either(
-                heir.wait_for(lambda: heir.is_ready is not None or heir.failure is not None, READY_LIMIT),
-                old.wait_for(lambda: False),
-            )
-            if old.exit_code is not None:
-                raise HandOverFailed(f"the old process ended (exit code {old.exit_code})")
-            if heir.is_ready is None:
-                raise HandOverFailed(describe_end(heir))
-            old.hand_over(heir, ours)
-            ours.close()
-            await self._wait_for_outcome(old, heir)
-        except TimeoutError as error:
-            raise HandOverFailed("the new process is not ready in time") from error
-        if heir.succeeded is None and (old.exit_code is None or heir.exit_code is not None):
-            raise HandOverFailed(old.stays or describe_end(heir))
-        self._replace(old, heir)
-        return heir.succeeded or {}
-
-    def _replace(self, old: ServingChild, heir: ServingChild) -> None:
-        self._child = heir
-        self.generation += 1
-        if (running := self._running.get(old)) is not None:
-            old.send("drain")
-            self._draining.add(old, running)
-        old.look_again()
-
-    async def _end_unwanted(self, heir: ServingChild) -> None:
-        """What it has of its own in Redis goes with it, if it still can."""
-        with contextlib.suppress(TimeoutError):
-            if heir.is_ready is not None and heir.exit_code is None:
-                heir.send("stop")
-                await heir.wait_for(lambda: False, LEAVE_LIMIT)
-        heir.kill()
-        await heir.wait_for(lambda: False)
-
-    async def _wait_for_outcome(self, old: ServingChild, heir: ServingChild) -> None:
-        """The old one says that it stays, or the new one that it has taken its place; or that nobody can say so."""
-
-        def has_succeeded() -> bool:
-            return heir.succeeded is not None
-
-        def is_decided() -> bool:
-            return has_succeeded() or old.stays is not None or (old.has_left and heir.exit_code is not None)
-
-        waits = [
-            asyncio.ensure_future(heir.wait_for(has_succeeded, HAND_OVER_LIMIT)),
-            asyncio.ensure_future(old.wait_for(is_decided, HAND_OVER_LIMIT)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            if not is_decided():
-                await asyncio.wait(waits, timeout=OTHERS_WORD)  # one of them is gone: the other knows what became of it
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-
-
-async def wait_for_either(*waits: Coroutine[Any, Any, None]) -> None:
-    """Returns when one of them does. Raises what it raises."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def describe_fault(error: Exception) -> str:
-    """Why there is no new process: whatever it is, the next one may do better."""
-    if isinstance(error, OSError):
-        return f"no new process can be started: {error.strerror or error}"
-    return f"unexpected {type(error).__name__}: {error}"
-
-
-def describe_end(child: ServingChild) -> str:
-    """Why a new process does not serve."""
-    if child.failure is not None:
-        return f"the new process can't start: {child.failure}"
-    return f"the new process ended (exit code {child.exit_code})"

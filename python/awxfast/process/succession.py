@@ -1,0 +1,103 @@
+"""One serving process succeeds another: main's part of it, from the heir's start to the word of what became of it."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Coroutine
+from typing import Any
+
+from awxfast.errors import HandOverFailed
+from awxfast.process.serving_child import ServingChild
+
+READY_LIMIT = 60.0
+"""Seconds in which a new process has to be ready to go on in place of the old one."""
+OTHERS_WORD = 15.0
+"""Seconds for the one to say what became of it, where the other one has ended: more than it waits for that one."""
+HAND_OVER_LIMIT = 30.0
+"""Seconds in which the old one has to have handed over, or to have given it up: more than all its own limits."""
+LEAVE_LIMIT = 5.0
+"""Seconds for a new process that is not wanted after all to take its names out of Redis."""
+
+
+async def let_succeed(old: ServingChild, heir: ServingChild, ours: socket.socket) -> dict[str, Any]:
+    """Returns what `heir`, just started, reports once it has all that was `old`'s; `ours` is closed then.
+
+    Raises `HandOverFailed`: it has not, and is to be ended (`end_unwanted`).
+    """
+    try:
+        await wait_for_either(
+            heir.wait_for(lambda: heir.is_ready is not None or heir.failure is not None, READY_LIMIT),
+            old.wait_for(lambda: False),
+        )
+        if old.exit_code is not None:
+            raise HandOverFailed(f"the old process ended (exit code {old.exit_code})")
+        if heir.is_ready is None:
+            raise HandOverFailed(describe_end(heir))
+        old.hand_over(heir, ours)
+        ours.close()
+        await wait_for_outcome(old, heir)
+    except TimeoutError as error:
+        raise HandOverFailed("the new process is not ready in time") from error
+    if heir.succeeded is None and (old.exit_code is None or heir.exit_code is not None):
+        raise HandOverFailed(old.stays or describe_end(heir))
+    return heir.succeeded or {}
+
+
+async def end_unwanted(heir: ServingChild) -> None:
+    """What it has of its own in Redis goes with it, if it still can."""
+    with contextlib.suppress(TimeoutError):
+        if heir.is_ready is not None and heir.exit_code is None:
+            heir.send("stop")
+            await heir.wait_for(lambda: False, LEAVE_LIMIT)
+    heir.kill()
+    await heir.wait_for(lambda: False)
+
+
+async def wait_for_outcome(old: ServingChild, heir: ServingChild) -> None:
+    """The old one says that it stays, or the new one that it has taken its place; or that nobody can say so."""
+
+    def has_succeeded() -> bool:
+        return heir.succeeded is not None
+
+    def is_decided() -> bool:
+        return has_succeeded() or old.stays is not None or (old.has_left and heir.exit_code is not None)
+
+    waits = [
+        asyncio.ensure_future(heir.wait_for(has_succeeded, HAND_OVER_LIMIT)),
+        asyncio.ensure_future(old.wait_for(is_decided, HAND_OVER_LIMIT)),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not is_decided():
+            await asyncio.wait(waits, timeout=OTHERS_WORD)  # one of them is gone: the other knows what became of it
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def wait_for_either(*waits: Coroutine[Any, Any, None]) -> None:
+    """Returns when one of them does. Raises what it raises."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def describe_fault(error: Exception) -> str:
+    """Why there is no new process: whatever it is, the next one may do better."""
+    if isinstance(error, OSError):
+        return f"no new process can be started: {error.strerror or error}"
+    return f"unexpected {type(error).__name__}: {error}"
+
+
+def describe_end(child: ServingChild) -> str:
+    """Why a new process does not serve."""
+    if child.failure is not None:
+        return f"the new process can't start: {child.failure}"
+    return f"the new process ended (exit code {child.exit_code})"

@@ -1,0 +1,64 @@
+"""One stand-in for the serving process succeeds another, or does not."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from awxfast.errors import HandOverFailed
+from awxfast.process import supervisor
+from stand_ins import HEIR, Watched, read_settings, wait_until
+
+
+class TestHeir:
+    async def test_one_that_has_succeeded_is_the_serving_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, HEIR)
+        await watched.wait_until_serving()
+        outcome = await asyncio.wait_for(watched.supervisor.replace_child(read_settings), 30)
+        assert (outcome["kept"], outcome["silence"], watched.supervisor.generation) == (3, 0.25, 1)
+        await wait_until(lambda: watched.supervisor.serves)
+        watched.supervisor.send_ping()
+        await wait_until(watched.supervisor.take_answer)
+        assert watched.serving.empty()  # nobody is told of a second start
+        await watched.stop()
+
+    async def test_old_one_that_dies_while_the_new_one_starts_is_told_as_such(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = """
+            if "inherits" in start: time.sleep(600)
+            send(kind="serving")
+            while receive()["kind"] != "reload_files": pass
+            os.kill(os.getpid(), 9)
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        replacing = asyncio.ensure_future(watched.supervisor.replace_child(read_settings))
+        await asyncio.sleep(0)
+        watched.supervisor.reload_files()
+        with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\)"):
+            await asyncio.wait_for(replacing, 30)
+        await watched.wait_until_serving()
+        watched.supervisor.stop()
+        await watched.stop()
+
+
+class TestNewProcessThatCanNotBeStarted:
+    async def test_old_one_goes_on_and_hears_of_each_failure(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        program = f"""
+            send(kind="serving")
+            while (message := receive())["kind"] != "stop":
+                if message["kind"] == "reloads":
+                    open({str(tmp_path / "heard")!r}, "a").write(json.dumps(message["counts"]) + "\\n")
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", (str(tmp_path / "python"),))
+        for _ in range(2):
+            with pytest.raises(HandOverFailed, match="No such file"):
+                await watched.supervisor.replace_child(read_settings)
+        await watched.stop()
+        heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+        assert heard == [{"done": 0, "failed": 1}, {"done": 0, "failed": 2}]

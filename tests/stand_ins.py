@@ -1,0 +1,77 @@
+"""Real processes in the serving process's place, and a supervisor of them."""
+
+import asyncio
+import sys
+import textwrap
+from collections.abc import Callable
+
+import pytest
+from awxfast.process import supervisor
+from awxfast.process.supervisor import Supervisor
+from awxfast.process.used_headers import UsedHeaders
+
+PREAMBLE = """
+import json, os, signal, socket, sys, time
+sock = socket.socket(fileno=int(sys.argv[2]))
+lines = sock.makefile("rwb", buffering=0)
+def send(**message): lines.write(json.dumps(message).encode() + b"\\n")
+def receive(): return json.loads(lines.readline())
+start = receive()
+"""
+SERVES = """
+send(kind="serving")
+while True:
+    message = receive()
+    if message["kind"] == "ping": send(kind="pong")
+    if message["kind"] == "stop": sys.exit(0)
+"""
+HEIR = """
+if "inherits" in start:
+    assert start["settings"] == "{}"
+    send(kind="ready", format=[7])
+    socket.socket(fileno=start["inherits"]).recv(1)
+    send(kind="succeeded", kept=3, silence=0.25)
+send(kind="serving")
+while True:
+    message = receive()
+    if message["kind"] == "hand_over":
+        socket.recv_fds(socket.socket(fileno=start["passing"]), 100, 1)[1] and sys.exit(0)
+    if message["kind"] == "ping": send(kind="pong")
+    if message["kind"] == "stop": sys.exit(0)
+"""
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Fails after half a minute."""
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it did not happen")
+
+
+async def read_settings() -> str:
+    """What a trial start would say."""
+    return "{}"
+
+
+class Watched:
+    """A supervisor of a stand-in, and what it was called back with."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0, drain_limit: float = 30.0
+    ) -> None:
+        monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
+        self.serving = asyncio.Queue[int]()
+        self.used = UsedHeaders(300)
+        self.supervisor = Supervisor(
+            {"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used, drain_limit
+        )
+        self.task = asyncio.ensure_future(self.supervisor.run())
+
+    async def wait_until_serving(self) -> None:
+        await asyncio.wait_for(self.serving.get(), 30)
+
+    async def stop(self) -> None:
+        self.supervisor.stop()
+        await asyncio.wait_for(self.task, 30)
