@@ -5,33 +5,28 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
-
-from asgiref.typing import ASGI3Application
+from typing import Any
 
 from awxfast._rust import Fanout, Front
 from awxfast.http.access_log import AccessLog
 from awxfast.http.bridge import Bridges
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.listening import Listening
-from awxfast.http.plain_answers import NodePaths, keep_from_nodes_paths
+from awxfast.http.plain_answers import keep_from_nodes_paths
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.plain_listener import PlainListener
-from awxfast.http.protocol import Arrival, HttpProtocol
 from awxfast.http.proxies import Proxies
 from awxfast.http.requests import Requests
 from awxfast.http.service import HttpService
 from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
 from awxfast.settings import Settings
-from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
+from awxfast.sockets.endpoints import Endpoints, NodeEndpoints
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
-from awxfast.sockets.opening import Accepted, Opening, describe_refused, log_step, open_accepted
+from awxfast.sockets.upgrades import WebsocketUpgrades
 from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
-from awxfast.wire.handshake import RETRY, Handshake, Refusal, check_handshake
-from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
 
@@ -43,45 +38,6 @@ TLS_RECEIVE_BUFFER = 16_384
 
 LAST_FLUSH_SECONDS = 1.0
 """How long TLS clients may take the end of what was written when all are closed."""
-
-NO_DESCRIPTORS = Refusal(503, "limit", "All descriptors are in use.", RETRY)
-STOPPING = Refusal(503, "limit", "The server is stopping.", RETRY)
-
-
-class Endpoints(Protocol):
-    """Who answers on all the paths: native mode, or an application."""
-
-    @property
-    def plain(self) -> ASGI3Application:
-        """Who answers plain requests."""
-
-    def check(self, request: Request) -> Refusal | None:
-        """Why an upgrade can't succeed, from its head alone."""
-
-    def decide(self, opening: Opening) -> None:
-        """Accepts or refuses, now or later."""
-
-    def recall(self, request: Request) -> Accepted | None:
-        """The answer to one that `check` lets through, where nobody has to be asked and it is yes; else None."""
-
-    def sweep(self) -> None:
-        """Called about twice a second, for what has a time limit."""
-
-    def begin_stop(self) -> None:
-        """No upgrade is accepted any more."""
-
-    async def stop(self, seconds: float) -> None:
-        """All connections are closed; what still runs has so many seconds."""
-
-
-class NodeEndpoints(NodePaths, Protocol):
-    """Who answers other nodes, on paths of their own. No limit of browsers is theirs."""
-
-    def decide(self, opening: Opening) -> None:
-        """Accepts or refuses, now or later."""
-
-    def sweep(self) -> None:
-        """Called about twice a second."""
 
 
 class Server:
@@ -104,16 +60,8 @@ class Server:
         self._fanout = fanout
         self._endpoints = endpoints
         self._nodes = nodes
-        self._access_log = access_log
         self._clients = Clients(fanout, settings, access_log, tell_caught_up=tell_caught_up)
         self._keepalive = Keepalive(self._clients, settings)
-        self._admission = Admission(
-            settings.max_clients,
-            settings.accept_rate,
-            settings.origins,
-            self._clients.now,
-            local=settings.auth == "open",
-        )
         self._handshakes = Handshakes(self._clients.now)
         self._requests = Requests(
             access_log,
@@ -122,14 +70,13 @@ class Server:
             now=self._clients.now,
         )
         self._plain = PlainConnections.of_process(self._clients.now)
+        self._upgrades = WebsocketUpgrades(settings, self._clients, self._plain, endpoints, nodes, access_log)
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls, self._plain)
         self._certificates: list[Certificate] = []
         self._front: Front | None = None
         self._listeners: list[PlainListener | TlsListener] = []
-        self._deciding: set[Opening] = set()
         self._sweeping: asyncio.Task[None] | None = None
-        self._stopping = False
 
     def _make_http(self) -> HttpService:
         settings = self._settings
@@ -143,7 +90,7 @@ class Server:
             head_timeout=settings.websocket_connect_timeout,
             idle_timeout=IDLE_SECONDS,
             server_name=settings.server_name,
-            upgrades=self,
+            upgrades=self._upgrades,
             proxies=Proxies(
                 settings.root_path,
                 forwarded if settings.proxy_headers else None,
@@ -207,7 +154,7 @@ class Server:
     def is_quiet(self) -> bool:
         """Whether nobody is on the way in, and no request is being served."""
         is_served = not all(connection.is_between for connection in self._http.connections)
-        return not is_served and not self._deciding and not self._clients.are_opening
+        return not is_served and not self._upgrades.deciding and not self._clients.are_opening
 
     def list_idle(self) -> list[int]:
         """Descriptors of the connections without a request."""
@@ -227,7 +174,7 @@ class Server:
     @property
     def served(self) -> int:
         """Browsers, those on the way in among them, and requests under way."""
-        return self._clients.browsers + len(self._deciding) + self._requests.running
+        return self._clients.browsers + len(self._upgrades.deciding) + self._requests.running
 
     def take_idle(self, sock: socket.socket) -> None:
         """One of them, from the process before this one."""
@@ -284,7 +231,7 @@ class Server:
 
     async def stop(self, grace: float, code: int = GOING_AWAY) -> None:
         """Accepts nobody any more, then closes all clients with `code`; flushes for up to `grace` seconds."""
-        self._stopping = True
+        self._upgrades.begin_stop()
         for listener in self._listeners:
             listener.close()
         self._endpoints.begin_stop()
@@ -314,50 +261,3 @@ class Server:
                     look()
                 except Exception:
                     log.exception("a look at the connections failed")
-
-    # Handshakes
-
-    def open_websocket(self, http: HttpProtocol, request: Request) -> None:
-        """Refuses what the head alone forbids; all else is decided by the endpoints."""
-        log_step(self._access_log, request, "WSCONNECTING")
-        nodes = self._nodes if self._nodes is not None and self._nodes.owns(request.path) else None
-        handshake = self._check(http, request) if nodes is None else self._check_node(request)
-        if isinstance(handshake, Refusal):
-            self._refuse(http, request, handshake)
-            return
-        dismissed = self._admission.give_back
-        opening = Opening(http, request, handshake, self._clients, self._access_log, self._deciding.discard, dismissed)
-        self._deciding.add(opening)
-        (nodes or self._endpoints).decide(opening)
-
-    def open_at_once(self, arrival: Arrival) -> bool:
-        """The same for one that is accepted. For any other nothing has happened: it comes by `open_websocket`."""
-        request, descriptor = arrival.request, arrival.transport.fileno()
-        if self._stopping or self._endpoints.check(request) or not self._plain.is_below_reserve(descriptor):
-            return False
-        if self._nodes is not None and self._nodes.owns(request.path):
-            return False
-        accepted = self._endpoints.recall(request)
-        if accepted is None or self._admission.refuse(request, self._clients.guests + len(self._deciding)):
-            return False
-        log_step(self._access_log, request, "WSCONNECTING")
-        open_accepted(arrival, accepted, self._clients, self._access_log)
-        return True
-
-    def _check(self, http: HttpProtocol, request: Request) -> Handshake | Refusal:
-        refusal = self._endpoints.check(request)
-        handshake = refusal or check_handshake(request)
-        if isinstance(handshake, Refusal):
-            return handshake
-        if self._stopping:
-            return STOPPING
-        if not self._plain.has_descriptors(http):
-            return NO_DESCRIPTORS
-        return self._admission.refuse(request, self._clients.guests + len(self._deciding)) or handshake
-
-    def _check_node(self, request: Request) -> Handshake | Refusal:
-        return STOPPING if self._stopping else check_handshake(request)
-
-    def _refuse(self, http: HttpProtocol, request: Request, refusal: Refusal) -> None:
-        log_step(self._access_log, request, "WSREJECT")
-        http.refuse(refusal, describe_refused(request, refusal, self._admission.name_allowed(refusal)))
