@@ -11,6 +11,8 @@ from sources import parse_source
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_WORDS = 4
 WORD = re.compile(r"[\w`.\-':]+")
+NAMELESS = re.compile(r"(All of (it|them)|Those|One( of them)?\b(?! \w)|Of one|It|They)\b")
+"""How a docstring begins that leaves its reader to guess what the class is."""
 RUST_DOC = re.compile(r"\s*//[/!] ?(.*)")
 
 
@@ -54,6 +56,18 @@ def test_docstrings_of_python_say_something(folder: str) -> None:
     assert tell(files, list_python) == []
 
 
+@pytest.mark.parametrize("folder", ["python", "benches"])
+def test_docstrings_of_classes_say_what_they_are(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert [f"{path.relative_to(ROOT)}: {text}" for path in files for text in list_nameless(path.read_text())] == []
+
+
+def list_nameless(source: str) -> list[str]:
+    """Docstrings of classes that begin with a word for something else."""
+    classes = [node for node in ast.walk(parse_source(source)) if isinstance(node, ast.ClassDef)]
+    return [text for node in classes if NAMELESS.match(text := ast.get_docstring(node) or "")]
+
+
 @pytest.mark.parametrize("folder", ["rust/src", "rust/benches/src", "benches/wsload/src"])
 def test_docstrings_of_rust_say_something(folder: str) -> None:
     files = sorted((ROOT / folder).rglob("*.rs"))
@@ -78,3 +92,9 @@ def test_riddles_would_be_found() -> None:
     assert [text for _, text in list_python(python) if is_riddle(text)] == ["Of one.", "All of them."]
     rust = "/// The name.\npub a: u8,\n/// What is asked\n/// for here.\nb: u8,\n"
     assert [(line, text) for line, text in list_rust(rust) if is_riddle(text)] == [(1, "The name.")]
+
+
+@pytest.mark.parametrize("text", ["All of them.", "Those of one server.", "One. It is small.", "It ends late."])
+def test_nameless_classes_would_be_found(text: str) -> None:
+    assert list_nameless(f'class C:\n    """{text}"""\n') == [text]
+    assert list_nameless('class C:\n    """One connection until it ends."""\n') == []

@@ -160,7 +160,7 @@ class Hosted(Awxfast):
 
 
 class Direct(Hosted):
-    """The same, events past the consumer, as for AWX."""
+    """The application hosted, events past the consumer, as for AWX."""
 
     name = "direct"
 

@@ -42,7 +42,7 @@ class GroupSend:
 
 
 class GroupSendInFreshLoops(GroupSend):
-    """The same with a new event loop, hence a new connection, for each event: AWX's way."""
+    """Calls with a new event loop, hence a new connection, for each event: AWX's way."""
 
     def call(self, message: dict[str, object]) -> None:
         asyncio.run(self._layer.group_send(self._group, message))

@@ -44,7 +44,7 @@ class Feed:
 
 
 class LayerFeed(Feed):
-    """The same for an application, whose channel layer is replaced by one that shares the intake."""
+    """The feed of an application whose channel layer is replaced by one that shares the intake."""
 
     def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes, replacement: Replacement) -> None:
         super().__init__(address, intake, nodes)

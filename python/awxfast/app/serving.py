@@ -49,7 +49,7 @@ class Control(Protocol):
 
 
 class HeirControl(Control, Protocol):
-    """The same for a process that takes the place of another one."""
+    """Who runs a process that takes the place of another one."""
 
     @property
     def predecessor(self) -> socket.socket | None:

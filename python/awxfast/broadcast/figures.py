@@ -19,7 +19,10 @@ from awxfast.redis.address import RedisAddress
 
 
 class DiallerFigures:
-    """Of one running dialler (`operate.figures.Figures`). It has no browsers: frames are those to other nodes."""
+    """The figures of a running dialler, as `figures.Figures` asks for them.
+
+    It has no browsers: frames are those to other nodes.
+    """
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ _CONTINUATION = WSMsgType.CONTINUATION
 
 
 class Fragments:
-    """Those of the message under way."""
+    """The fragments of the message that is under way."""
 
     def __init__(self) -> None:
         self._kind = _CONTINUATION

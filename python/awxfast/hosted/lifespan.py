@@ -16,7 +16,7 @@ SLOW_SECONDS = 5.0
 
 
 class Lifespan:
-    """One application's. `state` is what it wants to find in every scope."""
+    """The life of one application. `state` is what it wants to find in every scope."""
 
     def __init__(self, application: ASGI3Application) -> None:
         self._application = application

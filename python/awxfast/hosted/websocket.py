@@ -28,7 +28,7 @@ class Opening(Protocol):
         """A part of its body; returns when there is room for more."""
 
     def end_denial(self) -> None:
-        """It is whole, or never will be."""
+        """The answer is whole, or never will be."""
 
 
 class Socket(Protocol):

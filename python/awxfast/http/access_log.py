@@ -58,7 +58,7 @@ class AccessLog:
         """After a rotation; a stream that somebody else opened stays."""
 
     async def close(self) -> None:
-        """The same at the end."""
+        """Ends the log; a stream that somebody else opened stays."""
 
     def format_target(self, raw_path: bytes, query: bytes) -> str:
         """The request's target as it stands in a line, with its query only where that may be shown."""
@@ -67,7 +67,7 @@ class AccessLog:
 
 
 class AccessLogFile(AccessLog):
-    """The same in a file of its own. Raises `ConfigurationError` where it can't be opened, now or again."""
+    """An access log in a file of its own. Raises `ConfigurationError` where it can't be opened, now or again."""
 
     def __init__(self, path: str, *, with_queries: bool) -> None:
         super().__init__(open_log_file(path), with_queries=with_queries)
@@ -79,7 +79,7 @@ class AccessLogFile(AccessLog):
         former.close()
 
     async def close(self) -> None:
-        """With all that was written."""
+        """Ends the log, when all that was written is in the file."""
         self.stream.close()
         await asyncio.to_thread(drain_streams)
 

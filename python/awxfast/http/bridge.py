@@ -59,7 +59,7 @@ As long has a client that has all for its own end of TLS, for which nobody needs
 
 
 class Bridges:
-    """All of them. `make_protocol` makes what serves; the TLS transport tells it who the client is.
+    """The bridges of all connections. `make_protocol` makes what serves; the TLS transport tells it who the client is.
 
     `plain` knows those whose server has ended, whatever it was, and whose client still takes what was written.
     """
@@ -124,7 +124,7 @@ class Bridges:
 
 
 class Bridge(asyncio.BufferedProtocol):
-    """One. `near` is its own end of the pair.
+    """Carries one connection's bytes. `near` is its own end of the pair.
 
     TLS decrypts all that one read of the socket brought, thousands of records, so it is asked for its turn before.
     When its server has ended it is a plain connection of its own, which goes when somebody needs the descriptor.

@@ -43,7 +43,7 @@ class Wire(Protocol):
 
 
 class Cycle:
-    """It ends with `response_complete`, or with `disconnected`: then nothing is written and nothing comes any more."""
+    """A request until `response_complete` or `disconnected`: then nothing is written and nothing comes any more."""
 
     __slots__ = (
         "_awaits_trailers",

@@ -7,7 +7,7 @@ log = logging.getLogger(__name__)
 
 
 class Ending:
-    """Of one task, when its time is up."""
+    """Ends one task whose time is up."""
 
     __slots__ = ("_is_told",)
 

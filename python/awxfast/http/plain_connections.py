@@ -51,8 +51,9 @@ class PlainConnection(Protocol):
 
 
 class PlainConnections:
-    """Those of one server. `most` is in descriptors, `reserve` the first number of the reserve (None: there is none).
+    """The plain connections of one server.
 
+    `most` is in descriptors, `reserve` the first number of the reserve (None: there is none).
     The kernel gives the lowest number that is free, so a high one says that all below it are in use. `ended` counts
     those that had to go: `idle` ones, requests that were `refused`, and whoever keeps TLS busy, which is `cut_off`.
     """

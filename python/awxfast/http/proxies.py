@@ -10,7 +10,7 @@ from awxfast.wire.request import Request
 
 
 class Proxies:
-    """Those before some listeners. Without `root_paths` `Daphne-Root-Path` is a header like any other."""
+    """The proxies before some listeners. Without `root_paths` `Daphne-Root-Path` is a header like any other."""
 
     def __init__(
         self, root_path: str = "", forwarded: ForwardedHeaders | None = None, root_paths: RootPathHeader | None = None

@@ -24,7 +24,7 @@ CANCEL_SECONDS = 0.5
 
 
 class Requests:
-    """All of them.
+    """All requests that the application works on.
 
     `answer_timeout` is in seconds from the last byte of the request that the application took (None: none),
     `close_timeout` from the end of the response or of the client until the application is cancelled.

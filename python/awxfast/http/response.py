@@ -15,7 +15,7 @@ MAX_LENGTH_DIGITS = 18
 
 
 class Response:
-    """One of them, RFC 9112 section 6: framing is the server's affair, and never both kinds at once.
+    """A response under way, RFC 9112 section 6: framing is the server's affair, and never both kinds at once.
 
     `has_trailers`: they follow the body, where its framing has a place for them, and end the response.
     `keeps_alive` is whether another request may follow; it becomes false where the connection's end is the body's.

@@ -8,7 +8,7 @@ from awxfast.http.timeouts import Timeouts
 
 
 class SendingSide(asyncio.Protocol):
-    """Who takes nothing until a silence is too long is cut off; what is written last there is a while to read.
+    """Writes to a client. One that takes nothing for too long is cut off; for what is written last it has a while.
 
     `weight` is how many descriptors the connection takes.
     """

@@ -7,7 +7,7 @@ from awxfast.wire.handshake import encode_lines
 
 
 class ServerHeaders:
-    """Those of some listeners; without a `name` there is no Server."""
+    """The headers for all responses of some listeners; without a `name` there is no Server."""
 
     def __init__(self, name: str) -> None:
         self._server = [(b"server", name.encode("latin-1", "replace"))] if name else []

@@ -61,7 +61,7 @@ class TlsListener:
             handshake.end_idle()
 
     def forget(self, handshake: "TlsHandshake") -> None:
-        """It is done, or has failed."""
+        """A handshake is done, or has failed."""
         self._handshakes.discard(handshake)
         self.plain.leave(handshake)
 

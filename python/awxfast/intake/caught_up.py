@@ -8,7 +8,7 @@ SHORTEST = 0.001
 
 
 class CaughtUp:
-    """That takers have caught up, or some of them: the word to ask again."""
+    """The word that takers have caught up, or some of them, and may be asked again."""
 
     def __init__(self) -> None:
         self._told = asyncio.Event()

@@ -119,7 +119,7 @@ class Intake:
 
     @property
     def redis_names(self) -> Collection[str]:
-        """That, and what it would have been before restarts of Redis that others may not have noticed."""
+        """What `redis_name` says, and would have said before restarts of Redis that others may not have noticed."""
         return self.registration.redis_names
 
     @property

@@ -79,7 +79,7 @@ def measure_commands(queue: str, count: int) -> list[tuple[Argument, ...]]:
 
 
 def read_fits(replies: list[Any], count: int) -> bool:
-    """Of `measure_commands`: whether the next `count` fit into `BATCH_BYTES`. Not known counts as no."""
+    """Whether, by the answer to `measure_commands`, the next `count` fit into `BATCH_BYTES`. Not known counts as no."""
     waiting, size = replies
     return type(size) is int and type(waiting) is int and waiting > 0 and size // waiting * count <= BATCH_BYTES
 
@@ -93,7 +93,7 @@ def read_looked(connection: RedisConnection, reply: Any) -> Popped:
 
 
 def read_waited(reply: Any) -> Batch:
-    """Of either `wait_command`. Raises `RedisReplyError`."""
+    """What Redis answered to either form of `wait_command`. Raises `RedisReplyError`."""
     raise_error(reply)
     if reply is None:
         return []

@@ -31,7 +31,7 @@ class ProcessIdentity:
 
     @classmethod
     def own(cls) -> "ProcessIdentity":
-        """Of the process that asks. What `/proc` does not tell stays empty, and then nobody compares it."""
+        """The identity of this process. What `/proc` does not tell stays empty, and then nobody compares it."""
         boot_id = pid_namespace = ""
         with contextlib.suppress(OSError):
             boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -39,7 +39,7 @@ class ProcessIdentity:
         return cls(socket.gethostname(), boot_id, pid_namespace, os.getpid(), start_time_of(os.getpid()) or 0)
 
     def beside(self, pid: int) -> "ProcessIdentity":
-        """Of another process here."""
+        """The identity of another process on this host."""
         return dataclasses.replace(self, pid=pid, start_time=start_time_of(pid) or 0)
 
     @classmethod

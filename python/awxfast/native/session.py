@@ -117,7 +117,7 @@ class NativeSession(StandingReplies):
         return messages.GOODBYE if self._identity is None else messages.encode_welcome(self._identity.user)
 
     def open(self, connection: Connection) -> None:
-        """They have their greeting, and who is unknown nothing else."""
+        """The browser has its greeting, and one that is unknown gets nothing else."""
         self._connection = connection
         if self._identity is None:
             connection.close(NORMAL)

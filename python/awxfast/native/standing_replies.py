@@ -7,7 +7,7 @@ from awxfast.sockets.connection import Connection
 
 
 class StandingReplies:
-    """Those of one connection. Replies are never shed, so what bounds them is that commands wait for them."""
+    """What stands for one connection. Replies are never shed, so what bounds them is that commands wait for them."""
 
     __slots__ = ("_connection", "_drained", "_standing", "_watch")
 

@@ -125,7 +125,7 @@ class NodeEndpoint(ClosedEndpoint):
         return self._begin(self.peers.at(frozen["host"]), PathKind(frozen["era"]))
 
     def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> NodeSeat:
-        """That of which `NodeSeat.freeze` told there."""
+        """The seat of which `NodeSeat.freeze` told in the process before this one."""
         return NodeSeat.take_over(clients, frozen, figures, self._max_message_size)
 
     def freeze(self) -> dict[str, Any]:

@@ -193,7 +193,7 @@ class Nodes:
             self._onward.inherit(frozen["onward"])
 
     def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> NodeSeat:
-        """That of a link which the process before this one had."""
+        """The seat of a link which the process before this one had."""
         return self.endpoint.take_seat(clients, frozen, figures)
 
     def begin_again(self, frozen: Mapping[str, Any]) -> LinkSession | None:

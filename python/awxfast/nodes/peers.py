@@ -155,7 +155,7 @@ class Peer:
 
 
 class Peers:
-    """All of them, at most `MOST_PEERS`. Plain attributes sum up what those that are shown no more had."""
+    """Who dialled this node, at most `MOST_PEERS`. Plain attributes sum up what those that are shown no more had."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

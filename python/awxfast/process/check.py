@@ -63,7 +63,7 @@ class Findings:
         self.not_looked_at: list[str] = []
 
     def add(self, problem: AwxfastError) -> None:
-        """One that was found without a step."""
+        """Notes a problem that was found without a step."""
         self._problems.append(problem)
 
     def attempt(

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class Draining:
-    """All of them. `limit`: seconds after which one is ended that should have left; `on_change`: there are others."""
+    """Who drains. `limit`: seconds after which one is ended that should have left; `on_change`: there are others."""
 
     def __init__(self, limit: float, on_change: Callable[[], None]) -> None:
         self._limit = limit

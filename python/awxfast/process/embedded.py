@@ -47,7 +47,7 @@ class EmbeddedServer:
 
     @property
     def port(self) -> int:
-        """Of the first listener, which must be one of TCP."""
+        """The port of the first listener, which must be one of TCP."""
         return int(self._listeners[0].sock.getsockname()[1])
 
     def run(

@@ -46,7 +46,7 @@ class Holdings:
 
     @classmethod
     def adopt(cls, settings: Settings, frozen: Mapping[str, Any]) -> "Holdings":
-        """Those that this process's former program had."""
+        """What this process's former program had."""
         listeners = [Listener.adopt(one) for one in frozen["listeners"]]
         admin = Listener.adopt(frozen["admin"]) if frozen["admin"] is not None else None
         private = PrivateRedis.adopt(frozen["private"]) if frozen["private"] is not None else None

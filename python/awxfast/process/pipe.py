@@ -24,7 +24,7 @@ LINE_LIMIT = 1 << 20
 
 
 class Pipe:
-    """One end. Few and small messages: nothing is sent in answer to something that repeats unasked."""
+    """Either end of it. Few and small messages: nothing is sent in answer to something that repeats unasked."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader

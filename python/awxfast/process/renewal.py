@@ -110,7 +110,7 @@ async def try_start(redis: str | None, stopping: asyncio.Event) -> str:
 
 
 class Trial:
-    """The same program started once more: it answers what it would do, and ends."""
+    """This program started once more, as it is installed now: it answers what it would do, and ends."""
 
     def __init__(
         self, process: ChildProcess, pipe: Pipe, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -29,13 +29,13 @@ class UsedHeaders:
         self._by_nonce: list[tuple[int, str, float]] = []
 
     def add(self, header: str) -> None:
-        """One that a child has accepted, so its form is right: `[HMAC-SHA256 ]NONCE:DIGEST`."""
+        """Remembers a header that a child has accepted, so its form is right: `[HMAC-SHA256 ]NONCE:DIGEST`."""
         nonce, _, _ = header.rpartition(" ")[2].partition(":")
         heapq.heappush(self._by_nonce, (int(nonce), header, self._steady()))
         self._forget()
 
     def list_fresh(self) -> list[str]:
-        """Those that somebody could send again."""
+        """The headers that somebody could send again."""
         self._forget()
         return [header for _, header, _ in self._by_nonce]
 
@@ -44,7 +44,7 @@ class UsedHeaders:
         return self._by_nonce
 
     def adopt(self, frozen: Sequence[Sequence[Any]]) -> None:
-        """Those that `freeze` gave in main's former program."""
+        """Takes the headers that `freeze` gave in main's former program."""
         self._by_nonce = [(nonce, header, added) for nonce, header, added in frozen]
         heapq.heapify(self._by_nonce)
 

@@ -23,7 +23,7 @@ def name_watch_socket(main: int) -> str:
 
 
 class Watchers:
-    """Those of the reload under way, and of the one after it. What is told is small, and fits into a socket at once."""
+    """Who waits for this reload, or the one after it. What is told is small, and fits into a socket at once."""
 
     def __init__(self, server: socket.socket | None) -> None:
         """`server` listens; None: nobody can ask."""
@@ -120,7 +120,7 @@ class Watchers:
 
     @classmethod
     def adopt(cls, frozen: Mapping[str, Any]) -> "Watchers":
-        """Those of main's former program."""
+        """The watchers of main's former program."""
         watchers = cls(socket.socket(fileno=frozen["server"]) if frozen["server"] is not None else None)
         watchers._next = [socket.socket(fileno=number) for number in frozen["next"]]
         watchers._present = [socket.socket(fileno=number) for number in frozen["present"]]

@@ -92,7 +92,7 @@ class PrivateRedis:
 
     @property
     def exit_code(self) -> int | None:
-        """Of a server that has ended; None while it runs."""
+        """What the server has ended with; None while it runs."""
         return self._process.poll() if self._process else None
 
     def freeze(self) -> dict[str, Any]:

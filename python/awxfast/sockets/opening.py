@@ -34,7 +34,7 @@ def open_accepted(arrival: Arrival, accepted: Accepted, clients: ClientList, acc
 
 
 class Opening:
-    """One of them. `accept` or `refuse` ends it, or a denial of the application's own; what comes later has no effect.
+    """A request that waits until `accept`, `refuse`, or a denial of the application's own; later ones have no effect.
 
     `on_lost` is called when the client goes away before there is a decision, `on_decided` when all this is over.
     `request` and `handshake` are gone once it is accepted: an application that runs keeps this, and needs them no more.
@@ -152,7 +152,7 @@ class Opening:
             await self._http.drain()
 
     def end_denial(self) -> None:
-        """It is whole, or never will be."""
+        """The answer is whole, or never will be."""
         http = self._take()
         if http is not None:
             http.end_answer()
@@ -190,7 +190,7 @@ def log_step(access_log: AccessLog | None, request: Request, action: str) -> Non
 
 
 def describe_refused(request: Request, refusal: Refusal, allowed: str = "") -> str:
-    """The same with what else a refusal is about; `allowed` are the names that would have been let in."""
+    """Path, peer and what else a refusal is about, for the log; `allowed` are the names that would have been let in."""
     names = ("host", "origin") if refusal.reason == "origin" else ()
     values = [(name.capitalize(), request.values(name.encode())) for name in names]
     shown = [f", {name} '{escape(found[0].decode('latin-1'))}'" for name, found in values if found]

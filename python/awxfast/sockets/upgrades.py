@@ -16,7 +16,7 @@ STOPPING = Refusal(503, "limit", "The server is stopping.", RETRY)
 
 
 class WebsocketUpgrades:
-    """Those of all listeners. `deciding` are the ones that wait for an answer."""
+    """Decides about upgrades on all listeners. `deciding` are those that wait for an answer."""
 
     def __init__(
         self,

@@ -167,7 +167,7 @@ return answers
 
 
 def send_one_arguments(layer: LayerSettings, group: str, entry: bytes, now: float) -> tuple[Word, ...]:
-    """Those of `SEND_ONE`; `now` is Unix time in seconds."""
+    """The arguments of `SEND_ONE`; `now` is Unix time in seconds."""
     oldest_member, oldest_entry = int(now) - layer.group_expiry, int(now) - layer.expiry
     return (layer.prefix, group, oldest_member, oldest_entry, layer.expiry, layer.capacity, repr(now), entry)
 
@@ -175,7 +175,7 @@ def send_one_arguments(layer: LayerSettings, group: str, entry: bytes, now: floa
 def send_many_arguments(
     layer: LayerSettings, own: str, entries: Sequence[tuple[str, float, bytes]], now: float
 ) -> list[Word]:
-    """Those of `SEND_MANY`. `entries`: group, score and bytes. `own`: the queue that is left out; empty: none is."""
+    """The arguments of `SEND_MANY`. `entries`: group, score and bytes. `own`: the queue left out; empty: none is."""
     words: list[Word] = [layer.prefix, own, layer.expiry, int(now) - layer.expiry, layer.capacity]
     for group, score, entry in entries:
         words += (group, repr(score), entry)
@@ -183,7 +183,7 @@ def send_many_arguments(
 
 
 def find_heard_arguments(layer: LayerSettings, own: str, groups: Sequence[str], now: float) -> list[Word]:
-    """Those of `FIND_HEARD`; members past the group expiry are removed."""
+    """The arguments of `FIND_HEARD`; members past the group expiry are removed."""
     return [layer.prefix, own, int(now) - layer.group_expiry, *groups]
 
 
