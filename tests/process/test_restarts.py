@@ -19,7 +19,7 @@ class TestPauses:
     def test_they_grow_while_processes_end_at_once(self) -> None:
         ended = Restarts()
         ended.begin()
-        pauses = [ended.take_pause("exit code 1") for _ in range(20)]
+        pauses = [ended.take_after("exit code 1") for _ in range(20)]
         assert pauses[0] <= restarts.FIRST_PAUSE
         assert min(pauses[-5:]) >= restarts.LONGEST_PAUSE / 2
 
@@ -27,13 +27,13 @@ class TestPauses:
         monkeypatch.setattr(restarts, "HEALTHY_AFTER", 0.0)
         ended = Restarts()
         ended.begin()
-        assert all(ended.take_pause("exit code 1") <= restarts.FIRST_PAUSE for _ in range(20))
+        assert all(ended.take_after("exit code 1") <= restarts.FIRST_PAUSE for _ in range(20))
 
     @pytest.mark.usefixtures("never_healthy")
     def test_redis_that_is_away_is_asked_again_soon(self) -> None:
         ended = Restarts()
         ended.begin()
-        pauses = [ended.take_pause(ApplicationNeedsRedis("no answer")) for _ in range(20)]
+        pauses = [ended.take_after(ApplicationNeedsRedis("no answer")) for _ in range(20)]
         assert max(pauses) == restarts.LONGEST_WAIT_FOR_REDIS
 
     @pytest.mark.usefixtures("never_healthy")
@@ -41,20 +41,20 @@ class TestPauses:
         ended, heir = Restarts(), Restarts()
         ended.begin()
         for _ in range(20):
-            ended.take_pause("exit code 1")
+            ended.take_after("exit code 1")
         heir.adopt(ended.freeze())
-        assert heir.take_pause("exit code 1") >= restarts.LONGEST_PAUSE / 2
+        assert heir.take_after("exit code 1") >= restarts.LONGEST_PAUSE / 2
 
 
 class TestLog:
     def test_every_death_is_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
         ended = Restarts()
         for _ in range(2):
-            ended.take_pause("exit code -9")
+            ended.take_after("exit code -9")
         assert caplog.text.count("ended unasked (exit code -9); another one starts in") == 2
 
     def test_redis_that_is_away_is_told_once(self, caplog: pytest.LogCaptureFixture) -> None:
         ended = Restarts()
         for _ in range(3):
-            ended.take_pause(ApplicationNeedsRedis("Redis does not answer"))
+            ended.take_after(ApplicationNeedsRedis("Redis does not answer"))
         assert caplog.text.count("Redis does not answer; trying again until it does") == 1

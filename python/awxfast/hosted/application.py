@@ -34,15 +34,7 @@ def load_application(path: str) -> ASGI3Application:
     """
     sys.path.insert(0, str(Path.cwd()))
     module_name, _, attributes = path.partition(":")
-    try:
-        target = importlib.import_module(module_name)
-    except BaseException as error:
-        log.debug("what the import ended with", exc_info=True)
-        if is_missing(module_name, error):
-            raise ConfigurationError(
-                f"APPLICATION {path}: there is no module {module_name!r} in {Path.cwd()} or on Python's path"
-            ) from error
-        raise explain(path, error) from error
+    target = import_module(path, module_name)
     for name in attributes.split("."):
         target = find_attribute(path, target, name)
     if not callable(target):
@@ -51,6 +43,19 @@ def load_application(path: str) -> ASGI3Application:
         raise ConfigurationError(f"{path} is a WSGI application; give {name_asgi(path)}")
     application: ASGI3Application = guarantee_single_callable(target)  # type: ignore[no-untyped-call]
     return application
+
+
+def import_module(path: str, name: str) -> Any:
+    """The module of this name, for the application `path`. Raises as `load_application`."""
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:
+        log.debug("what the import ended with", exc_info=True)
+        if is_missing(name, error):
+            raise ConfigurationError(
+                f"APPLICATION {path}: there is no module {name!r} in {Path.cwd()} or on Python's path"
+            ) from error
+        raise explain(path, error) from error
 
 
 def is_missing(module_name: str, error: BaseException) -> bool:

@@ -18,9 +18,9 @@ from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.group_layout import Command, GroupLayout, count_added, read_joins
 from awxfast.intake.idle_groups import PART, IdleGroups
-from awxfast.intake.interest import list_others_interest
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.others_interest import list_others_interest
 from awxfast.quiet_log import QuietLog
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns

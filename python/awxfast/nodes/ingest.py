@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from awxfast.intake.caught_up import CaughtUp
-from awxfast.nodes.takers import Consumers, Fanout, Onward, Source
+from awxfast.nodes.takers import ConsumerTaker, RedisTaker, SocketTaker, Source
 from awxfast.wire.backplane import Fault, StoredMetrics, read_metrics
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,9 @@ ONWARD_WAIT = 1.0
 class Ingest:
     """For the links of all peers. `consumers`: None without an application. `caught_up` is told by all takers."""
 
-    def __init__(self, fanout: Fanout, onward: Onward, consumers: Consumers | None, caught_up: CaughtUp) -> None:
+    def __init__(
+        self, fanout: SocketTaker, onward: RedisTaker, consumers: ConsumerTaker | None, caught_up: CaughtUp
+    ) -> None:
         self._fanout = fanout
         self._onward = onward
         self._consumers = consumers

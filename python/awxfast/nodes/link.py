@@ -10,7 +10,7 @@ from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.peers import LinkFigures, Peer
 from awxfast.sockets.connection import Connection
 from awxfast.wire.backplane import Notice, encode_notice, split_notice
-from awxfast.wire.close_codes import FAILED, NOT_THE_WIRES, SLOW, UNSUPPORTED_DATA
+from awxfast.wire.close_codes import FAILED, INVALID_DATA, SLOW, UNSUPPORTED_DATA
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class LinkSession:
         if self._ingest is None or self._socket is None or self._ingest.receive(frames, self._socket):
             return
         self._peer.last_error = "it sent a frame that is not the wire's"
-        self._socket.close(NOT_THE_WIRES, b"not a frame of the relay's wire", drop=True)
+        self._socket.close(INVALID_DATA, b"not a frame of the relay's wire", drop=True)
 
     def receive_binary(self, payload: bytes) -> None:
         """Only text is spoken here."""

@@ -18,7 +18,7 @@ from awxfast.nodes.link import LinkSession
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
 from awxfast.nodes.secret_gate import Gate
-from awxfast.nodes.takers import Consumers
+from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
@@ -71,7 +71,7 @@ class NodePlan:
         return Gate(self.secrets, tolerance=self.settings.nonce_tolerance, refuse_repeats=refuses)
 
     def build(
-        self, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: Consumers | None
+        self, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: ConsumerTaker | None
     ) -> "Nodes | NoNodes":
         """Whoever answers. `consumers`: those of an application."""
         return Nodes(self, fanout, intake, address, consumers) if self.answers == "native" else NoNodes(self)
@@ -125,7 +125,7 @@ class Nodes:
     """The server's end of all links."""
 
     def __init__(
-        self, plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: Consumers | None
+        self, plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: ConsumerTaker | None
     ) -> None:
         settings = plan.settings
         names = intake.names

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from awxfast.nodes.takers import Fanout
+from awxfast.nodes.takers import SocketTaker
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.event_writer import EventWriter, Loss
 from awxfast.redis.group_writer import Event, GroupWriter, Sent
@@ -26,7 +26,7 @@ class Onward:
         self,
         address: RedisAddress,
         writer: GroupWriter,
-        counter: Fanout,
+        counter: SocketTaker,
         outages: Outages,
         tell_caught_up: Callable[[], None] = lambda: None,
     ) -> None:

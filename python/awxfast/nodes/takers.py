@@ -7,8 +7,8 @@ RelayedEvent = tuple[str, bytes, bool, bool | None]
 """Group, text, whether it is taken, whether consumers take it (True: only those without a socket)."""
 
 
-class Fanout(Protocol):
-    """What is needed of the fan-out."""
+class SocketTaker(Protocol):
+    """Who takes for this process's sockets: the fan-out."""
 
     def publish_relayed(self, payloads: list[bytes]) -> tuple[bool, list[str], list[RelayedEvent]]:
         """Takes frames; whether one was malformed, texts of metrics, and the events."""
@@ -23,8 +23,8 @@ class Fanout(Protocol):
         """Counts events that nobody in this process took, by whether somebody else did."""
 
 
-class Onward(Protocol):
-    """Who reaches the other members of groups in Redis."""
+class RedisTaker(Protocol):
+    """Who takes for the other members of groups in Redis."""
 
     @property
     def is_full(self) -> bool:
@@ -37,8 +37,8 @@ class Onward(Protocol):
         """A value to be kept."""
 
 
-class Consumers(Protocol):
-    """The application's consumers in this process."""
+class ConsumerTaker(Protocol):
+    """Who takes for the application's consumers in this process."""
 
     def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
         """An event of a group; `direct`: sockets have it already."""

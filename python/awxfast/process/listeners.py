@@ -106,14 +106,11 @@ def open_tcp(
     remedy: str = "",
 ) -> Listener:
     """Listens on the first address that the host's name stands for. `remedy`: what to do where that fails."""
-    try:
-        found = socket.getaddrinfo(host, 0 if any_port else port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"no address to bind to is known for {host!r} ({error}); give another") from error
-    sock = socket.socket(found[0][0], socket.SOCK_STREAM)
+    family, address = find_address(host, 0 if any_port else port, family)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(found[0][4])
+        sock.bind(address)
         sock.listen(backlog)
     except OSError as error:
         sock.close()
@@ -122,6 +119,15 @@ def open_tcp(
         ) from error
     sock.setblocking(False)
     return Listener(sock, backlog)
+
+
+def find_address(host: str, port: int, family: int) -> tuple[int, Any]:
+    """The first address that a host's name stands for, with its family."""
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"no address to bind to is known for {host!r} ({error}); give another") from error
+    return found[0][0], found[0][4]
 
 
 def find_remedy(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""How soon another serving process follows one that ended unasked, and what the log hears of it."""
+"""How soon another process follows one that ended unasked, and what the log hears of a serving process's end."""
 
 import logging
 import time
@@ -14,38 +14,25 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 LONGEST_WAIT_FOR_REDIS = 1.0
 HEALTHY_AFTER = 10.0
-"""A child that lived so many seconds is no part of a series of failures."""
+"""One that lived so many seconds is no part of a series of failures."""
 
 
-class Restarts:
-    """`begin` at each start, `take_pause` at each end: pauses grow while processes do not live long."""
+class RestartPauses:
+    """`begin` at each start, `take` at each end, in seconds: they grow while processes do not live long."""
 
     def __init__(self) -> None:
         self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         self._began = 0.0
-        self._said = ""
 
     def begin(self) -> None:
-        """One is started now."""
+        """A process is started now."""
         self._began = time.monotonic()
 
-    def take_pause(self, failure: AwxfastError | str) -> float:
-        """Seconds until another one is to be started; `failure`: why the last one is gone, which is logged."""
+    def take(self) -> float:
+        """The pause before the next start, after the end of the one that was begun last."""
         if time.monotonic() - self._began >= HEALTHY_AFTER:
             self._pauses.begin_again()
-        pause = self._pauses.take()
-        if isinstance(failure, ApplicationNeedsRedis):
-            pause = min(pause, LONGEST_WAIT_FOR_REDIS)
-        self._say_what_happened(failure, pause)
-        return pause
-
-    def _say_what_happened(self, failure: AwxfastError | str, pause: float) -> None:
-        """While Redis is away the same is not said again and again."""
-        if not isinstance(failure, ApplicationNeedsRedis):
-            log.error("The serving process ended unasked (%s); another one starts in %.1f s", failure, pause)
-        elif str(failure) != self._said:
-            log.warning("%s; trying again until it does", failure)
-        self._said = str(failure)
+        return self._pauses.take()
 
     def freeze(self) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it."""
@@ -55,3 +42,23 @@ class Restarts:
         """Goes on with the series of main's former program."""
         self._pauses.adopt(frozen["pauses"])
         self._began = frozen["began"]
+
+
+class Restarts(RestartPauses):
+    """The pauses between serving processes, whose ends are logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = ""
+
+    def take_after(self, failure: AwxfastError | str) -> float:
+        """The pause after an end for this reason; while Redis is away the same is not said again and again."""
+        pause = self.take()
+        if isinstance(failure, ApplicationNeedsRedis):
+            if str(failure) != self._said:
+                log.warning("%s; trying again until it does", failure)
+            pause = min(pause, LONGEST_WAIT_FOR_REDIS)
+        else:
+            log.error("The serving process ended unasked (%s); another one starts in %.1f s", failure, pause)
+        self._said = str(failure)
+        return pause

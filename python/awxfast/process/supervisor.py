@@ -76,7 +76,7 @@ class Supervisor:
             waits_for_redis = isinstance(failure, ApplicationNeedsRedis)
             if isinstance(failure, AwxfastError) and not self._served_once and not waits_for_redis:
                 raise failure
-            pause = self._restarts.take_pause(failure)
+            pause = self._restarts.take_after(failure)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 

@@ -126,7 +126,7 @@ class PrivateRedis:
                 self._process.wait(STOP_TIMEOUT)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _spawn(self) -> ChildProcess:
+    def _command(self) -> list[str]:
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -138,14 +138,14 @@ class PrivateRedis:
             "loglevel": "warning",
             "daemonize": "no",
         }
-        command = [str(self._server)]
-        for name, value in options.items():
-            command += [f"--{name}", value]
+        return [str(self._server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+    def _spawn(self) -> ChildProcess:
         try:
             with self._log.open("ab") as log:  # what keeps it from writing there itself
                 # A session of its own: Ctrl-C and supervisord's stopasgroup are main's, which still needs Redis.
                 return ChildProcess.start(
-                    dying_with_us(command),
+                    dying_with_us(self._command()),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,

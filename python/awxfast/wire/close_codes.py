@@ -10,7 +10,7 @@ NO_CODE = 1005
 """The other side's close frame had none; never sent."""
 ABNORMAL = 1006
 """The connection ended without a close frame; never sent."""
-NOT_THE_WIRES = 1007
+INVALID_DATA = 1007
 """A node's message that is none of its era's."""
 POLICY = 1008
 """A bound was overstepped: groups, or replies left unread."""
@@ -21,7 +21,7 @@ RESTARTING = 1012
 SLOW = 4008
 """Awxfast's own: a client that does not read, under `--slow-client close`."""
 
-FAULTS = frozenset({1002, UNSUPPORTED_DATA, 1007, POLICY, 1009})
+FAULTS = frozenset({1002, UNSUPPORTED_DATA, INVALID_DATA, POLICY, 1009})
 """The codes that say that the peer did wrong."""
 SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
 """What may stand in a close frame."""

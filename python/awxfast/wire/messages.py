@@ -157,12 +157,8 @@ def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_G
 
     More groups than `max_groups` are excessive, and so are more kinds, or values anywhere; AWX's pages name tens.
     """
-    if len(payload) > MAX_PARTS:
-        lists = count_lists(payload)
-        if lists > MAX_PARTS + max_groups:
-            return refuse("too_many_parts", "the command has too many lists and objects")
-        if lists + payload.count(b",") > MAX_PARTS + 2 * max_groups:
-            return Command(excessive=True)
+    if len(payload) > MAX_PARTS and (refused := refuse_unread(payload, max_groups)):
+        return refused
     try:
         document = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -178,6 +174,14 @@ def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_G
     if len(document["groups"]) > max_groups or count_values(document["groups"]) > max_groups:
         return Command(excessive=True)
     return read_groups(restore_integers(document["groups"], payload))
+
+
+def refuse_unread(payload: bytes, max_groups: int) -> Command | None:
+    """What becomes of a command that has so many parts that to read it would hold up others; None: it is to be read."""
+    lists = count_lists(payload)
+    if lists > MAX_PARTS + max_groups:
+        return refuse("too_many_parts", "the command has too many lists and objects")
+    return Command(excessive=True) if lists + payload.count(b",") > MAX_PARTS + 2 * max_groups else None
 
 
 def count_lists(payload: bytes) -> int:
