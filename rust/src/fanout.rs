@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::error::Reject;
-use crate::handover::Left;
+use crate::handover::LeftClient;
 use crate::ledger::{Events, Gaps};
 use crate::routing::backplane::Backplane;
 use crate::routing::batch::Batch;
@@ -109,7 +109,7 @@ pub struct Fanout {
     /// What lets threads go on that are frozen; they do as soon as it is dropped.
     frozen: Mutex<Vec<mpsc::Sender<()>>>,
     /// Clients of another process that nobody has taken yet.
-    estate: Mutex<HashMap<ClientId, Left>>,
+    estate: Mutex<HashMap<ClientId, LeftClient>>,
 }
 
 impl Fanout {

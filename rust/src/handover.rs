@@ -39,7 +39,7 @@ pub struct Counted {
 
 /// A client as the registry and its shard knew it.
 #[derive(Debug, Default)]
-pub struct Left {
+pub struct LeftClient {
     /// The groups that it is in.
     pub groups: Vec<Box<str>>,
     /// Of another node: what it got.
@@ -56,7 +56,7 @@ pub struct Estate {
     /// What was counted up to now.
     pub counted: Counted,
     /// The clients, by the numbers that they had.
-    pub clients: HashMap<ClientId, Left>,
+    pub clients: HashMap<ClientId, LeftClient>,
 }
 
 impl Estate {
@@ -117,7 +117,7 @@ impl Estate {
 }
 
 fn write_left<W: Write>(
-    left: &Left,
+    left: &LeftClient,
     names: &HashMap<&str, u64>,
     slabs: &Slabs<'_>,
     record: &mut RecordWriter<W>,
@@ -134,8 +134,8 @@ fn write_left<W: Write>(
     left.client.as_ref().map_or(Ok(()), |client| write_client(client, slabs, record))
 }
 
-fn read_left<R: Read>(names: &[String], slabs: &Table, record: &mut RecordReader<R>) -> io::Result<Left> {
-    let mut left = Left::default();
+fn read_left<R: Read>(names: &[String], slabs: &Table, record: &mut RecordReader<R>) -> io::Result<LeftClient> {
+    let mut left = LeftClient::default();
     for _ in 0..record.count(8)? {
         let name = names.get(record.small::<usize>()?).ok_or_else(|| senseless("a group without a name"))?;
         left.groups.push(name.as_str().into());
@@ -203,7 +203,7 @@ fn read_queue<R: Read>(slabs: &Table, record: &mut RecordReader<R>) -> io::Resul
 }
 
 /// How many frames wait in ranges.
-pub(crate) fn count_frames(left: &Left) -> u64 {
+pub(crate) fn count_frames(left: &LeftClient) -> u64 {
     left.client.as_ref().map_or(0, |client| client.queue.frames() as u64)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use awxfast_core::shard::lag::{Lag, Mark, Standing};
+use awxfast_core::shard::lag::{Lag, Mark, SharedLag};
 use awxfast_core::shard::outbox::Bounds;
 
 const BOUNDS: Bounds = Bounds { frames: 1000, bytes: 64 << 20 };
@@ -103,7 +103,7 @@ fn client_that_catches_up_within_a_window_is_behind_no_longer() {
 #[test]
 fn being_behind_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
     let start = Instant::now();
-    let readers = Standing::new(start);
+    let readers = SharedLag::new(start);
     assert_eq!(readers.behind_for(start), Duration::ZERO);
     readers.set(true, start);
     assert_eq!(readers.behind_for(start + 99 * MILLISECOND), MILLISECOND);
@@ -116,7 +116,7 @@ fn being_behind_holds_for_a_while_though_nothing_can_be_written_meanwhile() {
 #[test]
 fn that_readers_have_caught_up_is_said_once() {
     let start = Instant::now();
-    let readers = Standing::new(start);
+    let readers = SharedLag::new(start);
     assert!(!readers.set(false, start), "they never were behind");
     assert!(!readers.set(true, start));
     assert!(!readers.set(true, start));

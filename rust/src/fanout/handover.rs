@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{Fanout, State};
-use crate::handover::{Counted, Estate, Left, count_frames};
+use crate::handover::{Counted, Estate, LeftClient, count_frames};
 use crate::ledger::{Frames, LinkTally};
 use crate::routing::registry::ClientId;
 use crate::shard::client::FrozenClient;
@@ -58,7 +58,7 @@ impl Fanout {
         let mut estate = Estate { counted: self.count_all(&state), ..Estate::default() };
         for (id, is_link, groups) in state.registry.list_clients() {
             let groups = groups.into_iter().map(|group| state.registry.name(group).into()).collect();
-            let left = Left { groups, link: is_link.then(Default::default), ..Left::default() };
+            let left = LeftClient { groups, link: is_link.then(Default::default), ..LeftClient::default() };
             estate.clients.insert(id, left);
         }
         for (id, one) in self.news.list() {

@@ -4,6 +4,7 @@ pub mod backplane;
 pub mod batch;
 mod client_table;
 mod group;
+mod name_set;
 pub mod names;
 pub mod registry;
 pub mod route;

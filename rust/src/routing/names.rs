@@ -1,7 +1,5 @@
-//! Names to numbers, in many small tables: one large one takes tens of milliseconds to move when it grows. And the names
-//! of one command.
+//! Names to numbers, in many small tables: one large one takes tens of milliseconds to move when it grows.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -12,9 +10,6 @@ use crate::routing::registry::GroupId;
 const TABLES: usize = 64;
 /// Bits of a hash that a table itself makes no use of: its places come from the lowest, its tags from the highest.
 const TABLE_BITS: u32 = 40;
-
-/// Names of which, or for which, it is cheaper to look at each.
-const FEW_NAMES: usize = 8;
 
 type Table = HashTable<(Box<str>, GroupId)>;
 
@@ -76,27 +71,4 @@ impl NumbersByName {
 /// Which table a name is in, by its hash.
 fn table_of(hash: u64) -> usize {
     (hash >> TABLE_BITS) as usize % TABLES
-}
-
-/// Names that are looked for several times: in a table where a look at each would cost their number squared.
-pub(super) enum Names<'a> {
-    Few(&'a [&'a str]),
-    Many(HashSet<&'a str>),
-}
-
-impl<'a> Names<'a> {
-    pub(super) fn new(names: &'a [&'a str], looks: usize) -> Self {
-        if names.len().min(looks) <= FEW_NAMES {
-            Names::Few(names)
-        } else {
-            Names::Many(names.iter().copied().collect())
-        }
-    }
-
-    pub(super) fn contains(&self, name: &str) -> bool {
-        match self {
-            Names::Few(names) => names.contains(&name),
-            Names::Many(names) => names.contains(name),
-        }
-    }
 }

@@ -9,7 +9,8 @@ pub use crate::routing::client_table::ClientId;
 use crate::routing::client_table::Clients;
 use crate::routing::group::Group;
 pub use crate::routing::group::{Consumers, GroupId, NOTICES};
-use crate::routing::names::{Names, NumbersByName};
+use crate::routing::name_set::NameSet;
+use crate::routing::names::NumbersByName;
 
 /// Whom a channel name stands for among those that Python serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Registry {
     pub fn subscribe(&mut self, client: ClientId, joined: &[&str], left: &[&str]) -> Option<Change> {
         self.clients.get(client)?;
         let mut change = Change::default();
-        let stays = Names::new(joined, left.len());
+        let stays = NameSet::new(joined, left.len());
         for name in left.iter().filter(|name| !stays.contains(name)) {
             if let Some(&group) = self.by_name.get(name)
                 && self.clients.get_mut(client)?.groups.remove(&group)

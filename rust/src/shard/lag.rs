@@ -78,30 +78,30 @@ impl Lag {
     }
 }
 
-/// How it stands, for other threads. That readers are behind holds for a while and no longer: a shard whose clients
+/// Whether readers are behind, for other threads. That they are holds for a while and no longer: a shard whose clients
 /// are all blocked has nothing to write and is not judged.
 #[derive(Debug)]
-pub struct Standing {
+pub struct SharedLag {
     base: Instant,
     /// Until when it stands, in microseconds after `base`.
     behind_until: AtomicU64,
 }
 
-impl Standing {
+impl SharedLag {
     /// At first nobody is behind.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Standing { base: now, behind_until: AtomicU64::new(0) }
+        SharedLag { base: now, behind_until: AtomicU64::new(0) }
     }
 
-    /// Readers are behind, or not. Whether that ends it.
+    /// Readers are behind, or not any more. Whether they were, and are so no longer.
     pub fn set(&self, behind: bool, now: Instant) -> bool {
         let until = if behind { self.micros(now + HOLDS) } else { 0 };
         // Before the shard looks whether somebody waits for it (`NewsQueue::tell_caught_up`).
         self.behind_until.swap(until, Ordering::SeqCst) > 0 && !behind
     }
 
-    /// How long it stands, if nothing else is said, that readers are behind; zero: they are not.
+    /// How long readers count as behind, if nothing else is said; zero: they are not.
     #[must_use]
     pub fn behind_for(&self, now: Instant) -> Duration {
         Duration::from_micros(self.behind_until.load(Ordering::SeqCst).saturating_sub(self.micros(now)))

@@ -29,7 +29,7 @@ use crate::routing::slab::{Accounts, Range, Run, Slab};
 use crate::shard::bounds::SLOW_CLIENT;
 use crate::shard::client::{Client, Flushed, FrozenClient};
 use crate::shard::command::{Backlog, Command};
-use crate::shard::lag::{Lag, Standing};
+use crate::shard::lag::{Lag, SharedLag};
 use crate::shard::members::Members;
 use crate::shard::queues::{Answers, CommandQueue, News, NewsQueue};
 
@@ -66,7 +66,7 @@ pub struct Shared {
     /// What was counted up to the last pass.
     pub tally: Mutex<Tally>,
     /// Whether most readers of this shard are behind.
-    pub readers: Standing,
+    pub readers: SharedLag,
     /// What waits in the process.
     pub accounts: Accounts,
 }
@@ -300,7 +300,7 @@ pub fn share(news: &Arc<NewsQueue>, accounts: &Accounts) -> io::Result<Arc<Share
         answers: Answers::default(),
         news: Arc::clone(news),
         tally: Mutex::new(Tally::default()),
-        readers: Standing::new(Instant::now()),
+        readers: SharedLag::new(Instant::now()),
         accounts: accounts.clone(),
     }))
 }
