@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from awxfast._rust import Fanout
 from awxfast.hosted.current_session import current_session
-from awxfast.hosted.endpoints import Host
+from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
@@ -25,7 +25,7 @@ class Hosting:
     def __init__(self, application: Application, **settings: Any) -> None:
         self.settings = Settings(**{"application_close_timeout": 0, **settings})
         self.fanout = Fanout(threads=1)
-        self.host = Host(application, self.settings)  # type: ignore[arg-type]
+        self.host = HostedEndpoints(application, self.settings)  # type: ignore[arg-type]
         self.server = Server(self.settings, self.fanout, self.host)
         self.sock = socket.create_server(("127.0.0.1", 0))
         self.address = self.sock.getsockname()

@@ -9,7 +9,7 @@ from awxfast.app.relay import NativeRelay, Relay
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.configured_layer import StockLayer, find_stock_layer
-from awxfast.hosted.endpoints import Host
+from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
 from awxfast.intake.event_taker import EventTaker
@@ -56,7 +56,7 @@ def build_hosted(settings: Settings, application: ASGI3Application, access_log: 
     log = access_log or open_access_log(settings)
     fanout = build_fanout(settings)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=stock is not None)
-    host = Host(application, settings)
+    host = HostedEndpoints(application, settings)
     feed = build_layer_feed(settings, fanout, plan, stock) if stock is not None else NoFeed(NoNodes(plan))
     server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up)
     return HostedRelay(settings, fanout, feed, server, log, host=host)

@@ -13,7 +13,7 @@ from awxfast.app.feed import Feed, NoFeed
 from awxfast.app.handover import SPARE, Inheritance, send_idle, transfer
 from awxfast.app.relay import Relay, duplicate
 from awxfast.errors import HandOverFailed
-from awxfast.hosted.endpoints import Host
+from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.operate.admin import AdminListener
@@ -48,7 +48,7 @@ class HostedRelay(Relay):
         server: Server,
         access_log: AccessLog | None,
         *,
-        host: Host,
+        host: HostedEndpoints,
     ) -> None:
         super().__init__(settings, fanout, feed, server, access_log)
         self._host = host

@@ -35,7 +35,7 @@ class ApplicationRun:
     ending: Ending = dataclasses.field(default_factory=Ending)
 
 
-class Host:
+class HostedEndpoints:
     """The endpoints of a server that hosts an application."""
 
     def __init__(
