@@ -116,7 +116,7 @@ class Clients:
         self._log(connection, "WSCONNECT")
 
     def add_inherited(self, connection: Connection) -> None:
-        """A connection of the process before this one: it is attached already, and stands in the log."""
+        """One of another process: it is attached already, and stands in the log."""
         self._attached[connection.client] = connection
         self._emptied.clear()
 

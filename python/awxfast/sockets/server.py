@@ -177,7 +177,7 @@ class Server:
         return self._clients.browsers + len(self._upgrades.deciding) + self._requests.running
 
     def take_idle(self, sock: socket.socket) -> None:
-        """Goes on with a connection without a request, from the process before this one."""
+        """One of them, from the process before this one."""
         self.adopt(sock, self._http())
 
     def freeze_counts(self) -> dict[str, Any]:
