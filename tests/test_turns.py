@@ -38,6 +38,19 @@ class TestTaking:
         async with asyncio.timeout(20):
             await called.wait()
 
+    async def test_who_gives_up_is_not_called(self) -> None:
+        turns, called = Turns(MOST), []
+        assert turns.call(MOST, lambda: called.append("first")) is None
+        second = turns.call(MOST, lambda: called.append("second"))
+        third = turns.call(MOST, lambda: called.append("third"))
+        assert second is not None
+        assert third is not None
+        second.cancel()
+        async with asyncio.timeout(20):
+            await third
+        await asyncio.sleep(0)
+        assert called == ["first", "third"]
+
     async def test_no_turn_has_more_than_its_share_and_each_comes_in_order(self) -> None:
         turns, took, stop = Turns(MOST), [0], asyncio.Event()
         order: list[int] = []

@@ -109,8 +109,11 @@ class Front:
         sound upgrade to websocket without subprotocols, `open_at_once` is asked before any protocol: with the head, the
         answer to its key, and what came behind it. If it says yes the connection is its affair, its protocol too.
         """
-    def adopt(self, fd: int, protocol: asyncio.BaseProtocol) -> None:
-        """Reads and writes on a duplicate of a connected socket, for `protocol`. Raises `OSError`."""
+    def adopt(self, fd: int, protocol: asyncio.BaseProtocol, *, is_plain: bool = False) -> None:
+        """Reads and writes on a duplicate of a connected socket, for `protocol`. Raises `OSError`.
+
+        `is_plain`: it is no websocket, so that those come first.
+        """
     def listen_again(self, number: int) -> None:
         """After a rest for want of descriptors: the front's own call."""
     def end_listening(self, number: int) -> None:
@@ -149,7 +152,7 @@ class SocketTransport:
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """When the protocol is told to pause, and to go on."""
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Who is told from now on."""
+        """Who is told from now on: the connection is a websocket's, and comes before those that are not."""
     def get_protocol(self) -> asyncio.BaseProtocol | None:
         """Who is told; None at the end."""
     def get_extra_info(self, name: str, default: Any = None) -> Any:

@@ -23,12 +23,17 @@ class Turns:
         """The same for whoever goes another way if this turn has no room; whether it had."""
         return not self._waiting and self._spend(amount)
 
-    def call(self, amount: int, callback: Callable[[], None]) -> None:
-        """The same for whoever can't wait: it is called back, at once if there is room."""
+    def call(self, amount: int, callback: Callable[[], None]) -> asyncio.Future[None] | None:
+        """The same for whoever can't wait: it is called back, at once if there is room.
+
+        Else it waits for what this returns, and is not called if that is cancelled.
+        """
         if self.take_at_once(amount):
             callback()
-        else:
-            self._wait(amount).add_done_callback(lambda _: callback())
+            return None
+        turn = self._wait(amount)
+        turn.add_done_callback(lambda turn: None if turn.cancelled() else callback())
+        return turn
 
     def _wait(self, amount: int) -> asyncio.Future[None]:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

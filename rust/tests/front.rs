@@ -9,7 +9,7 @@ use awxfast_core::front::{Accepted, Line, Listener, Places, Ready, Received, Wat
 
 fn look(watch: &Watch) -> Vec<Ready> {
     let mut ready = VecDeque::new();
-    assert!(!watch.look(&mut ready));
+    assert!(!watch.look(64, &mut ready));
     ready.into()
 }
 

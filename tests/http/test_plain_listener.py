@@ -23,6 +23,8 @@ TURN = 32
 TURN_BYTES = 4 * 1024 * 1024
 READ_BYTES = 256 * 1024
 """What a turn reads at most, but for its last read, and what a read brings."""
+TURN_PLAIN = 16
+"""Connections that are no websockets which a turn serves."""
 
 
 UPGRADE = (
@@ -451,6 +453,29 @@ class TestTurns:
             was_read, read = read, read | brought.keys()
             assert len(read) == len(clients) or not was_read & brought.keys()
         assert sum(len(one.data) for one in read) > TURN_BYTES + READ_BYTES
+
+    async def test_requests_of_many_are_read_a_few_each_turn(self, listened: Listened) -> None:
+        clients = [listened.connect() for _ in range(100)]
+        while len(listened.made) < len(clients):
+            listened.front.turn()
+        for client in clients:
+            client.sendall(b"request")
+        for turn in range(1, 8):
+            listened.front.turn()
+            assert sum(bool(one.data) for one in listened.made) == min(turn * TURN_PLAIN, len(clients))
+
+    async def test_websocket_is_read_before_all_that_are_none(self, listened: Listened) -> None:
+        clients = [listened.connect() for _ in range(100)]
+        while len(listened.made) < len(clients):
+            listened.front.turn()
+        peers = {one.transport.get_extra_info("peername"): one for one in listened.made}
+        last = clients[-1]
+        successor = listened.kind()
+        peers[last.getsockname()].transport.set_protocol(successor)
+        for client in clients:
+            client.sendall(b"something")
+        listened.front.turn()
+        assert successor.data == b"something"
 
 
 class TestWriting:

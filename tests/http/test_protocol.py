@@ -13,6 +13,7 @@ from awxfast.http.access_log import AccessLog
 from awxfast.http.handshakes import Handshakes
 from awxfast.http.protocol import HttpProtocol
 from awxfast.http.proxies import Proxies
+from awxfast.http.requests import TURN_REQUESTS
 from awxfast.http.service import HttpService
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, frame, handshake
@@ -280,6 +281,23 @@ class TestFloods:
             assert (await browser.read_response())[0] == 200
         assert (await browser.read_head()).startswith("taken over, behind: x")
         await browser.close()
+
+    async def test_requests_of_many_begin_a_few_each_turn(self, host: Host) -> None:
+        hosted = await host()
+        hosted.application.go.set()
+        browsers = [await hosted.connect() for _ in range(100)]
+        for browser in browsers:
+            browser.send(GET * 3)
+        begun = [0]
+        while len(hosted.application.scopes) < 300:
+            before = len(hosted.application.scopes)
+            await asyncio.sleep(0)
+            begun.append(len(hosted.application.scopes) - before)
+        assert max(begun) <= 2 * TURN_REQUESTS  # who comes while those that waited have their turn
+        for browser in browsers:
+            for _ in range(3):
+                assert (await browser.read_response())[0] == 200
+            await browser.close()
 
 
 class TestRequests:

@@ -63,6 +63,7 @@ class Cycle:
         "response_started",
         "scope",
         "sent",
+        "turn",
     )
 
     def __init__(self, wire: Wire, scope: dict[str, Any], *, keeps_alive: bool, expects_continue: bool) -> None:
@@ -74,6 +75,8 @@ class Cycle:
         """Bytes of the response's body."""
         self.is_whole = False
         """Whether all of the request is there."""
+        self.turn: asyncio.Future[None] | None = None
+        """What it waits for until the application begins."""
         self._wire = wire
         self._keeps_alive = keeps_alive
         self._expects_continue = expects_continue
@@ -124,6 +127,8 @@ class Cycle:
         """The client is gone, or as good as that."""
         if not self.response_complete:
             self.disconnected = True
+            if self.turn is not None:
+                self.turn.cancel()
             self._drop_body()
             self._wake()
 

@@ -12,12 +12,16 @@ from awxfast.http.access_log import AccessLog, format_client
 from awxfast.http.blocked_threads import let_go_of_thread
 from awxfast.http.cycle import Cycle
 from awxfast.http.ending import Ending
+from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
 
 FAILED = (500, b"The application failed.\n")
 STOPPED = (503, b"The server is stopping.\n")
 TOO_LATE = (503, b"The application did not answer in time.\n")
+
+TURN_REQUESTS = 16
+"""So many begin in a turn of the loop, those that came behind another among them; the rest in the next ones."""
 
 CANCEL_SECONDS = 0.5
 """How long the answers to requests that are cut at the end may take."""
@@ -42,25 +46,37 @@ class Requests:
         self.now = now
         self._answer_timeout = answer_timeout
         self._close_timeout = close_timeout
+        self._turns = Turns(TURN_REQUESTS)
+        self._waiting: dict[asyncio.Future[None], RunningRequest] = {}
+        """Those that wait for a turn."""
         self._running: dict[asyncio.Task[None], RunningRequest] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def running(self) -> int:
-        """How many the application works on."""
-        return len(self._running)
+        """How many the application works on, or soon will."""
+        return len(self._running) + len(self._waiting)
 
     def begin(self, cycle: Cycle, application: ASGI3Application, context: contextvars.Context) -> None:
-        """Runs the application for one request, in a context of its own."""
+        """Runs the application for one request, in a context of its own, when its turn comes."""
         request = RunningRequest(self, cycle, application, context)
+        turn = self._turns.call(1, lambda: self._run(request))
+        if turn is not None:
+            cycle.turn = turn
+            self._waiting[turn] = request
+            turn.add_done_callback(self._waiting.pop)
+
+    def _run(self, request: "RunningRequest") -> None:
         loop = self._loop = self._loop or asyncio.get_running_loop()  # whose look-up is a system call
-        task = loop.create_task(request.run(), context=context)
+        task = loop.create_task(request.run(), context=request.context)
         self._running[task] = request
         task.add_done_callback(self._running.pop)
 
     def sweep(self) -> None:
         """Looks at every request once."""
         now = self.now()
+        for request in list(self._waiting.values()):
+            request.look()
         for task, request in list(self._running.items()):
             request.look()
             if request.is_over:
@@ -77,6 +93,8 @@ class Requests:
 
     async def stop(self, grace: float) -> None:
         """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
+        if self._waiting:
+            await asyncio.wait(self._waiting, timeout=grace)
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
         for task, request in self._running.items():

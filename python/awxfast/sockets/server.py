@@ -178,7 +178,7 @@ class Server:
 
     def take_idle(self, sock: socket.socket) -> None:
         """One of them, from the process before this one."""
-        self.adopt(sock, self._http())
+        self.adopt(sock, self._http(), is_plain=True)
 
     def freeze_counts(self) -> dict[str, Any]:
         """What was counted, as JSON has it."""
@@ -190,12 +190,15 @@ class Server:
         self.handshakes.update({(result, reason): count for result, reason, count in frozen["handshakes"]})
         self.closes.update({(by, code): count for by, code, count in frozen["closes"]})
 
-    def adopt(self, sock: socket.socket, protocol: asyncio.BaseProtocol) -> None:
-        """A connection of the process before this one, for `protocol` from now on; the socket itself is closed."""
+    def adopt(self, sock: socket.socket, protocol: asyncio.BaseProtocol, *, is_plain: bool = False) -> None:
+        """A connection of the process before this one, for `protocol` from now on; the socket itself is closed.
+
+        `is_plain`: it is no websocket.
+        """
         assert self._front is not None  # `begin` was called
         try:
             with sock:
-                self._front.adopt(sock.fileno(), protocol)
+                self._front.adopt(sock.fileno(), protocol, is_plain=is_plain)
         except OSError as error:
             log.error("a client is lost, it can't be taken over: %s", error)  # noqa: TRY400  no fault here
             protocol.connection_lost(error)

@@ -7,8 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
-/// Events that one look brings.
-const EVENTS: usize = 1024;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// A socket that has something, by the number that it was given.
@@ -40,9 +38,18 @@ impl Watch {
         Ok(Watch { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
     }
 
-    /// All that are ready now. Whether there may be more.
-    pub fn look(&self, ready: &mut VecDeque<Ready>) -> bool {
-        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
+    /// Its own readiness is `token`'s in this one.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no room.
+    pub fn contain(&self, other: &Watch, token: u64) -> io::Result<()> {
+        self.set(other.as_fd(), token, EventFlags::empty(), EventFlags::IN)
+    }
+
+    /// So many that are ready now, those first that were not told of for the longest. Whether there may be more.
+    pub fn look(&self, most: usize, ready: &mut VecDeque<Ready>) -> bool {
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(most);
         // The only error is EINTR: the loop looks again.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&AT_ONCE));
         let ended = EventFlags::HUP | EventFlags::ERR;
@@ -55,7 +62,7 @@ impl Watch {
                 ends: flags.intersects(EventFlags::RDHUP | ended),
             }
         }));
-        events.len() == EVENTS
+        events.len() == most
     }
 
     pub(super) fn set(

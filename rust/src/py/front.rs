@@ -23,12 +23,19 @@ const TURN_ACCEPTS: usize = 32;
 /// end, and they are many, would keep the loop from everybody else. Who is left has the next turn first.
 const TURN: Duration = Duration::from_millis(10);
 const TURN_BYTES: usize = 4 * 1024 * 1024;
+/// Plain connections that a turn serves, behind websockets: what comes in there is requests, and each is some work more
+/// of an application's.
+const TURN_PLAIN: usize = 16;
+/// Events that one look brings.
+const EVENTS: usize = 1024;
 /// Until another try to accept where there is no room for more.
 const REST_SECONDS: f64 = 0.1;
 /// Bytes that a read brings at most; as uvloop.
 const READ_BYTES: usize = 256 * 1024;
 /// Numbers from here on are listeners'.
 const LISTENERS: u64 = 1 << 63;
+/// No connection has this number, and no listener: some of the plain ones are ready.
+const PLAIN: u64 = u64::MAX;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -38,7 +45,9 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 #[pyclass(module = "awxfast._rust", frozen)]
 pub struct Front {
-    pub(super) watch: Watch,
+    watch: Watch,
+    /// Of connections that are no websockets, or not yet: whatever they send, and they are many, others come first.
+    plain: Watch,
     event_loop: Py<PyAny>,
     connections: Mutex<Places<Py<SocketTransport>>>,
     listeners: Mutex<Vec<Option<Door>>>,
@@ -75,8 +84,11 @@ struct Unwritten {
 impl Front {
     #[new]
     fn new(event_loop: Py<PyAny>) -> PyResult<Self> {
+        let (watch, plain) = (Watch::new()?, Watch::new()?);
+        watch.contain(&plain, PLAIN)?;
         Ok(Front {
-            watch: Watch::new()?,
+            watch,
+            plain,
             event_loop,
             connections: Mutex::default(),
             listeners: Mutex::default(),
@@ -107,12 +119,13 @@ impl Front {
         Ok(number)
     }
 
-    fn adopt(slf: &Bound<'_, Self>, fd: RawFd, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (fd, protocol, *, is_plain=false))]
+    fn adopt(slf: &Bound<'_, Self>, fd: RawFd, protocol: &Bound<'_, PyAny>, is_plain: bool) -> PyResult<()> {
         let socket = borrow(fd)?.try_clone_to_owned()?;
         rustix::io::ioctl_fionbio(&socket, true).map_err(io::Error::from)?;
         // One that is gone has none: reading it tells its end.
         let client = rustix::net::getpeername(&socket).ok().flatten().and_then(|address| address.try_into().ok());
-        SocketTransport::begin_as(&Self::take_in(slf, socket, client)?, protocol);
+        SocketTransport::begin_as(&Self::take_in(slf, socket, client)?, protocol, is_plain);
         Ok(())
     }
 
@@ -132,21 +145,9 @@ impl Front {
     }
 
     fn turn(slf: &Bound<'_, Self>) {
-        let front = slf.get();
-        front.unwritten.lock().is_due = true;
-        front.read.store(0, Ordering::Relaxed);
-        let end = Instant::now() + TURN;
-        let mut has_more = true;
-        while has_more {
-            if front.ready.lock().is_empty() {
-                has_more = front.watch.look(&mut front.ready.lock());
-            }
-            while let Some(one) = front.next_ready() {
-                Self::serve(slf, one);
-                if front.read.load(Ordering::Relaxed) >= TURN_BYTES || Instant::now() > end {
-                    return Self::flush(slf);
-                }
-            }
+        slf.get().unwritten.lock().is_due = true;
+        if Self::serve_ready(slf) {
+            Self::serve_plain(slf);
         }
         Self::flush(slf);
     }
@@ -168,11 +169,61 @@ impl Front {
 }
 
 impl Front {
+    /// Whether some of the plain ones are ready.
+    fn serve_ready(slf: &Bound<'_, Self>) -> bool {
+        let front = slf.get();
+        let (budget, mut has_more, mut has_plain) = (front.begin_budget(), true, false);
+        while has_more {
+            if front.ready.lock().is_empty() {
+                has_more = front.watch.look(EVENTS, &mut front.ready.lock());
+            }
+            while let Some(one) = front.next_ready() {
+                has_plain |= one.token == PLAIN;
+                Self::serve(slf, one);
+                if front.is_spent(budget) {
+                    return has_plain;
+                }
+            }
+        }
+        has_plain
+    }
+
+    /// Those who wait for the longest, which the kernel knows: who was told of goes behind all others.
+    fn serve_plain(slf: &Bound<'_, Self>) {
+        let front = slf.get();
+        let budget = front.begin_budget();
+        let mut ready = VecDeque::new();
+        front.plain.look(TURN_PLAIN, &mut ready);
+        for one in ready {
+            Self::serve(slf, one);
+            if front.is_spent(budget) {
+                return;
+            }
+        }
+    }
+
+    fn begin_budget(&self) -> Instant {
+        self.read.store(0, Ordering::Relaxed);
+        Instant::now() + TURN
+    }
+
+    fn is_spent(&self, end: Instant) -> bool {
+        self.read.load(Ordering::Relaxed) >= TURN_BYTES || Instant::now() > end
+    }
+
+    /// Who looks at a connection.
+    pub(super) fn watch_of(&self, is_plain: bool) -> &Watch {
+        if is_plain { &self.plain } else { &self.watch }
+    }
+
     fn next_ready(&self) -> Option<Ready> {
         self.ready.lock().pop_front()
     }
 
     fn serve(slf: &Bound<'_, Self>, ready: Ready) {
+        if ready.token == PLAIN {
+            return;
+        }
         if ready.token >= LISTENERS {
             return Self::accept(slf, usize::try_from(ready.token - LISTENERS).unwrap_or(usize::MAX));
         }

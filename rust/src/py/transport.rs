@@ -36,6 +36,8 @@ struct State {
     welcome: Option<Arc<Welcome>>,
     high: usize,
     low: usize,
+    /// It is no websocket, or not yet: such have a watch of their own.
+    is_plain: bool,
     is_closing: bool,
     /// `connection_lost` will be called, or was.
     is_lost: bool,
@@ -129,9 +131,10 @@ impl SocketTransport {
 
     fn resume_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut state = slf.get().state.lock();
+        let watch = slf.get().front.get().watch_of(state.is_plain);
         let Some(line) = state.open_line() else { return Ok(()) };
         line.set_reads(true);
-        line.settle(&slf.get().front.get().watch)?;
+        line.settle(watch)?;
         Ok(())
     }
 
@@ -146,9 +149,11 @@ impl SocketTransport {
         state.low = low.unwrap_or(state.high / 4);
     }
 
-    fn set_protocol(&self, protocol: Py<PyAny>) {
-        let former = self.state.lock().protocol.replace(protocol);
-        drop(former); // not under the lock: it may be the last reference
+    /// A connection's first protocol is the one for requests: it is a websocket from now on.
+    fn set_protocol(slf: &Bound<'_, Self>, protocol: Py<PyAny>) {
+        slf.get().replace_protocol(protocol);
+        slf.get().leave_plain();
+        Self::settle(slf);
     }
 
     fn get_protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -205,7 +210,7 @@ impl SocketTransport {
         let line = slf.get().state.lock().line.take();
         if let Some(mut line) = line {
             let front = slf.get().front.get();
-            line.leave(&front.watch);
+            line.leave(front.watch_of(slf.get().state.lock().is_plain));
             front.forget(line.token());
         }
         told
@@ -220,6 +225,7 @@ impl SocketTransport {
             welcome: None,
             high: HIGH_WATER,
             low: HIGH_WATER / 4,
+            is_plain: true,
             is_closing: false,
             is_lost: false,
             is_paused: false,
@@ -237,9 +243,25 @@ impl SocketTransport {
         Self::follow(slf, written);
     }
 
+    fn replace_protocol(&self, protocol: Py<PyAny>) {
+        let former = self.state.lock().protocol.replace(protocol);
+        drop(former); // not under the lock: it may be the last reference
+    }
+
+    /// It is looked at again with `settle`, among the websockets.
+    fn leave_plain(&self) {
+        let mut state = self.state.lock();
+        if mem::take(&mut state.is_plain)
+            && let Some(line) = state.line.as_mut()
+        {
+            line.leave(self.front.get().watch_of(true));
+        }
+    }
+
     fn write_out(&self, state: &mut State) -> Written {
+        let watch = self.front.get().watch_of(state.is_plain);
         let Some(line) = state.line.as_mut() else { return Written::All };
-        let outcome = line.flush().and_then(|()| line.settle(&self.front.get().watch));
+        let outcome = line.flush().and_then(|()| line.settle(watch));
         match outcome {
             Err(error) => Written::Failed(error),
             Ok(()) if line.unsent() == 0 => Written::All,
@@ -279,7 +301,8 @@ impl SocketTransport {
 
     fn settle(slf: &Bound<'_, Self>) {
         let mut state = slf.get().state.lock();
-        let failed = state.line.as_mut().and_then(|line| line.settle(&slf.get().front.get().watch).err());
+        let watch = slf.get().front.get().watch_of(state.is_plain);
+        let failed = state.line.as_mut().and_then(|line| line.settle(watch).err());
         drop(state);
         if let Some(error) = failed {
             Self::end(slf, os_error(slf.py(), &error));
@@ -318,8 +341,9 @@ impl SocketTransport {
             return;
         }
         let front = slf.get().front.get();
+        let watch = front.watch_of(state.is_plain);
         if let Some(line) = state.line.as_mut() {
-            line.leave(&front.watch);
+            line.leave(watch);
         }
         drop(state);
         if let Ok(lose) = slf.getattr(intern!(slf.py(), "_lose")) {
@@ -329,14 +353,14 @@ impl SocketTransport {
 
     /// Without a word to anybody: the loop is at its end.
     pub(super) fn drop_line(&self) {
-        let (line, protocol) = {
+        let (line, protocol, is_plain) = {
             let mut state = self.state.lock();
             state.is_closing = true;
             state.is_lost = true;
-            (state.line.take(), state.protocol.take())
+            (state.line.take(), state.protocol.take(), state.is_plain)
         };
         if let Some(mut line) = line {
-            line.leave(&self.front.get().watch);
+            line.leave(self.front.get().watch_of(is_plain));
         }
         drop(protocol);
     }

@@ -50,7 +50,10 @@ impl SocketTransport {
     }
 
     /// One that somebody else has accepted. What came already is read in the next turn.
-    pub(in crate::py) fn begin_as(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) {
+    pub(in crate::py) fn begin_as(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>, is_plain: bool) {
+        if !is_plain {
+            slf.get().leave_plain();
+        }
         match Self::introduce(slf, protocol) {
             Ok(()) => Self::settle(slf),
             Err(error) => Self::fail(slf, "connection_made", &error),
@@ -58,7 +61,7 @@ impl SocketTransport {
     }
 
     fn introduce(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().set_protocol(protocol.clone().unbind());
+        slf.get().replace_protocol(protocol.clone().unbind());
         protocol.call_method1(intern!(slf.py(), "connection_made"), (slf,)).map(drop)
     }
 
@@ -99,9 +102,13 @@ impl SocketTransport {
             if ready.ends && slf.get().is_read() {
                 Self::read(slf); // told with what came before it: an answer to that has not begun
             }
-        } else if let Some(line) = slf.get().state.lock().line.as_mut() {
-            // It can only fail for a socket that is not watched, and this one is.
-            let _ = line.look_away(&slf.get().front.get().watch);
+        } else {
+            let mut state = slf.get().state.lock();
+            let watch = slf.get().front.get().watch_of(state.is_plain);
+            if let Some(line) = state.line.as_mut() {
+                // It can only fail for a socket that is not watched, and this one is.
+                let _ = line.look_away(watch);
+            }
         }
     }
 
