@@ -86,7 +86,7 @@ class TestJson:
         assert await run("--json", "--admin", address) == 0
         figures = json.loads(capsys.readouterr().out)
         assert figures.pop("slow_clients")[0]["client"] == 9
-        assert figures == {**LEDGER, "peers": PEERS, "generation": 3}
+        assert figures == {**LEDGER, "version": "1.2.3", "peers": PEERS, "generation": 3}
 
 
 class TestAddress:
