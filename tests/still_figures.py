@@ -76,6 +76,12 @@ class StillFigures:
     def closes(self) -> Mapping[tuple[str, str], int]:
         return {("peer", "1001"): 6, ("server", "1009"): 1}
 
+    def faults(self) -> Mapping[str, int]:
+        return {"message too big": 1}
+
+    def unserved(self) -> int:
+        return 777
+
     def command_errors(self) -> Mapping[str, int]:
         return {"denied": 4}
 

@@ -53,6 +53,18 @@ def encode_text_frame(payload: bytes) -> bytes:
     """A whole unmasked, unfragmented text frame (RFC 6455 section 5.2), as the fan-out writes it."""
 
 @final
+class UnservedBytes:
+    """What clients have sent and nobody has served, of all whose decoders share this: at most `most` is to be."""
+
+    def __init__(self, most: int) -> None: ...
+    @property
+    def bytes(self) -> int:
+        """Memory of messages without an end, and what was read and not decoded."""
+    @property
+    def most(self) -> int:
+        """The bound."""
+
+@final
 class FrameDecoder:
     """What a client sends, RFC 6455 section 5: bytes in, whole messages out. Never raises for bad input.
 
@@ -60,7 +72,14 @@ class FrameDecoder:
     (opcode, payload): 1 text (UTF-8 checked), 2 binary, 8 close (code checked; payload as received).
     """
 
-    def __init__(self, max_message_size: int, max_frame_size: int, turn_messages: int = 64) -> None: ...
+    def __init__(
+        self,
+        max_message_size: int,
+        max_frame_size: int,
+        turn_messages: int = 64,
+        all: UnservedBytes | None = None,
+    ) -> None:
+        """`all` counts what it holds together with others."""
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
         """The messages that `data` completes, in order: `turn_messages` at most, of 4,096 frames at most.
 
@@ -74,6 +93,12 @@ class FrameDecoder:
         """What is held of a message, and what the last call left, for another process's decoder. Often both empty."""
     def thaw(self, state: bytes, unread: bytes) -> None:
         """Goes on where the other one stopped. Raises `ValueError` for a state that is none."""
+    @property
+    def held(self) -> int:
+        """Bytes of memory: of a message without its end, and of what the last call left."""
+    @property
+    def is_too_much(self) -> bool:
+        """Whether all that share a count hold more than they may."""
     @property
     def has_unread(self) -> bool:
         """Whether the last call left something for the next one."""

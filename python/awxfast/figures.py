@@ -117,6 +117,12 @@ class Figures(Protocol):
     def closes(self) -> Mapping[tuple[str, str], int]:
         """How many websockets were closed by (server or peer, code)."""
 
+    def faults(self) -> Mapping[str, int]:
+        """How many websockets were closed for what their peer did wrong, by reason."""
+
+    def unserved(self) -> int | None:
+        """Bytes that browsers have sent and nobody has served; None where there are none."""
+
     def command_errors(self) -> Mapping[str, int]:
         """How many error replies browsers got, by reason."""
 

@@ -80,6 +80,8 @@ class TestValues:
             ("awxfast_handshakes_total", {"result": "refused", "reason": "auth"}, 2),
             ("awxfast_closes_total", {"by": "peer", "code": "1001"}, 6),
             ("awxfast_closes_total", {"by": "server", "code": "1009"}, 1),
+            ("awxfast_faults_total", {"reason": "message too big"}, 1),
+            ("awxfast_unserved_bytes", {}, 777),
             ("awxfast_command_errors_total", {"reason": "denied"}, 4),
             ("awxfast_redis_up", {}, 1),
             ("awxfast_intake_depth", {}, 12),

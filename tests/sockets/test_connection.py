@@ -55,6 +55,48 @@ class TestFrames:
         await browser.close()
 
 
+class TestHalfMessages:
+    """Each may be as long as a whole one, and everybody may have one."""
+
+    @staticmethod
+    async def begin(serving: Serving, size: int) -> RawBrowser:
+        """A message of so many bytes, less its last."""
+        browser = await open_browser(serving)
+        before = serving.server.websockets.unserved
+        browser.send(frame("x" * size)[:-1])
+        await until(lambda: serving.server.websockets.unserved >= before + size - 1)
+        return browser
+
+    async def test_past_the_bound_of_all_who_has_sent_the_most_is_closed_and_nobody_else(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        serving = await start(queue_memory=400_000, websocket_max_message_size=50_000)
+        others = [(await self.begin(serving, size), size) for size in (40_000, 1_000, 30_000)]
+        most = await open_browser(serving)
+        most.send(frame("x" * 45_000)[:-1])
+        assert await most.read_close() == 1008
+        assert "--queue-memory" in caplog.text
+        for browser, size in others:
+            browser.send(frame("x" * size)[-1:])
+            assert NOT_JSON in await browser.read_text()
+        assert serving.server.websockets.faults == {"too much is sent that is not served yet": 1}
+        assert serving.server.websockets.unserved == 0
+        for browser in (most, *(browser for browser, _ in others)):
+            await browser.close()
+
+    async def test_what_a_lost_client_had_sent_counts_no_more(self, serving: Serving) -> None:
+        browser = await self.begin(serving, 40_000)
+        browser.reset()
+        await until(lambda: serving.server.websockets.unserved == 0)
+
+    async def test_one_message_as_long_as_may_be_has_room_whatever_the_bound_of_all(self, start: Start) -> None:
+        serving = await start(queue_memory=40_000, websocket_max_message_size=50_000)
+        browser = await self.begin(serving, 50_000)
+        browser.send(frame("x" * 50_000)[-1:])
+        assert NOT_JSON in await browser.read_text()
+        await browser.close()
+
+
 class TestFailures:
     """Every close code that bad input gets; nobody else notices."""
 

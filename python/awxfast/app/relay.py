@@ -204,6 +204,14 @@ class Relay:
         """The sessions', 1006 where there was no CLOSE."""
         return {(by, str(code)): count for (by, code), count in self._server.closes.items()}
 
+    def faults(self) -> Mapping[str, int]:
+        """What peers of websockets did wrong, by reason."""
+        return self._server.websockets.faults
+
+    def unserved(self) -> int:
+        """Bytes that browsers have sent and nobody has served."""
+        return self._server.websockets.unserved
+
     def command_errors(self) -> Mapping[str, int]:
         """None: an application's errors are its own."""
         return {}

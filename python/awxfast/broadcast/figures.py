@@ -119,6 +119,13 @@ class DiallerFigures:
         """Links that are gone are peers' states."""
         return {}
 
+    def faults(self) -> Mapping[str, int]:
+        """Empty: peers that do wrong are `command_errors`."""
+        return {}
+
+    def unserved(self) -> None:
+        """None: the dialler has no browsers."""
+
     def command_errors(self) -> Mapping[str, int]:
         """Messages of peers that are not the wire's, and statistics that could not be written."""
         skipped: collections.Counter[str] = collections.Counter(self._dialler.total.skipped)

@@ -40,6 +40,9 @@ class RelayCollector(Collector):
             "awxfast_handshakes", "Handshakes by result and reason.", ["result", "reason"], self._figures.handshakes()
         )
         yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
+        yield labelled_counter("awxfast_faults", "Closed for what they did wrong.", "reason", self._figures.faults())
+        if (unserved := self._figures.unserved()) is not None:
+            yield GaugeMetricFamily("awxfast_unserved_bytes", "Sent by browsers, and not served yet.", unserved)
         yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
         yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
         place = self._figures.place()

@@ -6,20 +6,27 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from awxfast._rust import NEWS_CAUGHT_UP, Fanout, FrameDecoder, LinkFigures
+from awxfast._rust import NEWS_CAUGHT_UP, Fanout, FrameDecoder, LinkFigures, UnservedBytes
 from awxfast.http.access_log import AccessLog
 from awxfast.http.plain_connections import QUIET_SECONDS
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
-from awxfast.sockets.connection import NOT_ATTACHED, Connection
+from awxfast.sockets.connection import NOT_ATTACHED, OPEN, Connection
 from awxfast.wire import close_codes
 
 log = logging.getLogger(__name__)
+
+UNSERVED_PART = 4
+"""What browsers have sent and nobody has served is at most one in so many of `--queue-memory`, all of it together."""
+ROOM_PART = 8
+"""Past it, one in so many of that is given up at once: who is to go is not looked for with every byte."""
+TOO_MUCH = b"too much is sent that is not served yet"
 
 BOUNDS_OF_BROWSERS = {
     b"too many groups": "--max-groups",
     b"message too big": "--websocket-max-message-size",
     b"frame too big": "--websocket-max-frame-size",
+    TOO_MUCH: "--queue-memory",
 }
 """The option behind a reason to close."""
 
@@ -52,6 +59,10 @@ class Clients:
         self.nodes = 0
         """How many of the websockets are other nodes'."""
         self._limits = (settings.websocket_max_message_size, settings.websocket_max_frame_size)
+        most = max(settings.queue_memory // UNSERVED_PART, settings.websocket_max_message_size)
+        self._unserved = UnservedBytes(most)
+        self.faults: dict[str, int] = {}
+        """Peers that were closed for what they did wrong, by reason."""
         self._access_log = access_log
         self._opening: set[Connection] = set()
         self._attached: dict[int, Connection] = {}
@@ -86,7 +97,24 @@ class Clients:
 
     def make_decoder(self) -> FrameDecoder:
         """For what a browser sends."""
-        return FrameDecoder(*self._limits)
+        return FrameDecoder(*self._limits, all=self._unserved)
+
+    @property
+    def unserved(self) -> int:
+        """Bytes that browsers have sent and nobody has served: messages without an end, and what waits."""
+        return self._unserved.bytes
+
+    def make_room(self) -> None:
+        """Closes those who have sent the most that is not served, until all together have sent what they may."""
+        left = self._unserved.bytes - (self._unserved.most - self._unserved.most // ROOM_PART)
+        going = [connection.unserved for connection in self._attached.values() if connection.phase is not OPEN]
+        left -= sum(going)
+        staying = [one for one in self._attached.values() if one.phase is OPEN and not one.is_node]
+        for connection in sorted(staying, key=lambda one: one.unserved, reverse=True):
+            if left <= 0:
+                break
+            left -= connection.unserved
+            connection.close(close_codes.POLICY, TOO_MUCH, drop=True)
 
     def count_close(self, by: str, code: int) -> None:
         """Counts the end of one websocket."""
@@ -97,6 +125,7 @@ class Clients:
         self, peer: str, code: int, reason: bytes, options: Mapping[bytes, str] = BOUNDS_OF_BROWSERS
     ) -> None:
         """A peer that did wrong is closed; `options` has the bounds that it may have overstepped."""
+        self.faults[reason.decode()] = self.faults.get(reason.decode(), 0) + 1
         option = f" ({options[reason]})" if reason in options else ""
         self._faults.warn(f"{code} {reason!r}", f"closed {peer} with {code}: {reason.decode()}{option}")
 

@@ -93,6 +93,9 @@ class ClientList(Clock, Protocol):
     def report_turned_away(self, error: OSError) -> None:
         """A connection can't be attached, and ends."""
 
+    def make_room(self) -> None:
+        """Closes those who have sent the most that is not served: all together have sent more than they may."""
+
 
 class Session(Protocol):
     """Who speaks over a connection. After `end` nothing is called any more."""
@@ -251,6 +254,8 @@ class Connection(ReadingSide):
             self.close(FAILED, drop=True)
         if self.phase is OPEN and decoder.failure:
             self.close(decoder.failure, decoder.failure_reason.encode(), drop=True)
+        if decoder.is_too_much:
+            self._clients.make_room()
 
     def _receive(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
@@ -271,6 +276,11 @@ class Connection(ReadingSide):
         """The peer sends no more; what is queued for it may still go out when a CLOSE is part of it."""
         self._peer_done = True
         return self.phase is Phase.CLOSING
+
+    @property
+    def unserved(self) -> int:
+        """Bytes that the peer has sent and nobody has served."""
+        return self._decoder.held if self._decoder is not None else 0
 
     @property
     def close_timeout(self) -> float:

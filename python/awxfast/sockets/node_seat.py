@@ -28,6 +28,7 @@ class NodeSeat:
         self.add = clients.add
         self.count_close = clients.count_close
         self.report_turned_away = clients.report_turned_away
+        self.make_room = clients.make_room
         self.figures: LinkFigures | None = None
 
     def attach(self, descriptor: int, *, greeted: bool) -> int:

@@ -183,12 +183,14 @@ class Server:
     def freeze_counts(self) -> dict[str, Any]:
         """What was counted, as JSON has it."""
         handshakes = [[*kind, count] for kind, count in self.handshakes.items()]
-        return {"handshakes": handshakes, "closes": [[*kind, count] for kind, count in self.closes.items()]}
+        closes = [[*kind, count] for kind, count in self.closes.items()]
+        return {"handshakes": handshakes, "closes": closes, "faults": self._clients.faults}
 
     def inherit_counts(self, frozen: Mapping[str, Any]) -> None:
         """What `freeze_counts` gave in the process before this one."""
         self.handshakes.update({(result, reason): count for result, reason, count in frozen["handshakes"]})
         self.closes.update({(by, code): count for by, code, count in frozen["closes"]})
+        self._clients.faults.update(frozen.get("faults", {}))
 
     def adopt(self, sock: socket.socket, protocol: asyncio.BaseProtocol, *, is_plain: bool = False) -> None:
         """A connection of the process before this one, for `protocol` from now on; the socket itself is closed.

@@ -1,6 +1,7 @@
 //! Queue entries and websocket frames for Python.
 
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -17,6 +18,7 @@ const FRAMES: usize = 4096;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decode_envelope, module)?)?;
     module.add_function(wrap_pyfunction!(encode_text_frame, module)?)?;
+    module.add_class::<UnservedBytes>()?;
     module.add_class::<FrameDecoder>()
 }
 
@@ -48,12 +50,40 @@ fn encode_text_frame<'py>(py: Python<'py>, payload: &[u8]) -> Bound<'py, PyBytes
     PyBytes::new(py, &buffer)
 }
 
+/// What all decoders that share it hold.
+#[pyclass(module = "awxfast._rust", frozen)]
+struct UnservedBytes {
+    bytes: AtomicUsize,
+    most: usize,
+}
+
+#[pymethods]
+impl UnservedBytes {
+    #[new]
+    fn new(most: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), most }
+    }
+
+    #[getter]
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    #[getter]
+    fn most(&self) -> usize {
+        self.most
+    }
+}
+
 #[pyclass(module = "awxfast._rust")]
 struct FrameDecoder {
     decoder: Decoder,
     budget: Budget,
     pongs: Pongs,
     unread: Option<Unread>,
+    /// What it holds, as `all` has it.
+    held: usize,
+    all: Option<Py<UnservedBytes>>,
 }
 
 /// What the budget left for the next call.
@@ -73,18 +103,46 @@ impl FrameDecoder {
         let joined = [&unread.as_bytes()[at..], data.as_bytes()].concat();
         (PyBytes::new(data.py(), &joined), 0)
     }
+
+    fn count(&mut self, py: Python<'_>) {
+        let unread = self.unread.as_ref().map_or(0, |unread| unread.data.as_bytes(py).len());
+        self.count_as(self.decoder.held() + unread);
+    }
+
+    fn count_as(&mut self, held: usize) {
+        if held != self.held
+            && let Some(all) = &self.all
+        {
+            // What wraps around on the way is right at the end.
+            all.get().bytes.fetch_add(held.wrapping_sub(self.held), Ordering::Relaxed);
+        }
+        self.held = held;
+    }
+}
+
+impl Drop for FrameDecoder {
+    fn drop(&mut self) {
+        self.count_as(0);
+    }
 }
 
 #[pymethods]
 impl FrameDecoder {
     #[new]
-    #[pyo3(signature = (max_message_size, max_frame_size, turn_messages=64))]
-    fn new(max_message_size: usize, max_frame_size: usize, turn_messages: usize) -> Self {
+    #[pyo3(signature = (max_message_size, max_frame_size, turn_messages=64, all=None))]
+    fn new(
+        max_message_size: usize,
+        max_frame_size: usize,
+        turn_messages: usize,
+        all: Option<Py<UnservedBytes>>,
+    ) -> Self {
         Self {
             decoder: Decoder::new(max_message_size, max_frame_size),
             budget: Budget { frames: FRAMES, messages: turn_messages },
             pongs: Pongs::default(),
             unread: None,
+            held: 0,
+            all,
         }
     }
 
@@ -97,6 +155,7 @@ impl FrameDecoder {
         let at = data.as_bytes().len() - rest.len();
         self.unread = (!rest.is_empty()).then(|| Unread { data: data.unbind(), at });
         self.pongs = received.pongs;
+        self.count(py);
         received.messages.iter().map(|message| (message.opcode, PyBytes::new(py, &message.payload))).collect()
     }
 
@@ -104,8 +163,9 @@ impl FrameDecoder {
         PyBytes::new(py, mem::take(&mut self.pongs).as_bytes())
     }
 
-    fn expect_close(&mut self) {
+    fn expect_close(&mut self, py: Python<'_>) {
         self.decoder.expect_close();
+        self.count(py);
     }
 
     fn freeze<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
@@ -114,9 +174,21 @@ impl FrameDecoder {
     }
 
     fn thaw(&mut self, state: &[u8], unread: Bound<'_, PyBytes>) -> PyResult<()> {
+        let py = unread.py();
         self.decoder.thaw(state).map_err(|error| PyValueError::new_err(error.to_string()))?;
         self.unread = (!unread.as_bytes().is_empty()).then(|| Unread { data: unread.unbind(), at: 0 });
+        self.count(py);
         Ok(())
+    }
+
+    #[getter]
+    fn held(&self) -> usize {
+        self.held
+    }
+
+    #[getter]
+    fn is_too_much(&self) -> bool {
+        self.all.as_ref().is_some_and(|all| all.get().bytes() > all.get().most)
     }
 
     #[getter]

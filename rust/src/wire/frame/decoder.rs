@@ -131,6 +131,12 @@ impl Decoder {
         self.checked = 0;
     }
 
+    /// Bytes of memory that a message without its end takes.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.message.capacity()
+    }
+
     /// Why the connection must be failed, if so.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
