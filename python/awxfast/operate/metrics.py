@@ -5,12 +5,13 @@ import resource
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from awxfast.figures import Figures, GonePeers, PeerFigures
 from awxfast.operate.busy_threads import count_busy_threads
+from awxfast.operate.process_collector import ProcessCollector
 from awxfast.system.queued_stream import dropped_lines
 
 GONE = "gone"
@@ -86,7 +87,7 @@ def build_registry(figures: Figures) -> CollectorRegistry:
     """The relay's metrics and those of its process (`awxfast_process_...`), apart from the global registry."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(RelayCollector(figures))
-    ProcessCollector(namespace="awxfast", registry=registry)
+    registry.register(ProcessCollector())
     return registry
 
 
