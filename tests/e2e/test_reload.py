@@ -115,7 +115,7 @@ class SlowReader:
     @classmethod
     async def open(cls, port: int, group: str) -> "SlowReader":
         sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)  # so that a few hundred events are too much for it
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)  # a few hundred events are too much for it
         sock.connect(("127.0.0.1", port))
         reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 17)
         payload = command([group]).encode().ljust(126)
