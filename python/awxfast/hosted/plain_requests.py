@@ -9,6 +9,7 @@ from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from awxfast.hosted.messages import check_headers, check_status
 from awxfast.hosted.routes import is_missing_route
 from awxfast.hosted.scope import describe_http
+from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ NOT_FOUND = b"There is nothing here.\n"
 def host_plain(application: ASGI3Application, state: Mapping[str, Any]) -> ASGI3Application:
     """The application as the HTTP server calls it. `state` is the lifespan's."""
 
+    missing = QuietLog(log)
+
     async def hosted(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         response = CheckedResponse(send)
         described: Any = describe_http(scope, state)
@@ -26,7 +29,7 @@ def host_plain(application: ASGI3Application, state: Mapping[str, Any]) -> ASGI3
         except ValueError as error:
             if response.begun or not is_missing_route(error):
                 raise
-            log.warning("no route of the application leads to %r", described["path"][:200])
+            missing.warn("route", f"no route of the application leads to {described['path'][:200]!r}")
             await response.send_not_found()
 
     return hosted
