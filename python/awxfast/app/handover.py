@@ -39,6 +39,8 @@ PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
 UNSERVED_BYTES = 8_388_608
 """What all clients together have sent and nobody has served yet, as it is passed on: nobody is served meanwhile."""
+USUAL_CREDENTIALS = 8192
+"""Bytes of cookies and tokens that any browser may have: what is longer counts with what is unserved."""
 SPARE = 64
 """Descriptors for all but clients that a process which goes on must have left."""
 
@@ -125,10 +127,11 @@ def freeze_connection(connection: Connection) -> dict[str, Any]:
 
 
 def measure_unserved(connection: Connection) -> int:
-    """Bytes of its record that stand for what its client has sent since it was last served."""
+    """Bytes of its record that stand for what its client has sent since it was last served, or for long credentials."""
     record = freeze_connection(connection)
-    commands = (record["session"] or {}).get("commands")  # a node sends none
-    return len(orjson.dumps([record["held"], commands]))
+    session = record["session"] or {}  # a node's has neither
+    credentials = len(orjson.dumps(session.get("identity")))
+    return len(orjson.dumps([record["held"], session.get("commands")])) + max(0, credentials - USUAL_CREDENTIALS)
 
 
 def batched(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
