@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import HandOverFailed
-from awxfast.process import supervisor
+from awxfast.process import succession, supervisor
 from stand_ins import HEIR, Watched, read_settings, wait_until
 
 
@@ -20,6 +20,19 @@ class TestHeir:
         watched.supervisor.send_ping()
         await wait_until(watched.supervisor.take_answer)
         assert watched.serving.empty()  # nobody is told of a second start
+        await watched.stop()
+
+    async def test_new_one_that_says_nothing_is_told_as_such(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = """
+            send(kind="ready", format=[1]) if "inherits" in start else send(kind="serving")
+            while receive()["kind"] != "stop": pass
+        """
+        monkeypatch.setattr(succession, "HAND_OVER_LIMIT", 0.1)
+        monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        with pytest.raises(HandOverFailed, match="the new process has not said in time that it serves"):
+            await asyncio.wait_for(watched.supervisor.replace_child(), 60)
         await watched.stop()
 
     async def test_old_one_that_dies_while_the_new_one_starts_is_told_as_such(

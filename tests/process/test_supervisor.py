@@ -143,6 +143,29 @@ class TestUsedHeaders:
         heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
         assert heard == [[], [header]]
 
+    async def test_new_process_hears_of_those_that_are_used_while_it_starts(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        header = f"HMAC-SHA256 {int(time.time())}:{'a' * 64}"
+        program = f"""
+            if "inherits" in start:
+                assert start["used_headers"] == []
+                send(kind="ready", format=[1])
+                assert receive() == {{"kind": "used_header", "header": {header!r}}}
+                send(kind="succeeded", kept=0, drained=1, silence=0.0)
+            else:
+                send(kind="serving")
+            while (message := receive())["kind"] != "stop":
+                if message["kind"] == "hand_over":
+                    send(kind="used_header", header={header!r})
+                    send(kind="left")
+        """
+        watched = Watched(monkeypatch, program)
+        await watched.wait_until_serving()
+        assert (await asyncio.wait_for(watched.supervisor.replace_child(), 30))["drained"] == 1
+        assert watched.used.list_fresh() == [header]
+        await watched.stop()
+
 
 class TestMissingInterpreter:
     async def test_first_start_says_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:

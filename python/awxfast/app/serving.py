@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -37,6 +37,9 @@ class Control(Protocol):
     @property
     def used_headers(self) -> Sequence[str]:
         """Nodes' secret headers that were used in the process before this one (`--nonce-replay refuse`)."""
+
+    remember_used: Callable[[str], None]
+    """Called with each that is used in another process of this server from now on."""
 
     def report_used_header(self, header: str) -> None:
         """One more, for the process after this one."""
@@ -117,6 +120,7 @@ def introduce(relay: Relay, control: Control) -> None:
     """Tells a relay of the processes around it."""
     relay.take_place(control.place)
     relay.share_used_headers(control.used_headers, control.report_used_header)
+    control.remember_used = lambda header: relay.share_used_headers([header], control.report_used_header)
 
 
 async def live(relay: Relay, control: Control, begin: Coroutine[Any, Any, bool]) -> None:

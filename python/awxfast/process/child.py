@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
@@ -122,7 +122,8 @@ class Control:
         self._passing = adopt_socket(start.get("passing"))
         self.predecessor = adopt_socket(start.get("inherits"))
         self.token: str | None = start.get("token")
-        self.used_headers: Sequence[str] = start.get("used_headers", ())
+        self.used_headers: list[str] = start.get("used_headers", [])
+        self.remember_used: Callable[[str], None] = self.used_headers.append  # until there is somebody to tell
         self.place = Place(
             os.getppid(),
             start.get("generation", 0),
@@ -186,6 +187,8 @@ class Control:
                     self._leaving = asyncio.ensure_future(self._drain())
                 case "go_on":
                     self._leaving = asyncio.ensure_future(self._go_on())
+                case "used_header":
+                    self.remember_used(message["header"])
                 case "reloads":
                     self.place.reloads.update(message["counts"])
                 case "draining":

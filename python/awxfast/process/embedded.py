@@ -41,6 +41,7 @@ class EmbeddedServer:
                 enter_listener(resources, self._admin)
             self._resources = resources.pop_all()
         self._on_serving: Callable[[], None] = lambda: None
+        self.remember_used: Callable[[str], None] = lambda header: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
         self._ended = threading.Event()

@@ -3,6 +3,7 @@
     main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers, token,
                             passing, generation, reloads, draining}, to an heir also {inherits}, where one died {died}
                      reload_files   ping   stop   hand_over {heir, format}   reloads {counts}   draining {count}
+                     used_header {header}: in another process of this server
                      who has handed over: drain, or go_on where nobody has taken its place after all
     child to main    serving   failed {text, exit_code}   pong   used_header {header}   stands {frames}
                      an heir: ready {format}   succeeded {kept, drained, silence}

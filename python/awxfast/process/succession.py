@@ -100,4 +100,6 @@ def describe_end(child: ServingChild) -> str:
     """Why a new process does not serve."""
     if child.failure is not None:
         return f"the new process can't start: {child.failure}"
+    if child.exit_code is None:
+        return "the new process has not said in time that it serves"
     return f"the new process ended (exit code {child.exit_code})"

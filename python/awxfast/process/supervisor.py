@@ -151,8 +151,16 @@ class Supervisor:
             child = heir
 
     def _hear(self, child: ServingChild, on_serving: Callable[[], None]) -> None:
-        running = self._running[child] = asyncio.ensure_future(child.run(on_serving, self._used_headers.add))
+        running = asyncio.ensure_future(child.run(on_serving, lambda header: self._note_used_header(child, header)))
+        self._running[child] = running
         running.add_done_callback(lambda _: self._running.pop(child))
+
+    def _note_used_header(self, child: ServingChild, header: str) -> None:
+        """It is used for all that run beside this one, too: for the one that will take its place before all."""
+        self._used_headers.add(header)
+        for other in self._running:
+            if other is not child:
+                other.send("used_header", header=header)
 
     async def _wait_until_replaced(self, child: ServingChild) -> None:
         """Or until it is gone. Raises what hearing it ended with."""
