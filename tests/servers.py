@@ -32,11 +32,15 @@ def listening_port(log: str) -> str | None:
     return found[1] if found else None
 
 
+CHILDREN = (b"awxfast.process", b"awxfast.broadcast.start_child")
+"""What the command lines of serving processes and diallers' have in common."""
+
+
 def serving_child(main: int) -> int:
     """The process that serves for a main process; a private Redis is its child, too."""
     numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
     commands = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
-    (child,) = [number for number, command in commands.items() if b"awxfast.process" in command]
+    (child,) = [number for number, command in commands.items() if any(name in command for name in CHILDREN)]
     return child
 
 

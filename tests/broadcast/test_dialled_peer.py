@@ -51,6 +51,9 @@ class Holder:
     async def hold(self, groups: Iterable[str]) -> None:
         self.held.update(groups)
 
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        self.held.update(groups)
+
     def release(self, groups: Iterable[str]) -> None:
         self.held.difference_update(groups)
 

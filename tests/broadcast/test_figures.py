@@ -11,6 +11,7 @@ from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.target import Member
+from awxfast.figures import Place
 from awxfast.operate.metrics import build_registry, metrics_text
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
@@ -50,7 +51,7 @@ class Dialling:
         self.dialler = dialler
         registration = SimpleNamespace(repaired=0)
         intake: Any = SimpleNamespace(ready=True, depth=3, trouble="does not answer", registration=registration)
-        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2, redis.address)
+        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2, redis.address, Place(4711))
 
 
 @pytest.fixture

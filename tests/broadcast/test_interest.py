@@ -26,6 +26,9 @@ class Holder:
             self.released.append(group)
             raise
 
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        self.held.extend(groups)
+
     def release(self, groups: Iterable[str]) -> None:
         self.released += groups
 
@@ -232,3 +235,22 @@ class TestTurns:
         steps = peer.drop_stale()
         next(steps)
         assert len(peer.groups) == interest.STEP
+
+
+class TestInheritance:
+    async def test_what_was_wanted_is_wanted_and_what_was_stale_is_stale(self, holder: Holder) -> None:
+        old = PeerInterest(Joined(Holder()))
+        old.apply(subscribe("stale-1"))
+        old.mark_stale()
+        old.apply(subscribe("fresh-1", "fresh-2", origin="a!2"))
+        joined = Joined(holder)
+        new = PeerInterest(joined)
+        joined.inherits = True
+        new.inherit(old.freeze())
+        joined.inherits = False
+        assert new.groups == {"stale-1", "fresh-1", "fresh-2"}
+        assert sorted(holder.held) == ["fresh-1", "fresh-2", "stale-1"]
+        for _ in new.drop_stale():
+            pass
+        assert new.groups == {"fresh-1", "fresh-2"}
+        assert holder.released == ["stale-1"]

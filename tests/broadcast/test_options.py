@@ -83,3 +83,12 @@ class TestRefusals:
         with pytest.raises(SystemExit) as end:
             parse("--help")
         assert end.value.code == 0
+
+
+class TestChildsSettings:
+    def test_child_gets_what_main_has_read(self) -> None:
+        words = "--era relay --peer a --peer [::1]:81 --secret-file /s --prefix p --no-verify-cert -v 2 --name me"
+        settings = parse(*REDIS, *words.split(), awx=AwxSettings(secret="s", postgres="dbname=awx"))
+        assert DiallerSettings.from_json(settings.to_json()) == settings
+        settings = parse(*REDIS)
+        assert DiallerSettings.from_json(settings.to_json()) == settings

@@ -225,6 +225,20 @@ def online(name: str) -> str:
     return json.dumps({"hostname": name, "ip": None, "action": "online"})
 
 
+class TestInheritance:
+    def test_who_is_online_and_was_silent_for_longest_stays_so(self) -> None:
+        times, taken = [1.0], []
+        old = Heartbeats(443, lambda _: None, lambda: times[0])
+        for times[0], name in enumerate(("web-1", "web-2", "web-1"), 1):
+            old.receive(json.dumps({"hostname": name, "action": "online"}))
+        new = Heartbeats(443, taken.append, lambda: times[0])
+        new.inherit(json.loads(json.dumps(old.freeze())))
+        assert [[member.name for member in members] for members in taken] == [["web-2", "web-1"]]
+        assert new.heard_for == old.heard_for
+        new.receive(json.dumps({"hostname": "web-2", "action": "offline"}))
+        assert [member.name for member in taken[-1]] == ["web-1"]
+
+
 class TestFlood:
     async def test_many_heartbeats_are_told_together_and_the_table_tells_the_real_ones(
         self, database: PostgresServer, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from servers import HANG, AwxfastServer
 SITECUSTOMIZE = """
 import os, sys
 role = (
-    "serving" if "awxfast.process" in sys.orig_argv
+    "serving" if {"awxfast.process", "awxfast.broadcast.start_child"} & {*sys.orig_argv}
     else "trial" if "AWXFAST_TRIAL_START" in os.environ
     else "next" if "AWXFAST_LEFT_BY_MAIN" in os.environ
     else "main"

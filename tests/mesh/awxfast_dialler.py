@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from main_process import clean_environment
-from servers import HANG, unchunk, wait_for
+from servers import HANG, serving_child, unchunk, wait_for
 
 
 class AwxfastDialler:
@@ -65,10 +65,26 @@ class AwxfastDialler:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def kill(self) -> None:
+    def child_pid(self) -> int:
+        """The process that dials."""
         assert self.process is not None
+        return serving_child(self.process.pid)
+
+    def reload(self) -> "subprocess.CompletedProcess[str]":
+        """Asks for a new process in the place of the one that dials; what the command says."""
+        assert self.process is not None
+        words = [sys.executable, "-m", "awxfast", "reload", "--pid", str(self.process.pid)]
+        return subprocess.run(words, check=False, capture_output=True, text=True, timeout=4 * HANG)
+
+    def kill(self) -> None:
+        """Ends it as the kernel would: main, and with it the child, at once."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            return
+        child = self.child_pid()
         self.process.kill()
         self.process.wait()
+        wait_for(lambda: not Path(f"/proc/{child}").exists())
 
     def stop(self) -> int:
         """Ends it as an operator would; its exit code."""

@@ -23,7 +23,14 @@ GIVE_UP_SECONDS = 0.2
 """What a start that is cancelled may still take."""
 
 
-class Control(Protocol):
+class Stopping(Protocol):
+    """Who ends the process."""
+
+    async def wait_for_stop(self) -> None:
+        """Returns when the process is to end in order."""
+
+
+class Control(Stopping, Protocol):
     """Who runs the process."""
 
     @property
@@ -46,9 +53,6 @@ class Control(Protocol):
 
     def report_serving(self, relay: Relay) -> None:
         """Everything runs; its files may be read again from now on."""
-
-    async def wait_for_stop(self) -> None:
-        """Returns when the process is to end in order."""
 
 
 class HeirControl(Control, Protocol):
@@ -168,7 +172,7 @@ def take_inheritance(relay: Relay, sock: socket.socket) -> Inheritance | None:
     return None
 
 
-async def start_unless_stopped(start: Coroutine[Any, Any, None], control: Control) -> bool:
+async def start_unless_stopped(start: Coroutine[Any, Any, None], control: Stopping) -> bool:
     """Whether all of it has started. A start that hangs, in the application or at Redis, can be stopped."""
     starting = asyncio.ensure_future(start)
     stopping = asyncio.ensure_future(control.wait_for_stop())

@@ -1,7 +1,6 @@
 """`python -m awxfast.broadcast`, `awxfast-broadcast`: links this node to the others."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import sys
@@ -11,12 +10,16 @@ from collections.abc import Sequence
 from awxfast import __version__
 from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.era import Era
+from awxfast.broadcast.holdings import DiallerHoldings
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
 from awxfast.errors import RedisError, StartError
 from awxfast.exit_codes import run_to_exit_code
-from awxfast.process.listeners import open_admin
 from awxfast.process.log import configure_log
+from awxfast.process.main import hold_signals, live
+from awxfast.process.notify import Notifier
+from awxfast.process.renewal import answer_trial, take_left
+from awxfast.system.offspring import own_command
 from awxfast.system.queued_stream import leave
 
 log = logging.getLogger("awxfast.broadcast")
@@ -36,18 +39,31 @@ def run(words: Sequence[str]) -> int:
     settings = parse_settings(words, os.environ, load_awx_settings())
     if settings.status:
         return print_status(settings)
+    if answer_trial(os.environ, lambda _: check_settings(settings).to_json()):
+        return 0
+    left = take_left(os.environ)
     configure_log(settings)
     log.info("awxfast %s", __version__)
     if ignored := name_ignored_variables(os.environ):
         log.warning("Environment variables that mean nothing: %s", ignored)
-    from awxfast.broadcast import program  # uvloop and picows cost `--help` and wrong options too much
-
-    admin = open_admin(settings.admin)
-    with contextlib.ExitStack() as resources:
-        if admin is not None:
-            resources.callback(admin.close)
-        program.run(settings, admin.sock if admin is not None else None)
+    hold_signals()
+    holdings = (
+        DiallerHoldings.open(settings) if left is None else DiallerHoldings.adopt(settings, left.facts["holdings"])
+    )
+    try:
+        live(holdings, Notifier(os.environ), left, own_command("awxfast.broadcast.start_child"))
+    finally:
+        holdings.close()
     return 0
+
+
+def check_settings(settings: DiallerSettings) -> DiallerSettings:
+    """The same. Raises `ConfigurationError` for what no dialler can do."""
+    from awxfast.broadcast import program  # what it imports a new version must have, too
+
+    program.find_secret(settings)
+    program.make_tls(settings)
+    return settings
 
 
 def print_status(settings: DiallerSettings) -> int:

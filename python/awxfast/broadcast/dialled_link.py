@@ -3,7 +3,8 @@
 import asyncio
 import collections
 import dataclasses
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
@@ -28,6 +29,10 @@ MOST_PINGS = 64
 TEXT, CLOSE, PING, PONG = WSMsgType.TEXT, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
 """To look a member up at its enum costs as much as all the rest of a small frame."""
 
+FLUSH_PING = b"awxfast reload"
+FLUSH_STEP = 0.005
+"""Seconds between two looks whether the peer takes bytes again."""
+
 NO_STATUS = 1005
 NONE = -1
 """Stands for no descriptor at all."""
@@ -51,6 +56,25 @@ class LinkCounts:
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
 
+def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
+    """So that totals over all peers never go down."""
+    total.received += counts.received
+    total.received_bytes += counts.received_bytes
+    total.queued += counts.queued
+    total.sent += counts.sent
+    total.writes += counts.writes
+    total.no_room += counts.no_room
+    total.sent_bytes += counts.sent_bytes
+    total.skipped.update(counts.skipped)
+    total.dropped.update(counts.dropped)
+
+
+def read_counts(frozen: Mapping[str, Any]) -> LinkCounts:
+    """What `dataclasses.asdict` made of them, after a way through JSON."""
+    counters = {name: collections.Counter(frozen[name]) for name in ("skipped", "dropped")}
+    return LinkCounts(**{**frozen, **counters})
+
+
 class FrameTaker(Protocol):
     """Who reads what a peer sends."""
 
@@ -70,6 +94,7 @@ class DialledLink(WSListener):
         self._pings: list[bytes] = []
         self._end_timer: asyncio.TimerHandle | None = None
         self._paused = self._gone = False
+        self._flush: asyncio.Future[None] | None = None
         self._queue: collections.deque[tuple[int, bytes]] = collections.deque()
         self._plain_socket = NONE
         self.frames = 0
@@ -106,6 +131,26 @@ class DialledLink(WSListener):
             self._wait(share.frames, share.data)
         else:
             self._write(share.frames, share.data)
+
+    async def flushed(self) -> None:
+        """Returns when the peer has read all that was sent up to now, or is gone: it answers a PING behind it."""
+        while self._paused and not self._gone:  # noqa: ASYNC110  seldom, and nobody else has to tell anybody
+            await asyncio.sleep(FLUSH_STEP)
+        if self._transport is None or self._gone or self.is_ending:
+            return
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().create_future()
+            self._transport.send_ping(FLUSH_PING)
+        await asyncio.shield(self._flush)
+
+    def _note_pong(self, frame: WSFrame) -> None:
+        if self._flush is not None and frame.get_payload_as_bytes() == FLUSH_PING:
+            self._end_flush()
+
+    def _end_flush(self) -> None:
+        if self._flush is not None:
+            self._flush.set_result(None)
+            self._flush = None
 
     def close(self, why: str = "closed by us") -> None:
         """Says goodbye (1001) after what was handed to the transport."""
@@ -186,6 +231,15 @@ class DialledLink(WSListener):
             transport.disconnect()
         elif kind is not PONG:
             self._assemble(kind, frame)
+        else:
+            self._note_pong(frame)
+
+    def is_user_specific_pong(self, frame: WSFrame) -> bool:
+        """Asked in place of `on_ws_frame` while picows waits for a PONG: each says that the peer is there."""
+        if frame.msg_type is not PONG:
+            return False
+        self._note_pong(frame)
+        return True
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone; picows calls nothing after this."""
@@ -193,6 +247,7 @@ class DialledLink(WSListener):
         self._queue.clear()
         self.queued_frames = self.queued_bytes = 0
         self._gone = True
+        self._end_flush()
         if self._end_timer is not None:
             self._end_timer.cancel()
 

@@ -1,14 +1,17 @@
 """One peer: dialled until it is there, dialled again when it is gone, and what both sides say on the link."""
 
 import asyncio
+import dataclasses
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from awxfast._rust import LinkShare
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial_attempt import DialError
-from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts
+from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts, add_counts, read_counts
+from awxfast.broadcast.doubles import Doubles, Noted
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, PeerInterest
@@ -26,6 +29,10 @@ from awxfast.wire.backplane import (
 )
 
 log = logging.getLogger(__name__)
+
+BESIDE_FRAMES = 10_000
+BESIDE_BYTES = 16_777_216
+"""What may wait here of one peer while another process's link is still the one that counts; past it, with the peer."""
 
 KEPT_UNLINKED = 60.0
 """Seconds for which a peer without a link counts as wanting what it wanted: what it misses is counted meanwhile."""
@@ -51,6 +58,9 @@ class DialledPeer:
         self._quiet = QuietLog(log)
         self._link: DialledLink | None = None
         self._stale_timer: asyncio.TimerHandle | None = None
+        self._doubles: Noted | Doubles | None = None
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._said = ""
         self._same_redis = False
         self.connected_at = 0.0
@@ -62,6 +72,11 @@ class DialledPeer:
     def up(self) -> bool:
         """Whether the link is there."""
         return self._link is not None
+
+    @property
+    def is_stock(self) -> bool:
+        """Whether it is linked and does not say what only awxfast says."""
+        return self._link is not None and not self._link.redis
 
     @property
     def state(self) -> str:
@@ -91,11 +106,11 @@ class DialledPeer:
     async def run(self) -> None:
         """Dials the peer and keeps the link, again and again, until it is cancelled."""
         try:
-            while True:
+            while not self._own_node.has_left:
                 begun = time.monotonic()
                 link = await self._dial()
                 spent = time.monotonic() - begun
-                if link is not None:
+                if link is not None and not self._own_node.has_left:
                     await self._keep(link)
                 await asyncio.sleep(self._backoff.next_pause(spent))
         finally:
@@ -125,10 +140,77 @@ class DialledPeer:
             self.counts.queued += share.frames
             self.counts.dropped["disconnected"] += share.frames
 
-    def hold_reading(self, hold: bool) -> None:
-        """Because this node's Redis takes less than peers send."""
+    def hold_reading(self, hold: bool, reason: str = "crowd") -> None:
+        """Because this node's Redis takes less than peers send, or for another `reason`."""
         if self._link is not None:
-            self._link.hold_reading("crowd", hold)
+            self._link.hold_reading(reason, hold)
+
+    # From one process to the next
+
+    def begin_noting(self) -> None:
+        """Another process is about to link beside this one."""
+        self._doubles = Noted()
+
+    def end_noting(self) -> None:
+        """It will not, after all."""
+        self._doubles = None
+
+    async def flushed(self) -> None:
+        """Returns when the peer has read all that was sent to it, or is gone."""
+        if self._link is not None:
+            await self._link.flushed()
+
+    def freeze(self) -> dict[str, Any]:
+        """What another process needs that is linked beside this one, as JSON has it. Nothing is read any more."""
+        notices = [
+            (notice.subscribe, notice.groups, notice.origin_channel, link == self._interest.link)
+            for notice, link in self._notices.freeze()
+        ]
+        counts = dataclasses.asdict(self.counts)
+        counts["sent"] += self.queued  # this process still writes them
+        return {
+            "key": self.member.key,
+            "up": self.up,
+            "counts": counts,
+            "interest": self._interest.freeze(),
+            "notices": notices,
+            "noted": self._doubles.freeze() if isinstance(self._doubles, Noted) else [],
+            "clock_skew": self.clock_skew,
+            "last_error": self.last_error,
+        }
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave of this peer in the process before this one, before `end_waiting`."""
+        add_counts(self.counts, read_counts(frozen["counts"]))
+        self.received_before += frozen["counts"]["received"]
+        self.clock_skew = frozen["clock_skew"] if self.clock_skew is None else self.clock_skew
+        self.last_error = self.last_error or ("" if self.up else frozen["last_error"])
+        self._doubles = Doubles(frozen["noted"])
+        if self._is_told_of_interest():
+            self._interest.inherit(frozen["interest"])
+            for subscribe, groups, origin, is_fresh in frozen["notices"]:
+                link = self._interest.link if is_fresh else self._interest.link - 1
+                self._notices.put(Notice(subscribe, tuple(groups), origin), link)
+
+    def end_waiting(self) -> None:
+        """No other process has links any more: takes what came beside them, and what comes."""
+        if self._link is not None:
+            self._begin_interest(self._link)
+        else:
+            self._forget_link()
+        waiting, self._waiting = self._waiting, []
+        for payload in waiting:
+            self.receive_text(payload)
+        self.hold_reading(False, "beside")
+
+    def _is_told_of_interest(self) -> bool:
+        return self.era is Era.RELAY and not self._is_same_redis()
+
+    def _wait(self, payload: bytes) -> None:
+        self._waiting.append(payload)
+        self._waiting_bytes += len(payload)
+        if len(self._waiting) >= BESIDE_FRAMES or self._waiting_bytes >= BESIDE_BYTES:
+            self.hold_reading(True, "beside")
 
     # The link's life
 
@@ -155,12 +237,20 @@ class DialledPeer:
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
-        if self.era is not Era.RELAY or self._is_same_redis():
+        if self._own_node.is_beside:
+            self._waiting.clear()  # what came on a link before this one, that has the old process, too
+            self._waiting_bytes = 0
+        else:
+            self._doubles = None
+            self._begin_interest(link)
+        return link
+
+    def _begin_interest(self, link: DialledLink) -> None:
+        if not self._is_told_of_interest():
             self._forget_interest()
         else:
             self._interest.want_always(METRICS_GROUP)
-            self._drop_stale_after(SNAPSHOT_TIME if redis else KEPT_RELINKED)
-        return link
+            self._drop_stale_after(SNAPSHOT_TIME if link.redis else KEPT_RELINKED)
 
     async def _keep(self, link: DialledLink) -> None:
         opened = time.monotonic()
@@ -215,6 +305,9 @@ class DialledPeer:
 
     def receive_text(self, payload: bytes) -> None:
         """Both eras' messages on either link: an awxfast server passes events of broadcast-era producers on."""
+        if self._own_node.is_beside:
+            self._wait(payload)
+            return
         message = read_notice_or_event(payload, self._own_node.backplane_group)
         if isinstance(message, Fault):
             self.counts.skipped[message] += 1
@@ -222,6 +315,9 @@ class DialledPeer:
             self.counts.skipped["same_redis"] += 1
         elif isinstance(message, Notice):
             self._receive_notice(message)
+        elif self._doubles is not None and self._doubles.is_double(payload):
+            self.counts.received -= 1
+            self.counts.received_bytes -= len(payload)
         elif message.group == METRICS_GROUP:
             self._receive_metrics(message)
         else:

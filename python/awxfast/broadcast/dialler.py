@@ -1,12 +1,14 @@
 """All peers of this node that are dialled: who they are at present, and what goes to them."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from awxfast._rust import LinkBundle
-from awxfast.broadcast.dialled_link import LinkCounts
+from awxfast.broadcast.dialled_link import LinkCounts, add_counts, read_counts
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.sharing import pause_for, send_bundle
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 
 MAX_PEERS = 1000
 """More than any cluster has; a bound for what a database or a file may make this process do."""
+LEFT = "left"
+"""Why nothing is read of peers: another process takes it."""
 KEPT_SECONDS = 60.0
 """How long the figures of a peer that is gone are still shown."""
 
@@ -59,6 +63,11 @@ class Dialler:
         return list(self._peers.values())
 
     @property
+    def members(self) -> Mapping[str, Mapping[Key, Member]]:
+        """Who is known, by the source that knows."""
+        return self._members
+
+    @property
     def shown(self) -> Sequence[DialledPeer]:
         """Those, and the ones that left less than a minute ago."""
         self._forget_gone()
@@ -83,6 +92,61 @@ class Dialler:
         self._own_node.crowded = hold
         for peer in self._peers.values():
             peer.hold_reading(hold)
+
+    # From one process to the next
+
+    def begin_noting(self) -> None:
+        """Another process is about to link beside this one: what comes from now on may come to it, too."""
+        for peer in self._peers.values():
+            peer.begin_noting()
+
+    def go_on(self) -> None:
+        """It does not take this one's place."""
+        for peer in self._peers.values():
+            peer.end_noting()
+            peer.hold_reading(False, LEFT)
+
+    def stop_reading(self) -> None:
+        """What comes from now on is the other process's to take."""
+        for peer in self._peers.values():
+            peer.hold_reading(True, LEFT)
+
+    async def flush(self, seconds: float, among: Sequence[DialledPeer] | None = None) -> Sequence[DialledPeer]:
+        """Waits for so long at most until peers have read what was sent to them; those that have. None: all peers."""
+        peers = self.peers if among is None else among
+        flushing = {asyncio.ensure_future(peer.flushed()): peer for peer in peers}
+        if not flushing:
+            return []
+        done, late = await asyncio.wait(flushing, timeout=seconds)
+        for one in late:
+            one.cancel()
+        return [peer for one, peer in flushing.items() if one in done]
+
+    def freeze(self) -> dict[str, Any]:
+        """What another process needs that is linked beside this one, as JSON has it."""
+        total = LinkCounts()
+        for counts in (self.total, *(peer.counts for _, peer in self._gone.values())):
+            add_counts(total, counts)
+        return {
+            "peers": [peer.freeze() for peer in self._peers.values()],
+            "total": dataclasses.asdict(total),
+            "dials": [[*kind, count] for kind, count in self.dials.items()],
+        }
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one; from now on only this one's links count."""
+        self._own_node.is_beside = False
+        add_counts(self.total, read_counts(frozen["total"]))
+        for result, reason, count in frozen["dials"]:
+            self._own_node.dials[result, reason] += count
+        for one in frozen["peers"]:
+            name, port = one["key"]
+            if (peer := self._peers.get((name, port))) is not None:
+                peer.inherit(one)
+            else:
+                add_counts(self.total, read_counts(one["counts"]))
+        for peer in self._peers.values():
+            peer.end_waiting()
 
     async def stop(self) -> None:
         """Ends all links in order."""
@@ -152,16 +216,3 @@ class Dialler:
             if since < oldest or number < excess:
                 del self._gone[key]
                 add_counts(self.total, peer.counts)
-
-
-def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
-    """So that totals over all peers never go down."""
-    total.received += counts.received
-    total.received_bytes += counts.received_bytes
-    total.queued += counts.queued
-    total.sent += counts.sent
-    total.writes += counts.writes
-    total.no_room += counts.no_room
-    total.sent_bytes += counts.sent_bytes
-    total.skipped.update(counts.skipped)
-    total.dropped.update(counts.dropped)

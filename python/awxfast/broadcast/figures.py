@@ -1,15 +1,14 @@
 """The dialler's figures in the shape of the server's, so that the admin listener, its metrics and tools serve both."""
 
 import collections
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast import __version__
-from awxfast.broadcast.dialled_link import LinkCounts
+from awxfast.broadcast.dialled_link import LinkCounts, add_counts
 from awxfast.broadcast.dialled_peer import DialledPeer
-from awxfast.broadcast.dialler import Dialler, add_counts
+from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, SlowClient
@@ -32,6 +31,7 @@ class DiallerFigures:
         sender: GroupSender,
         statistics_failures: Callable[[], int],
         redis: RedisAddress,
+        place: Place,
     ) -> None:
         self._dialler = dialler
         self._taker = taker
@@ -39,11 +39,25 @@ class DiallerFigures:
         self._sender = sender
         self._statistics_failures = statistics_failures
         self._redis = redis
+        self._place = place
+        self._former_events: Mapping[str, Any] = {"in": 0, "routed": 0, "no_subscriber": 0, "rejected": {}}
+        self._former_encodings = 0
         self._began = time.monotonic()
 
     def place(self) -> Place:
-        """The dialler is one process, which is not reloaded."""
-        return Place(os.getpid())
+        """Where the process stands among those before it."""
+        return self._place
+
+    def freeze(self) -> dict[str, Any]:
+        """What was counted up to now, for the process after this one."""
+        return {"events": self._events(), "encodings": self._count_encodings(), "gaps": self._taker.gaps}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one: it is counted on."""
+        self._former_events = frozen["events"]
+        self._former_encodings = frozen["encodings"]
+        for reason, counts in frozen["gaps"].items():
+            self._taker.gaps[reason] = collections.Counter(counts)
 
     def about(self) -> About:
         """It listens nowhere: it dials."""
@@ -74,12 +88,17 @@ class DiallerFigures:
         rejected.update(sender.dropped)
         too_large = self._taker.too_large
         rejected.update({"too_large": too_large} if too_large else {})
+        former = self._former_events
+        rejected.update(former["rejected"])
         return {
-            "in": relayed["received"] + too_large + sender.received - sender.pending,
-            "routed": relayed["encoded"] + sender.written,
-            "no_subscriber": relayed["not_for_relay"] + relayed["no_group"] + sender.unheard,
+            "in": relayed["received"] + too_large + sender.received - sender.pending + former["in"],
+            "routed": relayed["encoded"] + sender.written + former["routed"],
+            "no_subscriber": relayed["not_for_relay"] + relayed["no_group"] + sender.unheard + former["no_subscriber"],
             "rejected": dict(rejected),
         }
+
+    def _count_encodings(self) -> int:
+        return self._former_encodings + int(self._taker.encoder.counts()["encoded"])
 
     def _frames(self, peers: Sequence[DialledPeer]) -> dict[str, Any]:
         total = LinkCounts()
@@ -99,7 +118,7 @@ class DiallerFigures:
     def fanout(self) -> Mapping[str, Any]:
         """Encodings, and bytes that wait for peers; events have no age here."""
         return {
-            "encodings": self._taker.encoder.counts()["encoded"],
+            "encodings": self._count_encodings(),
             "writes": sum(peer.counts.writes for peer in self._dialler.shown) + self._dialler.total.writes,
             "queued_bytes": self._sender.queued_bytes + sum(peer.queued_bytes for peer in self._dialler.peers),
             "reply_bytes": 0,

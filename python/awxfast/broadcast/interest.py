@@ -3,6 +3,7 @@
 import asyncio
 import collections
 from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Protocol
 
 from awxfast.intake.group_holder import Holder
 from awxfast.wire.backplane import Notice
@@ -17,15 +18,24 @@ STEP = 128
 Pair = tuple[str, str]
 
 
+class HeirHolder(Holder, Protocol):
+    """The same of one that may go on for another process."""
+
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """Holds groups that were held in the process before this one, or will be as soon as Redis is asked."""
+
+
 class Joined:
     """The groups that this process is in, counted by the peers that want them."""
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: HeirHolder) -> None:
         self._holder = holder
         self._counts: collections.Counter[str] = collections.Counter()
         self._joining: dict[str, asyncio.Future[None]] = {}
         self._unwanted: collections.deque[str] = collections.deque()
         self._ended = False
+        self.inherits = False
+        """Set while what is wanted is what was wanted in the process before this one."""
 
     @property
     def groups(self) -> Mapping[str, int]:
@@ -37,7 +47,11 @@ class Joined:
         if self._ended:
             return
         self._counts[group] += 1
-        if self._counts[group] == 1:
+        if self._counts[group] == 1 and self.inherits:
+            self._holder.hold_inherited([group])
+            self._joining[group] = joined = asyncio.get_running_loop().create_future()
+            joined.set_result(None)
+        elif self._counts[group] == 1:
             joining = asyncio.ensure_future(self._holder.hold([group]))
             joining.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._joining[group] = joining
@@ -121,6 +135,16 @@ class PeerInterest:
     def want_always(self, group: str) -> None:
         """A group that nobody has to ask for."""
         self._add(group, "", self.link)
+
+    def freeze(self) -> list[tuple[str, str, bool]]:
+        """Who wants what, and whether that was said on the present link; for another process."""
+        pairs = [*((group, origin) for group in self._origins for origin in self._origins[group]), *self._waiting]
+        return [(group, origin, self._link_of(group, origin) == self.link) for group, origin in pairs]
+
+    def inherit(self, frozen: Iterable[tuple[str, str, bool]]) -> None:
+        """What `freeze` gave in the process before this one; what was stale there is stale here."""
+        for group, origin, is_fresh in frozen:
+            self._add(group, origin, self.link if is_fresh else self.link - 1)
 
     def mark_stale(self) -> None:
         """The link is lost: what is wanted now may be wanted still, or not."""

@@ -1,7 +1,8 @@
 """What peers sent to the dialler: events for the groups of the local Redis, each counted by what became of it."""
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.event_writer import EventWriter, Loss
@@ -24,6 +25,9 @@ class GroupSender:
         self.run = self._queue.run
         self.wait_up = self._queue.wait_up
         self.drained = self._queue.drained
+        self.rest = self._queue.rest
+        self.end_rest = self._queue.end_rest
+        self.freeze = self._queue.freeze
         self.received = self.written = self.unheard = self.over_capacity = 0
         self.dropped: collections.Counter[str] = collections.Counter()
 
@@ -46,6 +50,11 @@ class GroupSender:
         """Queues one event for `group`."""
         self.received += 1
         self._queue.put([Event(group, text)])
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one; it was not counted there."""
+        self.received += len(frozen["events"])
+        self._queue.inherit(frozen)
 
     def store(self, key: str, value: str) -> bool:
         """Sets a key, without expiry, as soon as Redis takes it; of several values for one key the last counts.

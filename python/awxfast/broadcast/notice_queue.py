@@ -2,7 +2,7 @@
 
 import asyncio
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from awxfast.broadcast.interest import STEP
 from awxfast.wire.backplane import Notice, split_notice
@@ -27,6 +27,10 @@ class NoticeQueue:
         self._apply_some()
         if self._waiting:
             self._hold(True)
+
+    def freeze(self) -> Iterator[tuple[Notice, int]]:
+        """What waits, each with its link; nothing changes here."""
+        return iter(self._waiting)
 
     def clear(self) -> None:
         """Nothing of what waits counts any more."""

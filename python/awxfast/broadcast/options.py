@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,6 +74,25 @@ class DiallerSettings(LogSettings):
     status: bool
     layer: LayerSettings
     secret_of_awx: str = dataclasses.field(default="", repr=False)
+
+    def to_json(self) -> str:
+        """For the child process, with all secrets that are not in files; never to be logged."""
+        values = dataclasses.asdict(self)
+        return json.dumps({**values, "era": self.era.name if self.era is not None else None})
+
+    @classmethod
+    def from_json(cls, text: str) -> "DiallerSettings":
+        """The inverse of `to_json`."""
+        values = json.loads(text)
+        return cls(
+            **{
+                **values,
+                "era": Era[values["era"]] if values["era"] is not None else None,
+                "peers": tuple(Member(**one) for one in values["peers"]),
+                "secret_files": tuple(values["secret_files"]),
+                "layer": LayerSettings(**values["layer"]),
+            }
+        )
 
 
 def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: AwxSettings) -> DiallerSettings:

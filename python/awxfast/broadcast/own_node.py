@@ -39,4 +39,8 @@ class OwnNode:
         self.backplane_group = backplane_group
         self.crowded = False
         """Set while no peer is to be read, see `DialledLink.hold_reading`."""
+        self.is_beside = False
+        """Whether links stand beside another process's, and what comes on them waits."""
+        self.has_left = False
+        """Whether another process has taken this one's place, so that nobody is dialled any more."""
         self.dials: collections.Counter[tuple[str, str]] = collections.Counter()

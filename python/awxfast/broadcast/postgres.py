@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -122,6 +122,14 @@ class PostgresMembers:
             cursor = await connection.execute(_INSTANCES)
             return read_instances(await cursor.fetchall(), self._port)
 
+    def freeze(self) -> dict[str, Any]:
+        """Who was heard of, for another process."""
+        return self._heartbeats.freeze()
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        self._heartbeats.inherit(frozen)
+
     def _note_heartbeats(self, members: list[Member]) -> None:
         if self._online is None:
             asyncio.get_running_loop().call_later(COLLECT, self._tell_heartbeats)
@@ -176,6 +184,20 @@ class Heartbeats:
     def is_crowded(self) -> bool:
         """Whether all places are taken."""
         return len(self._members) >= MAX_MEMBERS
+
+    def freeze(self) -> dict[str, Any]:
+        """Who is online and since when that was known, as JSON has it; times are the machine's (monotonic)."""
+        members = [(one.name, one.host, self._heard[one.name]) for one in self._members.values()]
+        return {"first": self._first, "members": members}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one. Whoever was to be told then is told now."""
+        self._first = frozen["first"]
+        for name, host, heard in sorted(frozen["members"], key=lambda member: member[2]):
+            self._members[name] = Member(name, host, self._port)
+            self._heard[name] = heard
+        if self._members:
+            self._take(list(self._members.values()))
 
     def receive(self, payload: str) -> None:
         """One heartbeat: `{"hostname": .., "ip": .. or null, "action": "online" or "offline"}`."""

@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-import uvloop
-
 from awxfast._rust import LinkBundle
+from awxfast.app.handover import end_transfer
 from awxfast.broadcast.dial_attempt import Caller, tls_context
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.figures import DiallerFigures
+from awxfast.broadcast.handover import Estate
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
@@ -24,7 +23,9 @@ from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.peers_file import PeersFile
 from awxfast.broadcast.postgres import PostgresMembers
 from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
-from awxfast.errors import ConfigurationError, RedisError, StartError
+from awxfast.broadcast.target import Member
+from awxfast.errors import ConfigurationError, HandOverFailed, RedisError
+from awxfast.figures import Place
 from awxfast.intake.intake import Intake
 from awxfast.intake.pace import Pace
 from awxfast.operate.admin import AdminListener
@@ -42,29 +43,42 @@ BY_TRUST = ("flags", "file", "instances", "heartbeats")
 FIRST_LOOK = 3.0
 """Seconds that the database gets before the start-up line counts the peers without it."""
 DRAIN_TIMEOUT = 2.0
+DRAIN_SECONDS = 10.0
+"""How long peers get, after a reload, to read what the process before it had sent to them."""
 
 
 class NodeDialler:
     """All rooms of the process."""
 
-    def __init__(self, settings: DiallerSettings) -> None:
+    drains = True
+
+    def __init__(self, settings: DiallerSettings, place: Place | None = None, token: str | None = None) -> None:
+        """`token`: that of the process which this one takes the place of."""
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
         address = RedisAddress.parse(settings.redis)
         self._address = address
         self.taker = LinkTaker(layer.random_prefix_length, self._send)
-        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause))
+        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause), token=token)
         self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
         self._joined = Joined(self.intake)
-        self.dialler = Dialler(self._make_own_node(), settings.name, SOURCES, BY_TRUST)
+        self.place = place or Place(os.getpid())
+        self._own_node = self._make_own_node()
+        self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
+        if self.place.died is not None:
+            self.taker.count_gap("died", self.place.died)
         self._statistics = Statistics()
         self.statistics_failures = 0
         self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
         self._postgres = self._make_postgres()
         self._figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self.statistics_failures, address
+            self.dialler, self.taker, self.intake, self.sender, lambda: self.statistics_failures, address, self.place
         )
+        self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
+        self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
+        self._owns_names = True
+        """Whether this process's names in Redis are its own to remove."""
         self._admin: AdminListener | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = asyncio.Event()
@@ -101,6 +115,14 @@ class NodeDialler:
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
         self._warn_of_certificates()
+        await self._find_members()
+        self._run(self._keep_statistics(), "statistics")
+        log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
+        if not self._settings.peers and self._file is None and self._postgres is None:
+            log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
+
+    async def _find_members(self) -> None:
+        """Dials whoever is known from now on."""
         self.dialler.set_members("flags", self._settings.peers)
         if self._file is not None:
             self.dialler.set_members("file", self._file.read())
@@ -110,10 +132,6 @@ class NodeDialler:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LOOK):
                     await self._postgres.first_look.wait()
-        self._run(self._keep_statistics(), "statistics")
-        log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
-        if not self._settings.peers and self._file is None and self._postgres is None:
-            log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
 
     def _warn_of_certificates(self) -> None:
         if self._settings.protocol == "https" and not self._settings.verify_cert:
@@ -130,18 +148,118 @@ class NodeDialler:
             end.cancel()
         return self._failed.is_set() or self.intake.failed.is_set()
 
+    # From one process to the next
+
+    async def dial_beside(self, first: Mapping[str, Any]) -> None:
+        """Links beside the process whose first word this is; what comes waits. In place of `start`.
+
+        Raises `HandOverFailed`.
+        """
+        if first["redis"] != self._describe_redis():
+            raise HandOverFailed("the new process is to use another Redis or prefix; restart instead")
+        self._owns_names = False
+        self._own_node.is_beside = True
+        self.intake.registration.redis_names.extend(first["redis_names"])
+        self.dialler.set_members("instances", [Member(*one) for one in first["instances"]])
+        if self._postgres is not None and first["heartbeats"] is not None:
+            self._postgres.inherit(first["heartbeats"])
+        await self._find_members()
+
+    def inherit(self, record: Mapping[str, Any]) -> None:
+        """What the other process has left is this one's from now on; `begin_anew` must follow."""
+        self._owns_names = True
+        self.intake.inherit(record["intake"])
+        self.sender.inherit(record["sender"])
+        self._figures.inherit(record["figures"])
+        self.statistics_failures += record["statistics_failures"]
+        self._joined.inherits = True
+        self.dialler.inherit(record["dialler"])
+        self._joined.inherits = False
+        self.intake.groups.end_inheritance()
+
+    async def begin_anew(self, admin: socket.socket | None) -> None:
+        """Goes on with it."""
+        self._run(self.sender.run(), "group sends")
+        self._run(self._keep_statistics(), "statistics")
+        if admin is not None:
+            self._admin = await AdminListener.start(self._figures, admin)
+        await self.intake.start()
+
+    async def leave(self, heir: int, sock: socket.socket) -> None:
+        """Leaves all to the process at the other end (`broadcast.handover`). Raises `HandOverFailed`: all goes on."""
+        ended = asyncio.get_running_loop().create_future()
+        self._leaving = sock, ended
+        try:
+            await self._estate.leave(heir, sock)
+        except BaseException:
+            await self._estate.go_on()
+            raise
+        else:
+            await self._abandon()
+        finally:
+            self._leaving = None
+            ended.set_result(None)
+
+    async def _abandon(self) -> None:
+        """All but the links is another process's."""
+        self._owns_names = False
+        self._own_node.has_left = True
+        self._joined.end()
+        await asyncio.gather(self.intake.abandon(), self._end_tasks())
+        if self._admin is not None:
+            await self._admin.stop()
+            self._admin = None
+
+    async def go_on(self) -> None:
+        """Nobody else has taken its place: `leave` has seen to all."""
+
+    async def drain(self) -> None:
+        """Gives peers that are slow what was sent to them."""
+        if not await self.dialler.flush(DRAIN_SECONDS):
+            queued = sum(peer.queued for peer in self.dialler.peers)
+            log.warning(
+                "reload: peers that do not read have not got all that was sent to them (%d frames wait)", queued
+            )
+
+    def _describe_members(self) -> dict[str, Any]:
+        instances = [(one.name, one.host, one.port) for one in self.dialler.members["instances"].values()]
+        heartbeats = self._postgres.freeze() if self._postgres is not None else None
+        return {"redis": self._describe_redis(), "instances": instances, "heartbeats": heartbeats}
+
+    def _describe_redis(self) -> list[str]:
+        return [str(self._address), self._settings.layer.prefix]
+
+    def _describe_rest(self) -> dict[str, Any]:
+        return {"figures": self._figures.freeze(), "statistics_failures": self.statistics_failures}
+
+    def ledger(self) -> Mapping[str, Any]:
+        """As the admin listener shows it."""
+        return self._figures.ledger()
+
     async def stop(self) -> None:
         """Links and groups first; then what the links brought goes into Redis."""
+        if self._leaving is not None:
+            sock, ended = self._leaving
+            end_transfer(sock)
+            await ended
         self._joined.end()
+        if not self._owns_names:
+            await self.dialler.stop()
+            await self._end_tasks()
+            return
         await asyncio.gather(self.dialler.stop(), self.intake.stop())
         await self.sender.drained(DRAIN_TIMEOUT)
-        for task in self._tasks:
-            task.remove_done_callback(self._notice_end)
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         await self._delete_statistics()
         if self._admin is not None:
             await self._admin.stop()
+
+    async def _end_tasks(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.remove_done_callback(self._notice_end)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def reload_files(self) -> None:
         """Reads secret and peers again; what has a fault stays as it was."""
@@ -192,31 +310,6 @@ def find_secret(settings: DiallerSettings) -> str:
 def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:
     """How certificates are checked; None where peers are dialled by http."""
     return tls_context(settings.verify_cert, settings.ca_file) if settings.protocol == "https" else None
-
-
-def run(settings: DiallerSettings, admin: socket.socket | None = None) -> None:
-    """Dials until TERM or INT. Raises `ConfigurationError` before that, `StartError` when a part of it failed."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        failed = runner.run(dial(settings, admin))
-    if failed:
-        raise StartError("a part of the dialler ended by a fault of its own, see the line above; please report it")
-
-
-async def dial(settings: DiallerSettings, admin: socket.socket | None) -> bool:
-    """Runs it; whether it failed."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    node = NodeDialler(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, node.reload_files)
-    for number in (signal.SIGUSR1, signal.SIGUSR2):  # they would end the process, and mean nothing here
-        signal.signal(number, signal.SIG_IGN)
-    try:
-        await node.start(admin)
-        return await node.wait_for_end(stop)
-    finally:
-        await node.stop()
 
 
 async def read_statistics(settings: DiallerSettings) -> str:

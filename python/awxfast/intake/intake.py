@@ -244,6 +244,13 @@ class Intake:
         await asyncio.gather(registrations, drain, return_exceptions=True)
         self._tasks = []
 
+    async def abandon(self) -> None:
+        """Ends, and leaves all in Redis as it is: another process goes on under these names."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
     async def _wait_ready(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_TIMEOUT):

@@ -7,8 +7,8 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 import uvloop
 from asgiref.typing import ASGI3Application
@@ -42,6 +42,14 @@ STANDING_SECONDS = 1.0
 
 def main(control_descriptor: int) -> NoReturn:
     """Never returns: worker threads that are blocked must not hold up the end of the process."""
+    sock, start = take_start(control_descriptor)
+    prepared = prepare(start)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        leave(runner.run(run_child(sock, start, prepared)))
+
+
+def take_start(control_descriptor: int) -> tuple[socket.socket, dict[str, Any]]:
+    """The socket to main, and what main says first; where that is gone this process is, too."""
     for number in MAINS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, MAINS_SIGNALS)  # main held them back until somebody would ignore them
@@ -50,9 +58,7 @@ def main(control_descriptor: int) -> NoReturn:
     start = receive_blocking(sock)
     if start is None:
         leave(1)
-    prepared = prepare(start)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        leave(runner.run(run_child(sock, start, prepared)))
+    return sock, start
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,9 +84,14 @@ def prepare(start: dict[str, Any]) -> Prepared:
 
 async def run_child(sock: socket.socket, start: dict[str, Any], prepared: Prepared) -> int:
     """Serves as main's first message says. A failure is reported to main, which has the last word on stderr."""
-    control = Control(await Pipe.open(sock), start)
+    control = RelayControl(await Pipe.open(sock), start)
+    return await run_reporting(control, run_rooms(start, prepared, control))
+
+
+async def run_reporting(control: "Control[Any]", rooms: Coroutine[Any, Any, None]) -> int:
+    """Runs a process's rooms to their end; its exit code, after main was told of a failure."""
     try:
-        await run_rooms(start, prepared, control)
+        await rooms
     except Exception as error:
         log.debug("what led to the failure", exc_info=True)
         text = str(error) if isinstance(error, AwxfastError) else f"unexpected {type(error).__name__}: {error}"
@@ -88,7 +99,7 @@ async def run_child(sock: socket.socket, start: dict[str, Any], prepared: Prepar
     return 0
 
 
-async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control") -> None:
+async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "RelayControl") -> None:
     """Sets the process up and runs the application's rooms."""
     if prepared.settings is None:
         raise prepared.failure or AssertionError("there are settings, or there is a failure")
@@ -114,7 +125,30 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "Control
         await serve(settings, listenings, admin, control, prepared.application)
 
 
-class Control:
+class Serving(Protocol):
+    """What runs in the process, as main's words reach it (`app.relay`, `broadcast.program`)."""
+
+    @property
+    def drains(self) -> bool:
+        """Whether it still has something to do when another process has taken its place."""
+
+    def ledger(self) -> Mapping[str, Any]:
+        """What became of events and frames."""
+
+    def reload_files(self) -> None:
+        """Reads its files again."""
+
+    async def go_on(self) -> None:
+        """Nobody has taken its place after all."""
+
+    async def drain(self) -> None:
+        """Does what is still to be done."""
+
+
+Rooms = TypeVar("Rooms", bound=Serving)
+
+
+class Control(Generic[Rooms]):
     """What main asks for, while the rooms run. Main's end takes this process with it, whatever it is doing."""
 
     def __init__(self, pipe: Pipe, start: dict[str, Any]) -> None:
@@ -132,18 +166,18 @@ class Control:
             start.get("died"),
         )
         self._stop_asked = asyncio.Event()
-        self._relay: Relay | None = None
+        self._relay: Rooms | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._has_left = False
         self._receiver = asyncio.ensure_future(self._receive())
 
-    def report_serving(self, relay: "Relay") -> None:
+    def report_serving(self, relay: Rooms) -> None:
         """Everything runs; files are read again whenever main asks for it."""
         self._relay = relay
         self._pipe.send("serving")
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
 
-    async def _tell_what_stands(self, relay: "Relay") -> None:
+    async def _tell_what_stands(self, relay: Rooms) -> None:
         """Main counts it as lost should this process die."""
         while True:
             self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
@@ -231,6 +265,16 @@ class Control:
         if self._relay is not None and self._has_left:
             await self._relay.drain()
             self._stop_asked.set()
+
+    async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
+        """Leaves all to the process with that number. Raises `HandOverFailed`: all goes on here."""
+        raise NotImplementedError
+
+
+class RelayControl(Control["Relay"]):
+    """The same for a server's relay."""
+
+    _relay: "Relay | None"
 
     async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
         if self._relay is None:

@@ -17,6 +17,19 @@ from awxfast.settings import Settings
 log = logging.getLogger(__name__)
 
 
+STOP_MARGIN = 5.0
+"""Seconds that a child gets beyond grace and spread: to take its names out of Redis, and to leave."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a serving process gets to leave, beyond that to drain; for which nodes' headers are remembered."""
+
+    stop: float
+    drain: float
+    nonces: int = 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Holdings:
     """`settings` name the private Redis, if there is one."""
@@ -67,6 +80,13 @@ class Holdings:
     def descriptors(self) -> list[int]:
         """The numbers of all listening sockets."""
         return [one.sock.fileno() for one in (*self.listeners, self.admin) if one is not None]
+
+    @property
+    def limits(self) -> Limits:
+        """As the options say."""
+        settings = self.settings
+        stop = settings.grace + settings.close_spread + STOP_MARGIN
+        return Limits(stop, settings.reload_drain, settings.nonce_tolerance)
 
     def describe(self) -> dict[str, Any]:
         """What a serving process is told of them at its start."""

@@ -5,16 +5,21 @@ becomes another version itself (docs/reload.md).
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import uvloop
 
 from awxfast import __version__
 from awxfast.errors import HandOverFailed, StopAsked
 from awxfast.options import name_ignored_variables
-from awxfast.process.holdings import Holdings
+from awxfast.process.addresses import list_endpoints
+from awxfast.process.holdings import Holdings, Limits
+from awxfast.process.listeners import Listener
 from awxfast.process.log import configure_log
 from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
@@ -24,29 +29,27 @@ from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.watchers import Watchers
 from awxfast.process.wrong_values import refuse_wrong_values
+from awxfast.redis.private import PrivateRedis
 from awxfast.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 
-STOP_MARGIN = 5.0
-"""Seconds that a child gets beyond grace and spread: to take its names out of Redis, and to leave."""
 CAUGHT_SECONDS = 0.01
 """A turn of the loop, with a look at what signals have brought."""
 
 
 def run(settings: Settings) -> int:
     """Serves until TERM or INT; returns the exit code. Raises `AwxfastError` for what keeps it from starting."""
-    if answer_trial(settings, os.environ):
+    if answer_trial(os.environ, lambda redis: describe_settings(settings, redis)):
         return 0
     left = take_left(os.environ)
     configure_log(settings)
     log.info("awxfast %s", __version__)
     warn_of_ignored_variables()
     refuse_wrong_values(settings)
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the loop can take them
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # some rotate logs by it, and it would end the process
+    hold_signals()
     try:
         holdings = Holdings.open(settings) if left is None else Holdings.adopt(settings, left.facts["holdings"])
     except StopAsked:
@@ -58,12 +61,57 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def live(holdings: Holdings, notifier: Notifier, left: Left | None) -> None:
+def describe_settings(settings: Settings, redis: str | None) -> str:
+    """For a serving process; `redis`: the private one that there is. Raises `ConfigurationError` for wrong ones."""
+    refuse_wrong_values(settings)
+    list_endpoints(settings)
+    if settings.redis == ("private",) and redis:
+        settings = dataclasses.replace(settings, redis=(redis,))
+    return settings.to_json()
+
+
+def hold_signals() -> None:
+    """They wait until the loop can take them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # some rotate logs by it, and it would end the process
+
+
+class Owned(Protocol):
+    """What a main process has as long as it lives, and how long its serving processes may take to leave."""
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """Those that serving processes accept on."""
+
+    @property
+    def admin(self) -> Listener | None:
+        """The admin listener; None: nobody can look."""
+
+    @property
+    def private(self) -> PrivateRedis | None:
+        """A Redis of its own."""
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What serving processes inherit."""
+
+    @property
+    def limits(self) -> Limits:
+        """Seconds for this and that."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a serving process is told at its start."""
+
+    def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """For main's next program; `kept` gets the descriptors."""
+
+
+def live(holdings: Owned, notifier: Notifier, left: Left | None, command: Sequence[str] | None = None) -> None:
     """Until the end, or until another program is in this one's place, which then does not return."""
     trouble = ""
     while True:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            left = runner.run(Main(holdings, notifier).run(left, trouble))
+            left = runner.run(Main(holdings, notifier, command).run(left, trouble))
         if left is None:
             return
         if notifier.watchdog_interval is not None:
@@ -83,15 +131,19 @@ def warn_of_ignored_variables() -> None:
 class Main:
     """The main process's loop: signals in, the child's reports out."""
 
-    def __init__(self, holdings: Holdings, notifier: Notifier) -> None:
+    def __init__(self, holdings: Owned, notifier: Notifier, command: Sequence[str] | None = None) -> None:
+        """`command`: another program than the server's for the serving processes."""
         self._holdings = holdings
         self._notifier = notifier
-        settings = holdings.settings
-        stop_limit = settings.grace + settings.close_spread + STOP_MARGIN
-        used_headers = UsedHeaders(settings.nonce_tolerance)
-        drain_limit = settings.reload_drain + stop_limit
+        limits = holdings.limits
         self._supervisor = Supervisor(
-            holdings.describe(), holdings.descriptors, self._announce_serving, stop_limit, used_headers, drain_limit
+            holdings.describe(),
+            holdings.descriptors,
+            self._announce_serving,
+            limits.stop,
+            UsedHeaders(limits.nonces),
+            limits.stop + limits.drain,
+            command,
         )
 
     async def run(self, left: Left | None, trouble: str) -> Left | None:

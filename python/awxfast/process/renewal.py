@@ -12,14 +12,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
 from awxfast.errors import HandOverFailed, StartError
-from awxfast.process.addresses import list_endpoints
 from awxfast.process.pipe import Pipe, receive_blocking
-from awxfast.process.wrong_values import refuse_wrong_values
-from awxfast.settings import Settings
 from awxfast.system.child_process import ChildProcess
 from awxfast.system.offspring import dying_with_us
 from awxfast.system.queued_stream import drain_streams
@@ -164,7 +161,11 @@ class Trial:
         await asyncio.wait([self._reading], timeout=LAST_WORDS_SECONDS)
         said = self._reading.result() if self._reading.done() else b""
         lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-        return lines[-1].removeprefix("awxfast: ") if lines else "it ended without a word"
+        return (
+            lines[-1].removeprefix("awxfast: ").removeprefix("awxfast-broadcast: ")
+            if lines
+            else "it ended without a word"
+        )
 
     async def end(self) -> None:
         """Leaves nothing of it behind."""
@@ -184,8 +185,11 @@ async def read_tail(reader: asyncio.StreamReader) -> bytes:
     return tail
 
 
-def answer_trial(settings: Settings, environ: MutableMapping[str, str]) -> bool:
-    """Whether this is a trial start, which is over then. Raises `AwxfastError` for what would keep it from going on."""
+def answer_trial(environ: MutableMapping[str, str], read_settings: Callable[[str | None], str]) -> bool:
+    """Whether this is a trial start, which is over then. Raises `AwxfastError` for what would keep it from going on.
+
+    `read_settings`: gives them as JSON, with the private Redis that there is, and raises for what is wrong in them.
+    """
     number = environ.pop(TRIAL, None)
     if number is None:
         return False
@@ -193,9 +197,6 @@ def answer_trial(settings: Settings, environ: MutableMapping[str, str]) -> bool:
         asked = receive_blocking(sock) or {}
         if asked.get("format") != FORMAT:
             raise StartError(f"it goes on with format {FORMAT}, not {asked.get('format')}; restart instead")
-        refuse_wrong_values(settings)
-        list_endpoints(settings)
-        if settings.redis == ("private",) and asked["redis"]:
-            settings = dataclasses.replace(settings, redis=(asked["redis"],))
-        sock.sendall(json.dumps({"kind": "understood", "settings": settings.to_json()}).encode() + b"\n")
+        settings = read_settings(asked["redis"])
+        sock.sendall(json.dumps({"kind": "understood", "settings": settings}).encode() + b"\n")
     return True

@@ -32,6 +32,7 @@ class Supervisor:
 
     `start` is what a child gets first; `descriptors` are the numbers that it inherits; `on_serving` is called each
     time one serves that nobody else has left all to. `drain_limit`: seconds after which one that drains is ended.
+    `command`: another program than the server's.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Supervisor:
         stop_limit: float,
         used_headers: UsedHeaders,
         drain_limit: float = 0.0,
+        command: Sequence[str] | None = None,
     ) -> None:
         self._start = start
+        self._command = command
         self._descriptors = tuple(descriptors)
         self._on_serving = on_serving
         self._stop_limit = stop_limit
@@ -201,7 +204,7 @@ class Supervisor:
         if inherits is not None:
             first["inherits"] = inherits.fileno()
             descriptors = (*descriptors, inherits.fileno())
-        return await ServingChild.start(CHILD_COMMAND, first, descriptors)
+        return await ServingChild.start(self._command or CHILD_COMMAND, first, descriptors)
 
     def _note_serving(self) -> None:
         self._served_once = True

@@ -1,0 +1,125 @@
+"""The process that dials: runs the dialler's rooms on uvloop until main asks it to stop, or is gone."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+import uvloop
+
+from awxfast.app.handover import TAKEN
+from awxfast.app.serving import start_unless_stopped
+from awxfast.broadcast.handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
+from awxfast.broadcast.options import DiallerSettings
+from awxfast.broadcast.program import NodeDialler, find_secret
+from awxfast.errors import HandOverFailed, StartError
+from awxfast.process.child import Control, run_reporting, take_start
+from awxfast.process.log import configure_log
+from awxfast.process.pipe import Pipe
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.login import open_connection
+from awxfast.system.queued_stream import leave
+
+
+def main(control_descriptor: int) -> NoReturn:
+    """Never returns: to free a hundred thousand groups one by one takes Python longer than all that is to be done."""
+    sock, start = take_start(control_descriptor)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        leave(runner.run(run_child(sock, start)))
+
+
+async def run_child(sock: socket.socket, start: dict[str, Any]) -> int:
+    """Dials as main's first message says; the exit code."""
+    control = DiallerControl(await Pipe.open(sock), start)
+    return await run_reporting(control, run_rooms(start, control))
+
+
+async def run_rooms(start: dict[str, Any], control: "DiallerControl") -> None:
+    """From the start, or in another process's place."""
+    settings = DiallerSettings.from_json(start["settings"])
+    configure_log(settings)
+    admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
+    if control.predecessor is not None:
+        await succeed(settings, admin, control, control.predecessor)
+        return
+    node = NodeDialler(settings, control.place)
+    await live(node, control, start_unless_stopped(node.start(admin), control))
+
+
+async def live(node: NodeDialler, control: "DiallerControl", begin: Coroutine[Any, Any, bool]) -> None:
+    """To the end, when `begin` says that it has begun. Raises `StartError` for an end that nobody asked for."""
+    failed = False
+    try:
+        if not await begin:
+            return
+        control.report_serving(node)
+        stop = asyncio.Event()
+        stopping = asyncio.ensure_future(control.wait_for_stop())
+        stopping.add_done_callback(lambda _: stop.set())
+        failed = await node.wait_for_end(stop)
+        stopping.cancel()
+    finally:
+        await node.stop()
+    if failed:
+        raise StartError("a part of the dialler ended by a fault of its own, see the line above; please report it")
+
+
+async def succeed(
+    settings: DiallerSettings, admin: socket.socket | None, control: "DiallerControl", sock: socket.socket
+) -> None:
+    """Links beside another process, which leaves all then; or until that goes on after all.
+
+    Raises `AwxfastError` before it can.
+    """
+    find_secret(settings)
+    (await open_connection(RedisAddress.parse(settings.redis))).close()
+    control.report_ready(FORMAT)
+    with sock:
+        legacy = Legacy(sock)
+        stopping = asyncio.ensure_future(control.wait_for_stop())
+        stopping.add_done_callback(lambda ended: None if ended.cancelled() else legacy.end())
+        first = await legacy.receive()
+        if first is None:
+            return
+        node = NodeDialler(settings, control.place, first["token"])
+
+        async def take_over() -> bool:
+            record = await link_beside(node, legacy, first)
+            stopping.cancel()
+            if record is None:
+                return False
+            await node.begin_anew(admin)
+            kept = sum(peer.up for peer in node.dialler.peers)
+            control.report_succeeded(kept, 0, time.monotonic() - record["rested_at"])
+            return True
+
+        await live(node, control, take_over())
+
+
+async def link_beside(node: NodeDialler, legacy: Legacy, first: Any) -> Any:
+    """What the other process has left, when it is taken; None: that one goes on, and knows why."""
+    try:
+        await node.dial_beside(first)
+        await wait_until_linked(node.dialler, first["linked"])
+        record = await legacy.receive() if legacy.answer(LINKED) else None
+        if record is not None:
+            refuse_lost(node.dialler, record)
+    except HandOverFailed as error:
+        legacy.answer(str(error).encode())
+        return None
+    if record is None or not legacy.answer(TAKEN):
+        return None
+    node.inherit(record)
+    return record
+
+
+class DiallerControl(Control[NodeDialler]):
+    """What main asks for, while the dialler runs."""
+
+    async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
+        if self._relay is None:
+            raise HandOverFailed("nobody dials at present")
+        if understood != FORMAT:
+            raise HandOverFailed(f"the new process understands another format ({understood}, here {FORMAT})")
+        await self._relay.leave(heir, sock)

@@ -1,0 +1,54 @@
+"""What the dialler's main process has as long as it lives: where operators look, and the settings."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awxfast.broadcast.options import DiallerSettings
+from awxfast.process.holdings import Limits
+from awxfast.process.listeners import Listener, open_admin
+
+LIMITS = Limits(stop=10.0, drain=15.0)
+"""More than all that a dialler's end waits for, and more than `program.DRAIN_SECONDS`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DiallerHoldings:
+    """As `process.holdings.Holdings`, of a program that listens nowhere else."""
+
+    settings: DiallerSettings
+    admin: Listener | None
+
+    listeners: Sequence[Listener] = ()
+    private: None = None
+    limits: Limits = LIMITS
+
+    @classmethod
+    def open(cls, settings: DiallerSettings) -> "DiallerHoldings":
+        """Opens the admin listener. Raises `AwxfastError`."""
+        return cls(settings, open_admin(settings.admin))
+
+    @classmethod
+    def adopt(cls, settings: DiallerSettings, frozen: Mapping[str, Any]) -> "DiallerHoldings":
+        """The one that this process's former program had."""
+        return cls(settings, Listener.adopt(frozen["admin"]) if frozen["admin"] is not None else None)
+
+    def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors."""
+        kept += self.descriptors
+        return {"admin": self.admin.freeze() if self.admin is not None else None}
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What a child inherits."""
+        return [self.admin.sock.fileno()] if self.admin is not None else []
+
+    def describe(self) -> dict[str, Any]:
+        """What a child is told at its start."""
+        admin = self.admin.sock.fileno() if self.admin is not None else None
+        return {"settings": self.settings.to_json(), "admin": admin}
+
+    def close(self) -> None:
+        """Removes the socket's file, too."""
+        if self.admin is not None:
+            self.admin.close()

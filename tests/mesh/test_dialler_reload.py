@@ -1,0 +1,242 @@
+"""A dialler's new process links beside the old one: no event is lost or comes twice, whatever happens in between."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from awxfast_dialler import AwxfastDialler
+from load import Load
+from meshes import Mesh
+from reloading import Faults, count_descriptors, reload_and_wait
+from servers import AwxfastServer, wait_for
+
+StartMesh = Callable[..., Awaitable[Mesh]]
+ERAS = ("broadcast", "relay")
+RATE = 200.0
+
+
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Those of all processes that the test starts."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Faults(tmp_path)
+
+
+def dialler_of(mesh: Mesh, number: int = 0) -> AwxfastDialler:
+    dialler = mesh.nodes[number].dialler
+    assert isinstance(dialler, AwxfastDialler)
+    return dialler
+
+
+async def reload(dialler: AwxfastDialler) -> str:
+    done = await asyncio.to_thread(dialler.reload)
+    assert done.returncode == 0, done.stderr + dialler.text()
+    return done.stdout
+
+
+async def assert_all_came(mesh: Mesh, load: Load) -> None:
+    """Every page has every event that was made, once and in order."""
+    await load.stop()
+    await mesh.until_heard()
+    for page in mesh.pages:
+        assert {number: page.numbers(number) for number in load.made} == load.made
+        page.assert_in_order_and_whole()
+
+
+async def assert_books_are_whole(dialler: AwxfastDialler) -> None:
+    """Nothing was lost anywhere, over all processes."""
+    ledger = await asyncio.to_thread(dialler.ledger)
+    assert ledger["balance"] == {"events": 0, "frames": 0}
+    assert ledger["gaps"] == {}
+    assert sum(ledger["events"]["rejected"].values()) == 0
+    assert (sum(ledger["frames"]["shed"].values()), ledger["frames"]["lost_at_close"]) == (0, 0)
+
+
+def names_in_redis(mesh: Mesh) -> set[bytes]:
+    """Whatever is in the first node's Redis but for events that wait and figures that come and go."""
+    with mesh.nodes[0].redis.client() as client:
+        return {key for key in client.scan_iter() if b":group:" in key or b"process" in key}
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+async def test_every_event_comes_once_through_reloads_of_both_diallers(
+    era: str, rounds: int, start_mesh: StartMesh
+) -> None:
+    mesh = await start_mesh(era, *["awxfast awxfast"] * 2)
+    mains = [dialler_of(mesh, number).process.pid for number in range(2)]
+    async with Load(mesh.nodes, RATE) as load:
+        for generation in range(1, rounds + 1):
+            for number in range(2):
+                said = await reload(dialler_of(mesh, number))
+                assert said.startswith(f"reload: generation {generation}, 1 sockets kept, 0 drained, silence at most ")
+                await load.go_on()
+        await assert_all_came(mesh, load)
+    for number, main in enumerate(mains):
+        dialler = dialler_of(mesh, number)
+        await assert_books_are_whole(dialler)
+        assert dialler.process.pid == main
+        assert dialler.process.poll() is None
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_stock_node_notices_nothing_and_its_pages_need_not_ask_again(era: str, start_mesh: StartMesh) -> None:
+    mesh = await start_mesh(era, "awxfast awxfast", "stock stock")
+    dialler = dialler_of(mesh)
+    for number in range(3):
+        await mesh.send(10, first=10 * number)
+        await mesh.assert_each_once(10 * (number + 1))
+        if number < 2:
+            await reload(dialler)
+    await assert_books_are_whole(dialler)
+
+
+async def test_nothing_is_left_behind_by_many(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    dialler = dialler_of(mesh)
+    await reload(dialler)
+    before, counts = names_in_redis(mesh), []
+    children = Path(f"/proc/{dialler.process.pid}/task/{dialler.process.pid}/children")
+    for _ in range(4):
+        await reload(dialler)
+        await asyncio.to_thread(wait_for, lambda: len(children.read_text().split()) == 1)
+        counts.append((count_descriptors(dialler.process.pid), count_descriptors(dialler.child_pid())))
+    assert counts == [counts[0]] * 4
+    assert names_in_redis(mesh) == before
+    server = mesh.nodes[1].server
+    assert isinstance(server, AwxfastServer)
+    await asyncio.to_thread(wait_for, lambda: server.ledger()["peers"][0]["links"] == 1)
+    assert await asyncio.to_thread(dialler.stop) == 0
+
+
+FAULTS = {
+    "fails_to_import": (
+        "import sys; sys.modules['awxfast.broadcast.child'] = None",
+        "the new process ended (exit code 1)",
+    ),
+    "is_killed_at_its_start": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "the new process ended (exit code -9)",
+    ),
+    "is_killed_when_it_is_to_link": (
+        "import os, signal, awxfast.broadcast.program as p\n"
+        "p.NodeDialler.dial_beside = lambda *_: os.kill(os.getpid(), signal.SIGKILL)",
+        "the new process ended before it was linked",
+    ),
+    "is_killed_when_all_is_there": (
+        "import os, signal, awxfast.broadcast.child as c\n"
+        "c.refuse_lost = lambda *_: os.kill(os.getpid(), signal.SIGKILL)",
+        "the new process ended in the middle of it",
+    ),
+    "has_another_format": (
+        "import awxfast.broadcast.child as c; c.FORMAT = [0]",
+        "the new process understands another format",
+    ),
+    "fails_as_it_links": (
+        "import awxfast.broadcast.program as p\np.NodeDialler.dial_beside = None",
+        "the new process ended before it was linked",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("era", "chosen"),
+    [
+        ("relay", ("fails_to_import", "is_killed_when_all_is_there")),
+        *(pytest.param(era, tuple(FAULTS), marks=[pytest.mark.long, pytest.mark.timeout(600)]) for era in ERAS),
+    ],
+)
+async def test_old_process_goes_on_whatever_becomes_of_the_new_one(
+    era: str, chosen: tuple[str, ...], faults: Faults, start_mesh: StartMesh
+) -> None:
+    mesh = await start_mesh(era, *["awxfast awxfast"] * 2)
+    dialler = dialler_of(mesh)
+    child = dialler.child_pid()
+    async with Load(mesh.nodes, RATE) as load:
+        for code, reason in map(FAULTS.__getitem__, chosen):
+            faults.set(code)
+            failed = await asyncio.to_thread(dialler.reload)
+            assert (failed.returncode, failed.stdout) == (1, "")
+            assert f"the old process goes on: {reason}" in failed.stderr
+            assert failed.stderr.count("\n") == 1
+            assert dialler.child_pid() == child
+            await load.go_on()
+        faults.clear()
+        await reload(dialler)
+        await load.go_on()
+        await assert_all_came(mesh, load)
+    await assert_books_are_whole(dialler)
+
+
+async def test_old_process_goes_on_where_the_trial_start_fails(faults: Faults, start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    dialler = dialler_of(mesh)
+    child = dialler.child_pid()
+    faults.set("raise SystemExit('a package that is broken')", "trial")
+    failed = await asyncio.to_thread(dialler.reload)
+    assert failed.returncode == 1
+    assert "a package that is broken" in failed.stderr
+    assert dialler.child_pid() == child
+    await mesh.until_heard()
+
+
+async def test_old_process_goes_on_where_a_peer_refuses_the_new_one(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    secret = mesh.secret_file.read_text()
+    mesh.secret_file.write_text("not what the servers have read\n")
+    failed = await asyncio.to_thread(dialler_of(mesh).reload)
+    mesh.secret_file.write_text(secret)
+    assert failed.returncode == 1
+    assert "the new process can't connect to 127.0.0.1" in failed.stderr
+    assert "it refuses our secret (403)" in failed.stderr
+    await mesh.until_heard()
+    await reload(dialler_of(mesh))
+    await mesh.until_heard()
+
+
+async def test_old_process_goes_on_while_redis_is_away(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    dialler, redis = dialler_of(mesh), mesh.nodes[0].redis
+    redis.kill()
+    failed = await asyncio.to_thread(dialler.reload)
+    assert (failed.returncode, "Redis" in failed.stderr) == (1, True)
+    redis.start()
+    await mesh.until_heard()
+    await reload(dialler)
+    await mesh.until_heard()
+
+
+async def test_the_end_that_is_asked_for_meanwhile_wins(faults: Faults, start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    dialler = dialler_of(mesh)
+    faults.set("import awxfast.broadcast.child as c, asyncio\nc.wait_until_linked = lambda *_: asyncio.sleep(600)")
+    dialler.signal(signal.SIGUSR2)
+    await asyncio.to_thread(
+        wait_for, lambda: dialler.text().count("connected to") == 1 and "Reloading" in dialler.text()
+    )
+    assert await asyncio.to_thread(dialler.stop) == 0
+    with mesh.nodes[0].redis.client() as client:
+        assert not client.exists("broadcast_websocket_stats")
+
+
+async def test_two_at_once_are_done_one_after_the_other(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    dialler = dialler_of(mesh)
+    by_admin = asyncio.to_thread(reload_and_wait, "--admin", str(dialler.admin))
+    both = await asyncio.gather(asyncio.to_thread(dialler.reload), by_admin)
+    assert [one.returncode for one in both] == [0, 0], both
+    await mesh.until_heard()
+
+
+async def test_process_that_dies_is_replaced_and_what_was_lost_is_counted(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
+    dialler = dialler_of(mesh)
+    os.kill(dialler.child_pid(), signal.SIGKILL)
+    await asyncio.to_thread(wait_for, lambda: dialler.text().count("Dialling 1 peers") == 2)
+    await mesh.until_linked()
+    await mesh.until_heard()
+    ledger = await asyncio.to_thread(dialler.ledger)
+    assert ledger["gaps"]["died"]["times"] == 1
