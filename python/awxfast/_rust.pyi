@@ -403,6 +403,8 @@ class Fanout:
         """
     def thaw(self) -> None:
         """Goes on as if nothing had been."""
+    def discard(self) -> None:
+        """After `freeze`, in place of `thaw`: another process has all clients, nothing is written to them here."""
     def inherit(self, fd: int) -> None:
         """Reads such a file of another process; what was counted there goes on here.
 

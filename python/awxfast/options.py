@@ -128,8 +128,8 @@ OWN_OPTIONS = (
     OwnOption(
         "--reload-consumers",
         "reload_consumers",
-        one_of("drain", not_built=("replay",)),
-        "what becomes of an application's clients when it is reloaded: drain",
+        one_of("drain", "replay"),
+        "what becomes of an application's clients when it is reloaded: drain, replay",
     ),
     OwnOption("--reload-drain", "reload_drain", seconds, "how long an old process may serve them"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),

@@ -113,11 +113,18 @@ class Settings(LayerSettings, LogSettings):
     # Operation.
     grace: float = 5.0
     close_spread: float = 0.0
-    reload_consumers: str = "drain"
+    reload_consumers: str | None = None
+    """What becomes of them: drain or replay; None: replay for AWX's application, else drain."""
     reload_drain: float = 300.0
     access_log: str | None = None
     check: bool = False
     """Says what is wrong instead of serving."""
+
+    @property
+    def replays_consumers(self) -> bool:
+        """Whether a reload hands an application's websockets over, to new consumers."""
+        is_awx = (self.application or "").startswith("awx.")
+        return (self.reload_consumers or ("replay" if is_awx else "drain")) == "replay"
 
     def to_json(self) -> str:
         """For the child process; secrets are not in it."""

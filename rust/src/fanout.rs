@@ -106,7 +106,7 @@ pub struct Fanout {
     accounts: Accounts,
     /// Commands for one client wait for `wake`.
     deferring: AtomicBool,
-    /// What lets threads go on that are frozen; they do as soon as it is dropped.
+    /// What lets threads go on that are frozen: as they were as soon as it is dropped, without clients by a word.
     frozen: Mutex<Vec<mpsc::Sender<()>>>,
     /// Clients of another process that nobody has taken yet.
     estate: Mutex<HashMap<ClientId, LeftClient>>,

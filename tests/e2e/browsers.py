@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -86,11 +87,11 @@ class Browser(WSListener):
                 await self.changed.wait()
 
 
-async def open_browser(url: str, groups: Iterable[str] | None = None) -> Browser:
+async def open_browser(url: str, groups: Iterable[str] | None = None, trust: ssl.SSLContext | None = None) -> Browser:
     """A browser that has been told who it is and, if asked for, is subscribed."""
     headers = {"Cookie": f"csrftoken={TOKEN}"}
     # aiofastnet, picows' default where installed, loses disconnects on uvloop.
-    _, browser = await ws_connect(Browser, url, extra_headers=headers, use_aiofastnet=False)
+    _, browser = await ws_connect(Browser, url, ssl_context=trust, extra_headers=headers, use_aiofastnet=False)
     await browser.until(lambda: bool(browser.replies))
     assert browser.replies[0]["accept"] is True
     if groups is not None:

@@ -1,13 +1,16 @@
 """A Redis, awxfast and producers for each test; all end with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from channels_redis.core import RedisChannelLayer
 from producers import Producer
 from redis_servers import RedisServer
+from reloaded_site import Site
 from reloading import Faults
 from servers import AwxfastServer
+from site_browsers import python_path
 
 
 @pytest.fixture
@@ -48,6 +51,31 @@ def new_producer(redis_server: RedisServer) -> Iterator[Callable[..., Producer]]
     yield make
     for producer in made:
         producer.close()
+
+
+@pytest.fixture
+def start_site(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Site]]:
+    monkeypatch.setenv("EVENTS_SITE_REDIS", redis_server.url)
+    monkeypatch.setenv("RELOAD_SITE", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", python_path())
+    started: list[Site] = []
+
+    def start(*options: str) -> Site:
+        started.append(Site(redis_server, tmp_path, *options))
+        return started[-1]
+
+    yield start
+    for site in started:
+        site.server.close()
+
+
+@pytest.fixture
+async def producer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
+    layer = RedisChannelLayer(hosts=[redis_server.url], capacity=10_000)
+    yield layer
+    await layer.close_pools()
 
 
 def balanced(ledger: dict) -> bool:

@@ -5,11 +5,7 @@ import contextlib
 import http.client
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -17,98 +13,13 @@ from channels_redis.core import RedisChannelLayer
 from main_process import is_alive
 from raw_browser import RawBrowser, frame, handshake
 from redis_servers import RedisServer
-from servers import HANG, AwxfastServer, wait_for
-from site_browsers import browser, command, event, python_path, receive
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-
-APPLICATION = "reload_site:application"
-SLOW = 4 * HANG
-"""Seconds for what takes several starts of a process."""
-
-
-class Site:
-    """The reload site under awxfast."""
-
-    def __init__(self, redis: RedisServer, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.redis = redis
-        self.server = AwxfastServer(redis.url, *options, APPLICATION, auth=None)
-        self.port = self.server.port
-
-    def reload(self) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "awxfast", "reload", "--admin", str(self.server.admin)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=SLOW, check=False)
-
-    async def must_reload(self) -> str:
-        done = await asyncio.to_thread(self.reload)
-        assert done.returncode == 0, done.stderr + self.server.text()
-        return done.stdout
-
-    async def must_fail(self) -> str:
-        done = await asyncio.to_thread(self.reload)
-        assert (done.returncode, done.stdout) == (1, ""), done.stdout
-        return done.stderr
-
-    def break_next(self, code: str) -> None:
-        (self.folder / "fault").write_text(code)
-
-    def mend(self) -> None:
-        (self.folder / "fault").unlink()
-
-    def diary(self) -> list[str]:
-        path = self.folder / "diary"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def children(self) -> list[int]:
-        main = self.server.process.pid
-        numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return [int(number) for number in numbers if is_alive(int(number))]
-
-    async def ask(self, path: str = "/") -> str:
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as response:
-            return (await response.text()).strip()
-
-    async def until(self, condition: Callable[[], Any]) -> Any:
-        return await asyncio.to_thread(wait_for, condition, SLOW)
-
-
-@pytest.fixture
-def start_site(
-    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Site]]:
-    monkeypatch.setenv("EVENTS_SITE_REDIS", redis_server.url)
-    monkeypatch.setenv("RELOAD_SITE", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", python_path())
-    started: list[Site] = []
-
-    def start(*options: str) -> Site:
-        started.append(Site(redis_server, tmp_path, *options))
-        return started[-1]
-
-    yield start
-    for site in started:
-        site.server.close()
+from reloaded_site import SLOW, Site, wait_closed
+from site_browsers import browser, command, event, receive
 
 
 @pytest.fixture
 def site(start_site: Callable[..., Site]) -> Site:
     return start_site()
-
-
-@pytest.fixture
-async def producer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
-    layer = RedisChannelLayer(hosts=[redis_server.url], capacity=10_000)
-    yield layer
-    await layer.close_pools()
-
-
-async def wait_closed(connection: ClientConnection) -> int | None:
-    with contextlib.suppress(ConnectionClosed):
-        async with asyncio.timeout(SLOW):
-            while True:
-                await connection.recv()
-    return connection.close_code
 
 
 @pytest.mark.timeout(600)
@@ -235,11 +146,11 @@ FAULTS = {
     "startup_ends_it": ("def begin(): raise SystemExit('no licence')", "no licence"),
     "startup_is_killed": ("def begin(): os.kill(PID, 9)", "the new process ended (exit code -9)"),
     "killed_when_it_is_to_take": (
-        "import awxfast.app.hosted_relay as h\nh.HostedRelay.accept = lambda *_: os.kill(PID, 9)",
+        "import awxfast.app.hosted_relay as h\nh.DrainingRelay.accept = lambda *_: os.kill(PID, 9)",
         "the new process ended in the middle of it",
     ),
     "killed_when_it_has_taken": (
-        "import awxfast.app.hosted_relay as h\nh.HostedRelay.take_over = lambda *_: os.kill(PID, 9)",
+        "import awxfast.app.hosted_relay as h\nh.DrainingRelay.take_over = lambda *_: os.kill(PID, 9)",
         "the new process ended (exit code -9)",
     ),
 }

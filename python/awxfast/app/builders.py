@@ -4,8 +4,9 @@ from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
-from awxfast.app.hosted_relay import HostedRelay
+from awxfast.app.hosted_relay import DrainingRelay, HostedRelay
 from awxfast.app.relay import NativeRelay, Relay
+from awxfast.app.replaying_relay import ReplayingRelay
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.configured_layer import StockLayer, find_stock_layer
@@ -32,7 +33,7 @@ def build_relay(
     """
     if application is None:
         return build_native(settings, access_log, token)
-    return build_hosted(settings, application, access_log)
+    return build_hosted(settings, application, access_log, token)
 
 
 def build_native(settings: Settings, access_log: AccessLog | None = None, token: str | None = None) -> NativeRelay:
@@ -49,20 +50,34 @@ def build_native(settings: Settings, access_log: AccessLog | None = None, token:
     return NativeRelay(settings, fanout, feed, server, log, access=access, endpoints=endpoints)
 
 
-def build_hosted(settings: Settings, application: ASGI3Application, access_log: AccessLog | None = None) -> HostedRelay:
-    """A relay that hosts an application, in place of whose channel layer of channels_redis, if it has one, ours is."""
+def build_hosted(
+    settings: Settings, application: ASGI3Application, access_log: AccessLog | None = None, token: str | None = None
+) -> HostedRelay:
+    """A relay that hosts an application, in place of whose channel layer of channels_redis, if it has one, ours is.
+
+    `token`: its name in Redis, unless two processes of one server may serve at once.
+    """
     stock = find_layer_of_application(settings)
     settings = stock.settings(settings) if stock is not None else settings
     log = access_log or open_access_log(settings)
     fanout = build_fanout(settings)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=stock is not None)
     host = HostedEndpoints(application, settings)
-    feed = build_layer_feed(settings, fanout, plan, stock) if stock is not None else NoFeed(NoNodes(plan))
+    if stock is None:
+        nobody = NoFeed(NoNodes(plan))
+        server = Server(settings, fanout, host, log, nobody.nodes.endpoint, nobody.tell_caught_up)
+        return DrainingRelay(settings, fanout, nobody, server, log, host=host)
+    replays = settings.replays_consumers
+    feed = build_layer_feed(settings, fanout, plan, stock, token if replays else None)
     server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up)
-    return HostedRelay(settings, fanout, feed, server, log, host=host)
+    if replays:
+        return ReplayingRelay(settings, fanout, feed, server, log, host=host)
+    return DrainingRelay(settings, fanout, feed, server, log, host=host)
 
 
-def build_layer_feed(settings: Settings, fanout: Fanout, plan: NodePlan, stock: StockLayer) -> LayerFeed:
+def build_layer_feed(
+    settings: Settings, fanout: Fanout, plan: NodePlan, stock: StockLayer, token: str | None = None
+) -> LayerFeed:
     """The table of channels stands between intake and fan-out, and between the application's consumers and both."""
     table = ChannelTable(
         fanout,
@@ -73,10 +88,10 @@ def build_layer_feed(settings: Settings, fanout: Fanout, plan: NodePlan, stock: 
         max_groups=settings.max_groups,
     )
     address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, address, table, plan)
+    intake = build_intake(settings, address, table, plan, token)
     nodes = plan.build(fanout, intake, address, table)
     table.connect(intake.subscriptions)
-    return LayerFeed(address, intake, nodes, Replacement(stock, table, intake.names.token, settings))
+    return LayerFeed(address, intake, nodes, Replacement(stock, table, intake.names.token, settings), table)
 
 
 def build_intake(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from awxfast.figures import IntakeFigures
+from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.intake.intake import Intake
 from awxfast.nodes.nodes import Nodes, NoNodes
@@ -24,6 +25,10 @@ class Feed:
         """Connects to Redis, and passes on what nodes send."""
         await self.intake.start()
         self.nodes.start()
+
+    async def abandon(self) -> None:
+        """In place of `stop` where another process goes on with all of it."""
+        await self._stop_layer()
 
     async def stop(self) -> None:
         """Nodes first, since what they sent goes into Redis."""
@@ -46,14 +51,29 @@ class Feed:
 class LayerFeed(Feed):
     """The feed of an application whose channel layer is replaced by one that shares the intake."""
 
-    def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes, replacement: Replacement) -> None:
+    def __init__(
+        self,
+        address: RedisAddress,
+        intake: Intake,
+        nodes: Nodes | NoNodes,
+        replacement: Replacement,
+        channels: ChannelTable,
+    ) -> None:
         super().__init__(address, intake, nodes)
         self._replacement = replacement
+        self._is_installed = False
+        self.channels = channels
 
     async def start(self) -> None:
         """The layer last: what it does goes through the others."""
         await super().start()
-        self._replacement.install()
+        self.install_layer()
+
+    def install_layer(self) -> None:
+        """From now on the application has ours. Once."""
+        if not self._is_installed:
+            self._is_installed = True
+            self._replacement.install()
 
     async def _stop_layer(self) -> None:
         await self._replacement.stop()
@@ -72,6 +92,9 @@ class NoFeed:
 
     async def start(self) -> None:
         """There is nothing to start."""
+
+    async def abandon(self) -> None:
+        """There is nothing to leave."""
 
     async def stop(self) -> None:
         """There is nothing to stop."""

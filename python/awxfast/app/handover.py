@@ -1,4 +1,4 @@
-"""A native relay leaves everything to the one in another process, and that one goes on.
+"""A relay leaves its websockets, and all that they need, to the one in another process, and that one goes on.
 
 Over one socket: a head (JSON) with the fan-out's memory file, then parts of clients (JSON) with their descriptors, then
 connections without a request, then an empty message. The other one answers `TAKEN` when it has read all of it; until
@@ -13,28 +13,29 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from awxfast._rust import HANDOVER_FORMAT, Fanout, LinkFigures
-from awxfast.errors import HandOverFailed
+from awxfast.errors import HandOverFailed, RedisError
 from awxfast.intake.intake import Intake
 from awxfast.native.record import Identities
-from awxfast.native.session import NativeProtocol, NativeSession
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.nodes import Nodes, NoNodes
-from awxfast.sockets.connection import ClientList, Connection
+from awxfast.sockets.connection import ClientList, Connection, Session
 from awxfast.sockets.server import Server
 from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import MOST, close_all, receive_message, send_message
 
 log = logging.getLogger(__name__)
 
-FORMAT = [2, HANDOVER_FORMAT]
+FORMAT = [3, HANDOVER_FORMAT]
 """The version of what is said here, and of what the fan-out writes. Others are not understood."""
 
 TAKEN = b"taken"
+REST_SECONDS = 8.0
+"""How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
 PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
 UNSERVED_BYTES = 8_388_608
@@ -45,21 +46,69 @@ SPARE = 64
 """Descriptors for all but clients that a process which goes on must have left."""
 
 
+class LastingSession(Session, Protocol):
+    """One that another process can go on with."""
+
+    def freeze(self) -> dict[str, Any]:
+        """What that needs, as JSON has it; nothing changes here."""
+
+    def resume(self, connection: Connection, frozen: Mapping[str, Any]) -> None:
+        """Goes on there, in place of `open`."""
+
+
+class Sessions(Protocol):
+    """Who makes the sessions of browsers."""
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """What was refused to them, by reason."""
+
+    def begin_again(self, identities: Identities, frozen: Mapping[str, Any]) -> LastingSession:
+        """One of which `freeze` told in the process before this one; `resume` must follow."""
+
+
 class Rooms:
     """Who knows what there is to leave, and who goes on with it."""
 
     def __init__(
-        self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol, nodes: Nodes | NoNodes
+        self, fanout: Fanout, intake: Intake, server: Server, sessions: Sessions, nodes: Nodes | NoNodes
     ) -> None:
         self._fanout = fanout
         self._intake = intake
         self._server = server
-        self._native = native
+        self._sessions = sessions
         self._nodes = nodes
 
 
 class Estate(Rooms):
     """What there is to leave."""
+
+    format: Sequence[int] = FORMAT
+    carried: Mapping[Connection, float] = {}
+    """Websockets whose TLS this process carries on, with the time when the other one is to close them."""
+    unserved = 0
+    """Messages that are lost with consumers which had them, or were to have them."""
+    _left: tuple[Sequence[Connection], Sequence[int]] = ((), ())
+
+    async def rest(self, successor: int) -> None:
+        """Nothing is popped or on its way any more; events flow until the last moment. Raises `HandOverFailed`.
+
+        `successor`: the process that is to go on.
+        """
+        try:
+            await self.lighten()
+            async with asyncio.timeout(REST_SECONDS):
+                await self._nodes.rest()
+            await self._intake.rest(successor, REST_SECONDS)
+        except TimeoutError as error:
+            raise HandOverFailed("Redis does not answer in time") from error
+        except RedisError as error:
+            raise HandOverFailed(str(error)) from error
+
+    async def end_rest(self) -> None:
+        """Undoes `rest`: nobody else goes on."""
+        self._nodes.end_rest()
+        await self._intake.end_rest()
 
     async def lighten(self) -> None:
         """Cuts off whoever has sent the most that is not served yet, until what all have sent is passed on in no time.
@@ -67,8 +116,7 @@ class Estate(Rooms):
         Half a message may be as long as a whole one, and everybody may have one.
         """
         sizes = []
-        connections = [one for one in self._server.websockets if one.descriptor is not None]
-        for part in batched(connections):
+        for part in batched(self._list_connections()):
             sizes += [(measure_unserved(connection), connection) for connection in part]
             await asyncio.sleep(0)
         excess = sum(size for size, _ in sizes) - UNSERVED_BYTES
@@ -82,47 +130,61 @@ class Estate(Rooms):
         if cut_off:
             log.warning("reload: %d clients are cut off, they have sent too much of messages without an end", cut_off)
 
+    def _list_connections(self) -> Sequence[Connection]:
+        return [one for one in self._server.websockets if one.descriptor is not None]
+
     def leave(self, sock: socket.socket) -> int:
         """Blocks until the other process has taken all; how many websockets that were. The intake is at rest.
 
-        From then on this process must end at once, without another turn of its loop. Raises `HandOverFailed`: then
-        all goes on here.
+        From then on this process must end at once, without another turn of its loop, or `stay_behind` in this one.
+        Raises `HandOverFailed`: then all goes on here.
         """
         try:
             memory = self._fanout.freeze()
         except OSError as error:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
-        connections = [one for one in self._server.websockets if one.descriptor is not None]
+        connections, idle = self._list_connections(), self._server.list_idle()
         try:
-            transfer(sock, lambda: self._send(sock, memory, connections))
+            transfer(sock, lambda: self._send(sock, memory, connections, idle))
         except HandOverFailed:
             self._fanout.thaw()
             raise
         finally:
             os.close(memory)
+        self._left = connections, idle
         return len(connections)
 
-    def _send(self, sock: socket.socket, memory: int, connections: Sequence[Connection]) -> None:
+    def stay_behind(self) -> None:
+        """Lets go of all that was left, and stays for the rest: requests under way, and TLS that is carried."""
+        connections, idle = self._left
+        self._fanout.discard()
+        self._intake.abandon()
+        self._server.pass_on(connections)
+        self._server.begin_leaving(idle)
+
+    def _send(self, sock: socket.socket, memory: int, connections: Sequence[Connection], idle: Sequence[int]) -> None:
         head = {
-            "format": FORMAT,
+            "format": self.format,
             "rested_at": self._intake.drain.rested_at,
+            "drained": self._server.requests,
+            "unserved": self.unserved,
             "intake": self._intake.freeze(),
             "counts": self._server.freeze_counts(),
-            "refusals": self._native.refusals,
+            "refusals": self._sessions.refusals,
             "nodes": self._nodes.freeze(),
         }
         send_message(sock, orjson.dumps(head), [memory])
         for part in batched(connections):
-            records = [freeze_connection(connection) for connection in part]
+            records = [{**freeze_connection(one), "due": self.carried.get(one)} for one in part]
             descriptors = [connection.descriptor or 0 for connection in part]
             send_message(sock, orjson.dumps(records), descriptors)
-        send_idle(sock, self._server.list_idle())
+        send_idle(sock, idle)
 
 
 def freeze_connection(connection: Connection) -> dict[str, Any]:
     """One websocket with whoever speaks over it."""
-    session = connection.session
-    frozen = session.freeze() if isinstance(session, NativeSession | LinkSession) else None
+    session: Any = connection.session
+    frozen = session.freeze() if session is not None else None
     return {**connection.freeze(), "session": frozen}
 
 
@@ -227,15 +289,16 @@ class Heir(Rooms):
     """Goes on with all that another process left."""
 
     def __init__(
-        self, fanout: Fanout, intake: Intake, server: Server, native: NativeProtocol, nodes: Nodes | NoNodes
+        self, fanout: Fanout, intake: Intake, server: Server, sessions: Sessions, nodes: Nodes | NoNodes
     ) -> None:
-        super().__init__(fanout, intake, server, native, nodes)
+        super().__init__(fanout, intake, server, sessions, nodes)
         self._identities = Identities()
+        self._links: list[tuple[Connection, socket.socket]] = []
 
-    def accept(self, inheritance: Inheritance) -> None:
+    def accept(self, inheritance: Inheritance, understood: Sequence[int] = FORMAT) -> None:
         """Looks whether all can be taken; reads the fan-out's part. Nothing is used yet. Raises `HandOverFailed`."""
-        if inheritance.head["format"] != FORMAT:
-            raise HandOverFailed(f"it understands format {FORMAT}, not {inheritance.head['format']}")
+        if inheritance.head["format"] != understood:
+            raise HandOverFailed(f"it understands format {understood}, not {inheritance.head['format']}")
         limit = descriptor_limit()
         needed = 2 * len(inheritance.clients) + len(inheritance.idle) + SPARE
         if needed > limit:
@@ -246,23 +309,32 @@ class Heir(Rooms):
             raise HandOverFailed(f"what is queued can't be read: {error}") from error
 
     async def take(self, inheritance: Inheritance) -> int:
-        """From now on all is served here; how many websockets that are. `Server.begin` was called."""
+        """From now on browsers are served here; how many they are. `Server.begin` was called, `end` must follow."""
         self._intake.inherit(inheritance.head["intake"])
         self._server.inherit_counts(inheritance.head["counts"])
-        self._native.refusals.update(inheritance.head["refusals"])
+        self._sessions.refusals.update(inheritance.head["refusals"])
         self._nodes.inherit(inheritance.head["nodes"])
+        if inheritance.head["unserved"]:
+            self._fanout.count_gap("replay", inheritance.head["unserved"])
         taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.clients]
         self._fanout.end_inheritance()
         there = [client for client in taken if client is not None]
-        for part in batched(there):
+        self._links = [client for client in there if client[0].is_node]
+        for part in batched([client for client in there if not client[0].is_node]):
             for connection, sock in part:
                 self._server.adopt(sock, connection)
             await asyncio.sleep(0)
         for descriptor in inheritance.idle:
             self._server.take_idle(socket.socket(fileno=descriptor))
-        self._intake.groups.end_inheritance()
         os.close(inheritance.memory)
         return len(there)
+
+    def end(self) -> None:
+        """All browsers are back in their groups: what nodes send comes, groups that nobody holds are left."""
+        links, self._links = self._links, []
+        for connection, sock in links:
+            self._server.adopt(sock, connection)
+        self._intake.groups.end_inheritance()
 
     def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, socket.socket] | None:
         """Its frames go on at once, what it sends as soon as it has a transport."""
@@ -277,7 +349,7 @@ class Heir(Rooms):
         label = tuple(record["label"]) if record["label"] is not None else None
         connection = Connection(clients, session, label)
         connection.resume(record, client)
-        self._server.websockets.add_inherited(connection)
+        self._server.websockets.add_inherited(connection, record["due"])
         if session is not None:
             session.resume(connection, frozen)
         sock = socket.socket(fileno=descriptor)
@@ -286,10 +358,10 @@ class Heir(Rooms):
 
     def _take_session(
         self, record: dict[str, Any], figures: LinkFigures | None
-    ) -> tuple[ClientList, NativeSession | LinkSession | None]:
+    ) -> tuple[ClientList, LastingSession | LinkSession | None]:
         """Where the connection stands, and who speaks over it: a browser's session, a node's, or nobody any more."""
         clients, seat, frozen = self._server.websockets, record["seat"], record["session"]
         if seat is not None:
             session = self._nodes.begin_again(frozen) if frozen is not None else None
             return self._nodes.take_seat(clients, seat, figures), session
-        return clients, self._native.begin_again(self._identities, frozen) if frozen is not None else None
+        return clients, self._sessions.begin_again(self._identities, frozen) if frozen is not None else None

@@ -1,6 +1,5 @@
 """A relay that hosts an application, whose consumers can't be handed over: the process that has them serves them on."""
 
-import asyncio
 import logging
 import socket
 import time
@@ -11,7 +10,7 @@ import orjson
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
 from awxfast.app.handover import SPARE, Inheritance, send_idle, transfer
-from awxfast.app.relay import Relay, duplicate
+from awxfast.app.relay import Relay
 from awxfast.errors import HandOverFailed
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
@@ -21,24 +20,15 @@ from awxfast.settings import Settings
 from awxfast.sockets.server import Server
 from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import send_message
-from awxfast.wire.close_codes import RESTARTING
 
 log = logging.getLogger(__name__)
 
 FORMAT = [1]
 """The version of what is said here to the process that takes the place of this one."""
-LOOK_SECONDS = 0.1
-"""Between two looks at whether anybody is left."""
 
 
 class HostedRelay(Relay):
-    """An application, which awxfast hosts.
-
-    Another process takes its place with names of its own in Redis, so both serve for a time: the new one whoever
-    connects, this one whoever it has.
-    """
-
-    drains = True
+    """An application, which awxfast hosts. It may go on for requests when another process has taken its place."""
 
     def __init__(
         self,
@@ -52,32 +42,32 @@ class HostedRelay(Relay):
     ) -> None:
         super().__init__(settings, fanout, feed, server, access_log)
         self._host = host
-        self._spares: Sequence[Listening] = ()
-        """The sockets once more, to listen again after a hand-over that came to nothing."""
-        self._spare_admin: socket.socket | None = None
         self._is_leaving = False
-        self._left_at = 0.0
 
     @property
-    def hand_over_format(self) -> list[int]:
-        return FORMAT
-
-    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
-        self._keep_spares(listenings, admin)
-        await super().start(listenings, admin)
-
-    def _keep_spares(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
-        self._spares = duplicate(listenings)
-        self._spare_admin = admin.dup() if admin is not None else None
+    def drains(self) -> bool:
+        return True
 
     async def _start_mode(self) -> None:
         await self._host.start()
 
-    async def _stop_mode(self) -> None:
-        for spare in self._spares:
-            spare.sock.close()
-        if self._spare_admin is not None:
-            self._spare_admin.close()
+    @property
+    def _remaining(self) -> int:
+        """Browsers and requests; websockets that have ended but that the application still works for among them."""
+        return max(self._server.served, self._host.running)
+
+
+class DrainingRelay(HostedRelay):
+    """Another process takes its place with names of its own in Redis, so both serve for a time.
+
+    The new one serves whoever connects, this one whoever it has.
+    """
+
+    _left_at = 0.0
+
+    @property
+    def hand_over_format(self) -> list[int]:
+        return FORMAT
 
     async def stop(self) -> None:
         await super().stop()
@@ -89,11 +79,8 @@ class HostedRelay(Relay):
     async def prepare_leaving(self, successor: int) -> None:
         """Who connects waits in the kernel from now on."""
         self._is_leaving = True
-        if self._admin is not None:
-            admin, self._admin = self._admin, None
-            await admin.stop()
+        await self._end_listening()
         self._left_at = time.monotonic()
-        self._server.end_listening()
 
     def leave(self, sock: socket.socket) -> int:
         """Only connections without a request go."""
@@ -109,34 +96,10 @@ class HostedRelay(Relay):
         return 0
 
     async def go_on(self) -> None:
-        if not self._is_leaving:
-            return
-        self._is_leaving = False
-        self._server.end_leaving()
-        listenings, admin = self._spares, self._spare_admin
-        self._keep_spares(listenings, admin)
-        await self._server.listen(listenings)
-        if admin is not None:
-            self._admin = await AdminListener.start(self, admin)
-
-    async def drain(self) -> None:
-        seconds = self._settings.reload_drain
-        log.info(
-            "Draining: another process serves newcomers; %d clients are left, for %g s at most", self._left, seconds
-        )
-        began = time.monotonic()
-        while self._left and time.monotonic() - began < seconds:  # noqa: ASYNC110  their ends have many reasons
-            await asyncio.sleep(LOOK_SECONDS)
-        self._end_code = RESTARTING
-        took = time.monotonic() - began
-        log.info(
-            "Drained after %.1f s: %s", took, f"{self._left} clients are closed" if self._left else "all have gone"
-        )
-
-    @property
-    def _left(self) -> int:
-        """Browsers and requests; websockets that have ended but that the application still works for among them."""
-        return max(self._server.served, self._host.running)
+        if self._is_leaving:
+            self._is_leaving = False
+            self._server.end_leaving()
+            await self._listen_again()
 
     # As the process that takes the place of another one
 

@@ -13,7 +13,7 @@ from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
 from awxfast.app.handover import FORMAT, Estate, Heir, Inheritance
-from awxfast.errors import ConfigurationError, HandOverFailed, RedisError
+from awxfast.errors import ConfigurationError
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
@@ -24,15 +24,15 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
-from awxfast.wire.close_codes import GOING_AWAY
+from awxfast.wire.close_codes import GOING_AWAY, RESTARTING
 
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 1.0
 """How long who is on the way in may take, before a hand-over, until he is in: he knows no other process."""
 QUIET_STEP = 0.01
-REST_SECONDS = 8.0
-"""How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
+LOOK_SECONDS = 0.1
+"""Between two looks at whether anybody is left."""
 
 
 class Relay:
@@ -53,6 +53,11 @@ class Relay:
         self._place = Place(os.getpid())
         self._end_code = GOING_AWAY
         """What browsers are told that are still there at the end."""
+        self._spares: Sequence[Listening] = ()
+        """The sockets once more, to listen again after a hand-over that came to nothing."""
+        self._spare_admin: socket.socket | None = None
+        self._has_left = False
+        """Whether another process has the websockets and goes on under the names in Redis."""
 
     @property
     def address(self) -> RedisAddress | None:
@@ -76,8 +81,15 @@ class Relay:
 
     # From one process to the next
 
-    drains = False
-    """Whether it still has clients when another process has taken its place."""
+    @property
+    def drains(self) -> bool:
+        """Whether it has something to do when another process has taken its place."""
+        return False
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it could serve all again that it had before it left."""
+        return not self._has_left
 
     @property
     def hand_over_format(self) -> list[int]:
@@ -100,6 +112,53 @@ class Relay:
 
     async def drain(self) -> None:
         """Serves those who are still here until they are gone, or `--reload-drain` is over."""
+        seconds = self._settings.reload_drain
+        log.info(
+            "Draining: another process serves newcomers; %d clients are left, for %g s at most",
+            self._remaining,
+            seconds,
+        )
+        began = time.monotonic()
+        while self._remaining and time.monotonic() - began < seconds:  # noqa: ASYNC110  their ends have many reasons
+            await asyncio.sleep(LOOK_SECONDS)
+        self._end_code = RESTARTING
+        took = time.monotonic() - began
+        log.info(
+            "Drained after %.1f s: %s",
+            took,
+            f"{self._remaining} clients are closed" if self._remaining else "all have gone",
+        )
+
+    @property
+    def _remaining(self) -> int:
+        """How many it still has something to do for."""
+        return self._server.served
+
+    def _keep_spares(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
+        self._spares = duplicate(listenings)
+        self._spare_admin = admin.dup() if admin is not None else None
+
+    async def _wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Or until who is on the way in has had his time."""
+        end = time.monotonic() + QUIET_SECONDS
+        while True:
+            await asyncio.sleep(QUIET_STEP)  # a connection that is being accepted is there then
+            if is_so() or time.monotonic() > end:
+                return
+
+    async def _end_listening(self) -> None:
+        """Who connects, an operator too, waits in the kernel from now on."""
+        if self._admin is not None:
+            admin, self._admin = self._admin, None
+            await admin.stop()
+        self._server.end_listening()
+
+    async def _listen_again(self) -> None:
+        listenings, admin = self._spares, self._spare_admin
+        self._keep_spares(listenings, admin)
+        await self._server.listen(listenings)
+        if admin is not None:
+            self._admin = await AdminListener.start(self, admin)
 
     async def look_ahead(self) -> None:
         """Whether all is there that is needed; starts what can stand beside another process. Raises `AwxfastError`."""
@@ -125,6 +184,7 @@ class Relay:
 
     async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
+        self._keep_spares(listenings, admin)
         self._addresses = [listening.address for listening in listenings]
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
@@ -137,11 +197,13 @@ class Relay:
         """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
         self._listening = False
         await self._server.stop(self._settings.grace, self._end_code)
-        await self._feed.stop()
+        await (self._feed.abandon() if self._has_left else self._feed.stop())
         self._fanout.stop()
         await self._stop_mode()
         if self._admin is not None:
             await self._admin.stop()
+        for sock in [*(spare.sock for spare in self._spares), *([self._spare_admin] if self._spare_admin else [])]:
+            sock.close()
         if self._access_log is not None:
             await self._access_log.close()
 
@@ -264,8 +326,6 @@ class NativeRelay(Relay):
         self._access = access
         self._endpoints = endpoints
         self._intake = feed.intake
-        self._spares: Sequence[Listening] = ()
-        """The sockets once more, to listen again after a hand-over that came to nothing."""
         self._is_leaving = False
         parts = (fanout, feed.intake, server, endpoints.native, feed.nodes)
         self._estate = Estate(*parts)
@@ -281,44 +341,33 @@ class NativeRelay(Relay):
         super().take_place(place)
         self._intake.recovers = place.died is not None
 
-    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
-        self._spares = duplicate(listenings)
-        await super().start(listenings, admin)
+    @property
+    def drains(self) -> bool:
+        return self._has_left
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who is on the way in gets in first; events flow until the last moment."""
-        if any(listening.certificate for listening in self._spares):
-            raise HandOverFailed("connections behind TLS can't be handed over to a new process yet; restart instead")
         self._is_leaving = True
-        try:
-            self._server.end_listening()
-            await self._wait_quiet()
-            await self._estate.lighten()
-            async with asyncio.timeout(REST_SECONDS):
-                await self._feed.nodes.rest()
-            await self._intake.rest(successor, REST_SECONDS)
-        except TimeoutError as error:
-            raise HandOverFailed("Redis does not answer in time") from error
-        except RedisError as error:
-            raise HandOverFailed(str(error)) from error
-
-    async def _wait_quiet(self) -> None:
-        end = time.monotonic() + QUIET_SECONDS
-        while True:
-            await asyncio.sleep(QUIET_STEP)  # a connection that is being accepted is there then
-            if self._server.is_quiet or time.monotonic() > end:
-                return
+        await self._end_listening()
+        await self._wait_until(lambda: self._server.is_quiet)
+        await self._estate.rest(successor)
 
     def leave(self, sock: socket.socket) -> int:
-        return self._estate.leave(sock)
+        """Behind TLS only the websockets themselves go; the bytes are carried here."""
+        settings, carries = self._settings, self._server.carries
+        until = time.monotonic() + settings.reload_drain
+        self._estate.carried = self._server.websockets.list_dues(until, settings.close_spread)
+        kept = self._estate.leave(sock)
+        if carries:
+            self._has_left = True
+            self._estate.stay_behind()
+        return kept
 
     async def go_on(self) -> None:
-        if self._is_leaving:
+        if self._is_leaving and not self._has_left:
             self._is_leaving = False
-            self._feed.nodes.end_rest()
-            await self._intake.end_rest()
-            listenings, self._spares = self._spares, duplicate(self._spares)
-            await self._server.listen(listenings)
+            await self._estate.end_rest()
+            await self._listen_again()
 
     def accept(self, inheritance: Inheritance) -> None:
         self._heir.accept(inheritance)
@@ -326,10 +375,11 @@ class NativeRelay(Relay):
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._spares = duplicate(listenings)
+        self._keep_spares(listenings, admin)
         self._addresses = [listening.address for listening in listenings]
         self._server.begin()
         taken = await self._heir.take(inheritance)
+        self._heir.end()
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
@@ -340,8 +390,6 @@ class NativeRelay(Relay):
         return await self._access.probe()
 
     async def _stop_mode(self) -> None:
-        for spare in self._spares:
-            spare.sock.close()
         await self._access.close()
 
     def _reloads(self) -> list[Callable[[], None]]:

@@ -205,10 +205,17 @@ class NodeDialler:
         self._owns_names = False
         self._own_node.has_left = True
         self._joined.end()
-        await asyncio.gather(self.intake.abandon(), self._end_tasks())
+        ending = self.intake.abandon()
+        await self._end_tasks()
+        await asyncio.gather(*ending, return_exceptions=True)
         if self._admin is not None:
             await self._admin.stop()
             self._admin = None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Not when all but the links is another process's."""
+        return self._owns_names
 
     async def go_on(self) -> None:
         """Nobody else has taken its place: `leave` has seen to all."""

@@ -63,6 +63,12 @@ class Channel:
         """Whether much waits in it for its consumer."""
         return self._messages is not None and len(self._messages) > BEHIND
 
+    @property
+    def unserved(self) -> int:
+        """Messages that wait in it, and one that its consumer may be at work on."""
+        is_busy = self._waiters is not None and not self._waiters.are_there
+        return len(self._messages or ()) + is_busy
+
     def put(self, message: Message) -> bool:
         """Adds a message, for whoever has waited longest. False: the oldest was dropped for it."""
         if self._messages is None:

@@ -81,6 +81,15 @@ class ChannelTable:
         """From now on groups can be joined."""
         self._holder = holder
 
+    def disconnect(self) -> None:
+        """Another process gets the groups' messages: joining one does nothing any more."""
+        self._holder = None
+
+    @property
+    def unserved(self) -> int:
+        """Messages that consumers of websockets have not served yet."""
+        return sum(channel.unserved for channel in self._channels.values() if channel.session is not None)
+
     # Channels
 
     def open_channel(self, local: str, session: LayerSession | None) -> Channel:

@@ -4,7 +4,8 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from asgiref.typing import ASGI3Application
 
@@ -13,6 +14,7 @@ from awxfast.hosted.inbox import Unreceived
 from awxfast.hosted.lifespan import Lifespan
 from awxfast.hosted.old_connections import close_old_connections_seldom
 from awxfast.hosted.plain_requests import host_plain
+from awxfast.hosted.replay import Kept, ReopenedSocket, Replay, Replays
 from awxfast.hosted.routes import is_missing_route
 from awxfast.hosted.scope import describe_websocket
 from awxfast.hosted.sensitive_thread import replace_sensitive_thread
@@ -20,10 +22,14 @@ from awxfast.hosted.session import APPLICATION_FAILED, NO_ROUTE, UNDECIDED, Host
 from awxfast.hosted.websocket import Opening
 from awxfast.http.ending import Ending
 from awxfast.settings import Settings
-from awxfast.wire.handshake import Refusal
+from awxfast.wire.handshake import RETRY, Refusal
 from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)
+
+AGAIN = Refusal(503, "limit", "The server is being restarted.", RETRY)
+REPLAY_SECONDS = 5.0
+"""What a consumer has that is begun anew: then it is closed, or goes on if it has accepted at least."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,6 +54,10 @@ class HostedEndpoints:
         self._now = now
         self._restore: list[Callable[[], None]] = []
         """How to undo what was replaced in libraries."""
+        self._replays_consumers = settings.replays_consumers
+        self.replays = Replays()
+        self.refusals: dict[str, int] = {}
+        """None: what an application says no to is its own affair."""
         self._runs: dict[asyncio.Task[None], ApplicationRun] = {}
         self._unreceived = Unreceived()
 
@@ -67,10 +77,35 @@ class HostedEndpoints:
 
     def decide(self, opening: Opening) -> None:
         """The application decides, within its time."""
-        session = HostedSession(opening, self._unreceived, self._now)
+        kept = Kept(opening.request, opening.handshake.subprotocols) if self._replays_consumers else None
+        self._begin(HostedSession(opening, self._unreceived, self._now, kept), opening)
+
+    def _begin(self, session: HostedSession, opening: Opening) -> None:
         task = asyncio.get_running_loop().create_task(self._run(session, opening))
         self._runs[task] = ApplicationRun(session, self._now())
         task.add_done_callback(self._runs.pop)
+
+    # From one process to the next
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all that browsers sent is served."""
+        return all(run.session.is_at_rest for run in self._runs.values())
+
+    def begin_again(self, identities: object, frozen: Mapping[str, Any]) -> HostedSession:
+        """A websocket of the process before this one, for a new consumer."""
+        kept = Kept.thaw(frozen["kept"])
+        opening = ReopenedSocket(kept, frozen["subprotocol"])
+        session = HostedSession(opening, self._unreceived, self._now, kept)
+        session.replay(Replay(frozen, opening, self.replays.settle))
+        self.replays.add(lambda: self._begin(session, opening) if session.is_replayed else session.finish(UNDECIDED))
+        return session
+
+    def refuse_undecided(self) -> None:
+        """Those who wait for their 101 are to come again, to another process."""
+        for run in list(self._runs.values()):
+            if run.session.is_undecided:
+                run.session.give_up(AGAIN)
 
     def recall(self, request: Request) -> None:
         """The application has to be asked."""
@@ -107,6 +142,8 @@ class HostedEndpoints:
             if over_since is not None:
                 if now - over_since > self._close_timeout:
                     run.ending.cancel(task, f"websocket {run.session.path[:200]!r}")
+            elif run.session.is_replayed and now - run.began > REPLAY_SECONDS:
+                run.session.end_late_replay()
             elif run.session.is_undecided and 0 <= self._connect_timeout < now - run.began:
                 run.session.give_up(UNDECIDED)
 

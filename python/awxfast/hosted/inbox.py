@@ -42,6 +42,16 @@ class Inbox:
         """Whether no more should come until some is taken."""
         return self._size >= MOST_BYTES or (self._all.size >= self._all.most and self._size > 0)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether whoever takes messages has had all of them, and waits for the next one."""
+        return not self._messages and self._waiters.are_there
+
+    @property
+    def waiting(self) -> list[dict[str, Any]]:
+        """Those that are there, the oldest first."""
+        return [message for message, _ in self._messages]
+
     def put(self, message: dict[str, Any], size: int = 0) -> bool:
         """Adds a message that takes so much memory; 0: it is none of the browser's. Whether the inbox is full then."""
         if size:

@@ -3,13 +3,15 @@
 import asyncio
 import enum
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from awxfast.hosted.inbox import Inbox, Unreceived
 from awxfast.hosted.messages import check_acceptance, check_code, check_headers, check_status, cut_reason
+from awxfast.hosted.replay import LONGEST_TEXT, Kept, Replay, describe_message, read_message
 from awxfast.hosted.websocket import Opening, Socket
-from awxfast.wire.close_codes import ABNORMAL, FAILED, NORMAL, POLICY
+from awxfast.sockets.connection import Connection
+from awxfast.wire.close_codes import ABNORMAL, FAILED, NORMAL, POLICY, RESTARTING
 from awxfast.wire.handshake import Refusal
 
 WINDOW = 262_144
@@ -45,20 +47,32 @@ class HostedSession:
         "_finished",
         "_inbox",
         "_is_held_back",
+        "_kept",
+        "_last",
         "_now",
         "_on_attached",
         "_on_end",
         "_opening",
+        "_replay",
         "_room",
         "_sent",
         "_socket",
         "_state",
+        "_subprotocol",
         "client",
         "over_since",
         "path",
     )
 
-    def __init__(self, opening: Opening, unreceived: Unreceived, now: Callable[[], float]) -> None:
+    def __init__(
+        self, opening: Opening, unreceived: Unreceived, now: Callable[[], float], kept: Kept | None = None
+    ) -> None:
+        """`kept`: what another process needs of the request to begin its consumer anew; None: none will."""
+        self._kept = kept
+        self._last: str | bool | None = None
+        """What the browser sent last; True: it was too long to be kept."""
+        self._subprotocol: str | None = None
+        self._replay: Replay | None = None
         self.path = opening.request.path
         """The request's, for the log."""
         self._opening = opening
@@ -102,6 +116,66 @@ class HostedSession:
         elif self._state is OPEN and self._socket is not None:
             self._socket.close(POLICY, b"too many groups")
 
+    # From one process to the next
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the application has served all that the browser sent; also where nothing more comes of it."""
+        return self._state is not OPEN or (self._replay is None and self._inbox.is_awaited)
+
+    def freeze(self) -> dict[str, Any]:
+        """What a new consumer in another process needs, as JSON has it; nothing changes here.
+
+        A text that the former one has not served to its end is begun anew, and what it said to it may be said twice.
+        """
+        assert self._kept is not None
+        last, commands = self._last, [describe_message(message) for message in self._inbox.waiting]
+        if self._replay is not None:
+            last, commands = self._replay.last, self._replay.unserved
+        elif isinstance(last, str) and not self._inbox.is_awaited:
+            last, commands = None, [last, *commands]
+        return {"kept": self._kept.freeze(), "subprotocol": self._subprotocol, "last": last, "commands": commands}
+
+    def resume(self, connection: Connection, frozen: Mapping[str, Any]) -> None:
+        """Goes on with what `freeze` gave in the process before this one; the browser is not read meanwhile."""
+        assert self._replay is not None
+        connection.leave_groups()
+        connection.pause_reading()
+        self._replay.opening.socket = connection
+        if frozen["last"] is True:
+            connection.leave(RESTARTING)
+
+    def replay(self, replay: Replay) -> None:
+        """What this one is told is that, and what it says to it is dropped."""
+        self._replay = replay
+
+    def end_replay(self) -> None:
+        """The browser's turn is next, and what is said reaches it; unless that is so already."""
+        replay, self._replay = self._replay, None
+        if replay is None:
+            return
+        is_full = False
+        for message, size in map(read_message, replay.unserved):
+            is_full = self._inbox.put(message, size)
+        if self._last is None:
+            self._last = replay.last
+        self._is_held_back = is_full
+        if self._socket is not None and not is_full:
+            self._socket.resume_reading()
+        replay.settle()
+
+    def end_late_replay(self) -> None:
+        """It takes too long: who has accepted at least goes on."""
+        if self.is_undecided:
+            self.give_up(UNDECIDED)
+        else:
+            self.end_replay()
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether it has not had all yet that is known from before."""
+        return self._replay is not None
+
     # For the host
 
     @property
@@ -121,7 +195,7 @@ class HostedSession:
         elif self._state is DENYING:
             self._opening.end_denial()
         elif self._state is OPEN and self._socket is not None:
-            self._socket.leave(FAILED, b"the application ended")
+            self._socket.leave(*((FAILED, b"the application ended") if self._replay is None else (RESTARTING,)))
         self._end(ABNORMAL)
         self._inbox.discard()
         self._finished = True
@@ -140,6 +214,15 @@ class HostedSession:
         for callback in callbacks:
             callback()
         settle(self._attached)
+        if self._replay is not None:
+            self._tell_last(self._replay)
+
+    def _tell_last(self, replay: Replay) -> None:
+        """The new consumer has accepted."""
+        if replay.last is not None:
+            self._inbox.put({"type": "websocket.receive", "text": replay.last}, sys.getsizeof(replay.last))
+        elif self._inbox.is_awaited:
+            self.end_replay()
 
     def receive_text(self, payload: bytes) -> None:
         """A text message of the browser's."""
@@ -178,6 +261,7 @@ class HostedSession:
             return
         self._state = CLOSED
         self._socket = None
+        self.end_replay()
         self._inbox.put({"type": "websocket.disconnect", "code": code})
         settle(self._attached)
         self.room_made()
@@ -187,7 +271,11 @@ class HostedSession:
 
     async def receive(self) -> dict[str, Any]:
         """The next message. After `websocket.disconnect` there is none, however long one waits."""
+        if self._replay is not None and self._state is OPEN and not self._inbox.waiting:
+            self.end_replay()  # it comes back for more: all before is served
         message = await self._inbox.get()
+        if self._kept is not None and (text := message.get("text")) is not None:
+            self._last = text if len(text) <= LONGEST_TEXT else True
         if self._is_held_back and self._socket is not None and not self._inbox.is_full:
             self._is_held_back = False
             self._socket.resume_reading()
@@ -220,6 +308,7 @@ class HostedSession:
         headers = check_acceptance(message.get("headers") or ())
         if subprotocol is not None:
             headers.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
+        self._subprotocol = subprotocol
         self._attached = asyncio.get_running_loop().create_future()
         self._opening.accept(self, "application", headers)
         await self._attached
@@ -232,7 +321,7 @@ class HostedSession:
             raise ValueError("a message is either text or bytes, not both")
         if self._room is not None:
             await asyncio.shield(self._room)
-        if self._socket is None:
+        if self._socket is None or self._replay is not None:
             return
         if data or (data is not None and text is None):
             self._socket.send_binary(data)
@@ -258,6 +347,8 @@ class HostedSession:
         if self._state is CONNECTING:
             self._opening.refuse(DENIED)
             self._end(ABNORMAL)
+        elif self._state is OPEN and self._socket is not None and self._replay is not None:
+            self._socket.leave(RESTARTING)
         elif self._state is OPEN and self._socket is not None:
             self._socket.leave(code, cut_reason(message.get("reason") or ""))
         else:

@@ -25,6 +25,11 @@ class Waiters:
                 self._waiting.remove(waiter)
             raise
 
+    @property
+    def are_there(self) -> bool:
+        """Whether anybody waits that was not let go yet."""
+        return not all(waiter.done() for waiter in self._waiting)
+
     def wake_next(self) -> None:
         """A message has come."""
         while self._waiting:

@@ -99,6 +99,10 @@ class Bridges:
         """Nothing is left that a connection would be served with; it is so for many at once."""
         self._log.warn("turned away", f"a client is turned away, it can't be served: {error.strerror}")
 
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     def add(self, bridge: "Bridge") -> None:
         """Its connection is there."""
         self._open.add(bridge)

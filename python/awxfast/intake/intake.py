@@ -230,6 +230,14 @@ class Intake:
         self.registration.repaired = frozen["repaired"]
         self.registration.redis_names.extend(frozen["redis_names"])
 
+    def abandon(self) -> Sequence[asyncio.Task[None]]:
+        """Another process goes on under these names: nothing is said to Redis any more. What is about to end."""
+        self._end_recovery()
+        ending, self._tasks = self._tasks, []
+        for task in ending:
+            task.cancel()
+        return ending
+
     async def stop(self) -> None:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
         if not self._tasks:
@@ -242,13 +250,6 @@ class Intake:
         for task in (registrations, drain):
             task.cancel()
         await asyncio.gather(registrations, drain, return_exceptions=True)
-        self._tasks = []
-
-    async def abandon(self) -> None:
-        """Ends, and leaves all in Redis as it is: another process goes on under these names."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
     async def _wait_ready(self) -> None:

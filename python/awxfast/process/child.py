@@ -132,6 +132,10 @@ class Serving(Protocol):
     def drains(self) -> bool:
         """Whether it still has something to do when another process has taken its place."""
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it could do all again that it did before it left."""
+
     def ledger(self) -> Mapping[str, Any]:
         """What became of events and frames."""
 
@@ -252,7 +256,7 @@ class Control(Generic[Rooms]):
                 if self._relay is None or not self._relay.drains:
                     leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
                 self._has_left = True
-                self._pipe.send("left")
+                self._pipe.send("left", can_go_on=self._relay.can_go_on)
                 return
         await self._go_on()
 

@@ -39,6 +39,8 @@ class ServingChild:
         """Why one goes on that was asked to hand over."""
         self.has_left = False
         """Whether one that was asked has handed over, and waits for a word whether it is to drain."""
+        self.can_go_on = True
+        """Whether it could all the same, should the other one have ended: its websockets are its own still."""
         self.succeeded: dict[str, Any] | None = None
         """What one reports that has taken another's place."""
         self.failure: AwxfastError | None = None
@@ -85,6 +87,7 @@ class ServingChild:
                     self.stays = message["text"]
                 case "left":
                     self.has_left = True
+                    self.can_go_on = message["can_go_on"]
                 case "succeeded":
                     self.succeeded = message
                     self.serves = True

@@ -53,6 +53,15 @@ async def end_unwanted(heir: ServingChild) -> None:
     await heir.wait_for(lambda: False)
 
 
+async def let_go_on(old: ServingChild) -> None:
+    """As if nothing had been; one whose websockets are gone with the new one is of no use."""
+    if old.can_go_on:
+        old.send("go_on")
+    else:
+        old.kill()
+        await old.wait_for(lambda: False)
+
+
 async def wait_for_outcome(old: ServingChild, heir: ServingChild) -> None:
     """The old one says that it stays, or the new one that it has taken its place; or that nobody can say so."""
 

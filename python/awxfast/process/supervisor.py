@@ -12,7 +12,7 @@ from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, 
 from awxfast.process.draining import Draining
 from awxfast.process.restarts import Restarts
 from awxfast.process.serving_child import ServingChild
-from awxfast.process.succession import describe_fault, end_unwanted, let_succeed
+from awxfast.process.succession import describe_fault, end_unwanted, let_go_on, let_succeed
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
@@ -254,7 +254,7 @@ class Supervisor:
                 self._heir = None
                 if self._child is not heir:
                     await end_unwanted(heir)
-                    old.send("go_on")
+                    await let_go_on(old)
 
     def _replace(self, old: ServingChild, heir: ServingChild) -> None:
         self._child = heir

@@ -13,6 +13,7 @@ from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
 from awxfast.sockets.connection import NOT_ATTACHED, OPEN, Connection
 from awxfast.wire import close_codes
+from awxfast.wire.close_codes import RESTARTING
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Clients:
         self._opening: set[Connection] = set()
         self._attached: dict[int, Connection] = {}
         self._dismissed: dict[Connection, None] = {}
+        self.dues: dict[Connection, float] = {}
+        """When those are to be closed whose TLS another process carries: it ends."""
         self._most_dismissed = min(DISMISSED, max(8, (settings.max_clients or 8 * DISMISSED) // 8))
         self._emptied = asyncio.Event()
         self._faults = QuietLog(log, now)
@@ -144,10 +147,24 @@ class Clients:
         self._attached[connection.client] = connection
         self._log(connection, "WSCONNECT")
 
-    def add_inherited(self, connection: Connection) -> None:
-        """One of another process: it is attached already, and stands in the log."""
+    def add_inherited(self, connection: Connection, due: float | None) -> None:
+        """One of another process: it is attached already, and stands in the log. `due`: see `dues`."""
+        if due is not None:
+            self.dues[connection] = due
         self._attached[connection.client] = connection
         self._emptied.clear()
+
+    def list_dues(self, begin: float, spread: float) -> dict[Connection, float]:
+        """When to close whom if this process carries their TLS on: from `begin` on; others have their time already."""
+        carried = [connection for connection in self if connection.is_carried]
+        own = {connection: begin + spread * number / len(carried) for number, connection in enumerate(carried)}
+        return {**own, **self.dues}
+
+    def close_due(self) -> None:
+        """Closes those whose time has come."""
+        for connection in [one for one, due in self.dues.items() if due <= self.now()]:
+            del self.dues[connection]
+            connection.leave(RESTARTING)
 
     @property
     def are_opening(self) -> bool:
@@ -165,6 +182,7 @@ class Clients:
     def remove(self, connection: Connection) -> None:
         """Forgets a connection that is gone. As in daphne it has a last line, were it gone before its 101 was out."""
         self._dismissed.pop(connection, None)
+        self.dues.pop(connection, None)
         self._opening.discard(connection)
         if connection.client != NOT_ATTACHED:
             self._attached.pop(connection.client, None)

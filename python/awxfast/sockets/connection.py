@@ -22,7 +22,7 @@ from awxfast._rust import (
 from awxfast.http.access_log import format_client
 from awxfast.sockets.reading import Clock, ReadingSide, Transport
 from awxfast.system.unread import count_unsent
-from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, SLOW
+from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, RESTARTING, SLOW
 
 log = logging.getLogger(__name__)
 
@@ -205,9 +205,18 @@ class Connection(ReadingSide):
         return int(self._transport.get_extra_info("socket").fileno())
 
     @property
+    def is_carried(self) -> bool:
+        """Whether the socket is this process's own, with a bridge at the other end (`http.bridge`)."""
+        return self._transport is not None and not isinstance(self._transport, SocketTransport)
+
+    @property
     def groups(self) -> Sequence[str]:
         """Those that the peer gets events of."""
         return self._clients.fanout.groups_of(self.client)
+
+    def leave_groups(self) -> None:
+        """No event comes by the groups of the process before this one any more."""
+        self._clients.fanout.subscribe(self.client, [], self.groups)
 
     def freeze(self) -> dict[str, Any]:
         """What another process needs to go on, as JSON has it; nothing changes here."""
@@ -235,6 +244,17 @@ class Connection(ReadingSide):
         self.phase = Phase(frozen["phase"])
         self.opened, self.heard, self.pinged, self.deadline = frozen["times"]
         self._peer_done = frozen["peer_done"]
+
+    def pass_on(self) -> None:
+        """Another process has the socket, which is closed here without a word; whoever spoke over it is told 1012."""
+        self.label = None  # its end is the other's to log
+        self.phase = Phase.ENDED
+        self._clients.remove(self)
+        self.client = NOT_ATTACHED
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        self._end_session(RESTARTING)
 
     # What comes in
 
@@ -403,6 +423,8 @@ class Connection(ReadingSide):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone. Python's close sends no FIN while the fan-out has its duplicate, so that one goes too."""
+        if self.phase is Phase.ENDED:  # by `pass_on`
+            return
         if self.phase in (Phase.OPENING, Phase.OPEN):
             self._clients.count_close("peer", ABNORMAL)
         self.phase = Phase.ENDED

@@ -22,6 +22,7 @@ from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
 from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
+from awxfast.sockets.connection import Connection
 from awxfast.sockets.endpoints import Endpoints, NodeEndpoints
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sockets.upgrades import WebsocketUpgrades
@@ -77,6 +78,7 @@ class Server:
         self._front: Front | None = None
         self._listeners: list[PlainListener | TlsListener] = []
         self._sweeping: asyncio.Task[None] | None = None
+        self._carries = False
 
     def _make_http(self) -> HttpService:
         settings = self._settings
@@ -154,7 +156,12 @@ class Server:
     def is_quiet(self) -> bool:
         """Whether nobody is on the way in, and no request is being served."""
         is_served = not all(connection.is_between for connection in self._http.connections)
-        return not is_served and not self._upgrades.deciding and not self._clients.are_opening
+        return not is_served and self.is_quiet_for_websockets
+
+    @property
+    def is_quiet_for_websockets(self) -> bool:
+        """The same but for requests."""
+        return not self._upgrades.deciding and not self._clients.are_opening
 
     def list_idle(self) -> list[int]:
         """Descriptors of the connections without a request."""
@@ -171,10 +178,30 @@ class Server:
         """Nobody goes on with new ones elsewhere."""
         self._http.end_leaving()
 
+    def pass_on(self, connections: Sequence[Connection]) -> None:
+        """Another process has these websockets. What is left here are requests and TLS, which is carried for it."""
+        self._carries = True
+        self._upgrades.begin_stop()
+        for connection in connections:
+            connection.pass_on()
+        for connection in self._clients:
+            connection.cut_off()
+
+    @property
+    def carries(self) -> bool:
+        """Whether there are clients behind TLS."""
+        return len(self._bridges) > 0
+
+    @property
+    def requests(self) -> int:
+        """How many requests the application works on."""
+        return self._requests.running
+
     @property
     def served(self) -> int:
-        """Browsers, those on the way in among them, and requests under way."""
-        return self._clients.browsers + len(self._upgrades.deciding) + self._requests.running
+        """Browsers, those on the way in among them, and requests under way; clients whose TLS is carried."""
+        carried = len(self._bridges) if self._carries else 0
+        return self._clients.browsers + len(self._upgrades.deciding) + self._requests.running + carried
 
     def take_idle(self, sock: socket.socket) -> None:
         """One of them, from the process before this one."""
@@ -244,7 +271,7 @@ class Server:
         spread = self._settings.close_spread
         end = time.monotonic() + spread + grace
         await asyncio.gather(self._clients.close_all(code, spread, grace), self._requests.stop(grace))
-        await self._bridges.wait_closed(LAST_FLUSH_SECONDS)
+        await self._bridges.wait_closed(spread + grace if self._carries else LAST_FLUSH_SECONDS)
         self._bridges.close()
         await self._endpoints.stop(max(1.0, end - time.monotonic()))
         if self._sweeping is not None:

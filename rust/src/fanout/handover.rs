@@ -95,6 +95,14 @@ impl Fanout {
         self.frozen.lock().clear();
     }
 
+    /// Lets the threads go on without the clients, which the next process has taken. Nothing is written to them.
+    pub fn discard(&self) {
+        for thread in self.frozen.lock().drain(..) {
+            // One that has given up waiting is at its end.
+            let _ = thread.send(());
+        }
+    }
+
     /// Reads what `freeze` of another process has written. Its counts go on here; its clients are taken one by one.
     ///
     /// # Errors

@@ -120,6 +120,10 @@ impl PyFanout {
         self.core.thaw();
     }
 
+    fn discard(&self) {
+        self.core.discard();
+    }
+
     fn inherit(&self, py: Python<'_>, fd: RawFd) -> PyResult<()> {
         let file = borrow(fd)?.try_clone_to_owned()?;
         Ok(py.detach(|| self.core.inherit(file))?)
