@@ -56,6 +56,7 @@ class TestReplay:
             await site.must_reload()
             assert [await receive(connection) for _ in range(3)] == ["done wait", "done leave", "done leave"]
 
+    @pytest.mark.long
     async def test_who_has_said_nothing_goes_on(self, site: Site) -> None:
         async with browser(site.port) as connection:
             await site.must_reload()
@@ -108,7 +109,10 @@ REFUSALS = {
 
 @pytest.mark.timeout(600)
 class TestFaults:
-    @pytest.mark.parametrize("refusal", REFUSALS)
+    @pytest.mark.parametrize(
+        "refusal",
+        ["refuses", *(pytest.param(one, marks=pytest.mark.long) for one in REFUSALS if one != "refuses")],
+    )
     async def test_browser_is_told_to_come_back_where_the_new_consumer(self, site: Site, refusal: str) -> None:
         async with browser(site.port) as connection:
             await command(connection, "leave room")
@@ -132,7 +136,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("code", "reason"),
         [
-            ("raise RuntimeError('broken')", "broken"),
+            pytest.param("raise RuntimeError('broken')", "broken", marks=pytest.mark.long),
             pytest.param("def begin(): os.kill(PID, 9)", "the new process ended", marks=pytest.mark.long),
             (
                 "import awxfast.app.replaying_relay as r\nr.ReplayingRelay.accept = lambda *_: os.kill(PID, 9)",

@@ -112,7 +112,10 @@ class TestNative:
         assert browser.closed == 1001
         assert await stopping == 0
 
-    async def test_request_under_way_behind_tls_is_answered(self, start_tls: Callable[..., TlsRelay]) -> None:
+    @pytest.mark.long
+    async def test_connection_that_is_kept_alive_behind_tls_is_answered_once_more(
+        self, start_tls: Callable[..., TlsRelay]
+    ) -> None:
         relay = start_tls()
         connector = aiohttp.TCPConnector(ssl=relay.trust)
         async with aiohttp.ClientSession(f"https://localhost:{relay.tls}", connector=connector) as session:
@@ -121,6 +124,7 @@ class TestNative:
                     assert response.status == 404
                 assert (await reload(relay.server)).returncode == 0
 
+    @pytest.mark.long
     async def test_those_whose_new_process_dies_lose_their_connection(self, start_tls: Callable[..., TlsRelay]) -> None:
         relay = start_tls()
         browser = await relay.open_browser(GROUPS[:1])
@@ -136,7 +140,11 @@ class TestNative:
     @pytest.mark.parametrize(
         ("code", "said"),
         [
-            ("raise SystemExit('broken')", "the old process goes on: the new process ended"),
+            pytest.param(
+                "raise SystemExit('broken')",
+                "the old process goes on: the new process ended",
+                marks=pytest.mark.long,
+            ),
             (
                 "import awxfast.app.relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)",
                 "the old process goes on: the new process ended in the middle of it",

@@ -87,7 +87,7 @@ class ServingChild:
                     self.stays = message["text"]
                 case "left":
                     self.has_left = True
-                    self.can_go_on = message["can_go_on"]
+                    self.can_go_on = message.get("can_go_on", True)  # an earlier version has only what drains
                 case "succeeded":
                     self.succeeded = message
                     self.serves = True
