@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from channels_redis.core import RedisChannelLayer
 from main_process import is_alive
+from node_server import SECRET, relayed, sign
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from redis_servers import RedisServer
 from reloaded_site import SLOW, Site, wait_closed
@@ -97,6 +98,33 @@ class TestReplay:
             await command(connection, "leave room " + "x" * 70_000)
             await site.must_reload()
             assert await wait_closed(connection) == 1012
+
+    async def test_link_of_another_node_stays_and_what_it_sends_waits_for_the_consumers(
+        self, start_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("EVENTS_SITE_NODE_SECRET", SECRET)
+        site = start_site(*REPLAY, "--direct", "internal.message")
+        url = f"http://127.0.0.1:{site.port}/websocket/relay/"
+        sent, stop = 0, asyncio.Event()
+        async with browser(site.port) as connection, aiohttp.ClientSession() as session:
+            await command(connection, "join room")
+            async with session.ws_connect(url, headers=sign()) as link:
+
+                async def send() -> None:
+                    nonlocal sent
+                    while not stop.is_set():
+                        await link.send_str(relayed("room", str(sent)))
+                        sent += 1
+                        await asyncio.sleep(0.01)
+
+                sending = asyncio.create_task(send())
+                assert ", 2 sockets kept, 0 drained, " in await site.must_reload()
+                stop.set()
+                await sending
+                assert [await receive(connection) for _ in range(sent)] == [str(number) for number in range(sent)]
+                assert not link.closed
+            ledger = site.server.ledger()
+            assert (ledger["gaps"], ledger["peers"][0]["received"]) == ({}, sent)
 
 
 REFUSALS = {

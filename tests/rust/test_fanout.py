@@ -1,6 +1,7 @@
 """The fan-out as Python sees it: arguments, news on a loop's descriptor, books. Its behaviour is tested in Rust."""
 
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -181,6 +182,36 @@ class TestWakes:
         fanout.defer_wakes([].append)
         with pytest.raises(ValueError, match="deferred already"):
             fanout.defer_wakes([].append)
+
+
+class TestDiscard:
+    def test_clients_that_another_process_has_get_nothing_from_here_and_their_end_is_not_kept_from_them(
+        self, fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """One has a queue, which goes out as soon as its socket takes more: not from here."""
+        near, far = pair
+        clients = [fanout.attach(near.fileno()) for _ in range(3)]
+        fanout.send_binary(clients[0], b"x" * 4_000_000)
+        os.close(fanout.freeze())
+        sent = drain(far)
+        assert 0 < len(sent) < 4_000_000
+        fanout.discard()
+        near.close()
+        assert far.recv(1) == b""
+        for client in clients:
+            fanout.detach(client)
+
+
+def drain(sock: socket.socket) -> bytes:
+    """All that is there now."""
+    received = bytearray()
+    sock.setblocking(False)
+    while True:
+        try:
+            received += sock.recv(65536)
+        except BlockingIOError:
+            sock.settimeout(HANG)
+            return bytes(received)
 
 
 class TestArgument:
