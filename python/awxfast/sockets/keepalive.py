@@ -24,7 +24,6 @@ class Keepalive:
 
     def sweep(self) -> None:
         """Looks at every connection once."""
-        self._clients.close_due()
         now = self._clients.now()
         for connection in self._clients:
             if connection.phase is Phase.OPEN:

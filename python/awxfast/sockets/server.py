@@ -282,7 +282,8 @@ class Server:
             self._front.close()
 
     async def _sweep(self) -> None:
-        looks = [self._keepalive.sweep, self._requests.sweep, self._endpoints.sweep, self._plain.look]
+        looks = [self._clients.close_due, self._keepalive.sweep, self._requests.sweep]
+        looks += [self._endpoints.sweep, self._plain.look]
         if self._nodes is not None:
             looks.append(self._nodes.sweep)
         while True:
