@@ -30,7 +30,7 @@ LINK_SECONDS = 15.0
 LINK_STEP = 0.01
 STOCK_SECONDS = 1.0
 """How long after its 101 a stock server may take to join the backplane's group: nobody is told when it has."""
-FLUSH_SECONDS = 2.0
+FLUSH_SECONDS = 5.0
 """How long peers get to read what was sent to them; those who are slower get the rest while the other one goes on."""
 REST_SECONDS = 8.0
 """How long Redis may take to answer for what is on its way."""
