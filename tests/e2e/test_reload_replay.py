@@ -260,12 +260,16 @@ async def test_every_browser_gets_every_event_through_reloads(
         watchers.append(watcher)
     stop = asyncio.Event()
 
+    async def send(room: str) -> None:
+        await producer.group_send(room, {"type": "internal.message", "text": str(sent[room])})
+        sent[room] += 1
+
     async def produce() -> None:
+        due = asyncio.get_running_loop().time()
         while not stop.is_set():
-            for room in rooms:
-                await producer.group_send(room, {"type": "internal.message", "text": str(sent[room])})
-                sent[room] += 1
-            await asyncio.sleep(len(rooms) / rate)
+            await asyncio.gather(*map(send, rooms))
+            due += len(rooms) / rate
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
 
     producing = asyncio.create_task(produce())
     for generation in range(1, reloads + 1):
