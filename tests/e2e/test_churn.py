@@ -1,6 +1,7 @@
 """Tabs that open and close all day: nothing of them may stay behind."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from browsers import Browser, open_browser, reset
 from producers import Producer
 from redis_servers import RedisServer
-from servers import AwxfastServer, wait_for
+from servers import HANG, AwxfastServer, wait_for
 
 EVENTS = 10
 
@@ -25,10 +26,27 @@ class Footprint:
         ledger = relay.ledger()
         self.clients, self.groups = ledger["clients"], ledger["groups"]
 
-    def __eq__(self, other: object) -> bool:
-        return vars(self) == vars(other)
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody is there, and all groups are left, in Redis too: that is done a moment later, and in parts."""
+        return not (self.clients or self.groups or any(key.startswith(b"asgi:group:job_events") for key in self.keys))
 
-    __hash__ = None  # type: ignore[assignment]
+    def is_within(self, other: "Footprint") -> bool:
+        """Whether there is nothing that the other has not."""
+        sizes = self.descriptors <= other.descriptors and self.connections <= other.connections
+        return sizes and self.is_settled and self.keys <= other.keys
+
+    def __repr__(self) -> str:
+        return repr(vars(self))
+
+
+def settle(relay: AwxfastServer, redis_server: RedisServer) -> Footprint:
+    """What is held when nobody is there."""
+    footprint = Footprint(relay, redis_server)
+    while not footprint.is_settled:  # the test's own time limit ends it
+        time.sleep(0.01)
+        footprint = Footprint(relay, redis_server)
+    return footprint
 
 
 async def run_round(relay: AwxfastServer, producer: Producer, number: int, sockets: int) -> None:
@@ -63,11 +81,11 @@ async def test_browsers_that_come_and_go_leave_nothing_behind(
     """django/channels#1703: connect, subscribe to 5 groups, receive 10 events, half closes properly, half by RST."""
     producer = new_producer(1, 0, "--on-demand")
     await run_round(relay, producer, 0, 1)
-    before = Footprint(relay, redis_server)
+    before = await asyncio.to_thread(settle, relay, redis_server)
     resident = []
     for number in range(1, rounds + 1):
         await run_round(relay, producer, number, sockets)
         resident.append(relay.resident())
-    await asyncio.to_thread(wait_for, lambda: Footprint(relay, redis_server) == before)
+    await asyncio.to_thread(wait_for, lambda: Footprint(relay, redis_server).is_within(before), 4 * HANG)
     assert resident[-1] <= growth * resident[2], resident
     assert relay.ledger()["balance"] == {"events": 0, "frames": 0}
