@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -252,7 +253,8 @@ class Inheritance:
     def __init__(self) -> None:
         self.head: Mapping[str, Any] = {}
         self.memory = -1
-        self.clients: list[tuple[dict[str, Any], int]] = []
+        self.clients: list[tuple[bytes, Sequence[int]]] = []
+        """In the parts in which they came, each read when it is used: what all records take is never there at once."""
         self.idle: list[int] = []
 
     @classmethod
@@ -274,15 +276,28 @@ class Inheritance:
             payload, descriptors = receive_message(sock)
             if not payload:
                 return
-            for record, descriptor in itertools.zip_longest(orjson.loads(payload), descriptors):
-                if record is None:
-                    self.idle.append(descriptor)
-                else:
-                    self.clients.append((record, descriptor))
+            records = orjson.loads(payload)
+            if len(records) != len(descriptors):
+                close_all(descriptors)
+                raise ValueError("a record each is due, and a descriptor")
+            if records[0] is None:
+                self.idle += descriptors
+            else:
+                self.clients.append((payload, descriptors))
+
+    def count(self) -> int:
+        """How many websockets there are."""
+        return sum(len(descriptors) for _, descriptors in self.clients)
+
+    def take_clients(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """Each with its descriptor, which is the caller's from then on."""
+        while self.clients:
+            payload, descriptors = self.clients.pop(0)
+            yield from zip(orjson.loads(payload), descriptors, strict=True)
 
     def close(self) -> None:
         """Nobody goes on with them here."""
-        close_all([self.memory, *self.idle, *(descriptor for _, descriptor in self.clients)])
+        close_all([self.memory, *self.idle, *itertools.chain.from_iterable(part for _, part in self.clients)])
 
 
 class Heir(Rooms):
@@ -293,14 +308,14 @@ class Heir(Rooms):
     ) -> None:
         super().__init__(fanout, intake, server, sessions, nodes)
         self._identities = Identities()
-        self._links: list[tuple[Connection, socket.socket]] = []
+        self._links: list[tuple[Connection, int]] = []
 
     def accept(self, inheritance: Inheritance, understood: Sequence[int] = FORMAT) -> None:
         """Looks whether all can be taken; reads the fan-out's part. Nothing is used yet. Raises `HandOverFailed`."""
         if inheritance.head["format"] != understood:
             raise HandOverFailed(f"it understands format {understood}, not {inheritance.head['format']}")
         limit = descriptor_limit()
-        needed = 2 * len(inheritance.clients) + len(inheritance.idle) + SPARE
+        needed = 2 * inheritance.count() + len(inheritance.idle) + SPARE
         if needed > limit:
             raise HandOverFailed(f"it may have {limit} descriptors, which is too few for all clients")
         try:
@@ -316,27 +331,32 @@ class Heir(Rooms):
         self._nodes.inherit(inheritance.head["nodes"])
         if inheritance.head["unserved"]:
             self._fanout.count_gap("replay", inheritance.head["unserved"])
-        taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.clients]
+        taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.take_clients()]
         self._fanout.end_inheritance()
         there = [client for client in taken if client is not None]
         self._links = [client for client in there if client[0].is_node]
         for part in batched([client for client in there if not client[0].is_node]):
-            for connection, sock in part:
-                self._server.adopt(sock, connection)
+            for client in part:
+                self._adopt(*client)
             await asyncio.sleep(0)
         for descriptor in inheritance.idle:
             self._server.take_idle(socket.socket(fileno=descriptor))
         os.close(inheritance.memory)
         return len(there)
 
+    def _adopt(self, connection: Connection, descriptor: int) -> None:
+        sock = socket.socket(fileno=descriptor)
+        sock.setblocking(False)
+        self._server.adopt(sock, connection)
+
     def end(self) -> None:
         """All browsers are back in their groups: what nodes send comes, groups that nobody holds are left."""
         links, self._links = self._links, []
-        for connection, sock in links:
-            self._server.adopt(sock, connection)
+        for link in links:
+            self._adopt(*link)
         self._intake.groups.end_inheritance()
 
-    def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, socket.socket] | None:
+    def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, int] | None:
         """Its frames go on at once, what it sends as soon as it has a transport."""
         try:
             client, figures = self._fanout.take_client(descriptor, record["client"])
@@ -346,15 +366,13 @@ class Heir(Rooms):
             return None
         frozen = record["session"]
         clients, session = self._take_session(record, figures)
-        label = tuple(record["label"]) if record["label"] is not None else None
+        label = (record["label"][0], sys.intern(record["label"][1])) if record["label"] is not None else None
         connection = Connection(clients, session, label)
         connection.resume(record, client)
         self._server.websockets.add_inherited(connection, record["due"])
         if session is not None:
             session.resume(connection, frozen)
-        sock = socket.socket(fileno=descriptor)
-        sock.setblocking(False)
-        return connection, sock
+        return connection, descriptor
 
     def _take_session(
         self, record: dict[str, Any], figures: LinkFigures | None

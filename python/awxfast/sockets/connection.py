@@ -242,7 +242,9 @@ class Connection(ReadingSide):
         self._decoder = decoder
         self.client = client
         self.phase = Phase(frozen["phase"])
-        self.opened, self.heard, self.pinged, self.deadline = frozen["times"]
+        self.opened, self.heard, self.pinged, self.deadline = (time or 0.0 for time in frozen["times"])
+        if self.heard == self.opened:
+            self.heard = self.opened  # one number for both, as in a new one: there are many that do nothing
         self._peer_done = frozen["peer_done"]
 
     def pass_on(self) -> None:
