@@ -33,6 +33,10 @@ class TestUnserved:
         record["held"] = ["y" * 5_000, ""]
         assert 15_000 < measure() < 15_100
 
+    def test_application_websocket_weighs_what_its_next_consumer_needs(self, record: dict[str, Any]) -> None:
+        record["session"] = {"kept": {"headers": [["cookie", "c" * 60_000]]}, "last": "t" * 8_000, "commands": []}
+        assert 59_000 < measure() < 69_000
+
     def test_node_has_neither(self, record: dict[str, Any]) -> None:
         record["session"] = None
         assert measure() < 100

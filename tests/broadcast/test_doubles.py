@@ -53,3 +53,30 @@ class TestDoubles:
         monkeypatch.setattr(doubles, "MOST_NOTED", 2)
         assert take("abcd", "cde") == "e"
         assert take("abcd", "abcde") == "abcde"
+
+    def test_peer_that_says_the_same_for_ever_costs_a_bounded_number_of_looks(self) -> None:
+        class Counted(str):
+            looks = 0
+
+            def __eq__(self, other: object) -> bool:
+                Counted.looks += 1
+                return str.__eq__(self, other)
+
+            __hash__ = str.__hash__
+
+        old = Noted()
+        for _ in range(1_000):
+            old.is_double(b"tick")
+        new = Doubles(Counted(found) for found in old.freeze())
+        taken = sum(new.is_double(b"tick") for _ in range(1_000))
+        assert Counted.looks <= 11 * 1_001 + 1_000
+        assert 0 < taken < 1_000
+
+    def test_all_is_new_once_the_time_of_doubles_is_over(self) -> None:
+        old = Noted()
+        for event in (b"a", b"b", b"c"):
+            old.is_double(event)
+        new = Doubles(old.freeze())
+        assert new.is_double(b"a")
+        new.end()
+        assert not new.is_double(b"b")

@@ -105,6 +105,7 @@ def count_all(dialler: AwxfastDialler) -> tuple[int, int]:
     return count_descriptors(dialler.process.pid), count_descriptors(dialler.child_pid())
 
 
+@pytest.mark.long
 async def test_nothing_is_left_behind_by_many(start_mesh: StartMesh) -> None:
     mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
     dialler, server = dialler_of(mesh), mesh.nodes[1].server

@@ -51,7 +51,7 @@ async def assert_books_are_whole(mesh: Mesh) -> None:
         assert other.dialler.text().count("connected to") == 1
 
 
-@pytest.mark.parametrize("era", ["broadcast", "relay"])
+@pytest.mark.parametrize("era", [pytest.param("broadcast", marks=pytest.mark.long), "relay"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_every_event_comes_once_through_reloads_of_both_servers(
     era: str, rounds: int, start_mesh: StartMesh

@@ -101,6 +101,7 @@ class Estate(Rooms):
             async with asyncio.timeout(REST_SECONDS):
                 await self._nodes.rest()
             await self._intake.rest(successor, REST_SECONDS)
+            await self.lighten()  # clients may have sent more while all that took its time
         except TimeoutError as error:
             raise HandOverFailed("Redis does not answer in time") from error
         except RedisError as error:
@@ -190,10 +191,13 @@ def freeze_connection(connection: Connection) -> dict[str, Any]:
 
 
 def measure_unserved(connection: Connection) -> int:
-    """Bytes of its record that stand for what its client has sent since it was last served, or for long credentials."""
+    """Bytes of its record that stand for what its client has sent since it was last served, or for a long head.
+
+    That of an application is `kept`, and `last` is the text that its new consumer gets again.
+    """
     record = freeze_connection(connection)
     session = record["session"] or {}  # a node's has neither
-    credentials = len(orjson.dumps(session.get("identity")))
+    credentials = len(orjson.dumps([session.get(key) for key in ("identity", "kept", "last")]))
     return len(orjson.dumps([record["held"], session.get("commands")])) + max(0, credentials - USUAL_CREDENTIALS)
 
 

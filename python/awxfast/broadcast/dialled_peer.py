@@ -34,6 +34,9 @@ BESIDE_FRAMES = 10_000
 BESIDE_BYTES = 16_777_216
 """What may wait here of one peer while another process's link is still the one that counts; past it, with the peer."""
 
+DOUBLES_SECONDS = 5.0
+"""How long after another process's links were cut what it had may still come: what was on its way to this one."""
+
 KEPT_UNLINKED = 60.0
 """Seconds for which a peer without a link counts as wanting what it wanted: what it misses is counted meanwhile."""
 KEPT_RELINKED = 300.0
@@ -201,6 +204,8 @@ class DialledPeer:
         waiting, self._waiting = self._waiting, []
         for payload in waiting:
             self.receive_text(payload)
+        if isinstance(self._doubles, Doubles):  # a peer that says the same again and again must be heard again
+            asyncio.get_running_loop().call_later(DOUBLES_SECONDS, self._doubles.end)
         self.hold_reading(False, "beside")
 
     def _is_told_of_interest(self) -> bool:
@@ -241,7 +246,8 @@ class DialledPeer:
             self._waiting.clear()  # what came on a link before this one, that has the old process, too
             self._waiting_bytes = 0
         else:
-            self._doubles = None
+            if not isinstance(self._doubles, Noted):  # what a process that leaves has noted, it has noted
+                self._doubles = None
             self._begin_interest(link)
         return link
 

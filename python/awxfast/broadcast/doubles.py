@@ -10,6 +10,8 @@ from hashlib import blake2b
 MOST_NOTED = 100_000
 """Events of one peer; of more the oldest are forgotten, so that some of them would come twice."""
 DIGEST_BYTES = 8
+LOOKS = 10
+"""Places that are looked at, in the mean of all events that were noted."""
 
 
 class Noted:
@@ -31,11 +33,13 @@ class Noted:
 class Doubles:
     """Tells which events on the new link are among those that the old one has brought.
 
-    The longest stretch that fits is taken for what came twice; the first event that does not fit ends it.
+    The longest stretch that fits is taken for what came twice; the first event that does not fit ends it, and `end`.
+    Of a peer that sends the same again and again very many may fit: past `LOOKS` an event more, some come twice.
     """
 
     def __init__(self, noted: Iterable[str]) -> None:
         self._noted: Sequence[str] = list(noted)
+        self._looks = LOOKS * (len(self._noted) + 1)
         self._next: list[int] | None = None
         """Where the next one stands among the noted ones, if it is there; None: this will be the first."""
 
@@ -44,11 +48,17 @@ class Doubles:
         if not self._noted:
             return False
         found = digest(payload)
-        places: Iterable[int] = range(len(self._noted)) if self._next is None else self._next
+        places: Sequence[int] = range(len(self._noted)) if self._next is None else self._next
+        self._looks -= len(places)
         self._next = [place + 1 for place in places if place < len(self._noted) and self._noted[place] == found]
-        if not self._next:
-            self._noted = ()
-        return bool(self._next)
+        is_double = bool(self._next)
+        if not is_double or self._looks < 0:
+            self.end()
+        return is_double
+
+    def end(self) -> None:
+        """All that comes from now on is new."""
+        self._noted, self._next = (), None
 
 
 def digest(payload: bytes) -> str:

@@ -17,7 +17,7 @@ from awxfast.wire.close_codes import RESTARTING
 from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request
 
-LONGEST_TEXT = 65_536
+LONGEST_TEXT = 8192
 """Characters of a text that is kept for a new consumer; a websocket whose last one is longer is closed at a reload."""
 AT_ONCE = 64
 """Consumers that begin anew: each may ask a database, and has its time limit from when it begins."""

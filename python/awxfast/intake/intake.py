@@ -143,10 +143,9 @@ class Intake:
         Raises `ConfigurationError` for a Redis that can never work: a wrong password, or no Redis at all.
         """
         try:
-            connection = await open_connection(self._address, START_TIMEOUT)
-            if self.recovers:
-                await self._begin_recovery(connection)
-            connection.close()
+            with contextlib.closing(await open_connection(self._address, START_TIMEOUT)) as connection:
+                if self.recovers:
+                    await self._begin_recovery(connection)
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False
@@ -233,6 +232,7 @@ class Intake:
     def abandon(self) -> Sequence[asyncio.Task[None]]:
         """Another process goes on under these names: nothing is said to Redis any more. What is about to end."""
         self._end_recovery()
+        self.groups.detach()  # else what is released here meanwhile would be left under names that are another's now
         ending, self._tasks = self._tasks, []
         for task in ending:
             task.cancel()

@@ -223,7 +223,7 @@ class Control(Generic[Rooms]):
                     self._leaving = asyncio.ensure_future(self._hand_over(message["heir"], message["format"]))
                 case "drain":
                     self._leaving = asyncio.ensure_future(self._drain())
-                case "go_on":
+                case "go_on" if self._leaving is None or self._leaving.done():  # else it goes on by itself at its end
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
                     self.remember_used(message["header"])

@@ -13,7 +13,7 @@ from awxfast.option_parser import OptionParser
 from awxfast.process.watchers import FULL, READY, name_watch_socket, read_peer
 from awxfast.settings import Settings
 
-PATIENCE = 180.0
+PATIENCE = 360.0
 """Seconds: more than one reload that is under way and this one may take."""
 
 

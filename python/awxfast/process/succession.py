@@ -13,7 +13,7 @@ READY_LIMIT = 60.0
 """Seconds in which a new process has to be ready to go on in place of the old one."""
 OTHERS_WORD = 15.0
 """Seconds for the one to say what became of it, where the other one has ended: more than it waits for that one."""
-HAND_OVER_LIMIT = 30.0
+HAND_OVER_LIMIT = 75.0
 """Seconds in which the old one has to have handed over, or to have given it up: more than all its own limits."""
 LEAVE_LIMIT = 5.0
 """Seconds for a new process that is not wanted after all to take its names out of Redis."""

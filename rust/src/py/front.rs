@@ -53,6 +53,8 @@ pub struct Front {
     listeners: Mutex<Vec<Option<Door>>>,
     /// Who was found ready, and waits to be served.
     ready: Mutex<VecDeque<Ready>>,
+    /// The same of the plain ones.
+    plain_ready: Mutex<VecDeque<Ready>>,
     /// Bytes that this turn has read.
     read: AtomicUsize,
     buffer: Mutex<Vec<u8>>,
@@ -93,6 +95,7 @@ impl Front {
             connections: Mutex::default(),
             listeners: Mutex::default(),
             ready: Mutex::default(),
+            plain_ready: Mutex::default(),
             read: AtomicUsize::new(0),
             buffer: Mutex::new(vec![0; READ_BYTES]),
             unwritten: Mutex::default(),
@@ -146,7 +149,8 @@ impl Front {
 
     fn turn(slf: &Bound<'_, Self>) {
         slf.get().unwritten.lock().is_due = true;
-        if Self::serve_ready(slf) {
+        let were_left = !slf.get().plain_ready.lock().is_empty();
+        if Self::serve_ready(slf) || were_left {
             Self::serve_plain(slf);
         }
         Self::flush(slf);
@@ -188,13 +192,15 @@ impl Front {
         has_plain
     }
 
-    /// Those who wait for the longest, which the kernel knows: who was told of goes behind all others.
+    /// Those who wait for the longest, which the kernel knows: who was told of goes behind all others. So who was told
+    /// of and is not served in this turn is served in the next, before it is asked again.
     fn serve_plain(slf: &Bound<'_, Self>) {
         let front = slf.get();
         let budget = front.begin_budget();
-        let mut ready = VecDeque::new();
-        front.plain.look(TURN_PLAIN, &mut ready);
-        for one in ready {
+        if front.plain_ready.lock().is_empty() {
+            front.plain.look(TURN_PLAIN, &mut front.plain_ready.lock());
+        }
+        while let Some(one) = front.next_plain() {
             Self::serve(slf, one);
             if front.is_spent(budget) {
                 return;
@@ -218,6 +224,10 @@ impl Front {
 
     fn next_ready(&self) -> Option<Ready> {
         self.ready.lock().pop_front()
+    }
+
+    fn next_plain(&self) -> Option<Ready> {
+        self.plain_ready.lock().pop_front()
     }
 
     fn serve(slf: &Bound<'_, Self>, ready: Ready) {
