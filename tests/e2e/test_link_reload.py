@@ -303,7 +303,13 @@ h.receive_message = die
 KILL_WITH_ALL_OF_IT = "import awxfast.app.relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)"
 
 
-@pytest.mark.parametrize("fault", [KILL_AT_THE_FIRST_CLIENT, KILL_WITH_ALL_OF_IT], ids=["half-way", "with all of it"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(KILL_AT_THE_FIRST_CLIENT, id="half-way", marks=pytest.mark.long),
+        pytest.param(KILL_WITH_ALL_OF_IT, id="with all of it"),
+    ],
+)
 async def test_old_process_goes_on_with_its_links_where_the_new_one_is_killed(
     start_node: StartNode,
     links: Links,

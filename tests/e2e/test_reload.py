@@ -217,6 +217,7 @@ async def test_frame_half_written_to_who_does_not_read_goes_on_where_it_stopped(
         reader.never.abort()
 
 
+@pytest.mark.long
 async def test_outboxes_that_are_full_stay_full_and_shed_on(
     start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer]
 ) -> None:
@@ -303,7 +304,12 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+LONG_FAULTS = {"room_can_not_be_imported", "another_format", "has_no_descriptors"}
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=[pytest.mark.long] * (fault in LONG_FAULTS)) for fault in FAULTS]
+)
 async def test_old_process_goes_on_where_the_new_one(
     faults: Faults, start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer], fault: str
 ) -> None:

@@ -70,7 +70,7 @@ TRIALS = {
 }
 
 
-LONG_TRIALS = {"says_nothing", "ends"}
+LONG_TRIALS = {"says_nothing", "ends", "understands_another_format"}
 
 
 @pytest.mark.parametrize(

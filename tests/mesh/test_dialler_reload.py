@@ -61,7 +61,7 @@ def names_in_redis(mesh: Mesh) -> set[bytes]:
         return {key for key in client.scan_iter() if b":group:" in key or b"process" in key}
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", ["relay", pytest.param("broadcast", marks=pytest.mark.long)])
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_every_event_comes_once_through_reloads_of_both_diallers(
     era: str, rounds: int, start_mesh: StartMesh
@@ -195,6 +195,7 @@ async def test_old_process_goes_on_where_the_trial_start_fails(faults: Faults, s
     await mesh.until_heard()
 
 
+@pytest.mark.long
 async def test_old_process_goes_on_where_a_peer_refuses_the_new_one(start_mesh: StartMesh) -> None:
     mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
     secret = mesh.secret_file.read_text()
