@@ -304,7 +304,7 @@ FAULTS = {
 }
 
 
-LONG_FAULTS = {"room_can_not_be_imported", "another_format", "has_no_descriptors"}
+LONG_FAULTS = {"hangs_half_way", "room_can_not_be_imported", "another_format", "has_no_descriptors"}
 
 
 @pytest.mark.parametrize(

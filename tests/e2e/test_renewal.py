@@ -30,6 +30,7 @@ def count_programs(relay: AwxfastServer) -> int:
     return relay.text().count("INFO     awxfast ")
 
 
+@pytest.mark.long
 async def test_five_in_a_row_keep_one_number_and_leave_nothing_behind(
     relay: AwxfastServer, new_producer: Callable[..., Producer], redis_server: RedisServer
 ) -> None:

@@ -108,6 +108,7 @@ async def watch_upgrades(site: Site, admin: Path, port: int, number: int, produc
     await close_browsers(browsers)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_type_notify_unit_hears_nothing_of_an_upgrade(
     site: Site,

@@ -82,7 +82,8 @@ async def test_every_event_comes_once_through_reloads_of_both_diallers(
         assert dialler.process.poll() is None
 
 
-@pytest.mark.parametrize("era", ["relay", pytest.param("broadcast", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("era", ERAS)
 async def test_stock_node_notices_nothing_and_its_pages_need_not_ask_again(era: str, start_mesh: StartMesh) -> None:
     mesh = await start_mesh(era, "awxfast awxfast", "stock stock")
     dialler = dialler_of(mesh)
