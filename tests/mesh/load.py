@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from events import group_of
+from meshes import Mesh
 from nodes import Node
 from redis.exceptions import RedisError
 
@@ -54,3 +56,19 @@ class Load:
         async with asyncio.timeout(60):
             while any(len(self.made[number]) < least for number, least in wanted.items()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+
+
+async def assert_all_came(mesh: Mesh, load: Load) -> None:
+    """Every page has every event that was made, once and in order."""
+    await load.stop()
+    await mesh.until_heard()
+    for page in mesh.pages:
+        assert {number: page.numbers(number) for number in load.made} == load.made
+        page.assert_in_order_and_whole()
+
+
+def assert_nothing_is_lost(ledger: Mapping[str, Any]) -> None:
+    """By the books of a server or a dialler."""
+    assert ledger["balance"] == {"events": 0, "frames": 0}
+    assert ledger["gaps"] == {}
+    assert (sum(ledger["frames"]["shed"].values()), ledger["frames"]["lost_at_close"]) == (0, 0)

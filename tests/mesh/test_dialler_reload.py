@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from awxfast_dialler import AwxfastDialler
-from load import Load
+from load import Load, assert_all_came, assert_nothing_is_lost
 from meshes import Mesh
 from reloading import Faults, count_descriptors, reload_and_wait
 from servers import AwxfastServer, wait_for
@@ -37,22 +37,11 @@ async def reload(dialler: AwxfastDialler) -> str:
     return done.stdout
 
 
-async def assert_all_came(mesh: Mesh, load: Load) -> None:
-    """Every page has every event that was made, once and in order."""
-    await load.stop()
-    await mesh.until_heard()
-    for page in mesh.pages:
-        assert {number: page.numbers(number) for number in load.made} == load.made
-        page.assert_in_order_and_whole()
-
-
 async def assert_books_are_whole(dialler: AwxfastDialler) -> None:
     """Nothing was lost anywhere, over all processes."""
     ledger = await asyncio.to_thread(dialler.ledger)
-    assert ledger["balance"] == {"events": 0, "frames": 0}
-    assert ledger["gaps"] == {}
+    assert_nothing_is_lost(ledger)
     assert sum(ledger["events"]["rejected"].values()) == 0
-    assert (sum(ledger["frames"]["shed"].values()), ledger["frames"]["lost_at_close"]) == (0, 0)
 
 
 def names_in_redis(mesh: Mesh) -> set[bytes]:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 from awxfast_dialler import AwxfastDialler
-from load import Load
+from load import Load, assert_all_came, assert_nothing_is_lost
 from meshes import Mesh
 from servers import AwxfastServer, wait_for
 
@@ -18,15 +18,6 @@ async def reload(server: object) -> None:
     assert isinstance(server, AwxfastServer)
     done = await asyncio.to_thread(server.reload)
     assert done.returncode == 0, done.stderr + server.text()
-
-
-async def assert_all_came(mesh: Mesh, load: Load) -> None:
-    """Every page has every event that was made, once and in order."""
-    await load.stop()
-    await mesh.until_heard()
-    for page in mesh.pages:
-        assert {number: page.numbers(number) for number in load.made} == load.made
-        page.assert_in_order_and_whole()
 
 
 def have_counted_the_same(server: AwxfastServer, dialler: AwxfastDialler) -> bool:
@@ -43,9 +34,7 @@ async def assert_books_are_whole(mesh: Mesh) -> None:
         await asyncio.to_thread(wait_for, partial(have_counted_the_same, node.server, other.dialler))
         server, dialler = await asyncio.to_thread(node.server.ledger), await asyncio.to_thread(other.dialler.ledger)
         for ledger in (server, dialler):
-            assert ledger["balance"] == {"events": 0, "frames": 0}
-            assert ledger["gaps"] == {}
-            assert (sum(ledger["frames"]["shed"].values()), ledger["frames"]["lost_at_close"]) == (0, 0)
+            assert_nothing_is_lost(ledger)
         (peer,) = server["peers"]
         assert peer["state"] == "connected"
         assert other.dialler.text().count("connected to") == 1
