@@ -45,20 +45,39 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 #[pyclass(module = "awxfast._rust", frozen)]
 pub struct Front {
-    watch: Watch,
-    /// Of connections that are no websockets, or not yet: whatever they send, and they are many, others come first.
-    plain: Watch,
+    first: Watched,
+    /// Connections that are no websockets, or not yet: whatever they send, and they are many, others come first.
+    plain: Watched,
     event_loop: Py<PyAny>,
     connections: Mutex<Places<Py<SocketTransport>>>,
     listeners: Mutex<Vec<Option<Door>>>,
-    /// Who was found ready, and waits to be served.
-    ready: Mutex<VecDeque<Ready>>,
-    /// The same of the plain ones.
-    plain_ready: Mutex<VecDeque<Ready>>,
     /// Bytes that this turn has read.
     read: AtomicUsize,
     buffer: Mutex<Vec<u8>>,
     unwritten: Mutex<Unwritten>,
+}
+
+/// Those of one watch.
+struct Watched {
+    watch: Watch,
+    /// Who was found ready, and waits to be served.
+    ready: Mutex<VecDeque<Ready>>,
+}
+
+impl Watched {
+    fn new() -> io::Result<Self> {
+        Ok(Watched { watch: Watch::new()?, ready: Mutex::default() })
+    }
+
+    /// Asks for so many more, where nobody waits. Whether there may be others still.
+    fn look(&self, most: usize) -> bool {
+        let mut ready = self.ready.lock();
+        !ready.is_empty() || self.watch.look(most, &mut ready)
+    }
+
+    fn next(&self) -> Option<Ready> {
+        self.ready.lock().pop_front()
+    }
 }
 
 /// A listener, and what is done with those who come there.
@@ -86,16 +105,14 @@ struct Unwritten {
 impl Front {
     #[new]
     fn new(event_loop: Py<PyAny>) -> PyResult<Self> {
-        let (watch, plain) = (Watch::new()?, Watch::new()?);
-        watch.contain(&plain, PLAIN)?;
+        let (first, plain) = (Watched::new()?, Watched::new()?);
+        first.watch.contain(&plain.watch, PLAIN)?;
         Ok(Front {
-            watch,
+            first,
             plain,
             event_loop,
             connections: Mutex::default(),
             listeners: Mutex::default(),
-            ready: Mutex::default(),
-            plain_ready: Mutex::default(),
             read: AtomicUsize::new(0),
             buffer: Mutex::new(vec![0; READ_BYTES]),
             unwritten: Mutex::default(),
@@ -103,7 +120,7 @@ impl Front {
     }
 
     fn fileno(&self) -> RawFd {
-        self.watch.as_fd().as_raw_fd()
+        self.first.watch.as_fd().as_raw_fd()
     }
 
     #[pyo3(signature = (fd, make_protocol, open_at_once=None, max_head=0))]
@@ -117,7 +134,7 @@ impl Front {
         let mut listeners = self.listeners.lock();
         let number = listeners.len();
         let mut listener = Listener::new(borrow(fd)?, LISTENERS | number as u64)?;
-        listener.watch(&self.watch, true)?;
+        listener.watch(&self.first.watch, true)?;
         listeners.push(Some((listener, Arc::new(Welcome { make_protocol, open_at_once, max_head }))));
         Ok(number)
     }
@@ -134,7 +151,7 @@ impl Front {
 
     fn listen_again(&self, number: usize) -> PyResult<()> {
         if let Some(Some((listener, _))) = self.listeners.lock().get_mut(number) {
-            listener.watch(&self.watch, true)?;
+            listener.watch(&self.first.watch, true)?;
         }
         Ok(())
     }
@@ -142,15 +159,14 @@ impl Front {
     fn end_listening(&self, number: usize) -> PyResult<()> {
         let ended = self.listeners.lock().get_mut(number).and_then(Option::take);
         if let Some((mut listener, _)) = ended {
-            listener.watch(&self.watch, false)?;
+            listener.watch(&self.first.watch, false)?;
         }
         Ok(())
     }
 
     fn turn(slf: &Bound<'_, Self>) {
         slf.get().unwritten.lock().is_due = true;
-        let were_left = !slf.get().plain_ready.lock().is_empty();
-        if Self::serve_ready(slf) || were_left {
+        if Self::serve_ready(slf) {
             Self::serve_plain(slf);
         }
         Self::flush(slf);
@@ -178,10 +194,8 @@ impl Front {
         let front = slf.get();
         let (budget, mut has_more, mut has_plain) = (front.begin_budget(), true, false);
         while has_more {
-            if front.ready.lock().is_empty() {
-                has_more = front.watch.look(EVENTS, &mut front.ready.lock());
-            }
-            while let Some(one) = front.next_ready() {
+            has_more = front.first.look(EVENTS);
+            while let Some(one) = front.first.next() {
                 has_plain |= one.token == PLAIN;
                 Self::serve(slf, one);
                 if front.is_spent(budget) {
@@ -197,10 +211,8 @@ impl Front {
     fn serve_plain(slf: &Bound<'_, Self>) {
         let front = slf.get();
         let budget = front.begin_budget();
-        if front.plain_ready.lock().is_empty() {
-            front.plain.look(TURN_PLAIN, &mut front.plain_ready.lock());
-        }
-        while let Some(one) = front.next_plain() {
+        front.plain.look(TURN_PLAIN);
+        while let Some(one) = front.plain.next() {
             Self::serve(slf, one);
             if front.is_spent(budget) {
                 return;
@@ -219,15 +231,7 @@ impl Front {
 
     /// Who looks at a connection.
     pub(super) fn watch_of(&self, is_plain: bool) -> &Watch {
-        if is_plain { &self.plain } else { &self.watch }
-    }
-
-    fn next_ready(&self) -> Option<Ready> {
-        self.ready.lock().pop_front()
-    }
-
-    fn next_plain(&self) -> Option<Ready> {
-        self.plain_ready.lock().pop_front()
+        if is_plain { &self.plain.watch } else { &self.first.watch }
     }
 
     fn serve(slf: &Bound<'_, Self>, ready: Ready) {
@@ -278,7 +282,7 @@ impl Front {
     /// Others wait in the backlog: what is ready and can't be had would keep the loop busy.
     fn rest(slf: &Bound<'_, Self>, number: usize) {
         if let Some(Some((listener, _))) = slf.get().listeners.lock().get_mut(number) {
-            let _ = listener.watch(&slf.get().watch, false);
+            let _ = listener.watch(&slf.get().first.watch, false);
         }
         let again = slf.getattr(intern!(slf.py(), "listen_again"));
         let event_loop = slf.get().event_loop.bind(slf.py());
