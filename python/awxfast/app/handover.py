@@ -85,10 +85,6 @@ class Estate(Rooms):
     """What there is to leave."""
 
     format: Sequence[int] = FORMAT
-    carried: Mapping[Connection, float] = {}
-    """Websockets whose TLS this process carries on, with the time when the other one is to close them."""
-    unserved = 0
-    """Messages that are lost with consumers which had them, or were to have them."""
     _left: tuple[Sequence[Connection], Sequence[int]] = ((), ())
 
     async def rest(self, successor: int) -> None:
@@ -135,9 +131,11 @@ class Estate(Rooms):
     def _list_connections(self) -> Sequence[Connection]:
         return [one for one in self._server.websockets if one.descriptor is not None]
 
-    def leave(self, sock: socket.socket) -> int:
+    def leave(self, sock: socket.socket, carried: Mapping[Connection, float], unserved: int = 0) -> int:
         """Blocks until the other process has taken all; how many websockets that were. The intake is at rest.
 
+        `carried`: whose TLS this process carries on, with the time when the other one is to close them; `unserved`:
+        messages that are lost with consumers which had them, or were to have them.
         From then on this process must end at once, without another turn of its loop, or `stay_behind` in this one.
         Raises `HandOverFailed`: then all goes on here.
         """
@@ -146,8 +144,14 @@ class Estate(Rooms):
         except OSError as error:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
         connections, idle = self._list_connections(), self._server.list_idle()
+
+        def send() -> None:
+            send_message(sock, orjson.dumps(self._describe(unserved)), [memory])
+            send_connections(sock, connections, carried)
+            send_idle(sock, idle)
+
         try:
-            transfer(sock, lambda: self._send(sock, memory, connections, idle))
+            transfer(sock, send)
         except HandOverFailed:
             self._fanout.thaw()
             raise
@@ -164,23 +168,17 @@ class Estate(Rooms):
         self._server.pass_on(connections)
         self._server.begin_leaving(idle)
 
-    def _send(self, sock: socket.socket, memory: int, connections: Sequence[Connection], idle: Sequence[int]) -> None:
-        head = {
+    def _describe(self, unserved: int) -> dict[str, Any]:
+        return {
             "format": self.format,
             "rested_at": self._intake.drain.rested_at,
             "drained": self._server.requests,
-            "unserved": self.unserved,
+            "unserved": unserved,
             "intake": self._intake.freeze(),
             "counts": self._server.freeze_counts(),
             "refusals": self._sessions.refusals,
             "nodes": self._nodes.freeze(),
         }
-        send_message(sock, orjson.dumps(head), [memory])
-        for part in batched(connections):
-            records = [{**freeze_connection(one), "due": self.carried.get(one)} for one in part]
-            descriptors = [connection.descriptor or 0 for connection in part]
-            send_message(sock, orjson.dumps(records), descriptors)
-        send_idle(sock, idle)
 
 
 def freeze_connection(connection: Connection) -> dict[str, Any]:
@@ -218,6 +216,15 @@ def transfer(sock: socket.socket, send: Callable[[], None]) -> None:
         raise HandOverFailed(describe_fault(error)) from error
     if answer != TAKEN:
         raise HandOverFailed(answer.decode("utf-8", "replace"))
+
+
+def send_connections(
+    sock: socket.socket, connections: Sequence[Connection], carried: Mapping[Connection, float]
+) -> None:
+    """Websockets with their sockets; of those that are `carried` the time when they are due."""
+    for part in batched(connections):
+        records = [{**freeze_connection(one), "due": carried.get(one)} for one in part]
+        send_message(sock, orjson.dumps(records), [connection.descriptor or 0 for connection in part])
 
 
 def send_idle(sock: socket.socket, idle: Sequence[int]) -> None:

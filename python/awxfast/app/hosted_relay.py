@@ -15,7 +15,6 @@ from awxfast.errors import HandOverFailed
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
-from awxfast.operate.admin import AdminListener
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
 from awxfast.system.descriptors import descriptor_limit
@@ -42,7 +41,6 @@ class HostedRelay(Relay):
     ) -> None:
         super().__init__(settings, fanout, feed, server, access_log)
         self._host = host
-        self._is_leaving = False
 
     @property
     def drains(self) -> bool:
@@ -78,8 +76,7 @@ class DrainingRelay(HostedRelay):
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who connects waits in the kernel from now on."""
-        self._is_leaving = True
-        await self._end_listening()
+        await self._begin_leaving()
         self._left_at = time.monotonic()
 
     def leave(self, sock: socket.socket) -> int:
@@ -95,11 +92,8 @@ class DrainingRelay(HostedRelay):
         self._server.begin_leaving(idle)
         return 0
 
-    async def go_on(self) -> None:
-        if self._is_leaving:
-            self._is_leaving = False
-            self._server.end_leaving()
-            await self._listen_again()
+    async def _undo_leaving(self) -> None:
+        self._server.end_leaving()
 
     # As the process that takes the place of another one
 
@@ -121,13 +115,11 @@ class DrainingRelay(HostedRelay):
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._keep_spares(listenings, admin)
-        self._addresses = [listening.address for listening in listenings]
+        self._note_listening(listenings, admin)
         self._server.begin()
         await self._server.listen(listenings)
         for descriptor in inheritance.idle:
             self._server.take_idle(socket.socket(fileno=descriptor))
-        if admin is not None:
-            self._admin = await AdminListener.start(self, admin)
+        await self._open_admin(admin)
         self._listening = True
         return 0

@@ -23,6 +23,7 @@ from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
+from awxfast.sockets.connection import Connection
 from awxfast.sockets.server import Server
 from awxfast.wire.close_codes import GOING_AWAY, RESTARTING
 
@@ -56,6 +57,7 @@ class Relay:
         self._spares: Sequence[Listening] = ()
         """The sockets once more, to listen again after a hand-over that came to nothing."""
         self._spare_admin: socket.socket | None = None
+        self._is_leaving = False
         self._has_left = False
         """Whether another process has the websockets and goes on under the names in Redis."""
 
@@ -107,8 +109,23 @@ class Relay:
         """Hands over to the process at the other end (`app.handover`). Raises `HandOverFailed`."""
         raise NotImplementedError
 
+    async def _begin_leaving(self) -> None:
+        """Who connects waits in the kernel from now on, an operator too."""
+        self._is_leaving = True
+        if self._admin is not None:
+            admin, self._admin = self._admin, None
+            await admin.stop()
+        self._server.end_listening()
+
     async def go_on(self) -> None:
         """Nobody else does: undoes `prepare_leaving`, and `leave` of one that drains."""
+        if self._is_leaving and not self._has_left:
+            self._is_leaving = False
+            await self._undo_leaving()
+            await self._listen_again()
+
+    async def _undo_leaving(self) -> None:
+        """What a mode has brought to rest goes on."""
 
     async def drain(self) -> None:
         """Serves those who are still here until they are gone, or `--reload-drain` is over."""
@@ -134,6 +151,16 @@ class Relay:
         """How many it still has something to do for."""
         return self._server.served
 
+    def _list_dues(self) -> Mapping[Connection, float]:
+        """When the other process is to close whom, if this one carries their TLS on."""
+        settings = self._settings
+        return self._server.websockets.list_dues(time.monotonic() + settings.reload_drain, settings.close_spread)
+
+    def _note_listening(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
+        """Where it will listen; what of it is used is its own."""
+        self._addresses = [listening.address for listening in listenings]
+        self._keep_spares(listenings, admin)
+
     def _keep_spares(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         self._spares = duplicate(listenings)
         self._spare_admin = admin.dup() if admin is not None else None
@@ -146,17 +173,13 @@ class Relay:
             if is_so() or time.monotonic() > end:
                 return
 
-    async def _end_listening(self) -> None:
-        """Who connects, an operator too, waits in the kernel from now on."""
-        if self._admin is not None:
-            admin, self._admin = self._admin, None
-            await admin.stop()
-        self._server.end_listening()
-
     async def _listen_again(self) -> None:
         listenings, admin = self._spares, self._spare_admin
         self._keep_spares(listenings, admin)
         await self._server.listen(listenings)
+        await self._open_admin(admin)
+
+    async def _open_admin(self, admin: socket.socket | None) -> None:
         if admin is not None:
             self._admin = await AdminListener.start(self, admin)
 
@@ -184,10 +207,8 @@ class Relay:
 
     async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
         """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
-        self._keep_spares(listenings, admin)
-        self._addresses = [listening.address for listening in listenings]
-        if admin is not None:
-            self._admin = await AdminListener.start(self, admin)
+        self._note_listening(listenings, admin)
+        await self._open_admin(admin)
         await self._feed.start()
         await self._start_mode()
         await self._server.start(listenings)
@@ -326,7 +347,6 @@ class NativeRelay(Relay):
         self._access = access
         self._endpoints = endpoints
         self._intake = feed.intake
-        self._is_leaving = False
         parts = (fanout, feed.intake, server, endpoints.native, feed.nodes)
         self._estate = Estate(*parts)
         self._heir = Heir(*parts)
@@ -347,27 +367,21 @@ class NativeRelay(Relay):
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who is on the way in gets in first; events flow until the last moment."""
-        self._is_leaving = True
-        await self._end_listening()
+        await self._begin_leaving()
         await self._wait_until(lambda: self._server.is_quiet)
         await self._estate.rest(successor)
 
     def leave(self, sock: socket.socket) -> int:
         """Behind TLS only the websockets themselves go; the bytes are carried here."""
-        settings, carries = self._settings, self._server.carries
-        until = time.monotonic() + settings.reload_drain
-        self._estate.carried = self._server.websockets.list_dues(until, settings.close_spread)
-        kept = self._estate.leave(sock)
+        carries = self._server.carries
+        kept = self._estate.leave(sock, self._list_dues())
         if carries:
             self._has_left = True
             self._estate.stay_behind()
         return kept
 
-    async def go_on(self) -> None:
-        if self._is_leaving and not self._has_left:
-            self._is_leaving = False
-            await self._estate.end_rest()
-            await self._listen_again()
+    async def _undo_leaving(self) -> None:
+        await self._estate.end_rest()
 
     def accept(self, inheritance: Inheritance) -> None:
         self._heir.accept(inheritance)
@@ -375,13 +389,11 @@ class NativeRelay(Relay):
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._keep_spares(listenings, admin)
-        self._addresses = [listening.address for listening in listenings]
+        self._note_listening(listenings, admin)
         self._server.begin()
         taken = await self._heir.take(inheritance)
         self._heir.end()
-        if admin is not None:
-            self._admin = await AdminListener.start(self, admin)
+        await self._open_admin(admin)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
         self._listening = True
         return taken

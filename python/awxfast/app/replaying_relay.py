@@ -16,7 +16,6 @@ from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.intake.gaps import most_events_in
-from awxfast.operate.admin import AdminListener
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
 
@@ -69,29 +68,21 @@ class ReplayingRelay(HostedRelay):
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who is on the way in gets in first, and what was sent and popped is served, if that takes no time."""
-        self._is_leaving = True
-        await self._end_listening()
+        await self._begin_leaving()
         await self._wait_until(lambda: self._server.is_quiet_for_websockets)
         await self._estate.rest(successor)
         await self._wait_until(lambda: self._host.is_at_rest and not self._channels.unserved)
 
     def leave(self, sock: socket.socket) -> int:
-        settings = self._settings
-        until = time.monotonic() + settings.reload_drain
-        self._estate.carried = self._server.websockets.list_dues(until, settings.close_spread)
-        self._estate.unserved = self._channels.unserved
-        kept = self._estate.leave(sock)
+        kept = self._estate.leave(sock, self._list_dues(), self._channels.unserved)
         self._has_left = True
         self._channels.disconnect()
         self._host.refuse_undecided()
         self._estate.stay_behind()
         return kept
 
-    async def go_on(self) -> None:
-        if self._is_leaving and not self._has_left:
-            self._is_leaving = False
-            await self._estate.end_rest()
-            await self._listen_again()
+    async def _undo_leaving(self) -> None:
+        await self._estate.end_rest()
 
     # As the process that takes the place of another one
 
@@ -110,14 +101,12 @@ class ReplayingRelay(HostedRelay):
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._keep_spares(listenings, admin)
-        self._addresses = [listening.address for listening in listenings]
+        self._note_listening(listenings, admin)
         self._server.begin()
         self._intake.drain.begin_rest()
         kept = await self._heir.take(inheritance)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
-        if admin is not None:
-            self._admin = await AdminListener.start(self, admin)
+        await self._open_admin(admin)
         await self._await_consumers()
         self._heir.end()
         self._intake.drain.end_rest()
