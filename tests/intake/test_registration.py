@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from awxfast.errors import RedisUnavailable
 from awxfast.intake import registration as registration_module
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
@@ -408,6 +411,25 @@ class TestStop:
                 commands = client.info("commandstats")
         assert commands["cmdstat_zcard"]["calls"] == 1, "whether the drain has taken all"
         assert "cmdstat_zadd" not in commands
+
+    async def test_nothing_is_said_behind_the_deletion_by_a_hand_over_that_is_under_way(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with running(redis_server.address, fanout) as process:
+            ask = registration_module._ask
+
+            async def ask_beside_a_hand_over(connection: RedisConnection, *commands: tuple[Argument, ...]) -> list[Any]:
+                replies = asyncio.ensure_future(ask(connection, *commands))
+                await asyncio.sleep(0)
+                if commands[0][0] == "DEL":
+                    with pytest.raises(RedisUnavailable):
+                        await process.registration.name_successor(1)
+                return await replies
+
+            monkeypatch.setattr(registration_module, "_ask", ask_beside_a_hand_over)
+            await process.stop()
+        with redis_server.client() as client:
+            assert client.keys("*") == []
 
     async def test_does_not_wait_for_ever_for_somebody_to_take_what_waits(
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch

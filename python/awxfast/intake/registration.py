@@ -129,6 +129,8 @@ class Registration:
             await connection.command("PING")
 
     def _connect(self) -> RedisConnection:
+        if self._stopping:  # what is said now may follow the deletion of all
+            raise RedisUnavailable("the process leaves Redis")
         if self._connection is None or not self.up:
             raise RedisUnavailable("Redis is away")
         return self._connection
