@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import redis.exceptions
 from asgiref.compatibility import guarantee_single_callable
 from asgiref.typing import ASGI3Application
 
@@ -22,7 +21,6 @@ from awxfast.system.whoami import whoami
 log = logging.getLogger(__name__)
 
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-REDIS_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
 
 def load_application(path: str) -> ASGI3Application:
@@ -113,11 +111,17 @@ def explain(path: str, error: BaseException) -> StartError | ApplicationNeedsRed
     """One line for the operator."""
     text = " ".join(str(error).split()) or "no reason given"
     for cause in list_causes(error):
-        if isinstance(cause, REDIS_AWAY):
+        if is_redis_away(cause):
             reason = " ".join(str(cause).split())
             return ApplicationNeedsRedis(f"Redis does not answer while {path} is imported, as {whoami()}: {reason}")
     place = find_place(error)
     return StartError(f"{path} can't be imported: {type(error).__name__}: {text}{place}; -v 2 shows the way there")
+
+
+def is_redis_away(cause: BaseException) -> bool:
+    """Whether redis-py says so. Who has not imported it has not heard it, and native mode is spared its import."""
+    exceptions: Any = sys.modules.get("redis.exceptions")
+    return exceptions is not None and isinstance(cause, exceptions.ConnectionError | exceptions.TimeoutError)
 
 
 def find_place(error: BaseException) -> str:
