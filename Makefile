@@ -12,7 +12,7 @@ CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: build demo test test-long bench bench-backplane bench-check bench-baseline wheel lint format clean programs
+.PHONY: build bytecode demo test test-long bench bench-backplane bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -32,11 +32,15 @@ demo: $(VENV)/.demo
 programs:
 	@sh tests/install_programs.sh
 
-test: build programs
+# Tests start many processes; where PYTHONDONTWRITEBYTECODE is set each start would compile all of it anew.
+bytecode: build
+	@$(BIN)/python -m compileall -q python tests
+
+test: bytecode programs
 	cargo test --quiet --package awxfast --package wsload
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
-test-long: build programs
+test-long: bytecode programs
 	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
 
 # What only the benchmark compares with; a peer that can't be installed is a line in the tables.
@@ -56,7 +60,7 @@ bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
 
 # SLACK=4 widens what times may differ, for a busy machine; counts stay as they are.
-bench-check: build programs
+bench-check: bytecode programs
 	$(BIN)/python benches/bench_check.py $(if $(SLACK),--slack $(SLACK))
 
 bench-baseline: build programs

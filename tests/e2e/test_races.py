@@ -48,7 +48,7 @@ async def test_browser_never_gets_an_event_of_a_group_after_the_reply_that_it_le
     relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
     stays = await open_browser(relay.url, GROUPS)
-    producers = [new_producer(producer, 4000) for producer in range(2)]
+    producers = [new_producer(producer, 2000) for producer in range(2)]
     wanderers = [Wanderer(await open_browser(relay.url, [])) for _ in range(8)]
     for producer in producers:
         producer.start()
@@ -59,7 +59,7 @@ async def test_browser_never_gets_an_event_of_a_group_after_the_reply_that_it_le
     await asyncio.gather(*(wanderer.wander(100, random.Random(rng.random())) for wanderer in wanderers[1::2]))
     for producer in producers:
         await asyncio.to_thread(producer.wait)
-    await stays.until(lambda: stays.events == 8000)
+    await stays.until(lambda: stays.events == 4000)
 
     assert [wanderer.strangers for wanderer in wanderers] == [[]] * len(wanderers)
     assert sum(wanderer.browser.events for wanderer in wanderers) > 0
