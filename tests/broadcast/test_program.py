@@ -89,13 +89,13 @@ class TestEnd:
             raise ValueError("a fault of ours")
 
         node._run(fail(), "something")
-        assert await node.wait_for_end(asyncio.Event()) is True
+        async with asyncio.timeout(20):
+            await node.failed.wait()
         assert "something ended" in caplog.text
 
     async def test_order_to_stop_is_no_failure(self, node: NodeDialler) -> None:
-        stop = asyncio.Event()
-        stop.set()
-        assert await node.wait_for_end(stop) is False
+        await node.stop()
+        assert not node.failed.is_set()
 
     async def test_wrong_peers_file_leaves_nothing_behind(self, redis_server: RedisServer) -> None:
         node = NodeDialler(settings_of(redis_server.url, "--peers-file", "/nowhere"))

@@ -300,7 +300,9 @@ def die(sock):
     return receive(sock)
 h.receive_message = die
 """
-KILL_WITH_ALL_OF_IT = "import awxfast.app.relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)"
+KILL_WITH_ALL_OF_IT = (
+    "import awxfast.app.native_relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)"
+)
 
 
 @pytest.mark.parametrize(

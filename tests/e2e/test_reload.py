@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import websockets
-from awxfast.app.handover import UNSERVED_BYTES
+from awxfast.app.estate import UNSERVED_BYTES
 from browsers import Browser, NeverReads, close_browsers, command, open_browser
 from events import GROUPS, event_text, group_of
 from producers import Producer
@@ -290,7 +290,7 @@ FAULTS = {
         "the new process ended in the middle of it",
     ),
     "killed_when_it_has_all": (
-        "import awxfast.app.relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)",
+        "import awxfast.app.native_relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)",
         "the new process ended in the middle of it",
     ),
     "hangs_half_way": (

@@ -146,7 +146,8 @@ class TestNative:
                 marks=pytest.mark.long,
             ),
             (
-                "import awxfast.app.relay as r\nr.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)",
+                "import awxfast.app.native_relay as r\n"
+                "r.NativeRelay.accept = lambda self, all: os.kill(os.getpid(), 9)",
                 "the old process goes on: the new process ended in the middle of it",
             ),
         ],
@@ -178,7 +179,7 @@ class TestNative:
     ) -> None:
         relay = start_tls()
         browser = await relay.open_browser(GROUPS[:1])
-        faults.set("import awxfast.app.relay as r\nr.NativeRelay.take_over = lambda *_: os.kill(os.getpid(), 9)")
+        faults.set("import awxfast.app.native_relay as r\nr.NativeRelay.take_over = lambda *_: os.kill(os.getpid(), 9)")
         failed = await reload(relay.server)
         assert failed.returncode == 1
         assert "another process starts: the new process ended (exit code -9)" in failed.stderr

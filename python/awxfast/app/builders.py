@@ -5,7 +5,8 @@ from asgiref.typing import ASGI3Application
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
 from awxfast.app.hosted_relay import DrainingRelay, HostedRelay
-from awxfast.app.relay import NativeRelay, Relay
+from awxfast.app.native_relay import NativeRelay
+from awxfast.app.relay import Relay
 from awxfast.app.replaying_relay import ReplayingRelay
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
@@ -67,10 +68,9 @@ def build_hosted(
         nobody = NoFeed(NoNodes(plan))
         server = Server(settings, fanout, host, log, nobody.nodes.endpoint, nobody.tell_caught_up)
         return DrainingRelay(settings, fanout, nobody, server, log, host=host)
-    replays = settings.replays_consumers
-    feed = build_layer_feed(settings, fanout, plan, stock, token if replays else None)
+    feed = build_layer_feed(settings, fanout, plan, stock, token)
     server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up)
-    if replays:
+    if settings.replays_consumers:
         return ReplayingRelay(settings, fanout, feed, server, log, host=host)
     return DrainingRelay(settings, fanout, feed, server, log, host=host)
 
@@ -78,7 +78,10 @@ def build_hosted(
 def build_layer_feed(
     settings: Settings, fanout: Fanout, plan: NodePlan, stock: StockLayer, token: str | None = None
 ) -> LayerFeed:
-    """The table of channels stands between intake and fan-out, and between the application's consumers and both."""
+    """The table of channels stands between intake and fan-out, and between the application's consumers and both.
+
+    Only who can begin its consumers anew keeps the names of the process before it.
+    """
     table = ChannelTable(
         fanout,
         capacity=settings.capacity,
@@ -88,10 +91,12 @@ def build_layer_feed(
         max_groups=settings.max_groups,
     )
     address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, address, table, plan, token)
+    keeps_names = settings.replays_consumers
+    intake = build_intake(settings, address, table, plan, token if keeps_names else None)
     nodes = plan.build(fanout, intake, address, table)
     table.connect(intake.subscriptions)
-    return LayerFeed(address, intake, nodes, Replacement(stock, table, intake.names.token, settings), table)
+    replacement = Replacement(stock, table, intake.names.token, settings)
+    return LayerFeed(address, intake, nodes, replacement, table, keeps_names=keeps_names)
 
 
 def build_intake(

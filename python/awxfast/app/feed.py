@@ -14,12 +14,24 @@ from awxfast.redis.address import RedisAddress
 class Feed:
     """The intake from Redis, and the server's end of the nodes' links."""
 
+    keeps_names = True
+    """Whether the process's names in Redis are those of the one before it, and of the one after it."""
+
     def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes) -> None:
         self.address: RedisAddress | None = address
         self.nodes = nodes
         self.intake = intake
         self.failed = intake.failed
         self.tell_caught_up = intake.caught_up.tell
+
+    @property
+    def token(self) -> str | None:
+        """The process's name in Redis; None where each process has one of its own."""
+        return self.intake.names.token if self.keeps_names else None
+
+    def expect_recovery(self) -> None:
+        """The process before this one has died: its groups are kept for a moment where its names are."""
+        self.intake.recovers = self.keeps_names
 
     async def start(self) -> None:
         """Connects to Redis, and passes on what nodes send."""
@@ -58,11 +70,14 @@ class LayerFeed(Feed):
         nodes: Nodes | NoNodes,
         replacement: Replacement,
         channels: ChannelTable,
+        *,
+        keeps_names: bool,
     ) -> None:
         super().__init__(address, intake, nodes)
         self._replacement = replacement
         self._is_installed = False
         self.channels = channels
+        self.keeps_names = keeps_names
 
     async def start(self) -> None:
         """The layer last: what it does goes through the others."""
@@ -86,6 +101,11 @@ class NoFeed:
         self.address: RedisAddress | None = None
         self.nodes = nodes
         self.failed = asyncio.Event()
+
+    token: str | None = None
+
+    def expect_recovery(self) -> None:
+        """There are no groups to keep."""
 
     def tell_caught_up(self) -> None:
         """Nobody waits, since no events come."""

@@ -9,15 +9,13 @@ import orjson
 
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.app.handover import SPARE, Inheritance, send_idle, transfer
+from awxfast.app.handover import Inheritance, send_idle, transfer
 from awxfast.app.relay import Relay
-from awxfast.errors import HandOverFailed
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
-from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import send_message
 
 log = logging.getLogger(__name__)
@@ -107,19 +105,16 @@ class DrainingRelay(HostedRelay):
         await self.stop()
 
     def accept(self, inheritance: Inheritance) -> None:
-        if inheritance.head["format"] != FORMAT:
-            raise HandOverFailed(f"it understands format {FORMAT}, not {inheritance.head['format']}")
-        if len(inheritance.idle) + SPARE > descriptor_limit():
-            raise HandOverFailed(f"it may have {descriptor_limit()} descriptors, which is too few")
+        inheritance.check(FORMAT)
 
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._note_listening(listenings, admin)
+        self._entrances.note(listenings, admin)
         self._server.begin()
         await self._server.listen(listenings)
         for descriptor in inheritance.idle:
             self._server.take_idle(socket.socket(fileno=descriptor))
-        await self._open_admin(admin)
-        self._listening = True
+        await self._entrances.open_admin(self._figures, admin)
+        self._entrances.is_open = True
         return 0

@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 
 from awxfast._rust import Fanout
+from awxfast.app.estate import Estate
 from awxfast.app.feed import LayerFeed
-from awxfast.app.handover import FORMAT, Estate, Heir, Inheritance
+from awxfast.app.handover import FORMAT, Inheritance
+from awxfast.app.heir import Heir
 from awxfast.app.hosted_relay import HostedRelay
 from awxfast.app.relay import Relay
-from awxfast.figures import Place
+from awxfast.app.rooms import Rooms
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
@@ -47,22 +49,14 @@ class ReplayingRelay(HostedRelay):
         self._intake = feed.intake
         self._layer_feed = feed
         self._channels = feed.channels
-        self._estate = Estate(fanout, feed.intake, server, host, feed.nodes)
-        self._estate.format = REPLAY_FORMAT
-        self._heir = Heir(fanout, feed.intake, server, host, feed.nodes)
+        rooms = Rooms(fanout, feed.intake, server, host, feed.nodes)
+        self._estate = Estate(rooms, REPLAY_FORMAT)
+        self._heir = Heir(rooms, REPLAY_FORMAT)
         self._late: asyncio.Task[None] | None = None
-
-    @property
-    def token(self) -> str | None:
-        return self._intake.names.token
 
     @property
     def hand_over_format(self) -> list[int]:
         return REPLAY_FORMAT
-
-    def take_place(self, place: Place) -> None:
-        super().take_place(place)
-        self._intake.recovers = place.died is not None
 
     # As the process that another one takes the place of
 
@@ -96,21 +90,21 @@ class ReplayingRelay(HostedRelay):
         await self.stop()
 
     def accept(self, inheritance: Inheritance) -> None:
-        self._heir.accept(inheritance, REPLAY_FORMAT)
+        self._heir.accept(inheritance)
 
     async def take_over(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._note_listening(listenings, admin)
+        self._entrances.note(listenings, admin)
         self._server.begin()
         self._intake.drain.begin_rest()
         kept = await self._heir.take(inheritance)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
-        await self._open_admin(admin)
+        await self._entrances.open_admin(self._figures, admin)
         await self._await_consumers()
         self._heir.end()
         self._intake.drain.end_rest()
-        self._listening = True
+        self._entrances.is_open = True
         return kept
 
     async def _await_consumers(self) -> None:

@@ -3,34 +3,28 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Protocol
 
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_relay
 from awxfast.app.handover import TAKEN, Inheritance, end_transfer
+from awxfast.app.life import Watching, live, start_unless_stopped, when_stopped
 from awxfast.app.relay import Relay
-from awxfast.errors import HandOverFailed, StartError
+from awxfast.errors import HandOverFailed
 from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 from awxfast.system.passing import send_message
 
-GIVE_UP_SECONDS = 0.2
-"""What a start that is cancelled may still take."""
+PART = "the intake"
+"""What it is that ends the process by a fault of its own."""
 
 
-class Stopping(Protocol):
-    """Who ends the process."""
-
-    async def wait_for_stop(self) -> None:
-        """Returns when the process is to end in order."""
-
-
-class Control(Stopping, Protocol):
+class Control(Watching[Relay], Protocol):
     """Who runs the process."""
 
     @property
@@ -50,9 +44,6 @@ class Control(Stopping, Protocol):
 
     def report_used_header(self, header: str) -> None:
         """One more, for the process after this one."""
-
-    def report_serving(self, relay: Relay) -> None:
-        """Everything runs; its files may be read again from now on."""
 
 
 class HeirControl(Control, Protocol):
@@ -84,7 +75,7 @@ async def serve(
     """
     relay = build_relay(settings, application, access_log, control.token)
     introduce(relay, control)
-    await live(relay, control, start_unless_stopped(relay.start(listenings, admin), control))
+    await live(relay, control, start_unless_stopped(relay.start(listenings, admin), control), PART)
 
 
 async def succeed(
@@ -117,7 +108,7 @@ async def succeed(
         control.report_succeeded(kept, head.get("drained", 0), time.monotonic() - head["rested_at"])
         return True
 
-    await live(relay, control, take_over())
+    await live(relay, control, take_over(), PART)
 
 
 def introduce(relay: Relay, control: Control) -> None:
@@ -127,25 +118,11 @@ def introduce(relay: Relay, control: Control) -> None:
     control.remember_used = lambda header: relay.share_used_headers([header], control.report_used_header)
 
 
-async def live(relay: Relay, control: Control, begin: Coroutine[Any, Any, bool]) -> None:
-    """To its end, when `begin` says that it has begun. Raises `StartError` for an end that nobody asked for."""
-    try:
-        if not await begin:
-            return
-        control.report_serving(relay)
-        await wait_for_end(relay, control)
-    finally:
-        await relay.stop()
-    if relay.failed.is_set():
-        raise StartError("the intake ended by a fault of its own, see the line above; please report it")
-
-
 async def receive_unless_stopped(relay: Relay, control: HeirControl) -> Inheritance | None:
     """What the other process leaves, when that knows that it is taken; None: it goes on itself."""
     sock = control.predecessor
     assert sock is not None
-    stopping = asyncio.ensure_future(control.wait_for_stop())
-    stopping.add_done_callback(lambda ended: None if ended.cancelled() else end_transfer(sock))
+    stopping = when_stopped(control, lambda: end_transfer(sock))
     with ThreadPoolExecutor(1) as executor, sock:  # it has to block, and no thread is left behind
         try:
             return await asyncio.get_running_loop().run_in_executor(executor, take_inheritance, relay, sock)
@@ -170,27 +147,3 @@ def take_inheritance(relay: Relay, sock: socket.socket) -> Inheritance | None:
         return inheritance
     inheritance.close()
     return None
-
-
-async def start_unless_stopped(start: Coroutine[Any, Any, None], control: Stopping) -> bool:
-    """Whether all of it has started. A start that hangs, in the application or at Redis, can be stopped."""
-    starting = asyncio.ensure_future(start)
-    stopping = asyncio.ensure_future(control.wait_for_stop())
-    try:
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        starting.cancel()
-        await asyncio.wait([starting], timeout=GIVE_UP_SECONDS)
-    if not starting.done() or starting.cancelled():
-        return False
-    starting.result()
-    return True
-
-
-async def wait_for_end(relay: Relay, control: Control) -> None:
-    """Until `control` asks for it, or the relay has failed."""
-    ends = [asyncio.ensure_future(control.wait_for_stop()), asyncio.ensure_future(relay.failed.wait())]
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    for end in ends:
-        end.cancel()

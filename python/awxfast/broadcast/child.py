@@ -3,23 +3,25 @@
 import asyncio
 import socket
 import time
-from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 import uvloop
 
 from awxfast.app.handover import TAKEN
-from awxfast.app.serving import start_unless_stopped
+from awxfast.app.life import live, start_unless_stopped, when_stopped
 from awxfast.broadcast.handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.program import NodeDialler, find_secret
-from awxfast.errors import HandOverFailed, StartError
+from awxfast.errors import HandOverFailed
 from awxfast.process.child import Control, run_reporting, take_start
 from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.system.queued_stream import leave
+
+PART = "a part of the dialler"
+"""What it is that ends the process by a fault of its own."""
 
 
 def main(control_descriptor: int) -> NoReturn:
@@ -44,25 +46,7 @@ async def run_rooms(start: dict[str, Any], control: "DiallerControl") -> None:
         await succeed(settings, admin, control, control.predecessor)
         return
     node = NodeDialler(settings, control.place)
-    await live(node, control, start_unless_stopped(node.start(admin), control))
-
-
-async def live(node: NodeDialler, control: "DiallerControl", begin: Coroutine[Any, Any, bool]) -> None:
-    """To the end, when `begin` says that it has begun. Raises `StartError` for an end that nobody asked for."""
-    failed = False
-    try:
-        if not await begin:
-            return
-        control.report_serving(node)
-        stop = asyncio.Event()
-        stopping = asyncio.ensure_future(control.wait_for_stop())
-        stopping.add_done_callback(lambda _: stop.set())
-        failed = await node.wait_for_end(stop)
-        stopping.cancel()
-    finally:
-        await node.stop()
-    if failed:
-        raise StartError("a part of the dialler ended by a fault of its own, see the line above; please report it")
+    await live(node, control, start_unless_stopped(node.start(admin), control), PART)
 
 
 async def succeed(
@@ -77,8 +61,7 @@ async def succeed(
     control.report_ready(FORMAT)
     with sock:
         legacy = Legacy(sock)
-        stopping = asyncio.ensure_future(control.wait_for_stop())
-        stopping.add_done_callback(lambda ended: None if ended.cancelled() else legacy.end())
+        stopping = when_stopped(control, legacy.end)
         first = await legacy.receive()
         if first is None:
             return
@@ -94,7 +77,7 @@ async def succeed(
             control.report_succeeded(kept, 0, time.monotonic() - record["rested_at"])
             return True
 
-        await live(node, control, take_over())
+        await live(node, control, take_over(), PART)
 
 
 async def link_beside(node: NodeDialler, legacy: Legacy, first: Any) -> Any:

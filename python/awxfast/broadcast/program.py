@@ -81,7 +81,8 @@ class NodeDialler:
         """Whether this process's names in Redis are its own to remove."""
         self._admin: AdminListener | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._failed = asyncio.Event()
+        self.failed = self.intake.failed
+        """Set when any part of it has ended by a fault of its own (logged)."""
 
     def _send(self, bundle: LinkBundle) -> None:
         self.dialler.send(bundle)
@@ -139,14 +140,6 @@ class NodeDialler:
                 "--no-verify-cert: whoever answers at a peer's address gets this node's secret header and its events; "
                 "use --ca-file if the peers' certificates are of an authority of your own"
             )
-
-    async def wait_for_end(self, stop: asyncio.Event) -> bool:
-        """Until it is to stop, or something here has failed: then True."""
-        ends = [asyncio.ensure_future(event.wait()) for event in (stop, self._failed, self.intake.failed)]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        return self._failed.is_set() or self.intake.failed.is_set()
 
     # From one process to the next
 
@@ -303,7 +296,7 @@ class NodeDialler:
     def _notice_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
-            self._failed.set()
+            self.failed.set()
 
 
 def find_secret(settings: DiallerSettings) -> str:

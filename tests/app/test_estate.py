@@ -3,8 +3,8 @@
 from typing import Any, cast
 
 import pytest
-from awxfast.app import handover
-from awxfast.app.handover import measure_unserved
+from awxfast.app import estate
+from awxfast.app.estate import measure_unserved
 from awxfast.sockets.connection import Connection
 
 
@@ -12,7 +12,7 @@ from awxfast.sockets.connection import Connection
 def record(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     session = {"identity": [7, None, True, [["cookie", "c" * 3_000]]], "commands": []}
     record = {"held": None, "session": session}
-    monkeypatch.setattr(handover, "freeze_connection", lambda _: record)
+    monkeypatch.setattr(estate, "freeze_connection", lambda _: record)
     return record
 
 

@@ -1,0 +1,88 @@
+"""A relay that speaks AWX's protocol itself: another process has its websockets at once."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+from awxfast._rust import Fanout
+from awxfast.app.estate import Estate
+from awxfast.app.feed import Feed
+from awxfast.app.handover import Inheritance
+from awxfast.app.heir import Heir
+from awxfast.app.relay import Relay
+from awxfast.app.rooms import Rooms
+from awxfast.http.access_log import AccessLog
+from awxfast.http.listening import Listening
+from awxfast.native.access import Access
+from awxfast.native.endpoints import NativeEndpoints
+from awxfast.settings import Settings
+from awxfast.sockets.server import Server
+
+
+class NativeRelay(Relay):
+    """AWX's protocol spoken by awxfast itself."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        feed: Feed,
+        server: Server,
+        access_log: AccessLog | None,
+        *,
+        access: Access,
+        endpoints: NativeEndpoints,
+    ) -> None:
+        super().__init__(settings, fanout, feed, server, access_log, endpoints.refusals)
+        self._access = access
+        rooms = Rooms(fanout, feed.intake, server, endpoints.native, feed.nodes)
+        self._estate = Estate(rooms)
+        self._heir = Heir(rooms)
+
+    # From one process to the next
+
+    @property
+    def drains(self) -> bool:
+        return self._has_left
+
+    async def prepare_leaving(self, successor: int) -> None:
+        """Who is on the way in gets in first; events flow until the last moment."""
+        await self._begin_leaving()
+        await self._wait_until(lambda: self._server.is_quiet)
+        await self._estate.rest(successor)
+
+    def leave(self, sock: socket.socket) -> int:
+        """Behind TLS only the websockets themselves go; the bytes are carried here."""
+        carries = self._server.carries
+        kept = self._estate.leave(sock, self._list_dues())
+        if carries:
+            self._has_left = True
+            self._estate.stay_behind()
+        return kept
+
+    async def _undo_leaving(self) -> None:
+        await self._estate.end_rest()
+
+    def accept(self, inheritance: Inheritance) -> None:
+        self._heir.accept(inheritance)
+
+    async def take_over(
+        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+    ) -> int:
+        self._entrances.note(listenings, admin)
+        self._server.begin()
+        taken = await self._heir.take(inheritance)
+        self._heir.end()
+        await self._entrances.open_admin(self._figures, admin)
+        await asyncio.gather(self._feed.start(), self._server.listen(listenings))
+        self._entrances.is_open = True
+        return taken
+
+    async def probe(self) -> str:
+        return await self._access.probe()
+
+    async def _stop_mode(self) -> None:
+        await self._access.close()
+
+    def _reloads(self) -> list[Callable[[], None]]:
+        return [self._access.reload, *super()._reloads()]
