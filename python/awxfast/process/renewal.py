@@ -123,20 +123,18 @@ class Trial:
         ours, theirs = socket.socketpair()
         heard, said = socket.socketpair()
         with theirs, said:
-            try:
-                process = ChildProcess.start(
-                    dying_with_us(own_program()),
-                    pass_fds=[theirs.fileno()],
-                    env={**os.environ, TRIAL: str(theirs.fileno())},
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=said,
-                )
-            except OSError as error:
-                ours.close()
-                heard.close()
-                raise HandOverFailed(f"no new process can be started: {error.strerror}") from error
-        return cls(process, await Pipe.open(ours), *await asyncio.open_connection(sock=heard))
+            async with contextlib.AsyncExitStack() as given_up:
+                given_up.callback(ours.close)
+                given_up.callback(heard.close)
+                try:
+                    process = start_program(theirs, said)
+                    given_up.push_async_callback(process.end)
+                    pipe = await Pipe.open(ours)
+                    reader, writer = await asyncio.open_connection(sock=heard)
+                except OSError as error:
+                    raise HandOverFailed(f"no new process can be started: {error.strerror}") from error
+                given_up.pop_all()
+        return cls(process, pipe, reader, writer)
 
     def ask(self, redis: str | None) -> None:
         """Tells it what it would go on with."""
@@ -174,6 +172,18 @@ class Trial:
         self._writer.close()
         await self._pipe.close()
         await self._process.wait_for_end()
+
+
+def start_program(pipe: socket.socket, output: socket.socket) -> ChildProcess:
+    """This one's, as it is installed now, with a pipe to who tries it. Raises `OSError`."""
+    return ChildProcess.start(
+        dying_with_us(own_program()),
+        pass_fds=[pipe.fileno()],
+        env={**os.environ, TRIAL: str(pipe.fileno())},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    )
 
 
 async def read_tail(reader: asyncio.StreamReader) -> bytes:

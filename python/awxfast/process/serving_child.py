@@ -59,13 +59,13 @@ class ServingChild:
         passing, passed = socket.socketpair()
         with theirs, passed:
             inherited = (theirs.fileno(), passed.fileno(), *descriptors)
-            try:
+            async with contextlib.AsyncExitStack() as given_up:
+                given_up.callback(ours.close)
+                given_up.callback(passing.close)
                 process = start_process([*command, str(os.getpid()), str(theirs.fileno())], inherited)
-            except OSError:
-                ours.close()
-                passing.close()
-                raise
-            pipe = await Pipe.open(ours)
+                given_up.push_async_callback(process.end)
+                pipe = await Pipe.open(ours)
+                given_up.pop_all()
             pipe.send("start", **first, passing=passed.fileno())
         return cls(process, pipe, passing)
 

@@ -61,6 +61,11 @@ class ChildProcess:
         """Ends it at once."""
         self._send(signal.SIGKILL)
 
+    async def end(self) -> None:
+        """Ends it at once, and leaves nothing of it behind."""
+        self.kill()
+        await self.wait_for_end()
+
     def _send(self, number: signal.Signals) -> None:
         if self.poll() is None:  # else the number may be another's by now
             os.kill(self.pid, number)
