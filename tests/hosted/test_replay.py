@@ -5,12 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
+from awxfast.hosted import replay
 from awxfast.hosted.inbox import Unreceived
 from awxfast.hosted.replay import AT_ONCE, LONGEST_TEXT, Kept, ReopenedSocket, Replay, Replays
 from awxfast.hosted.scope import describe_websocket
 from awxfast.hosted.session import HostedSession
 from awxfast.wire.handshake import Handshake
 from awxfast.wire.request import Request
+from servers import HANG
 
 ACCEPT = {"type": "websocket.accept"}
 CONNECT = {"type": "websocket.connect"}
@@ -221,16 +223,39 @@ class TestReplays:
     async def test_so_many_begin_at_once_and_the_end_is_told(self) -> None:
         replays, begun = Replays(), []
         await replays.wait()
-        for number in range(AT_ONCE + 1):
-            replays.add(lambda number=number: begun.append(number))
+        settles = [replays.add(lambda number=number: begun.append(number)) for number in range(AT_ONCE + 1)]
         waiting = asyncio.ensure_future(replays.wait())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert len(begun) == AT_ONCE
-        replays.settle()
+        settles[0]()
         assert len(begun) == AT_ONCE + 1
-        for _ in range(AT_ONCE):
+        for settle in settles[1:]:
             assert not waiting.done()
-            replays.settle()
+            settle()
             await asyncio.sleep(0)
         await waiting
+
+    async def test_many_that_take_long_hold_up_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(replay, "PLACE_SECONDS", 0.01)
+        replays, has_begun = Replays(), asyncio.Event()
+        for _ in range(AT_ONCE):
+            replays.add(lambda: None)
+        settle = replays.add(has_begun.set)
+        await asyncio.wait_for(has_begun.wait(), HANG)
+        settle()
+        over = asyncio.ensure_future(replays.wait())
+        await asyncio.sleep(0)
+        assert not over.done()  # the others have not had all yet
+        over.cancel()
+
+    async def test_one_that_ends_before_its_turn_takes_no_place(self) -> None:
+        replays, begun = Replays(), []
+        settles = [replays.add(lambda number=number: begun.append(number)) for number in range(AT_ONCE + 2)]
+        settles[0]()
+        settles[1]()
+        await asyncio.sleep(0)
+        assert len(begun) == AT_ONCE + 2
+        for settle in settles[2:]:
+            settle()
+        await replays.wait()

@@ -97,8 +97,14 @@ class HostedEndpoints:
         kept = Kept.thaw(frozen["kept"])
         opening = ReopenedSocket(kept, frozen["subprotocol"])
         session = HostedSession(opening, self._unreceived, self._now, kept)
-        session.replay(Replay(frozen, opening, self.replays.settle))
-        self.replays.add(lambda: self._begin(session, opening) if session.is_replayed else session.finish(UNDECIDED))
+
+        def begin() -> None:
+            if session.is_replayed:
+                self._begin(session, opening)
+            else:
+                session.finish(UNDECIDED)
+
+        session.replay(Replay(frozen, opening, self.replays.add(begin)))
         return session
 
     def refuse_undecided(self) -> None:

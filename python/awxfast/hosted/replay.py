@@ -7,6 +7,8 @@ What it says to that the browser has had already, so it is dropped. A consumer t
 import asyncio
 import collections
 import dataclasses
+import functools
+import itertools
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -21,6 +23,8 @@ LONGEST_TEXT = 8192
 """Characters of a text that is kept for a new consumer; a websocket whose last one is longer is closed at a reload."""
 AT_ONCE = 64
 """Consumers that begin anew: each may ask a database, and has its time limit from when it begins."""
+PLACE_SECONDS = 1.0
+"""How long one counts among those: the last text may take as long as it likes, but many such are no others' affair."""
 
 Message = dict[str, Any]
 
@@ -143,31 +147,44 @@ class Replay:
 
 
 class Replays:
-    """All new consumers that have not had all yet; so many at once."""
+    """All new consumers that have not had all yet; so many begin at once, and one that takes long holds up nobody."""
 
     def __init__(self) -> None:
-        self._waiting: collections.deque[Callable[[], None]] = collections.deque()
-        self._running = 0
+        self._waiting: collections.deque[tuple[int, Callable[[], None]]] = collections.deque()
+        self._unsettled: set[int] = set()
+        self._places: dict[int, asyncio.TimerHandle] = {}
+        self._numbers = itertools.count()
         self._is_over = asyncio.Event()
         self._is_over.set()
 
-    def add(self, begin: Callable[[], None]) -> None:
-        """One more; `begin` is called when it is its turn, and `settle` must be."""
+    def add(self, begin: Callable[[], None]) -> Callable[[], None]:
+        """One more; `begin` is called when it is its turn. What is given must be when it has had all, or has ended."""
+        number = next(self._numbers)
+        self._unsettled.add(number)
         self._is_over.clear()
-        self._waiting.append(begin)
+        self._waiting.append((number, begin))
         asyncio.get_running_loop().call_soon(self._begin_some)
+        return functools.partial(self._settle, number)
 
-    def settle(self) -> None:
-        """One of them has had all, or has ended."""
-        self._running -= 1
-        self._begin_some()
+    def _settle(self, number: int) -> None:
+        self._unsettled.discard(number)
+        if not self._unsettled:
+            self._is_over.set()
+        self._give_place(number)
+
+    def _give_place(self, number: int) -> None:
+        """To the next, if it has one still."""
+        if (timer := self._places.pop(number, None)) is not None:
+            timer.cancel()
+            self._begin_some()
 
     def _begin_some(self) -> None:
-        while self._waiting and self._running < AT_ONCE:
-            self._running += 1
-            self._waiting.popleft()()
-        if not self._waiting and not self._running:
-            self._is_over.set()
+        loop = asyncio.get_running_loop()
+        while self._waiting and len(self._places) < AT_ONCE:
+            number, begin = self._waiting.popleft()
+            if number in self._unsettled:
+                self._places[number] = loop.call_later(PLACE_SECONDS, self._give_place, number)
+            begin()
 
     def wait(self) -> Awaitable[object]:
         """Returns when none is left."""
