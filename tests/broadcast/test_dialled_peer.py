@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -13,7 +14,9 @@ from awxfast._rust import LinkBundle, LinkEncoder, SecretVerifier
 from awxfast.broadcast import dial_attempt as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer, interest
 from awxfast.broadcast.dial_attempt import Caller
+from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer
+from awxfast.broadcast.doubles import Noted
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.interest import Joined
 from awxfast.broadcast.own_node import OwnNode
@@ -65,8 +68,10 @@ class Running:
         self.redis, self.holder = Redis(), Holder()
         self.own_redis = [OWN_REDIS]
         caller = Caller("http", lambda: "the secret", None)
-        own_node = OwnNode(caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send")
-        self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), own_node)
+        self.own_node = OwnNode(
+            caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send"
+        )
+        self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), self.own_node)
         self.task = asyncio.create_task(self.peer.run())
 
     async def stop(self) -> None:
@@ -348,6 +353,49 @@ class TestRelay:
         await server.send({"type": "consumer.subscribe", "groups": ["a-1"], "origin_channel": "s.x!1"})
         await until(lambda: running.peer.counts.skipped["notice"])
         assert not running.holder.held
+
+
+def broadcast(text: str) -> str:
+    return json.dumps({"group": "g", "message": text})
+
+
+class TestBesideAnotherProcess:
+    """Its link is there as well; what came on that, it has noted."""
+
+    @pytest.mark.parametrize(
+        ("noted", "first", "second", "new"),
+        [
+            ("abc", "ab", "c", ""),
+            ("abc", "b", "d", "d"),
+            ("abc", "bcd", "e", "de"),
+            ("abcd", "ab", "de", "e"),
+            ("abc", "bcd", "", "d"),
+        ],
+    )
+    async def test_link_that_was_lost_meanwhile_brought_what_is_new_once_and_nothing_else_counts(
+        self, server: PeerServer, start: Callable[..., Running], noted: str, first: str, second: str, new: str
+    ) -> None:
+        running = start(Era.BROADCAST)
+        peer, own_node = running.peer, running.own_node
+        own_node.is_beside = True
+        for texts in (first, second):
+            received = peer.counts.received
+            await until(lambda: peer.up)
+            for text in texts:
+                await server.send(broadcast(text))
+            await until(lambda texts=texts, before=received: peer.counts.received == before + len(texts))
+            if texts is first:
+                server.requests[0].transport.abort()
+                await until(lambda: len(server.requests) == 2 and peer.up)
+        old = Noted()
+        for text in noted:
+            old.is_double(broadcast(text).encode())
+        counts = {**dataclasses.asdict(LinkCounts()), "received": len(noted)}
+        own_node.is_beside = False
+        peer.inherit({**peer.freeze(), "noted": old.freeze(), "counts": counts})
+        peer.end_waiting()
+        assert [text.decode() for _, text in running.redis.sent] == list(new)
+        assert peer.counts.received == len(noted) + len(new)
 
 
 class TestRoom:

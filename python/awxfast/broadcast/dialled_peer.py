@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkShare
@@ -62,8 +62,11 @@ class DialledPeer:
         self._link: DialledLink | None = None
         self._stale_timer: asyncio.TimerHandle | None = None
         self._doubles: Noted | Doubles | None = None
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
+        self._noted: Sequence[str] = ()
+        """What has come on another process's link, for each link of this one's beside it."""
+        self._waiting: dict[int, list[bytes]] = {}
+        """What has come beside that, by the link (`PeerInterest.link`)."""
+        self._waiting_frames = self._waiting_bytes = 0
         self._said = ""
         self._same_redis = False
         self.connected_at = 0.0
@@ -188,7 +191,7 @@ class DialledPeer:
         self.received_before += frozen["counts"]["received"]
         self.clock_skew = frozen["clock_skew"] if self.clock_skew is None else self.clock_skew
         self.last_error = self.last_error or ("" if self.up else frozen["last_error"])
-        self._doubles = Doubles(frozen["noted"])
+        self._noted = frozen["noted"]
         if self._is_told_of_interest():
             self._interest.inherit(frozen["interest"])
             for subscribe, groups, origin, is_fresh in frozen["notices"]:
@@ -201,20 +204,25 @@ class DialledPeer:
             self._begin_interest(self._link)
         else:
             self._forget_link()
-        waiting, self._waiting = self._waiting, []
-        for payload in waiting:
-            self.receive_text(payload)
-        if isinstance(self._doubles, Doubles):  # a peer that says the same again and again must be heard again
-            asyncio.get_running_loop().call_later(DOUBLES_SECONDS, self._doubles.end)
+        self._waiting.setdefault(self._interest.link, [])
+        waiting, self._waiting = self._waiting, {}
+        noted, self._noted = self._noted, ()
+        for link, payloads in waiting.items():  # each link begins within what was noted, or behind it
+            self._doubles = doubles = Doubles(noted)
+            for payload in payloads:
+                self._take(payload, link)
+        # a peer that says the same again and again must be heard again
+        asyncio.get_running_loop().call_later(DOUBLES_SECONDS, doubles.end)
         self.hold_reading(False, "beside")
 
     def _is_told_of_interest(self) -> bool:
         return self.era is Era.RELAY and not self._is_same_redis()
 
     def _wait(self, payload: bytes) -> None:
-        self._waiting.append(payload)
+        self._waiting.setdefault(self._interest.link, []).append(payload)
+        self._waiting_frames += 1
         self._waiting_bytes += len(payload)
-        if len(self._waiting) >= BESIDE_FRAMES or self._waiting_bytes >= BESIDE_BYTES:
+        if self._waiting_frames >= BESIDE_FRAMES or self._waiting_bytes >= BESIDE_BYTES:
             self.hold_reading(True, "beside")
 
     # The link's life
@@ -242,10 +250,7 @@ class DialledPeer:
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
-        if self._own_node.is_beside:
-            self._waiting.clear()  # what came on a link before this one, that has the old process, too
-            self._waiting_bytes = 0
-        else:
+        if not self._own_node.is_beside:
             if not isinstance(self._doubles, Noted):  # what a process that leaves has noted, it has noted
                 self._doubles = None
             self._begin_interest(link)
@@ -313,14 +318,17 @@ class DialledPeer:
         """Both eras' messages on either link: an awxfast server passes events of broadcast-era producers on."""
         if self._own_node.is_beside:
             self._wait(payload)
-            return
+        else:
+            self._take(payload, self._interest.link)
+
+    def _take(self, payload: bytes, link: int) -> None:
         message = read_notice_or_event(payload, self._own_node.backplane_group)
         if isinstance(message, Fault):
             self.counts.skipped[message] += 1
         elif self._is_same_redis():
             self.counts.skipped["same_redis"] += 1
         elif isinstance(message, Notice):
-            self._receive_notice(message)
+            self._receive_notice(message, link)
         elif self._doubles is not None and self._doubles.is_double(payload):
             self.counts.received -= 1
             self.counts.received_bytes -= len(payload)
@@ -329,9 +337,9 @@ class DialledPeer:
         else:
             self._own_node.redis.send(message.group, message.text.encode())
 
-    def _receive_notice(self, notice: Notice) -> None:
+    def _receive_notice(self, notice: Notice, link: int) -> None:
         if self.era is Era.RELAY:
-            self._notices.put(notice, self._interest.link)
+            self._notices.put(notice, link)
         else:
             self.counts.skipped["notice"] += 1
 
