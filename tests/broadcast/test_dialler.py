@@ -175,6 +175,27 @@ class TestFigures:
         assert dialler.peers[0].counts.received == 5
 
 
+class TestBesideAnotherProcess:
+    async def test_peer_that_is_added_meanwhile_is_noted_like_the_others(
+        self, dialler: Dialler, servers: list[PeerServer]
+    ) -> None:
+        dialler.begin_noting()
+        dialler.set_members("flags", [member("web-1", servers[0].port)])
+        await servers[0].send({"group": "g", "message": "text"})
+        await until(lambda: dialler.peers[0].counts.received == 1)
+        assert len(dialler.freeze()["peers"][0]["noted"]) == 1
+
+    async def test_none_is_noted_once_the_other_process_is_given_up(
+        self, dialler: Dialler, servers: list[PeerServer]
+    ) -> None:
+        dialler.begin_noting()
+        dialler.go_on()
+        dialler.set_members("flags", [member("web-1", servers[0].port)])
+        await servers[0].send({"group": "g", "message": "text"})
+        await until(lambda: dialler.peers[0].counts.received == 1)
+        assert dialler.freeze()["peers"][0]["noted"] == []
+
+
 class TestStop:
     async def test_links_are_closed_in_order(self, dialler: Dialler, servers: list[PeerServer]) -> None:
         dialler.set_members("flags", [member("web-1", servers[0].port)])

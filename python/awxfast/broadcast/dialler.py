@@ -44,6 +44,7 @@ class Dialler:
         self._leaving: set[asyncio.Task[None]] = set()
         self._gone: dict[Key, tuple[float, DialledPeer]] = {}
         self._refused: set[str] = set()
+        self._notes = False
         self.total = LinkCounts()
         """What peers that are no longer shown had counted."""
 
@@ -97,11 +98,13 @@ class Dialler:
 
     def begin_noting(self) -> None:
         """Another process is about to link beside this one: what comes from now on may come to it, too."""
+        self._notes = True
         for peer in self._peers.values():
             peer.begin_noting()
 
     def go_on(self) -> None:
         """It does not take this one's place."""
+        self._notes = False
         for peer in self._peers.values():
             peer.end_noting()
             peer.hold_reading(False, LEFT)
@@ -195,6 +198,8 @@ class Dialler:
         """One that comes back, or moves, goes on counting where it was."""
         former = self._gone.pop(key, None)
         peer = self._peers[key] = DialledPeer(member, self._own_node, former[1].counts if former else None)
+        if self._notes:
+            peer.begin_noting()
         task = self._tasks[key] = asyncio.create_task(peer.run(), name=f"peer {member}")
         task.add_done_callback(self._notice_end)
 
