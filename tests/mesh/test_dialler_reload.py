@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from awxfast_dialler import AwxfastDialler
+from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
 from meshes import Mesh
 from reloading import Faults, count_descriptors, reload_and_wait
@@ -236,12 +237,21 @@ async def test_two_at_once_are_done_one_after_the_other(start_mesh: StartMesh) -
     await mesh.until_heard()
 
 
-async def test_process_that_dies_is_replaced_and_what_was_lost_is_counted(start_mesh: StartMesh) -> None:
+async def test_process_that_dies_is_replaced_by_one_that_goes_on_with_its_queue(start_mesh: StartMesh) -> None:
+    """What was in its memory is counted as lost."""
     mesh = await start_mesh("relay", *["awxfast awxfast"] * 2)
-    dialler = dialler_of(mesh)
-    os.kill(dialler.child_pid(), signal.SIGKILL)
+    dialler, child = dialler_of(mesh), dialler_of(mesh).child_pid()
+    os.kill(child, signal.SIGSTOP)
+    for number in range(20):
+        await mesh.nodes[0].send(0, GROUPS[0], number)
+    os.kill(child, signal.SIGKILL)
     await asyncio.to_thread(wait_for, lambda: dialler.text().count("Dialling 1 peers") == 2)
     await mesh.until_linked()
     await mesh.until_heard()
+    came = mesh.pages[1].numbers(0)
+    assert came == list(range(20))[-len(came) :]
+    assert len(came) >= 18  # the first may have been popped already
     ledger = await asyncio.to_thread(dialler.ledger)
     assert ledger["gaps"]["died"]["times"] == 1
+    names = {key for key in names_in_redis(mesh) if b"awxfast:process" in key}
+    assert len(names) == 2  # the server's, and the dialler's

@@ -45,7 +45,7 @@ async def run_rooms(start: dict[str, Any], control: "DiallerControl") -> None:
     if control.predecessor is not None:
         await succeed(settings, admin, control, control.predecessor)
         return
-    node = NodeDialler(settings, control.place)
+    node = NodeDialler(settings, control.place, control.token)
     await live(node, control, start_unless_stopped(node.start(admin), control), PART)
 
 

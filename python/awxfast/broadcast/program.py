@@ -53,7 +53,7 @@ class NodeDialler:
     drains = True
 
     def __init__(self, settings: DiallerSettings, place: Place | None = None, token: str | None = None) -> None:
-        """`token`: that of the process which this one takes the place of."""
+        """`token`: that of the process which this one takes the place of, or of one that has died."""
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
@@ -67,6 +67,7 @@ class NodeDialler:
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
         if self.place.died is not None:
+            self.intake.recovers = True
             self.taker.count_gap("died", self.place.died)
         self._statistics = Statistics()
         self.statistics_failures = 0
