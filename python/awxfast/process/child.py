@@ -28,6 +28,7 @@ from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe, receive_blocking
 from awxfast.process.serving_child import MAINS_SIGNALS
 from awxfast.settings import Settings
+from awxfast.system.memory import give_back_memory
 from awxfast.system.passing import receive_message
 from awxfast.system.queued_stream import leave
 
@@ -179,6 +180,7 @@ class Control(Generic[Rooms]):
         """Everything runs; files are read again whenever main asks for it."""
         self._relay = relay
         self._pipe.send("serving")
+        give_back_memory()  # to start, or to read what another process left, takes far more than what comes of it
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
 
     async def _tell_what_stands(self, relay: Rooms) -> None:
