@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from awxfast.broadcast.dial_attempt import Caller, DialError, tls_context
-from awxfast.broadcast.dialled_link import DialledLink, LinkCounts
+from awxfast.broadcast.dialled_link import DialledLink
 from awxfast.broadcast.era import Era
+from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.target import Target
 from awxfast.errors import ConfigurationError
 from certificates import SelfSigned

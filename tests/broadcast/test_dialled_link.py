@@ -6,8 +6,9 @@ import time
 import pytest
 from awxfast.broadcast import dialled_link, fragments
 from awxfast.broadcast.dial_attempt import Caller
-from awxfast.broadcast.dialled_link import DialledLink, LinkCounts
+from awxfast.broadcast.dialled_link import DialledLink
 from awxfast.broadcast.era import Era
+from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.paced_reading import CHUNK, TURN_FRAMES
 from awxfast.broadcast.target import Target
 from broadcast.flooding_peer import EMPTY_FRAGMENTS, FIN, KINDS, PING, TEXT, FloodingPeer, flood, write_once

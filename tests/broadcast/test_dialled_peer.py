@@ -14,11 +14,11 @@ from awxfast._rust import LinkBundle, LinkEncoder, SecretVerifier
 from awxfast.broadcast import dial_attempt as dial_module
 from awxfast.broadcast import dialled_link, dialled_peer, interest
 from awxfast.broadcast.dial_attempt import Caller
-from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.doubles import Noted
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.joined_groups import JoinedGroups
+from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.sharing import send_bundle
 from awxfast.broadcast.target import Member
@@ -69,7 +69,7 @@ class Running:
         self.own_redis = [OWN_REDIS]
         caller = Caller("http", lambda: "the secret", None)
         self.own_node = OwnNode(
-            caller, era, self.redis, Joined(self.holder), lambda: self.own_redis, "broadcast-group_send"
+            caller, era, self.redis, JoinedGroups(self.holder), lambda: self.own_redis, "broadcast-group_send"
         )
         self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), self.own_node)
         self.task = asyncio.create_task(self.peer.run())

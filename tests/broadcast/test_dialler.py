@@ -9,7 +9,7 @@ from awxfast.broadcast import dialler as dialler_module
 from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.program import BY_TRUST, SOURCES
 from awxfast.broadcast.target import Member
@@ -35,7 +35,7 @@ class Nothing:
 @pytest.fixture
 def own_node() -> OwnNode:
     caller = Caller("http", lambda: "secret", None)
-    return OwnNode(caller, Era.RELAY, Nothing(), Joined(Nothing()), lambda: "", "broadcast-group_send")
+    return OwnNode(caller, Era.RELAY, Nothing(), JoinedGroups(Nothing()), lambda: "", "broadcast-group_send")
 
 
 @pytest.fixture

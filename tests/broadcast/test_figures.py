@@ -5,9 +5,9 @@ from typing import Any
 
 import msgpack
 import pytest
-from awxfast.broadcast.dialled_link import LinkCounts
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.figures import DiallerFigures
+from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.target import Member

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awxfast.broadcast import program as dialler_module
+from awxfast.broadcast import statistics_writer
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.program import NodeDialler, find_secret
@@ -40,14 +40,14 @@ class TestStatistics:
     async def test_failure_is_said_once_counted_each_time_and_ends_nothing(
         self, node: NodeDialler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(dialler_module, "INTERVAL", 0.01)
+        monkeypatch.setattr(statistics_writer, "INTERVAL", 0.01)
 
         def fail(_: object) -> str:
             raise ValueError("two names collide")
 
-        monkeypatch.setattr(node._statistics, "text", fail)
-        node._run(node._keep_statistics(), "statistics, sooner")
-        await until(lambda: node.statistics_failures >= 3)
+        monkeypatch.setattr(node._statistics._statistics, "text", fail)
+        node._run(node._statistics.run(), "statistics, sooner")
+        await until(lambda: node._statistics.failures >= 3)
         (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
         assert "two names collide" in line
 

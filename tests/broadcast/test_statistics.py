@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from awxfast.broadcast.dialled_link import LinkCounts
+from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.statistics import Statistics, safe_name
 from awxfast.broadcast.target import Member
 from prometheus_client.parser import text_string_to_metric_families

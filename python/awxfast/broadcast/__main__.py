@@ -19,6 +19,7 @@ from awxfast.process.log import configure_log
 from awxfast.process.main import hold_signals, live
 from awxfast.process.notify import Notifier
 from awxfast.process.renewal import answer_trial, take_left
+from awxfast.redis.address import RedisAddress
 from awxfast.system.offspring import own_command
 from awxfast.system.queued_stream import leave
 
@@ -68,10 +69,10 @@ def check_settings(settings: DiallerSettings) -> DiallerSettings:
 
 def print_status(settings: DiallerSettings) -> int:
     """As `awx-manage run_wsbroadcast --status`, with a row for each peer that flags name, else for all with data."""
-    from awxfast.broadcast.program import read_statistics
+    from awxfast.broadcast.statistics_writer import fetch_statistics
 
     try:
-        text = asyncio.run(read_statistics(settings))
+        text = asyncio.run(fetch_statistics(RedisAddress.parse(settings.redis)))
     except RedisError as error:
         raise StartError(str(error)) from error
     era = "Broadcast" if settings.era is Era.BROADCAST else "Relay"

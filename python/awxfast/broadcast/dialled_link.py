@@ -2,14 +2,13 @@
 
 import asyncio
 import collections
-import dataclasses
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
 from awxfast._rust import LinkShare
 from awxfast.broadcast.fragments import Fragments
+from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.paced_reading import PacedReading
 from awxfast.printable import escape
 
@@ -36,43 +35,6 @@ FLUSH_STEP = 0.005
 NO_STATUS = 1005
 NONE = -1
 """Stands for no descriptor at all."""
-
-
-@dataclasses.dataclass(slots=True)
-class LinkCounts:
-    """What passed between us and one peer, over all its links. `queued`: frames for it; `dropped`: by reason.
-
-    `no_room`: groups that its browsers asked for when it had as many as it may have.
-    """
-
-    received: int = 0
-    received_bytes: int = 0
-    queued: int = 0
-    sent: int = 0
-    sent_bytes: int = 0
-    writes: int = 0
-    no_room: int = 0
-    skipped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-
-
-def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
-    """So that totals over all peers never go down."""
-    total.received += counts.received
-    total.received_bytes += counts.received_bytes
-    total.queued += counts.queued
-    total.sent += counts.sent
-    total.writes += counts.writes
-    total.no_room += counts.no_room
-    total.sent_bytes += counts.sent_bytes
-    total.skipped.update(counts.skipped)
-    total.dropped.update(counts.dropped)
-
-
-def read_counts(frozen: Mapping[str, Any]) -> LinkCounts:
-    """What `dataclasses.asdict` made of them, after a way through JSON."""
-    counters = {name: collections.Counter(frozen[name]) for name in ("skipped", "dropped")}
-    return LinkCounts(**{**frozen, **counters})
 
 
 class FrameTaker(Protocol):

@@ -4,19 +4,21 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkShare
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial_attempt import DialError
-from awxfast.broadcast.dialled_link import NONE, DialledLink, LinkCounts, add_counts, read_counts
+from awxfast.broadcast.dialled_link import NONE, DialledLink
 from awxfast.broadcast.doubles import Doubles, Noted
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, PeerInterest
+from awxfast.broadcast.link_counts import LinkCounts, add_counts, read_counts
 from awxfast.broadcast.notice_queue import NoticeQueue
 from awxfast.broadcast.own_node import OwnNode
+from awxfast.broadcast.stale_interest import StaleInterest
 from awxfast.broadcast.target import Member, Target
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.backplane import (
@@ -57,10 +59,10 @@ class DialledPeer:
         self._choice = EraChoice(own_node.era)
         self._backoff = Backoff()
         self._interest = PeerInterest(own_node.joined)
+        self._stale = StaleInterest(self._interest)
         self._notices = NoticeQueue(self._apply_notice, self._hold_notices)
         self._quiet = QuietLog(log)
         self._link: DialledLink | None = None
-        self._stale_timer: asyncio.TimerHandle | None = None
         self._doubles: Noted | Doubles | None = None
         self._noted: Sequence[str] = ()
         """What has come on another process's link, for each link of this one's beside it."""
@@ -261,7 +263,7 @@ class DialledPeer:
             self._forget_interest()
         else:
             self._interest.want_always(METRICS_GROUP)
-            self._drop_stale_after(SNAPSHOT_TIME if link.redis else KEPT_RELINKED)
+            self._stale.drop_after(SNAPSHOT_TIME if link.redis else KEPT_RELINKED)
 
     async def _keep(self, link: DialledLink) -> None:
         opened = time.monotonic()
@@ -278,18 +280,7 @@ class DialledPeer:
     def _forget_link(self) -> None:
         self._link = None
         self._interest.mark_stale()
-        self._drop_stale_after(KEPT_UNLINKED)
-
-    def _drop_stale_after(self, seconds: float) -> None:
-        if self._stale_timer is not None:
-            self._stale_timer.cancel()
-        self._stale_timer = asyncio.get_running_loop().call_later(seconds, self._drop_stale, None)
-
-    def _drop_stale(self, steps: Iterator[None] | None) -> None:
-        """A step a turn; the next link begins anew."""
-        steps = self._interest.drop_stale() if steps is None else steps
-        if next(steps, self) is None:
-            self._stale_timer = asyncio.get_running_loop().call_later(0, self._drop_stale, steps)
+        self._stale.drop_after(KEPT_UNLINKED)
 
     async def _leave(self) -> None:
         self._forget_interest()
@@ -297,8 +288,7 @@ class DialledPeer:
             self._link.close()
             await self._link.wait_closed()
         self._link = None
-        if self._stale_timer is not None:
-            self._stale_timer.cancel()
+        self._stale.keep()
 
     def _note_failure(self, failure: DialFailure) -> None:
         self.last_error = failure.text

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkBundle
-from awxfast.broadcast.dialled_link import LinkCounts, add_counts, read_counts
 from awxfast.broadcast.dialled_peer import DialledPeer
+from awxfast.broadcast.link_counts import LinkCounts, add_counts, read_counts
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.sharing import pause_for, send_bundle
 from awxfast.broadcast.target import Member, Target

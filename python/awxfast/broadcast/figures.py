@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast import __version__
-from awxfast.broadcast.dialled_link import LinkCounts, add_counts
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
+from awxfast.broadcast.link_counts import LinkCounts, add_counts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, SlowClient

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.joined_groups import JoinedGroups
 
 
 class LocalRedis(Protocol):
@@ -27,7 +27,7 @@ class OwnNode:
         caller: Caller,
         era: Era | None,
         redis: LocalRedis,
-        joined: Joined,
+        joined: JoinedGroups,
         own_redis: Callable[[], Collection[str]],
         backplane_group: str,
     ) -> None:

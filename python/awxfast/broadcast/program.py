@@ -15,23 +15,22 @@ from awxfast.broadcast.dial_attempt import Caller, tls_context
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.handover import Estate
-from awxfast.broadcast.interest import Joined
+from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.peers_file import PeersFile
 from awxfast.broadcast.postgres import PostgresMembers
-from awxfast.broadcast.statistics import INTERVAL, KEY, Statistics
+from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.broadcast.target import Member
-from awxfast.errors import ConfigurationError, HandOverFailed, RedisError
+from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.figures import Place
 from awxfast.intake.intake import Intake
 from awxfast.intake.pace import Pace
 from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
-from awxfast.redis.login import open_connection
 from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
@@ -62,19 +61,18 @@ class NodeDialler:
         self.taker = LinkTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause), token=token)
         self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
-        self._joined = Joined(self.intake)
+        self._joined = JoinedGroups(self.intake)
         self.place = place or Place(os.getpid())
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
         if self.place.died is not None:
             self.intake.recovers = True
             self.taker.count_gap("died", self.place.died)
-        self._statistics = Statistics()
-        self.statistics_failures = 0
+        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, address)
         self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
         self._postgres = self._make_postgres()
         self._figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self.statistics_failures, address, self.place
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address, self.place
         )
         self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
         self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
@@ -118,7 +116,7 @@ class NodeDialler:
         self._run(self.sender.run(), "group sends")
         self._warn_of_certificates()
         await self._find_members()
-        self._run(self._keep_statistics(), "statistics")
+        self._run(self._statistics.run(), "statistics")
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
         if not self._settings.peers and self._file is None and self._postgres is None:
             log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
@@ -165,7 +163,7 @@ class NodeDialler:
         self.intake.inherit(record["intake"])
         self.sender.inherit(record["sender"])
         self._figures.inherit(record["figures"])
-        self.statistics_failures += record["statistics_failures"]
+        self._statistics.failures += record["statistics_failures"]
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
         self._joined.inherits = False
@@ -174,7 +172,7 @@ class NodeDialler:
     async def begin_anew(self, admin: socket.socket | None) -> None:
         """Goes on with it."""
         self._run(self.sender.run(), "group sends")
-        self._run(self._keep_statistics(), "statistics")
+        self._run(self._statistics.run(), "statistics")
         if admin is not None:
             self._admin = await AdminListener.start(self._figures, admin)
         await self.intake.start()
@@ -231,7 +229,7 @@ class NodeDialler:
         return [str(self._address), self._settings.layer.prefix]
 
     def _describe_rest(self) -> dict[str, Any]:
-        return {"figures": self._figures.freeze(), "statistics_failures": self.statistics_failures}
+        return {"figures": self._figures.freeze(), "statistics_failures": self._statistics.failures}
 
     def ledger(self) -> Mapping[str, Any]:
         """As the admin listener shows it."""
@@ -251,7 +249,7 @@ class NodeDialler:
         await asyncio.gather(self.dialler.stop(), self.intake.stop())
         await self.sender.drained(DRAIN_TIMEOUT)
         await self._end_tasks()
-        await self._delete_statistics()
+        await self._statistics.delete()
         if self._admin is not None:
             await self._admin.stop()
 
@@ -270,24 +268,6 @@ class NodeDialler:
             log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
         if self._file is not None:
             self._file.reload(lambda members: self.dialler.set_members("file", members))
-
-    async def _keep_statistics(self) -> None:
-        while True:
-            try:
-                self.sender.store(KEY, self._statistics.text(self.dialler.shown))
-            except Exception as error:  # links matter more than figures about them
-                if not self.statistics_failures:
-                    log.error("the statistics in Redis can't be made: %r", error)  # noqa: TRY400  -v 2 has it below
-                    log.debug("where", exc_info=True)
-                self.statistics_failures += 1
-            await asyncio.sleep(INTERVAL)
-
-    async def _delete_statistics(self) -> None:
-        """Nobody is connected any more, and nobody would say so."""
-        with contextlib.suppress(RedisError, ConfigurationError):
-            connection = await open_connection(self._address, seconds=1.0)
-            with contextlib.closing(connection):
-                await connection.command("DEL", KEY)
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -311,11 +291,3 @@ def find_secret(settings: DiallerSettings) -> str:
 def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:
     """How certificates are checked; None where peers are dialled by http."""
     return tls_context(settings.verify_cert, settings.ca_file) if settings.protocol == "https" else None
-
-
-async def read_statistics(settings: DiallerSettings) -> str:
-    """The text that a dialler on this Redis wrote; empty where none did. Raises `RedisError`."""
-    connection = await open_connection(RedisAddress.parse(settings.redis))
-    with contextlib.closing(connection):
-        text: bytes | None = await connection.command("GET", KEY)
-    return (text or b"").decode("utf-8", "replace")

@@ -1,0 +1,43 @@
+"""What passes over the links to one peer, counted, and added up for all peers."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(slots=True)
+class LinkCounts:
+    """What passed between us and one peer, over all its links. `queued`: frames for it; `dropped`: by reason.
+
+    `no_room`: groups that its browsers asked for when it had as many as it may have.
+    """
+
+    received: int = 0
+    received_bytes: int = 0
+    queued: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    writes: int = 0
+    no_room: int = 0
+    skipped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+
+
+def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
+    """So that totals over all peers never go down."""
+    total.received += counts.received
+    total.received_bytes += counts.received_bytes
+    total.queued += counts.queued
+    total.sent += counts.sent
+    total.writes += counts.writes
+    total.no_room += counts.no_room
+    total.sent_bytes += counts.sent_bytes
+    total.skipped.update(counts.skipped)
+    total.dropped.update(counts.dropped)
+
+
+def read_counts(frozen: Mapping[str, Any]) -> LinkCounts:
+    """What `dataclasses.asdict` made of them, after a way through JSON."""
+    counters = {name: collections.Counter(frozen[name]) for name in ("skipped", "dropped")}
+    return LinkCounts(**{**frozen, **counters})
