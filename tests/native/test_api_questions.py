@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.native import api_questions
-from awxfast.native.api_questions import Answer, Party, Question, Questions, read_area
+from awxfast.native.api_questions import TURN_ANSWERS, Answer, Party, Question, Questions, read_area
 from awxfast.native.credentials import Credentials
+from serving import HANG
 
 OFFICE = Party("203.0.113.7")
 ELSEWHERE = Party("198.51.100.9")
@@ -149,6 +150,7 @@ class TestBound:
         with pytest.raises(TooManyQuestions):
             asking[-1].result()
         await api.answer_all()
+        await asyncio.wait(asking, timeout=HANG)
         assert [task.result() for task in asking[:-1]] == [YES] * 1088
 
     async def test_the_longest_line_gives_way_to_somebody_from_elsewhere(
@@ -205,6 +207,31 @@ class TestEqualQuestions:
         await askers.ask("a")
         assert api.asked == ["a", "a"]
 
+    async def test_a_turn_of_the_loop_has_the_answer_for_some_of_them_only(self, api: Api, askers: Askers) -> None:
+        """A handshake follows for each: with 1,000 of them the server would stand still for a second."""
+        asking = await askers.ask(*["a"] * 1000)
+        api.running["a"].set_result(YES)
+        told, most = 0, 0
+        while told < len(asking):
+            await asyncio.sleep(0)
+            told, before = sum(task.done() for task in asking), told
+            most = max(most, told - before)
+        assert most <= 2 * TURN_ANSWERS, "who was told and who has its turn at once may meet"
+        assert {task.result() for task in asking} == {YES}
+
+    async def test_askers_are_bounded_and_those_who_have_fewest_have_their_answer(
+        self, api: Api, askers: Askers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        few(monkeypatch, 1, 9)
+        asking = await askers.ask(*["a"] * 12)
+        (other,) = await askers.ask("b", party=ELSEWHERE)
+        (same,) = await askers.ask("a", party=ELSEWHERE)
+        await api.answer_all()
+        await asyncio.wait([*asking, other, same], timeout=HANG)
+        assert other.result() == same.result() == YES
+        refused = [isinstance(task.exception(), TooManyQuestions) for task in asking]
+        assert refused == [False] * 8 + [True] * 4
+
     async def test_a_failure_is_told_to_all(self, api: Api, askers: Askers) -> None:
         asking = await askers.ask("a", "a")
         api.running["a"].set_exception(AccessUnavailable("the API is down"))
@@ -246,8 +273,9 @@ class TestWhoLeaves:
             task.cancel()
         await settle()
         await api.answer_all()
+        await asyncio.wait(asking, timeout=HANG)
         waits = api.questions
-        assert (waits._open, waits._lines, waits._running, waits._waiting) == ({}, {}, 0, 0)
+        assert (waits._open, waits._lines, waits._askers, waits._running, waits._waiting) == ({}, {}, {}, 0, 0)
 
 
 class TestArea:

@@ -1,18 +1,26 @@
-"""Which question to the application's API goes next: few at once, in turn by who asks, equal ones together."""
+"""Which question to the application's API goes next: few at once, in turn by who asks, equal ones together.
+
+However many wait for one answer, a turn of the event loop has it for some of them only: a handshake follows for each.
+"""
 
 import asyncio
 import collections
 import dataclasses
+import functools
 import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from awxfast.errors import TooManyQuestions
 from awxfast.native.credentials import Credentials
+from awxfast.turns import Turns
 from awxfast.wire.request import UNIX_SOCKET
 
 AT_ONCE = 64
 MOST_WAITING = 1_024
+"""Askers beside those, equal questions or not."""
+TURN_ANSWERS = 16
+"""As many are told in a turn of the loop."""
 
 Answer = tuple[int, bytes]
 """An answer's status and body."""
@@ -49,9 +57,17 @@ class Asked:
 
     question: Question
     party: Party
-    answer: asyncio.Future[Answer]
-    askers: int = 0
+    askers: "dict[Asker, None]" = dataclasses.field(default_factory=dict)
     task: asyncio.Task[Answer] | None = None
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Asker:
+    """One who waits for the answer to a question, of which there may be more."""
+
+    asked: Asked
+    party: Party
+    answer: asyncio.Future[Answer]
 
 
 Waiting = collections.OrderedDict[Question, Asked]
@@ -59,7 +75,7 @@ Waiting = collections.OrderedDict[Question, Asked]
 
 
 class Questions:
-    """Asks by `send`: `AT_ONCE` at most, while `MOST_WAITING` more wait. Whoever has the most waiting gives way.
+    """Asks by `send`: `AT_ONCE` at most. `MOST_WAITING` more may wait, of whom the party with the most gives way.
 
     A question ends when nobody waits for its answer any more.
     """
@@ -68,50 +84,64 @@ class Questions:
         self._send = send
         self._open: dict[Question, Asked] = {}
         self._lines: collections.OrderedDict[Party, Waiting] = collections.OrderedDict()
+        self._askers: dict[Party, dict[Asker, None]] = {}
         self._running = 0
         self._waiting = 0
+        self._turns = Turns(TURN_ANSWERS)
 
     async def ask(self, question: Question, party: Party) -> Answer:
         """The answer, or what `send` raised. Raises `TooManyQuestions` when there is no room to wait."""
-        asked = self._open.get(question) or self._add(question, party)
-        asked.askers += 1
+        if self._waiting >= AT_ONCE + MOST_WAITING:
+            self._make_room(party)
+        asker = self._add_asker(question, party)
         try:
-            return await asyncio.shield(asked.answer)
+            return await asker.answer
         finally:
-            asked.askers -= 1
-            if not asked.askers:
-                self._drop(asked)
+            self._remove_asker(asker)
+
+    def _add_asker(self, question: Question, party: Party) -> Asker:
+        asked = self._open.get(question) or self._add(question, party)
+        asker = Asker(asked, party, asyncio.get_running_loop().create_future())
+        asked.askers[asker] = None
+        self._askers.setdefault(party, {})[asker] = None
+        self._waiting += 1
+        return asker
+
+    def _remove_asker(self, asker: Asker) -> None:
+        """It has its answer, or wants it no more; unless it gave way before."""
+        asked = asker.asked
+        if asker not in asked.askers:
+            return
+        party = self._askers[asker.party]
+        del party[asker], asked.askers[asker]
+        self._waiting -= 1
+        if not party:
+            del self._askers[asker.party]
+        if not asked.askers:
+            self._drop(asked)
+
+    def _make_room(self, party: Party) -> None:
+        """Sends away the last asker of the party that has the most, unless that would be the newcomer itself."""
+        most = max(reversed(self._askers), key=lambda one: (len(self._askers[one]), not one.known))
+        own = len(self._askers.get(party, ())) + 1
+        if (len(self._askers[most]), not most.known) <= (own, not party.known):
+            raise TooManyQuestions("too many questions wait for the application's API")
+        last = next(reversed(self._askers[most]))
+        self._remove_asker(last)
+        if not last.answer.done():
+            last.answer.set_exception(TooManyQuestions("others have fewer questions to the application's API"))
 
     def _add(self, question: Question, party: Party) -> Asked:
-        asked = Asked(question, party, asyncio.get_running_loop().create_future())
+        asked = self._open[question] = Asked(question, party)
         if self._running < AT_ONCE:
             self._start(asked)
         else:
-            self._line_up(asked)
-        self._open[question] = asked
+            self._lines.setdefault(party, collections.OrderedDict())[question] = asked
         return asked
-
-    def _line_up(self, asked: Asked) -> None:
-        if self._waiting >= MOST_WAITING:
-            self._make_room(asked.party)
-        self._lines.setdefault(asked.party, collections.OrderedDict())[asked.question] = asked
-        self._waiting += 1
-
-    def _make_room(self, party: Party) -> None:
-        """Sends away the last of the longest line, unless that would be the newcomer's own."""
-        longest = max(self._lines, key=lambda line: (len(self._lines[line]), not line.known))
-        own = len(self._lines.get(party, ())) + 1
-        if (len(self._lines[longest]), not longest.known) <= (own, not party.known):
-            raise TooManyQuestions("too many questions wait for the application's API")
-        last = next(reversed(self._lines[longest].values()))
-        self._leave_line(last)
-        del self._open[last.question]
-        last.answer.set_exception(TooManyQuestions("others have fewer questions to the application's API"))
 
     def _leave_line(self, asked: Asked) -> None:
         line = self._lines[asked.party]
         del line[asked.question]
-        self._waiting -= 1
         if not line:
             del self._lines[asked.party]
 
@@ -132,18 +162,18 @@ class Questions:
     def _end(self, asked: Asked, task: asyncio.Future[Answer]) -> None:
         """Tells all who wait for it."""
         self._running -= 1
-        if not asked.answer.done():
+        if self._open.get(asked.question) is asked:
             del self._open[asked.question]
-            settle(asked.answer, task)
-        elif not task.cancelled():
+        if not asked.askers and not task.cancelled():
             task.exception()  # nobody is left to hear of it
+        for asker in asked.askers:
+            self._turns.call(1, functools.partial(settle, asker.answer, task))
         self._start_next()
 
     def _drop(self, asked: Asked) -> None:
         """Nobody waits for the answer any more."""
-        if asked.answer.done():
+        if self._open.get(asked.question) is not asked:
             return
-        asked.answer.cancel()
         del self._open[asked.question]
         if asked.task is None:
             self._leave_line(asked)
@@ -152,7 +182,9 @@ class Questions:
 
 
 def settle(answer: asyncio.Future[Answer], task: asyncio.Future[Answer]) -> None:
-    """Gives a task's result to those who wait for the answer."""
+    """Gives a task's result to one who waits for the answer, unless it has gone."""
+    if answer.done():
+        return
     if task.cancelled():
         answer.cancel()
     elif error := task.exception():
