@@ -3,14 +3,19 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack
 import pytest
+from awxfast._rust import Fanout
 from awxfast.hosted import channel_table as table_module
 from awxfast.hosted.channel import BEHIND
+from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.current_session import current_session
+from awxfast.intake.groups import TURN_GROUPS
+from awxfast.intake.intake import Subscriptions
+from awxfast.turns import Turns
 from channels_redis.core import RedisChannelLayer
 from hosted_layers import Hosted, PlayedSession
 from redis_servers import HANG, RedisServer
@@ -278,6 +283,51 @@ class TestEnd:
         await hosted.layer.group_send("room", {"type": "a"})
         assert [await receive(hosted, channel) for channel in channels[2:]] == [{"type": "a"}] * 2
         assert len(hosted.table) == 3
+
+
+class AnsweringHolder(Subscriptions):
+    """Has to wait for Redis, and has its answer for all when the test says so."""
+
+    def __init__(self) -> None:
+        self.turns = Turns(TURN_GROUPS)
+        self.answered = asyncio.Event()
+        self.released: list[str] = []
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        await self.answered.wait()
+
+    def release(self, groups: Iterable[str]) -> None:
+        self.released += groups
+
+
+class TestManyJoinsThatWaitForRedis:
+    def make(self, joins: int) -> tuple[AnsweringHolder, list[asyncio.Task[None]]]:
+        holder = AnsweringHolder()
+        table = ChannelTable(Fanout(consumers=True), capacity=10, prefix_length=12, direct=False)
+        table.connect(holder)
+        return holder, [asyncio.create_task(table.join("room", f"c.{number}")) for number in range(joins)]
+
+    async def test_consumers_go_on_in_many_turns(self) -> None:
+        holder, joining = self.make(500)
+        await asyncio.sleep(0)
+        holder.answered.set()
+        most = before = 0
+        while before < len(joining):
+            await asyncio.sleep(0)
+            joined = sum(join.done() for join in joining)
+            most, before = max(most, joined - before), joined
+        assert most <= 2 * TURN_GROUPS // table_module.JOIN_GROUPS
+
+    async def test_one_that_is_given_up_before_its_turn_holds_nothing(self) -> None:
+        holder, joining = self.make(100)
+        await asyncio.sleep(0)
+        holder.answered.set()
+        while not joining[0].done():  # noqa: ASYNC110 (each turn of the loop counts)
+            await asyncio.sleep(0)
+        joining[-1].cancel()
+        await asyncio.wait(joining, timeout=HANG)
+        assert joining[-1].cancelled()
+        assert holder.released == ["room"]
 
 
 class TestTooManyGroups:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
-from awxfast.hosted.sensitive_thread import SensitiveThread, replace_sensitive_thread
+from awxfast.hosted.sensitive_thread import TURN_OUTCOMES, SensitiveThread, replace_sensitive_thread
 from redis_servers import HANG
 
 
@@ -35,6 +35,20 @@ class TestCalls:
         assert [number for number, _ in ran] == list(range(500))
         assert {thread for _, thread in ran} != {threading.get_ident()}
         assert len({thread for _, thread in ran}) == 1
+
+    async def test_callers_go_on_in_many_turns_though_the_thread_is_done_with_all(self) -> None:
+        done = threading.Event()
+        calls = [asyncio.create_task(sync_to_async(divmod)(7, 2)) for _ in range(500)]
+        last = asyncio.create_task(sync_to_async(done.set)())
+        await asyncio.sleep(0)
+        assert done.wait(HANG)  # the loop is busy meanwhile
+        most = before = 0
+        while before < len(calls):
+            await asyncio.sleep(0)
+            returned = sum(call.done() for call in calls)
+            most, before = max(most, returned - before), returned
+        assert most <= 2 * TURN_OUTCOMES
+        await last
 
     async def test_other_loops_share_the_thread(self) -> None:
         ours = await sync_to_async(threading.get_ident)()

@@ -325,6 +325,25 @@ class TestWithoutConnection:
             await holding
             assert registered(redis_server, "a")
 
+    async def test_site_that_waits_for_one_group_goes_on_in_many_turns(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        """Redis has answered for all of them at once."""
+        holding = [asyncio.ensure_future(groups.hold(["jobs-summary"])) for _ in range(2000)]
+        await asyncio.sleep(0)
+        await eventually(lambda: groups._members["jobs-summary"].count == 2000)
+        counts: list[int] = []
+
+        async def count_turns() -> None:
+            while sum(counts) < 2000:
+                await asyncio.sleep(0)
+                counts.append(sum(hold.done() for hold in holding) - sum(counts))
+
+        counting = asyncio.ensure_future(count_turns())
+        async with attached(groups, redis_server):
+            await asyncio.gather(counting, *holding)
+        assert max(counts) <= 2 * groups_module.TURN_GROUPS
+
     async def test_hold_of_a_group_that_others_hold_waits_too(self, groups: Groups, redis_server: RedisServer) -> None:
         async with attached(groups, redis_server):
             await groups.hold(["a"])

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 JOIN_PATIENCE = 10.0
 """Seconds that a join waits for a Redis that is away."""
+JOIN_GROUPS = 10
+"""What a consumer does behind a join costs as much as so many groups that join."""
 
 MOST_LOOSE = 10_000
 """Channels that belong to no session, such as those of a view: nobody says when they end, so the oldest go."""
@@ -164,8 +166,7 @@ class ChannelTable:
         channel = self._channel(local)
         if group in channel.groups or group == self._barred or self._holder is None or self._oversteps(channel):
             return
-        async with asyncio.timeout(JOIN_PATIENCE):
-            await self._holder.hold([group])
+        await self._hold(self._holder, group)
         if channel.closed or group in channel.groups or self._oversteps(channel):  # while Redis was asked
             self._holder.release([group])
             return
@@ -177,6 +178,16 @@ class ChannelTable:
         self._tell_fanout(group)
         if channel.client is not None:
             self._fanout.subscribe(channel.client, [group], [])
+
+    async def _hold(self, holder: Subscriptions, group: str) -> None:
+        """Then waits for its turn: Redis may have answered at once for the joins of many consumers."""
+        async with asyncio.timeout(JOIN_PATIENCE):
+            await holder.hold([group])
+        try:
+            await holder.turns.take(JOIN_GROUPS)
+        except BaseException:
+            holder.release([group])
+            raise
 
     def _oversteps(self, channel: Channel) -> bool:
         """Whether a websocket has all the groups it may have: then it is closed, which its consumer is told as ever."""

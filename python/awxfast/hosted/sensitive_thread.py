@@ -15,6 +15,9 @@ from asgiref.sync import SyncToAsync
 Call = tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
 
+TURN_OUTCOMES = 16
+"""Callers that go on in a turn of the loop."""
+
 
 class SensitiveThread(ThreadPoolExecutor):
     """One thread, as such code demands. For calls from `loop` it wakes each side once for all that waits."""
@@ -60,8 +63,13 @@ class SensitiveThread(ThreadPoolExecutor):
         return return_from(call, *args, **kwargs)
 
     def _settle(self) -> None:
+        """So many in a turn: after a busy moment of the loop there may be many, and a consumer goes on behind each."""
         self._loop_told = False
-        for _ in range(len(self._outcomes)):
+        waiting = len(self._outcomes)
+        if waiting > TURN_OUTCOMES:
+            self._loop_told = True
+            self.loop.call_soon(self._settle)
+        for _ in range(min(waiting, TURN_OUTCOMES)):
             future, result, error = self._outcomes.popleft()
             if future.done():  # cancelled while its call ran
                 continue

@@ -305,7 +305,7 @@ class Groups:
             member.refusal = None
             member.known = True
             if not member.ready:
-                member.get_ready()
+                member.get_ready(self.turns)
                 joined.append(member.group)
         self._announce(joined, wanted=True)
 

@@ -1,23 +1,27 @@
 """This process's channels in groups, and how holds wait until Redis has answered for them."""
 
 import asyncio
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from awxfast.errors import RedisReplyError
+from awxfast.turns import Turns
 
 REFUSAL_PATIENCE = 5.0
 """Seconds that a hold waits for a Redis that answers, but refuses."""
+TURN_HOLDS = 50
+"""Holds of one group that go on together."""
 
 
 class Membership:
     """This process's channel in one group, of which there may be many. `ready` while Redis has answered for it.
 
-    `answered` tells those who wait for that; there is none while nobody does.
+    `waiting` are those who wait for that; None while nobody does.
     `sent`: Redis may have it. `known`: Redis had it, so that it must be there unless somebody deleted it.
     """
 
-    __slots__ = ("answered", "count", "group", "known", "local", "name", "ready", "refusal", "sent")
+    __slots__ = ("count", "group", "known", "local", "name", "ready", "refusal", "sent", "waiting")
 
     def __init__(self, group: str, local: str, name: str) -> None:
         self.group = group
@@ -26,20 +30,29 @@ class Membership:
         self.count = 0
         self.ready = self.sent = self.known = False
         self.refusal: RedisReplyError | None = None
-        self.answered: asyncio.Event | None = None
+        self.waiting: dict[asyncio.Future[None], None] | None = None
 
     async def wait(self) -> None:
         """Returns when it is ready."""
-        if not self.ready:
-            self.answered = self.answered or asyncio.Event()
-            await self.answered.wait()
+        if self.ready:
+            return
+        if self.waiting is None:
+            self.waiting = {}
+        waiting, answered = self.waiting, asyncio.get_running_loop().create_future()
+        waiting[answered] = None
+        try:
+            await answered
+        finally:
+            del waiting[answered]
 
-    def get_ready(self) -> None:
-        """Redis has answered for it: who waits goes on."""
+    def get_ready(self, turns: Turns) -> None:
+        """Redis has answered for it: who waits goes on, so many in a turn, since a whole site may want one group."""
         self.ready = True
-        if self.answered is not None:
-            self.answered.set()
-            self.answered = None
+        waiting, self.waiting = self.waiting, None
+        holds = list(waiting or ())
+        for begin in range(0, len(holds), TURN_HOLDS):
+            part = holds[begin : begin + TURN_HOLDS]
+            turns.call(len(part), functools.partial(let_go, part))
 
 
 class _PatientHold:
@@ -91,3 +104,10 @@ async def wait_for(members: Sequence[Membership]) -> None:
     """Returns when all are ready."""
     for member in members:
         await member.wait()
+
+
+def let_go(waiting: Iterable[asyncio.Future[None]]) -> None:
+    """Lets them go on, those who have not gone."""
+    for answered in waiting:
+        if not answered.done():
+            answered.set_result(None)
