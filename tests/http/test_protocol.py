@@ -1,8 +1,10 @@
 """Reading requests: limits, turns and refusals (long cookies, control bytes, slow and large heads)."""
 
 import asyncio
+import gc
 import io
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -297,6 +299,29 @@ class TestFloods:
         for browser in browsers:
             for _ in range(3):
                 assert (await browser.read_response())[0] == 200
+            await browser.close()
+
+
+class TestBetweenRequests:
+    async def test_connection_that_waits_for_the_next_one_holds_nothing_of_the_last(self, host: Host) -> None:
+        """A head of 60 KiB with 480 lines takes more than twice that, and may be kept for a minute."""
+        hosted = await host()
+        hosted.application.go.set()
+        head = GET.removesuffix(b"\r\n") + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 115) for n in range(480)) + b"\r\n"
+        browsers = [await hosted.connect() for _ in range(20)]
+        tracemalloc.start()
+        try:
+            for browser in browsers:
+                browser.send(head)
+                assert (await browser.read_response())[0] == 200
+            hosted.application.scopes.clear()
+            await until(lambda: not hosted.service.requests.running)
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert held < len(browsers) * len(head) // 2
+        for browser in browsers:
             await browser.close()
 
 

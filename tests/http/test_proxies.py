@@ -64,7 +64,7 @@ class TestUpgrades:
 
 class TestWhoIsRefused:
     def test_log_names_the_client_behind_a_proxy_that_is_believed(self) -> None:
-        headers = [(b"x-forwarded-for", b"203.0.113.7")]
-        assert trust("192.0.2.1").find_client(PEER, headers) == ("203.0.113.7", 0)
-        assert trust("10.0.0.1").find_client(PEER, headers) == PEER
-        assert Proxies().find_client(PEER, headers) == PEER
+        head = read_head("X-Forwarded-For: 203.0.113.7")
+        assert trust("192.0.2.1").read_client(head, PEER) == ("203.0.113.7", 0)
+        assert trust("10.0.0.1").read_client(head, PEER) == PEER
+        assert Proxies().read_client(head, PEER) == PEER

@@ -52,7 +52,6 @@ class Cycle:
         "_discarded",
         "_expects_continue",
         "_head",
-        "_held",
         "_is_told",
         "_keeps_alive",
         "_response",
@@ -80,8 +79,7 @@ class Cycle:
         self._wire = wire
         self._keeps_alive = keeps_alive
         self._expects_continue = expects_continue
-        self._body: list[bytes] = []
-        self._held = 0
+        self._body = bytearray()
         self._is_told = False
         self._discarded = 0
         self._changed: asyncio.Event | None = None
@@ -94,7 +92,7 @@ class Cycle:
     @property
     def is_full(self) -> bool:
         """Whether as much waits for the application as may."""
-        return self._held >= HELD_BYTES
+        return len(self._body) >= HELD_BYTES
 
     @property
     def is_past_use(self) -> bool:
@@ -106,8 +104,7 @@ class Cycle:
         if self.response_complete or self.disconnected:
             self._discarded += len(part)
             return
-        self._held += len(part)
-        self._body.append(part)
+        self._body += part
         self._wake()
 
     def receive_end(self) -> None:
@@ -139,8 +136,7 @@ class Cycle:
         self._wire.cut()
 
     def _drop_body(self) -> None:
-        self._body = []
-        self._held = 0
+        self._body = bytearray()
 
     def _wake(self) -> None:
         if self._changed is not None:
@@ -157,7 +153,7 @@ class Cycle:
             await self._changed.wait()
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        body = bytes(self._body)
         self._drop_body()
         self._is_told = self.is_whole
         self._wire.regulate()

@@ -85,7 +85,6 @@ class HttpProtocol(SendingSide):
         self._outside = outside
         self._reader = RequestReader(service.max_head, max_trailers=service.max_head)
         self._cycle: Cycle | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
         self._behind = b""
         self._is_deciding = False
         self._wants_head = False
@@ -103,6 +102,7 @@ class HttpProtocol(SendingSide):
         self.scheme = "http" if outside is None else "https"
         self.client = read_address(outside or transport, "peername")
         self.server = read_address(outside or transport, "sockname")
+        self._asker = self.client
         service.connections.add(self)
         self._plain.add(self)
         service.heads.start(self)
@@ -218,7 +218,7 @@ class HttpProtocol(SendingSide):
         if reader.head_size and not waits:
             self._silences.stop(self)
             self.service.heads.start(self)
-        elif cycle is not None and not waits and not self.is_answering:
+        elif not waits and not self.is_answering:
             self._silences.restart(self)
         elif self._drained is None:
             self._silences.stop(self)
@@ -226,7 +226,6 @@ class HttpProtocol(SendingSide):
     def _begin_request(self, head: RequestHead) -> None:
         service = self.service
         service.heads.stop(self)
-        self._headers = head.headers
         self._wants_head = head.method == "HEAD"
         if head.offers_websocket and service.upgrades is not None and head.method == "GET":
             request = service.proxies.read_upgrade(head, self.client, lambda: self.server, self.scheme)
@@ -235,9 +234,11 @@ class HttpProtocol(SendingSide):
             self._plain.leave(self)
             service.upgrades.open_websocket(self, request)
         elif not self._plain.work(self):
+            self._asker = service.proxies.read_client(head, self.client)
             self._refuse(BUSY)
         else:
             scope = service.proxies.read_scope(head, self.client, self.server, self.scheme)
+            self._asker = scope["client"]
             keeps_alive = head.keeps_alive and not service.is_leaving
             self._cycle = Cycle(self, scope, keeps_alive=keeps_alive, expects_continue=head.expects_continue)
             service.requests.begin(self._cycle, service.application, service.context.copy())
@@ -259,6 +260,7 @@ class HttpProtocol(SendingSide):
     def _await_next(self) -> None:
         """The next request may begin, in a turn of the loop and in a context that are not those of the one before."""
         self._plain.wait(self)
+        self._cycle = None  # with the head, which may be large: the next one may be a minute away
         self._wants_head = False
         if self._is_half_closed and not self._has_more:
             self._close()
@@ -314,8 +316,7 @@ class HttpProtocol(SendingSide):
         begun = cycle is not None and not cycle.is_whole and cycle.response_started
         if cycle is not None:
             cycle.disconnect()
-        client = self.service.proxies.find_client(self.client, self._headers)
-        self.refuse(refusal, f"a request from {format_client(client)}", answered=begun)
+        self.refuse(refusal, f"a request from {format_client(self._asker)}", answered=begun)
 
     def refuse(self, refusal: Refusal, subject: str, *, answered: bool = False) -> None:
         """Answers, counts, and ends the connection when the client has had time to read; `subject` is for the log.

@@ -19,9 +19,9 @@ class Proxies:
         self._forwarded = forwarded
         self._root_paths = root_paths
 
-    def find_client(self, peer: Address | None, headers: list[tuple[bytes, bytes]]) -> Address | None:
-        """Whom a proxy forwards for, else `peer`."""
-        return self._forwarded.find_client(peer, headers) if self._forwarded else peer
+    def read_client(self, head: RequestHead, peer: Address | None) -> Address | None:
+        """Whom a proxy forwards for, else `peer`; a head of which no proxy says anything is not read for it."""
+        return peer if self._forwarded is None else self._forwarded.find_client(peer, head.headers)
 
     def read_upgrade(
         self, head: RequestHead, peer: Address | None, find_server: Callable[[], Address | None], scheme: str
@@ -56,7 +56,8 @@ class Proxies:
     ) -> tuple[str, Address | None, str]:
         """Root path, client and scheme; takes the first's header out."""
         root_path = self._root_paths.take(peer, headers) if self._root_paths else None
-        client = self.find_client(peer, headers)
+        client = peer
         if self._forwarded is not None:
+            client = self._forwarded.find_client(peer, headers)
             scheme = self._forwarded.find_scheme(peer, headers) or scheme
         return self._root_path if root_path is None else root_path, client, scheme
