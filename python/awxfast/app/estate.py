@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from awxfast.app.handover import FORMAT, batched, send_idle, transfer
+from awxfast.app.handover import FORMAT, batched, send_idle, send_records, transfer
 from awxfast.app.rooms import Rooms
 from awxfast.errors import HandOverFailed, RedisError
 from awxfast.sockets.connection import Connection
@@ -138,7 +138,7 @@ def send_connections(
     """Websockets with their sockets; of those that are `carried` the time when they are due."""
     for part in batched(connections):
         records = [{**freeze_connection(one), "due": carried.get(one)} for one in part]
-        send_message(sock, orjson.dumps(records), [connection.descriptor or 0 for connection in part])
+        send_records(sock, records, [connection.descriptor or 0 for connection in part])
 
 
 def freeze_connection(connection: Connection) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """How one process leaves all to another, over one socket.
 
-A head (JSON) with the fan-out's memory file, then parts of clients (JSON) with their descriptors, then
-connections without a request, then an empty message. The other one answers `TAKEN` when it has read all of it; until
-then nothing has changed here but that nothing was read, written or popped. Whoever's answer does not arrive has not
-taken: a socket that is shut down lets none of it in.
+A head (JSON) with the fan-out's memory file, then parts of clients (a line of JSON each) with their descriptors, then
+connections without a request (`null`), then an empty message. The other one answers `TAKEN` when it has read all of it;
+until then nothing has changed here but that nothing was read, written or popped. Whoever's answer does not arrive has
+not taken: a socket that is shut down lets none of it in.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from awxfast.errors import HandOverFailed
 from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import MOST, close_all, receive_message, send_message
 
-FORMAT = [3, HANDOVER_FORMAT]
+FORMAT = [4, HANDOVER_FORMAT]
 """The version of what is said here, and of what the fan-out writes. Others are not understood."""
 
 TAKEN = b"taken"
@@ -48,10 +48,25 @@ def transfer(sock: socket.socket, send: Callable[[], None]) -> None:
         raise HandOverFailed(answer.decode("utf-8", "replace"))
 
 
+def send_records(sock: socket.socket, records: Sequence[Any], descriptors: Sequence[int]) -> None:
+    """A part: lines, which can be read one by one."""
+    send_message(sock, b"\n".join(map(orjson.dumps, records)), descriptors)
+
+
+def read_records(payload: bytes) -> Iterator[Any]:
+    """The inverse. Of all that a record takes while it is read nothing stays when the next one is."""
+    view, begin = memoryview(payload), 0
+    while begin <= len(payload):
+        end = payload.find(b"\n", begin)
+        end = len(payload) if end < 0 else end
+        yield orjson.loads(view[begin:end])
+        begin = end + 1
+
+
 def send_idle(sock: socket.socket, idle: Sequence[int]) -> None:
     """Connections without a request, and the end of all."""
     for part in batched(idle):
-        send_message(sock, orjson.dumps([None] * len(part)), part)
+        send_records(sock, [None] * len(part), part)
     send_message(sock, b"")
 
 
@@ -108,11 +123,10 @@ class Inheritance:
             payload, descriptors = receive_message(sock)
             if not payload:
                 return
-            records = orjson.loads(payload)
-            if len(records) != len(descriptors):
+            if payload.count(b"\n") + 1 != len(descriptors):
                 close_all(descriptors)
                 raise ValueError("a record each is due, and a descriptor")
-            if records[0] is None:
+            if payload.startswith(b"null"):
                 self.idle += descriptors
             else:
                 self.clients.append((payload, descriptors))
@@ -133,7 +147,7 @@ class Inheritance:
         """Each with its descriptor, which is the caller's from then on."""
         while self.clients:
             payload, descriptors = self.clients.pop(0)
-            yield from zip(orjson.loads(payload), descriptors, strict=True)
+            yield from zip(read_records(payload), descriptors, strict=True)
 
     def close(self) -> None:
         """Nobody goes on with them here."""
