@@ -373,21 +373,28 @@ class TestWaiting:
         (connection,) = serving.server._clients
         await until(lambda: not connection.is_reading)
         assert connection._session._held < 2**20  # type: ignore[union-attr]
+        protocol = connection._session._protocol  # type: ignore[union-attr]
+        assert 60_000 < protocol.unserved < 2**20
         serving.groups.answers.set()
         for n in range(2000):
             assert json.loads(await browser.read_text())["groups_current"] == [f"jobs-{n}"]
         assert connection.is_reading
+        await until(lambda: protocol.unserved == 0)
         await browser.close()
 
     async def test_client_that_leaves_while_redis_is_away_leaves_nothing(self, serving: Serving) -> None:
         browser = await open_browser(serving)
         await subscribe(browser, {"jobs": ["summary"]})
         serving.groups.answers.clear()
-        browser.send(subscription({"schedules": ["changed"]}))
+        browser.send(subscription({"schedules": ["changed"]}), subscription({"jobs": ["summary"]}))
         await until(lambda: len(serving.groups.calls) == 2)
+        (connection,) = serving.server._clients
+        protocol = connection._session._protocol  # type: ignore[union-attr]
+        await until(lambda: protocol.unserved > 150)
         browser.reset()
         await until(lambda: not serving.groups.counts)
         await until(lambda: serving.server.clients == 0)
+        await until(lambda: protocol.unserved == 0)
 
     async def test_close_while_redis_is_away_is_answered(self, serving: Serving) -> None:
         browser = await open_browser(serving)

@@ -21,6 +21,8 @@ REST_SECONDS = 8.0
 """How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
 UNSERVED_BYTES = 8_388_608
 """What all clients together have sent and nobody has served yet, as it is passed on: nobody is served meanwhile."""
+ESCAPED = 6
+"""Bytes of JSON that one of text takes at most (RFC 8259 section 7); Base64 takes fewer."""
 USUAL_CREDENTIALS = 8192
 """Bytes of cookies and tokens that any browser may have: what is longer counts with what is unserved."""
 
@@ -44,11 +46,12 @@ class Estate:
         `successor`: the process that is to go on.
         """
         try:
-            await self.lighten()
+            weights = await self.lighten()
             async with asyncio.timeout(REST_SECONDS):
                 await self._nodes.rest()
             await self._intake.rest(successor, REST_SECONDS)
-            await self.lighten()  # clients may have sent more while all that took its time
+            if self._weigh_most(weights) > UNSERVED_BYTES:
+                await self.lighten()  # clients have sent more while all that took its time
         except TimeoutError as error:
             raise HandOverFailed("Redis does not answer in time") from error
         except RedisError as error:
@@ -59,25 +62,32 @@ class Estate:
         self._nodes.end_rest()
         await self._intake.end_rest()
 
-    async def lighten(self) -> None:
+    async def lighten(self) -> dict[Connection, int]:
         """Cuts off whoever has sent the most that is not served yet, until what all have sent is passed on in no time.
 
-        Half a message may be as long as a whole one, and everybody may have one.
+        Half a message may be as long as a whole one, and everybody may have one. What those weigh who stay.
         """
-        sizes = []
+        weights: dict[Connection, int] = {}
         for part in batched(self._list_connections()):
-            sizes += [(measure_unserved(connection), connection) for connection in part]
+            weights.update((connection, measure_unserved(connection)) for connection in part)
             await asyncio.sleep(0)
-        excess = sum(size for size, _ in sizes) - UNSERVED_BYTES
+        excess = sum(weights.values()) - UNSERVED_BYTES
         cut_off = 0
-        for size, connection in sorted(sizes, key=lambda pair: pair[0], reverse=True):
+        for connection in sorted(weights, key=weights.__getitem__, reverse=True):
             if excess <= 0:
                 break
-            excess -= size
+            excess -= weights.pop(connection)
             cut_off += 1
             connection.cut_off()
         if cut_off:
             log.warning("reload: %d clients are cut off, they have sent too much of messages without an end", cut_off)
+        return weights
+
+    def _weigh_most(self, former: Mapping[Connection, int]) -> int:
+        """What all weigh at most who weighed so much: to look at each again, nobody is served meanwhile."""
+        newcomers = [one for one in self._server.websockets if one not in former and one.descriptor is not None]
+        unserved = self._server.websockets.unserved + self._sessions.unserved
+        return sum(former.values()) + ESCAPED * unserved + sum(map(measure_unserved, newcomers))
 
     def _list_connections(self) -> Sequence[Connection]:
         return [one for one in self._server.websockets if one.descriptor is not None]

@@ -29,6 +29,10 @@ class Sessions(Protocol):
     def refusals(self) -> dict[str, int]:
         """What was refused to them, by reason."""
 
+    @property
+    def unserved(self) -> int:
+        """Bytes of whole messages that browsers sent and that are not served; half ones are their connections'."""
+
     def begin_again(self, identities: Identities, frozen: Mapping[str, Any]) -> LastingSession:
         """One of which `freeze` told in the process before this one; `resume` must follow."""
 

@@ -88,6 +88,11 @@ class HostedEndpoints:
     # From one process to the next
 
     @property
+    def unserved(self) -> int:
+        """What counts of all that browsers sent and the application has not received."""
+        return self._unreceived.size
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether all that browsers sent is served."""
         return all(run.session.is_at_rest for run in self._runs.values())

@@ -68,6 +68,8 @@ class NativeProtocol:
         self.user_groups = UserGroups(max(USER_GROUPS, max_groups))
         self.turns = subscriptions.turns
         self.refusals: dict[str, int] = {}
+        self.unserved = 0
+        """What commands of all browsers count for that are not served to their end."""
         self.failures = QuietLog(log)
 
     def begin(self, identity: Identity | None, request: Request) -> "NativeSession":
@@ -129,11 +131,15 @@ class NativeSession(StandingReplies):
         if self._commands is None:
             self._commands = collections.deque()
         self._commands.append(payload)
-        self._held += len(payload) + COMMAND_OVERHEAD
+        self._count_held(len(payload) + COMMAND_OVERHEAD)
         if self._held > HELD_BYTES and self._connection is not None:
             self._connection.pause_reading()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._serve_commands())
+
+    def _count_held(self, size: int) -> None:
+        self._held += size
+        self._protocol.unserved += size
 
     def receive_binary(self, payload: bytes) -> None:
         """Only text is spoken here."""
@@ -146,6 +152,7 @@ class NativeSession(StandingReplies):
     def end(self, code: int) -> None:
         """Lets go of the groups; a subscription that waits for Redis lets go of its own."""
         self._connection = self._commands = None
+        self._count_held(-self._held)
         self._end_watch()
         if self._task is not None:
             self._task.cancel()
@@ -176,7 +183,7 @@ class NativeSession(StandingReplies):
             self._note_replies(frozen["standing"])
         if frozen["commands"]:
             self._commands = collections.deque(read_commands(frozen["commands"]))
-            self._held = sum(map(measure_held, self._commands))
+            self._count_held(sum(map(measure_held, self._commands)))
             if self._held > HELD_BYTES:
                 connection.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._serve_commands())
@@ -213,7 +220,11 @@ class NativeSession(StandingReplies):
         try:
             while self._commands:
                 await self._wait_until_drained()
-                await self._serve(self._begin_command())
+                command = self._begin_command()
+                try:
+                    await self._serve(command)
+                finally:
+                    self._protocol.unserved -= measure_held(command)
                 if self._commands:
                     self._commands.popleft()
             self._commands = self._task = None
