@@ -1,5 +1,7 @@
 """The serving process by itself, with the test in main's place."""
 
+import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -9,10 +11,15 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from awxfast.errors import HandOverFailed
+from awxfast.process import child as child_module
+from awxfast.process.child import Control
 from awxfast.process.listeners import read_backlog
 from awxfast.process.pipe import Pipe
 from awxfast.process.supervisor import CHILD_COMMAND
 from awxfast.settings import Settings
+from awxfast.system.passing import send_message
+from peer_server import until
 from redis_servers import RedisServer
 from servers import HANG
 
@@ -126,3 +133,118 @@ class TestFailure:
         message = await child.receive()
         assert (message["kind"], message["exit_code"]) == ("failed", 1)
         assert message["text"].startswith("unexpected TypeError:")
+
+
+class Rooms:
+    """What leaves all to another process, with a fault somewhere on the way."""
+
+    drains, can_go_on = True, False
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        self.calls: list[str] = []
+
+    def ledger(self) -> dict[str, Any]:
+        return {"frames": {"pending": 0}}
+
+    def call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.fault == name:
+            raise RuntimeError("a fault of ours")
+
+    async def let_go(self) -> None:
+        self.call("let_go")
+
+    async def go_on(self) -> None:
+        self.call("go_on")
+
+    async def drain(self) -> None:
+        self.call("drain")
+
+
+class Faulty(Control[Rooms]):
+    async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
+        assert self._relay is not None
+        if self._relay.fault == "go_on":
+            raise HandOverFailed("Redis is away")
+        self._relay.call("leave")
+
+
+class Ended(BaseException):
+    """In place of the process's end."""
+
+
+class Leaving:
+    """A process that is asked to hand over, from main's side. It has ended with `exit_code` unless that is None."""
+
+    def __init__(self, pipe: Pipe, control: Faulty, rooms: Rooms) -> None:
+        self.pipe, self.control, self.rooms = pipe, control, rooms
+        self.exit_code: int | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        while (message := await self.pipe.receive()) is not None and message["kind"] in ("serving", "stands"):
+            pass
+        assert message is not None
+        return message
+
+    async def until_left(self) -> None:
+        await until(lambda: self.control._leaving)
+        await asyncio.wait([self.control._leaving], timeout=HANG)
+        assert isinstance(self.control._leaving.exception(), Ended | None)
+
+
+@pytest.fixture
+async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
+    with contextlib.ExitStack() as opened:
+        pipes: list[Pipe] = []
+
+        async def begin(fault: str) -> Leaving:
+            (ours, theirs), (passing, passed) = socket.socketpair(), socket.socketpair()
+            opened.enter_context(passing)
+            control = Faulty(await Pipe.open(theirs), {"passing": passed.detach()})
+            opened.enter_context(control._passing)
+            leaving = Leaving(await Pipe.open(ours), control, Rooms(fault))
+            pipes.extend([leaving.pipe, control._pipe])
+
+            def end(exit_code: int) -> None:
+                leaving.exit_code = exit_code
+                raise Ended
+
+            monkeypatch.setattr(child_module, "leave", end)
+            control.report_serving(leaving.rooms)
+            send_message(passing, b"heir", [passing.fileno()])
+            leaving.pipe.send("hand_over", heir=1, format=[1])
+            await leaving.until_left()
+            return leaving
+
+        yield begin
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        for pipe in pipes:
+            await pipe.close()
+
+
+@pytest.mark.parametrize("fault", ["leave", "let_go", "go_on", "drain", ""])
+class TestFaultInAHandOver:
+    """The old process goes on, or ends with a line that says why; it never stays half left."""
+
+    async def test_it_goes_on_as_long_as_it_has_all_and_ends_when_it_can_not(
+        self, hand_over: Callable[..., Any], fault: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        leaving = await hand_over(fault)
+        if fault == "let_go":
+            assert (leaving.exit_code, leaving.rooms.calls) == (1, ["leave", "let_go"])
+            assert "the new process has all" in caplog.text
+        elif fault == "go_on":
+            assert await leaving.receive() == {"kind": "kept_on", "text": "Redis is away"}
+            assert (leaving.exit_code, leaving.rooms.calls) == (1, ["go_on"])
+            assert "should go on and can't" in caplog.text
+        elif fault == "leave":
+            text = "unexpected RuntimeError: a fault of ours"
+            assert await leaving.receive() == {"kind": "kept_on", "text": text}
+            assert (leaving.exit_code, leaving.rooms.calls) == (None, ["leave", "go_on"])
+        else:
+            assert await leaving.receive() == {"kind": "left", "can_go_on": False}
+            leaving.pipe.send("drain")
+            await asyncio.wait_for(leaving.control.wait_for_stop(), HANG)
+            assert leaving.rooms.calls == ["leave", "let_go", "drain"]

@@ -100,11 +100,11 @@ class Estate:
         From then on this process must end at once, without another turn of its loop, or `stay_behind` in this one.
         Raises `HandOverFailed`: then all goes on here.
         """
+        connections, idle = self._list_connections(), self._server.list_idle()
         try:
             memory = self._fanout.freeze()
         except OSError as error:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
-        connections, idle = self._list_connections(), self._server.list_idle()
 
         def send() -> None:
             send_message(sock, orjson.dumps(self._describe(unserved)), [memory])

@@ -52,13 +52,13 @@ class NativeRelay(Relay):
         await self._estate.rest(successor)
 
     def leave(self, sock: socket.socket) -> int:
-        """Behind TLS only the websockets themselves go; the bytes are carried here."""
-        carries = self._server.carries
-        kept = self._estate.leave(sock, self._list_dues())
-        if carries:
+        return self._estate.leave(sock, self._list_dues())
+
+    async def let_go(self) -> None:
+        """Behind TLS only the websockets themselves have gone; the bytes are carried here."""
+        if self._server.carries:
             self._has_left = True
             self._estate.stay_behind()
-        return kept
 
     async def _undo_leaving(self) -> None:
         await self._estate.end_rest()

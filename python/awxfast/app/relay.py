@@ -107,6 +107,9 @@ class Relay:
         """Hands over to the process at the other end (`app.handover`). Raises `HandOverFailed`."""
         raise NotImplementedError
 
+    async def let_go(self) -> None:
+        """Another process has all that was left: this one must not touch that in another turn of the loop."""
+
     async def _begin_leaving(self) -> None:
         """Who connects waits in the kernel from now on, an operator too."""
         self._is_leaving = True

@@ -68,12 +68,13 @@ class ReplayingRelay(HostedRelay):
         await self._wait_until(lambda: self._host.is_at_rest and not self._channels.unserved)
 
     def leave(self, sock: socket.socket) -> int:
-        kept = self._estate.leave(sock, self._list_dues(), self._channels.unserved)
+        return self._estate.leave(sock, self._list_dues(), self._channels.unserved)
+
+    async def let_go(self) -> None:
         self._has_left = True
         self._channels.disconnect()
         self._host.refuse_undecided()
         self._estate.stay_behind()
-        return kept
 
     async def _undo_leaving(self) -> None:
         await self._estate.end_rest()

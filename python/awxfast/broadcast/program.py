@@ -179,21 +179,29 @@ class NodeDialler:
 
     async def leave(self, heir: int, sock: socket.socket) -> None:
         """Leaves all to the process at the other end (`broadcast.handover`). Raises `HandOverFailed`: all goes on."""
-        ended = asyncio.get_running_loop().create_future()
-        self._leaving = sock, ended
+        self._leaving = sock, asyncio.get_running_loop().create_future()
         try:
             await self._estate.leave(heir, sock)
         except BaseException:
-            await self._estate.go_on()
+            try:
+                await self._estate.go_on()
+            finally:
+                self._end_leaving()
             raise
-        else:
+
+    async def let_go(self) -> None:
+        """All but the links is the other process's."""
+        try:
             await self._abandon()
         finally:
-            self._leaving = None
-            ended.set_result(None)
+            self._end_leaving()
+
+    def _end_leaving(self) -> None:
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None:
+            leaving[1].set_result(None)
 
     async def _abandon(self) -> None:
-        """All but the links is another process's."""
         self._owns_names = False
         self._own_node.has_left = True
         self._joined.end()

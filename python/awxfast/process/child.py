@@ -143,6 +143,9 @@ class Serving(Protocol):
     def reload_files(self) -> None:
         """Reads its files again."""
 
+    async def let_go(self) -> None:
+        """Another process has all. What is left to do here begins in this turn of the loop, if there is anything."""
+
     async def go_on(self) -> None:
         """Nobody has taken its place after all."""
 
@@ -243,33 +246,56 @@ class Control(Generic[Rooms]):
             log.error("Files were not read again: %s", error)  # noqa: TRY400
 
     async def _hand_over(self, heir: int, understood: list[int]) -> None:
-        """Leaves all to another process, and ends, or waits for a word to drain; or says why not, and goes on."""
+        """Leaves all to another process; or says why not, and goes on."""
+        try:
+            with self._receive_way() as sock:
+                await self._leave_to(heir, understood, sock)
+        except Exception as error:
+            log.debug("what kept this process", exc_info=True)
+            known = isinstance(error, HandOverFailed)
+            text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+            self._pipe.send("kept_on", text=text)
+            await self._go_on()
+        else:
+            await self._let_go()
+
+    def _receive_way(self) -> socket.socket:
+        """The socket with the other process at its end."""
         assert self._passing is not None
         _, [descriptor] = receive_message(self._passing)
-        with socket.socket(fileno=descriptor) as sock:
-            try:
-                await self._leave_to(heir, understood, sock)
-            except Exception as error:
-                log.debug("what kept this process", exc_info=True)
-                known = isinstance(error, HandOverFailed)
-                text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
-                self._pipe.send("kept_on", text=text)
-            else:
-                if self._relay is None or not self._relay.drains:
-                    leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
-                self._has_left = True
-                self._pipe.send("left", can_go_on=self._relay.can_go_on)
-                return
-        await self._go_on()
+        return socket.socket(fileno=descriptor)
+
+    async def _let_go(self) -> None:
+        """Ends, or waits for a word to drain. It can't undo anything any more, so a fault ends it."""
+        assert self._relay is not None
+        try:
+            await self._relay.let_go()
+        except Exception:
+            log.exception(
+                "reload: the new process has all; what was to be served to its end here can't be, so this ends"
+            )
+            leave(1)
+        if not self._relay.drains:
+            leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
+        self._has_left = True
+        self._pipe.send("left", can_go_on=self._relay.can_go_on)
 
     async def _go_on(self) -> None:
         self._has_left = False
-        if self._relay is not None and not self._stop_asked.is_set():
+        if self._relay is None or self._stop_asked.is_set():
+            return
+        try:
             await self._relay.go_on()
+        except Exception:
+            log.exception("reload: this process should go on and can't, so it ends")
+            leave(1)
 
     async def _drain(self) -> None:
         if self._relay is not None and self._has_left:
-            await self._relay.drain()
+            try:
+                await self._relay.drain()
+            except Exception:
+                log.exception("reload: what is left here can't be served to its end")
             self._stop_asked.set()
 
     async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
