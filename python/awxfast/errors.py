@@ -68,3 +68,8 @@ class RedisReplyError(RedisError):
     def __init__(self, text: str) -> None:
         super().__init__("".join(char if char.isprintable() else "?" for char in text[:500]))
         self.code = text.split(" ", 1)[0]
+
+
+def describe_unexpected(error: Exception) -> str:
+    """For an operator: an error that nobody has words for."""
+    return f"unexpected {type(error).__name__}: {error}"

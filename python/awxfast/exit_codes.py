@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from awxfast.errors import AwxfastError
+from awxfast.errors import AwxfastError, describe_unexpected
 from awxfast.printable import LINE, escape
 from awxfast.system.queued_stream import drain_streams
 from awxfast.system.standard_descriptors import open_closed_descriptors
@@ -25,7 +25,7 @@ def run_to_exit_code(program: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return report_failure(program, "interrupted", 1)
     except Exception as error:
-        return report_failure(program, f"unexpected {type(error).__name__}: {error}; -v 2 shows where", 1)
+        return report_failure(program, f"{describe_unexpected(error)}; -v 2 shows where", 1)
 
 
 def report_failure(program: str, text: str, exit_code: int) -> int:

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from awxfast.hosted.old_connections import STANDS_FOR, OldConnections, close_old_connections_seldom
 from awxfast.hosted.sensitive_thread import replace_sensitive_thread
+from clocks import Clock
 
 
 class Closed:
@@ -27,14 +28,6 @@ class Closed:
 
     def __len__(self) -> int:
         return len(self.threads)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 class Consumer(channels.consumer.AsyncConsumer):  # type: ignore[misc]
@@ -118,10 +111,10 @@ class TestTime:
         closed, clock = Closed(), Clock()
         connections = OldConnections(self._ask, closed, clock)
         await connections.close()
-        clock.time += STANDS_FOR / 2
+        clock.now += STANDS_FOR / 2
         await connections.close()
         assert len(closed) == 1
-        clock.time += STANDS_FOR / 2
+        clock.now += STANDS_FOR / 2
         await connections.close()
         assert len(closed) == 2
         restore()

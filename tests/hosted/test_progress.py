@@ -4,19 +4,12 @@ import dataclasses
 
 import pytest
 from awxfast.hosted.progress import JUDGED_EVERY, WINDOW, Progress
+from clocks import Clock
 
 
 @dataclasses.dataclass(eq=False)
 class Channel:
     is_behind: bool = True
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @pytest.fixture
@@ -30,7 +23,7 @@ def progress(clock: Clock) -> Progress:
 
 
 def judge(progress: Progress, clock: Clock, members: int) -> bool:
-    clock.time += JUDGED_EVERY
+    clock.now += JUDGED_EVERY
     return progress.is_behind(members)
 
 
@@ -59,7 +52,7 @@ class TestVerdict:
     def test_a_channel_that_was_taken_from_twice_counts_once(self, progress: Progress, clock: Clock) -> None:
         channel = Channel()
         progress.note(channel)
-        clock.time += WINDOW
+        clock.now += WINDOW
         assert judge(progress, clock, 1)
         progress.note(channel)
         assert not judge(progress, clock, 2)
@@ -76,9 +69,9 @@ class TestStuckConsumer:
     def test_it_counts_for_one_window_and_for_two_at_most(self, progress: Progress, clock: Clock) -> None:
         progress.note(Channel())
         assert judge(progress, clock, 1)
-        clock.time += WINDOW
+        clock.now += WINDOW
         assert judge(progress, clock, 1), "it may just have begun with a long message"
-        clock.time += WINDOW
+        clock.now += WINDOW
         assert not judge(progress, clock, 1)
 
 
@@ -89,5 +82,5 @@ class TestCost:
         assert judge(progress, clock, 1)
         channel.is_behind = False
         assert progress.is_behind(1)
-        clock.time += JUDGED_EVERY
+        clock.now += JUDGED_EVERY
         assert not progress.is_behind(1)

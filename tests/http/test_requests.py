@@ -10,7 +10,7 @@ from awxfast.wire.handshake import Headers
 from serving import until
 
 
-class NoWire:
+class NoConnection:
     """A connection whose client takes everything."""
 
     def write(self, data: bytes) -> None: ...
@@ -45,7 +45,7 @@ class Application:
 def begin(requests: Requests, application: Application, path: str) -> Cycle:
     """A whole request."""
     scope = {"type": "http", "method": "GET", "http_version": "1.1", "path": path, "client": None}
-    cycle = Cycle(NoWire(), scope, keeps_alive=True, expects_continue=False)
+    cycle = Cycle(NoConnection(), scope, keeps_alive=True, expects_continue=False)
     requests.begin(cycle, application, contextvars.copy_context())
     cycle.receive_end()
     return cycle

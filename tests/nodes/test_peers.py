@@ -5,14 +5,7 @@ import json
 import pytest
 from awxfast.nodes import peers as peers_module
 from awxfast.nodes.peers import Peers
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from clocks import Clock
 
 
 class Figures:

@@ -7,16 +7,9 @@ from awxfast import quiet_log
 from awxfast.nodes import refusal_log
 from awxfast.nodes.refusal_log import RefusalLog
 from awxfast.nodes.secret_gate import Verdict
+from clocks import Clock
 
 PATH = "/websocket/relay/"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class TestWords:

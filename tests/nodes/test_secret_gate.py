@@ -8,22 +8,15 @@ from awxfast._rust import sign_secret
 from awxfast.nodes import secret_gate as gates
 from awxfast.nodes.secret_gate import Gate, Verdict, secret_header
 from awxfast.wire.request import Request
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = 1_700_000_000
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def new_gate(*, secrets: tuple[str, ...] = ("s",), refuse: bool = False, clock: Clock | None = None) -> Gate:
-    return Gate(secrets, tolerance=300, refuse_repeats=refuse, clock=clock or Clock())
+    return Gate(secrets, tolerance=300, refuse_repeats=refuse, clock=clock or Clock(NOW))
 
 
 def handshake(*values: bytes) -> Request:
@@ -52,7 +45,7 @@ class TestHeader:
         assert (verdict.refused, verdict.skew) == (refused, skew)
 
     def test_fraction_of_a_second_does_not_count(self) -> None:
-        clock = Clock()
+        clock = Clock(NOW)
         clock.now += 0.999
         assert new_gate(clock=clock).check(handshake(signed(NOW - 300)), "a").refused == ""
 
@@ -75,7 +68,7 @@ class TestHeader:
 
 class TestRepeats:
     def check_twice(self, *, refuse: bool, later: int = 0, hosts: tuple[str, str] = ("a", "a")) -> Any:
-        clock = Clock()
+        clock = Clock(NOW)
         gate = new_gate(refuse=refuse, clock=clock)
         assert gate.check(handshake(signed()), hosts[0]) == Verdict("", 0)
         clock.now += later
@@ -133,7 +126,7 @@ class TestRepeats:
 
     def test_step_of_the_clock_and_back_forgets_nothing(self) -> None:
         """Neither here nor in the gate of a process that starts meanwhile."""
-        clock = Clock()
+        clock = Clock(NOW)
         first, second = new_gate(refuse=True, clock=clock), new_gate(refuse=True, clock=clock)
         assert not first.check(handshake(signed()), "a").refused
         clock.now += 9_000

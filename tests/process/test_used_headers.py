@@ -1,16 +1,9 @@
 """What main remembers of nodes' headers, and for how long."""
 
 from awxfast.process.used_headers import UsedHeaders
+from clocks import Clock
 
 NOW = 1_700_000_000
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def header(nonce: int) -> str:
@@ -19,7 +12,7 @@ def header(nonce: int) -> str:
 
 class TestUsedHeaders:
     def test_they_are_kept_while_they_are_fresh(self) -> None:
-        clock = Clock()
+        clock = Clock(NOW)
         used = UsedHeaders(300, clock, steady=clock)
         for nonce in (NOW + 200, NOW, NOW - 300):
             used.add(header(nonce))
@@ -30,7 +23,7 @@ class TestUsedHeaders:
         assert used.list_fresh() == []
 
     def test_step_of_the_clock_forgets_none(self) -> None:
-        clock, steady = Clock(), Clock()
+        clock, steady = Clock(NOW), Clock(NOW)
         used = UsedHeaders(300, clock, steady=steady)
         used.add(header(NOW))
         clock.now += 9_000
@@ -40,12 +33,12 @@ class TestUsedHeaders:
         assert sorted(used.list_fresh()) == [header(NOW), header(NOW + 9_000)]
 
     def test_short_form_counts_too(self) -> None:
-        used = UsedHeaders(300, Clock())
+        used = UsedHeaders(300, Clock(NOW))
         used.add(f"{NOW}:{'0' * 64}")
         assert used.list_fresh() == [f"{NOW}:{'0' * 64}"]
 
     def test_beyond_the_bound_those_go_that_are_stale_first(self) -> None:
-        used = UsedHeaders(300, Clock(), most=2)
+        used = UsedHeaders(300, Clock(NOW), most=2)
         for nonce in (NOW + 2, NOW, NOW + 1):
             used.add(header(nonce))
         assert sorted(used.list_fresh()) == [header(NOW + 1), header(NOW + 2)]

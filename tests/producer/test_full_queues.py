@@ -2,14 +2,7 @@
 
 import pytest
 from awxfast.producer.full_queues import FullQueues
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def __call__(self) -> float:
-        return self.time
+from clocks import Clock
 
 
 def test_a_line_a_second_tells_how_many_were_dropped_since_the_last(caplog: pytest.LogCaptureFixture) -> None:
@@ -17,7 +10,7 @@ def test_a_line_a_second_tells_how_many_were_dropped_since_the_last(caplog: pyte
     full = FullQueues(clock)
     for _ in range(10):
         full.count("job_events-1", 2, 3)
-    clock.time = 1.0
+    clock.now = 1.0
     full.count("jobs-summary", 1, 3)
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
         "group job_events-1: 2 of 3 queues are full, 2 messages were dropped since the last such line",

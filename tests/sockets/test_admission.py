@@ -4,14 +4,7 @@ import pytest
 from awxfast.sockets.admission import TOO_FAST, TOO_MANY_CLIENTS, WRONG_HOST, WRONG_ORIGIN, Admission
 from awxfast.wire.handshake import Refusal
 from awxfast.wire.request import Request
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
+from clocks import Clock
 
 
 def request(*origins: bytes) -> Request:
@@ -37,13 +30,13 @@ class TestAcceptRate:
         clock = Clock()
         admission = Admission(None, 5, (), clock)
         assert [refuse(admission) for _ in range(6)] == [None] * 5 + [TOO_FAST]
-        clock.time += 0.25
+        clock.now += 0.25
         assert [refuse(admission) for _ in range(2)] == [None, TOO_FAST]
 
     def test_quiet_times_are_not_saved_up(self) -> None:
         clock = Clock()
         admission = Admission(None, 2, (), clock)
-        clock.time += 1000
+        clock.now += 1000
         assert [refuse(admission) for _ in range(3)] == [None, None, TOO_FAST]
 
     def test_what_came_to_nothing_is_given_back(self) -> None:

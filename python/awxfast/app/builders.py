@@ -19,7 +19,8 @@ from awxfast.intake.intake import Intake
 from awxfast.native.auth_option import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.awx_settings import read_node_settings
-from awxfast.nodes.nodes import NodePlan, NoNodes
+from awxfast.nodes.mesh import NoNodes, build_mesh
+from awxfast.nodes.plan import NodePlan
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_GROUPS, REPLY_BYTES, Settings
 from awxfast.sockets.server import Server
@@ -44,7 +45,7 @@ def build_native(settings: Settings, access_log: AccessLog | None = None, token:
     plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
     address = RedisAddress.parse(settings.redis[0])
     intake = build_intake(settings, address, fanout, plan, token)
-    feed = Feed(address, intake, plan.build(fanout, intake, address, None))
+    feed = Feed(address, intake, build_mesh(plan, fanout, intake, address, None))
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
     server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint, feed.tell_caught_up)
@@ -93,7 +94,7 @@ def build_layer_feed(
     address = RedisAddress.parse(settings.redis[0])
     keeps_names = settings.replays_consumers
     intake = build_intake(settings, address, table, plan, token if keeps_names else None)
-    nodes = plan.build(fanout, intake, address, table)
+    nodes = build_mesh(plan, fanout, intake, address, table)
     table.connect(intake.subscriptions)
     replacement = Replacement(stock, table, intake.names.token, settings)
     return LayerFeed(address, intake, nodes, replacement, table, keeps_names=keeps_names)

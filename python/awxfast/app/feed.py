@@ -7,7 +7,7 @@ from awxfast.figures import IntakeFigures
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.intake.intake import Intake
-from awxfast.nodes.nodes import Nodes, NoNodes
+from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
 
 

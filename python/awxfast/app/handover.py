@@ -43,7 +43,7 @@ def transfer(sock: socket.socket, send: Callable[[], None]) -> None:
     except Exception as error:  # whatever it is: who has not been taken over goes on
         if was_taken(sock):
             return
-        raise HandOverFailed(describe_fault(error)) from error
+        raise HandOverFailed(describe_breaking_off(error)) from error
     if answer != TAKEN:
         raise HandOverFailed(answer.decode("utf-8", "replace"))
 
@@ -85,7 +85,7 @@ def was_taken(sock: socket.socket) -> bool:
         return False
 
 
-def describe_fault(error: Exception) -> str:
+def describe_breaking_off(error: Exception) -> str:
     """Why another process did not go on, for the operator."""
     if isinstance(error, EOFError | BrokenPipeError | ConnectionResetError):
         return "the new process ended in the middle of it"

@@ -17,8 +17,8 @@ DISCARD_BYTES = 262_144
 """How much of a body is read to no purpose, so that the connection can go on behind it."""
 
 
-class Wire(Protocol):
-    """The connection, as far as a request knows it."""
+class RequestConnection(Protocol):
+    """The connection that a request came on, as far as that knows it."""
 
     def write(self, data: bytes) -> None:
         """Writes, or drops what nobody can get any more."""
@@ -49,13 +49,13 @@ class Cycle:
         "_awaits_trailers",
         "_body",
         "_changed",
+        "_connection",
         "_discarded",
         "_expects_continue",
         "_head",
         "_is_told",
         "_keeps_alive",
         "_response",
-        "_wire",
         "disconnected",
         "is_whole",
         "response_complete",
@@ -65,7 +65,9 @@ class Cycle:
         "turn",
     )
 
-    def __init__(self, wire: Wire, scope: dict[str, Any], *, keeps_alive: bool, expects_continue: bool) -> None:
+    def __init__(
+        self, connection: RequestConnection, scope: dict[str, Any], *, keeps_alive: bool, expects_continue: bool
+    ) -> None:
         self.scope = scope
         self.disconnected = False
         self.response_started = False
@@ -76,7 +78,7 @@ class Cycle:
         """Whether all of the request is there."""
         self.turn: asyncio.Future[None] | None = None
         """What it waits for until the application begins."""
-        self._wire = wire
+        self._connection = connection
         self._keeps_alive = keeps_alive
         self._expects_continue = expects_continue
         self._body = bytearray()
@@ -114,7 +116,7 @@ class Cycle:
 
     def look(self) -> None:
         """Whether the client is gone, which nobody notices where it is not read."""
-        self._wire.look()
+        self._connection.look()
 
     def end_keep_alive(self) -> None:
         """No request follows this one."""
@@ -133,7 +135,7 @@ class Cycle:
         """A response that has begun and can't be ended: the connection's end tells it."""
         self._write_head()
         self.disconnect()
-        self._wire.cut()
+        self._connection.cut()
 
     def _drop_body(self) -> None:
         self._body = bytearray()
@@ -146,7 +148,7 @@ class Cycle:
         """What has come of the body since, or the end."""
         if self._expects_continue and not (self.response_started or self._body or self.is_whole or self.disconnected):
             self._expects_continue = False
-            self._wire.write(CONTINUE)
+            self._connection.write(CONTINUE)
         while not (self._body or (self.is_whole and not self._is_told) or self.disconnected or self.response_complete):
             self._changed = self._changed or asyncio.Event()
             self._changed.clear()
@@ -156,7 +158,7 @@ class Cycle:
         body = bytes(self._body)
         self._drop_body()
         self._is_told = self.is_whole
-        self._wire.regulate()
+        self._connection.regulate()
         return {"type": "http.request", "body": body, "more_body": not self.is_whole}
 
     # The response
@@ -176,14 +178,14 @@ class Cycle:
             case "http.response.pathsend":
                 await self._write_file(message["path"])
             case "http.response.early_hint" if not self.response_started and self.scope["http_version"] == "1.1":
-                self._wire.write(encode_hints(message["links"]))
-        await self._wire.drain()
+                self._connection.write(encode_hints(message["links"]))
+        await self._connection.drain()
 
     def _begin_response(self, status: int, headers: Headers, *, has_trailers: bool) -> None:
         unasked = self._expects_continue and not (self._body or self.is_whole)  # the client may send the body, or not
         response = Response(keeps_alive=self._keeps_alive and not unasked, has_trailers=has_trailers)
         method, version = self.scope["method"], self.scope["http_version"]
-        self._head = response.encode_head(method, version, status, headers, self._wire.describe_server())
+        self._head = response.encode_head(method, version, status, headers, self._connection.describe_server())
         self._response = response
         self.response_started = True
         asyncio.get_running_loop().call_soon(self._write_head)
@@ -192,7 +194,7 @@ class Cycle:
         """Alone, where nothing of the body follows at once."""
         head, self._head = self._head, b""
         if head and not self.disconnected:
-            self._wire.write(head)
+            self._connection.write(head)
 
     def _write_body(self, body: bytes, *, is_last: bool) -> None:
         assert self._response is not None
@@ -200,7 +202,7 @@ class Cycle:
             data = self._response.encode_body(body, is_last=is_last)
             head, self._head = self._head, b""
             if head or data:
-                self._wire.write(head + data if head and data else head or data)
+                self._connection.write(head + data if head and data else head or data)
             if is_last:
                 self._response.check_end()
         except ValueError:
@@ -215,7 +217,7 @@ class Cycle:
         if self._response is None or not self._awaits_trailers:
             self.cut()
             raise ValueError("trailers have no place here: the response announced none, or its body has not ended")
-        self._wire.write(self._response.encode_trailers(headers, is_last=is_last))
+        self._connection.write(self._response.encode_trailers(headers, is_last=is_last))
         if is_last:
             self._end_response(self._response)
 
@@ -224,7 +226,7 @@ class Cycle:
         try:
             while part := await asyncio.to_thread(file.read, FILE_BYTES):
                 self._write_body(part, is_last=False)
-                await self._wire.drain()
+                await self._connection.drain()
                 if self.disconnected:
                     return
         finally:
@@ -235,4 +237,4 @@ class Cycle:
         self.response_complete = True
         self._drop_body()
         self._wake()
-        self._wire.end_response(keeps_alive=response.keeps_alive)
+        self._connection.end_response(keeps_alive=response.keeps_alive)

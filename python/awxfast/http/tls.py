@@ -33,7 +33,7 @@ def load_context(certificate: str, private_key: str) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, private_key, password=no_password)
     except (ssl.SSLError, ValueError) as error:
-        raise ConfigurationError(describe_fault(certificate, private_key, error)) from error
+        raise ConfigurationError(describe_wrong_files(certificate, private_key, error)) from error
     return context
 
 
@@ -50,7 +50,7 @@ def check_readable(name: str, path: str) -> None:
         raise ConfigurationError(f"{name}={path}: {error.strerror}; give a PEM file that can be read") from error
 
 
-def describe_fault(certificate: str, private_key: str, error: Exception) -> str:
+def describe_wrong_files(certificate: str, private_key: str, error: Exception) -> str:
     """Which of the two is to blame. OpenSSL reads certificates to trust as it reads those to show."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)

@@ -69,10 +69,10 @@ def parse_endpoint(description: str) -> ListenAddress:
     try:
         return PARSERS[kind](description, positional, named)
     except (KeyError, ValueError) as error:
-        raise ConfigurationError(f"endpoint {description!r}: {describe_fault(error)}") from error
+        raise ConfigurationError(f"endpoint {description!r}: {describe_parse_error(error)}") from error
 
 
-def describe_fault(error: Exception) -> str:
+def describe_parse_error(error: Exception) -> str:
     """What a parser found, as words for the operator."""
     return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 

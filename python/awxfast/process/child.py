@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 import uvloop
 from asgiref.typing import ASGI3Application
 
-from awxfast.errors import AwxfastError, HandOverFailed
+from awxfast.errors import AwxfastError, HandOverFailed, describe_unexpected
 from awxfast.figures import Place
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
@@ -95,7 +95,7 @@ async def run_reporting(control: "Control[Any]", rooms: Coroutine[Any, Any, None
         await rooms
     except Exception as error:
         log.debug("what led to the failure", exc_info=True)
-        text = str(error) if isinstance(error, AwxfastError) else f"unexpected {type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, AwxfastError) else describe_unexpected(error)
         return await control.report_failure(text, getattr(error, "exit_code", 1))
     return 0
 
@@ -253,7 +253,7 @@ class Control(Generic[Rooms]):
         except Exception as error:
             log.debug("what kept this process", exc_info=True)
             known = isinstance(error, HandOverFailed)
-            text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+            text = str(error) if known else describe_unexpected(error)
             self._pipe.send("kept_on", text=text)
             await self._go_on()
         else:

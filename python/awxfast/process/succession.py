@@ -6,7 +6,7 @@ import socket
 from collections.abc import Coroutine
 from typing import Any
 
-from awxfast.errors import HandOverFailed
+from awxfast.errors import HandOverFailed, describe_unexpected
 from awxfast.process.serving_child import ServingChild
 
 READY_LIMIT = 60.0
@@ -98,11 +98,11 @@ async def wait_for_either(*waits: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def describe_fault(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
     """Why there is no new process: whatever it is, the next one may do better."""
     if isinstance(error, OSError):
         return f"no new process can be started: {error.strerror or error}"
-    return f"unexpected {type(error).__name__}: {error}"
+    return describe_unexpected(error)
 
 
 def describe_end(child: ServingChild) -> str:

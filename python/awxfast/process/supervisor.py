@@ -12,7 +12,7 @@ from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, 
 from awxfast.process.draining import Draining
 from awxfast.process.restarts import Restarts
 from awxfast.process.serving_child import ServingChild
-from awxfast.process.succession import describe_fault, end_unwanted, let_go_on, let_succeed
+from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
@@ -231,7 +231,7 @@ class Supervisor:
             self._send("reloads", counts=self._reloads)
             if isinstance(error, HandOverFailed):
                 raise
-            raise HandOverFailed(describe_fault(error)) from error
+            raise HandOverFailed(describe_failure(error)) from error
 
     async def _replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         old = self._child

@@ -17,8 +17,8 @@ import hiredis
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.reading_first import call_after_reading
 from awxfast.redis.commands import Argument, pack
+from awxfast.redis.failed_connection import describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
-from awxfast.redis.unreached import describe_failure
 
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""

@@ -10,7 +10,7 @@ from awxfast.reading_first import answered_within
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
-from awxfast.redis.unreached import describe_failure
+from awxfast.redis.failed_connection import describe_failure
 from awxfast.system.whoami import whoami
 
 _NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError
 from awxfast.nodes.awx_settings import NodeSettings
-from awxfast.nodes.nodes import NodePlan, NoNodes
+from awxfast.nodes.mesh import NoNodes
+from awxfast.nodes.plan import NodePlan
 from awxfast.settings import Settings
 
 SITE = "site:application"

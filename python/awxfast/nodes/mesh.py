@@ -1,4 +1,4 @@
-"""Wires what the server has for other nodes: their endpoint, what they send, and what operators see of them."""
+"""All nodes that dial this one: their endpoint, what they send, and what operators see of them."""
 
 import dataclasses
 import logging
@@ -11,77 +11,35 @@ from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
 from awxfast.intake.announcements import speaker_of
 from awxfast.intake.intake import Intake
-from awxfast.nodes.awx_settings import NodeSettings
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
-from awxfast.nodes.secret_gate import Gate
+from awxfast.nodes.plan import NodePlan
 from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
-from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
-from awxfast.wire.paths import Paths
 from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NodePlan:
-    """Who answers other nodes: `native`, `application` or `off`; what native answers go by."""
-
-    answers: str
-    settings: Settings
-    application: NodeSettings
-    secrets: tuple[str, ...] = dataclasses.field(repr=False)
-
-    @classmethod
-    def make(cls, settings: Settings, application: NodeSettings, *, has_layer: bool) -> "NodePlan":
-        """`has_layer`: there is a Redis whose groups nodes can be told of. Raises `ConfigurationError`."""
-        secrets = find_secrets(settings.secret_files, os.environ, application.secret)
-        native = settings.application is None or (bool(secrets) and has_layer)
-        answers = settings.node_endpoints or ("native" if native else "application")
-        if answers == "native" and not has_layer:
-            raise ConfigurationError(
-                "--node-endpoints native: the application has no channel layer of channels_redis; "
-                "use application or off"
-            )
-        return cls(answers, settings, application, secrets)
-
-    @property
-    def barred_group(self) -> str | None:
-        """The group that copies of all events go to, where only links of ours may be in it."""
-        return self.application.group if self.answers == "native" else None
-
-    @property
-    def announce_in(self) -> str | None:
-        """The group in which nodes hear what this process wants; without a secret no node links."""
-        return self.application.group if self.answers == "native" and self.secrets else None
-
-    def make_gate(self) -> Gate | None:
-        """Checks nodes' headers; None lets nobody in."""
-        if not self.secrets:
-            return None
-        refuses = self.settings.nonce_replay == "refuse"
-        return Gate(self.secrets, tolerance=self.settings.nonce_tolerance, refuse_repeats=refuses)
-
-    def build(
-        self, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: ConsumerTaker | None
-    ) -> "Nodes | NoNodes":
-        """Whoever answers. `consumers`: those of an application."""
-        return Nodes(self, fanout, intake, address, consumers) if self.answers == "native" else NoNodes(self)
+def build_mesh(
+    plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: ConsumerTaker | None
+) -> "Nodes | NoNodes":
+    """Whoever answers. `consumers`: those of an application."""
+    return Nodes(plan, fanout, intake, address, consumers) if plan.answers == "native" else NoNodes(plan)
 
 
 class NoNodes:
     """Nodes are refused, or the application's affair: then `endpoint` is None."""
 
     def __init__(self, plan: NodePlan) -> None:
-        self.endpoint = ClosedEndpoint(node_paths(plan.settings)) if plan.answers == "off" else None
+        self.endpoint = ClosedEndpoint(plan.paths) if plan.answers == "off" else None
         self.has_secret = bool(plan.secrets)
         self.gone = GonePeers()
 
@@ -136,7 +94,7 @@ class Nodes:
         self._onward = Onward(address, writer, fanout, intake.outages, intake.caught_up.tell)
         self._ingest = Ingest(fanout, self._onward, consumers, intake.caught_up)
         self.endpoint = NodeEndpoint(
-            node_paths(settings),
+            plan.paths,
             group=group,
             backplane=intake,
             ingest=self._ingest,
@@ -216,11 +174,6 @@ class Nodes:
     def figures(self) -> Sequence[PeerFigures]:
         """Every node that is linked, was a minute ago, or was refused although it has the secret."""
         return [describe_peer(peer) for peer in self.endpoint.peers]
-
-
-def node_paths(settings: Settings) -> Paths:
-    """The nodes' paths among all."""
-    return Paths(settings.path_prefix, settings.root_path)
 
 
 def describe_peer(peer: Peer) -> PeerFigures:
