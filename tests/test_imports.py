@@ -26,7 +26,7 @@ ROOMS = [
         "turns",
     },
     {"settings", "exit_codes", "figures", "option_parser"},
-    {"environment_variables"},
+    {"daphne_options", "environment_variables"},
     {"options", "wire"},
     {"redis"},
     {"http", "intake"},

@@ -5,10 +5,10 @@ import io
 
 import pytest
 from awxfast.broadcast import options as dialler_options
+from awxfast.daphne_options import DAPHNE_LONG_OPTIONS
 from awxfast.environment_variables import variable_of
 from awxfast.errors import ConfigurationError
 from awxfast.options import (
-    DAPHNE_LONG_OPTIONS,
     NOT_BUILT,
     OWN_OPTIONS,
     WITH_VARIABLES,
