@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from awxfast.intake import groups as groups_module
+from awxfast.intake import leaving
 from awxfast.intake.groups import Groups
 from awxfast.intake.idle_groups import LEAVE_DELAY, RELEASED
 from awxfast.intake.names import ProcessNames
@@ -51,7 +52,7 @@ async def attached(groups: Groups, server: RedisServer) -> AsyncIterator[RedisCo
 
 @pytest.fixture
 def groups(fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch) -> Groups:
-    monkeypatch.setattr(groups_module, "LINGER", 0.0)
+    monkeypatch.setattr(leaving, "LINGER", 0.0)
     return Groups(NAMES, fanout, EXPIRY)
 
 
@@ -377,7 +378,7 @@ class TestWithoutConnection:
             await asyncio.gather(holding, return_exceptions=True)
             groups._idle._go_on()
         assert fanout.channels == {}
-        assert groups._leaving == {}
+        assert not groups._leaving.unanswered
 
     async def test_connection_that_breaks_in_between_is_no_answer(
         self, groups: Groups, redis_server: RedisServer

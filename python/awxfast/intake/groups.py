@@ -18,6 +18,7 @@ from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.group_layout import Command, GroupLayout, count_added, read_joins
 from awxfast.intake.idle_groups import PART, IdleGroups
+from awxfast.intake.leaving import Leaving
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.others_interest import list_others_interest
@@ -34,9 +35,6 @@ TURN_GROUPS = 150
 
 LEAVE_AT_ONCE = 1_000
 """Groups that a process which ends leaves by one call of the script: a millisecond of Redis'."""
-
-LINGER = 2.0
-"""Seconds after a leave in which the channel is still known, for events that were on their way."""
 
 
 class Groups:
@@ -59,7 +57,9 @@ class Groups:
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: Membership(names.sentinel, sentinel, names.channel(sentinel))}
-        self._leaving: dict[str, Membership] = {}
+        self._leaving = Leaving(
+            self._members, channels, self._layout, self._send, functools.partial(self._announce, wanted=False)
+        )
         self.turns = Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
         self._idle = IdleGroups(self._members, self.turns, self._leave)
@@ -175,7 +175,7 @@ class Groups:
     def attach(self, connection: RedisConnection) -> None:
         """From now on commands go to this connection. `register_all` must follow."""
         self._connection = connection
-        self._send_leaves(list(self._leaving.values()))
+        self._leaving.send_again()
 
     def detach(self) -> None:
         """The connection is gone: holds wait from now on."""
@@ -250,13 +250,13 @@ class Groups:
     async def leave_all(self) -> None:
         """Removes every name of the process. Raises `RedisUnavailable`."""
         self._idle.stop()
-        members = [*self._members.values(), *self._leaving.values()]
+        members = [*self._members.values(), *self._leaving.unanswered]
         self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
         replies = await self._send([self._layout.leave_at_once(part) for part in parts])
         for part, reply in zip(parts, replies, strict=True):
             if isinstance(reply, RedisReplyError):  # this user may not EVAL
-                await self._send_leaves(part)
+                await self._leaving.send_leaves(part)
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
@@ -317,40 +317,7 @@ class Groups:
     def _leave(self, idle: Iterable[str]) -> None:
         groups = list(idle)
         self._idle.names.difference_update(groups)
-        members = [self._members.pop(group) for group in groups]
-        for member in members:
-            if member.sent:
-                self._leaving[member.name] = member
-            else:
-                self._forget_channel(member)
-        self._send_leaves([member for member in members if member.sent])
-
-    def _send_leaves(self, members: list[Membership]) -> asyncio.Future[list[Any]]:
-        if not members:
-            return self._send([])
-        answers = self._send(self._layout.leave(members))
-        answers.add_done_callback(functools.partial(self._receive_leave_answers, members))
-        return answers
-
-    def _receive_leave_answers(self, members: list[Membership], answers: asyncio.Future[list[Any]]) -> None:
-        if answers.cancelled() or answers.exception() is not None:
-            return  # the connection broke; the next one begins with these
-        self._announce([member.group for member in members if member.group not in self._members], wanted=False)
-        gone = [member for member in members if self._leaving.get(member.name) is member]
-        for member in gone:
-            del self._leaving[member.name]
-        if gone:
-            asyncio.get_running_loop().call_later(LINGER, self._forget_channels, gone)
-
-    def _forget_channels(self, members: list[Membership]) -> None:
-        for member in members:
-            self._forget_channel(member)
-
-    def _forget_channel(self, member: Membership) -> None:
-        """Unless somebody holds the group again under the same channel."""
-        current = self._members.get(member.group)
-        if member.name not in self._leaving and (current is None or current.local != member.local):
-            self._channels.remove_channel(member.local)
+        self._leaving.leave([self._members.pop(group) for group in groups])
 
     def _send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
         """While Redis is away nothing is sent, and nothing is lost: the next connection starts from our tables."""
