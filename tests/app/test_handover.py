@@ -5,9 +5,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
-from awxfast.app.handover import Inheritance, send_idle, send_records
-from awxfast.system.passing import close_all, send_message
+from awxfast.app import handover
+from awxfast.app.handover import TAKEN, Inheritance, batched, end_transfer, send_idle, send_records, transfer
+from awxfast.errors import HandOverFailed
+from awxfast.system.passing import MOST, close_all, send_message
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -33,6 +36,57 @@ def name_file(descriptor: int) -> str:
 
 def count_open() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def say_nothing() -> None:
+    """Stands for sending all that there is."""
+
+
+class TestTransfer:
+    def test_all_is_another_processs_when_that_says_so(self, pair: Pair) -> None:
+        old, new = pair
+        send_message(new, TAKEN)
+        transfer(old, say_nothing)
+
+    def test_refusal_is_the_reason(self, pair: Pair) -> None:
+        old, new = pair
+        send_message(new, b"it understands format [1], not [2]")
+        with pytest.raises(HandOverFailed, match=r"it understands format \[1\], not \[2\]"):
+            transfer(old, say_nothing)
+
+    def test_process_that_ends_has_taken_nothing(self, pair: Pair) -> None:
+        old, new = pair
+        new.close()
+        with pytest.raises(HandOverFailed, match="the new process ended in the middle of it"):
+            transfer(old, say_nothing)
+
+    def test_process_that_says_nothing_is_given_up(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(handover, "PATIENCE", 0.01)
+        with pytest.raises(HandOverFailed, match="has not answered"):
+            transfer(pair[0], say_nothing)
+
+    def test_answer_that_came_before_a_fault_of_sending_counts(self, pair: Pair) -> None:
+        """It goes on with all, whatever went wrong here behind that."""
+        old, new = pair
+        send_message(new, TAKEN)
+
+        def fail() -> None:
+            raise ValueError("no JSON")
+
+        transfer(old, fail)
+
+    def test_fault_of_sending_is_the_reason_else(self, pair: Pair) -> None:
+        def fail() -> None:
+            raise ValueError("no JSON")
+
+        with pytest.raises(HandOverFailed, match="it can't be passed on: no JSON"):
+            transfer(pair[0], fail)
+
+    def test_nothing_can_be_taken_behind_the_end(self, pair: Pair) -> None:
+        old, new = pair
+        end_transfer(old)
+        with pytest.raises(OSError, match="Broken pipe"):
+            send_message(new, TAKEN)
 
 
 class TestInheritance:
@@ -62,3 +116,32 @@ class TestInheritance:
         with pytest.raises(ValueError, match="a record each"):
             Inheritance.receive(there)
         assert count_open() == before
+
+    def test_end_before_all_is_there_leaves_nothing(self, pair: Pair) -> None:
+        send_message(pair[0], orjson.dumps({"format": [1]}))
+        pair[0].close()
+        with pytest.raises(EOFError):
+            Inheritance.receive(pair[1])
+
+    def test_another_format_is_refused(self) -> None:
+        inheritance = Inheritance()
+        inheritance.head = {"format": [2]}
+        with pytest.raises(HandOverFailed, match=r"it understands format \[1\], not \[2\]"):
+            inheritance.check([1])
+        inheritance.check([2])
+
+    def test_more_than_this_process_may_have_open_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A client needs two descriptors, its transport's and the fan-out's; a connection without a request one."""
+        monkeypatch.setattr(handover, "SPARE", 10)
+        monkeypatch.setattr(handover, "descriptor_limit", lambda: 17)
+        inheritance = Inheritance()
+        inheritance.head = {"format": [1]}
+        inheritance.clients, inheritance.idle = [(b"", [-1, -1, -1])], [-1]
+        inheritance.check([1])
+        inheritance.idle = [-1, -1]
+        with pytest.raises(HandOverFailed, match="it may have 17 descriptors, which is too few"):
+            inheritance.check([1])
+
+
+def test_parts_are_as_many_as_a_message_has_descriptors() -> None:
+    assert [len(part) for part in batched(range(2 * MOST + 1))] == [MOST, MOST, 1]
