@@ -23,8 +23,8 @@ class RememberingFanout:
         self.wait_times: list[float] = []
         self.too_large = 0
 
-    def publish_batch(self, members: Sequence[Any]) -> None:
-        self.batches.append(members)
+    def publish_batch(self, entries: Sequence[Any]) -> None:
+        self.batches.append(entries)
 
     def count_too_large(self, count: int) -> None:
         self.too_large += count

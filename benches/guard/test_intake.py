@@ -39,8 +39,8 @@ class CountingFanout:
         self._enough = asyncio.get_running_loop().create_future()
         return self._enough
 
-    def publish_batch(self, members: Sequence[Any]) -> None:
-        self._fanout.publish_batch(members)
+    def publish_batch(self, entries: Sequence[Any]) -> None:
+        self._fanout.publish_batch(entries)
         self._missing -= 1
         if self._missing == 0 and self._enough is not None:
             self._enough.set_result(None)

@@ -43,7 +43,7 @@ class SecretVerifier:
 
 # ---- bytes (rust/src/wire/envelope.rs, frame.rs) ------------------------------------------------------
 
-def decode_envelope(member: bytes, prefix_length: int) -> tuple[str, bytes, list[str], bool]:
+def decode_envelope(entry: bytes, prefix_length: int) -> tuple[str, bytes, list[str], bool]:
     """`(type, text, channels, needs_relay)` of one queue entry; raises `ValueError` with the reason's name.
 
     For tests and tools; events are decoded inside `Fanout.publish_batch`.
@@ -288,10 +288,10 @@ class LinkEncoder:
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...
-    def encode_batch(self, members: Sequence[Any]) -> LinkBundle | None:
+    def encode_batch(self, entries: Sequence[Any]) -> LinkBundle | None:
         """The frames of what has `needs_relay`, in order; None where nothing has.
 
-        `members` is what a pop gave. Bad entries are counted by reason, never raised.
+        `entries` is what a pop gave. Bad entries are counted by reason, never raised.
         """
     def counts(self) -> dict[str, Any]:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
@@ -471,13 +471,13 @@ class Fanout:
     def remove_own_channel(self, local: str) -> None: ...
 
     # events
-    def publish_batch(self, members: Sequence[Any]) -> list[tuple[bool, list[str], list[str], bytes]]:
+    def publish_batch(self, entries: Sequence[Any]) -> list[tuple[bool, list[str], list[str], bytes]]:
         """Decodes queue entries and hands their frames to every subscriber. The GIL is released meanwhile.
 
-        Returns what consumers get, in order: `(direct, groups, channels, member)`. `direct`: it went to sockets, only
+        Returns what consumers get, in order: `(direct, groups, channels, entry)`. `direct`: it went to sockets, only
         consumers that are loose want it; `channels` are own channels by their part after `!`.
 
-        `members` is what a pop gave: `[[member, score], ...]`, both bytes (score: text of a double, Unix seconds).
+        `entries` is what a pop gave: `[[entry, score], ...]`, both bytes (score: text of a double, Unix seconds).
         Bad entries are counted by reason, never raised.
         """
     def publish_relayed(

@@ -3,7 +3,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use event_path::ALL;
-use event_path::fanout::{EVENTS, GROUP, batch, publish_members, start};
+use event_path::fanout::{EVENTS, GROUP, batch, publish_batch, start};
 use event_path::requests::{GET, HANDSHAKE, get_head, handshake_head};
 use event_path::sinks::{Sinks, wait_until_written};
 
@@ -41,7 +41,7 @@ fn measure_threads(criterion: &mut Criterion) {
         let mut published = 0;
         group.bench_function(BenchmarkId::from_parameter(threads), |bencher| {
             bencher.iter(|| {
-                publish_members(&fanout, &members);
+                publish_batch(&fanout, &members);
                 published += FRAMES;
                 wait_until_written(&fanout, published);
             });

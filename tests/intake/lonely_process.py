@@ -17,7 +17,7 @@ from awxfast.settings import Settings
 class NoFanout:
     """Takes events and forgets them."""
 
-    def publish_batch(self, members: Sequence[Any]) -> None: ...
+    def publish_batch(self, entries: Sequence[Any]) -> None: ...
     def wait_time(self) -> float:
         return 0.0
 

@@ -91,9 +91,9 @@ pub fn publish(fanout: &Fanout, arguments: &Arguments) -> u64 {
             std::thread::sleep(WAIT);
             continue;
         }
-        let members: Vec<Vec<u8>> =
+        let batch: Vec<Vec<u8>> =
             (number..number + arguments.batch as u64).map(|number| member(number, arguments.size)).collect();
-        let entries: Vec<Entry<'_>> = members.iter().map(|member| Entry { member, score: 0.0 }).collect();
+        let entries: Vec<Entry<'_>> = batch.iter().map(|bytes| Entry { bytes, score: 0.0 }).collect();
         drop(fanout.publish(&entries));
         number += arguments.batch as u64;
     }

@@ -18,9 +18,9 @@ class LinkTaker:
         """Events that were taken from Redis and rejected unread."""
         self.gaps: dict[str, collections.Counter[str]] = {}
 
-    def publish_batch(self, members: Sequence[Any]) -> None:
+    def publish_batch(self, entries: Sequence[Any]) -> None:
         """One encoding, one write for each peer."""
-        bundle = self.encoder.encode_batch(members)
+        bundle = self.encoder.encode_batch(entries)
         if bundle is not None:
             self._send(bundle)
 

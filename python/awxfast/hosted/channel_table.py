@@ -237,11 +237,11 @@ class ChannelTable:
 
     # Messages: what the intake needs of the fan-out
 
-    def publish_batch(self, members: Sequence[Any]) -> None:
+    def publish_batch(self, entries: Sequence[Any]) -> None:
         """Events go to sockets, messages to the channels of those that they name."""
-        for direct, groups, channels, member in self._fanout.publish_batch(members):
+        for direct, groups, channels, entry in self._fanout.publish_batch(entries):
             try:
-                message = self._decode(member)
+                message = self._decode(entry)
             except Exception as error:  # whatever a producer put there, it costs this message only
                 kind = type(error).__name__  # its text may have the payload
                 self._log.warn(kind, f"a message could not be decoded and is dropped: {kind}")
@@ -294,8 +294,8 @@ def make_decoder(prefix_length: int) -> Callable[[bytes], Message]:
     """Makes messages of queue entries, as the stock layer's msgpack serializer does."""
     import msgpack  # whoever has channels_redis has it; native mode does without
 
-    def decode(member: bytes) -> Message:
-        message: Message = msgpack.unpackb(memoryview(member)[prefix_length:], raw=False)
+    def decode(entry: bytes) -> Message:
+        message: Message = msgpack.unpackb(memoryview(entry)[prefix_length:], raw=False)
         message.pop(ADDRESSEES, None)
         return message
 

@@ -252,7 +252,7 @@ class Drain:
         return [wait] if self._has_bzmpop else [wait, ("ZPOPMIN", self._queue, count - 1)]
 
     def _read_batch(self, connection: RedisConnection, replies: list[Any]) -> Batch:
-        """Any form of pop as `[[member, score], ...]`."""
+        """Any form of pop as `[[entry, score], ...]`."""
         is_cut = False
         batch: Batch = []
         self._fits = False

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 class EventTaker(Protocol):
     """Finds the group of an event by the channel that it names, and counts what is lost."""
 
-    def publish_batch(self, members: Sequence[Any]) -> object:
+    def publish_batch(self, entries: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
     def wait_time(self) -> float:

@@ -46,11 +46,11 @@ if type(removed) ~= 'number' then return removed end
 return answer
 """
 """Steps are short, since Lua copies what it looks at. The answer: how many were too large (they are gone), whether it
-stopped for want of room, then members and scores. An error raised in a script loses its word in Redis 6. It writes
+stopped for want of room, then entries and scores. An error raised in a script loses its word in Redis 6. It writes
 also where nothing waits, so that a Redis that would not let it is known."""
 
 Batch = list[Any]
-"""`[[member, score], ...]`, both bytes."""
+"""`[[entry, score], ...]`, both bytes: an entry is a member of the sorted set that the queue is."""
 
 
 class Popped(NamedTuple):
@@ -119,5 +119,5 @@ def raise_error(reply: Any) -> None:
 
 
 def pairs(flat: list[Any]) -> Batch:
-    """What RESP2 gives as member, score, member, score."""
+    """What RESP2 gives as entry, score, entry, score."""
     return [[flat[i], flat[i + 1]] for i in range(0, len(flat), 2)]

@@ -71,8 +71,8 @@ pub fn batch() -> Vec<Vec<u8>> {
 }
 
 /// Hands a batch to the fan-out.
-pub fn publish_members(fanout: &Fanout, members: &[Vec<u8>]) {
-    let entries: Vec<Entry<'_>> = members.iter().map(|member| Entry { member, score: SCORE }).collect();
+pub fn publish_batch(fanout: &Fanout, batch: &[Vec<u8>]) {
+    let entries: Vec<Entry<'_>> = batch.iter().map(|bytes| Entry { bytes, score: SCORE }).collect();
     black_box(fanout.publish(&entries));
 }
 
@@ -87,7 +87,7 @@ pub fn publish(clients: usize) -> Work {
     }
     let members = batch();
     Box::new(move || {
-        publish_members(&fanout, &members);
+        publish_batch(&fanout, &members);
         audience.read(BATCH_BYTES);
     })
 }

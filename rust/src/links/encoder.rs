@@ -82,17 +82,17 @@ impl LinkEncoder {
     }
 
     /// Appends the frames of one entry, or counts why there are none.
-    pub fn encode(&mut self, member: &[u8], bundle: &mut Bundle) {
+    pub fn encode(&mut self, entry: &[u8], bundle: &mut Bundle) {
         self.counts.received += 1;
-        match self.read(member) {
+        match self.read(entry) {
             Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
             Ok(envelope) => self.encode_event(&envelope, bundle),
             Err(reason) => self.reject(reason),
         }
     }
 
-    fn read<'a>(&self, member: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        let envelope = envelope::decode(member.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
+    fn read<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
+        let envelope = envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
         match envelope.kind {
             Some(EVENT_TYPE) => Ok(envelope),
             Some(_) => Err(Reject::UnknownType),

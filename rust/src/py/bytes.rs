@@ -26,8 +26,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 type Decoded<'py> = (String, Bound<'py, PyBytes>, Vec<String>, bool);
 
 #[pyfunction]
-fn decode_envelope<'py>(py: Python<'py>, member: &[u8], prefix_length: usize) -> PyResult<Decoded<'py>> {
-    let body = member.get(prefix_length..).ok_or(Reject::Malformed);
+fn decode_envelope<'py>(py: Python<'py>, entry: &[u8], prefix_length: usize) -> PyResult<Decoded<'py>> {
+    let body = entry.get(prefix_length..).ok_or(Reject::Malformed);
     let envelope = body.and_then(envelope::decode).map_err(to_value_error)?;
     let kind = envelope.kind.ok_or(Reject::NoType).map_err(to_value_error)?;
     let text = envelope.text.map_err(to_value_error)?;

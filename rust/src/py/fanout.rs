@@ -228,14 +228,14 @@ impl PyFanout {
         self.core.groups_of(ClientId(client))
     }
 
-    fn publish_batch<'py>(&self, py: Python<'py>, members: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
-        let pairs = members.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
+    fn publish_batch<'py>(&self, py: Python<'py>, entries: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
+        let pairs = entries.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
         let entries: Vec<Entry<'_>> =
-            pairs.iter().map(|(member, score)| Entry { member: member.as_bytes(), score: *score }).collect();
+            pairs.iter().map(|(entry, score)| Entry { bytes: entry.as_bytes(), score: *score }).collect();
         let handed_out = py.detach(|| self.core.publish(&entries));
-        let with_member =
+        let with_entry =
             |message: HandedOut| (message.direct, message.groups, message.channels, pairs[message.entry].0.clone());
-        Ok(handed_out.into_iter().map(with_member).collect())
+        Ok(handed_out.into_iter().map(with_entry).collect())
     }
 
     fn publish_relayed<'py>(&self, py: Python<'py>, payloads: &Bound<'py, PyList>) -> PyResult<PeerAnswer<'py>> {

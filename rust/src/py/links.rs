@@ -39,11 +39,11 @@ impl LinkEncoder {
         self.0.remove_channel(local);
     }
 
-    fn encode_batch(&mut self, members: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
+    fn encode_batch(&mut self, entries: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
         let mut bundle = self.0.begin();
-        for pair in members {
-            let member = pair.get_item(0)?.cast_into::<PyBytes>()?;
-            self.0.encode(member.as_bytes(), &mut bundle);
+        for pair in entries {
+            let entry = pair.get_item(0)?.cast_into::<PyBytes>()?;
+            self.0.encode(entry.as_bytes(), &mut bundle);
         }
         Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
     }

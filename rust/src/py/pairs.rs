@@ -1,14 +1,14 @@
-//! Members of a sorted set with their scores, as a pop's answer has them.
+//! Entries of a queue with their scores, as a pop's answer has them.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-/// One `[member, score]` pair of a pop's answer.
+/// One `[entry, score]` pair of a pop's answer.
 pub fn take_pair(pair: Bound<'_, PyAny>) -> PyResult<(Bound<'_, PyBytes>, f64)> {
     let pair = pair.cast_into::<PyList>().map_err(|_| PyTypeError::new_err("a pair must be a list"))?;
-    let member = pair.get_item(0)?.cast_into::<PyBytes>()?;
-    Ok((member, take_score(&pair.get_item(1)?)?))
+    let entry = pair.get_item(0)?.cast_into::<PyBytes>()?;
+    Ok((entry, take_score(&pair.get_item(1)?)?))
 }
 
 /// A score as Redis writes it: text in RESP2, a double in RESP3.

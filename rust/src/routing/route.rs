@@ -11,8 +11,8 @@ use crate::wire::peer_event::{self, PeerEvent};
 /// One entry of the process's queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// The member of the sorted set.
-    pub member: &'a [u8],
+    /// As it stood in the queue: a member of its sorted set.
+    pub bytes: &'a [u8],
     /// Its score: when the producer sent it, in Unix seconds.
     pub score: f64,
 }
@@ -69,7 +69,7 @@ impl<'a> Routes<'a> {
     pub fn add(&mut self, entry: &Entry<'a>, rules: &Rules, registry: &Registry, events: &mut Events) {
         let index = self.entries;
         self.entries += 1;
-        let taken = match rules.decode(entry.member) {
+        let taken = match rules.decode(entry.bytes) {
             Ok(envelope) if self.tell_links(entry, &envelope, rules, registry) => return,
             Ok(envelope) => self.route(index, &envelope, entry.score, rules, registry),
             Err(reason) => Err(reason),
@@ -83,7 +83,7 @@ impl<'a> Routes<'a> {
             return false;
         }
         let Some(backplane) = backplane_of(envelope, registry) else { return false };
-        match decode_notice(&entry.member[rules.prefix_length..]) {
+        match decode_notice(&entry.bytes[rules.prefix_length..]) {
             Ok(notice) if backplane.hears(notice.origin) => {
                 self.batch.push(notice.to_text(), entry.score, registry.find(NOTICES).into_iter());
                 true
@@ -162,11 +162,11 @@ fn is_for_links(envelope: &Envelope<'_>, registry: &Registry) -> bool {
 }
 
 impl Rules {
-    fn decode<'a>(&self, member: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        if member.len() > self.max_event_size {
+    fn decode<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
+        if entry.len() > self.max_event_size {
             return Err(Reject::TooLarge);
         }
-        let envelope = envelope::decode(member.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
+        let envelope = envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
         match envelope.text {
             // Python could not read it either.
             Err(Reject::NotUtf8) if self.consumers => Err(Reject::NotUtf8),

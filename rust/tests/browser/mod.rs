@@ -58,8 +58,8 @@ pub fn entry_of(kind: &str, channels: &[&str], text: &str) -> Vec<u8> {
 }
 
 /// Publishes one batch; what consumers get of it.
-pub fn publish(fanout: &Fanout, members: &[Vec<u8>]) -> Vec<HandedOut> {
-    let entries: Vec<Entry<'_>> = members.iter().map(|member| Entry { member, score: 0.0 }).collect();
+pub fn publish(fanout: &Fanout, batch: &[Vec<u8>]) -> Vec<HandedOut> {
+    let entries: Vec<Entry<'_>> = batch.iter().map(|bytes| Entry { bytes, score: 0.0 }).collect();
     fanout.publish(&entries)
 }
 
