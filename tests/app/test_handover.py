@@ -8,8 +8,17 @@ from pathlib import Path
 import orjson
 import pytest
 from awxfast.app import handover
-from awxfast.app.handover import TAKEN, Inheritance, batched, end_transfer, send_idle, send_records, transfer
-from awxfast.errors import HandOverFailed
+from awxfast.app.handover import (
+    TAKEN,
+    Inheritance,
+    batched,
+    end_transfer,
+    needing_redis,
+    send_idle,
+    send_records,
+    transfer,
+)
+from awxfast.errors import HandOverFailed, RedisReplyError, RedisUnavailable
 from awxfast.system.passing import MOST, close_all, send_message
 
 Pair = tuple[socket.socket, socket.socket]
@@ -145,3 +154,9 @@ class TestInheritance:
 
 def test_parts_are_as_many_as_a_message_has_descriptors() -> None:
     assert [len(part) for part in batched(range(2 * MOST + 1))] == [MOST, MOST, 1]
+
+
+@pytest.mark.parametrize("error", [RedisUnavailable("it is away"), RedisReplyError("READONLY"), TimeoutError()])
+def test_redis_that_fails_keeps_the_other_process_from_going_on(error: Exception) -> None:
+    with pytest.raises(HandOverFailed, match=str(error) or "Redis does not answer in time"), needing_redis():
+        raise error

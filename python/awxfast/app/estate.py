@@ -9,16 +9,14 @@ from typing import Any
 
 import orjson
 
-from awxfast.app.handover import FORMAT, batched, send_idle, send_records, transfer
+from awxfast.app.handover import FORMAT, REST_SECONDS, batched, needing_redis, send_idle, send_records, transfer
 from awxfast.app.rooms import Rooms
-from awxfast.errors import HandOverFailed, RedisError
+from awxfast.errors import HandOverFailed
 from awxfast.sockets.connection import Connection
 from awxfast.system.passing import send_message
 
 log = logging.getLogger(__name__)
 
-REST_SECONDS = 8.0
-"""How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
 UNSERVED_BYTES = 8_388_608
 """What all clients together have sent and nobody has served yet, as it is passed on: nobody is served meanwhile."""
 ESCAPED = 6
@@ -45,17 +43,13 @@ class Estate:
 
         `successor`: the process that is to go on.
         """
-        try:
+        with needing_redis():
             weights = await self.lighten()
             async with asyncio.timeout(REST_SECONDS):
                 await self._nodes.rest()
             await self._intake.rest(successor, REST_SECONDS)
             if self._weigh_most(weights) > UNSERVED_BYTES:
                 await self.lighten()  # clients have sent more while all that took its time
-        except TimeoutError as error:
-            raise HandOverFailed("Redis does not answer in time") from error
-        except RedisError as error:
-            raise HandOverFailed(str(error)) from error
 
     async def end_rest(self) -> None:
         """Undoes `rest`: nobody else goes on."""

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from awxfast._rust import HANDOVER_FORMAT
-from awxfast.errors import HandOverFailed
+from awxfast.errors import HandOverFailed, RedisError
 from awxfast.system.descriptors import descriptor_limit
 from awxfast.system.passing import MOST, close_all, receive_message, send_message
 
@@ -25,6 +25,8 @@ FORMAT = [4, HANDOVER_FORMAT]
 TAKEN = b"taken"
 PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
+REST_SECONDS = 8.0
+"""How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
 SPARE = 64
 """Descriptors for all but clients that a process which goes on must have left."""
 
@@ -68,6 +70,17 @@ def send_idle(sock: socket.socket, idle: Sequence[int]) -> None:
     for part in batched(idle):
         send_records(sock, [None] * len(part), part)
     send_message(sock, b"")
+
+
+@contextlib.contextmanager
+def needing_redis() -> Iterator[None]:
+    """What Redis is asked for beforehand. Raises `HandOverFailed` where it refuses, or does not answer in time."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise HandOverFailed("Redis does not answer in time") from error
+    except RedisError as error:
+        raise HandOverFailed(str(error)) from error
 
 
 def end_transfer(sock: socket.socket) -> None:

@@ -107,14 +107,11 @@ class DrainingRelay(HostedRelay):
     def accept(self, inheritance: Inheritance) -> None:
         inheritance.check(FORMAT)
 
-    async def take_over(
+    async def _take(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._entrances.note(listenings, admin)
-        self._server.begin()
         await self._server.listen(listenings)
         for descriptor in inheritance.idle:
             self._server.take_idle(socket.socket(fileno=descriptor))
         await self._entrances.open_admin(self._figures, admin)
-        self._entrances.is_open = True
         return 0

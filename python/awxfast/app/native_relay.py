@@ -66,16 +66,13 @@ class NativeRelay(Relay):
     def accept(self, inheritance: Inheritance) -> None:
         self._heir.accept(inheritance)
 
-    async def take_over(
+    async def _take(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._entrances.note(listenings, admin)
-        self._server.begin()
         taken = await self._heir.take(inheritance)
         self._heir.end()
         await self._entrances.open_admin(self._figures, admin)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
-        self._entrances.is_open = True
         return taken
 
     async def probe(self) -> str:

@@ -178,6 +178,16 @@ class Relay:
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
         """Goes on in place of `start`; with how many websockets."""
+        self._entrances.note(listenings, admin)
+        self._server.begin()
+        kept = await self._take(inheritance, listenings, admin)
+        self._entrances.is_open = True
+        return kept
+
+    async def _take(
+        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+    ) -> int:
+        """What a mode makes of all that was left, and in which order it opens its entrances."""
         raise NotImplementedError
 
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:

@@ -93,11 +93,9 @@ class ReplayingRelay(HostedRelay):
     def accept(self, inheritance: Inheritance) -> None:
         self._heir.accept(inheritance)
 
-    async def take_over(
+    async def _take(
         self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
     ) -> int:
-        self._entrances.note(listenings, admin)
-        self._server.begin()
         self._intake.drain.begin_rest()
         kept = await self._heir.take(inheritance)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
@@ -105,7 +103,6 @@ class ReplayingRelay(HostedRelay):
         await self._await_consumers()
         self._heir.end()
         self._intake.drain.end_rest()
-        self._entrances.is_open = True
         return kept
 
     async def _await_consumers(self) -> None:

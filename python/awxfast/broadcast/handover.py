@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import orjson
 
-from awxfast.app.handover import end_transfer, transfer
+from awxfast.app.handover import REST_SECONDS, end_transfer, needing_redis, transfer
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
-from awxfast.errors import HandOverFailed, RedisError
+from awxfast.errors import HandOverFailed
 from awxfast.intake.intake import Intake
 from awxfast.system.passing import receive_message, send_message
 
@@ -32,8 +32,6 @@ STOCK_SECONDS = 1.0
 """How long after its 101 a stock server may take to join the backplane's group: nobody is told when it has."""
 FLUSH_SECONDS = 5.0
 """How long peers get to read what was sent to them; those who are slower get the rest while the other one goes on."""
-REST_SECONDS = 8.0
-"""How long Redis may take to answer for what is on its way."""
 
 Result = TypeVar("Result")
 
@@ -60,10 +58,13 @@ class Estate:
         self._dialler.begin_noting()
         await self._wait_until_linked(sock)
         quick = await self._dialler.flush(FLUSH_SECONDS)
-        await self._rest(heir)
+        with needing_redis():
+            await self._intake.rest(heir, REST_SECONDS)
         await self._dialler.flush(FLUSH_SECONDS, quick)
         self._dialler.stop_reading()
-        await self._rest_sender()
+        with needing_redis():
+            async with asyncio.timeout(REST_SECONDS):
+                await self._sender.rest()
         record = {
             "format": FORMAT,
             "rested_at": self._intake.drain.rested_at,
@@ -98,21 +99,6 @@ class Estate:
             raise HandOverFailed("the new process ended before it was linked") from error
         if answer != LINKED:
             raise HandOverFailed(answer.decode("utf-8", "replace"))
-
-    async def _rest(self, heir: int) -> None:
-        try:
-            await self._intake.rest(heir, REST_SECONDS)
-        except TimeoutError as error:
-            raise HandOverFailed("Redis does not answer in time") from error
-        except RedisError as error:
-            raise HandOverFailed(str(error)) from error
-
-    async def _rest_sender(self) -> None:
-        try:
-            async with asyncio.timeout(REST_SECONDS):
-                await self._sender.rest()
-        except TimeoutError as error:
-            raise HandOverFailed("Redis does not answer in time") from error
 
 
 class Legacy:
