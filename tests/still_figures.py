@@ -89,7 +89,7 @@ class StillFigures:
         return 12_000
 
     def plain_connections(self) -> PlainFigures:
-        return PlainFigures(17, {"idle": 3, "refused": 1})
+        return PlainFigures(17, {"idle": 3, "refused": 1}, 4096)
 
     def slow_clients(self) -> Sequence[SlowClient]:
         return self.slow

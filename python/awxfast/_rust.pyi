@@ -214,6 +214,11 @@ class RequestReader:
     @property
     def unread(self) -> int:
         """How many bytes that is; the socket is not to be read meanwhile."""
+    def discard(self) -> None:
+        """Forgets all that is kept, and reads nothing any more."""
+    @property
+    def held(self) -> int:
+        """Bytes of memory of what is kept: a head that is not whole, and what came behind the end of a request."""
     @property
     def head_size(self) -> int:
         """Bytes of the head that is not whole yet; 0: none has begun."""
@@ -251,6 +256,9 @@ class RequestHead:
         """
     def values(self, name: bytes) -> list[bytes]:
         """The values of all lines with this name, which is in lower case."""
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes, together with `headers`."""
     @property
     def content_length(self) -> int | None:
         """Of the body, 0 without one; None: it comes in chunks."""

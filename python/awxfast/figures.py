@@ -16,10 +16,14 @@ class IntakeFigures:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlainFigures:
-    """Connections that are no websockets, and what became of those that there was no place for."""
+    """Connections that are no websockets, and what became of those that there was no place for.
+
+    `unanswered`: bytes of what clients have sent that wait for an answer, those of upgrades among them.
+    """
 
     open: int
     ended: Mapping[str, int]
+    unanswered: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class TestPlaces:
         plain = PlainConnections(3)
         first, second, third, newcomer = await add(plain, *(Place() for _ in range(4)))
         assert [one.is_ended for one in (first, second, third, newcomer)] == [True, False, False, False]
-        assert plain.ended == {"idle": 1, "refused": 0, "cut_off": 0}
+        assert plain.ended == {"idle": 1, "refused": 0, "cut_off": 0, "memory": 0}
         assert len(plain) == 3
 
     async def test_whoever_had_a_request_last_is_the_last_that_goes(self) -> None:
@@ -82,7 +82,7 @@ class TestPlaces:
         plain = PlainConnections(4)
         places = await add(plain, *(Place() for _ in range(4)))
         assert [plain.work(place) for place in places] == [True, True, True, False]
-        assert plain.ended == {"idle": 0, "refused": 1, "cut_off": 0}
+        assert plain.ended == {"idle": 0, "refused": 1, "cut_off": 0, "memory": 0}
         assert plain.work(places[0]), "it has its place already"
 
     async def test_newcomer_that_has_sent_its_head_costs_nobody_a_place(self) -> None:

@@ -21,7 +21,7 @@ from serving import HANG, until
 TURN = 32
 """Connections that a listener takes in each turn."""
 TURN_BYTES = 4 * 1024 * 1024
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
 """What a turn reads at most, but for its last read, and what a read brings."""
 TURN_PLAIN = 16
 """Connections that are no websockets which a turn serves."""

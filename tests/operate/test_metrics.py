@@ -82,6 +82,7 @@ class TestValues:
             ("awxfast_closes_total", {"by": "server", "code": "1009"}, 1),
             ("awxfast_faults_total", {"reason": "message too big"}, 1),
             ("awxfast_unserved_bytes", {}, 777),
+            ("awxfast_unanswered_bytes", {}, 4096),
             ("awxfast_command_errors_total", {"reason": "denied"}, 4),
             ("awxfast_redis_up", {}, 1),
             ("awxfast_intake_depth", {}, 12),

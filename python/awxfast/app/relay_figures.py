@@ -86,7 +86,8 @@ class RelayFigures:
 
     def plain_connections(self) -> PlainFigures:
         """How many connections carry plain requests, and how many were ended."""
-        return PlainFigures(len(self._server.plain), self._server.plain.ended)
+        plain = self._server.plain
+        return PlainFigures(len(plain), plain.ended, plain.unanswered.bytes)
 
     def slow_clients(self) -> Sequence[SlowClient]:
         """The fan-out's clients with something queued or shed."""

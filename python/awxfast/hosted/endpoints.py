@@ -81,7 +81,7 @@ class HostedEndpoints:
         self._begin(HostedSession(opening, self._unreceived, self._now, kept), opening)
 
     def _begin(self, session: HostedSession, opening: Opening) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(session, opening))
+        task = opening.task = asyncio.get_running_loop().create_task(self._run(session, opening))
         self._runs[task] = ApplicationRun(session, self._now())
         task.add_done_callback(self._runs.pop)
 

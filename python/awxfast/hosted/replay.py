@@ -97,6 +97,7 @@ class ReopenedSocket:
         self.request = kept.request
         self.handshake = Handshake(b"", kept.subprotocols)
         self.on_lost: Callable[[], object] | None = None
+        self.task: asyncio.Task[None] | None = None
         self.socket: Socket | None = None
         self._subprotocol = subprotocol
 

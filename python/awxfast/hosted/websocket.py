@@ -1,5 +1,6 @@
 """The two ages of a websocket, before its 101 and after it: what a session asks of them."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +15,8 @@ class Opening(Protocol):
     request: Request
     handshake: Handshake
     on_lost: Callable[[], object] | None
+    task: asyncio.Task[None] | None
+    """The one in which the application runs."""
 
     def accept(self, session: Session, kind: str, headers: Headers = ()) -> None:
         """Writes the 101; `session.open` follows."""

@@ -1,12 +1,14 @@
 """One plain request between a connection and an application: its body in parts, its response, its end."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from asgiref.typing import ASGIReceiveEvent
 
 from awxfast.http.response import CONTINUE, Response, encode_hints
+from awxfast.http.unanswered import UnansweredBytes
 from awxfast.wire.handshake import Headers
 
 HELD_BYTES = 65_536
@@ -58,6 +60,7 @@ class Cycle:
         "_response",
         "disconnected",
         "is_whole",
+        "leave_behind",
         "response_complete",
         "response_started",
         "scope",
@@ -78,6 +81,8 @@ class Cycle:
         """Whether all of the request is there."""
         self.turn: asyncio.Future[None] | None = None
         """What it waits for until the application begins."""
+        self.leave_behind: Callable[[UnansweredBytes, int], None] | None = None
+        """Counts what the application holds when the client is gone; None: it has not begun."""
         self._connection = connection
         self._keeps_alive = keeps_alive
         self._expects_continue = expects_continue
@@ -100,6 +105,11 @@ class Cycle:
     def is_past_use(self) -> bool:
         """Whether more has come behind the response than is worth reading."""
         return self._discarded > DISCARD_BYTES
+
+    @property
+    def held(self) -> int:
+        """Bytes of the body that wait for the application."""
+        return len(self._body)
 
     def receive_body(self, part: bytes) -> None:
         """A part of the body; behind the response nobody wants it."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from awxfast.http.unanswered import UnansweredBytes
 from awxfast.quiet_log import QuietLog
 from awxfast.reading_first import call_after_reading
 from awxfast.system.descriptors import descriptor_limit
@@ -55,7 +56,9 @@ class PlainConnections:
 
     `most` is in descriptors, `reserve` the first number of the reserve (None: there is none).
     The kernel gives the lowest number that is free, so a high one says that all below it are in use. `ended` counts
-    those that had to go: `idle` ones, requests that were `refused`, and whoever keeps TLS busy, which is `cut_off`.
+    those that had to go: `idle` ones, requests that were `refused`, whoever keeps TLS busy, which is `cut_off`, and
+    those that had sent the most when all of them had sent too much, for want of `memory`. `unanswered` is how much that
+    is, of upgrades that wait for a decision too.
     """
 
     def __init__(self, most: int, reserve: int | None = None, now: Callable[[], float] = time.monotonic) -> None:
@@ -66,7 +69,8 @@ class PlainConnections:
         """Without a request, in the order since when."""
         self._busy: dict[PlainConnection, None] = {}
         self._weight = self._busy_weight = 0
-        self.ended = {"idle": 0, "refused": 0, "cut_off": 0}
+        self.ended = {"idle": 0, "refused": 0, "cut_off": 0, "memory": 0}
+        self.unanswered = UnansweredBytes()
         self._log = QuietLog(log, now, QUIET_SECONDS)
 
     @classmethod

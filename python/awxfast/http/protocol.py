@@ -27,7 +27,11 @@ from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_refusal
 from awxfast.wire.request import Request
 
 BUSY = Refusal(503, "limit", "All places for requests are taken.", RETRY)
+TOO_MUCH = Refusal(503, "limit", "Too much waits for an answer, and others wait with less (--queue-memory).", RETRY)
 HEAD_TIMEOUT = Refusal(408, "head", "The request's head did not arrive in time.")
+
+OVERHEAD = 4_096
+"""Bytes of memory that a connection takes which waits for an answer, besides what its client has sent."""
 
 
 class Upgrades(Protocol):
@@ -85,6 +89,7 @@ class HttpProtocol(SendingSide):
         self._outside = outside
         self._reader = RequestReader(service.max_head, max_trailers=service.max_head)
         self._cycle: Cycle | None = None
+        self.head_memory = 0
         self._behind = b""
         self._is_deciding = False
         self._wants_head = False
@@ -116,6 +121,7 @@ class HttpProtocol(SendingSide):
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:
             on_lost()
+        self._forget_request()
 
     def leave(self) -> None:
         """The connection is another protocol's."""
@@ -128,6 +134,7 @@ class HttpProtocol(SendingSide):
         service = self.service
         service.connections.discard(self)
         self._plain.leave(self)
+        self._plain.unanswered.forget(self)
         service.heads.stop(self)
         self._silences.stop(self)
         self._lingers.stop(self)
@@ -222,13 +229,33 @@ class HttpProtocol(SendingSide):
             self._silences.restart(self)
         elif self._drained is None:
             self._silences.stop(self)
+        self._count_held()
+
+    def _count_held(self) -> None:
+        """Of all connections it is bounded, and this one may have to go for it: so nothing else follows."""
+        cycle = self._cycle
+        held = self._reader.held + len(self._behind) + self.head_memory + (0 if cycle is None else cycle.held)
+        if held:
+            self._plain.unanswered.count(self, held + OVERHEAD, is_whole=self.is_answering)
+        else:
+            self._plain.unanswered.forget(self)
+
+    def give_way(self) -> None:
+        """All together have sent too much. For whoever decides about this one, or answers it, its client is gone."""
+        self._plain.ended["memory"] += 1
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost()
+        self._refuse(TOO_MUCH)
 
     def _begin_request(self, head: RequestHead) -> None:
         service = self.service
         service.heads.stop(self)
+        self.head_memory = head.memory
         self._wants_head = head.method == "HEAD"
         if head.offers_websocket and service.upgrades is not None and head.method == "GET":
             request = service.proxies.read_upgrade(head, self.client, lambda: self.server, self.scheme)
+            self._asker = request.client
             self._cycle = None
             self._is_deciding = True
             self._plain.leave(self)
@@ -260,7 +287,7 @@ class HttpProtocol(SendingSide):
     def _await_next(self) -> None:
         """The next request may begin, in a turn of the loop and in a context that are not those of the one before."""
         self._plain.wait(self)
-        self._cycle = None  # with the head, which may be large: the next one may be a minute away
+        self._forget_request()  # with its head, which may be large: the next one may be a minute away
         self._wants_head = False
         if self._is_half_closed and not self._has_more:
             self._close()
@@ -313,7 +340,7 @@ class HttpProtocol(SendingSide):
     def _refuse(self, refusal: Refusal) -> None:
         """A request that is being answered never ends: for its application the client is gone."""
         cycle = self._cycle
-        begun = cycle is not None and not cycle.is_whole and cycle.response_started
+        begun = cycle is not None and cycle.response_started
         if cycle is not None:
             cycle.disconnect()
         self.refuse(refusal, f"a request from {format_client(self._asker)}", answered=begun)
@@ -332,6 +359,7 @@ class HttpProtocol(SendingSide):
         """Writes the beginning of an answer that is the connection's last. `end_answer` follows."""
         self._is_ending = True
         self._is_deciding = False
+        self._drop_received()
         self.service.heads.stop(self)
         self._silences.stop(self)
         if not self.transport.is_closing():
@@ -343,6 +371,25 @@ class HttpProtocol(SendingSide):
         self.on_lost = None
         if not self.transport.is_closing():
             self._end_sending()
+
+    def _drop_received(self) -> None:
+        """Nothing of what came is served any more, nor of what comes."""
+        self._reader.discard()
+        self._behind = b""
+        self._forget_request()
+        self._plain.unanswered.forget(self)
+
+    def _forget_request(self) -> None:
+        """An application that has not noticed that its client is gone has it for a while."""
+        cycle, self._cycle = self._cycle, None
+        if cycle is not None and cycle.disconnected and cycle.leave_behind is not None:
+            cycle.leave_behind(self._plain.unanswered, self.head_memory + OVERHEAD)
+        self.head_memory = 0
+
+    def leave_behind(self, task: asyncio.Task[None]) -> None:
+        """A refused upgrade's application goes on for a while, with the request."""
+        if not task.done():
+            self._plain.unanswered.leave_behind(task, task.cancel, self.head_memory + OVERHEAD)
 
     def hand_over(self, successor: asyncio.BaseProtocol) -> tuple[asyncio.Transport, bytes]:
         """Leaves the connection to another protocol: its transport, and what came behind the upgrade's head."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from awxfast.http.access_log import AccessLog, format_client
 from awxfast.http.blocked_threads import let_go_of_thread
 from awxfast.http.cycle import Cycle
 from awxfast.http.ending import Ending
+from awxfast.http.unanswered import UnansweredBytes
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Requests:
         loop = self._loop = self._loop or asyncio.get_running_loop()  # whose look-up is a system call
         task = loop.create_task(request.run(), context=request.context)
         self._running[task] = request
+        request.note_task(task)
         task.add_done_callback(self._running.pop)
 
     def sweep(self) -> None:
@@ -152,8 +155,16 @@ class RunningRequest:
         scope = self._cycle.scope
         return f"{scope['method']} {scope['path'][:200]!r} from {format_client(scope['client'])}"
 
+    def note_task(self, task: asyncio.Task[None]) -> None:
+        """It runs in `task`."""
+        self._cycle.leave_behind = functools.partial(self._leave_behind, task)
+
+    def _leave_behind(self, task: asyncio.Task[None], unanswered: UnansweredBytes, size: int) -> None:
+        if not task.done():
+            unanswered.leave_behind(task, functools.partial(self.cancel, task), size)
+
     def cancel(self, task: asyncio.Task[None]) -> None:
-        """Cancels the request's own task: the server stops."""
+        """Cancels the request's own task: the server stops, or nobody waits for it and memory is short."""
         self._is_cut = True
         let_go_of_thread(self.context)
         task.cancel()

@@ -44,6 +44,10 @@ class SendingSide(asyncio.Protocol):
     def awaits_body(self) -> bool:
         """Whether the next step is the client's: more of a body that there is room for."""
 
+    @abc.abstractmethod
+    def _drop_received(self) -> None:
+        """Nothing more is served."""
+
     # What is written
 
     def write(self, data: bytes) -> None:
@@ -99,6 +103,7 @@ class SendingSide(asyncio.Protocol):
         """What was written goes out first, as long as the client takes it."""
         if not self.transport.is_closing():
             self._is_ending = True
+            self._drop_received()
             self._plain.wait(self)
             self._watch_unwritten()
             self.transport.close()
@@ -106,6 +111,7 @@ class SendingSide(asyncio.Protocol):
     def _end_sending(self) -> None:
         """The client has time to read; what it sends is read to no purpose."""
         self._is_ending = True
+        self._drop_received()
         self.transport.write_eof()
         self._silences.stop(self)
         self._lingers.start(self)

@@ -55,6 +55,7 @@ class RelayCollector(Collector):
             yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)
         if (plain := self._figures.plain_connections()) is not None:
             yield GaugeMetricFamily("awxfast_plain_connections", "Connections that are no websockets.", plain.open)
+            yield GaugeMetricFamily("awxfast_unanswered_bytes", "Sent by clients without an answer.", plain.unanswered)
             yield labelled_counter("awxfast_plain_connections_ended", "Ended for want of places.", "what", plain.ended)
         yield labelled_counter(
             "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", dropped_lines()

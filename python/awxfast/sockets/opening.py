@@ -1,5 +1,6 @@
 """An upgrade request that waits for a decision: nothing of an answer leaves before it is made."""
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 
@@ -40,7 +41,17 @@ class Opening:
     `request` and `handshake` are gone once it is accepted: an application that runs keeps this, and needs them no more.
     """
 
-    __slots__ = ("_access_log", "_clients", "_http", "_on_decided", "_on_dismissed", "handshake", "on_lost", "request")
+    __slots__ = (
+        "_access_log",
+        "_clients",
+        "_http",
+        "_on_decided",
+        "_on_dismissed",
+        "handshake",
+        "on_lost",
+        "request",
+        "task",
+    )
 
     def __init__(
         self,
@@ -60,6 +71,8 @@ class Opening:
         self.request = request
         self.handshake = handshake
         self.on_lost: Callable[[], object] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """An application's that decides, and may go on for a while whatever becomes of this."""
         http.on_lost = self._lose
 
     def accept(self, session: Session, kind: str, headers: Headers = (), greeting: bytes | None = None) -> None:
@@ -114,7 +127,7 @@ class Opening:
         described = http.describe_server()
         transport, behind = http.hand_over(connection)
         answer = encode_acceptance(self.handshake, [*add_missing(described, headers), *headers])
-        del self.request, self.handshake
+        del self.request, self.handshake, self.task
         connection.open(transport, answer, behind, greeting)
         return connection
 
@@ -122,6 +135,7 @@ class Opening:
         """Answers with something else than a 101; `subject` is for the log, empty: whoever refuses has its line."""
         http = self._take()
         if http is not None:
+            self._leave_behind(http)
             self._log("WSREJECT")
             http.refuse(refusal, describe_refused(self.request, refusal) if subject is None else subject)
             http.on_lost = self._note_end
@@ -167,8 +181,16 @@ class Opening:
 
     def _lose(self) -> None:
         self._note_end()
-        if self._take() is not None and self.on_lost is not None:
+        http = self._take()
+        if http is None:
+            return
+        if self.on_lost is not None:
             self.on_lost()
+        self._leave_behind(http)
+
+    def _leave_behind(self, http: HttpProtocol) -> None:
+        if self.task is not None:
+            http.leave_behind(self.task)
 
     def _note_end(self) -> None:
         """As in daphne, which has this line for every socket that it had the first one for."""

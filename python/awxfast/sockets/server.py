@@ -34,6 +34,11 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 60
 """How long a connection may wait between requests, and between parts of a body: as long as under daphne."""
 
+UNANSWERED_PART = 4
+"""What clients have sent that have no answer yet is at most one in so many of `--queue-memory`, all of it together."""
+UNANSWERED_HEADS, LEAST_UNANSWERED = 8, 4_194_304
+"""But so many heads and bytes at least."""
+
 TLS_RECEIVE_BUFFER = 16_384
 """Bytes. A read brings all that is there, and all of it is decrypted in a turn of the loop, key updates among it."""
 
@@ -71,6 +76,8 @@ class Server:
             now=self._clients.now,
         )
         self._plain = PlainConnections.of_process(self._clients.now)
+        most = settings.queue_memory // UNANSWERED_PART
+        self._plain.unanswered.most = max(most, UNANSWERED_HEADS * settings.max_head + LEAST_UNANSWERED)
         self._upgrades = WebsocketUpgrades(settings, self._clients, self._plain, endpoints, nodes, access_log)
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls, self._plain)

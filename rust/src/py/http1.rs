@@ -10,6 +10,9 @@ use crate::wire::http1::{Event, Head, Limits, Reader, Refusal, Version};
 /// Lines of a head, at most.
 pub(super) const MAX_FIELDS: usize = 500;
 
+/// What two bytes objects and a tuple, in a list, take besides their bytes.
+const LINE_OVERHEAD: usize = 176;
+
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<RequestReader>()?;
@@ -68,6 +71,16 @@ impl RequestReader {
     #[getter]
     fn unread(&self) -> usize {
         self.unread.len() - self.read
+    }
+
+    #[getter]
+    fn held(&self) -> usize {
+        self.reader.held() + self.unread.capacity()
+    }
+
+    fn discard(&mut self) {
+        self.reader.finish();
+        (self.unread, self.read) = (Vec::new(), 0);
     }
 
     #[getter]
@@ -169,6 +182,13 @@ impl RequestHead {
 
     fn values<'py>(&self, py: Python<'py>, name: &[u8]) -> Vec<Bound<'py, PyBytes>> {
         self.head.values(name).map(|value| PyBytes::new(py, value)).collect()
+    }
+
+    #[getter]
+    fn memory(&self) -> usize {
+        let headers = self.head.headers();
+        let lines = headers.len() * LINE_OVERHEAD;
+        self.head.held() + lines + headers.map(|(name, value)| name.len() + value.len()).sum::<usize>()
     }
 
     #[getter]

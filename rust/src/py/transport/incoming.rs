@@ -15,6 +15,9 @@ use crate::py::http1::{MAX_FIELDS, RequestHead};
 use crate::wire::handshake::accept_key;
 use crate::wire::http1::{Event, Limits, Reader};
 
+/// Bytes that a read of a plain connection brings at most: what is not due yet waits in memory, whoever sends it.
+const PLAIN_BYTES: usize = 64 * 1024;
+
 /// What a read has brought, for Python.
 enum Incoming<'py> {
     Bytes(Bound<'py, PyBytes>),
@@ -130,7 +133,10 @@ impl SocketTransport {
     fn receive<'py>(&self, py: Python<'py>) -> io::Result<Incoming<'py>> {
         let front = self.front.get();
         let mut buffer = front.take_buffer();
-        let received = self.state.lock().line.as_ref().map_or(Ok(Received::Nothing), |line| line.receive(&mut buffer));
+        let state = self.state.lock();
+        let most = if state.is_plain { PLAIN_BYTES } else { buffer.len() };
+        let received = state.line.as_ref().map_or(Ok(Received::Nothing), |line| line.receive(&mut buffer[..most]));
+        drop(state);
         let count = if let Ok(Received::Bytes(count)) = received { count } else { 0 };
         let incoming = received.map(|received| match received {
             Received::Bytes(count) => Incoming::Bytes(PyBytes::new(py, &buffer[..count])),

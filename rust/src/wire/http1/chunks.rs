@@ -43,6 +43,11 @@ impl Chunks {
         Self { place: Place::Size, size: 0, line: 0 }
     }
 
+    /// Bytes of trailers that are not whole.
+    pub(super) fn held(&self) -> usize {
+        if let Place::Trailers(_, section) = &self.place { section.capacity() } else { 0 }
+    }
+
     /// Takes off `data` what it tells of.
     pub(super) fn read<'a>(&mut self, data: &mut &'a [u8], limits: &Limits) -> Result<Part<'a>, Fault> {
         loop {

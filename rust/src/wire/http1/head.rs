@@ -128,6 +128,12 @@ impl Head {
         self.headers().filter_map(move |(found, value)| (found == name).then_some(value))
     }
 
+    /// Bytes of memory that it takes, without what is made of it.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
+    }
+
     /// In bytes; none: a body in chunks.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {

@@ -76,6 +76,19 @@ impl Reader {
         }
     }
 
+    /// Bytes of memory that it keeps of what came, whole or not.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let trailers = if let State::Chunked(chunks) = &self.state { chunks.held() } else { 0 };
+        self.held.capacity() + trailers
+    }
+
+    /// Forgets what it keeps, and reads nothing any more.
+    pub fn finish(&mut self) {
+        self.held = Vec::new();
+        self.state = State::Finished;
+    }
+
     /// Whether no request is read at the moment: the client may leave without a word.
     #[must_use]
     pub fn is_between(&self) -> bool {
