@@ -387,6 +387,25 @@ class TestReader:
         assert sizes == [(at, at == 0) for at in range(len(self.GET))]
         assert (reader.head_size, reader.is_between) == (0, True)
 
+    def test_what_is_kept_is_known_and_can_be_dropped(self) -> None:
+        reader = RequestReader(65_536)
+        assert reader.held == 0
+        reader.receive(HEAD[:40])
+        assert 40 <= reader.held <= 80
+        (head, end) = reader.receive(HEAD[40:] + b"x" * 1000)
+        assert isinstance(head, RequestHead)
+        assert end is None
+        assert reader.held == reader.unread == 1000
+        assert len(HEAD) < head.memory < len(HEAD) + 1500
+        reader.discard()
+        assert (reader.held, reader.unread) == (0, 0)
+        assert reader.receive(HEAD) == []
+
+    def test_trailers_that_do_not_end_are_kept_too(self) -> None:
+        reader = RequestReader(65_536)
+        reader.receive(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"x" * 10_000)
+        assert 10_000 <= reader.held <= 20_008
+
     @pytest.mark.parametrize(
         ("limits", "data", "reason"),
         [
