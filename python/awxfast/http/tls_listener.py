@@ -7,12 +7,16 @@ import ssl
 from collections.abc import Callable
 
 from awxfast.http.bridge import ANY_SECONDS
+from awxfast.http.paced_handshake import PacedHandshake
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
+from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
 
 TURN_ACCEPTS = 16
-"""Connections a turn of the loop, which also has handshakes to go on with: one costs milliseconds."""
+"""Connections a turn of the loop, which also has handshakes to go on with."""
+TURN_STEPS = 4
+"""Steps of handshakes that a turn goes on with, whoever's they are: one costs milliseconds."""
 HANDSHAKE_SECONDS = 0.1
 """How long a connection keeps its place at least where there are too many newcomers: two round trips."""
 NO_DESCRIPTOR_SECONDS = 0.1
@@ -40,6 +44,7 @@ class TlsListener:
         self.make_protocol = make_protocol
         self.plain = plain
         self.handshake_timeout = handshake_timeout
+        self.turns = Turns(TURN_STEPS)
         self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
@@ -106,17 +111,32 @@ class TlsHandshake:
         self._task.add_done_callback(self._finish)
 
     async def _run(self) -> None:
-        listener = self._listener
+        pace = PacedHandshake(self._listener.turns)
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: pace, self._sock)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                listener.make_protocol,
-                self._sock,
-                ssl=listener.context,
-                ssl_handshake_timeout=listener.handshake_timeout,
-                ssl_shutdown_timeout=ANY_SECONDS,
-            )
+            if not transport.is_closing():
+                await self._shake_hands(transport, pace)
         except OSError as error:
             log.debug("a TLS handshake failed: %s", error)
+            transport.abort()
+        except BaseException:
+            transport.abort()
+            raise
+
+    async def _shake_hands(self, transport: asyncio.Transport, pace: PacedHandshake) -> None:
+        loop, listener, protocol = asyncio.get_running_loop(), self._listener, self._listener.make_protocol()
+        loop.call_soon(pace.begin)  # TLS is there then, which takes its place at once and begins in a turn of its own
+        secure = await loop.start_tls(
+            transport,
+            protocol,
+            listener.context,
+            server_side=True,
+            ssl_handshake_timeout=listener.handshake_timeout,
+            ssl_shutdown_timeout=ANY_SECONDS,
+        )
+        pace.end()
+        assert secure is not None
+        protocol.connection_made(secure)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._listener.forget(self)
