@@ -1,8 +1,9 @@
 """Work is shared out over the turns of the loop, in order, and nobody who gave up holds up the others."""
 
 import asyncio
+from collections.abc import Iterator
 
-from awxfast.turns import Turns
+from awxfast.turns import Turns, spread
 
 MOST = 10
 
@@ -81,3 +82,33 @@ class TestTaking:
         async with asyncio.timeout(20):
             await third
         assert second.cancelled()
+
+
+class TestSpreading:
+    """Looks at many: nearly all find nothing to do, and now and then nearly all do."""
+
+    TURN_LOOKS = 1024
+    TURN_DEEDS = 32
+
+    @staticmethod
+    async def count_looks(count: int, *, has_done: bool) -> list[int]:
+        looks: list[int] = []
+
+        def look() -> Iterator[bool]:
+            for _ in range(count):
+                looks.append(1)
+                yield has_done
+
+        stop = asyncio.Event()
+        counting = asyncio.ensure_future(count_turns(looks, stop))
+        await asyncio.sleep(0)  # it counts from now on
+        await spread(look())
+        stop.set()
+        return [turn for turn in await counting if turn]
+
+    async def test_turn_has_so_many_looks_that_find_nothing(self) -> None:
+        counts = await self.count_looks(3 * self.TURN_LOOKS + 1, has_done=False)
+        assert counts == [self.TURN_LOOKS] * 3 + [1]
+
+    async def test_turn_has_fewer_of_those_that_find_something(self) -> None:
+        assert await self.count_looks(3 * self.TURN_DEEDS + 1, has_done=True) == [self.TURN_DEEDS] * 3 + [1]

@@ -514,8 +514,8 @@ class Fanout:
     @property
     def news_fd(self) -> int:
         """An eventfd that is readable when `take_news` has something."""
-    def take_news(self) -> list[tuple[int, int]]:
-        """`(client, NEWS_*)` since the last call, in order."""
+    def take_news(self, most: int) -> list[tuple[int, int]]:
+        """`(client, NEWS_*)` in order, so many at most; the descriptor stays readable while there is more."""
     def ledger(self) -> dict[str, Any]:
         """`events`, `frames`, `balance`, `gaps` as `/ledger` shows them, `clients` and `groups`; taken together."""
     def metrics(self) -> dict[str, Any]:

@@ -204,9 +204,9 @@ impl Fanout {
         self.news.as_fd()
     }
 
-    /// What happened to clients since the last call.
-    pub fn take_news(&self) -> Vec<(ClientId, News)> {
-        self.news.take()
+    /// What happened to clients, so many pieces at most; the others are for the next call.
+    pub fn take_news(&self, most: usize) -> Vec<(ClientId, News)> {
+        self.news.take(most)
     }
 
     /// Everything that was counted.

@@ -197,7 +197,7 @@ fn one_reply_larger_than_the_bound_reaches_a_client_that_reads_it_late() {
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!((reader.receive_text().len(), reader.receive_text().len()), (64_000, 2_000_000));
     }
-    assert_eq!(fanout.take_news(), []);
+    assert_eq!(fanout.take_news(usize::MAX), []);
     assert_books_balance(&fanout);
 }
 
@@ -210,7 +210,7 @@ fn one_large_reply_that_nobody_takes_closes_its_client_once_it_is_judged() {
     fanout.judge_replies(mute.client, 1000);
     fanout.judge_replies(mute.client, 900); // its kernel still took some
     std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(fanout.take_news(), []);
+    assert_eq!(fanout.take_news(usize::MAX), []);
     fanout.judge_replies(mute.client, 900);
     wait_for_news(&fanout, &[(mute.client, News::Unread)]);
     assert_books_balance(&fanout);
@@ -232,7 +232,7 @@ fn one_large_reply_whose_client_reads_slowly_is_waited_for() {
         fanout.judge_replies(reader.client, 1000);
         fanout.judge_replies(reader.client, 1000); // nothing stands
     }
-    assert_eq!(fanout.take_news(), []);
+    assert_eq!(fanout.take_news(usize::MAX), []);
     assert_books_balance(&fanout);
 }
 
@@ -266,7 +266,7 @@ fn past_the_process_bound_of_replies_a_client_may_leave_less_of_them_unread() {
     for browser in &mute {
         fanout.send_texts(browser.client, &vec![[b'r'; 4000].as_slice(); 80]);
     }
-    wait_until(|| !fanout.take_news().is_empty());
+    wait_until(|| !fanout.take_news(usize::MAX).is_empty());
     wait_until(|| fanout.counts().reply_bytes < 2 << 20);
     assert_books_balance(&fanout);
 }
@@ -320,7 +320,7 @@ fn intake_that_waits_hears_when_the_thread_has_caught_up() {
             publish(&fanout, &batch);
             let _ = fanout.wait_time(); // asks to be told, unless the thread has taken them already
         }
-        fanout.take_news().contains(&(ClientId::NOBODY, News::CaughtUp))
+        fanout.take_news(usize::MAX).contains(&(ClientId::NOBODY, News::CaughtUp))
     });
 }
 

@@ -1,12 +1,14 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
+use std::os::fd::AsFd;
+
 use awxfast_core::routing::registry::ClientId;
 use awxfast_core::shard::queues::{Answers, CommandQueue, Load, News, NewsQueue};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-fn rings(queue: &CommandQueue<u8>) -> bool {
+fn rings(queue: &impl AsFd) -> bool {
     poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&NOW)).unwrap() == 1
 }
 
@@ -56,12 +58,27 @@ fn shard_does_not_fall_asleep_over_a_command() {
 fn that_a_shard_has_caught_up_is_told_once_to_those_who_wait_for_it() {
     let news = NewsQueue::new().unwrap();
     news.tell_caught_up();
-    assert_eq!(news.take(), [], "nobody waits");
+    assert_eq!(news.take(usize::MAX), [], "nobody waits");
     news.await_catching_up();
     news.await_catching_up();
     news.tell_caught_up();
     news.tell_caught_up();
-    assert_eq!(news.take(), [(ClientId::NOBODY, News::CaughtUp)]);
+    assert_eq!(news.take(usize::MAX), [(ClientId::NOBODY, News::CaughtUp)]);
+}
+
+#[test]
+fn bell_of_news_rings_until_the_last_is_taken() {
+    let news = NewsQueue::new().unwrap();
+    let (first, second) = ((ClientId(1), News::Dead), (ClientId(2), News::Dead));
+    for (client, piece) in [first, second] {
+        news.send(client, piece);
+    }
+    assert_eq!(news.take(1), [first]);
+    assert!(rings(&news));
+    assert_eq!(news.take(1), [second]);
+    assert!(!rings(&news));
+    news.send(second.0, second.1);
+    assert!(rings(&news));
 }
 
 #[test]

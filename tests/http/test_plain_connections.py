@@ -126,10 +126,10 @@ class TestReserve:
 
         plain = PlainConnections(1000, reserve=1000)
         (idle,) = await add(plain, Place())
-        plain.look()
+        list(plain.sweep())
         assert not idle.is_ended
         monkeypatch.setattr(plain_connections.os, "dup", no_descriptor)
-        plain.look()
+        list(plain.sweep())
         assert idle.is_ended
         assert len(caplog.messages) == 1
 

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,8 @@ TURN = 32
 TURN_BYTES = 4 * 1024 * 1024
 READ_BYTES = 64 * 1024
 """What a turn reads at most, but for its last read, and what a read brings."""
+TURN_SECONDS = 0.01
+"""How long a turn goes on with more."""
 TURN_PLAIN = 16
 """Connections that are no websockets which a turn serves."""
 
@@ -153,6 +156,22 @@ class TestNewcomers:
         assert len(listened.made) == TURN
         listened.front.turn()
         assert len(listened.made) == TURN + 8
+
+    async def test_turn_takes_in_nobody_when_its_time_is_up(self, listened: Listened) -> None:
+        class Slow(Recorder):
+            made = listened.made
+
+            def connection_made(self, transport: Any) -> None:
+                super().connection_made(transport)
+                time.sleep(TURN_SECONDS / 2)
+
+        listened.service.make_protocol = Slow
+        for _ in range(8):
+            listened.connect(b"at once")
+        listened.front.turn()
+        assert 1 <= len(listened.made) <= 3
+        listened.run()
+        await until(lambda: [one.data for one in listened.made] == [b"at once"] * 8)
 
     async def test_what_was_sent_already_is_read_in_the_same_turn(self, listened: Listened) -> None:
         listened.connect(b"at once")
@@ -350,6 +369,43 @@ class TestReading:
         assert await listened.read(client) == b"answer"
         one.transport.close()
         assert await listened.read(client) == b""
+
+    async def test_turn_tells_so_many_of_their_end_as_it_has_time_for(self, listened: Listened) -> None:
+        lost: list[int] = []
+
+        class Slow(Recorder):
+            made = listened.made
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                time.sleep(TURN_SECONDS / 2)
+                lost.append(1)
+
+        listened.service.make_protocol = Slow
+        listened.run()
+        for _ in range(12):
+            await listened.meet()
+        for one in listened.made:
+            one.transport.abort()
+        counts = []
+        while len(lost) < 12:
+            before = len(lost)
+            await asyncio.sleep(0)
+            counts.append(len(lost) - before)
+        assert max(counts) <= 3
+
+    async def test_fault_at_the_end_is_reported(self, listened: Listened) -> None:
+        class Faulty(Recorder):
+            made = listened.made
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                raise RuntimeError("a fault at the end")
+
+        listened.service.make_protocol = Faulty
+        listened.run()
+        client, one = await listened.meet()
+        one.transport.abort()
+        assert await listened.read(client) == b""
+        assert [str(fault["exception"]) for fault in listened.faults] == ["a fault at the end"]
 
     async def test_reset_is_told_as_an_error(self, listened: Listened) -> None:
         listened.run()

@@ -354,7 +354,7 @@ class TestClientsThatLeave:
         await browser.read_head()
         browser.writer.write_eof()
         await asyncio.sleep(0.05)
-        site.service.requests.sweep()
+        list(site.service.requests.sweep())
         await until(lambda: site.application.messages[-1:] == [{"type": "http.disconnect"}])
         await browser.close()
 
@@ -391,6 +391,6 @@ class TestStop:
         browser = await site.connect(get())
         await until(lambda: site.application.scopes)
         clock[0] = 6.0
-        site.service.requests.sweep()
+        list(site.service.requests.sweep())
         assert (await browser.read_to_end()).startswith(b"HTTP/1.1 503 ")
         await browser.close()

@@ -4,6 +4,8 @@ import asyncio
 
 from awxfast.http.timeouts import Timeouts
 
+TURN_ENDS = 32
+
 
 class Reader:
     def __init__(self) -> None:
@@ -64,3 +66,16 @@ class TestTimeouts:
             await asyncio.sleep(0.01)
         assert not talking.late.is_set()
         await talking.late.wait()
+
+    async def test_turn_ends_so_many_and_the_next_the_others(self) -> None:
+        ended: list[int] = []
+        heads = Timeouts(0.01, ended.append)
+        for number in range(100):
+            heads.start(number)
+        counts = []
+        while len(ended) < 100:
+            before = len(ended)
+            await asyncio.sleep(0)
+            counts.append(len(ended) - before)
+        assert max(counts) == TURN_ENDS
+        assert ended == list(range(100))

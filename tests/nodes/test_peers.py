@@ -68,13 +68,13 @@ class TestForgetting:
         figures = Figures()
         peers.at("a").connect(figures, "relay")
         clock.now = 1000
-        peers.sweep()
+        list(peers.sweep())
         peers.at("a").disconnect(figures)
         clock.now += 60
-        peers.sweep()
+        list(peers.sweep())
         assert [peer.host for peer in peers] == ["a"]
         clock.now += 1
-        peers.sweep()
+        list(peers.sweep())
         assert list(peers) == []
 
     def test_a_thousand_nodes_that_come_and_go_leave_their_sums(self) -> None:
@@ -88,7 +88,7 @@ class TestForgetting:
             peer.connect(figures, "broadcast")
             peer.receive(2, 20)
             peer.disconnect(figures)
-            peers.sweep()
+            list(peers.sweep())
             assert len(list(peers)) <= 62
             before, total = total, peers.sent + sum(peer.written().frames for peer in peers)
             assert total >= before

@@ -132,8 +132,8 @@ class TestNews:
         fanout.send_text(client, b"once more")
         await asyncio.wait_for(heard.wait(), HANG)
         loop.remove_reader(fanout.news_fd)
-        assert fanout.take_news() == [(client, _rust.NEWS_DEAD)]
-        assert fanout.take_news() == []
+        assert fanout.take_news(100) == [(client, _rust.NEWS_DEAD)]
+        assert fanout.take_news(100) == []
 
 
 class TestWakes:

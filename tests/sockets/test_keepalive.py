@@ -22,6 +22,7 @@ class Watched:
         self.deadline = clients.time + 10
         self.is_reading = True
         self.gone = False
+        self.has_unread = False
         self.is_node = False
         self.done: list[Any] = []
 
@@ -63,7 +64,7 @@ class Watching:
     def advance(self, seconds: int) -> None:
         for _ in range(seconds):
             self.time += 1
-            self.keepalive.sweep()
+            list(self.keepalive.sweep())
 
 
 class TestSilence:
@@ -86,6 +87,23 @@ class TestSilence:
             watching.advance(21)
             connection.heard = watching.time
         assert connection.done == ["ping"] * 10
+
+    def test_what_has_come_and_is_not_read_yet_is_no_silence(self) -> None:
+        watching = Watching(ping_interval=20, ping_timeout=30)
+        connection = watching.add()
+        connection.has_unread = True
+        watching.advance(1000)
+        assert connection.done == ["ping"]
+
+    def test_whoever_looks_is_told_for_whom_there_was_something_to_do(self) -> None:
+        watching = Watching(ping_interval=20, ping_timeout=30)
+        _, unread, late, ended = (watching.add() for _ in range(4))
+        heard = watching.add()
+        unread.is_reading, late.phase, ended.phase = False, Phase.CLOSING, Phase.ENDED
+        watching.time += 20
+        heard.heard = watching.time
+        assert list(watching.keepalive.sweep()) == [True, True, True, False, False]
+        assert (late.done, ended.done) == (["cut off"], [])
 
     def test_ping_timeout_0_waits_for_ever(self) -> None:
         watching = Watching(ping_interval=20, ping_timeout=0)

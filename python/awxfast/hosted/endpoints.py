@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from asgiref.typing import ASGI3Application
@@ -145,18 +145,24 @@ class HostedEndpoints:
 
     # Time limits
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """Looks at every websocket once."""
         now = self._now()
         for task, run in list(self._runs.items()):
-            over_since = run.session.over_since
-            if over_since is not None:
-                if now - over_since > self._close_timeout:
-                    run.ending.cancel(task, f"websocket {run.session.path[:200]!r}")
-            elif run.session.is_replayed and now - run.began > REPLAY_SECONDS:
-                run.session.end_late_replay()
-            elif run.session.is_undecided and 0 <= self._connect_timeout < now - run.began:
-                run.session.give_up(UNDECIDED)
+            yield self._end_late(task, run, now)
+
+    def _end_late(self, task: asyncio.Task[None], run: ApplicationRun, now: float) -> bool:
+        """Whether the time was up for something."""
+        session, over_since = run.session, run.session.over_since
+        if over_since is not None:
+            is_late = now - over_since > self._close_timeout and not task.done()
+            if is_late:
+                run.ending.cancel(task, f"websocket {session.path[:200]!r}")
+        elif is_late := session.is_replayed and now - run.began > REPLAY_SECONDS:
+            session.end_late_replay()
+        elif is_late := session.is_undecided and 0 <= self._connect_timeout < now - run.began:
+            session.give_up(UNDECIDED)
+        return is_late
 
     # The end
 

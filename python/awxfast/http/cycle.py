@@ -37,8 +37,8 @@ class RequestConnection(Protocol):
     def end_response(self, *, keeps_alive: bool) -> None:
         """The response is whole."""
 
-    def look(self) -> None:
-        """Called twice a second while the request is worked on."""
+    def look(self) -> bool:
+        """Called twice a second while the request is worked on; whether there was something to do."""
 
     def cut(self) -> None:
         """The response can't be ended in order: the connection's end tells it."""
@@ -124,9 +124,9 @@ class Cycle:
         self.is_whole = True
         self._wake()
 
-    def look(self) -> None:
-        """Whether the client is gone, which nobody notices where it is not read."""
-        self._connection.look()
+    def look(self) -> bool:
+        """Looks whether the client is gone, which nobody notices where it is not read."""
+        return self._connection.look()
 
     def end_keep_alive(self) -> None:
         """No request follows this one."""

@@ -11,7 +11,7 @@ import logging
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from awxfast.http.unanswered import UnansweredBytes
@@ -141,7 +141,7 @@ class PlainConnections:
         self._log.warn("cut off", "A TLS client is cut off: it sends records without data, or takes no answers to them")
         connection.end_idle()
 
-    def look(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """Called twice a second. Others may have taken all descriptors; what strangers hold idly is given back then."""
         try:
             os.close(os.dup(0))
@@ -149,7 +149,7 @@ class PlainConnections:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 return
             for _ in range(RESERVE):
-                self._end_oldest()
+                yield self._end_oldest()
             self._say("new connections are lost")
 
     def _look_at(self, newcomer: PlainConnection) -> None:

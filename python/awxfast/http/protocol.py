@@ -421,18 +421,19 @@ class HttpProtocol(SendingSide):
         is_silent = self._reader.is_between and not self._has_more and not self.is_answering and not self._is_ending
         return is_silent and self.is_taken and not self._is_gone and self.weight == 1
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Twice a second: a client that is not read may be gone. What it sent before half a close still counts."""
         cycle = self._cycle
         if self._is_gone or not self.is_reading_paused or cycle is None:
-            return
+            return False
         sock = self.transport.get_extra_info("socket")
         if not is_gone(sock):
-            return
+            return False
         if cycle.response_started or is_reset(sock):
             self.abort()
         else:
             self.service.half_closed.start(self)
+        return True
 
 
 def read_address(transport: asyncio.Transport | SocketTransport, end: str) -> tuple[str, int] | None:

@@ -5,7 +5,7 @@ import contextvars
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from asgiref.typing import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, Scope
 
@@ -75,24 +75,29 @@ class Requests:
         request.note_task(task)
         task.add_done_callback(self._running.pop)
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """Looks at every request once."""
         now = self.now()
         for request in list(self._waiting.values()):
-            request.look()
+            yield request.look()
         for task, request in list(self._running.items()):
-            request.look()
-            if request.is_over:
-                self._end_late(task, request, now)
-            elif request.late_answer is None and 0 < (self._answer_timeout or 0) < now - request.fed:
-                request.late_answer = asyncio.get_running_loop().create_task(request.answer_late())
+            if not task.done():
+                yield request.look() or self._end_late(task, request, now)
 
-    def _end_late(self, task: asyncio.Task[None], request: "RunningRequest", now: float) -> None:
+    def _end_late(self, task: asyncio.Task[None], request: "RunningRequest", now: float) -> bool:
+        """Whether the time was up for something."""
+        if not request.is_over:
+            is_late = request.late_answer is None and 0 < (self._answer_timeout or 0) < now - request.fed
+            if is_late:
+                request.late_answer = asyncio.get_running_loop().create_task(request.answer_late())
+            return is_late
         if request.over_since is None:
             request.over_since = now
-        elif now - request.over_since > self._close_timeout:
+        is_late = now - request.over_since > self._close_timeout
+        if is_late:
             let_go_of_thread(request.context)
             request.ending.cancel(task, request.label)
+        return is_late
 
     async def stop(self, grace: float) -> None:
         """Waits for the answers that are under way, `grace` seconds at most; the rest is cancelled."""
@@ -144,10 +149,9 @@ class RunningRequest:
         """Whether nobody waits for anything of the application any more."""
         return self._cycle.disconnected or self._cycle.response_complete
 
-    def look(self) -> None:
-        """Whether the client is gone."""
-        if not self.is_over:
-            self._cycle.look()
+    def look(self) -> bool:
+        """Looks whether the client is gone; whether something was done about it."""
+        return not self.is_over and self._cycle.look()
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from awxfast.reading_first import call_after_reading
+from awxfast.turns import TURN_DEEDS
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,10 @@ class Timeouts(Generic[Waiting]):
     def _end_late(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._due:
+        for _ in range(TURN_DEEDS):
+            if not self._due:
+                self._timer = None
+                return
             waiting, due = next(iter(self._due.items()))
             if due > now:
                 self._timer = loop.call_at(max(due, now + RESOLUTION), call_after_reading, self._end_late)
@@ -61,4 +65,4 @@ class Timeouts(Generic[Waiting]):
                 self._end(waiting)
             except Exception:
                 log.exception("a time limit failed")
-        self._timer = None
+        call_after_reading(self._end_late)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from asgiref.typing import ASGI3Application
 
@@ -107,10 +108,10 @@ class NativeEndpoints:
         else:
             opening.accept(session, KNOWN, greeting=session.greeting)
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """A question ends with its socket, whether that is read or not."""
         for opening in list(self._asking.values()):
-            opening.drop_if_gone()
+            yield opening.drop_if_gone()
 
     def begin_stop(self) -> None:
         """Nobody is asked any more."""

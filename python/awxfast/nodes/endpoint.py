@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from awxfast._rust import LinkFigures
@@ -44,8 +44,9 @@ class ClosedEndpoint:
         """As if there were no such path."""
         opening.refuse(NOT_FOUND)
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """There is nothing to look after."""
+        yield from ()
 
 
 class NodeEndpoint(ClosedEndpoint):
@@ -142,9 +143,12 @@ class NodeEndpoint(ClosedEndpoint):
         name = self._redis_name()
         return [(REDIS_HEADER.encode(), name.encode())] if name else []
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """Forgets peers that are long gone, and restarts links that missed notices."""
-        self.peers.sweep()
-        for session in [session for session in self._relays if session.is_over or session.has_shed]:
-            self._relays.discard(session)
-            session.restart()
+        yield from self.peers.sweep()
+        for session in list(self._relays):
+            is_past = session.is_over or session.has_shed
+            if is_past:
+                self._relays.discard(session)
+                session.restart()
+            yield is_past

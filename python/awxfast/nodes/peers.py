@@ -188,12 +188,14 @@ class Peers:
         self.received, self.sent, lost = frozen["gone"]
         self.lost.update(lost)
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[bool]:
         """Forgets those that have been gone for long enough; their totals stay."""
         for peer in list(self._peers.values()):
             peer.fold()
-            if peer.is_stale:
+            is_stale = peer.is_stale and self._peers.get(peer.host) is peer
+            if is_stale:
                 self._forget(peer)
+            yield is_stale
 
     def _make_room(self, host: str) -> Peer | None:
         idle = next((peer for peer in self._peers.values() if peer.is_idle and peer.host != OTHERS), None)

@@ -31,6 +31,9 @@ BOUNDS_OF_BROWSERS = {
 }
 """The option behind a reason to close."""
 
+TURN_NEWS = 128
+"""Pieces of news in a turn of the loop: thousands of clients may be lost at once."""
+
 DISMISSED = 128
 """Who was told to go may take as long as all others over it, but no more than so many, and an eighth of all, do."""
 
@@ -160,11 +163,14 @@ class Clients:
         own = {connection: begin + spread * number / len(carried) for number, connection in enumerate(carried)}
         return {**own, **self.dues}
 
-    def close_due(self) -> None:
+    def close_due(self) -> Iterator[bool]:
         """Closes those whose time has come."""
-        for connection in [one for one, due in self.dues.items() if due <= self.now()]:
-            del self.dues[connection]
-            connection.leave(RESTARTING)
+        now = self.now()
+        for connection, due in list(self.dues.items()):
+            is_due = due <= now and self.dues.pop(connection, None) is not None
+            if is_due:
+                connection.leave(RESTARTING)
+            yield is_due
 
     @property
     def are_opening(self) -> bool:
@@ -196,8 +202,8 @@ class Clients:
             self._access_log.write(client, f"{action} {path}")
 
     def dispatch_news(self) -> None:
-        """Hands the fan-out's news to their connections; that of clients that are gone is dropped."""
-        for client, news in self.fanout.take_news():
+        """Hands some of the fan-out's news to their connections; that of clients that are gone is dropped."""
+        for client, news in self.fanout.take_news(TURN_NEWS):
             connection = self._attached.get(client)
             if connection is not None:
                 connection.receive_news(news)

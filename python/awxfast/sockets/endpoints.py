@@ -1,5 +1,6 @@
 """What the server asks of who answers on its paths: native mode or an application, and the nodes' endpoint."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from asgiref.typing import ASGI3Application
@@ -26,8 +27,8 @@ class Endpoints(Protocol):
     def recall(self, request: Request) -> Accepted | None:
         """The answer to one that `check` lets through, where nobody has to be asked and it is yes; else None."""
 
-    def sweep(self) -> None:
-        """Called about twice a second, for what has a time limit."""
+    def sweep(self) -> Iterator[bool]:
+        """Looks at what has a time limit, about twice a second; whether there was something to do, of each."""
 
     def begin_stop(self) -> None:
         """No upgrade is accepted any more."""
@@ -42,5 +43,5 @@ class NodeEndpoints(NodePaths, Protocol):
     def decide(self, opening: Opening) -> None:
         """Accepts or refuses, now or later."""
 
-    def sweep(self) -> None:
-        """Called about twice a second."""
+    def sweep(self) -> Iterator[bool]:
+        """As above, for links."""

@@ -1,5 +1,7 @@
 """Pings, silence, age, and closes that don't come to an end: one look twice a second at every connection."""
 
+from collections.abc import Iterator
+
 from awxfast.settings import Settings
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection, Phase
@@ -22,33 +24,42 @@ class Keepalive:
         self._timeout = settings.ping_timeout
         self._max_age = settings.websocket_timeout
 
-    def sweep(self) -> None:
-        """Looks at every connection once."""
+    def sweep(self) -> Iterator[bool]:
+        """Looks at every connection once; whether there was something to do."""
         now = self._clients.now()
         for connection in self._clients:
-            if connection.phase is Phase.OPEN:
-                self._keep_alive(connection, now)
-            elif connection.phase is Phase.OPENING:
-                if now - connection.opened > self._clients.close_timeout:
-                    connection.cut_off()
-            elif now > connection.deadline:
-                connection.cut_off()
+            yield self._look(connection, now)
 
-    def _keep_alive(self, connection: Connection, now: float) -> None:
+    def _look(self, connection: Connection, now: float) -> bool:
+        if connection.phase is Phase.OPEN:
+            return self._keep_alive(connection, now)
+        if connection.phase is Phase.OPENING:
+            is_late = now - connection.opened > self._clients.close_timeout
+        else:
+            is_late = connection.phase is not Phase.ENDED and now > connection.deadline
+        if is_late:
+            connection.cut_off()
+        return is_late
+
+    def _keep_alive(self, connection: Connection, now: float) -> bool:
         if 0 <= self._max_age < now - connection.opened and not connection.is_node:
             connection.close(GOING_AWAY, b"websocket timeout")
         elif now - connection.heard < self._interval:
-            return
+            return False
         elif not connection.is_reading:
-            self._watch_unread(connection, now)
+            return self._watch_unread(connection, now)
         elif connection.pinged <= connection.heard:
             connection.send_ping()
-        elif 0 < self._timeout <= now - connection.pinged:
+        elif 0 < self._timeout <= now - connection.pinged and not connection.has_unread:
             connection.cut_off()
+        else:
+            return False
+        return True
 
-    def _watch_unread(self, connection: Connection, now: float) -> None:
+    def _watch_unread(self, connection: Connection, now: float) -> bool:
         """Nothing is read: pings keep the way open for the peer's proxies, the kernel says whether it is there."""
         if connection.is_peer_gone(self._timeout):
             connection.cut_off()
         elif now - connection.pinged >= self._interval:
             connection.send_ping()
+        return True

@@ -140,11 +140,13 @@ class Opening:
             http.refuse(refusal, describe_refused(self.request, refusal) if subject is None else subject)
             http.on_lost = self._note_end
 
-    def drop_if_gone(self) -> None:
+    def drop_if_gone(self) -> bool:
         """Looks whether the client is there at all: one that sends on before it has its answer is not read."""
         http = self._http
-        if http is not None and http.is_reading_paused and is_gone(http.transport.get_extra_info("socket")):
-            http.transport.abort()
+        if http is None or not http.is_reading_paused or not is_gone(http.transport.get_extra_info("socket")):
+            return False
+        http.transport.abort()
+        return True
 
     # An answer of the application's own
 

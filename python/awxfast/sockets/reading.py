@@ -5,7 +5,7 @@ import asyncio
 from typing import Protocol
 
 from awxfast._rust import FrameDecoder, SocketTransport
-from awxfast.system.unread import is_gone, seconds_unanswered
+from awxfast.system.unread import has_unread, is_gone, seconds_unanswered
 
 TURN_BYTES = 65_536
 """A read of so many is the last of a turn of the loop, which would go on reading the same stream 32 times."""
@@ -102,6 +102,13 @@ class ReadingSide(asyncio.Protocol):
     def is_reading(self) -> bool:
         """Whether silence is the peer's."""
         return not self._is_held_back
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether the peer has sent something that is about to be read."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        return has_unread(self._transport.get_extra_info("socket"))
 
     def is_peer_gone(self, timeout: float) -> bool:
         """For one that is not read: whether it has ended, or been unreachable for `timeout` seconds (0: any)."""

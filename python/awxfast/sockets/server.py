@@ -26,6 +26,7 @@ from awxfast.sockets.connection import Connection
 from awxfast.sockets.endpoints import Endpoints, NodeEndpoints
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sockets.upgrades import WebsocketUpgrades
+from awxfast.turns import spread
 from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
 
@@ -290,7 +291,7 @@ class Server:
 
     async def _sweep(self) -> None:
         looks = [self._clients.close_due, self._keepalive.sweep, self._requests.sweep]
-        looks += [self._endpoints.sweep, self._plain.look]
+        looks += [self._endpoints.sweep, self._plain.sweep]
         if self._nodes is not None:
             looks.append(self._nodes.sweep)
         while True:
@@ -298,6 +299,6 @@ class Server:
             await asyncio.sleep(0)  # the loop reads first: after a pause what came meanwhile is no silence
             for look in looks:
                 try:
-                    look()
+                    await spread(look())
                 except Exception:
                     log.exception("a look at the connections failed")

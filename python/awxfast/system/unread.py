@@ -29,6 +29,11 @@ class PeerSocket(Protocol):
         """As many bytes of an option."""
 
 
+def has_unread(sock: PeerSocket) -> bool:
+    """Whether there is something to be read, an end among it."""
+    return _polls(sock, select.POLLIN)
+
+
 def is_gone(sock: PeerSocket) -> bool:
     """Whether the peer has closed, or reset, behind what it sent."""
     return _polls(sock, select.POLLRDHUP)

@@ -272,8 +272,8 @@ impl PyFanout {
         self.core.news_fd().as_raw_fd()
     }
 
-    fn take_news(&self) -> Vec<(u64, u8)> {
-        self.core.take_news().into_iter().map(|(client, news)| (client.0, news as u8)).collect()
+    fn take_news(&self, most: usize) -> Vec<(u64, u8)> {
+        self.core.take_news(most).into_iter().map(|(client, news)| (client.0, news as u8)).collect()
     }
 
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -17,9 +17,9 @@ use crate::front::{Accepted, Line, Listener, Places, Ready, Watch};
 use crate::py::descriptor::borrow;
 use crate::py::transport::SocketTransport;
 
-/// Connections of one listener that a turn of the loop takes in: some milliseconds' work.
+/// Connections of one listener that a turn of the loop takes in, as long as it has time and bytes left.
 const TURN_ACCEPTS: usize = 32;
-/// A turn serves who is ready until so long after its beginning, or until so much was read: whoever sends without an
+/// A turn takes in newcomers and serves who is ready until so long after its beginning, or until so much was read: whoever sends without an
 /// end, and they are many, would keep the loop from everybody else. Who is left has the next turn first.
 const TURN: Duration = Duration::from_millis(10);
 const TURN_BYTES: usize = 4 * 1024 * 1024;
@@ -55,6 +55,7 @@ pub struct Front {
     read: AtomicUsize,
     buffer: Mutex<Vec<u8>>,
     unwritten: Mutex<Unwritten>,
+    lost: Mutex<Lost>,
 }
 
 /// Those of one watch.
@@ -101,6 +102,14 @@ struct Unwritten {
     is_due: bool,
 }
 
+/// Whose protocols are to hear of their end, and why. As many may be lost at once as there are.
+#[derive(Default)]
+struct Lost {
+    transports: VecDeque<(Py<SocketTransport>, Py<PyAny>)>,
+    /// They will hear of it.
+    is_due: bool,
+}
+
 #[pymethods]
 impl Front {
     #[new]
@@ -116,6 +125,7 @@ impl Front {
             read: AtomicUsize::new(0),
             buffer: Mutex::new(vec![0; READ_BYTES]),
             unwritten: Mutex::default(),
+            lost: Mutex::default(),
         })
     }
 
@@ -179,6 +189,20 @@ impl Front {
         }
     }
 
+    /// As many as a turn has time for.
+    fn _lose_some(slf: &Bound<'_, Self>) {
+        let end = Instant::now() + TURN;
+        loop {
+            let next = slf.get().lost.lock().transports.pop_front();
+            let Some((transport, reason)) = next else { break };
+            SocketTransport::lose(transport.bind(slf.py()), reason.bind(slf.py()));
+            if Instant::now() > end {
+                return Self::go_on_losing(slf);
+            }
+        }
+        slf.get().lost.lock().is_due = false;
+    }
+
     fn close(&self) {
         let left: Vec<_> = self.connections.lock().drain().collect();
         for transport in left {
@@ -197,7 +221,7 @@ impl Front {
             has_more = front.first.look(EVENTS);
             while let Some(one) = front.first.next() {
                 has_plain |= one.token == PLAIN;
-                Self::serve(slf, one);
+                Self::serve(slf, one, budget);
                 if front.is_spent(budget) {
                     return has_plain;
                 }
@@ -213,7 +237,7 @@ impl Front {
         let budget = front.begin_budget();
         front.plain.look(TURN_PLAIN);
         while let Some(one) = front.plain.next() {
-            Self::serve(slf, one);
+            Self::serve(slf, one, budget);
             if front.is_spent(budget) {
                 return;
             }
@@ -234,12 +258,12 @@ impl Front {
         if is_plain { &self.plain.watch } else { &self.first.watch }
     }
 
-    fn serve(slf: &Bound<'_, Self>, ready: Ready) {
+    fn serve(slf: &Bound<'_, Self>, ready: Ready, budget: Instant) {
         if ready.token == PLAIN {
             return;
         }
         if ready.token >= LISTENERS {
-            return Self::accept(slf, usize::try_from(ready.token - LISTENERS).unwrap_or(usize::MAX));
+            return Self::accept(slf, usize::try_from(ready.token - LISTENERS).unwrap_or(usize::MAX), budget);
         }
         let transport = slf.get().connections.lock().get(ready.token).map(|one| one.clone_ref(slf.py()));
         if let Some(transport) = transport {
@@ -247,7 +271,8 @@ impl Front {
         }
     }
 
-    fn accept(slf: &Bound<'_, Self>, number: usize) {
+    /// What a newcomer has sent is served with it. Who is left waits in the kernel, and is told of again.
+    fn accept(slf: &Bound<'_, Self>, number: usize, budget: Instant) {
         for _ in 0..TURN_ACCEPTS {
             let found = slf
                 .get()
@@ -260,6 +285,9 @@ impl Front {
                 Some((Accepted::Connection(socket, client), welcome)) => {
                     let Ok(transport) = Self::take_in(slf, socket, client) else { return };
                     SocketTransport::begin(&transport, welcome);
+                    if slf.get().is_spent(budget) {
+                        return;
+                    }
                 }
                 Some((Accepted::NoRoom, _)) => return Self::rest(slf, number),
                 _ => return,
@@ -296,6 +324,23 @@ impl Front {
     pub(super) fn forget(&self, token: u64) {
         let gone = self.connections.lock().remove(token);
         drop(gone); // not under the lock: it may be the last reference
+    }
+
+    /// Its protocol hears of its end, in one of the next turns.
+    pub(super) fn lose_later(slf: &Bound<'_, Self>, transport: Py<SocketTransport>, reason: Py<PyAny>) {
+        let mut lost = slf.get().lost.lock();
+        lost.transports.push_back((transport, reason));
+        if mem::replace(&mut lost.is_due, true) {
+            return;
+        }
+        drop(lost);
+        Self::go_on_losing(slf);
+    }
+
+    fn go_on_losing(slf: &Bound<'_, Self>) {
+        if let Ok(lose) = slf.getattr(intern!(slf.py(), "_lose_some")) {
+            slf.get().call_loop(slf.py(), "call_soon", (lose,));
+        }
     }
 
     /// Calls a method of the event loop's; what it raises can't be told to anybody.

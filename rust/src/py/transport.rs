@@ -200,21 +200,6 @@ impl SocketTransport {
         socket.call_method0("detach")?;
         found
     }
-
-    /// The end of all: the protocol hears of it while the descriptor is still there.
-    fn _lose(slf: &Bound<'_, Self>, reason: &Bound<'_, PyAny>) -> PyResult<()> {
-        let protocol = slf.get().state.lock().protocol.take();
-        let told = protocol.map_or(Ok(()), |protocol| {
-            protocol.bind(slf.py()).call_method1(intern!(slf.py(), "connection_lost"), (reason,)).map(drop)
-        });
-        let line = slf.get().state.lock().line.take();
-        if let Some(mut line) = line {
-            let front = slf.get().front.get();
-            line.leave(front.watch_of(slf.get().state.lock().is_plain));
-            front.forget(line.token());
-        }
-        told
-    }
 }
 
 impl SocketTransport {
@@ -311,6 +296,11 @@ impl SocketTransport {
 
     /// A protocol's fault costs its own connection.
     fn fail(slf: &Bound<'_, Self>, method: &str, error: &PyErr) {
+        Self::report(slf, method, error);
+        Self::end(slf, error.value(slf.py()).clone().into_any().unbind());
+    }
+
+    fn report(slf: &Bound<'_, Self>, method: &str, error: &PyErr) {
         let py = slf.py();
         let context = PyDict::new(py);
         let described = context
@@ -320,7 +310,6 @@ impl SocketTransport {
         if described.is_ok() {
             slf.get().front.get().call_loop(py, "call_exception_handler", (context,));
         }
-        Self::end(slf, error.value(py).clone().into_any().unbind());
     }
 
     /// At once, whatever is unsent.
@@ -346,8 +335,23 @@ impl SocketTransport {
             line.leave(watch);
         }
         drop(state);
-        if let Ok(lose) = slf.getattr(intern!(slf.py(), "_lose")) {
-            front.call_loop(slf.py(), "call_soon", (lose, reason));
+        Front::lose_later(slf.get().front.bind(slf.py()), slf.clone().unbind(), reason);
+    }
+
+    /// The end of all: the protocol hears of it while the descriptor is still there.
+    pub(super) fn lose(slf: &Bound<'_, Self>, reason: &Bound<'_, PyAny>) {
+        let protocol = slf.get().state.lock().protocol.take();
+        let told = protocol.map_or(Ok(()), |protocol| {
+            protocol.bind(slf.py()).call_method1(intern!(slf.py(), "connection_lost"), (reason,)).map(drop)
+        });
+        let line = slf.get().state.lock().line.take();
+        if let Some(mut line) = line {
+            let front = slf.get().front.get();
+            line.leave(front.watch_of(slf.get().state.lock().is_plain));
+            front.forget(line.token());
+        }
+        if let Err(error) = told {
+            Self::report(slf, "connection_lost", &error);
         }
     }
 

@@ -233,9 +233,12 @@ impl NewsQueue {
         self.waiting.lock().clone()
     }
 
-    /// Takes all news, in order.
-    pub fn take(&self) -> Vec<(ClientId, News)> {
+    /// Takes so many, the oldest, in order. The bell goes on ringing for the others.
+    pub fn take(&self, most: usize) -> Vec<(ClientId, News)> {
         let mut waiting = self.waiting.lock();
+        if waiting.len() > most {
+            return waiting.drain(..most).collect();
+        }
         self.bell.silence();
         mem::take(&mut *waiting)
     }

@@ -129,7 +129,7 @@ pub fn wait_until(mut condition: impl FnMut() -> bool) {
 pub fn wait_for_news(fanout: &Fanout, wanted: &[(ClientId, News)]) {
     let mut seen = Vec::new();
     wait_until(|| {
-        seen.extend(fanout.take_news());
+        seen.extend(fanout.take_news(usize::MAX));
         wanted.iter().all(|one| seen.contains(one))
     });
 }
