@@ -1,6 +1,7 @@
 """One plain request by itself, on a connection that only notes what is written to it."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ class Connection:
     def end_response(self, *, keeps_alive: bool) -> None:
         self.ends.append(keeps_alive)
 
-    def look(self) -> None:
+    def look(self) -> bool:
         self.looks += 1
+        return False
 
     def cut(self) -> None:
         self.cuts += 1
@@ -89,6 +91,18 @@ class TestBody:
         assert cycle.is_full
         await receive(cycle)
         assert not cycle.is_full
+
+    async def test_parts_of_two_bytes_take_as_much_room_as_one_large_part(self, connection: Connection) -> None:
+        cycle = begin(connection)
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            while not cycle.is_full:
+                cycle.receive_body(b"%02d" % 7)
+            held = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert HELD_BYTES <= held < 2 * HELD_BYTES
 
     async def test_who_waits_for_a_word_gets_it_when_the_body_is_wanted(self, connection: Connection) -> None:
         cycle = begin(connection, expects_continue=True)
