@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from awxfast._rust import Fanout
+from awxfast.settings import Settings
+from awxfast.sockets.clients import Clients
+from awxfast.sockets.node_seat import NodeSeat
 from awxfast.sockets.reading import ReadingSide
+from awxfast.turns import Turns
 from raw_browser import CLOSE, PING, PONG, close_frame, frame, open_browser
 from serving import HANG, Serving
 
@@ -80,10 +85,11 @@ class TestTurns:
 class HalfReader(ReadingSide):
     """Decodes a byte a turn."""
 
-    __slots__ = ("decoded",)
+    __slots__ = ("decoded", "turns")
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns | None = None) -> None:
         super().__init__(self)
+        self.turns = turns or Turns(1)
         self.decoded: list[bytes] = []
 
     def now(self) -> float:
@@ -121,26 +127,60 @@ class Transport:
 
 
 async def pass_turns() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
-class TestHolding:
-    def make(self, decoder: Decoder | None) -> tuple[HalfReader, Transport]:
-        reader, transport = HalfReader(), Transport()
-        reader._decoder = decoder  # type: ignore[assignment]
-        reader.connection_made(transport)  # type: ignore[arg-type]
-        return reader, transport
+def make(decoder: Decoder | None, turns: Turns | None = None) -> tuple[HalfReader, Transport]:
+    reader, transport = HalfReader(turns), Transport()
+    reader._decoder = decoder  # type: ignore[assignment]
+    reader.connection_made(transport)  # type: ignore[arg-type]
+    return reader, transport
 
+
+class TestSharing:
+    """A flood of many: each has a piece a turn, and each turn so many pieces."""
+
+    async def test_turn_goes_on_with_so_many_clients(self) -> None:
+        turns = Turns(4)
+        readers = [make(Decoder(), turns)[0] for _ in range(10)]
+        for reader in readers:
+            reader.data_received(b"abc")
+        counts, before = [], 10
+        while before < 30:
+            await asyncio.sleep(0)
+            decoded = sum(len(reader.decoded) for reader in readers)
+            counts.append(decoded - before)
+            before = decoded
+        assert max(counts) <= 8, "those who waited for one turn, and those of the next who need not wait"
+        assert all(reader.decoded == [b"a", b"b", b"c"] for reader in readers)
+
+    async def test_client_that_is_gone_has_no_turn(self) -> None:
+        turns = Turns(1)
+        gone, _ = make(Decoder(), turns)
+        other, _ = make(Decoder(), turns)
+        gone.data_received(b"ab")
+        other.data_received(b"ab")
+        gone._transport = None
+        await pass_turns()
+        assert (gone.decoded, other.decoded) == ([b"a"], [b"a", b"b"])
+
+    def test_nodes_have_turns_of_their_own(self) -> None:
+        clients: Any = Clients(Fanout(threads=1), Settings())
+        assert NodeSeat(clients, notices=True, max_message_size=1).turns is not clients.turns
+        clients.fanout.stop()
+
+
+class TestHolding:
     async def test_a_turns_rest_waits_for_the_next_and_is_not_read_on_before(self) -> None:
-        reader, transport = self.make(Decoder())
+        reader, transport = make(Decoder())
         reader.data_received(b"abc")
         assert (reader.decoded, transport.reading) == ([b"a"], False)
         await pass_turns()
         assert (reader.decoded, transport.reading) == ([b"a", b"b", b"c"], True)
 
     async def test_what_is_held_back_is_decoded_when_it_is_let_go(self) -> None:
-        reader, transport = self.make(Decoder())
+        reader, transport = make(Decoder())
         reader.data_received(b"ab")
         reader.pause_reading()
         await pass_turns()
@@ -150,7 +190,7 @@ class TestHolding:
         assert (reader.decoded, transport.reading, reader.is_reading) == ([b"a", b"b"], True, True)
 
     async def test_nothing_is_decoded_before_there_is_a_decoder(self) -> None:
-        reader, transport = self.make(None)
+        reader, transport = make(None)
         reader.data_received(b"a")
         reader.data_received(b"b")
         assert (reader._held, reader.decoded, transport.reading) == (b"ab", [], False)

@@ -12,6 +12,8 @@ from awxfast.http.plain_connections import QUIET_SECONDS
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
 from awxfast.sockets.connection import NOT_ATTACHED, OPEN, Connection
+from awxfast.sockets.reading import TURN_STREAMS
+from awxfast.turns import Turns
 from awxfast.wire import close_codes
 from awxfast.wire.close_codes import RESTARTING
 
@@ -31,6 +33,8 @@ BOUNDS_OF_BROWSERS = {
 }
 """The option behind a reason to close."""
 
+TURN_MESSAGES = 16
+"""Of one browser, in a turn of the loop: a hundred may send commands without end, and others wait for each of them."""
 TURN_NEWS = 128
 """Pieces of news in a turn of the loop: thousands of clients may be lost at once."""
 
@@ -58,6 +62,7 @@ class Clients:
         self.fanout = fanout
         self._tell_caught_up = tell_caught_up
         self.now = now
+        self.turns, self.turns_of_nodes = Turns(TURN_STREAMS), Turns(TURN_STREAMS)
         self.close_timeout = settings.close_timeout
         self.closes: dict[tuple[str, int | str], int] = {}
         self.nodes = 0
@@ -103,7 +108,7 @@ class Clients:
 
     def make_decoder(self) -> FrameDecoder:
         """For what a browser sends."""
-        return FrameDecoder(*self._limits, all=self._unserved)
+        return FrameDecoder(*self._limits, TURN_MESSAGES, self._unserved)
 
     @property
     def unserved(self) -> int:

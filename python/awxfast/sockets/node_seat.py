@@ -25,6 +25,7 @@ class NodeSeat:
         self.fanout = clients.fanout
         self.close_timeout = clients.close_timeout
         self.now = clients.now
+        self.turns = clients.turns_of_nodes
         self.add = clients.add
         self.count_close = clients.count_close
         self.report_turned_away = clients.report_turned_away

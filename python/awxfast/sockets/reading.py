@@ -6,9 +6,12 @@ from typing import Protocol
 
 from awxfast._rust import FrameDecoder, SocketTransport
 from awxfast.system.unread import has_unread, is_gone, seconds_unanswered
+from awxfast.turns import Turns
 
 TURN_BYTES = 65_536
 """A read of so many is the last of a turn of the loop, which would go on reading the same stream 32 times."""
+TURN_STREAMS = 16
+"""Clients whose reading goes on in a turn, each with as much as its decoder takes at once: thousands may flood."""
 
 Transport = asyncio.Transport | SocketTransport
 """An event loop's, or one of the core's."""
@@ -16,6 +19,9 @@ Transport = asyncio.Transport | SocketTransport
 
 class Clock(Protocol):
     """What connections share, as far as reading knows it."""
+
+    turns: Turns
+    """Those in which reading goes on, one piece a client."""
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
@@ -63,7 +69,7 @@ class ReadingSide(asyncio.Protocol):
         if not self._waits_turn and self._transport is not None:
             self._waits_turn = True
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._take_turn)
+            asyncio.get_running_loop().call_soon(self._clients.turns.call, 1, self._take_turn)
 
     def _take_turn(self) -> None:
         """Goes on where the last turn ended; what a session holds back waits until it lets go."""
