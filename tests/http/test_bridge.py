@@ -377,6 +377,11 @@ class TestManyRecords:
     """A few bytes in each, which cost as much to decrypt as a full one."""
 
     @pytest.fixture
+    def two_small_turns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Before there are bridges."""
+        monkeypatch.setattr(bridge_module, "TURN_SMALL", 2)
+
+    @pytest.fixture
     async def sink(self, files: SelfSigned) -> AsyncIterator[tuple[Sink, int]]:
         sink = Sink()
         context = Certificate(*files.files).context
@@ -413,6 +418,29 @@ class TestManyRecords:
         for client in clients:
             client.close()
         assert 10_000 < max(shares) < 50_000, "one who has waited, and one who has just come"
+
+    async def test_turn_has_so_many_of_those_who_send_little(
+        self, two_small_turns: None, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        turns: list[set[Bridge]] = [set()]
+        buffer_updated = Bridge.buffer_updated
+
+        def note(bridge: Bridge, size: int) -> None:
+            turns[-1].add(bridge)
+            buffer_updated(bridge, size)
+
+        monkeypatch.setattr(Bridge, "buffer_updated", note)  # as above
+        taker, port = sink
+        clients = [await asyncio.to_thread(connect_tls, port, files) for _ in range(10)]
+        await asyncio.sleep(0.05)
+        for client in clients:
+            client.sendall(b"a command")
+        while taker.received < 10 * len(b"a command"):
+            turns.append(set())
+            await asyncio.sleep(0)
+        for client in clients:
+            client.close()
+        assert max(map(len, turns)) <= 4, "those who have waited, and those who have just come"
 
     async def test_client_that_takes_no_answers_of_tls_itself_is_cut_off(
         self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch

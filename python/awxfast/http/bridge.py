@@ -27,7 +27,9 @@ TURN_BYTES = 16_384
 What they decrypt to says nothing: 600 key updates (RFC 8446 section 4.6.3) are as many bytes, cost 15 ms, and no data.
 """
 SMALL_BYTES = 1_024
-"""So many of a client need no turn: commands, whose sender has been read before."""
+"""So many of a client are a command, and wait for nobody's flood: they have turns of their own."""
+TURN_SMALL = 64
+"""Clients that have so little, in a turn."""
 RECORD_BYTES = 16_384
 """As many may have been taken in before, of a record that was read in part (RFC 8446 section 5.1)."""
 HINT_BYTES = 256
@@ -70,7 +72,7 @@ class Bridges:
         self.make_protocol = make_protocol
         self.plain = plain
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))
-        self.turns = Turns(TURN_BYTES)
+        self.turns, self.small_turns = Turns(TURN_BYTES), Turns(TURN_SMALL)
         self._log = QuietLog(log, seconds=QUIET_SECONDS)
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
@@ -186,18 +188,19 @@ class Bridge(asyncio.BufferedProtocol):
         return self._buffer
 
     def _takes_turn(self, amount: int) -> bool:
-        transport, turns = self._transport, self._bridges.turns
+        transport, bridges = self._transport, self._bridges
         if transport is None:
             return False
         if self._bare > BARE_BYTES or transport.get_write_buffer_size() > UNTAKEN_BYTES:
             transport.pause_reading()
-            self._loop.call_soon(self._bridges.plain.cut_off, self)
+            self._loop.call_soon(bridges.plain.cut_off, self)
             return False
-        if self._has_turn or amount <= SMALL_BYTES or turns.take_at_once(amount):
+        turns, share = (bridges.small_turns, 1) if amount <= SMALL_BYTES else (bridges.turns, amount)
+        if self._has_turn or turns.take_at_once(share):
             self._has_turn = False
             return True
         transport.pause_reading()
-        turns.call(amount, self._begin_turn)
+        turns.call(share, self._begin_turn)
         return False
 
     def _begin_turn(self) -> None:
