@@ -8,10 +8,10 @@ from raw_browser import frame
 
 
 class TestTurns:
-    def test_node_has_512_messages_of_a_turn_and_a_browser_64(self) -> None:
+    def test_node_has_512_messages_of_a_turn_and_a_browser_16(self) -> None:
         fanout = Fanout(threads=1)
         clients = Clients(fanout, Settings())
         node = NodeSeat(clients, notices=True, max_message_size=1000)
         data = frame("{}") * 600
-        assert [len(seat.make_decoder().receive(data)) for seat in (node, clients)] == [512, 64]
+        assert [len(seat.make_decoder().receive(data)) for seat in (node, clients)] == [512, 16]
         fanout.stop()
