@@ -13,8 +13,8 @@ from typing import Protocol
 
 MOST_BYTES = 134_217_728
 """Of a server without a bound of its own."""
-FIRST = 1_000
-"""The rank of those who go before all others."""
+FIRST = 131
+"""The rank of those who go before all others. Of an odd one the oldest goes."""
 
 
 class Unanswered(Protocol):
@@ -44,12 +44,13 @@ class UnansweredBytes:
         self.most = most
         self.bytes = 0
         self._held: dict[Unanswered, tuple[int, int]] = {}
-        self._ranks: dict[int, collections.OrderedDict[Unanswered, None]] = {}
+        """By whom, how much, and the rank that this gives."""
+        self._ranks = [collections.OrderedDict[Unanswered, None]() for _ in range(FIRST + 1)]
         """By how much they hold, in powers of two: a place is found without a look at all others."""
 
     def count(self, connection: Unanswered, size: int, *, is_whole: bool) -> None:
         """It holds so much from now on; `is_whole`: what is awaited is an answer."""
-        self._count(connection, size, rank_of(size, is_whole=is_whole))
+        self._count(connection, size, 2 * size.bit_length() + (not is_whole))
 
     def leave_behind(self, task: asyncio.Task[None], cancel: Callable[[], object], size: int) -> None:
         """An application's `task` holds so much for a client that is gone; it may be cancelled before its time."""
@@ -58,42 +59,24 @@ class UnansweredBytes:
         self._count(left, size, FIRST)
 
     def _count(self, connection: Unanswered, size: int, rank: int) -> None:
-        held, former = self._held.get(connection, (0, 0))
+        self.forget(connection, unless=rank)
+        held, _ = self._held.get(connection, (0, 0))
+        self._held[connection] = size, rank
+        self._ranks[rank].setdefault(connection)
         self.bytes += size - held
-        self._held[connection] = size, self._move(connection, former, rank)
         while self.bytes > self.most:
             self._make_room()
 
-    def forget(self, connection: Unanswered) -> None:
-        """It holds nothing any more."""
-        if connection in self._held:
-            size, rank = self._held.pop(connection)
+    def forget(self, connection: Unanswered, unless: int | None = None) -> None:
+        """It holds nothing any more; `unless` it has that rank."""
+        size, rank = self._held.get(connection, (0, None))
+        if rank is not None and rank != unless:
+            del self._held[connection], self._ranks[rank][connection]
             self.bytes -= size
-            self._move(connection, rank, 0)
-
-    def _move(self, connection: Unanswered, former: int, rank: int) -> int:
-        if former != rank and former:
-            equals = self._ranks[former]
-            del equals[connection]
-            if not equals:
-                del self._ranks[former]
-        if former != rank and rank:
-            self._ranks.setdefault(rank, collections.OrderedDict())[connection] = None
-        return rank
 
     def _make_room(self) -> None:
-        rank = max(self._ranks)
+        rank = max(rank for rank, equals in enumerate(self._ranks) if equals)
         equals = self._ranks[rank]
-        connection = next(reversed(equals)) if is_of_whole(rank) else next(iter(equals))
+        connection = next(iter(equals) if rank % 2 else reversed(equals))
         self.forget(connection)
         connection.give_way()
-
-
-def rank_of(size: int, *, is_whole: bool) -> int:
-    """The higher, the sooner it goes; never 0."""
-    return 2 * size.bit_length() + (1 if is_whole else 2)
-
-
-def is_of_whole(rank: int) -> bool:
-    """Whether those of a rank have sent all that is needed for an answer."""
-    return rank % 2 == 1
