@@ -145,6 +145,33 @@ class TestInterest:
         assert await process.interest() == [process.wants("a", "b"), other.wants("c")]
         assert await other.interest() == [other.wants("c"), process.wants("a", "b")]
 
+    async def test_many_groups_are_told_in_parts_own_and_others(
+        self, process: Process, connection: RedisConnection
+    ) -> None:
+        """A hundred thousand in one piece would be a quarter of a second of the loop's."""
+        other = Process()
+        await other.attach(connection)
+        own, others = ({f"{kind}-{number}" for number in range(2_500)} for kind in ("own", "other"))
+        await process.groups.hold(own)
+        await other.groups.hold(others)
+        for wanted, speaker in ((own, process), (others, other)):
+            told = [notice for notice in await process.interest() if notice.origin_channel == speaker_of(speaker.names)]
+            assert {group for notice in told for group in notice.groups} == wanted
+            assert len(told) > 2
+            assert max(len(notice.groups) for notice in told) < 2_000
+
+    async def test_group_that_is_let_go_of_while_others_are_told_is_not_told(self, process: Process) -> None:
+        """Nobody would say later that it is wanted no more."""
+        await process.groups.hold([f"own-{number}" for number in range(1_500)])
+        listing = process.groups.list_interest()
+        first = await anext(listing)
+        last = next(group for group in reversed(process.groups._members) if group not in first.groups)
+        process.groups.release([last])
+        second = await anext(listing)
+        assert second.groups
+        assert last not in second.groups
+        await listing.aclose()
+
     async def test_released_group_is_not_wanted(self, process: Process) -> None:
         await process.groups.hold(["a", "b"])
         process.groups.release(["b"])

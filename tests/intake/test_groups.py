@@ -307,12 +307,12 @@ class TestTrouble:
             client.set(NAMES.group_key("odd"), "not a zset")
             holding = asyncio.ensure_future(groups.hold(["odd"]))
             await groups.hold(["a"])
-            groups.register_refused()
+            await groups.register_refused()
             await groups.hold(["b"])
             assert not holding.done()
             assert sum("refuses to register group odd" in message for message in caplog.messages) == 1
             client.delete(NAMES.group_key("odd"))
-        groups.register_refused()
+        await groups.register_refused()
         await holding
         assert registered(redis_server, "odd")
 

@@ -17,6 +17,7 @@ class TestOneCommand:
             ("SMEMBERS", []),
             ("HGETALL", [b"pid", b"7"]),
             ("SCAN", [b"0", [b"awxfast:groups:a"]]),
+            ("SSCAN", [b"0", [b"a"]]),
             ("ZADD", b"1.5"),
             ("ZADD", None),
             ("BZPOPMIN", [b"key", b"member", b"1"]),

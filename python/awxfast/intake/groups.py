@@ -21,7 +21,7 @@ from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.leaving import Leaving
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.others_interest import list_others_interest
+from awxfast.intake.others_interest import TURN_TOLD, list_others_interest
 from awxfast.quiet_log import QuietLog
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
@@ -205,9 +205,13 @@ class Groups:
         vanished = sum([count_added(known, await answers) for known, answers in asked])
         return 0 if self._flushes else vanished
 
-    def register_refused(self) -> None:
+    async def register_refused(self) -> None:
         """Tries again what Redis refused."""
-        self._send_joins([member for member in self._members.values() if member.refusal is not None])
+        refused = [member for member in self._members.values() if member.refusal is not None]
+        for begin in range(0, len(refused), PART):
+            part = refused[begin : begin + PART]
+            await self.turns.take(len(part))
+            self._send_joins([member for member in part if self._members.get(member.group) is member])
 
     async def count_vanished(self, at_most: int) -> int:
         """Looks at the next few registrations, so that all are looked at in turn; how many are not there.
@@ -266,10 +270,17 @@ class Groups:
         """
         if self._announcements is None or self._connection is None:
             return
-        groups = [group for group, member in self._members.items() if member.known and member.count]
-        yield Notice(True, tuple(sorted(self._announcements.list_wanted(groups))), speaker_of(self._names))
+        groups = list(self._members)
+        for begin in range(0, len(groups), TURN_TOLD):
+            wanted = list(filter(self._is_wanted, groups[begin : begin + TURN_TOLD]))
+            yield Notice(True, tuple(sorted(self._announcements.list_wanted(wanted))), speaker_of(self._names))
+            await asyncio.sleep(0)
         async for notice in list_others_interest(self._connection, self._names, self._announcements):
             yield notice
+
+    def _is_wanted(self, group: str) -> bool:
+        member = self._members.get(group)
+        return member is not None and member.known and member.count > 0
 
     def _announce(self, groups: list[str], *, wanted: bool) -> None:
         """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""

@@ -215,7 +215,7 @@ class Registration:
         elif self._confirmations_left or time.monotonic() >= self._renew_at or await self._groups.count_vanished(LOOKS):
             await self._renew(self._renewed_at)
         else:
-            self._groups.register_refused()
+            await self._groups.register_refused()
         if time.monotonic() >= self._announce_at:
             await self._announce(connection)
 

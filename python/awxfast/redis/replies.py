@@ -131,7 +131,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
     "EXEC": is_list_or_nil,
     "MEMORY": _is_number_or_nil,
-    "SCAN": _is_scan,
+    **dict.fromkeys(("SCAN", "SSCAN"), _is_scan),
     "ZADD": _is_scored,
     "BZPOPMIN": _is_popped,
     "BZMPOP": _is_many_popped,
