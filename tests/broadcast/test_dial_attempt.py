@@ -1,5 +1,7 @@
 """TLS towards peers: verified unless told otherwise, and the failure said in words."""
 
+import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.target import Target
 from awxfast.errors import ConfigurationError
 from certificates import SelfSigned
-from peer_server import PeerServer
+from peer_server import HANG, PeerServer
 
 
 class Taker:
@@ -111,3 +113,31 @@ class TestWrongProtocol:
         failure = await failure_of("127.0.0.1", server.port, None, "http")
         assert failure.kind in ("not_http", "hung_up")
         assert not server.requests
+
+
+class TestEndlessAnswers:
+    @pytest.mark.parametrize(
+        "begin", [b"HTTP/1.1 101 Switching Protocols\r\n", b"HTTP/1.1 503 Busy\r\n", b"", b"HTTP/1.1 101 S\r\nX: "]
+    )
+    @pytest.mark.parametrize("piece", [b"a: b\r\n", b"x"])
+    async def test_head_without_an_end_is_cut_off_at_its_limit(self, begin: bytes, piece: bytes) -> None:
+        """picows has 16 KiB for a head; what else was written is in the kernel's buffers."""
+        written: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            count = 0
+            with contextlib.suppress(OSError):
+                writer.write(begin)
+                while True:
+                    writer.write(piece * 10_000)
+                    await writer.drain()
+                    count += 10_000 * len(piece)
+            written.set_result(count)
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with asyncio.timeout(HANG):
+            failure = await failure_of("127.0.0.1", server.sockets[0].getsockname()[1], None, "http")
+            assert await written < 32 * 1024 * 1024
+        assert failure.kind == "not_http"
+        server.close()
+        await server.wait_closed()
