@@ -12,7 +12,8 @@ CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: build bytecode demo test test-long bench bench-backplane bench-check bench-baseline wheel lint format clean programs
+.PHONY: build bytecode demo test test-long bench bench-backplane bench-reload bench-check bench-baseline wheel lint \
+	format clean programs
 
 build: $(VENV)/.built
 
@@ -58,6 +59,9 @@ bench: build $(VENV)/.bench
 
 bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
+
+bench-reload: build
+	$(BIN)/python benches/reload.py $(if $(QUICK),--quick)
 
 # SLACK=4 widens what times may differ, for a busy machine; counts stay as they are.
 bench-check: bytecode programs

@@ -11,12 +11,12 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Bench:
-    """The load client's program, a folder for sockets and logs, and the cores of server and load."""
+    """The load client's program, a folder for sockets and logs, and the cores of server and load (taskset(1))."""
 
     wsload: Path
     folder: Path
-    server_core: int
-    load_core: int
+    server_core: int | str
+    load_core: int | str
 
 
 def add_run_options(parser: argparse.ArgumentParser, workloads: Iterable[str]) -> None:

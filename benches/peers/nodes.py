@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from peers.servers import LOOPBACK, Program, Redis, accepts_connections, free_port
+from peers.servers import LOOPBACK, Cores, Program, Redis, accepts_connections, free_port
 
 MESH = Path(__file__).resolve().parents[2] / "tests" / "mesh"
 SECRET = "the secret of the benchmark's nodes"
@@ -19,7 +19,7 @@ NODE = {"AWXFAST_SECRET": SECRET}
 class AwxfastDialler(Program):
     """`python -m awxfast.broadcast` with its defaults."""
 
-    def __init__(self, redis: Redis, era: str, peers: Sequence[str], core: int, folder: Path) -> None:
+    def __init__(self, redis: Redis, era: str, peers: Sequence[str], core: Cores, folder: Path) -> None:
         command = [sys.executable, "-m", "awxfast.broadcast", "--redis", redis.url, "--era", era, "--protocol", "http"]
         command += [word for peer in peers for word in ("--peer", peer)]
         super().__init__([*command, "--name", "bench"], core, folder / "dialler.log", NODE)
@@ -28,7 +28,7 @@ class AwxfastDialler(Program):
 class StockDialler(Program):
     """One that works like AWX's run_wsbroadcast or run_wsrelay."""
 
-    def __init__(self, redis: Redis, era: str, peers: Sequence[str], core: int, folder: Path) -> None:
+    def __init__(self, redis: Redis, era: str, peers: Sequence[str], core: Cores, folder: Path) -> None:
         command = [sys.executable, str(MESH / "stock_dialler.py"), "--redis", redis.url, "--era", era]
         command += ["--secret", SECRET, *(word for peer in peers for word in ("--peer", peer))]
         super().__init__(command, core, folder / "dialler.log")
@@ -37,7 +37,7 @@ class StockDialler(Program):
 class AwxfastNode(Program):
     """`python -m awxfast` in native mode, with its defaults and the nodes' secret."""
 
-    def __init__(self, redis: Redis, era: str, core: int, folder: Path) -> None:
+    def __init__(self, redis: Redis, era: str, core: Cores, folder: Path) -> None:
         port = free_port()
         self.address = f"{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0", "--auth", "open"]
@@ -49,7 +49,7 @@ class AwxfastNode(Program):
 class StockNode(Program):
     """One that works like AWX's browser and node endpoints; without daphne and Django, so that it is faster."""
 
-    def __init__(self, redis: Redis, era: str, core: int, folder: Path) -> None:
+    def __init__(self, redis: Redis, era: str, core: Cores, folder: Path) -> None:
         port = free_port()
         self.address = f"{LOOPBACK}:{port}"
         command = [sys.executable, str(MESH / "stock_server.py"), "--redis", redis.url, "--secret", SECRET]

@@ -19,6 +19,9 @@ START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
 
+Cores = int | str
+"""A core's number, or several as taskset(1) has them."""
+
 
 class RunFailed(Exception):
     """Why a server has no figures for a workload."""
@@ -30,7 +33,9 @@ class Program:
     proxy: "Program | None" = None
     """What stands between it and its clients, and counts as a part of it."""
 
-    def __init__(self, command: Sequence[str], core: int, log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], core: Cores, log: Path, environment: dict[str, str] | None = None
+    ) -> None:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -72,7 +77,7 @@ class Program:
 class Redis(Program):
     """A Redis without persistence on a unix socket in `folder`."""
 
-    def __init__(self, folder: Path, core: int) -> None:
+    def __init__(self, folder: Path, core: Cores) -> None:
         self.socket = folder / "redis.sock"
         command = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
         super().__init__([*command, "--dir", str(folder)], core, folder / "redis.log")
@@ -114,7 +119,7 @@ class Awxfast(Server):
     # It takes events off Redis ahead of its clients and sends all of them; a run ends as soon as they are there.
     drain_seconds = 20
 
-    def __init__(self, redis: Redis, core: int, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, redis: Redis, core: Cores, folder: Path, environment: dict[str, str]) -> None:
         self._admin_port = free_port()
         command = [sys.executable, "-m", "awxfast", *self.listen(folder), "-v", "0"]
         command += ["--admin", f"{LOOPBACK}:{self._admin_port}", *self.mode(redis)]
@@ -150,7 +155,7 @@ class Hosted(Awxfast):
     name = "hosted"
 
     def __init__(
-        self, redis: Redis, core: int, folder: Path, environment: dict[str, str], application: str = APPLICATION
+        self, redis: Redis, core: Cores, folder: Path, environment: dict[str, str], application: str = APPLICATION
     ) -> None:
         self._application = application
         super().__init__(redis, core, folder, environment)

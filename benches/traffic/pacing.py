@@ -33,6 +33,8 @@ class Made:
     end_ns: int = 0
     seconds: float = 0.0
     cpu_s: float = 0.0
+    is_enough: bool = False
+    """Whether it was told to end before its time."""
 
 
 def send_paced(way: Way, options: argparse.Namespace, batch: int, made: Made) -> None:
@@ -48,14 +50,14 @@ def send_paced(way: Way, options: argparse.Namespace, batch: int, made: Made) ->
             continue
         made.late_ns = max(made.late_ns, time.time_ns() - due)
         way.send(first, batch, due)
-        if time.time_ns() > begin + (options.seconds + options.patience) * NANOSECONDS:
+        if made.is_enough or time.time_ns() > begin + (options.seconds + options.patience) * NANOSECONDS:
             return
 
 
 def send_flat_out(way: Way, options: argparse.Namespace, batch: int, made: Made) -> None:
     """Keeps about `options.depth` events waiting, so that the server is never idle and nothing overflows."""
     end = time.monotonic() + options.seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and not made.is_enough:
         if way.depth() >= options.depth:
             time.sleep(NAP_SECONDS)
             continue

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from peers.servers import RunFailed
+from peers.servers import Cores, RunFailed
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ class Worker:
     It limits its own time; nothing here waits for longer than it lives.
     """
 
-    def __init__(self, command: Sequence[str], core: int) -> None:
+    def __init__(self, command: Sequence[str], core: Cores) -> None:
         self._name = " ".join(command[:2])
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), *command],
@@ -63,7 +63,7 @@ class Worker:
 class Clients(Worker):
     """wsload, connected and subscribed once this exists; `ready` has its first line."""
 
-    def __init__(self, wsload: Path, core: int, mode: str, address: str, clients: int, **options: object) -> None:
+    def __init__(self, wsload: Path, core: Cores, mode: str, address: str, clients: int, **options: object) -> None:
         super().__init__([str(wsload), mode, address, "--clients", str(clients), *words_of(options)], core)
         self.ready: dict[str, Any] = json.loads(self.line())["ready"]
         wanted = clients + int(str(options.get("never_read", 0)))
@@ -84,12 +84,16 @@ class Clients(Worker):
 class Producer(Worker):
     """One process of `traffic.producers`, imported and waiting for `start`."""
 
-    def __init__(self, core: int, way: str, **options: object) -> None:
+    def __init__(self, core: Cores, way: str, **options: object) -> None:
         super().__init__([sys.executable, "-m", "traffic.producers", way, *words_of(options)], core)
         self.line()
 
     def start(self) -> None:
         self.tell("go")
+
+    def stop(self) -> None:
+        """It makes no more events than it has begun, before its time is over."""
+        self.process.terminate()
 
     def result(self) -> dict[str, Any]:
         """How many it made, in how many seconds."""

@@ -8,6 +8,7 @@ line on stdin, and end with one line of JSON.
 
 import argparse
 import json
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -33,9 +34,9 @@ def build_way(options: argparse.Namespace) -> Way:
     return CALLS[options.way](options.redis, groups[0], template)
 
 
-def run(options: argparse.Namespace) -> Made:
+def run(options: argparse.Namespace, made: Made) -> Made:
     """Makes the events that `options` ask for."""
-    way, made, single = build_way(options), Made(), options.way in CALLS
+    way, single = build_way(options), options.way in CALLS
     made.begin_ns, cpu_before = time.time_ns(), time.process_time()
     if options.rate:
         batch = 1 if single else max(1, int(options.rate / BATCHES_A_SECOND))
@@ -69,9 +70,11 @@ def main() -> None:
     options = parse_options()
     if options.way in CALLS:
         import channels_redis.core  # noqa: F401  before the clock runs
+    made = Made()
+    signal.signal(signal.SIGTERM, lambda *_: setattr(made, "is_enough", True))
     print("ready", flush=True)
     sys.stdin.readline()
-    print(json.dumps(asdict(run(options))))
+    print(json.dumps(asdict(run(options, made))))
 
 
 if __name__ == "__main__":

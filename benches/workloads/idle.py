@@ -41,7 +41,7 @@ def measure_idle(bench: Bench, redis: Redis, server: Server, workload: Idle, **o
     }
 
 
-def hold(bench: Bench, server: Server, workload: Idle, count: int, options: dict[str, str]) -> Clients:
+def hold(bench: Bench, server: Server, workload: Idle, count: int, options: Mapping[str, object]) -> Clients:
     """Opens `count` clients that are subscribed."""
     groups = [name for job in range(workload.groups) for name in (f"job_events-{job}", *MORE_GROUPS)]
     return Clients(
@@ -52,9 +52,7 @@ def hold(bench: Bench, server: Server, workload: Idle, count: int, options: dict
         count,
         groups=",".join(groups),
         groups_each=len(MORE_GROUPS) + 1,
-        seconds=LIMIT_SECONDS,
-        **server.client_options,
-        **options,
+        **{"seconds": LIMIT_SECONDS, **server.client_options, **options},
     )
 
 

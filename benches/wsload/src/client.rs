@@ -48,6 +48,8 @@ struct Session {
     sequences: Vec<Sequence>,
     to_send: Vec<u8>,
     warm_up: u64,
+    /// When the last event was read, Unix time in nanoseconds; 0 before the first.
+    heard: u64,
 }
 
 /// One websocket that subscribes and reads.
@@ -182,7 +184,9 @@ impl Session {
         let Some(event) = event::read(frame.start) else {
             return receive_answer(frame.start, tally);
         };
-        tally.receive_event(frame.length, event.sent, now, self.warm_up);
+        let silence = if self.heard == 0 { 0 } else { now.saturating_sub(self.heard) };
+        self.heard = now;
+        tally.receive_event(frame.length, event.sent, now, self.warm_up, silence);
         let stream = usize::try_from(event.stream).unwrap_or(usize::MAX).min(MOST_STREAMS);
         if self.sequences.len() <= stream {
             self.sequences.resize(stream + 1, Sequence::default());

@@ -135,7 +135,7 @@ impl Echo {
         let frames = receive_response(response, &self.buffer[..length], tally)?;
         scanner.scan(frames, |frame| match sent.pop_front() {
             Some(sent) if frame.plain && (frame.opcode, frame.length) == (TEXT, size) => {
-                tally.receive_event(size, sent, now, 0);
+                tally.receive_event(size, sent, now, 0, 0);
                 returned += 1;
             }
             _ => tally.odd_frames += 1,

@@ -71,9 +71,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts an event frame that was sent and read at these times; `warm_up` is in nanoseconds.
+    /// Counts an event frame that was sent and read at these times, after so long a silence of its client; `warm_up`
+    /// is in nanoseconds.
     #[inline]
-    pub fn receive_event(&mut self, length: u64, sent: u64, now: u64, warm_up: u64) {
+    pub fn receive_event(&mut self, length: u64, sent: u64, now: u64, warm_up: u64, silence: u64) {
         if self.first_frame == 0 {
             self.first_frame = now;
         }
@@ -81,7 +82,7 @@ impl Tally {
         self.bytes += length;
         self.last_frame = now;
         if let Some(series) = &mut self.series {
-            series.record(now, now.saturating_sub(sent));
+            series.record(now, now.saturating_sub(sent), silence);
         }
         if sent >= self.first_frame + warm_up || warm_up == 0 {
             self.latency.record(now.saturating_sub(sent));
@@ -127,9 +128,10 @@ pub fn result_line<'a>(tally: &Tally, sequences: impl Iterator<Item = &'a Sequen
         line.number(&format!("closed_{code}"), *count);
     }
     if let Some(series) = &tally.series {
-        let worst: Vec<u64> = series.worst().iter().map(|nanoseconds| nanoseconds / 1000).collect();
-        line.number("series_begin_ns", series.begin());
-        line.numbers("series_frames", series.frames()).numbers("series_worst_us", &worst);
+        line.number("series_begin_ns", series.begin()).numbers("series_frames", series.frames());
+        for (name, steps) in [("series_worst_us", series.worst()), ("series_silence_us", series.silence())] {
+            line.numbers(name, &steps.iter().map(|nanoseconds| nanoseconds / 1000).collect::<Vec<_>>());
+        }
     }
     format!("{{\"result\": {}}}", line.close())
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use wsload::client::{Client, command_to_send, request_to_send};
 use wsload::report::Tally;
+use wsload::series::Series;
 
 const GOOD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
@@ -36,6 +37,22 @@ fn client_counts_accept_reply_and_events_behind_one_handshake() {
     receive_until(&mut client, &mut tally, |tally| tally.frames > 0).unwrap();
     assert_eq!((tally.handshakes, tally.accepted, tally.subscribed, tally.frames), (1, 1, 1, 1));
     assert_eq!(client.sequences()[0].lost, 1);
+}
+
+#[test]
+fn silence_is_between_two_reads_that_bring_events() {
+    let (mut client, mut server) = connect(b"");
+    let mut tally = Tally { series: Some(Series::new(u64::MAX)), ..Tally::default() };
+    server.write_all(GOOD).unwrap();
+    for (frames, text) in [(1, "0"), (2, "1")] {
+        let text = format!(r#"{{"stream": 0, "seq": {text}, "t": 1.5}}"#);
+        server.write_all(&[0x81, u8::try_from(text.len()).unwrap()]).unwrap();
+        server.write_all(text.as_bytes()).unwrap();
+        receive_until(&mut client, &mut tally, |tally| tally.frames == frames).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let silence = Duration::from_nanos(tally.series.unwrap().silence()[0]);
+    assert!(silence >= Duration::from_millis(20) && silence < Duration::from_secs(60), "{silence:?}");
 }
 
 #[test]

@@ -82,19 +82,20 @@ fn small_values_are_exact_and_extremes_fit() {
 }
 
 #[test]
-fn series_tells_frames_and_worst_latency_of_each_step() {
+fn series_tells_frames_worst_latency_and_longest_silence_of_each_step() {
     let mut series = Series::new(100);
-    for (now, latency) in [(1000, 5), (1099, 9), (1100, 1), (1310, 2)] {
-        series.record(now, latency);
+    for (now, latency, silence) in [(1000, 5, 0), (1099, 9, 99), (1100, 1, 1), (1310, 2, 210)] {
+        series.record(now, latency, silence);
     }
+    assert_eq!(series.silence(), [99, 1, 0, 210]);
     assert_eq!((series.begin(), series.frames(), series.worst()), (1000, &[2, 1, 0, 1][..], &[9, 1, 0, 2][..]));
 }
 
 #[test]
 fn series_of_a_run_without_end_stays_bounded() {
     let mut series = Series::new(1);
-    series.record(1, 0);
-    series.record(u64::MAX, 7);
+    series.record(1, 0, 0);
+    series.record(u64::MAX, 7, 0);
     assert_eq!(series.worst().iter().max(), Some(&7));
     assert!(series.frames().len() <= 10_000);
 }
