@@ -14,7 +14,8 @@ from awxfast.app.rooms import LastingSession, Rooms
 from awxfast.errors import HandOverFailed
 from awxfast.native.record import Identities
 from awxfast.nodes.link import LinkSession
-from awxfast.sockets.connection import ClientList, Connection
+from awxfast.sockets.client_list import ClientList
+from awxfast.sockets.connection import Connection
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from awxfast._rust import Fanout
 from awxfast.intake.intake import Intake
 from awxfast.native.record import Identities
 from awxfast.nodes.mesh import Nodes, NoNodes
-from awxfast.sockets.connection import Connection, Session
+from awxfast.sockets.connection import Connection
 from awxfast.sockets.server import Server
+from awxfast.sockets.session import Session
 
 
 class LastingSession(Session, Protocol):

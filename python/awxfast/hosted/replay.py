@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.hosted.websocket import Socket
-from awxfast.sockets.connection import Session
+from awxfast.sockets.session import Session
 from awxfast.wire.close_codes import RESTARTING
 from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request

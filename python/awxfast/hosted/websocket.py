@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from awxfast.sockets.connection import Session
+from awxfast.sockets.session import Session
 from awxfast.wire.handshake import Handshake, Headers, Refusal
 from awxfast.wire.request import Request
 

@@ -4,7 +4,7 @@ import enum
 import logging
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from awxfast._rust import (
     NEWS_DEAD,
@@ -13,14 +13,15 @@ from awxfast._rust import (
     NEWS_ROOM,
     NEWS_SLOW,
     NEWS_UNREAD,
-    Fanout,
     FrameDecoder,
     LinkFigures,
     SocketTransport,
     encode_text_frame,
 )
 from awxfast.http.access_log import format_client
-from awxfast.sockets.reading import Clock, ReadingSide, Transport
+from awxfast.sockets.client_list import ClientList
+from awxfast.sockets.reading import ReadingSide, Transport
+from awxfast.sockets.session import Session
 from awxfast.system.unread import count_unsent
 from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, RESTARTING, SLOW
 
@@ -49,74 +50,6 @@ class Phase(enum.IntEnum):
 
 OPEN = Phase.OPEN
 """As a name of its own: to look it up in the class costs ten times as much, for each message."""
-
-
-class ClientList(Clock, Protocol):
-    """What connections share, and who keeps the list of them."""
-
-    close_timeout: float
-    is_node: bool
-    figures: LinkFigures | None
-    """What was written to a node; None before the attach, and for browsers."""
-
-    @property
-    def fanout(self) -> Fanout:
-        """Who writes to all sockets."""
-
-    def attach(self, descriptor: int, *, greeted: bool) -> int:
-        """Makes the fan-out the one who writes; its number for the connection. Raises `OSError`.
-
-        `greeted`: one message was written with the 101, and is to be counted.
-        """
-
-    def freeze(self) -> dict[str, Any] | None:
-        """What another process needs to know of a node's connection, as JSON has it; None: it is a browser's."""
-
-    def make_decoder(self) -> FrameDecoder:
-        """For what the peer sends."""
-
-    def add_opening(self, connection: "Connection") -> None:
-        """A connection whose 101 is not out yet."""
-
-    def add(self, connection: "Connection") -> None:
-        """It is attached: it has its number now."""
-
-    def remove(self, connection: "Connection") -> None:
-        """Forgets a connection that is gone."""
-
-    def count_close(self, by: str, code: int) -> None:
-        """Counts one end, by `server` or `peer`."""
-
-    def report_fault(self, peer: str, code: int, reason: bytes) -> None:
-        """The peer did wrong and is closed; `reason` is ours, and has nothing of what it sent."""
-
-    def report_turned_away(self, error: OSError) -> None:
-        """A connection can't be attached, and ends."""
-
-    def make_room(self) -> None:
-        """Closes those who have sent the most that is not served: all together have sent more than they may."""
-
-
-class Session(Protocol):
-    """Who speaks over a connection. After `end` nothing is called any more."""
-
-    def open(self, connection: "Connection") -> None:
-        """The connection can be used from now on."""
-
-    def receive_text(self, payload: bytes) -> None:
-        """A whole text message; UTF-8 is checked."""
-
-    def receive_binary(self, payload: bytes) -> None:
-        """A whole binary message."""
-
-    def replies_drained(self) -> None:
-        """The answer to `Connection.ask_drained`."""
-
-    def room_made(self) -> None:
-        """The answer to `Connection.ask_room`."""
-
-    def end(self, code: int) -> None:
-        """Nothing more is sent or received; `code` says why. Called once, without `open` when it never came to that."""
 
 
 class Connection(ReadingSide):

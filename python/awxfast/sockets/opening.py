@@ -8,9 +8,11 @@ from awxfast.http.access_log import AccessLog, format_client, format_path
 from awxfast.http.protocol import Arrival, HttpProtocol
 from awxfast.http.response import add_missing
 from awxfast.printable import escape
+from awxfast.sockets.client_list import ClientList
 from awxfast.sockets.clients import Clients
-from awxfast.sockets.connection import ClientList, Connection, Session
+from awxfast.sockets.connection import Connection
 from awxfast.sockets.node_seat import NodeSeat
+from awxfast.sockets.session import Session
 from awxfast.system.unread import is_gone
 from awxfast.wire.handshake import SWITCHING, Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
