@@ -1,7 +1,6 @@
 """One peer: dialled until it is there, dialled again when it is gone, and what both sides say on the link."""
 
 import asyncio
-import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from awxfast.broadcast.doubles import Doubles, Noted
 from awxfast.broadcast.era import Era, EraChoice
 from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, PeerInterest
-from awxfast.broadcast.link_counts import LinkCounts, add_counts, read_counts
+from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
 from awxfast.broadcast.notice_queue import NoticeQueue
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.stale_interest import StaleInterest
@@ -174,7 +173,7 @@ class DialledPeer:
             (notice.subscribe, notice.groups, notice.origin_channel, link == self._interest.link)
             for notice, link in self._notices.freeze()
         ]
-        counts = dataclasses.asdict(self.counts)
+        counts = freeze_counts(self.counts)
         counts["sent"] += self.queued  # this process still writes them
         return {
             "key": self.member.key,

@@ -1,7 +1,6 @@
 """All peers of this node that are dialled: who they are at present, and what goes to them."""
 
 import asyncio
-import dataclasses
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 from awxfast._rust import LinkBundle
 from awxfast.broadcast.dialled_peer import DialledPeer
-from awxfast.broadcast.link_counts import LinkCounts, add_counts, read_counts
+from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.sharing import pause_for, send_bundle
 from awxfast.broadcast.target import Member, Target
@@ -132,7 +131,7 @@ class Dialler:
             add_counts(total, counts)
         return {
             "peers": [peer.freeze() for peer in self._peers.values()],
-            "total": dataclasses.asdict(total),
+            "total": freeze_counts(total),
             "dials": [[*kind, count] for kind, count in self.dials.items()],
         }
 

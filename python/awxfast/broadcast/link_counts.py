@@ -37,7 +37,13 @@ def add_counts(total: LinkCounts, counts: LinkCounts) -> None:
     total.dropped.update(counts.dropped)
 
 
+def freeze_counts(counts: LinkCounts) -> dict[str, Any]:
+    """As JSON has them, for another process."""
+    frozen = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
+    return {**frozen, "skipped": dict(counts.skipped), "dropped": dict(counts.dropped)}
+
+
 def read_counts(frozen: Mapping[str, Any]) -> LinkCounts:
-    """What `dataclasses.asdict` made of them, after a way through JSON."""
+    """What `freeze_counts` gave in the process before this one."""
     counters = {name: collections.Counter(frozen[name]) for name in ("skipped", "dropped")}
     return LinkCounts(**{**frozen, **counters})
