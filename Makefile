@@ -27,6 +27,7 @@ $(VENV)/.demo: $(SOURCES)
 	@touch $@
 
 demo: $(VENV)/.demo
+	@echo "Starting the demo"
 	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS))
 
 # Debian programs that tests use, where they can be installed; a test whose program is missing says so.

@@ -63,6 +63,11 @@ def run_reload(words: Sequence[str]) -> int:
 
 def run_demo(words: Sequence[str]) -> int:
     """`awxfast demo`: made-up live job output, to look at."""
-    from awxfast.demo import command
+    from awxfast.demo.plan import parse_plan
+    from awxfast.demo.start_up import StartUp
 
-    return command.run(words[1:])
+    plan = parse_plan(words[1:])
+    with StartUp() as start_up:
+        from awxfast.demo import command  # takes seconds on a busy machine
+
+        return command.run(plan, start_up)

@@ -13,7 +13,7 @@ import orjson
 
 from awxfast.errors import StartError
 
-REPLY_TIMEOUT = 10.0
+REPLY_TIMEOUT = 60.0
 AGES_PER_SECOND = 10_000
 
 

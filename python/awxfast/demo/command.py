@@ -2,56 +2,36 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import math
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
 
 import aiohttp
 import uvloop
 
 from awxfast.demo.browsers import Browser, Tally
+from awxfast.demo.plan import Plan
 from awxfast.demo.relay import RelayProcess
 from awxfast.demo.site import Site
+from awxfast.demo.start_up import StartUp
 from awxfast.errors import StartError
-from awxfast.option_parser import OptionParser, seconds, whole_number
 from awxfast.redis.private import PrivateRedis
 
 JOBS = [41, 42, 43]
-DESCRIPTION = (
-    "Shows made-up live job output on a page of its own. Three jobs share the events; of the browsers that measure, "
-    "every second one watches all jobs and the others one each, so frames are not browsers times events. Lost is what "
-    "a browser watched and did not get."
-)
-PROGRESS_INTERVAL = 5.0
+PROGRESS_INTERVAL = 4.0
 DRAIN_PATIENCE = 3.0
 """Seconds without a new frame after which what is missing counts as lost."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """What the demo was asked for; `seconds` 0: until Ctrl-C."""
-
-    rate: int
-    browsers: int
-    seconds: float
-
-
-def run(words: Sequence[str]) -> int:
-    """Runs the demo; returns the exit code."""
-    parser = OptionParser(prog="awxfast demo", description=DESCRIPTION)
-    parser.add_argument("--rate", type=whole_number(1, 100_000), default=50, help="events a second (default: 50)")
-    parser.add_argument("--browsers", type=whole_number(0, 1000), default=3, help="browsers that measure (default: 3)")
-    parser.add_argument("--seconds", type=seconds, default=0.0, help="how long (default: until Ctrl-C)")
-    plan = Plan(**vars(parser.parse_args(words)))
+def run(plan: Plan, start_up: StartUp) -> int:
+    """Runs the demo; returns the exit code. `start_up` ends when the page can be opened."""
     print("Starting a Redis server, awxfast, browsers and producers", flush=True)
     private = PrivateRedis(allow_wheel=True)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            summary = runner.run(Demo(plan).run(private.url))
+            summary = runner.run(Demo(plan).run(private.url, start_up))
     finally:
         private.stop()
     print(summary)
@@ -68,7 +48,7 @@ class Demo:
         self._sent: Counter[str] = Counter()
         self._stop = asyncio.Event()
 
-    async def run(self, redis_url: str) -> str:
+    async def run(self, redis_url: str, start_up: StartUp) -> str:
         """Runs until the time is over or Ctrl-C; returns the summary."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,6 +60,7 @@ class Demo:
             await self._open_browsers(parts, session, f"ws://{relay.address}/websocket/")
             site = await Site.start(session, relay.address, relay.admin, JOBS)
             parts.push_async_callback(site.stop)
+            start_up.end()
             print(f"Redis at {redis_url}, relay at {relay.address}, status page at http://{relay.admin}/")
             print(f"Open {site.url} in a browser; Ctrl-C ends the demo", flush=True)
             await self._produce(redis_url)
