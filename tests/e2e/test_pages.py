@@ -92,6 +92,16 @@ BROKEN = """[...output.children].filter((row) => {
 """Headings and rows of the recap that take more than one line."""
 
 
+def test_demo_page_follows_its_output_when_the_window_narrows(demo: str, open_page) -> None:
+    page = open_page(re.search(r"Open (http\S+)", demo)[1])
+    page.resize(1280, 300)
+    wait_for(lambda: page.evaluate("output.scrollHeight > output.clientHeight + 300"), seconds=30)
+    page.resize(400, 300)
+    assert wait_for(lambda: page.evaluate("innerWidth") == 400)
+    wait_for(lambda: page.evaluate("output.scrollTop + output.clientHeight >= output.scrollHeight - 40"))
+    assert page.evaluate(BROKEN) == []
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 def test_columns_of_the_status_page_are_aligned(demo: str, open_page, width: int) -> None:
     page = open_page(re.search(r"status page at (http\S+)", demo)[1])
