@@ -12,8 +12,7 @@ CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: build bytecode demo test test-long bench bench-backplane bench-reload bench-check bench-baseline wheel lint \
-	format clean programs
+.PHONY: build demo test test-long bench bench-backplane bench-reload bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -30,19 +29,17 @@ demo: $(VENV)/.demo
 	@echo "Starting the demo"
 	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS))
 
-# Debian programs that tests use, where they can be installed; a test whose program is missing says so.
-programs:
+# Debian programs that tests use, where they can be installed; a test whose program is missing says so. And bytecode: where
+# PYTHONDONTWRITEBYTECODE is set each of the many processes that tests start would compile all of it anew.
+programs: build
 	@sh tests/install_programs.sh
-
-# Tests start many processes; where PYTHONDONTWRITEBYTECODE is set each start would compile all of it anew.
-bytecode: build
 	@$(BIN)/python -m compileall -q python tests
 
-test: bytecode programs
+test: build programs
 	cargo test --quiet --package awxfast --package wsload
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
-test-long: bytecode programs
+test-long: build programs
 	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
 
 # What only the benchmark compares with; a peer that can't be installed is a line in the tables.
@@ -65,7 +62,7 @@ bench-reload: build
 	$(BIN)/python benches/reload.py $(if $(QUICK),--quick)
 
 # SLACK=4 widens what times may differ, for a busy machine; counts stay as they are.
-bench-check: bytecode programs
+bench-check: build programs
 	$(BIN)/python benches/bench_check.py $(if $(SLACK),--slack $(SLACK))
 
 bench-baseline: build programs
