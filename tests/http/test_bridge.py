@@ -279,7 +279,8 @@ class TestLastBytes:
         listener = TlsListener(sock, context, bridges, PlainConnections(100), handshake_timeout=60)
         listener.start(8)
         yield bridges, sock.getsockname()[1]
-        listener.close()
+        listener.end_listening()
+        listener.end_handshakes()
 
     async def test_client_that_reads_late_gets_all(self, source: tuple[Bridges, int], files: SelfSigned) -> None:
         client = await asyncio.to_thread(connect_tls, source[1], files, receive_buffer=4_096)

@@ -135,7 +135,7 @@ class Listened:
 
     def close(self) -> None:
         self.loop.remove_reader(self.front.fileno())
-        self.listener.close()
+        self.listener.end_listening()
         self.front.close()
         for client in self.clients:
             client.close()
@@ -212,7 +212,7 @@ class TestNewcomers:
         await until(lambda: len(listened.made) == 1)
 
     async def test_nobody_is_taken_in_after_the_end_of_listening(self, listened: Listened) -> None:
-        listened.listener.close()
+        listened.listener.end_listening()
         with pytest.raises(ConnectionRefusedError):
             listened.connect()
 

@@ -35,7 +35,8 @@ async def listen(files: SelfSigned) -> AsyncIterator[Listen]:
 
     yield start
     for listener in listeners:
-        listener.close()
+        listener.end_listening()
+        listener.end_handshakes()
     await asyncio.sleep(0)
 
 
@@ -130,3 +131,31 @@ class TestStop:
         connection.close()
         with pytest.raises(ConnectionRefusedError):
             dial(serving.port, 1)
+
+
+class TestHandOver:
+    """Nobody is accepted in the process that is to be left, so that it comes to rest."""
+
+    async def test_handshake_that_is_under_way_is_waited_for_and_a_connection_without_a_request_is_not(
+        self, start: Start, files: SelfSigned
+    ) -> None:
+        serving: Serving = await start(certificate=Certificate(*files.files))
+        (connection,) = dial(serving.port, 1)
+        await until(lambda: len(serving.server.plain) == 1)
+        serving.server.end_listening()
+        assert not serving.server.is_quiet
+        reader, writer = await asyncio.open_connection(sock=connection, ssl=files.trust(), server_hostname="localhost")
+        await until(lambda: serving.server.carries and serving.server.is_quiet)
+        assert serving.server.list_idle() == []
+        writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 404 " in await reader.readline()
+        writer.transport.abort()
+
+    async def test_one_that_is_not_done_by_then_is_cut_off(self, start: Start, files: SelfSigned) -> None:
+        serving: Serving = await start(certificate=Certificate(*files.files))
+        (connection,) = dial(serving.port, 1)
+        await until(lambda: len(serving.server.plain) == 1)
+        serving.server.end_listening()
+        serving.server.begin_leaving([])
+        await until(lambda: is_ended(connection))
+        connection.close()

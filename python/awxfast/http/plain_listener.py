@@ -21,7 +21,7 @@ class PlainListener:
         service = self._service
         self._number = self._front.listen(self._sock.fileno(), service, service.open_at_once, service.max_head)
 
-    def close(self) -> None:
+    def end_listening(self) -> None:
         """Nobody is accepted any more."""
         self._front.end_listening(self._number)
         self._sock.close()

@@ -416,10 +416,15 @@ class HttpProtocol(SendingSide):
         return cycle is not None and not (cycle.is_whole or cycle.is_full)
 
     @property
-    def is_between(self) -> bool:
-        """Whether nothing of a request is here, so that any process may go on with it."""
+    def is_quiet(self) -> bool:
+        """Whether nothing of a request is here."""
         is_silent = self._reader.is_between and not self._has_more and not self.is_answering and not self._is_ending
-        return is_silent and self.is_taken and not self._is_gone and self.weight == 1
+        return is_silent and self.is_taken and not self._is_gone
+
+    @property
+    def is_between(self) -> bool:
+        """Whether any process may go on with it: nothing of a request is here, and no TLS outside."""
+        return self.is_quiet and self.weight == 1
 
     def look(self) -> bool:
         """Twice a second: a client that is not read may be gone. What it sent before half a close still counts."""

@@ -56,12 +56,20 @@ class TlsListener:
         self._sock.listen(backlog)
         self._loop.add_reader(self._sock, self._accept)
 
-    def close(self) -> None:
-        """Accepts no more; handshakes that are under way are ended."""
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no handshake is under way."""
+        return not self._handshakes
+
+    def end_listening(self) -> None:
+        """Accepts no more; handshakes that are under way go on."""
         if self._resting is not None:
             self._resting.cancel()
         self._loop.remove_reader(self._sock)
         self._sock.close()
+
+    def end_handshakes(self) -> None:
+        """Those that are under way end."""
         for handshake in list(self._handshakes):
             handshake.end_idle()
 

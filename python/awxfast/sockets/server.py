@@ -85,6 +85,8 @@ class Server:
         self._certificates: list[Certificate] = []
         self._front: Front | None = None
         self._listeners: list[PlainListener | TlsListener] = []
+        self._shaking: list[TlsListener] = []
+        """Those that do not listen any more; handshakes may be under way there."""
         self._sweeping: asyncio.Task[None] | None = None
         self._carries = False
 
@@ -151,9 +153,19 @@ class Server:
         self._listeners += [self._listen(listening) for listening in listenings]
 
     def end_listening(self) -> None:
-        """Accepts nobody; the sockets are closed here. Who connects waits in the kernel where another has them, too."""
+        """Accepts nobody; the sockets are closed here. Who connects waits in the kernel where another has them, too.
+
+        TLS handshakes that are under way go on.
+        """
         while self._listeners:
-            self._listeners.pop().close()
+            listener = self._listeners.pop()
+            listener.end_listening()
+            if isinstance(listener, TlsListener):
+                self._shaking.append(listener)
+
+    def _end_handshakes(self) -> None:
+        while self._shaking:
+            self._shaking.pop().end_handshakes()
 
     @property
     def websockets(self) -> Clients:
@@ -163,13 +175,14 @@ class Server:
     @property
     def is_quiet(self) -> bool:
         """Whether nobody is on the way in, and no request is being served."""
-        is_served = not all(connection.is_between for connection in self._http.connections)
+        is_served = not all(connection.is_quiet for connection in self._http.connections)
         return not is_served and self.is_quiet_for_websockets
 
     @property
     def is_quiet_for_websockets(self) -> bool:
         """The same but for requests."""
-        return not self._upgrades.deciding and not self._clients.are_opening
+        is_shaking = not all(listener.is_quiet for listener in self._shaking)
+        return not is_shaking and not self._upgrades.deciding and not self._clients.are_opening
 
     def list_idle(self) -> list[int]:
         """Descriptors of the connections without a request."""
@@ -177,6 +190,7 @@ class Server:
 
     def begin_leaving(self, idle: Sequence[int]) -> None:
         """Lets go of connections that another process has now; of others each response is the last."""
+        self._end_handshakes()
         passed = set(idle)
         for connection in [one for one in self._http.connections if one.descriptor in passed]:
             connection.abort()
@@ -272,8 +286,8 @@ class Server:
     async def stop(self, grace: float, code: int = GOING_AWAY) -> None:
         """Accepts nobody any more, then closes all clients with `code`; flushes for up to `grace` seconds."""
         self._upgrades.begin_stop()
-        for listener in self._listeners:
-            listener.close()
+        self.end_listening()
+        self._end_handshakes()
         self._endpoints.begin_stop()
         self._http.close()
         spread = self._settings.close_spread
