@@ -10,7 +10,7 @@ from typing import Self
 from awxfast.errors import StartError
 from awxfast.system.offspring import dying_with_us, own_command
 
-START_TIMEOUT = 120.0
+START_TIMEOUT = 300.0
 STOP_TIMEOUT = 20.0
 SERVING = re.compile(r"(Listening|Admin listener) on TCP address (\S+)$")
 
