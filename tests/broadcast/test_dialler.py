@@ -10,8 +10,8 @@ from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.joined_groups import JoinedGroups
+from awxfast.broadcast.member_sources import BY_TRUST, SOURCES
 from awxfast.broadcast.own_node import OwnNode
-from awxfast.broadcast.program import BY_TRUST, SOURCES
 from awxfast.broadcast.target import Member
 from peer_server import PeerServer, until
 

@@ -1,7 +1,6 @@
 """Wires the rooms of `python -m awxfast.broadcast` together: this node's Redis on one side, its peers on the other."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -18,12 +17,10 @@ from awxfast.broadcast.handover import Estate
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
+from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
-from awxfast.broadcast.peers_file import PeersFile
-from awxfast.broadcast.postgres import PostgresMembers
 from awxfast.broadcast.statistics_writer import StatisticsWriter
-from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.figures import Place
 from awxfast.intake.intake import Intake
@@ -35,12 +32,6 @@ from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 
-SOURCES = ("flags", "file", "heartbeats", "instances")
-"""Who says where a peer lives, the first that knows it."""
-BY_TRUST = ("flags", "file", "instances", "heartbeats")
-"""Whose peers are dialled when there are too many: whoever may NOTIFY can invent any number of heartbeats."""
-FIRST_LOOK = 3.0
-"""Seconds that the database gets before the start-up line counts the peers without it."""
 DRAIN_TIMEOUT = 2.0
 DRAIN_SECONDS = 10.0
 """How long peers get, after a reload, to read what the process before it had sent to them."""
@@ -69,8 +60,7 @@ class NodeDialler:
             self.intake.recovers = True
             self.taker.count_gap("died", self.place.died)
         self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, address)
-        self._file = PeersFile(settings.peers_file, settings.port) if settings.peers_file else None
-        self._postgres = self._make_postgres()
+        self._sources = MemberSources(settings, self.dialler.set_members)
         self._figures = DiallerFigures(
             self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address, self.place
         )
@@ -96,18 +86,6 @@ class NodeDialler:
             caller, settings.era, self.sender, self._joined, lambda: self.intake.redis_names, settings.backplane_group
         )
 
-    def _make_postgres(self) -> PostgresMembers | None:
-        settings = self._settings
-        if settings.postgres is None:
-            return None
-        return PostgresMembers(
-            settings.postgres,
-            settings.port,
-            settings.era,
-            lambda members: self.dialler.set_members("instances", members),
-            lambda members: self.dialler.set_members("heartbeats", members),
-        )
-
     async def start(self, admin: socket.socket | None) -> None:
         """Operators first; then Redis, which may also come later; then the peers."""
         if admin is not None:
@@ -115,23 +93,11 @@ class NodeDialler:
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
         self._warn_of_certificates()
-        await self._find_members()
+        await self._sources.follow(self._run)
         self._run(self._statistics.run(), "statistics")
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
-        if not self._settings.peers and self._file is None and self._postgres is None:
+        if self._sources.are_none:
             log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
-
-    async def _find_members(self) -> None:
-        """Dials whoever is known from now on."""
-        self.dialler.set_members("flags", self._settings.peers)
-        if self._file is not None:
-            self.dialler.set_members("file", self._file.read())
-            self._run(self._file.follow(lambda members: self.dialler.set_members("file", members)), "peers' file")
-        if self._postgres is not None:
-            self._run(self._postgres.run(), "database")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_LOOK):
-                    await self._postgres.first_look.wait()
 
     def _warn_of_certificates(self) -> None:
         if self._settings.protocol == "https" and not self._settings.verify_cert:
@@ -152,10 +118,8 @@ class NodeDialler:
         self._owns_names = False
         self._own_node.is_beside = True
         self.intake.registration.redis_names.extend(first["redis_names"])
-        self.dialler.set_members("instances", [Member(*one) for one in first["instances"]])
-        if self._postgres is not None and first["heartbeats"] is not None:
-            self._postgres.inherit(first["heartbeats"])
-        await self._find_members()
+        self._sources.inherit(first)
+        await self._sources.follow(self._run)
 
     def inherit(self, record: Mapping[str, Any]) -> None:
         """What the other process has left is this one's from now on; `begin_anew` must follow."""
@@ -229,9 +193,8 @@ class NodeDialler:
             )
 
     def _describe_members(self) -> dict[str, Any]:
-        instances = [(one.name, one.host, one.port) for one in self.dialler.members["instances"].values()]
-        heartbeats = self._postgres.freeze() if self._postgres is not None else None
-        return {"redis": self._describe_redis(), "instances": instances, "heartbeats": heartbeats}
+        members = self._sources.freeze(self.dialler.members["instances"].values())
+        return {"redis": self._describe_redis(), **members}
 
     def _describe_redis(self) -> list[str]:
         return [str(self._address), self._settings.layer.prefix]
@@ -274,8 +237,7 @@ class NodeDialler:
             self._secret = find_secret(self._settings)
         except ConfigurationError as error:
             log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
-        if self._file is not None:
-            self._file.reload(lambda members: self.dialler.set_members("file", members))
+        self._sources.reload()
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
