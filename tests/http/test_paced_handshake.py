@@ -109,7 +109,8 @@ class Listened:
     def end_listening(self) -> None:
         if self.listens:
             self.listens = False
-            self.listener.close()
+            self.listener.end_listening()
+            self.listener.end_handshakes()
 
     def close(self) -> None:
         self.end_listening()
