@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awxfast.http.paced_handshake import PacedHandshake
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
@@ -162,6 +163,65 @@ class TestTurns:
         client.tls.write(b"at once")
         client.socket.send(steps[-1] + client.step())
         await until(lambda: listened.made and listened.made[0].data == b"at once")
+
+
+class Tls(asyncio.BufferedProtocol):
+    """Notes what it is fed."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._buffer = bytearray(65_536)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data += self._buffer[:nbytes]
+
+
+class TlsTransport(asyncio.Transport):
+    """A connection that TLS reads from, and nobody sends on."""
+
+    def __init__(self, protocol: asyncio.BaseProtocol) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.is_paused = False
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+
+class TestDone:
+    @pytest.mark.parametrize("is_due", [True, False], ids=["turn has come", "turn is to come"])
+    async def test_what_waits_for_a_turn_is_fed_at_once_and_who_pauses_then_stays_so(self, is_due: bool) -> None:
+        """A socket that goes on being read while TLS is paused is read without a bound."""
+        tls, turns = Tls(), Turns(1)
+        transport, pace = TlsTransport(tls), PacedHandshake(turns)
+        pace.connection_made(transport)
+        pace.begin()
+        pace.data_received(b"a step, ")
+        pace.data_received(b"and data")
+        assert (tls.data, transport.is_paused) == (b"a step, ", True)
+        if is_due:
+            turns._begin()
+        pace.end()
+        assert (tls.data, transport.protocol, transport.is_paused) == (b"a step, and data", tls, False)
+        transport.pause_reading()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert (tls.data, transport.is_paused) == (b"a step, and data", True)
 
 
 class TestEnds:

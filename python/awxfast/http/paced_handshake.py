@@ -28,9 +28,16 @@ class PacedHandshake(asyncio.Protocol):
             self._take_turn()
 
     def end(self) -> None:
-        """The handshake is done: TLS has what comes from now on."""
-        if self._transport is not None and self._tls is not None:
-            self._transport.set_protocol(self._tls)
+        """The handshake is done: TLS has what comes from now on, and at once what waits for a turn."""
+        tls, transport, held = self._tls, self._transport, self._held
+        if tls is None or transport is None:
+            return
+        self._tls, self._held = None, b""
+        if self._turn is not None:
+            self._turn.cancel()
+        transport.set_protocol(tls)
+        if held:
+            feed(tls, transport, held)
 
     # What the transport calls
 
@@ -55,10 +62,7 @@ class PacedHandshake(asyncio.Protocol):
         if tls is None or transport is None:
             return
         self._turn, self._held = None, b""
-        memoryview(tls.get_buffer(len(held)))[: len(held)] = held
-        tls.buffer_updated(len(held))
-        if not transport.is_closing():
-            transport.resume_reading()
+        feed(tls, transport, held)
 
     def eof_received(self) -> bool | None:
         """The client sends no more."""
@@ -81,3 +85,11 @@ class PacedHandshake(asyncio.Protocol):
             self._turn.cancel()
         if self._tls is not None:
             self._tls.connection_lost(exc)
+
+
+def feed(tls: asyncio.BufferedProtocol, transport: asyncio.Transport, data: bytes) -> None:
+    """Gives TLS what was read while the transport was paused, which TLS itself may pause again for it."""
+    if not transport.is_closing():
+        transport.resume_reading()
+    memoryview(tls.get_buffer(len(data)))[: len(data)] = data
+    tls.buffer_updated(len(data))
