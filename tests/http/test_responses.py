@@ -309,6 +309,28 @@ class TestClientsThatLeave:
         assert (await browser.read_to_end()).endswith(b"/late")
         await browser.close()
 
+    @pytest.mark.parametrize("ends", [True, False], ids=["the last", "one of many"])
+    async def test_who_has_a_response_then_may_take_its_time(self, site: Site, ends: bool) -> None:
+        """Only for its beginning is the time bounded."""
+        half_closed = site.service.half_closed
+        waiting: list[bool] = []
+
+        async def late(scope: Any, receive: Any, send: Any) -> None:
+            await until(lambda: len(half_closed._due) == 1)
+            waiting.append(True)
+            await respond(200, [(b"content-length", b"20000000")], b"x" * 20_000_000)(scope, receive, send)
+
+        site.application.run = late
+        browser = await site.connect(get("/", *(["Connection: close"] if ends else [])))
+        browser.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        (connection,) = site.service.connections
+        browser.writer.write_eof()
+        await until(lambda: waiting and connection.transport.is_closing())
+        assert not half_closed._due
+        browser.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert len(await browser.read_to_end()) > 20_000_000
+        await browser.close()
+
     async def test_but_not_for_ever(self, start_site: StartSite, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service, "HALF_CLOSED_SECONDS", 0.1)
         site = await start_site()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from answering_site import Site, StartSite, get
 from asking_access import AskingAccess
+from awxfast.http.protocol import Arrival, HttpProtocol
 from awxfast.http.unanswered import UnansweredBytes
 from awxfast.native.access import Identity
+from awxfast.wire.request import Request
 from raw_browser import RawBrowser, handshake
 from serving import HANG, Start, until
 
@@ -157,6 +159,39 @@ async def answer_in_part(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
     await send({"type": "http.response.body", "body": b"part", "more_body": True})
     await asyncio.Event().wait()
+
+
+class Leaving:
+    """Decides about an upgrade for as long as it likes, whether its client is there or not."""
+
+    def __init__(self) -> None:
+        self.work = asyncio.create_task(asyncio.sleep(HANG))
+        self.asked: list[HttpProtocol] = []
+
+    def open_websocket(self, http: HttpProtocol, request: Request) -> None:
+        self.asked.append(http)
+        http.on_lost = lambda: http.leave_behind(self.work)
+
+    def open_at_once(self, arrival: Arrival) -> bool:
+        return False
+
+
+class TestUpgradesThatAreLeft:
+    @pytest.mark.parametrize("resets", [True, False])
+    async def test_head_is_counted_however_its_client_has_gone(self, start_site: StartSite, resets: bool) -> None:
+        upgrades = Leaving()
+        site = await start_site(upgrades=upgrades)
+        browser = await site.connect(handshake("/websocket/", *LARGE))
+        await until(lambda: upgrades.asked)
+        if resets:
+            browser.reset()
+        else:
+            await browser.close()
+        await until(lambda: not site.service.connections)
+        unanswered = site.service.plain.unanswered
+        assert unanswered.bytes > 60_000
+        upgrades.work.cancel()
+        await until(lambda: unanswered.bytes == 0)
 
 
 class TestRequests:

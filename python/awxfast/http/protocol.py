@@ -118,10 +118,14 @@ class HttpProtocol(SendingSide):
         self._wake_sender()
         if self._cycle is not None:
             self._cycle.disconnect()
+        self._tell_lost()
+        self._forget_request()
+
+    def _tell_lost(self) -> None:
+        """For whoever decides about an upgrade its client is gone."""
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:
             on_lost()
-        self._forget_request()
 
     def leave(self) -> None:
         """The connection is another protocol's."""
@@ -146,6 +150,7 @@ class HttpProtocol(SendingSide):
         if cycle is None or self._is_ending or cycle.response_started or not cycle.is_whole:
             if cycle is not None and not self._is_ending:
                 cycle.disconnect()
+            self._tell_lost()  # before the request is forgotten, which may be left behind
             self._close()
             return False
         self._is_half_closed = True
@@ -243,9 +248,7 @@ class HttpProtocol(SendingSide):
     def give_way(self) -> None:
         """All together have sent too much. For whoever decides about this one, or answers it, its client is gone."""
         self._plain.ended["memory"] += 1
-        on_lost, self.on_lost = self.on_lost, None
-        if on_lost is not None:
-            on_lost()
+        self._tell_lost()
         self._refuse(TOO_MUCH)
 
     def _begin_request(self, head: RequestHead) -> None:
@@ -289,10 +292,10 @@ class HttpProtocol(SendingSide):
         self._plain.wait(self)
         self._forget_request()  # with its head, which may be large: the next one may be a minute away
         self._wants_head = False
+        self.service.half_closed.stop(self)
         if self._is_half_closed and not self._has_more:
             self._close()
             return
-        self.service.half_closed.stop(self)
         self.regulate()
         if self._has_more:
             self._silences.restart(self)
@@ -378,6 +381,7 @@ class HttpProtocol(SendingSide):
         self._behind = b""
         self._forget_request()
         self._plain.unanswered.forget(self)
+        self.service.half_closed.stop(self)  # which is about a response that has not begun
 
     def _forget_request(self) -> None:
         """An application that has not noticed that its client is gone has it for a while."""
