@@ -374,6 +374,17 @@ class TestLastBytes:
         assert errors == []
 
 
+class UnreadTransport(asyncio.Transport):
+    """Of a client that is read no further."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
 class TestManyRecords:
     """A few bytes in each, which cost as much to decrypt as a full one."""
 
@@ -442,6 +453,17 @@ class TestManyRecords:
         for client in clients:
             client.close()
         assert max(map(len, turns)) <= 4, "those who have waited, and those who have just come"
+
+    async def test_those_who_send_little_have_no_more_of_a_turn_together_than_the_others(self) -> None:
+        """Each as much as counts for a command, all at once: of key updates that is 60 ms."""
+        bridges = Bridges(lambda _: Sink(), PlainConnections(100))
+        taken = 0
+        for _ in range(4 * bridge_module.TURN_SMALL):
+            bridge = Bridge(bridges)
+            bridge._transport = UnreadTransport()
+            if len(bridge.get_buffer(bridge_module.SMALL_BYTES + bridge_module.HINT_BYTES)):
+                taken += bridge_module.SMALL_BYTES
+        assert taken == bridge_module.TURN_BYTES
 
     async def test_client_that_takes_no_answers_of_tls_itself_is_cut_off(
         self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch

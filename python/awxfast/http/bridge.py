@@ -29,7 +29,7 @@ What they decrypt to says nothing: 600 key updates (RFC 8446 section 4.6.3) are 
 SMALL_BYTES = 1_024
 """So many of a client are a command, and wait for nobody's flood: they have turns of their own."""
 TURN_SMALL = 64
-"""Clients that have so little, in a turn."""
+"""Clients that have so little, in a turn: at most, since together they have no more than the others."""
 RECORD_BYTES = 16_384
 """As many may have been taken in before, of a record that was read in part (RFC 8446 section 5.1)."""
 HINT_BYTES = 256
@@ -72,7 +72,7 @@ class Bridges:
         self.make_protocol = make_protocol
         self.plain = plain
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))
-        self.turns, self.small_turns = Turns(TURN_BYTES), Turns(TURN_SMALL)
+        self.turns, self.small_turns = Turns(TURN_BYTES), Turns(TURN_BYTES)
         self._log = QuietLog(log, seconds=QUIET_SECONDS)
         self._open: set[Bridge] = set()
         self._emptied = asyncio.Event()
@@ -195,7 +195,8 @@ class Bridge(asyncio.BufferedProtocol):
             transport.pause_reading()
             self._loop.call_soon(bridges.plain.cut_off, self)
             return False
-        turns, share = (bridges.small_turns, 1) if amount <= SMALL_BYTES else (bridges.turns, amount)
+        turns = bridges.small_turns if amount <= SMALL_BYTES else bridges.turns
+        share = max(amount, TURN_BYTES // TURN_SMALL)
         if self._has_turn or turns.take_at_once(share):
             self._has_turn = False
             return True
