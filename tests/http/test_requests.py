@@ -69,6 +69,15 @@ class TestTurns:
         await until(lambda: not requests.running)
         assert application.paths == [*(f"/{number}" for number in range(TURN_REQUESTS)), f"/{len(cycles) - 1}"]
 
+    async def test_one_whose_client_goes_in_its_own_turn_never_begins(self) -> None:
+        requests, application = Requests(), Application()
+        cycles = [begin(requests, application, f"/{number}") for number in range(TURN_REQUESTS + 1)]
+        requests._turns._begin()
+        assert cycles[-1].turn is not None and cycles[-1].turn.done()
+        cycles[-1].disconnect()
+        await until(lambda: not requests.running)
+        assert application.paths == [f"/{number}" for number in range(TURN_REQUESTS)]
+
     async def test_end_of_the_server_waits_for_those_whose_turn_is_to_come(self) -> None:
         requests, application = Requests(), Application()
         for number in range(3 * TURN_REQUESTS):

@@ -69,6 +69,8 @@ class Requests:
             turn.add_done_callback(self._waiting.pop)
 
     def _run(self, request: "RunningRequest") -> None:
+        if request.is_over:
+            return  # its client has gone in the very turn that was its own
         loop = self._loop = self._loop or asyncio.get_running_loop()  # whose look-up is a system call
         task = loop.create_task(request.run(), context=request.context)
         self._running[task] = request
