@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 
 import pytest
 from awxfast.errors import AccessUnavailable, TooManyQuestions
@@ -239,6 +240,51 @@ class TestEqualQuestions:
         for task in asking:
             with pytest.raises(AccessUnavailable, match="down"):
                 task.result()
+
+
+class TestAnswered:
+    """Those who wait only for the turn in which they are told."""
+
+    @pytest.fixture
+    def turns(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+        """That are to come when the test says so."""
+        waiting: list[Callable[[], None]] = []
+        monkeypatch.setattr(api.questions._turns, "call", lambda _, callback: waiting.append(callback))
+        return waiting
+
+    async def test_none_gives_way_nor_takes_a_place(
+        self, api: Api, askers: Askers, turns: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        few(monkeypatch, 1, 9)
+        asking = await askers.ask(*["a"] * 10)
+        await api.answer()
+        others = [*await askers.ask(*["b"] * 9), *await askers.ask("b", party=ELSEWHERE)]
+        for turn in turns:
+            turn()
+        await api.answer()
+        for turn in turns:
+            turn()
+        await settle()
+        assert [task.result() for task in [*asking, *others]] == [YES] * 20
+
+    async def test_a_failure_is_nobodys_when_all_have_gone_before_their_turns(
+        self, api: Api, askers: Askers, turns: list[Callable[[], None]]
+    ) -> None:
+        reported: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        asking = await askers.ask(*["a"] * 3)
+        api.running["a"].set_exception(AccessUnavailable("the API is down"))
+        await settle()
+        for task in asking:
+            task.cancel()
+        await settle()
+        while turns:
+            turns.pop()()
+        assert [task.cancelled() for task in asking] == [True] * 3
+        askers.tasks.clear()
+        del asking, task  # whose tracebacks have what they asked
+        gc.collect()
+        assert reported == []
 
 
 class TestWhoLeaves:

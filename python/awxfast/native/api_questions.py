@@ -108,17 +108,19 @@ class Questions:
         return asker
 
     def _remove_asker(self, asker: Asker) -> None:
-        """It has its answer, or wants it no more; unless it gave way before."""
+        """It wants the answer no more; unless there is one, or it gave way before."""
         asked = asker.asked
-        if asker not in asked.askers:
-            return
+        if asker in asked.askers:
+            self._free_place(asker)
+            if not asked.askers:
+                self._drop(asked)
+
+    def _free_place(self, asker: Asker) -> None:
         party = self._askers[asker.party]
-        del party[asker], asked.askers[asker]
+        del party[asker], asker.asked.askers[asker]
         self._waiting -= 1
         if not party:
             del self._askers[asker.party]
-        if not asked.askers:
-            self._drop(asked)
 
     def _make_room(self, party: Party) -> None:
         """Sends away the last asker of the party that has the most, unless that would be the newcomer itself."""
@@ -160,13 +162,14 @@ class Questions:
             self._start(asked)
 
     def _end(self, asked: Asked, task: asyncio.Future[Answer]) -> None:
-        """Tells all who wait for it."""
+        """Tells all who wait for it, in turns. Whatever comes meanwhile, none of them gives way or takes a place."""
         self._running -= 1
         if self._open.get(asked.question) is asked:
             del self._open[asked.question]
-        if not asked.askers and not task.cancelled():
-            task.exception()  # nobody is left to hear of it
-        for asker in asked.askers:
+        if not task.cancelled():
+            task.exception()  # all who would hear of it may go before their turns
+        for asker in list(asked.askers):
+            self._free_place(asker)
             self._turns.call(1, functools.partial(settle, asker.answer, task))
         self._start_next()
 
