@@ -316,7 +316,18 @@ class TestManyJoinsThatWaitForRedis:
             await asyncio.sleep(0)
             joined = sum(join.done() for join in joining)
             most, before = max(most, joined - before), joined
-        assert most <= 2 * TURN_GROUPS // table_module.JOIN_GROUPS
+        assert most <= 2 * table_module.TURN_JOINS
+
+    async def test_who_waits_for_the_turns_of_groups_does_not_wait_for_theirs(self) -> None:
+        """A join has so many seconds for Redis, in which it waits for those turns, too."""
+        holder, joining = self.make(500)
+        await asyncio.sleep(0)
+        holder.answered.set()
+        while not any(join.done() for join in joining):  # noqa: ASYNC110 (each turn of the loop counts)
+            await asyncio.sleep(0)
+        assert holder.turns.take_at_once(TURN_GROUPS)
+        assert not all(join.done() for join in joining)
+        await asyncio.wait(joining, timeout=HANG)
 
     async def test_one_that_is_given_up_before_its_turn_holds_nothing(self) -> None:
         holder, joining = self.make(100)

@@ -18,14 +18,15 @@ from awxfast.hosted.progress import Progress
 from awxfast.intake.intake import Subscriptions
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
+from awxfast.turns import Turns
 from awxfast.wire.group_send import ADDRESSEES, EVENT_TYPE
 
 log = logging.getLogger(__name__)
 
 JOIN_PATIENCE = 10.0
 """Seconds that a join waits for a Redis that is away."""
-JOIN_GROUPS = 10
-"""What a consumer does behind a join costs as much as so many groups that join."""
+TURN_JOINS = 15
+"""Consumers go on behind a join, in a turn of the loop: in turns of their own, which no join has to wait for."""
 
 MOST_LOOSE = 10_000
 """Channels that belong to no session, such as those of a view: nobody says when they end, so the oldest go."""
@@ -72,6 +73,7 @@ class ChannelTable:
         self._seats: set[LayerSession] = set()
         self._groups: dict[str, _Group] = {}
         self._members = 0
+        self._turns = Turns(TURN_JOINS)
         self._progress = Progress(now)
         self._log = QuietLog(log, now)
 
@@ -184,7 +186,7 @@ class ChannelTable:
         async with asyncio.timeout(JOIN_PATIENCE):
             await holder.hold([group])
         try:
-            await holder.turns.take(JOIN_GROUPS)
+            await self._turns.take(1)
         except BaseException:
             holder.release([group])
             raise
