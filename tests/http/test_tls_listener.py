@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.http import tls_listener
+from awxfast.http.listening import Listening
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.tls import Certificate
 from awxfast.http.tls_listener import TlsListener
@@ -159,3 +160,18 @@ class TestHandOver:
         serving.server.begin_leaving([])
         await until(lambda: is_ended(connection))
         connection.close()
+
+    async def test_those_that_come_to_nothing_leave_nothing(self, start: Start, files: SelfSigned) -> None:
+        certificate = Certificate(*files.files)
+        serving: Serving = await start(certificate=certificate)
+        for _ in range(3):
+            again = serving.sock.dup()
+            serving.server.end_listening()
+            serving.sock = again
+            await serving.server.listen([Listening(again, certificate=certificate)])
+        assert serving.server._shaking == []
+        assert serving.server._certificates == [certificate]
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, ssl=files.trust())
+        writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 404 " in await reader.readline()
+        writer.transport.abort()

@@ -149,7 +149,8 @@ class Server:
         loop.add_reader(front.fileno(), front.turn)
 
     async def listen(self, listenings: Sequence[Listening]) -> None:
-        """Lets in who connects from now on."""
+        """Lets in who connects from now on; again, if a reload was refused."""
+        self._shaking = [listener for listener in self._shaking if not listener.is_quiet]
         self._listeners += [self._listen(listening) for listening in listenings]
 
     def end_listening(self) -> None:
@@ -264,7 +265,8 @@ class Server:
 
     def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> TlsListener:
         """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
-        self._certificates.append(certificate)
+        if certificate not in self._certificates:
+            self._certificates.append(certificate)
         self._bridges.open()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TLS_RECEIVE_BUFFER)
