@@ -82,6 +82,21 @@ fn bell_of_news_rings_until_the_last_is_taken() {
 }
 
 #[test]
+fn news_are_taken_in_order_part_by_part_while_more_come() {
+    let news = NewsQueue::new().unwrap();
+    let mut taken = Vec::new();
+    for number in 0..1_000 {
+        for place in 0..3 {
+            news.send(ClientId(3 * number + place), News::Dead);
+        }
+        taken.extend(news.take(2));
+    }
+    assert_eq!(news.list().len(), 1_000);
+    taken.extend(news.take(usize::MAX));
+    assert_eq!(taken, (0..3_000).map(|number| (ClientId(number), News::Dead)).collect::<Vec<_>>());
+}
+
+#[test]
 fn pongs_are_announced_once_until_they_are_taken() {
     let (answers, client) = (Answers::default(), ClientId(1));
     let frame = [0x8a, 1, 7];

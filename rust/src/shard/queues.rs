@@ -2,7 +2,7 @@
 //!
 //! A bell is rung only when the other side may be asleep, so a busy shard costs its callers no system call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, mem};
@@ -190,7 +190,7 @@ impl News {
 /// News of all shards, for Python's loop.
 #[derive(Debug)]
 pub struct NewsQueue {
-    waiting: Mutex<Vec<(ClientId, News)>>,
+    waiting: Mutex<VecDeque<(ClientId, News)>>,
     bell: Bell,
     /// Somebody waits for shards that are behind.
     awaited: AtomicBool,
@@ -203,13 +203,13 @@ impl NewsQueue {
     ///
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        Ok(NewsQueue { waiting: Mutex::new(Vec::new()), bell: Bell::new()?, awaited: AtomicBool::new(false) })
+        Ok(NewsQueue { waiting: Mutex::new(VecDeque::new()), bell: Bell::new()?, awaited: AtomicBool::new(false) })
     }
 
     /// Adds one piece of news, and wakes Python's loop.
     pub fn send(&self, client: ClientId, news: News) {
         let mut waiting = self.waiting.lock();
-        waiting.push((client, news));
+        waiting.push_back((client, news));
         if waiting.len() == 1 {
             self.bell.ring();
         }
@@ -230,7 +230,7 @@ impl NewsQueue {
 
     /// All news, in order; they stay.
     pub fn list(&self) -> Vec<(ClientId, News)> {
-        self.waiting.lock().clone()
+        self.waiting.lock().iter().copied().collect()
     }
 
     /// Takes so many, the oldest, in order. The bell goes on ringing for the others.
@@ -240,7 +240,7 @@ impl NewsQueue {
             return waiting.drain(..most).collect();
         }
         self.bell.silence();
-        mem::take(&mut *waiting)
+        mem::take(&mut *waiting).into()
     }
 }
 
