@@ -323,6 +323,7 @@ class TestClientsThatLeave:
         site.application.run = late
         browser = await site.connect(get("/", *(["Connection: close"] if ends else [])))
         browser.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: site.service.connections)
         (connection,) = site.service.connections
         browser.writer.write_eof()
         await until(lambda: waiting and connection.transport.is_closing())
