@@ -396,6 +396,28 @@ class TestBesideAnotherProcess:
         peer.end_waiting()
         assert [text.decode() for _, text in running.redis.sent] == list(new)
         assert peer.counts.received == len(noted) + len(new)
+        assert peer.counts.received - peer.received_before == sum(text not in noted for text in second)
+
+    @pytest.mark.parametrize("said", ["subscribe", "unsubscribe"])
+    @pytest.mark.parametrize("was_up", [True, False])
+    async def test_what_was_said_on_a_lost_link_does_not_undo_what_was_said_since(
+        self, server: PeerServer, start: Callable[..., Running], said: str, was_up: bool
+    ) -> None:
+        """The other process has heard both, if its own link is still there; a stock peer never says it again."""
+        running = start(Era.RELAY)
+        peer, own_node = running.peer, running.own_node
+        own_node.is_beside = True
+        await until(lambda: peer.up)
+        await server.send({"type": f"consumer.{said}", "groups": ["a-1"], "origin_channel": "s.x!1"})
+        await until(lambda: peer.counts.received == 1)
+        server.requests[0].transport.abort()
+        await until(lambda: len(server.requests) == 2 and peer.up)
+        own_node.is_beside = False
+        peer.inherit({**peer.freeze(), "up": was_up, "interest": [("a-1", "s.x!1", True)]})
+        peer.end_waiting()
+        kept = [(group, fresh) for group, _, fresh in peer.freeze()["interest"] if group != "metrics"]
+        lost = [("a-1", False)] if said == "subscribe" else []
+        assert kept == ([("a-1", True)] if was_up else lost)
 
 
 class TestRoom:

@@ -65,6 +65,8 @@ class DialledPeer:
         self._doubles: Noted | Doubles | None = None
         self._noted: Sequence[str] = ()
         """What has come on another process's link, for each link of this one's beside it."""
+        self._was_heard = False
+        """Whether that process heard the peer's notices to the end: those of a link lost meanwhile are in its state."""
         self._waiting: dict[int, list[bytes]] = {}
         """What has come beside that, by the link (`PeerInterest.link`)."""
         self._waiting_frames = self._waiting_bytes = 0
@@ -193,6 +195,7 @@ class DialledPeer:
         self.clock_skew = frozen["clock_skew"] if self.clock_skew is None else self.clock_skew
         self.last_error = self.last_error or ("" if self.up else frozen["last_error"])
         self._noted = frozen["noted"]
+        self._was_heard = frozen["up"]
         if self._is_told_of_interest():
             self._interest.inherit(frozen["interest"])
             for subscribe, groups, origin, is_fresh in frozen["notices"]:
@@ -321,16 +324,17 @@ class DialledPeer:
         elif self._doubles is not None and self._doubles.is_double(payload):
             self.counts.received -= 1
             self.counts.received_bytes -= len(payload)
+            self.received_before -= link != self._interest.link
         elif message.group == METRICS_GROUP:
             self._receive_metrics(message)
         else:
             self._own_node.redis.send(message.group, message.text.encode())
 
     def _receive_notice(self, notice: Notice, link: int) -> None:
-        if self.era is Era.RELAY:
-            self._notices.put(notice, link)
-        else:
+        if self.era is not Era.RELAY:
             self.counts.skipped["notice"] += 1
+        elif link == self._interest.link or not self._was_heard:  # else what was said later would be undone
+            self._notices.put(notice, link)
 
     def _apply_notice(self, notice: Notice, link: int) -> None:
         interest = self._interest
