@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import msgpack
 import pytest
+from awxfast.errors import RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
@@ -192,3 +193,13 @@ class TestInterest:
     async def test_nothing_is_known_while_redis_is_away(self, process: Process) -> None:
         process.groups.detach()
         assert await process.interest() == []
+
+    async def test_redis_that_goes_away_while_it_is_told_is_what_it_says(
+        self, process: Process, connection: RedisConnection
+    ) -> None:
+        listing = process.groups.list_interest()
+        await anext(listing)
+        connection.close()
+        process.groups.detach()
+        with pytest.raises(RedisUnavailable):
+            await anext(listing)

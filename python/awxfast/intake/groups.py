@@ -268,14 +268,15 @@ class Groups:
         Only what Redis has answered for is named; the rest is announced when it has. Whoever waits between a notice and
         telling it may tell what is no longer so.
         """
-        if self._announcements is None or self._connection is None:
+        connection = self._connection
+        if self._announcements is None or connection is None:
             return
         groups = list(self._members)
         for begin in range(0, len(groups), TURN_TOLD):
             wanted = list(filter(self._is_wanted, groups[begin : begin + TURN_TOLD]))
             yield Notice(True, tuple(sorted(self._announcements.list_wanted(wanted))), speaker_of(self._names))
             await asyncio.sleep(0)
-        async for notice in list_others_interest(self._connection, self._names, self._announcements):
+        async for notice in list_others_interest(connection, self._names, self._announcements):
             yield notice
 
     def _is_wanted(self, group: str) -> bool:
