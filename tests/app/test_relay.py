@@ -23,6 +23,8 @@ class Rooms:
         self.served = 0
         self.said: list[Any] = []
         self.faults: dict[str, Exception] = {}
+        self.redis_answers = asyncio.Event()
+        self.redis_answers.set()
 
     def count_gap(self, reason: str, at_most: int) -> None:
         self.said.append((reason, at_most))
@@ -35,6 +37,12 @@ class Rooms:
 
     async def listen(self, listenings: Any) -> None:
         self.said.append("listens")
+
+    def stop(self, *_: object) -> asyncio.Future[None]:
+        self.said.append("stops")
+        stopped = asyncio.get_running_loop().create_future()
+        stopped.set_result(None)
+        return stopped
 
     def begin_rest(self) -> None:
         self.said.append("rests")
@@ -49,7 +57,9 @@ class Leaving(Relay):
     """A mode that only notes what it is to undo."""
 
     async def _undo_leaving(self) -> None:
-        cast(Rooms, self._server).said.append("undone")
+        rooms = cast(Rooms, self._server)
+        rooms.said.append("undone")
+        await rooms.redis_answers.wait()
 
     async def leave_listening(self) -> None:
         """As a mode begins to leave."""
@@ -94,6 +104,28 @@ class TestGoingOn:
         await relay.go_on()
         await relay.go_on()
         assert rooms.said == ["ends listening", "undone", "listens"]
+
+    async def test_it_listens_before_redis_answers(self) -> None:
+        rooms = Rooms()
+        rooms.redis_answers.clear()
+        relay = build(rooms)
+        await relay.leave_listening()
+        going_on = asyncio.ensure_future(relay.go_on())
+        async with asyncio.timeout(HANG):
+            while rooms.said[-1] != "listens":  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert not going_on.done()
+        rooms.redis_answers.set()
+        await asyncio.wait_for(going_on, HANG)
+
+    async def test_one_that_stops_pops_to_its_end_and_listens_no_more(self) -> None:
+        rooms = Rooms()
+        relay = build(rooms)
+        await relay.leave_listening()
+        await relay.stop()
+        rooms.said.clear()
+        await relay.go_on()
+        assert rooms.said == ["undone"]
 
     async def test_one_whose_websockets_are_anothers_can_not(self) -> None:
         rooms = Rooms()

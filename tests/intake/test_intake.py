@@ -437,6 +437,15 @@ class TestNames:
 class TestRest:
     """For a process that is about to go on under the same names."""
 
+    async def test_one_that_stops_in_it_takes_what_waits(
+        self, redis_server: RedisServer, fanout: RememberingFanout, stock_layer: LayerMaker
+    ) -> None:
+        async with started(redis_server.url, fanout) as intake:
+            await intake.hold(["a"])
+            await intake.rest(1, seconds=60)
+            await stock_layer(redis_server).group_send("a", {"type": "internal.message", "text": "x"})
+        assert fanout.texts() == ["x"]
+
     async def test_those_who_subscribe_without_an_end_do_not_keep_it_from_rest(self, redis_server: RedisServer) -> None:
         joined = 0
 

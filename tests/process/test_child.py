@@ -198,7 +198,7 @@ async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[.
     with contextlib.ExitStack() as opened:
         pipes: list[Pipe] = []
 
-        async def begin(fault: str) -> Leaving:
+        async def begin(fault: str, *, stops: bool = False) -> Leaving:
             (ours, theirs), (passing, passed) = socket.socketpair(), socket.socketpair()
             opened.enter_context(passing)
             control = Faulty(await Pipe.open(theirs), {"passing": passed.detach()})
@@ -212,6 +212,8 @@ async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[.
 
             monkeypatch.setattr(child_module, "leave", end)
             control.report_serving(leaving.rooms)
+            if stops:
+                control._stop_asked.set()
             send_message(passing, b"heir", [passing.fileno()])
             leaving.pipe.send("hand_over", heir=1, format=[1])
             await leaving.until_left()
@@ -248,3 +250,9 @@ class TestFaultInAHandOver:
             leaving.pipe.send("drain")
             await asyncio.wait_for(leaving.control.wait_for_stop(), HANG)
             assert leaving.rooms.calls == ["leave", "let_go", "drain"]
+
+
+async def test_process_that_is_to_end_goes_on_until_then_when_nobody_takes_its_place(hand_over: Any) -> None:
+    """Its clients would hear nothing any more, for as long as `--close-spread` takes."""
+    leaving = await hand_over("leave", stops=True)
+    assert leaving.rooms.calls == ["leave", "go_on"]

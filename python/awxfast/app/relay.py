@@ -55,7 +55,7 @@ class Relay:
         self._figures = RelayFigures(fanout, feed, server, self._entrances, settings.max_clients, command_errors)
         self._end_code = GOING_AWAY
         """What browsers are told that are still there at the end."""
-        self._is_leaving = False
+        self._is_leaving = self._is_stopping = False
         self._has_left = False
         """Whether another process has the websockets and goes on under the names in Redis."""
 
@@ -119,7 +119,11 @@ class Relay:
         """Nobody else does: undoes `prepare_leaving`, and `leave` of one that drains."""
         if self._is_leaving and not self._has_left:
             self._is_leaving = False
-            await self._undo_leaving()
+            await asyncio.gather(self._undo_leaving(), self._open_again())
+
+    async def _open_again(self) -> None:
+        """Who waits in the kernel does not wait for Redis, too."""
+        if not self._is_stopping:
             await self._entrances.open_again(self._figures)
 
     async def _undo_leaving(self) -> None:
@@ -205,6 +209,7 @@ class Relay:
 
     async def stop(self) -> None:
         """Browsers first: what is queued goes out while events still come in; then Redis, then the rest."""
+        self._is_stopping = True
         self._entrances.is_open = False
         await self._server.stop(self._settings.grace, self._end_code)
         await (self._feed.abandon() if self._has_left else self._feed.stop())

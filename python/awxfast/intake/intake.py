@@ -243,6 +243,8 @@ class Intake:
         if not self._tasks:
             return
         self._end_recovery()
+        self.drain.end_rest()  # else nobody takes what waits
+        self.groups.end_rest()
         registrations, drain = self._tasks
         if self.groups.is_attached:
             self.registration.request_stop()

@@ -282,10 +282,10 @@ class Control(Generic[Rooms]):
 
     async def _go_on(self) -> None:
         self._has_left = False
-        if self._relay is None or self._stop_asked.is_set():
+        if self._relay is None:
             return
         try:
-            await self._relay.go_on()
+            await self._relay.go_on()  # also while it stops: what comes until its end is served
         except Exception:
             log.exception("reload: this process should go on and can't, so it ends")
             leave(1)
