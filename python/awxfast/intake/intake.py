@@ -14,7 +14,7 @@ from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pace import Pace
-from awxfast.intake.recovery import COME_BACK_SECONDS, find_left_groups
+from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
@@ -83,6 +83,7 @@ class Intake:
         self._address = address
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
+        self._announcements = announcements
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
         self.caught_up = CaughtUp()
         """To be told when `taker` need be waited for no longer."""
@@ -105,6 +106,8 @@ class Intake:
         self.recovers = False
         """Whether a process under these names has died: its groups are kept, and what waits for them, for a moment."""
         self._recovery: asyncio.TimerHandle | None = None
+        self._most_waiting = layer.capacity // 2
+        """Events that may wait while it recovers."""
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
@@ -159,9 +162,17 @@ class Intake:
             await self._wait_ready()
 
     async def _begin_recovery(self, connection: RedisConnection) -> None:
-        self.groups.inherit(await find_left_groups(connection, self.names))
-        self.drain.begin_rest()
-        self._recovery = asyncio.get_running_loop().call_later(COME_BACK_SECONDS, self._end_recovery)
+        left = await take_left_groups(connection, self.names, self._announcements)
+        self.groups.inherit(left)
+        if left["members"]:
+            self.drain.begin_rest()
+            self._look_at_recovery(asyncio.get_running_loop().time() + COME_BACK_SECONDS)
+
+    def _look_at_recovery(self, end: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._recovery = loop.call_later(LOOK_SECONDS, self._look_at_recovery, end)
+        if loop.time() >= end or self.depth > self._most_waiting:
+            self._end_recovery()
 
     def _end_recovery(self) -> None:
         """Who has not come back does not get what waited."""

@@ -1,26 +1,51 @@
 """What a process that died has left under the names that this one goes on with: its groups, and events that wait."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from awxfast.intake.announcements import Announcements
+from awxfast.intake.group_layout import Command
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.connection import RedisConnection
 from awxfast.wire.groups import is_valid_group
 
 COME_BACK_SECONDS = 3.0
 """How long events wait in Redis for the browsers of a process that died: pages open another websocket after one."""
+LOOK_SECONDS = 0.1
+"""Between two looks at whether so many wait that it must end before: a queue that is full loses what is newest."""
 
 
-async def find_left_groups(connection: RedisConnection, names: ProcessNames) -> dict[str, Any]:
+async def take_left_groups(
+    connection: RedisConnection, names: ProcessNames, announcements: Announcements | None
+) -> dict[str, Any]:
     """Its registrations, as `Groups.inherit` takes them. Raises `RedisError`.
 
-    Those whose names are too long for a channel that tells them are left out: no browser of native mode has one. New
-    channels for such names have numbers that no process had before.
+    Those whose names are too long for a channel that tells them are removed: no browser of native mode has one, and
+    nobody knows their channels any more. New ones for such names have numbers that no process had before.
     """
     found = await connection.command("SMEMBERS", names.groups_key)
     groups = [group for group in (one.decode("utf-8", "replace") for one in found) if is_valid_group(group)]
-    named = [(group, names.local_of(group)) for group in groups if group != names.sentinel]
+    named = {group: names.local_of(group) for group in groups if group != names.sentinel}
+    await _remove(connection, names, announcements, [group for group, local in named.items() if local is None])
     return {
-        "members": [[group, local, True] for group, local in named if local is not None],
+        "members": [[group, local, True] for group, local in named.items() if local is not None],
         "next": time.time_ns() // 1000,
     }
+
+
+async def _remove(
+    connection: RedisConnection, names: ProcessNames, announcements: Announcements | None, groups: Sequence[str]
+) -> None:
+    """Else every event to them would be copied into the queue for ever, and nodes would go on sending theirs."""
+    if not groups:
+        return
+    keys = [names.group_key(group) for group in groups]
+    replies = await connection.commands([("ZRANGE", key, 0, -1) for key in keys])
+    own = names.non_local.encode()
+    removals: list[Command] = []
+    for key, reply in zip(keys, replies, strict=True):
+        if isinstance(reply, list) and (channels := [name for name in reply if name.startswith(own)]):
+            removals.append(("ZREM", key, *channels))
+    farewells = announcements.commands(groups, wanted=False) if announcements is not None else []
+    await connection.commands([*removals, ("SREM", names.groups_key, *groups), *farewells])
