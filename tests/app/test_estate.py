@@ -50,7 +50,8 @@ class Socket:
 
     descriptor = 7
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_node: bool = False) -> None:
+        self.is_node = is_node
         self.is_cut_off = False
 
     def cut_off(self) -> None:
@@ -124,6 +125,20 @@ class TestPause:
     async def test_newcomer_is_weighed_in_it(self, quiet: Quiet) -> None:
         newcomer = Socket()
         assert await quiet.rest(lambda: quiet.server.websockets.append(newcomer)) == [newcomer]
+
+    async def test_node_that_sends_much_meanwhile_goes(self, quiet: Quiet) -> None:
+        """Its decoder counts in no sum."""
+        node = Socket(is_node=True)
+        quiet.server.websockets.append(node)
+        await quiet.rest(lambda: quiet.weights.update({node: 10_000_000}))
+        assert [socket.is_cut_off for socket in quiet.server.websockets] == [False, False, False, True]
+
+    async def test_node_weighs_once(self, quiet: Quiet) -> None:
+        node = Socket(is_node=True)
+        quiet.server.websockets.append(node)
+        quiet.weights = {node: 5_000_000}
+        assert await quiet.rest() == [node]
+        assert not node.is_cut_off
 
     @pytest.mark.parametrize("room", ["websockets", "sessions"])
     async def test_all_are_where_much_was_sent_meanwhile_and_the_largest_goes(self, quiet: Quiet, room: str) -> None:

@@ -78,10 +78,14 @@ class Estate:
         return weights
 
     def _weigh_most(self, former: Mapping[Connection, int]) -> int:
-        """What all weigh at most who weighed so much: to look at each again, nobody is served meanwhile."""
-        newcomers = [one for one in self._server.websockets if one not in former and one.descriptor is not None]
+        """What all weigh at most who weighed so much: to look at each again, nobody is served meanwhile.
+
+        Only nodes, which are few, and newcomers are: nobody keeps an account of what nodes have sent.
+        """
+        browsers = sum(weight for one, weight in former.items() if not one.is_node)
+        others = [one for one in self._list_connections() if one.is_node or one not in former]
         unserved = self._server.websockets.unserved + self._sessions.unserved
-        return sum(former.values()) + ESCAPED * unserved + sum(map(measure_unserved, newcomers))
+        return browsers + ESCAPED * unserved + sum(map(measure_unserved, others))
 
     def _list_connections(self) -> Sequence[Connection]:
         return [one for one in self._server.websockets if one.descriptor is not None]
