@@ -60,6 +60,8 @@ class DrainingRelay(HostedRelay):
     """
 
     _left_at = 0.0
+    _idle: Sequence[int] = ()
+    """Descriptors of what was left to the other process."""
 
     @property
     def hand_over_format(self) -> list[int]:
@@ -73,13 +75,14 @@ class DrainingRelay(HostedRelay):
     # As the process that another one takes the place of
 
     async def prepare_leaving(self, successor: int) -> None:
-        """Who connects waits in the kernel from now on."""
+        """Who connects waits in the kernel from now on; who is on the way in gets in first."""
         await self._begin_leaving()
         self._left_at = time.monotonic()
+        await self._wait_until(lambda: self._server.is_quiet_for_websockets)
 
     def leave(self, sock: socket.socket) -> int:
         """Only connections without a request go."""
-        idle = self._server.list_idle()
+        self._idle = idle = self._server.list_idle()
         head = {"format": FORMAT, "rested_at": self._left_at, "drained": self._server.served}
 
         def send() -> None:
@@ -87,8 +90,10 @@ class DrainingRelay(HostedRelay):
             send_idle(sock, idle)
 
         transfer(sock, send)
-        self._server.begin_leaving(idle)
         return 0
+
+    async def let_go(self) -> None:
+        self._server.begin_leaving(self._idle)
 
     async def _undo_leaving(self) -> None:
         self._server.end_leaving()
