@@ -119,9 +119,11 @@ class Dialler:
         flushing = {asyncio.ensure_future(peer.flushed()): peer for peer in peers}
         if not flushing:
             return []
-        done, late = await asyncio.wait(flushing, timeout=seconds)
-        for one in late:
-            one.cancel()
+        try:
+            done, _ = await asyncio.wait(flushing, timeout=seconds)
+        finally:
+            for one in flushing:
+                one.cancel()
         return [peer for one, peer in flushing.items() if one in done]
 
     def freeze(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 
 from awxfast.app.handover import REST_SECONDS, end_transfer, needing_redis, transfer
+from awxfast.app.life import start_unless_stopped
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
@@ -52,11 +53,27 @@ class Estate:
         self._sender = sender
         self._describe_members = describe_members
         self._describe_rest = describe_rest
+        self._stop_asked = asyncio.Event()
+
+    def request_stop(self) -> None:
+        """The process is to end: nobody is waited for any more before all is left."""
+        self._stop_asked.set()
+
+    async def wait_for_stop(self) -> None:
+        """Returns when the process is to end."""
+        await self._stop_asked.wait()
 
     async def leave(self, heir: int, sock: socket.socket) -> None:
         """Returns when the other process has taken all. Raises `HandOverFailed`; `go_on` must follow then."""
         self._dialler.begin_noting()
         await self._wait_until_linked(sock)
+        if not await start_unless_stopped(self._rest(heir), self):
+            raise HandOverFailed("it stops")
+        record = self._describe()
+        await in_thread(lambda: transfer(sock, lambda: send_message(sock, orjson.dumps(record))))
+
+    async def _rest(self, heir: int) -> None:
+        """Nothing is popped, read or written any more, and peers have read what they can."""
         quick = await self._dialler.flush(FLUSH_SECONDS)
         with needing_redis():
             await self._intake.rest(heir, REST_SECONDS)
@@ -65,7 +82,9 @@ class Estate:
         with needing_redis():
             async with asyncio.timeout(REST_SECONDS):
                 await self._sender.rest()
-        record = {
+
+    def _describe(self) -> dict[str, Any]:
+        return {
             "format": FORMAT,
             "rested_at": self._intake.drain.rested_at,
             "intake": self._intake.freeze(),
@@ -73,7 +92,6 @@ class Estate:
             "dialler": self._dialler.freeze(),
             **self._describe_rest(),
         }
-        await in_thread(lambda: transfer(sock, lambda: send_message(sock, orjson.dumps(record))))
 
     async def go_on(self) -> None:
         """Nobody has taken anything."""

@@ -210,6 +210,7 @@ class NodeDialler:
         """Links and groups first; then what the links brought goes into Redis."""
         if self._leaving is not None:
             sock, ended = self._leaving
+            self._estate.request_stop()
             end_transfer(sock)
             await ended
         self._joined.end()
