@@ -1,7 +1,7 @@
 //! How a run went over time: frames, the worst latency and the longest silence of each step.
 
 /// More steps than any run has; later frames count into the last.
-const MOST_STEPS: usize = 10_000;
+const MOST_STEPS: usize = 100_000;
 
 /// One row of figures for each step of time since the first frame.
 pub struct Series {
