@@ -135,6 +135,14 @@ class TestWebsocketMessages:
             assert browser.recv() == "error: a websocket has no messages of type 'websocket.sent'"
 
 
+class TestScopes:
+    def test_websockets_say_their_scheme_and_version(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            upgrade(client, "/scope/")
+            scope = json.loads(read_text_frame(client))
+        assert (scope["scheme"], scope["http_version"]) == ("ws", "1.1")
+
+
 class TestPings:
     def test_who_speaks_is_not_pinged(self, start: Any) -> None:
         with RawClient(start("--ping-interval", "2").address) as client:
@@ -310,6 +318,12 @@ class TestPlainRequests:
         with RawClient(server.address) as client:
             client.send(head)
             assert client.read_to_end().startswith(b"HTTP/1.1 %d " % status)
+
+    def test_answer_to_http_1_0_says_1_1_and_ends_the_connection(self, server: HostingServer) -> None:
+        with RawClient(server.address) as client:
+            client.sock.sendall(b"GET /chunks HTTP/1.0\r\nHost: test\r\n\r\n")
+            answer = b"".join(iter(lambda: client.sock.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
 
     def test_method_arrives_as_sent(self, server: HostingServer) -> None:
         assert ask(server.address, "get /echo HTTP/1.1").json()["method"] == "get"
