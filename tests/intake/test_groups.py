@@ -462,6 +462,20 @@ class TestRegisterAll:
             await groups.leave_all()
             assert client.keys("*") == [NAMES.group_key("g7").encode()]
 
+    async def test_who_waits_for_a_turn_while_all_is_left_joins_nothing(
+        self, groups: Groups, redis_server: RedisServer
+    ) -> None:
+        joining = [
+            asyncio.ensure_future(groups.hold([f"g{each}.{number}" for each in range(150)])) for number in range(9)
+        ]
+        await asyncio.sleep(0)
+        await groups.leave_all()
+        groups.end_rest()  # of a hand-over that comes to nothing meanwhile
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*joining), 0.2)
+        with redis_server.client() as client:
+            assert client.keys("*") == []
+
     async def test_user_without_the_right_to_scripts_leaves_too(
         self, groups: Groups, redis_server: RedisServer
     ) -> None:

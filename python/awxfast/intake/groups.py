@@ -70,6 +70,7 @@ class Groups:
         self._flushes = 0
         self._may_join = asyncio.Event()
         self._may_join.set()
+        self._has_left = False
 
     @property
     def is_attached(self) -> bool:
@@ -95,13 +96,20 @@ class Groups:
         try:
             for begin in range(0, len(wanted), PART):
                 part = wanted[begin : begin + PART]
-                await self._may_join.wait()
-                await self.turns.take(len(part))
+                await self._take_turn(len(part))
                 members += self._join(part)
             await (self._patience.wait(members) if gives_up else wait_for(members))
         except BaseException:
             self.release(member.group for member in members)
             raise
+
+    async def _take_turn(self, amount: int) -> None:
+        """One in which groups may be joined: they may not any more when it comes."""
+        while True:
+            await self._may_join.wait()
+            await self.turns.take(amount)
+            if self._may_join.is_set():
+                return
 
     def hold_at_once(self, groups: Sequence[str]) -> bool:
         """The same if Redis has answered for all of them already, so that nobody has to wait; else nothing is held."""
@@ -138,8 +146,9 @@ class Groups:
         self._may_join.clear()
 
     def end_rest(self) -> None:
-        """Holds that waited go on, and new ones are as always."""
-        self._may_join.set()
+        """Holds that waited go on, and new ones are as always; not those of a process that has left."""
+        if not self._has_left:
+            self._may_join.set()
 
     def freeze(self) -> dict[str, Any]:
         """The groups that are registered, for the process that goes on under the same names."""
@@ -252,7 +261,9 @@ class Groups:
         self.forget_answers()
 
     async def leave_all(self) -> None:
-        """Removes every name of the process. Raises `RedisUnavailable`."""
+        """Removes every name of the process, and joins none any more. Raises `RedisUnavailable`."""
+        self._has_left = True
+        self._may_join.clear()
         self._idle.stop()
         members = [*self._members.values(), *self._leaving.unanswered]
         self._announce([member.group for member in members if member.known], wanted=False)
