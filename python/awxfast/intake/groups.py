@@ -201,12 +201,8 @@ class Groups:
 
         Raises `RedisUnavailable`, or `RedisReplyError` when Redis takes no registration at all.
         """
-        members = list(self._members.values())
         asked = []
-        for begin in range(0, len(members), PART):
-            part = members[begin : begin + PART]
-            await self.turns.take(len(part))
-            part = [member for member in part if self._members.get(member.group) is member]  # others left meanwhile
+        async for part in self._in_turns(list(self._members.values())):
             asked.append(([member.known for member in part], self._send_joins(part)))
         sentinel = (await asked[0][1])[1]
         if isinstance(sentinel, RedisReplyError):
@@ -217,10 +213,15 @@ class Groups:
     async def register_refused(self) -> None:
         """Tries again what Redis refused."""
         refused = [member for member in self._members.values() if member.refusal is not None]
-        for begin in range(0, len(refused), PART):
-            part = refused[begin : begin + PART]
+        async for part in self._in_turns(refused):
+            self._send_joins(part)
+
+    async def _in_turns(self, members: Sequence[Membership]) -> AsyncIterator[list[Membership]]:
+        """Some in each turn, but for those that were left meanwhile."""
+        for begin in range(0, len(members), PART):
+            part = members[begin : begin + PART]
             await self.turns.take(len(part))
-            self._send_joins([member for member in part if self._members.get(member.group) is member])
+            yield [member for member in part if self._members.get(member.group) is member]
 
     async def count_vanished(self, at_most: int) -> int:
         """Looks at the next few registrations, so that all are looked at in turn; how many are not there.
