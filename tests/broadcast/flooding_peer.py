@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 Misdeed = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-FIN, TEXT, BINARY, PING = 0x80, 0x1, 0x2, 0x9
+FIN, TEXT, BINARY, PING, PONG = 0x80, 0x1, 0x2, 0x9, 0xA
 
 
 def frame(text: bytes) -> bytes:

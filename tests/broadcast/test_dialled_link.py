@@ -11,7 +11,18 @@ from awxfast.broadcast.era import Era
 from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.paced_reading import CHUNK, TURN_FRAMES
 from awxfast.broadcast.target import Target
-from broadcast.flooding_peer import EMPTY_FRAGMENTS, FIN, KINDS, PING, TEXT, FloodingPeer, flood, write_once
+from broadcast.flooding_peer import (
+    BINARY,
+    EMPTY_FRAGMENTS,
+    FIN,
+    KINDS,
+    PING,
+    PONG,
+    TEXT,
+    FloodingPeer,
+    flood,
+    write_once,
+)
 from peer_server import HANG, until
 
 
@@ -158,6 +169,32 @@ class TestFlood:
             before = taker.texts
             await asyncio.sleep(0.2)
             assert taker.texts == before
+            link.abort()
+            await link.wait_closed()
+
+    async def test_answer_of_a_peer_whose_events_are_another_links_is_heard(self) -> None:
+        """After a reload what was sent must have been read; what comes is the new process's."""
+        go_on, length = asyncio.Event(), len(dialled_link.FLUSH_PING)
+
+        async def misdeed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await go_on.wait()
+            writer.write(bytes((FIN | TEXT, 2)) + b"{}" + bytes((FIN | BINARY, 0)))
+            ping = await reader.readexactly(6 + length)
+            payload = bytes(byte ^ ping[2 + place % 4] for place, byte in enumerate(ping[6:]))
+            writer.write(bytes((FIN | PONG, length)) + payload)
+            await asyncio.sleep(HANG)
+
+        taker = Taker()
+        async with FloodingPeer(misdeed) as peer, asyncio.timeout(HANG):
+            link = await dial(peer, taker)
+            for reason in ("crowd", "left"):
+                link.hold_reading(reason, True)
+            go_on.set()
+            link.drop_received()
+            link.hold_reading("crowd", True)
+            await link.flushed()
+            assert (taker.texts, link.frames) == ([], 3)
+            assert (link._counts.received, link._counts.skipped) == (0, {})
             link.abort()
             await link.wait_closed()
 

@@ -97,6 +97,12 @@ class TestEnd:
         await node.stop()
         assert not node.failed.is_set()
 
+    async def test_reload_of_a_node_that_dials_nobody_leaves_nobody_behind(
+        self, node: NodeDialler, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await node.drain()
+        assert "peers that do not read" not in caplog.text
+
     async def test_wrong_peers_file_leaves_nothing_behind(self, redis_server: RedisServer) -> None:
         node = NodeDialler(settings_of(redis_server.url, "--peers-file", "/nowhere"))
         with pytest.raises(ConfigurationError):

@@ -1,6 +1,7 @@
 """A dialler's new process links beside the old one: no event is lost or comes twice, whatever happens in between."""
 
 import asyncio
+import functools
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -38,6 +39,12 @@ async def reload(dialler: AwxfastDialler) -> str:
     return done.stdout
 
 
+def has_one_child(dialler: AwxfastDialler) -> bool:
+    """Whether the processes before the one that dials are gone."""
+    main = dialler.process.pid
+    return len(Path(f"/proc/{main}/task/{main}/children").read_text().split()) == 1
+
+
 async def assert_books_are_whole(dialler: AwxfastDialler) -> None:
     """Nothing was lost anywhere, over all processes."""
     ledger = await asyncio.to_thread(dialler.ledger)
@@ -67,6 +74,8 @@ async def test_every_event_comes_once_through_reloads_of_both_diallers(
         await assert_all_came(mesh, load)
     for number, main in enumerate(mains):
         dialler = dialler_of(mesh, number)
+        await asyncio.to_thread(wait_for, functools.partial(has_one_child, dialler))
+        assert "peers that do not read" not in dialler.text()
         await assert_books_are_whole(dialler)
         assert dialler.process.pid == main
         assert dialler.process.poll() is None
@@ -83,12 +92,6 @@ async def test_stock_node_notices_nothing_and_its_pages_need_not_ask_again(era: 
         if number < 2:
             await reload(dialler)
     await assert_books_are_whole(dialler)
-
-
-def has_one_child(dialler: AwxfastDialler) -> bool:
-    """Whether the processes before the one that dials are gone."""
-    main = dialler.process.pid
-    return len(Path(f"/proc/{main}/task/{main}/children").read_text().split()) == 1
 
 
 def count_all(dialler: AwxfastDialler) -> tuple[int, int]:

@@ -55,7 +55,7 @@ class DialledLink(WSListener):
         self._fragments = Fragments()
         self._pings: list[bytes] = []
         self._end_timer: asyncio.TimerHandle | None = None
-        self._paused = self._gone = False
+        self._paused = self._gone = self._drops = False
         self._flush: asyncio.Future[None] | None = None
         self._queue: collections.deque[tuple[int, bytes]] = collections.deque()
         self._plain_socket = NONE
@@ -124,8 +124,14 @@ class DialledLink(WSListener):
 
     def hold_reading(self, reason: str, hold: bool) -> None:
         """Reads nothing more of the peer, or reads it again."""
-        if self._reading is not None:
+        if self._reading is not None and not self._drops:
             self._reading.hold(reason, hold)
+
+    def drop_received(self) -> None:
+        """What the peer sends is read from now on to hear its PONG and its end; its messages are another link's."""
+        if self._reading is not None:
+            self._reading.end_holds()
+        self._drops = True
 
     def abort(self) -> None:
         """Cuts the connection: the peer reads nothing."""
@@ -261,11 +267,13 @@ class DialledLink(WSListener):
         kind, payload = message
         if kind is TEXT:
             self._receive(payload)
-        else:
+        elif not self._drops:
             self._counts.received += 1
             self._counts.skipped["binary"] += 1
 
     def _receive(self, payload: bytes) -> None:
+        if self._drops:
+            return
         self._counts.received += 1
         self._counts.received_bytes += len(payload)
         self._taker.receive_text(payload)

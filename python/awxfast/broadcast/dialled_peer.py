@@ -156,6 +156,11 @@ class DialledPeer:
 
     # From one process to the next
 
+    def drop_received(self) -> None:
+        """What comes is another process's, which hears it on a link of its own."""
+        if self._link is not None:
+            self._link.drop_received()
+
     def begin_noting(self) -> None:
         """Another process is about to link beside this one."""
         self._doubles = Noted()

@@ -113,6 +113,11 @@ class Dialler:
         for peer in self._peers.values():
             peer.hold_reading(True, LEFT)
 
+    def drop_received(self) -> None:
+        """Another process has taken this one's place: what still comes is read for the end's sake alone."""
+        for peer in self._peers.values():
+            peer.drop_received()
+
     async def flush(self, seconds: float, among: Sequence[DialledPeer] | None = None) -> Sequence[DialledPeer]:
         """Waits for so long at most until peers have read what was sent to them; those that have. None: all peers."""
         peers = self.peers if among is None else among

@@ -66,6 +66,11 @@ class PacedReading(asyncio.BufferedProtocol):
         else:
             self._transport.resume_reading()
 
+    def end_holds(self) -> None:
+        """Reads again, whatever reasons there were not to."""
+        for reason in [*self._holds]:
+            self.hold(reason, False)
+
     # What the transport calls
 
     def get_buffer(self, sizehint: int) -> memoryview:
