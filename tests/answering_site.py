@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from awxfast.http.handshakes import Handshakes
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.service import HttpService
 from raw_browser import RawBrowser
 from serving import HANG
@@ -57,7 +57,7 @@ class Site:
 
     async def start(self, **options: Any) -> None:
         given = {"max_head": 65_536, "head_timeout": HANG, "idle_timeout": HANG, "server_name": "daphne", **options}
-        self.service = HttpService(self.application, Handshakes(), **given)
+        self.service = HttpService(self.application, Outcomes(), **given)
         sock = socket.create_server(("127.0.0.1", 0))
         self.address = sock.getsockname()
         self.server = await asyncio.get_running_loop().create_server(self.service, sock=sock)

@@ -48,7 +48,7 @@ async def wait_for_head() -> str:
 
 
 async def wait_within_limit() -> str:
-    from awxfast.reading_first import answered_within
+    from awxfast.late_timeouts import answered_within
 
     arrived = asyncio.Event()
     asyncio.get_running_loop().add_reader(0, arrived.set)

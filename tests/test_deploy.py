@@ -23,7 +23,7 @@ from awxfast.environment_variables import variable_of
 from awxfast.intake.intake import STOP_TIMEOUT
 from awxfast.options import WITH_VARIABLES, parse_settings
 from awxfast.process.addresses import list_endpoints
-from awxfast.process.holdings import STOP_MARGIN
+from awxfast.process.main_resources import STOP_MARGIN
 from awxfast.settings import Settings
 from nginx import Nginx
 from programs import require_program

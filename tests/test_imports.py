@@ -21,7 +21,7 @@ ROOMS = [
         "pauses",
         "printable",
         "quiet_log",
-        "reading_first",
+        "late_timeouts",
         "system",
         "turns",
     },

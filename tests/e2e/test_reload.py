@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import websockets
-from awxfast.app.estate import UNSERVED_BYTES
+from awxfast.app.handover_leaving import UNSERVED_BYTES
 from browsers import Browser, NeverReads, close_browsers, command, open_browser
 from events import GROUPS, event_text, group_of
 from producers import Producer

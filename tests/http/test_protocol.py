@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from awxfast.http.access_log import AccessLog
-from awxfast.http.handshakes import Handshakes
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.protocol import HttpProtocol
 from awxfast.http.proxies import Proxies
 from awxfast.http.requests import TURN_REQUESTS
@@ -167,7 +167,7 @@ class Hosted:
     def __init__(self) -> None:
         self.application = SlowApplication()
         self.upgrading = Upgrading()
-        self.handshakes = Handshakes()
+        self.handshakes = Outcomes()
 
     async def start(self, **options: Any) -> None:
         given = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-from awxfast.http.handshakes import Handshakes
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.protocol import HttpProtocol
 from awxfast.http.service import HttpService
 from awxfast.wire.request import Request
@@ -82,7 +82,7 @@ class Reader:
     def __init__(self, max_head: int = 65_536) -> None:
         self.application = Recording()
         self.upgrading = Upgrading()
-        self.handshakes = Handshakes()
+        self.handshakes = Outcomes()
         self.service = HttpService(
             self.application, self.handshakes, max_head=max_head, head_timeout=HANG, upgrades=self.upgrading
         )

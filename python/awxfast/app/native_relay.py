@@ -5,10 +5,10 @@ import socket
 from collections.abc import Callable, Sequence
 
 from awxfast._rust import Fanout
-from awxfast.app.estate import Estate
 from awxfast.app.feed import Feed
 from awxfast.app.handover import Inheritance
-from awxfast.app.heir import Heir
+from awxfast.app.handover_leaving import Estate
+from awxfast.app.handover_taking import Heir
 from awxfast.app.relay import Relay
 from awxfast.app.rooms import Rooms
 from awxfast.http.access_log import AccessLog

@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 
 from awxfast._rust import Fanout
-from awxfast.app.estate import Estate
 from awxfast.app.feed import LayerFeed
 from awxfast.app.handover import FORMAT, Inheritance
-from awxfast.app.heir import Heir
+from awxfast.app.handover_leaving import Estate
+from awxfast.app.handover_taking import Heir
 from awxfast.app.hosted_relay import HostedRelay
 from awxfast.app.relay import Relay
 from awxfast.app.rooms import Rooms

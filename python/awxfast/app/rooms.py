@@ -40,7 +40,7 @@ class Sessions(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rooms:
-    """Each has a part of what there is to leave; `estate` collects it, `heir` gives it back to them."""
+    """Each has a part of what there is to leave: `handover_leaving` collects it, `handover_taking` gives it back."""
 
     fanout: Fanout
     intake: Intake

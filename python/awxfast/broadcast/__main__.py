@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from awxfast import __version__
 from awxfast.broadcast.awx_settings import load_awx_settings
+from awxfast.broadcast.dialler_resources import DiallerResources
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.holdings import DiallerHoldings
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
 from awxfast.errors import RedisError, StartError
@@ -48,13 +48,13 @@ def run(words: Sequence[str]) -> int:
     if ignored := name_ignored_variables(os.environ):
         log.warning("Environment variables that mean nothing: %s", ignored)
     hold_signals()
-    holdings = (
-        DiallerHoldings.open(settings) if left is None else DiallerHoldings.adopt(settings, left.facts["holdings"])
+    resources = (
+        DiallerResources.open(settings) if left is None else DiallerResources.adopt(settings, left.facts["resources"])
     )
     try:
-        live(holdings, Notifier(os.environ), left, own_command("awxfast.broadcast.start_child"))
+        live(resources, Notifier(os.environ), left, own_command("awxfast.broadcast.start_child"))
     finally:
-        holdings.close()
+        resources.close()
     return 0
 
 

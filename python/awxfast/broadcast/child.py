@@ -9,7 +9,7 @@ import uvloop
 
 from awxfast.app.handover import TAKEN
 from awxfast.app.life import live, start_unless_stopped, when_stopped
-from awxfast.broadcast.handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
+from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.program import NodeDialler, find_secret
 from awxfast.errors import HandOverFailed

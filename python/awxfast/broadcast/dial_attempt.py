@@ -14,7 +14,7 @@ from awxfast.broadcast.failure import DialFailure, explain_answer, explain_error
 from awxfast.broadcast.fragments import MAX_MESSAGE
 from awxfast.broadcast.target import Target
 from awxfast.errors import AwxfastError, ConfigurationError
-from awxfast.reading_first import answered_within
+from awxfast.late_timeouts import answered_within
 from awxfast.wire.backplane import REDIS_HEADER
 
 DIAL_TIMEOUT = 10.0

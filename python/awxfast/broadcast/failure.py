@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from awxfast.broadcast.target import Target
 from awxfast.printable import escape
-from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached
+from awxfast.system.connect_failure import REDIRECTS, Remedies, describe_redirect, explain_unreached
 from awxfast.wire.handshake import KNOWN_STATUSES
 
 REFUSED = "refused"

@@ -12,8 +12,8 @@ from awxfast._rust import LinkBundle
 from awxfast.app.handover import end_transfer
 from awxfast.broadcast.dial_attempt import Caller, tls_context
 from awxfast.broadcast.dialler import Dialler
+from awxfast.broadcast.dialler_handover import Estate
 from awxfast.broadcast.figures import DiallerFigures
-from awxfast.broadcast.handover import Estate
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from awxfast.http.hang_ups import HangUps
 from awxfast.http.plain_connections import QUIET_SECONDS, PlainConnections
 from awxfast.quiet_log import QuietLog
-from awxfast.system.unread import count_taken, count_unsent
+from awxfast.system.unread_bytes import count_taken, count_unsent
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)

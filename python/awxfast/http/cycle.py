@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from asgiref.typing import ASGIReceiveEvent
 
+from awxfast.http.request_memory import UnansweredBytes
 from awxfast.http.response import CONTINUE, Response, encode_hints
-from awxfast.http.unanswered import UnansweredBytes
 from awxfast.wire.handshake import Headers
 
 HELD_BYTES = 65_536

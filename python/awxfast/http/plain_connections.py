@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from awxfast.http.unanswered import UnansweredBytes
+from awxfast.http.request_memory import UnansweredBytes
+from awxfast.late_timeouts import call_after_reading
 from awxfast.quiet_log import QuietLog
-from awxfast.reading_first import call_after_reading
 from awxfast.system.descriptors import descriptor_limit
 
 log = logging.getLogger(__name__)

@@ -15,14 +15,14 @@ from asgiref.typing import ASGI3Application
 from awxfast._rust import RequestHead, RequestReader, RequestRefusal, SocketTransport
 from awxfast.http.access_log import format_client
 from awxfast.http.cycle import Cycle
-from awxfast.http.handshakes import Handshakes
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 from awxfast.http.proxies import Proxies
 from awxfast.http.requests import Requests
 from awxfast.http.sending import SendingSide
 from awxfast.http.server_headers import ServerHeaders
 from awxfast.http.timeouts import Timeouts
-from awxfast.system.unread import is_gone, is_reset
+from awxfast.system.unread_bytes import is_gone, is_reset
 from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_refusal
 from awxfast.wire.request import Request
 
@@ -64,7 +64,7 @@ class Shared:
     context: contextvars.Context
     """Requests begin in a copy of it each, whatever led to them."""
     upgrades: Upgrades | None
-    handshakes: Handshakes
+    handshakes: Outcomes
     proxies: Proxies
     headers: ServerHeaders
     max_head: int

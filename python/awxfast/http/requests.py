@@ -13,7 +13,7 @@ from awxfast.http.access_log import AccessLog, format_client
 from awxfast.http.blocked_threads import let_go_of_thread
 from awxfast.http.cycle import Cycle
 from awxfast.http.ending import Ending
-from awxfast.http.unanswered import UnansweredBytes
+from awxfast.http.request_memory import UnansweredBytes
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import functools
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import RequestHead, SocketTransport
-from awxfast.http.handshakes import Handshakes
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.protocol import Arrival, HttpProtocol, Shared, Upgrades, read_address
 from awxfast.http.proxies import Proxies
@@ -33,7 +33,7 @@ class HttpService(Shared):
     def __init__(
         self,
         application: ASGI3Application,
-        handshakes: Handshakes,
+        handshakes: Outcomes,
         *,
         max_head: int,
         head_timeout: float,

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from awxfast.reading_first import call_after_reading
+from awxfast.late_timeouts import call_after_reading
 from awxfast.turns import TURN_DEEDS
 
 log = logging.getLogger(__name__)

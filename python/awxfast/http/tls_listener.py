@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Callable
 
 from awxfast.http.bridge import ANY_SECONDS
-from awxfast.http.paced_handshake import PacedHandshake
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
+from awxfast.http.tls_handshake import PacedHandshake
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from awxfast.native.credentials import NO_CREDENTIALS, Credentials, collect_head
 from awxfast.native.known_logins import KnownLogins
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
-from awxfast.system.unreached import REDIRECTS, Remedies, describe_redirect, explain_unreached
+from awxfast.system.connect_failure import REDIRECTS, Remedies, describe_redirect, explain_unreached
 from awxfast.wire.handshake import Reason
 from awxfast.wire.messages import CHECKED_KINDS, Want
 from awxfast.wire.request import Request

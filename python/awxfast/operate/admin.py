@@ -14,7 +14,7 @@ import orjson
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from awxfast.figures import Figures
-from awxfast.http.handshakes import Handshakes
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.service import HttpService
 from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
@@ -118,7 +118,7 @@ class AdminListener:
     async def start(cls, figures: Figures, sock: socket.socket) -> "AdminListener":
         """Answers from now on. Its requests don't count as the relay's handshakes."""
         plain = PlainConnections(MAX_CONNECTIONS)  # whatever strangers hold of their listeners is not counted here
-        service = HttpService(Admin(figures), Handshakes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT, plain=plain)
+        service = HttpService(Admin(figures), Outcomes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT, plain=plain)
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         return cls(await create(service, sock=sock), service)

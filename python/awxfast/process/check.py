@@ -22,10 +22,10 @@ from awxfast.app.builders import build_relay
 from awxfast.errors import AwxfastError, ConfigurationError, StartError
 from awxfast.hosted.application import load_application
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
-from awxfast.process.holdings import enter_listener, refuse_open_to_strangers, start_private_redis
 from awxfast.process.listeners import Listener, is_stale_socket, open_admin, open_listener, open_unix
 from awxfast.process.log import configure_log
 from awxfast.process.main import warn_of_ignored_variables
+from awxfast.process.main_resources import enter_listener, refuse_open_to_strangers, start_private_redis
 from awxfast.process.wrong_values import VALUE_CHECKS
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection

@@ -17,6 +17,7 @@ from awxfast.errors import AwxfastError, HandOverFailed, describe_unexpected
 from awxfast.figures import Place
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
+from awxfast.process.child_handle import MAINS_SIGNALS
 from awxfast.process.limits import (
     bound_worker_threads,
     collect_garbage_seldom,
@@ -26,7 +27,6 @@ from awxfast.process.limits import (
 )
 from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe, receive_blocking
-from awxfast.process.serving_child import MAINS_SIGNALS
 from awxfast.settings import Settings
 from awxfast.system.memory import give_back_memory
 from awxfast.system.passing import receive_message

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from awxfast.process.serving_child import ServingChild
+from awxfast.process.child_handle import ChildHandle
 
 log = logging.getLogger(__name__)
 
@@ -15,18 +15,18 @@ class Draining:
     def __init__(self, limit: float, on_change: Callable[[], None]) -> None:
         self._limit = limit
         self._on_change = on_change
-        self._children: dict[ServingChild, asyncio.TimerHandle] = {}
+        self._children: dict[ChildHandle, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
         return len(self._children)
 
-    def add(self, child: ServingChild, running: asyncio.Task[int], seconds: float | None = None) -> None:
+    def add(self, child: ChildHandle, running: asyncio.Task[int], seconds: float | None = None) -> None:
         """One that serves nobody new, until `running` ends. `seconds`: what is left of its limit."""
         left = self._limit if seconds is None else seconds
         self._children[child] = asyncio.get_running_loop().call_later(left, self._end_late, child)
         running.add_done_callback(lambda _: self._remove(child))
 
-    def freeze(self) -> dict[ServingChild, float]:
+    def freeze(self) -> dict[ChildHandle, float]:
         """What is left of the limit of each, for main's next program; here they are forgotten."""
         timers, self._children = self._children, {}
         now = asyncio.get_running_loop().time()
@@ -34,7 +34,7 @@ class Draining:
             timer.cancel()
         return {child: max(0.0, timer.when() - now) for child, timer in timers.items()}
 
-    def _remove(self, child: ServingChild) -> None:
+    def _remove(self, child: ChildHandle) -> None:
         if child not in self._children:
             return
         self._children.pop(child).cancel()
@@ -42,6 +42,6 @@ class Draining:
             log.error("A process that drained ended unasked (exit code %s)", child.exit_code)
         self._on_change()
 
-    def _end_late(self, child: ServingChild) -> None:
+    def _end_late(self, child: ChildHandle) -> None:
         log.warning("A process that drained did not leave within %.1f s and is ended", self._limit)
         child.kill()

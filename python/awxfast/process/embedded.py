@@ -16,9 +16,9 @@ from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import make_listening
 from awxfast.process.addresses import list_endpoints
-from awxfast.process.holdings import enter_listener
 from awxfast.process.limits import bound_worker_threads
 from awxfast.process.listeners import open_admin, open_listener
+from awxfast.process.main_resources import enter_listener
 from awxfast.settings import Settings
 
 STOP_MARGIN = 5.0

@@ -18,9 +18,9 @@ from awxfast import __version__
 from awxfast.errors import HandOverFailed, StopAsked
 from awxfast.options import name_ignored_variables
 from awxfast.process.addresses import list_endpoints
-from awxfast.process.holdings import Holdings, Limits
 from awxfast.process.listeners import Listener
 from awxfast.process.log import configure_log
+from awxfast.process.main_resources import Limits, MainResources
 from awxfast.process.notify import Notifier
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.reloads import Reloads
@@ -51,13 +51,15 @@ def run(settings: Settings) -> int:
     refuse_wrong_values(settings)
     hold_signals()
     try:
-        holdings = Holdings.open(settings) if left is None else Holdings.adopt(settings, left.facts["holdings"])
+        resources = (
+            MainResources.open(settings) if left is None else MainResources.adopt(settings, left.facts["resources"])
+        )
     except StopAsked:
         return 0
     try:
-        live(holdings, Notifier(os.environ), left)
+        live(resources, Notifier(os.environ), left)
     finally:
-        holdings.close()
+        resources.close()
     return 0
 
 
@@ -106,12 +108,12 @@ class Owned(Protocol):
         """For main's next program; `kept` gets the descriptors."""
 
 
-def live(holdings: Owned, notifier: Notifier, left: Left | None, command: Sequence[str] | None = None) -> None:
+def live(resources: Owned, notifier: Notifier, left: Left | None, command: Sequence[str] | None = None) -> None:
     """Until the end, or until another program is in this one's place, which then does not return."""
     trouble = ""
     while True:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            left = runner.run(Main(holdings, notifier, command).run(left, trouble))
+            left = runner.run(Main(resources, notifier, command).run(left, trouble))
         if left is None:
             return
         if notifier.watchdog_interval is not None:
@@ -131,14 +133,14 @@ def warn_of_ignored_variables() -> None:
 class Main:
     """The main process's loop: signals in, the child's reports out."""
 
-    def __init__(self, holdings: Owned, notifier: Notifier, command: Sequence[str] | None = None) -> None:
+    def __init__(self, resources: Owned, notifier: Notifier, command: Sequence[str] | None = None) -> None:
         """`command`: another program than the server's for the serving processes."""
-        self._holdings = holdings
+        self._resources = resources
         self._notifier = notifier
-        limits = holdings.limits
+        limits = resources.limits
         self._supervisor = Supervisor(
-            holdings.describe(),
-            holdings.descriptors,
+            resources.describe(),
+            resources.descriptors,
             self._announce_serving,
             limits.stop,
             UsedHeaders(limits.nonces),
@@ -158,8 +160,8 @@ class Main:
             self._reloads.adopt(left.facts["reloads"], trouble)
         self._take_signals()
         duties = [asyncio.ensure_future(self._feed_watchdog()), asyncio.ensure_future(self._reloads.run())]
-        if self._holdings.private is not None:
-            duties.append(asyncio.ensure_future(keep_running(self._holdings.private)))
+        if self._resources.private is not None:
+            duties.append(asyncio.ensure_future(keep_running(self._resources.private)))
         try:
             return await self._supervise()
         finally:
@@ -194,10 +196,10 @@ class Main:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             raise
         facts = {"supervisor": supervisor, "reloads": self._reloads.freeze(kept)}
-        return Left({**facts, "holdings": self._holdings.freeze(kept)}, kept)
+        return Left({**facts, "resources": self._resources.freeze(kept)}, kept)
 
     async def _try_start(self) -> str:
-        private = self._holdings.private
+        private = self._resources.private
         return await try_start(private.url if private is not None else None, self._supervisor.stopping)
 
     def _take_signals(self) -> None:
@@ -208,15 +210,15 @@ class Main:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _announce_serving(self) -> None:
-        for listener in self._holdings.listeners:
+        for listener in self._resources.listeners:
             log.info("%s", listener.serving_line)
-        if self._holdings.admin is not None:
-            log.info("%s", self._holdings.admin.serving_line.replace("Listening", "Admin listener", 1))
+        if self._resources.admin is not None:
+            log.info("%s", self._resources.admin.serving_line.replace("Listening", "Admin listener", 1))
         self._notifier.send_ready()
 
     def _stop(self) -> None:
         self._notifier.send_stopping()
-        for listener in self._holdings.listeners:
+        for listener in self._resources.listeners:
             listener.close()
         self._supervisor.stop()
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from awxfast.errors import HandOverFailed, describe_unexpected
-from awxfast.process.serving_child import ServingChild
+from awxfast.process.child_handle import ChildHandle
 
 READY_LIMIT = 60.0
 """Seconds in which a new process has to be ready to go on in place of the old one."""
@@ -19,7 +19,7 @@ LEAVE_LIMIT = 5.0
 """Seconds for a new process that is not wanted after all to take its names out of Redis."""
 
 
-async def let_succeed(old: ServingChild, heir: ServingChild, ours: socket.socket) -> dict[str, Any]:
+async def let_succeed(old: ChildHandle, heir: ChildHandle, ours: socket.socket) -> dict[str, Any]:
     """Returns what `heir`, just started, reports once it has all that was `old`'s; `ours` is closed then.
 
     Raises `HandOverFailed`: it has not, and is to be ended (`end_unwanted`).
@@ -43,7 +43,7 @@ async def let_succeed(old: ServingChild, heir: ServingChild, ours: socket.socket
     return heir.succeeded or {}
 
 
-async def end_unwanted(heir: ServingChild) -> None:
+async def end_unwanted(heir: ChildHandle) -> None:
     """What it has of its own in Redis goes with it, if it still can."""
     with contextlib.suppress(TimeoutError):
         if heir.is_ready is not None and heir.exit_code is None:
@@ -53,7 +53,7 @@ async def end_unwanted(heir: ServingChild) -> None:
     await heir.wait_for(lambda: False)
 
 
-async def let_go_on(old: ServingChild) -> None:
+async def let_go_on(old: ChildHandle) -> None:
     """As if nothing had been; one whose websockets are gone with the new one is of no use."""
     if old.can_go_on:
         old.send("go_on")
@@ -62,7 +62,7 @@ async def let_go_on(old: ServingChild) -> None:
         await old.wait_for(lambda: False)
 
 
-async def wait_for_outcome(old: ServingChild, heir: ServingChild) -> None:
+async def wait_for_outcome(old: ChildHandle, heir: ChildHandle) -> None:
     """The old one says that it stays, or the new one that it has taken its place; or that nobody can say so."""
 
     def has_succeeded() -> bool:
@@ -105,7 +105,7 @@ def describe_failure(error: Exception) -> str:
     return describe_unexpected(error)
 
 
-def describe_end(child: ServingChild) -> str:
+def describe_end(child: ChildHandle) -> str:
     """Why a new process does not serve."""
     if child.failure is not None:
         return f"the new process can't start: {child.failure}"

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
+from awxfast.process.child_handle import ChildHandle
 from awxfast.process.draining import Draining
 from awxfast.process.restarts import Restarts
-from awxfast.process.serving_child import ServingChild
 from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
@@ -52,9 +52,9 @@ class Supervisor:
         self._stop_limit = stop_limit
         self._used_headers = used_headers
         self._stopping = asyncio.Event()
-        self._child: ServingChild | None = None
-        self._heir: ServingChild | None = None
-        self._running: dict[ServingChild, asyncio.Task[int]] = {}
+        self._child: ChildHandle | None = None
+        self._heir: ChildHandle | None = None
+        self._running: dict[ChildHandle, asyncio.Task[int]] = {}
         self._draining = Draining(drain_limit, lambda: self._send("draining", count=len(self._draining)))
         self._handing_over = asyncio.Lock()
         self._token = secrets.token_hex(16)
@@ -153,19 +153,19 @@ class Supervisor:
                 return child.failure or f"exit code {child.exit_code}"
             child = heir
 
-    def _hear(self, child: ServingChild, on_serving: Callable[[], None]) -> None:
+    def _hear(self, child: ChildHandle, on_serving: Callable[[], None]) -> None:
         running = asyncio.ensure_future(child.run(on_serving, lambda header: self._note_used_header(child, header)))
         self._running[child] = running
         running.add_done_callback(lambda _: self._running.pop(child))
 
-    def _note_used_header(self, child: ServingChild, header: str) -> None:
+    def _note_used_header(self, child: ChildHandle, header: str) -> None:
         """It is used for all that run beside this one, too: for the one that will take its place before all."""
         self._used_headers.add(header)
         for other in self._running:
             if other is not child:
                 other.send("used_header", header=header)
 
-    async def _wait_until_replaced(self, child: ServingChild) -> None:
+    async def _wait_until_replaced(self, child: ChildHandle) -> None:
         """Or until it is gone. Raises what hearing it ended with."""
         if (running := self._running.get(child)) is None:
             return
@@ -177,12 +177,12 @@ class Supervisor:
         if running.done():
             running.result()
 
-    def _note_death(self, child: ServingChild) -> None:
+    def _note_death(self, child: ChildHandle) -> None:
         """What one that never served would have told the one after it is left for that."""
         if child.stands is not None:
             self._died = child.count_lost()
 
-    async def _start_first(self) -> ServingChild:
+    async def _start_first(self) -> ChildHandle:
         """One that takes nobody's place; where one has died, it goes on under the same names in Redis."""
         child = self._child = await self._start_child(died=self._died)
         self._hear(child, self._note_serving)
@@ -190,7 +190,7 @@ class Supervisor:
             child.send("stop")
         return child
 
-    async def _start_child(self, inherits: socket.socket | None = None, **more: Any) -> ServingChild:
+    async def _start_child(self, inherits: socket.socket | None = None, **more: Any) -> ChildHandle:
         first = {
             **self._start,
             **more,
@@ -204,7 +204,7 @@ class Supervisor:
         if inherits is not None:
             first["inherits"] = inherits.fileno()
             descriptors = (*descriptors, inherits.fileno())
-        return await ServingChild.start(self._command or CHILD_COMMAND, first, descriptors)
+        return await ChildHandle.start(self._command or CHILD_COMMAND, first, descriptors)
 
     def _note_serving(self) -> None:
         self._served_once = True
@@ -256,7 +256,7 @@ class Supervisor:
                     await end_unwanted(heir)
                     await let_go_on(old)
 
-    def _replace(self, old: ServingChild, heir: ServingChild) -> None:
+    def _replace(self, old: ChildHandle, heir: ChildHandle) -> None:
         self._child = heir
         self.generation += 1
         if (running := self._running.get(old)) is not None:
@@ -299,7 +299,7 @@ class Supervisor:
 
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in main's former program, before `run`."""
-        children = [await ServingChild.adopt(one) for one in frozen["children"]]
+        children = [await ChildHandle.adopt(one) for one in frozen["children"]]
         for child, seconds in zip(children, [one["drains"] for one in frozen["children"]], strict=True):
             self._hear(child, lambda: None)
             if seconds is not None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import hiredis
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
-from awxfast.reading_first import call_after_reading
+from awxfast.late_timeouts import call_after_reading
 from awxfast.redis.commands import Argument, pack
 from awxfast.redis.failed_connection import describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 
-from awxfast.system.unreached import find_errno
+from awxfast.system.connect_failure import find_errno
 
 _WORDS = {
     errno.ENOENT: "no such socket (is Redis running?)",

@@ -6,7 +6,7 @@ import ssl
 import hiredis
 
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
-from awxfast.reading_first import answered_within
+from awxfast.late_timeouts import answered_within
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection

@@ -22,7 +22,7 @@ from awxfast.http.access_log import format_client
 from awxfast.sockets.client_list import ClientList
 from awxfast.sockets.reading import ReadingSide, Transport
 from awxfast.sockets.session import Session
-from awxfast.system.unread import count_unsent
+from awxfast.system.unread_bytes import count_unsent
 from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, RESTARTING, SLOW
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.sockets.session import Session
-from awxfast.system.unread import is_gone
+from awxfast.system.unread_bytes import is_gone
 from awxfast.wire.handshake import SWITCHING, Handshake, Headers, Reason, Refusal, encode_acceptance, encode_head
 from awxfast.wire.request import Request
 

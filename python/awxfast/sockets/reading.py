@@ -5,7 +5,7 @@ import asyncio
 from typing import Protocol
 
 from awxfast._rust import FrameDecoder, SocketTransport
-from awxfast.system.unread import has_unread, is_gone, seconds_unanswered
+from awxfast.system.unread_bytes import has_unread, is_gone, seconds_unanswered
 from awxfast.turns import Turns
 
 TURN_BYTES = 65_536

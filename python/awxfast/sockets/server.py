@@ -10,8 +10,8 @@ from typing import Any
 from awxfast._rust import Fanout, Front
 from awxfast.http.access_log import AccessLog
 from awxfast.http.bridge import Bridges
-from awxfast.http.handshakes import Handshakes
 from awxfast.http.listening import Listening
+from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_answers import keep_from_nodes_paths
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.plain_listener import PlainListener
@@ -69,7 +69,7 @@ class Server:
         self._nodes = nodes
         self._clients = Clients(fanout, settings, access_log, tell_caught_up=tell_caught_up)
         self._keepalive = Keepalive(self._clients, settings)
-        self._handshakes = Handshakes(self._clients.now)
+        self._handshakes = Outcomes(self._clients.now)
         self._requests = Requests(
             access_log,
             answer_timeout=settings.http_timeout or None,

@@ -8,7 +8,7 @@ import pytest
 from answering_site import Site, StartSite, get
 from asking_access import AskingAccess
 from awxfast.http.protocol import Arrival, HttpProtocol
-from awxfast.http.unanswered import UnansweredBytes
+from awxfast.http.request_memory import UnansweredBytes
 from awxfast.native.access import Identity
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, handshake

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from awxfast.app import estate
-from awxfast.app.estate import Estate, measure_unserved
+from awxfast.app import handover_leaving
+from awxfast.app.handover_leaving import Estate, measure_unserved
 from awxfast.app.rooms import Rooms
 from awxfast.sockets.connection import Connection
 
@@ -15,7 +15,7 @@ from awxfast.sockets.connection import Connection
 def record(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     session = {"identity": [7, None, True, [["cookie", "c" * 3_000]]], "commands": []}
     record = {"held": None, "session": session}
-    monkeypatch.setattr(estate, "freeze_connection", lambda _: record)
+    monkeypatch.setattr(handover_leaving, "freeze_connection", lambda _: record)
     return record
 
 
@@ -89,7 +89,7 @@ class Quiet:
         self.server, self.sessions, self.intake = Server(), Sessions(), Rest()
         self.weights: dict[Socket, int] = {}
         self.weighed: list[Socket] = []
-        monkeypatch.setattr(estate, "measure_unserved", self.measure)
+        monkeypatch.setattr(handover_leaving, "measure_unserved", self.measure)
         rooms = SimpleNamespace(
             fanout=None, intake=self.intake, server=self.server, sessions=self.sessions, nodes=Rest()
         )

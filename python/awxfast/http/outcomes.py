@@ -8,7 +8,7 @@ from awxfast.quiet_log import QuietLog
 from awxfast.wire.handshake import Reason
 
 
-class Handshakes:
+class Outcomes:
     """Counts handshakes and refused requests; `counts` is `{(result, reason): n}`."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

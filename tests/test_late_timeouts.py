@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from awxfast.reading_first import answered_within
+from awxfast.late_timeouts import answered_within
 from redis_servers import RedisServer
 
 PROGRAM = Path(__file__).with_name("paused_program.py")

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.process.holdings import Limits
 from awxfast.process.listeners import Listener, open_admin
+from awxfast.process.main_resources import Limits
 
 LIMITS = Limits(stop=10.0, drain=15.0)
 """More than all that a dialler's end waits for, and more than `program.DRAIN_SECONDS`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class DiallerHoldings:
-    """As `process.holdings.Holdings`, of a program that listens nowhere else."""
+class DiallerResources:
+    """As `process.main_resources.MainResources`, of a program that listens nowhere else."""
 
     settings: DiallerSettings
     admin: Listener | None
@@ -24,12 +24,12 @@ class DiallerHoldings:
     limits: Limits = LIMITS
 
     @classmethod
-    def open(cls, settings: DiallerSettings) -> "DiallerHoldings":
+    def open(cls, settings: DiallerSettings) -> "DiallerResources":
         """Opens the admin listener. Raises `AwxfastError`."""
         return cls(settings, open_admin(settings.admin))
 
     @classmethod
-    def adopt(cls, settings: DiallerSettings, frozen: Mapping[str, Any]) -> "DiallerHoldings":
+    def adopt(cls, settings: DiallerSettings, frozen: Mapping[str, Any]) -> "DiallerResources":
         """The one that this process's former program had."""
         return cls(settings, Listener.adopt(frozen["admin"]) if frozen["admin"] is not None else None)
 

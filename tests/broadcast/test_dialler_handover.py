@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from awxfast.broadcast.handover import LINKED, Estate
+from awxfast.broadcast.dialler_handover import LINKED, Estate
 from awxfast.errors import HandOverFailed
 from awxfast.system.passing import send_message
 from peer_server import until

@@ -5,7 +5,7 @@ import socket
 import ssl
 
 import pytest
-from awxfast.system.unreached import Remedies, describe_redirect, explain_unreached
+from awxfast.system.connect_failure import Remedies, describe_redirect, explain_unreached
 
 REMEDIES = Remedies(refused="is it there?", certificate="trust it", tls="speak TLS")
 

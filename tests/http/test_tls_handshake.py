@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awxfast.http.paced_handshake import PacedHandshake
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.tls import Certificate
+from awxfast.http.tls_handshake import PacedHandshake
 from awxfast.http.tls_listener import TlsListener
 from awxfast.turns import Turns
 from certificates import SelfSigned

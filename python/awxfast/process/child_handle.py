@@ -24,7 +24,7 @@ FAILURES: Mapping[int, type[AwxfastError]] = {
 """What a child reports, by its exit code."""
 
 
-class ServingChild:
+class ChildHandle:
     """A child that was started. `run` must be called once; plain attributes tell what it has reported."""
 
     def __init__(self, process: ChildProcess, pipe: Pipe, passing: socket.socket) -> None:
@@ -51,9 +51,7 @@ class ServingChild:
         self.exit_code: int | None = None
 
     @classmethod
-    async def start(
-        cls, command: Sequence[str], first: Mapping[str, Any], descriptors: Sequence[int]
-    ) -> "ServingChild":
+    async def start(cls, command: Sequence[str], first: Mapping[str, Any], descriptors: Sequence[int]) -> "ChildHandle":
         """Starts one, with the descriptors as it inherits them; `first` is what it is told first. Raises `OSError`."""
         ours, theirs = socket.socketpair()
         passing, passed = socket.socketpair()
@@ -129,7 +127,7 @@ class ServingChild:
         """Tells it something; nothing to one that is gone."""
         self._pipe.send(kind, **fields)
 
-    def hand_over(self, heir: "ServingChild", sock: socket.socket) -> None:
+    def hand_over(self, heir: "ChildHandle", sock: socket.socket) -> None:
         """Asks it to leave all to another one, at the other end of `sock`."""
         self.stays, self.has_left = None, False
         send_message(self._passing, b"heir", [sock.fileno()])
@@ -163,7 +161,7 @@ class ServingChild:
         }
 
     @classmethod
-    async def adopt(cls, frozen: Mapping[str, Any]) -> "ServingChild":
+    async def adopt(cls, frozen: Mapping[str, Any]) -> "ChildHandle":
         """One that main's former program has started."""
         pipe = await Pipe.open(socket.socket(fileno=frozen["pipe"]), frozen["unreceived"])
         child = cls(ChildProcess(frozen["pid"]), pipe, socket.socket(fileno=frozen["passing"]))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from awxfast.system.unread import count_taken, is_gone, read_unanswered, seconds_unanswered
+from awxfast.system.unread_bytes import count_taken, is_gone, read_unanswered, seconds_unanswered
 from servers import wait_for
 
 Pair = tuple[socket.socket, socket.socket]

@@ -31,7 +31,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Holdings:
+class MainResources:
     """`settings` name the private Redis, if there is one."""
 
     settings: Settings
@@ -40,7 +40,7 @@ class Holdings:
     private: PrivateRedis | None = None
 
     @classmethod
-    def open(cls, settings: Settings) -> "Holdings":
+    def open(cls, settings: Settings) -> "MainResources":
         """All that the settings ask for. Raises `AwxfastError`, and leaves nothing open then."""
         endpoints = list_endpoints(settings)
         with contextlib.ExitStack() as resources:
@@ -58,7 +58,7 @@ class Holdings:
         return cls(settings, listeners, admin, private)
 
     @classmethod
-    def adopt(cls, settings: Settings, frozen: Mapping[str, Any]) -> "Holdings":
+    def adopt(cls, settings: Settings, frozen: Mapping[str, Any]) -> "MainResources":
         """What this process's former program had."""
         listeners = [Listener.adopt(one) for one in frozen["listeners"]]
         admin = Listener.adopt(frozen["admin"]) if frozen["admin"] is not None else None

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from awxfast.errors import HandOverFailed
-from awxfast.process import renewal, serving_child
+from awxfast.process import child_handle, renewal
+from awxfast.process.child_handle import ChildHandle
 from awxfast.process.pipe import Pipe
 from awxfast.process.renewal import Trial
-from awxfast.process.serving_child import ServingChild
 from awxfast.system.child_process import ChildProcess
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -30,7 +30,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ChildProcess]]:
     async def fail(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    for module in (serving_child, renewal):
+    for module in (child_handle, renewal):
         monkeypatch.setattr(module, "ChildProcess", Noted)
     monkeypatch.setattr(Pipe, "open", fail)
     yield processes
@@ -41,7 +41,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ChildProcess]]:
 class TestProcessThatCanNotBeHeard:
     async def test_it_is_ended_and_reaped(self, started: list[ChildProcess]) -> None:
         with pytest.raises(OSError, match="Too many open files"):
-            await ServingChild.start(SLEEPS, {}, [])
+            await ChildHandle.start(SLEEPS, {}, [])
         assert [process.exit_code for process in started] == [-signal.SIGKILL]
 
     async def test_trial_start_is_too(self, started: list[ChildProcess], monkeypatch: pytest.MonkeyPatch) -> None:
