@@ -2,7 +2,7 @@
 
 from awxfast.native.access import Identity, OpenAccess, RefuseAccess
 from awxfast.native.credentials import Credentials
-from awxfast.wire.messages import Want
+from awxfast.wire.browser_commands import Want
 from awxfast.wire.request import Request
 
 ANONYMOUS = Request("GET", "1.1", "/websocket/")

@@ -15,7 +15,7 @@ from awxfast.native import api_questions, forward
 from awxfast.native.access import Identity
 from awxfast.native.credentials import Credentials
 from awxfast.native.forward import AnswerMemory, ForwardAccess
-from awxfast.wire.messages import Want
+from awxfast.wire.browser_commands import Want
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, frame, handshake
 from serving import Serving, Start, until

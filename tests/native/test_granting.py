@@ -8,7 +8,7 @@ from awxfast.errors import AccessUnavailable
 from awxfast.native.access import Identity, RefuseAccess
 from awxfast.native.granting import PART, grant, recall_groups
 from awxfast.turns import Turns
-from awxfast.wire.messages import Command, Want, read_command
+from awxfast.wire.browser_commands import Command, Want, read_command
 
 SOMEBODY = Identity(user=7)
 

@@ -12,7 +12,7 @@ from awxfast.native.record import Identities
 from awxfast.native.session import HELD_BYTES, NativeProtocol, NativeSession
 from awxfast.settings import REPLY_BYTES
 from awxfast.turns import Turns
-from awxfast.wire.messages import Want
+from awxfast.wire.browser_commands import Want
 from serving import until
 
 

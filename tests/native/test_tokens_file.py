@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from awxfast.errors import ConfigurationError
 from awxfast.native.tokens_file import TokensAccess
-from awxfast.wire.messages import Want
+from awxfast.wire.browser_commands import Want
 from awxfast.wire.request import Request
 
 ANONYMOUS = Request("GET", "1.1", "/websocket/")

@@ -25,7 +25,7 @@ from awxfast.option_parser import (
     whole_number,
 )
 from awxfast.settings import LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
-from awxfast.wire.messages import BACKPLANE_GROUP
+from awxfast.wire.groups import BACKPLANE_GROUP
 
 ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from awxfast.native.credentials import NO_CREDENTIALS, Credentials
+from awxfast.wire.browser_commands import Want
 from awxfast.wire.handshake import Reason
-from awxfast.wire.messages import Want
 from awxfast.wire.request import Request
 
 

@@ -9,7 +9,8 @@ from asgiref.typing import ASGI3Application
 from awxfast.errors import AccessUnavailable, TooManyQuestions
 from awxfast.http.plain_answers import NOT_FOUND, answer_plainly
 from awxfast.native.access import Access, Identity
-from awxfast.native.session import NativeProtocol, Subscriptions
+from awxfast.native.session import NativeProtocol
+from awxfast.native.shared import Subscriptions
 from awxfast.settings import Settings
 from awxfast.sockets.opening import Accepted, Opening, describe_request
 from awxfast.wire.handshake import RETRY, Reason, Refusal

@@ -21,8 +21,8 @@ from awxfast.native.known_logins import KnownLogins
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 from awxfast.system.connect_failure import REDIRECTS, Remedies, describe_redirect, explain_unreached
+from awxfast.wire.browser_commands import CHECKED_KINDS, Want
 from awxfast.wire.handshake import Reason
-from awxfast.wire.messages import CHECKED_KINDS, Want
 from awxfast.wire.request import Request
 
 log = logging.getLogger(__name__)

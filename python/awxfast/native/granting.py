@@ -6,8 +6,8 @@ import sys
 from awxfast.errors import AccessUnavailable
 from awxfast.native.access import Access, Identity
 from awxfast.turns import Turns
-from awxfast.wire import messages
-from awxfast.wire.messages import Command, Errors, Refused, Want
+from awxfast.wire.browser_commands import Command, Want
+from awxfast.wire.browser_replies import Errors, Refused, deny
 
 PART = 100
 """How many of one client's groups are looked at before another client has its turn."""
@@ -58,5 +58,5 @@ async def _check(access: Access, identity: Identity, want: Want) -> Refused | No
     try:
         allowed = await access.may_subscribe(identity, want)
     except AccessUnavailable:
-        return messages.deny(want.kind, want.value, "unavailable")
-    return None if allowed else messages.deny(want.kind, want.value)
+        return deny(want.kind, want.value, "unavailable")
+    return None if allowed else deny(want.kind, want.value)

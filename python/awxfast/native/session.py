@@ -3,24 +3,18 @@
 import asyncio
 import collections
 import logging
-import sys
-from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-from awxfast.errors import RedisError
-from awxfast.intake.group_holder import Holder
-from awxfast.native.access import Access, Identity
+from awxfast.native.access import Identity
 from awxfast.native.granting import grant, recall_groups
 from awxfast.native.record import Identities, WaitingCommand, describe_commands, describe_identity, read_commands
-from awxfast.native.standing_replies import StandingReplies
-from awxfast.native.user_groups import UserGroups
-from awxfast.quiet_log import QuietLog
-from awxfast.settings import MAX_GROUPS
+from awxfast.native.shared import SharedBySessions
+from awxfast.native.subscribing import SubscribingSession
 from awxfast.sockets.connection import Connection
-from awxfast.turns import Turns
-from awxfast.wire import messages
+from awxfast.wire import browser_commands
+from awxfast.wire.browser_replies import GOODBYE, encode_welcome
 from awxfast.wire.close_codes import FAILED, NORMAL, POLICY, UNSUPPORTED_DATA
-from awxfast.wire.messages import Refused
 from awxfast.wire.request import Request, read_cookie
 
 log = logging.getLogger(__name__)
@@ -30,47 +24,12 @@ HELD_BYTES = 65_536
 COMMAND_OVERHEAD = 64
 """What a waiting command counts for besides its bytes."""
 
-USER_GROUPS = 5_000
-"""Groups that one user may have over all connections: what a node can carry is for all of its users."""
-
-REPLY_GROUPS = 10
-"""How many groups cost as much to write into a reply as one to join."""
 READ_BYTES, READ_PARTS = 1_000, 8
 """How many bytes, and how many values and lists, of a command cost as much to read as a group to join."""
 
-NOT_SUBSCRIBED = Refused("redis", "the subscription failed: Redis refused it; nothing has changed")
 
-
-class Subscriptions(Holder, Protocol):
-    """Who gets the process the events of groups. `turns` are shared with it, since one turn of the loop is for all."""
-
-    def hold_at_once(self, groups: Sequence[str]) -> bool:
-        """As `hold` where nobody has to wait for Redis; whether that is so, else nothing is held."""
-
-    def hold_inherited(self, groups: Iterable[str]) -> None:
-        """As `hold` for what was held in the process before this one."""
-
-    @property
-    def turns(self) -> Turns:
-        """How many groups join in a turn of the loop, or what costs as much."""
-
-
-class NativeProtocol:
-    """Makes the sessions of native mode. `refusals` counts error replies by reason.
-
-    `max_groups` is how many groups a client may have.
-    """
-
-    def __init__(self, subscriptions: Subscriptions, access: Access, max_groups: int = MAX_GROUPS) -> None:
-        self.subscriptions = subscriptions
-        self.access = access
-        self.max_groups = max_groups
-        self.user_groups = UserGroups(max(USER_GROUPS, max_groups))
-        self.turns = subscriptions.turns
-        self.refusals: dict[str, int] = {}
-        self.unserved = 0
-        """What commands of all browsers count for that are not served to their end."""
-        self.failures = QuietLog(log)
+class NativeProtocol(SharedBySessions):
+    """Makes the sessions of native mode."""
 
     def begin(self, identity: Identity | None, request: Request) -> "NativeSession":
         """The session of a handshake that is about to be accepted."""
@@ -81,32 +40,15 @@ class NativeProtocol:
         """The session of which `NativeSession.freeze` told in the process before this one; `resume` must follow."""
         return NativeSession(self, identities.read(frozen["identity"]), frozen["csrf"])
 
-    def count_refusal(self, reason: str) -> None:
-        """Counts an error reply."""
-        self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
-
-class NativeSession(StandingReplies):
+class NativeSession(SubscribingSession):
     """One browser. Its commands are served one after the other, each when the replies of the one before are out."""
 
-    __slots__ = (
-        "_commands",
-        "_counted",
-        "_csrf_token",
-        "_groups",
-        "_held",
-        "_identity",
-        "_protocol",
-        "_task",
-    )
+    __slots__ = ("_commands", "_csrf_token", "_held", "_task")
 
-    def __init__(self, protocol: NativeProtocol, identity: Identity | None, csrf_token: str | None) -> None:
-        super().__init__()
-        self._protocol = protocol
-        self._identity = identity
+    def __init__(self, protocol: SharedBySessions, identity: Identity | None, csrf_token: str | None) -> None:
+        super().__init__(protocol, identity)
         self._csrf_token = csrf_token
-        self._groups: tuple[str, ...] = ()
-        self._counted: frozenset[str] = frozenset()
         self._commands: collections.deque[WaitingCommand] | None = None
         self._held = 0
         self._task: asyncio.Task[None] | None = None
@@ -116,7 +58,7 @@ class NativeSession(StandingReplies):
     @property
     def greeting(self) -> bytes:
         """The first message. Who is unknown is told to go: AWX accepts them, and its pages wait for that."""
-        return messages.GOODBYE if self._identity is None else messages.encode_welcome(self._identity.user)
+        return GOODBYE if self._identity is None else encode_welcome(self._identity.user)
 
     def open(self, connection: Connection) -> None:
         """The browser has its greeting, and one that is unknown gets nothing else."""
@@ -156,10 +98,7 @@ class NativeSession(StandingReplies):
         self._end_watch()
         if self._task is not None:
             self._task.cancel()
-        if self._groups:
-            self._protocol.subscriptions.release(self._groups)
-            self._groups = ()
-        self._count(frozenset(), always=True)
+        self._leave_all()
 
     # From one process to the next
 
@@ -176,9 +115,7 @@ class NativeSession(StandingReplies):
     def resume(self, connection: Connection, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in the process before this one, in place of `open`."""
         self._connection = connection
-        self._groups = tuple(map(sys.intern, connection.groups))
-        self._protocol.subscriptions.hold_inherited(self._groups)
-        self._count(frozenset(self._groups), always=True)
+        self._hold_inherited(connection.groups)
         if frozen["standing"]:
             self._note_replies(frozen["standing"])
         if frozen["commands"]:
@@ -198,22 +135,10 @@ class NativeSession(StandingReplies):
         protocol = self._protocol
         if self._standing or len(payload) > READ_BYTES or not protocol.turns.take_at_once(measure(payload)):
             return False
-        command = messages.read_command(payload, self._csrf_token, protocol.max_groups)
+        command = browser_commands.read_command(payload, self._csrf_token, protocol.max_groups)
         assert self._identity is not None
         groups = recall_groups(protocol.access, protocol.turns, self._identity, command)
-        if groups is None:
-            return False
-        joined, left = self._compare(groups)
-        if not protocol.turns.take_at_once(1 + len(joined)):
-            return False
-        if not protocol.subscriptions.hold_at_once(joined):
-            return False
-        if self._count(frozenset(groups)):
-            self._replace(groups, joined, left)
-        else:
-            protocol.subscriptions.release(joined)
-            self._refuse(self._describe_excess())
-        return True
+        return groups is not None and self._subscribe_at_once(groups)
 
     async def _serve_commands(self) -> None:
         """Serves what waits. The task ends with it, since most clients are silent most of the time."""
@@ -248,7 +173,7 @@ class NativeSession(StandingReplies):
             await self._subscribe(payload)
             return
         await self._protocol.turns.take(measure(payload))
-        command = messages.read_command(payload, self._csrf_token, self._protocol.max_groups)
+        command = browser_commands.read_command(payload, self._csrf_token, self._protocol.max_groups)
         if command.excessive:
             assert self._connection is not None
             self._connection.close(POLICY, b"too many groups")
@@ -263,77 +188,6 @@ class NativeSession(StandingReplies):
             self._commands[0] = frozenset(groups)  # in this turn of the loop: the error replies are on their way
             await self._subscribe(groups)
 
-    async def _subscribe(self, groups: Set[str]) -> None:
-        """Replaces the groups. The reply follows when Redis knows of them, and nothing of a group left follows it."""
-        joined, left = self._compare(groups)
-        if not self._count(frozenset(groups)):
-            self._refuse(self._describe_excess())
-            return
-        try:
-            await self._hold(joined)
-        except RedisError as error:
-            self._protocol.failures.warn("redis", f"a subscription failed: {error}")
-            self._count(frozenset(self._groups), always=True)
-            self._refuse(NOT_SUBSCRIBED)
-            return
-        self._replace(groups, joined, left)
-
-    def _compare(self, groups: Set[str]) -> tuple[list[str], list[str]]:
-        """Which of them are joined, and which others are left."""
-        if not self._groups:
-            return sorted(groups), []
-        held = set(self._groups)
-        return sorted(groups - held), sorted(held - groups)
-
-    def _replace(self, groups: Set[str], joined: list[str], left: list[str]) -> None:
-        self._groups = tuple(sorted(groups))
-        self._change(joined, left)
-        if left:
-            self._protocol.subscriptions.release(left)
-
-    async def _hold(self, joined: list[str]) -> None:
-        """Then waits for its turn: to tell the fan-out and to write the reply takes its time too."""
-        subscriptions = self._protocol.subscriptions
-        if joined:
-            await subscriptions.hold(joined)
-        try:
-            await self._protocol.turns.take(1 + len(joined) // REPLY_GROUPS)
-        except BaseException:
-            subscriptions.release(joined)
-            raise
-
-    def _count(self, groups: frozenset[str], *, always: bool = False) -> bool:
-        """Whether the user may have these groups here beside those of other connections; counts them if so.
-
-        What is left is counted no more before Redis has answered: else two that change places would be too many.
-        """
-        if self._identity is None or self._identity.is_everybody:
-            return True
-        joined, left = groups - self._counted, self._counted - groups
-        users, user = self._protocol.user_groups, self._identity.user
-        if always:
-            users.restore(user, joined, left)
-        elif not users.replace(user, joined, left):
-            return False
-        self._counted = groups
-        return True
-
-    def _describe_excess(self) -> Refused:
-        most = self._protocol.user_groups.most
-        return Refused(
-            "user_groups", f"a user has at most {most} groups over all connections; close some; nothing has changed"
-        )
-
-    def _refuse(self, refused: Refused) -> None:
-        self._protocol.count_refusal(refused.reason)
-        self._send(refused.reply)
-
-    def _change(self, joined: list[str], left: list[str]) -> None:
-        assert self._connection is not None
-        reply = messages.encode_subscribed(self._groups, left, joined)
-        self._connection.subscribe(joined, left, reply)
-        self._note_replies(len(reply))
-
 
 def measure_held(command: WaitingCommand) -> int:
     """What a command counts for while it waits."""
@@ -342,4 +196,4 @@ def measure_held(command: WaitingCommand) -> int:
 
 def measure(payload: bytes) -> int:
     """What it costs to read a command, in groups that join."""
-    return 1 + len(payload) // READ_BYTES + messages.count_parts(payload) // READ_PARTS
+    return 1 + len(payload) // READ_BYTES + browser_commands.count_parts(payload) // READ_PARTS

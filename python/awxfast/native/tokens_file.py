@@ -9,8 +9,8 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.native.access import Identity, RefuseAccess
+from awxfast.wire.browser_commands import Want
 from awxfast.wire.handshake import Reason
-from awxfast.wire.messages import Want
 from awxfast.wire.request import Request, read_token
 
 

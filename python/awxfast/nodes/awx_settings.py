@@ -3,7 +3,7 @@
 import dataclasses
 
 from awxfast.django_settings import find_django_setting
-from awxfast.wire.messages import BACKPLANE_GROUP
+from awxfast.wire.groups import BACKPLANE_GROUP
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from typing import Any
 
 import orjson
 
-from awxfast.wire.groups import is_valid_group
-from awxfast.wire.messages import BACKPLANE_GROUP
+from awxfast.wire.groups import BACKPLANE_GROUP, is_valid_group
 
 BROADCAST_PATH = "/websocket/broadcast/"
 RELAY_PATH = "/websocket/relay/"

@@ -2,6 +2,9 @@
 
 import re
 
+BACKPLANE_GROUP = "broadcast-group_send"
+"""Every event of every job goes to it, for nodes of AWX's broadcast era; no browser may have it."""
+
 _VALID = re.compile(r"[A-Za-z0-9\-_.]{1,99}")
 
 

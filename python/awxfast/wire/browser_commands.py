@@ -1,4 +1,4 @@
-"""A browser's commands and their replies, as AWX's EventConsumer speaks them (awx/main/consumers.py).
+"""A browser's commands, as AWX's EventConsumer reads them (awx/main/consumers.py).
 
 A command is `{"groups": {"<kind>": [<value>, ...], ...}, "xrftoken": "<csrf token>"}` and names a group
 `<kind>-<value>` for each value. Here it becomes steps, in the order sent: a group that is wanted, or an error reply.
@@ -9,27 +9,20 @@ import functools
 import hmac
 import json
 import re
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import orjson
 
 from awxfast.settings import MAX_GROUPS
-from awxfast.wire.groups import is_valid_group
+from awxfast.wire.browser_replies import DENIED, Refused, deny, shorten
+from awxfast.wire.groups import BACKPLANE_GROUP, is_valid_group
 
 CHECKED_KINDS = frozenset({"job_events", "workflow_events", "ad_hoc_command_events"})
 """The kinds whose values are ids of objects that the user must be allowed to see."""
-BACKPLANE_GROUP = "broadcast-group_send"
 METRICS_KIND = "metrics"
 
 MAX_PARTS = 20_000
 """How many lists and objects a command may have, how many values beside them, and how many are read a second time."""
-ERROR_BYTES = 65_536
-"""The most bytes of error replies to one command, the one that says how many more there are included."""
-FRAME_HEADER = 4
-MAX_ECHO = 200
-"""How much of a client's own text an error reply repeats, in characters."""
-
 MAX_RECALLED = 100
 """Characters of a kind or a value that is remembered for the next who asks for the same."""
 
@@ -44,19 +37,6 @@ class Want(NamedTuple):
     group: str
     kind: str
     value: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Refused:
-    """Something that is not granted: the reply that says so. `reason` is for counters."""
-
-    reason: str
-    text: str
-
-    @property
-    def reply(self) -> bytes:
-        """The error reply that says so."""
-        return encode_error(self.text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,81 +55,6 @@ class HugeInteger(str):
     """An integer beyond 64 bits, as it was sent."""
 
     __slots__ = ()
-
-
-def encode_reply(document: dict[str, Any]) -> bytes:
-    """JSON as stock AWX writes its own messages: ASCII, with a space after commas and colons."""
-    return json.dumps(document).encode("ascii")
-
-
-def encode_error(text: str) -> bytes:
-    """The reply to something that is wrong."""
-    return encode_reply({"error": text})
-
-
-@functools.lru_cache(maxsize=1024)
-def encode_welcome(user: int) -> bytes:
-    """The first message to somebody who is known."""
-    return encode_reply({"accept": True, "user": user})
-
-
-def encode_subscribed(current: Iterable[str], left: Iterable[str], joined: Iterable[str]) -> bytes:
-    """The reply to a subscription that has taken effect."""
-    lists = (encode_names(current), encode_names(left), encode_names(joined))
-    return b'{"groups_current": %b, "groups_left": %b, "groups_joined": %b}' % lists
-
-
-def encode_names(groups: Iterable[str]) -> bytes:
-    """A list of groups; what their names may have needs no escapes."""
-    names = '", "'.join(groups)
-    return f'["{names}"]'.encode("ascii") if names else b"[]"
-
-
-GOODBYE = encode_reply({"close": True})
-"""The only message to somebody who is not known; a close with 1000 follows."""
-DENIED = "access denied to channel"
-
-
-class Errors:
-    """The error replies to one command, in order: as many as `ERROR_BYTES` hold, then one that counts the rest."""
-
-    def __init__(self) -> None:
-        self._replies: list[bytes] = []
-        self._left = ERROR_BYTES - FRAME_HEADER - MORE_BYTES
-        self._more = 0
-
-    def add(self, refused: Refused) -> None:
-        """Adds one error, or counts it."""
-        if not self._more:
-            reply = refused.reply
-            self._left -= FRAME_HEADER + len(reply)
-            if self._left >= 0:
-                self._replies.append(reply)
-                return
-        self._more += 1
-
-    def finish(self) -> list[bytes]:
-        """The replies that are sent."""
-        return [*self._replies, encode_more(self._more)] if self._more else self._replies
-
-
-def encode_more(count: int) -> bytes:
-    """The reply in place of so many errors."""
-    return encode_error(f"{count} more errors in this command")
-
-
-MORE_BYTES = len(encode_more(10**9))
-"""The longest of those."""
-
-
-def deny(kind: str, value: str, reason: str = "access") -> Refused:
-    """The refusal of one group for want of rights, or of an answer about them."""
-    return Refused(reason, f"access denied to channel {shorten(kind)} for resource id {shorten(value)}")
-
-
-def shorten(text: str) -> str:
-    """A client's own text, short enough to be sent back."""
-    return text if len(text) <= MAX_ECHO else text[:MAX_ECHO] + "..."
 
 
 def read_command(payload: bytes, csrf_token: str | None, max_groups: int = MAX_GROUPS) -> Command:

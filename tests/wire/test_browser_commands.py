@@ -1,12 +1,13 @@
-"""Commands and replies, as awx/main/consumers.py reads and writes them."""
+"""Browsers' commands, as awx/main/consumers.py reads them."""
 
 import json
 import re
 from typing import Any
 
 import pytest
-from awxfast.wire import messages
-from awxfast.wire.messages import Command, Refused, Want, read_command
+from awxfast.wire import browser_commands
+from awxfast.wire.browser_commands import Command, Want, read_command
+from awxfast.wire.browser_replies import Refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,31 +24,6 @@ def groups_of(command: Command) -> list[str]:
 
 def errors_of(command: Command) -> list[bytes]:
     return [step.reply for step in command.steps if isinstance(step, Refused)]
-
-
-class TestReplies:
-    def test_welcome_is_what_json_dumps_writes(self) -> None:
-        assert messages.encode_welcome(7) == b'{"accept": true, "user": 7}'
-
-    def test_goodbye(self) -> None:
-        assert messages.GOODBYE == b'{"close": true}'
-
-    def test_subscribed_keeps_the_order_of_keys(self) -> None:
-        reply = messages.encode_subscribed(["a-1", "b-2"], [], ["b-2"])
-        assert reply == b'{"groups_current": ["a-1", "b-2"], "groups_left": [], "groups_joined": ["b-2"]}'
-
-    @given(st.lists(st.lists(st.from_regex(r"[A-Za-z0-9_.-]{1,99}", fullmatch=True)), min_size=3, max_size=3))
-    def test_subscribed_is_written_as_json_writes_it(self, lists: list[list[str]]) -> None:
-        keys = ("groups_current", "groups_left", "groups_joined")
-        assert messages.encode_subscribed(*lists) == json.dumps(dict(zip(keys, lists, strict=True))).encode()
-
-    def test_denial_of_an_id_names_it(self) -> None:
-        assert messages.deny("job_events", "42").reply == (
-            b'{"error": "access denied to channel job_events for resource id 42"}'
-        )
-
-    def test_errors_are_ascii(self) -> None:
-        assert messages.encode_error("\u00e9") == b'{"error": "\\u00e9"}'
 
 
 class TestGroups:
@@ -87,7 +63,7 @@ class TestGroups:
 class TestIds:
     """ansible/ansible-ui#659: rights are checked for both forms; all else gets the error reply for that id."""
 
-    @pytest.mark.parametrize("kind", sorted(messages.CHECKED_KINDS))
+    @pytest.mark.parametrize("kind", sorted(browser_commands.CHECKED_KINDS))
     @pytest.mark.parametrize(
         ("sent", "named"),
         [
@@ -273,7 +249,7 @@ class TestLimits:
         self, groups: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What is in it took up to 30 ms, in which nobody else was served."""
-        monkeypatch.setattr(messages, "orjson", None)
+        monkeypatch.setattr(browser_commands, "orjson", None)
         assert read_command(b'{"groups": ' + groups + b"}", None) == Command(excessive=True)
 
     @pytest.mark.parametrize("part", [b"{}", b"[]", b'{"a":[]}'])
@@ -284,7 +260,7 @@ class TestLimits:
     def test_very_many_values_are_not_read_a_second_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """To read integers beyond 64 bits as they were sent is slow."""
         reads: list[str] = []
-        monkeypatch.setattr(messages, "read_integer", lambda text: reads.append(text) or int(text))
+        monkeypatch.setattr(browser_commands, "read_integer", lambda text: reads.append(text) or int(text))
         huge = b"1" * 30
         read_command(b'{"groups": {"job_events": [' + huge + b']}, "x": [1' + b",1" * 400_000 + b"]}", None)
         read_command(b'{"groups": {"job_events": [' + huge + b",1" * 400_000 + b"]}}", None)
@@ -292,29 +268,6 @@ class TestLimits:
         assert not reads
         read_command(b'{"groups": {"job_events": [' + huge + b"]}}", None)
         assert reads == [huge.decode()]
-
-
-class TestErrors:
-    @staticmethod
-    def finish(*texts: str) -> list[dict[str, str]]:
-        errors = messages.Errors()
-        for text in texts:
-            errors.add(Refused("x", text))
-        replies = errors.finish()
-        assert sum(len(reply) + 4 for reply in replies) <= 65_536
-        return [json.loads(reply) for reply in replies]
-
-    def test_few_are_all_told(self) -> None:
-        assert self.finish() == []
-        assert self.finish("a", "b") == [{"error": "a"}, {"error": "b"}]
-
-    def test_what_64_kib_do_not_hold_is_counted_in_one(self) -> None:
-        told = self.finish(*(f"{number:04}" + "x" * 200 for number in range(1000)))
-        assert [reply["error"][:4] for reply in told[:-1]] == [f"{number:04}" for number in range(len(told) - 1)]
-        assert told[-1] == {"error": f"{1001 - len(told)} more errors in this command"}
-
-    def test_short_ones_after_a_long_one_are_not_told_before_it(self) -> None:
-        assert self.finish("x" * 65_000, "y" * 2_000, "z")[1:] == [{"error": "2 more errors in this command"}]
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([]) | st.just({"a": 1})
