@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from answering_site import Site, StartSite, get
 from asking_access import AskingAccess
-from awxfast.http.protocol import Arrival, HttpProtocol
+from awxfast.http.protocol import HttpProtocol
 from awxfast.http.request_memory import UnansweredBytes
+from awxfast.http.shared import Arrival
 from awxfast.native.access import Identity
 from awxfast.wire.request import Request
 from raw_browser import RawBrowser, handshake

@@ -5,94 +5,23 @@ a client can't make the server hold more than one read of what is not due yet.
 """
 
 import asyncio
-import contextvars
-import dataclasses
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from asgiref.typing import ASGI3Application
-
-from awxfast._rust import RequestHead, RequestReader, RequestRefusal, SocketTransport
-from awxfast.http.access_log import format_client
+from awxfast._rust import RequestHead, RequestRefusal, SocketTransport
 from awxfast.http.cycle import Cycle
-from awxfast.http.outcomes import Outcomes
-from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
-from awxfast.http.proxies import Proxies
-from awxfast.http.requests import Requests
-from awxfast.http.sending import SendingSide
-from awxfast.http.server_headers import ServerHeaders
-from awxfast.http.timeouts import Timeouts
+from awxfast.http.plain_connections import TLS_WEIGHT
+from awxfast.http.refusals import BUSY, OVERHEAD, RefusingSide
+from awxfast.http.shared import Shared
 from awxfast.system.unread_bytes import is_gone, is_reset
-from awxfast.wire.handshake import RETRY, Headers, Refusal, encode_refusal
-from awxfast.wire.request import Request
-
-BUSY = Refusal(503, "limit", "All places for requests are taken.", RETRY)
-TOO_MUCH = Refusal(503, "limit", "Too much waits for an answer, and others wait with less (--queue-memory).", RETRY)
-HEAD_TIMEOUT = Refusal(408, "head", "The request's head did not arrive in time.")
-
-OVERHEAD = 4_096
-"""Bytes of memory that a connection takes which waits for an answer, besides what its client has sent."""
 
 
-class Upgrades(Protocol):
-    """Who decides about upgrades to websocket."""
-
-    def open_websocket(self, http: "HttpProtocol", request: Request) -> None:
-        """Calls `http.refuse` or `http.hand_over`, now or later."""
-
-    def open_at_once(self, arrival: "Arrival") -> bool:
-        """Takes an upgrade that nothing speaks against and nobody has to be asked about; else nothing has happened."""
-
-
-@dataclasses.dataclass(slots=True)
-class Arrival:
-    """An upgrade whose head is sound, with the answer to its key, and what came behind it."""
-
-    service: "Shared"
-    transport: SocketTransport
-    request: Request
-    accept_key: bytes
-    behind: bytes
-
-
-@dataclasses.dataclass(eq=False, slots=True, kw_only=True)
-class Shared:
-    """What a connection has in common with the others of its service."""
-
-    application: ASGI3Application
-    requests: Requests
-    context: contextvars.Context
-    """Requests begin in a copy of it each, whatever led to them."""
-    upgrades: Upgrades | None
-    handshakes: Outcomes
-    proxies: Proxies
-    headers: ServerHeaders
-    max_head: int
-    connections: "set[HttpProtocol]"
-    plain: PlainConnections
-    heads: "Timeouts[HttpProtocol]"
-    silences: Timeouts[SendingSide]
-    lingers: Timeouts[SendingSide]
-    half_closed: "Timeouts[HttpProtocol]"
-    is_leaving: bool = False
-    """Whether each response is its connection's last."""
-
-
-class HttpProtocol(SendingSide):
+class HttpProtocol(RefusingSide):
     """One connection until it ends or becomes a websocket."""
 
     def __init__(self, service: Shared, outside: asyncio.Transport | None = None) -> None:
         """`outside` is a TLS transport that this connection's own has its bytes from."""
-        super().__init__(service.plain, service.silences, service.lingers, 1 if outside is None else TLS_WEIGHT)
-        self.service = service
-        self.on_lost: Callable[[], None] | None = None
+        super().__init__(service, 1 if outside is None else TLS_WEIGHT)
         self._outside = outside
-        self._reader = RequestReader(service.max_head, max_trailers=service.max_head)
-        self._cycle: Cycle | None = None
-        self.head_memory = 0
-        self._behind = b""
-        self._is_deciding = False
-        self._wants_head = False
         self._is_half_closed = False
         self._is_handed_over = False
 
@@ -120,12 +49,6 @@ class HttpProtocol(SendingSide):
             self._cycle.disconnect()
         self._tell_lost()
         self._forget_request()
-
-    def _tell_lost(self) -> None:
-        """For whoever decides about an upgrade its client is gone."""
-        on_lost, self.on_lost = self.on_lost, None
-        if on_lost is not None:
-            on_lost()
 
     def leave(self) -> None:
         """The connection is another protocol's."""
@@ -163,12 +86,6 @@ class HttpProtocol(SendingSide):
     def _has_more(self) -> bool:
         """Whether something came behind the request."""
         return bool(self._behind) or self._reader.unread > 0
-
-    def end_half_closed(self) -> None:
-        """Whoever sends no more has waited long enough for a response to begin."""
-        cycle = self._cycle
-        if cycle is None or not cycle.response_started:
-            self.abort()
 
     def shutdown(self) -> None:
         """The server stops: the response that is under way is the last."""
@@ -245,12 +162,6 @@ class HttpProtocol(SendingSide):
         else:
             self._plain.unanswered.forget(self)
 
-    def give_way(self) -> None:
-        """All together have sent too much. For whoever decides about this one, or answers it, its client is gone."""
-        self._plain.ended["memory"] += 1
-        self._tell_lost()
-        self._refuse(TOO_MUCH)
-
     def _begin_request(self, head: RequestHead) -> None:
         service = self.service
         service.heads.stop(self)
@@ -308,10 +219,6 @@ class HttpProtocol(SendingSide):
 
     # What goes out
 
-    def describe_server(self) -> Headers:
-        """The server's own headers."""
-        return self.service.headers.describe()
-
     def end_response(self, *, keeps_alive: bool) -> None:
         """The response is whole."""
         cycle = self._cycle
@@ -331,70 +238,6 @@ class HttpProtocol(SendingSide):
             self._plain.wait(self)
             self.regulate()
 
-    # Refusals
-
-    def _refuse_broken(self, event: RequestRefusal) -> None:
-        limit = self.service.max_head
-        text = f"The request can't be read soundly: {event.reason}."
-        if event.reason == "head size":
-            text = f"The request's head is over the limit of {limit} bytes (--max-head)."
-        self._refuse(Refusal(event.status, "head", text))
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """A request that is being answered never ends: for its application the client is gone."""
-        cycle = self._cycle
-        begun = cycle is not None and cycle.response_started
-        if cycle is not None:
-            cycle.disconnect()
-        self.refuse(refusal, f"a request from {format_client(self._asker)}", answered=begun)
-
-    def refuse(self, refusal: Refusal, subject: str, *, answered: bool = False) -> None:
-        """Answers, counts, and ends the connection when the client has had time to read; `subject` is for the log.
-
-        `answered`: it has the beginning of another response, which can only be cut off.
-        """
-        self.service.handshakes.refuse(refusal.reason, subject, refusal.text)
-        answer = b"" if answered else encode_refusal(refusal, self.service.headers.describe())
-        self.begin_answer(answer.removesuffix(refusal.body) if self._wants_head else answer)
-        self.end_answer()
-
-    def begin_answer(self, data: bytes) -> None:
-        """Writes the beginning of an answer that is the connection's last. `end_answer` follows."""
-        self._is_ending = True
-        self._is_deciding = False
-        self._drop_received()
-        self.service.heads.stop(self)
-        self._silences.stop(self)
-        if not self.transport.is_closing():
-            self._plain.wait(self)
-        self.write(data)
-
-    def end_answer(self) -> None:
-        """The answer is whole: the connection ends behind it."""
-        self.on_lost = None
-        if not self.transport.is_closing():
-            self._end_sending()
-
-    def _drop_received(self) -> None:
-        """Nothing of what came is served any more, nor of what comes."""
-        self._reader.discard()
-        self._behind = b""
-        self._forget_request()
-        self._plain.unanswered.forget(self)
-        self.service.half_closed.stop(self)  # which is about a response that has not begun
-
-    def _forget_request(self) -> None:
-        """An application that has not noticed that its client is gone has it for a while."""
-        cycle, self._cycle = self._cycle, None
-        if cycle is not None and cycle.disconnected and cycle.leave_behind is not None:
-            cycle.leave_behind(self._plain.unanswered, self.head_memory + OVERHEAD)
-        self.head_memory = 0
-
-    def leave_behind(self, task: asyncio.Task[None]) -> None:
-        """A refused upgrade's application goes on for a while, with the request."""
-        if not task.done():
-            self._plain.unanswered.leave_behind(task, task.cancel, self.head_memory + OVERHEAD)
-
     def hand_over(self, successor: asyncio.BaseProtocol) -> tuple[asyncio.Transport, bytes]:
         """Leaves the connection to another protocol: its transport, and what came behind the upgrade's head."""
         self.leave()
@@ -403,15 +246,7 @@ class HttpProtocol(SendingSide):
             self.transport.resume_reading()
         return self.transport, self._reader.take_unread() + self._behind
 
-    # The time for a head, and the place
-
-    def end_late_head(self) -> None:
-        """The head did not arrive in time."""
-        if self._reader.head_size == 0:
-            self.transport.close()  # a connection that was opened ahead of need; no request waits for an answer
-        else:
-            self._cycle = None
-            self._refuse(HEAD_TIMEOUT)
+    # What the list of connections asks
 
     @property
     def awaits_body(self) -> bool:

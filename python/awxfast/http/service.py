@@ -9,11 +9,13 @@ from asgiref.typing import ASGI3Application
 from awxfast._rust import RequestHead, SocketTransport
 from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_connections import PlainConnections
-from awxfast.http.protocol import Arrival, HttpProtocol, Shared, Upgrades, read_address
+from awxfast.http.protocol import HttpProtocol, read_address
 from awxfast.http.proxies import Proxies
+from awxfast.http.refusals import RefusingSide
 from awxfast.http.requests import Requests
 from awxfast.http.sending import SendingSide
 from awxfast.http.server_headers import ServerHeaders
+from awxfast.http.shared import Arrival, Shared, Upgrades
 from awxfast.http.timeouts import Timeouts
 
 LINGER_SECONDS = 2.0
@@ -55,10 +57,10 @@ class HttpService(Shared):
             max_head=max_head,
             connections=set(),
             plain=PlainConnections.of_process() if plain is None else plain,
-            heads=Timeouts(head_timeout, HttpProtocol.end_late_head),
+            heads=Timeouts(head_timeout, RefusingSide.end_late_head),
             silences=Timeouts(idle_timeout, SendingSide.end_silence),
             lingers=Timeouts(LINGER_SECONDS, SendingSide.end_linger),
-            half_closed=Timeouts(HALF_CLOSED_SECONDS, HttpProtocol.end_half_closed),
+            half_closed=Timeouts(HALF_CLOSED_SECONDS, RefusingSide.end_half_closed),
         )
 
     def __call__(self) -> HttpProtocol:

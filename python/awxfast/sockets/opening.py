@@ -5,8 +5,9 @@ import dataclasses
 from collections.abc import Callable
 
 from awxfast.http.access_log import AccessLog, format_client, format_path
-from awxfast.http.protocol import Arrival, HttpProtocol
+from awxfast.http.protocol import HttpProtocol
 from awxfast.http.response import add_missing
+from awxfast.http.shared import Arrival
 from awxfast.printable import escape
 from awxfast.sockets.client_list import ClientList
 from awxfast.sockets.clients import Clients

@@ -2,7 +2,8 @@
 
 from awxfast.http.access_log import AccessLog
 from awxfast.http.plain_connections import PlainConnections
-from awxfast.http.protocol import Arrival, HttpProtocol
+from awxfast.http.protocol import HttpProtocol
+from awxfast.http.shared import Arrival
 from awxfast.settings import Settings
 from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
