@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import websockets
 from awxfast.http import bridge as bridge_module
+from awxfast.http import open_bridges
 from awxfast.http.bridge import Bridge, Bridges
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.tls import Certificate
@@ -353,7 +354,7 @@ class TestLastBytes:
         def refuse() -> None:
             raise OSError(errno.EMFILE, "Too many open files")
 
-        monkeypatch.setattr(bridge_module, "HangUps", refuse)
+        monkeypatch.setattr(open_bridges, "HangUps", refuse)
         monkeypatch.setattr(bridge_module, "LINGER_SECONDS", 0.05)
         monkeypatch.setattr(Source, "SIZE", 1_000)
         client = await asyncio.to_thread(connect_tls, source[1], files)
@@ -463,7 +464,7 @@ class TestManyRecords:
             bridge._transport = UnreadTransport()
             if len(bridge.get_buffer(bridge_module.SMALL_BYTES + bridge_module.HINT_BYTES)):
                 taken += bridge_module.SMALL_BYTES
-        assert taken == bridge_module.TURN_BYTES
+        assert taken == open_bridges.TURN_BYTES
 
     async def test_client_that_takes_no_answers_of_tls_itself_is_cut_off(
         self, sink: tuple[Sink, int], files: SelfSigned, monkeypatch: pytest.MonkeyPatch

@@ -7,25 +7,11 @@ while the other side does not take its bytes, so queues behind the bridge fill a
 
 import asyncio
 import contextlib
-import logging
 import socket
-from collections.abc import Callable
 
-from awxfast.http.hang_ups import HangUps
-from awxfast.http.plain_connections import QUIET_SECONDS, PlainConnections
-from awxfast.quiet_log import QuietLog
+from awxfast.http.open_bridges import RECEIVE_BYTES, TURN_BYTES, OpenBridges
 from awxfast.system.unread_bytes import count_taken, count_unsent
-from awxfast.turns import Turns
 
-log = logging.getLogger(__name__)
-
-RECEIVE_BYTES = 65_536
-"""A buffer of more would be mapped and unmapped at each read, which costs ten times as much as the read."""
-TURN_BYTES = 16_384
-"""Encrypted, so many are looked at in a turn of the loop, for all clients together, and of one all that a read brought.
-
-What they decrypt to says nothing: 600 key updates (RFC 8446 section 4.6.3) are as many bytes, cost 15 ms, and no data.
-"""
 SMALL_BYTES = 1_024
 """So many of a client are a command, and wait for nobody's flood: they have turns of their own."""
 TURN_SMALL = 64
@@ -60,73 +46,12 @@ As long has a client that has all for its own end of TLS, for which nobody needs
 """
 
 
-class Bridges:
-    """The bridges of all connections. `make_protocol` makes what serves; the TLS transport tells it who the client is.
-
-    `plain` knows those whose server has ended, whatever it was, and whose client still takes what was written.
-    """
-
-    def __init__(
-        self, make_protocol: Callable[[asyncio.Transport], asyncio.BaseProtocol], plain: PlainConnections
-    ) -> None:
-        self.make_protocol = make_protocol
-        self.plain = plain
-        self.buffer = memoryview(bytearray(RECEIVE_BYTES))
-        self.turns, self.small_turns = Turns(TURN_BYTES), Turns(TURN_BYTES)
-        self._log = QuietLog(log, seconds=QUIET_SECONDS)
-        self._open: set[Bridge] = set()
-        self._emptied = asyncio.Event()
-        self._hang_ups: HangUps | None = None
-
-    def open(self) -> HangUps:
-        """Before there are connections, so that the descriptor for their ends is there in time. Raises `OSError`."""
-        if self._hang_ups is None:
-            self._hang_ups = HangUps()
-        return self._hang_ups
-
-    def watch(self, near: socket.socket, call: Callable[[], None]) -> None:
-        """Calls when a server has ended for good. Raises `OSError` where the kernel has no room for that."""
-        self.open().watch(near, call)
-
-    def forget(self, near: socket.socket) -> None:
-        """Its end is about to be closed here."""
-        if self._hang_ups is not None:
-            self._hang_ups.forget(near)
+class Bridges(OpenBridges):
+    """Makes the bridge of each connection."""
 
     def __call__(self) -> "Bridge":
         """The protocol of a new TLS connection."""
         return Bridge(self)
-
-    def report_turned_away(self, error: OSError) -> None:
-        """Nothing is left that a connection would be served with; it is so for many at once."""
-        self._log.warn("turned away", f"a client is turned away, it can't be served: {error.strerror}")
-
-    def __len__(self) -> int:
-        """How many are open."""
-        return len(self._open)
-
-    def add(self, bridge: "Bridge") -> None:
-        """Its connection is there."""
-        self._open.add(bridge)
-        self._emptied.clear()
-
-    def remove(self, bridge: "Bridge") -> None:
-        """Forgets a bridge that is gone."""
-        self._open.discard(bridge)
-        if not self._open:
-            self._emptied.set()
-
-    async def wait_closed(self, seconds: float) -> None:
-        """Returns when what was written has gone out and all are closed, or the time is up."""
-        if self._open:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), seconds)
-
-    def close(self) -> None:
-        """No server's end is told any more."""
-        if self._hang_ups is not None:
-            self._hang_ups.close()
-            self._hang_ups = None
 
 
 class Bridge(asyncio.BufferedProtocol):
@@ -139,7 +64,7 @@ class Bridge(asyncio.BufferedProtocol):
     weight = 1
     awaits_body = False
 
-    def __init__(self, bridges: Bridges) -> None:
+    def __init__(self, bridges: OpenBridges) -> None:
         self._bridges = bridges
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -172,9 +97,12 @@ class Bridge(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=WRITE_BYTES)
         transport.set_read_buffer_limits(high=UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS transports have it
         self._bridges.add(self)
-        self._near.setblocking(False)
+        self._serve(transport, self._near, far)
+
+    def _serve(self, transport: asyncio.Transport, near: socket.socket, far: socket.socket) -> None:
+        near.setblocking(False)
         far.setblocking(False)
-        self._loop.add_reader(self._near, self._receive_from_server)
+        self._loop.add_reader(near, self._receive_from_server)
         protocol = self._bridges.make_protocol(transport)
         self._serving = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, far))
 
