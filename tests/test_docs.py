@@ -126,8 +126,8 @@ class TestDialler:
         assert {option for row in rows for option in OPTION.findall(row[0])} == options_of_dialler()
 
     def test_every_reason_of_a_loss_is_named(self) -> None:
-        sources = ("broadcast/local_redis.py", "broadcast/dialled_link.py", "broadcast/dialled_peer.py")
-        text = "".join((ROOT / "python" / "awxfast" / source).read_text() for source in sources)
+        sources = ("local_redis.py", "dialled_link.py", "dialled_peer.py", "peer_messages.py")
+        text = "".join((ROOT / "python" / "awxfast" / "broadcast" / source).read_text() for source in sources)
         reasons = set(re.findall(r'(?:dropped|skipped)\["(\w+)"\]', text)) | set(Fault) | set(get_args(Loss))
         page = (DOCS / "dialler.md").read_text()
         assert len(reasons) > 12
@@ -216,7 +216,7 @@ class TestMonitoring:
         assert {f"`{reason}`" for reason in reasons} == {row[0] for row in read_rows(DOCS / "monitoring.md", 2)[7:]}
 
     def test_every_reason_of_an_error_reply_is_named(self) -> None:
-        makers = {"Refused", "refuse", "messages.deny"}
+        makers = {"Refused", "refuse", "deny"}
         calls = [call for call in list_calls() if ast.unparse(call.func) in makers]
         words = [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
         reasons = {word for word in words if re.fullmatch(r"[a-z_]+", str(word))} | {"access"}

@@ -1,4 +1,5 @@
 """What these tests start and end: nodes, and who dials them."""
 
+from broadcast.running_peer import server, start  # noqa: F401  fixtures
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from node_server import dialler, node, producer, start_node  # noqa: F401  fixtures

@@ -1,4 +1,4 @@
-"""One peer: dialled until it is there, dialled again when it is gone, and what both sides say on the link."""
+"""One peer: dialled until it is there, dialled again when it is gone, and what it is sent on the link."""
 
 import asyncio
 import logging
@@ -11,23 +11,14 @@ from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial_attempt import DialError
 from awxfast.broadcast.dialled_link import NONE, DialledLink
 from awxfast.broadcast.doubles import Doubles, Noted
-from awxfast.broadcast.era import Era, EraChoice
+from awxfast.broadcast.era import Era
 from awxfast.broadcast.failure import REFUSED, DialFailure
-from awxfast.broadcast.interest import MAX_SUBSCRIPTIONS, PeerInterest
 from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
-from awxfast.broadcast.notice_queue import NoticeQueue
 from awxfast.broadcast.own_node import OwnNode
+from awxfast.broadcast.peer_messages import HeardPeer
 from awxfast.broadcast.stale_interest import StaleInterest
 from awxfast.broadcast.target import Member, Target
-from awxfast.quiet_log import QuietLog
-from awxfast.wire.backplane import (
-    METRICS_GROUP,
-    Fault,
-    GroupEvent,
-    Notice,
-    read_metrics,
-    read_notice_or_event,
-)
+from awxfast.wire.backplane import METRICS_GROUP, Notice
 
 log = logging.getLogger(__name__)
 
@@ -47,33 +38,21 @@ SNAPSHOT_TIME = 2.0
 """The same for an awxfast peer, which says it all as soon as it is linked."""
 
 
-class DialledPeer:
+class DialledPeer(HeardPeer):
     """Keeps one link. Plain attributes are for statistics; `last_error` is in words."""
 
     def __init__(self, member: Member, own_node: OwnNode, counts: LinkCounts | None = None) -> None:
-        self.member = member
+        super().__init__(member, own_node, counts or LinkCounts())
         self.target = Target.of(own_node.caller.protocol, member.host, member.port)
-        self.counts = counts or LinkCounts()
-        self._own_node = own_node
-        self._choice = EraChoice(own_node.era)
         self._backoff = Backoff()
-        self._interest = PeerInterest(own_node.joined)
         self._stale = StaleInterest(self._interest)
-        self._notices = NoticeQueue(self._apply_notice, self._hold_notices)
-        self._quiet = QuietLog(log)
-        self._link: DialledLink | None = None
-        self._doubles: Noted | Doubles | None = None
         self._noted: Sequence[str] = ()
         """What has come on another process's link, for each link of this one's beside it."""
-        self._was_heard = False
-        """Whether that process heard the peer's notices to the end: those of a link lost meanwhile are in its state."""
         self._waiting: dict[int, list[bytes]] = {}
         """What has come beside that, by the link (`PeerInterest.link`)."""
         self._waiting_frames = self._waiting_bytes = 0
         self._said = ""
-        self._same_redis = False
         self.connected_at = 0.0
-        self.received_before = 0
         self.last_error = ""
         self.clock_skew: int | None = None
 
@@ -93,11 +72,6 @@ class DialledPeer:
         return "connected" if self.up else "refused" if self._said == REFUSED else "disconnected"
 
     @property
-    def era(self) -> Era:
-        """The one that it speaks, or is to be tried next."""
-        return self._choice.current
-
-    @property
     def queued(self) -> int:
         """Frames that wait for it."""
         return self._link.queued_frames if self._link is not None else 0
@@ -106,11 +80,6 @@ class DialledPeer:
     def queued_bytes(self) -> int:
         """How many bytes wait for the peer."""
         return self._link.queued_bytes if self._link is not None else 0
-
-    @property
-    def waiting(self) -> int:
-        """Groups that its browsers asked for and that wait for room."""
-        return self._interest.waiting
 
     async def run(self) -> None:
         """Dials the peer and keeps the link, again and again, until it is cancelled."""
@@ -124,13 +93,6 @@ class DialledPeer:
                 await asyncio.sleep(self._backoff.next_pause(spent))
         finally:
             await self._leave()
-
-    def choose(self, groups: frozenset[str]) -> frozenset[str]:
-        """Those of `groups` that somebody there wants."""
-        wanted = self._interest.groups
-        if not wanted or self._is_same_redis():
-            return frozenset()
-        return groups if wanted >= groups else frozenset(wanted & groups)
 
     def socket_to_write(self) -> int:
         """The descriptor that the sharing may write to, if nothing waits on the link."""
@@ -224,9 +186,6 @@ class DialledPeer:
         asyncio.get_running_loop().call_later(DOUBLES_SECONDS, doubles.end)
         self.hold_reading(False, "beside")
 
-    def _is_told_of_interest(self) -> bool:
-        return self.era is Era.RELAY and not self._is_same_redis()
-
     def _wait(self, payload: bytes) -> None:
         self._waiting.setdefault(self._interest.link, []).append(payload)
         self._waiting_frames += 1
@@ -317,64 +276,6 @@ class DialledPeer:
             self._wait(payload)
         else:
             self._take(payload, self._interest.link)
-
-    def _take(self, payload: bytes, link: int) -> None:
-        message = read_notice_or_event(payload, self._own_node.backplane_group)
-        if isinstance(message, Fault):
-            self.counts.skipped[message] += 1
-        elif self._is_same_redis():
-            self.counts.skipped["same_redis"] += 1
-        elif isinstance(message, Notice):
-            self._receive_notice(message, link)
-        elif self._doubles is not None and self._doubles.is_double(payload):
-            self.counts.received -= 1
-            self.counts.received_bytes -= len(payload)
-            self.received_before -= link != self._interest.link
-        elif message.group == METRICS_GROUP:
-            self._receive_metrics(message)
-        else:
-            self._own_node.redis.send(message.group, message.text.encode())
-
-    def _receive_notice(self, notice: Notice, link: int) -> None:
-        if self.era is not Era.RELAY:
-            self.counts.skipped["notice"] += 1
-        elif link == self._interest.link or not self._was_heard:  # else what was said later would be undone
-            self._notices.put(notice, link)
-
-    def _apply_notice(self, notice: Notice, link: int) -> None:
-        interest = self._interest
-        refused = interest.refused
-        interest.apply(notice, link)
-        if interest.refused > refused:
-            self.counts.no_room += interest.refused - refused
-            text = f"{self.member} asks for more than {MAX_SUBSCRIPTIONS} groups; {interest.waiting} wait for room"
-            self._quiet.warn("no room", text)
-        if interest.forgotten and interest.has_room and self._link is not None and self._link.redis:
-            interest.forgotten = False
-            self._link.close("there is room for groups that it has to name again")
-
-    def _hold_notices(self, hold: bool) -> None:
-        if self._link is not None:
-            self._link.hold_reading("notices", hold)
-
-    def _forget_interest(self) -> None:
-        self._notices.clear()
-        self._interest.clear()
-
-    def _receive_metrics(self, event: GroupEvent) -> None:
-        metrics = read_metrics(event.text)
-        if isinstance(metrics, Fault):
-            self.counts.skipped[metrics] += 1
-        elif not self._own_node.redis.store(metrics.key, metrics.value):
-            self.counts.skipped["metrics_overflow"] += 1
-
-    def _is_same_redis(self) -> bool:
-        """Then its browsers get from Redis whatever ours do. It may show late: our Redis was away, or restarted."""
-        named = self._link.redis if self._link is not None else ""
-        if not self._same_redis and named and named in self._own_node.own_redis():
-            self._same_redis = True
-            self._forget_interest()
-        return self._same_redis
 
     def _same_redis_words(self) -> str:
         return ", same Redis: nothing to pass on" if self._is_same_redis() else ""
