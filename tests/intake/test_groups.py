@@ -408,14 +408,14 @@ class TestRegisterAll:
     ) -> None:
         await groups.hold([f"g-{number}" for number in range(3000)])
         sent = 0
-        send_joins = groups._send_joins
+        send_joins = groups._joining.send_joins
 
         def count(members: list[Any]) -> Any:
             nonlocal sent
             sent += len(members)
             return send_joins(members)
 
-        monkeypatch.setattr(groups, "_send_joins", count)
+        monkeypatch.setattr(groups._joining, "send_joins", count)
         registering = asyncio.ensure_future(groups.register_all())
         most = before = 0
         while not registering.done():

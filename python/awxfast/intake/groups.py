@@ -8,27 +8,23 @@ import asyncio
 import contextlib
 import functools
 import itertools
-import logging
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, GroupLayout, count_added, read_joins
+from awxfast.intake.group_layout import Command, GroupLayout
 from awxfast.intake.idle_groups import PART, IdleGroups
+from awxfast.intake.joining import Joining
 from awxfast.intake.leaving import Leaving
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.others_interest import TURN_TOLD, list_others_interest
-from awxfast.quiet_log import QuietLog
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice
 from awxfast.wire.groups import is_valid_group
-
-log = logging.getLogger(__name__)
 
 TURN_GROUPS = 150
 """Groups that join or leave in one turn of the loop: some milliseconds' work."""
@@ -65,8 +61,10 @@ class Groups:
         self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
-        self._refusals = QuietLog(log)
-        self._unseen: list[Membership] = []
+        announce = functools.partial(self._announce, wanted=True)
+        self._joining = Joining(
+            self._members, self._layout, self._send, lambda: self.is_attached, announce, self.turns, self._patience
+        )
         self._flushes = 0
         self._may_join = asyncio.Event()
         self._may_join.set()
@@ -130,7 +128,7 @@ class Groups:
         members = [self._members[group] for group in groups]
         refused = [member for member in members if member.refusal is not None]
         self._count(groups)
-        self._send_joins([*fresh, *refused])
+        self._joining.send_joins([*fresh, *refused])
         return members
 
     def tell_refused(self) -> None:
@@ -201,46 +199,16 @@ class Groups:
 
         Raises `RedisUnavailable`, or `RedisReplyError` when Redis takes no registration at all.
         """
-        asked = []
-        async for part in self._in_turns(list(self._members.values())):
-            asked.append(([member.known for member in part], self._send_joins(part)))
-        sentinel = (await asked[0][1])[1]
-        if isinstance(sentinel, RedisReplyError):
-            raise sentinel
-        vanished = sum([count_added(known, await answers) for known, answers in asked])
+        vanished = await self._joining.register_all()
         return 0 if self._flushes else vanished
 
     async def register_refused(self) -> None:
         """Tries again what Redis refused."""
-        refused = [member for member in self._members.values() if member.refusal is not None]
-        async for part in self._in_turns(refused):
-            self._send_joins(part)
-
-    async def _in_turns(self, members: Sequence[Membership]) -> AsyncIterator[list[Membership]]:
-        """Some in each turn, but for those that were left meanwhile."""
-        for begin in range(0, len(members), PART):
-            part = members[begin : begin + PART]
-            await self.turns.take(len(part))
-            yield [member for member in part if self._members.get(member.group) is member]
+        await self._joining.register_refused()
 
     async def count_vanished(self, at_most: int) -> int:
-        """Looks at the next few registrations, so that all are looked at in turn; how many are not there.
-
-        One whose key can't hold it any more is refused from now on. Raises `RedisUnavailable`.
-        """
-        if not self._unseen:
-            self._unseen = list(self._members.values())
-        members, self._unseen = self._unseen[:at_most], self._unseen[at_most:]
-        members = [member for member in members if member.known and member.refusal is None]
-        replies = await self._send(self._layout.look(members))
-        for member, reply in zip(members, replies, strict=True):
-            if isinstance(reply, RedisReplyError):
-                self._note_refusal(member, reply)
-                member.ready = False
-        return sum(
-            reply is None and member.known and self._members.get(member.group) is member
-            for member, reply in zip(members, replies, strict=True)
-        )
+        """Looks at the next few registrations; how many are not there. Raises `RedisUnavailable`."""
+        return await self._joining.count_vanished(at_most)
 
     def begin_flush(self) -> None:
         """Somebody in this process is about to delete all groups, ours with them: that is no loss to be mended."""
@@ -308,35 +276,6 @@ class Groups:
         member = self._members[group] = Membership(group, local, self._names.channel(local))
         self._channels.add_channel(local, group)
         return member
-
-    def _send_joins(self, members: list[Membership]) -> asyncio.Future[list[Any]]:
-        if not members:
-            return self._send([])
-        for member in members:
-            member.sent = self._connection is not None
-        answers = self._send(self._layout.join(members, time.time()))
-        answers.add_done_callback(functools.partial(self._receive_join_answers, members))
-        return answers
-
-    def _receive_join_answers(self, members: list[Membership], answers: asyncio.Future[list[Any]]) -> None:
-        if answers.cancelled() or answers.exception() is not None:
-            return  # the connection broke; the next one registers all
-        joined = []
-        for member, reply in zip(members, read_joins(answers.result()), strict=True):
-            if isinstance(reply, RedisReplyError):
-                self._note_refusal(member, reply)
-                continue
-            member.refusal = None
-            member.known = True
-            if not member.ready:
-                member.get_ready(self.turns)
-                joined.append(member.group)
-        self._announce(joined, wanted=True)
-
-    def _note_refusal(self, member: Membership, error: RedisReplyError) -> None:
-        if member.refusal is None and self._patience.refusal is None:  # else it was said
-            self._refusals.warn(error.code, f"Redis refuses to register group {member.group}: {error}")
-        member.refusal = error
 
     def _leave(self, idle: Iterable[str]) -> None:
         groups = list(idle)
