@@ -169,8 +169,8 @@ class TestHandOver:
             serving.server.end_listening()
             serving.sock = again
             await serving.server.listen([Listening(again, certificate=certificate)])
-        assert serving.server._shaking == []
-        assert serving.server._certificates == [certificate]
+        assert serving.server._accepting._shaking == []
+        assert serving.server._accepting._certificates == [certificate]
         reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, ssl=files.trust())
         writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b" 404 " in await reader.readline()

@@ -7,20 +7,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from awxfast._rust import Fanout, Front
+from awxfast._rust import Fanout
 from awxfast.http.access_log import AccessLog
 from awxfast.http.bridge import Bridges
 from awxfast.http.listening import Listening
 from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_answers import keep_from_nodes_paths
 from awxfast.http.plain_connections import PlainConnections
-from awxfast.http.plain_listener import PlainListener
 from awxfast.http.proxies import Proxies
 from awxfast.http.requests import Requests
 from awxfast.http.service import HttpService
-from awxfast.http.tls import Certificate
-from awxfast.http.tls_listener import TlsListener
 from awxfast.settings import Settings
+from awxfast.sockets.accepting import Accepting
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.connection import Connection
 from awxfast.sockets.endpoints import Endpoints, NodeEndpoints
@@ -39,9 +37,6 @@ UNANSWERED_PART = 4
 """What clients have sent that have no answer yet is at most one in so many of `--queue-memory`, all of it together."""
 UNANSWERED_HEADS, LEAST_UNANSWERED = 8, 4_194_304
 """But so many heads and bytes at least."""
-
-TLS_RECEIVE_BUFFER = 16_384
-"""Bytes. A read brings all that is there, and all of it is decrypted in a turn of the loop, key updates among it."""
 
 LAST_FLUSH_SECONDS = 1.0
 """How long TLS clients may take the end of what was written when all are closed."""
@@ -70,25 +65,23 @@ class Server:
         self._clients = Clients(fanout, settings, access_log, tell_caught_up=tell_caught_up)
         self._keepalive = Keepalive(self._clients, settings)
         self._handshakes = Outcomes(self._clients.now)
-        self._requests = Requests(
-            access_log,
-            answer_timeout=settings.http_timeout or None,
-            close_timeout=settings.application_close_timeout,
-            now=self._clients.now,
-        )
+        self._requests = self._make_requests(access_log)
         self._plain = PlainConnections.of_process(self._clients.now)
-        most = settings.queue_memory // UNANSWERED_PART
-        self._plain.unanswered.most = max(most, UNANSWERED_HEADS * settings.max_head + LEAST_UNANSWERED)
+        self._plain.unanswered.most = bound_unanswered(settings)
         self._upgrades = WebsocketUpgrades(settings, self._clients, self._plain, endpoints, nodes, access_log)
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls, self._plain)
-        self._certificates: list[Certificate] = []
-        self._front: Front | None = None
-        self._listeners: list[PlainListener | TlsListener] = []
-        self._shaking: list[TlsListener] = []
-        """Those that do not listen any more; handshakes may be under way there."""
+        self._accepting = Accepting(settings, self._http, self._bridges, self._plain)
         self._sweeping: asyncio.Task[None] | None = None
         self._carries = False
+
+    def _make_requests(self, access_log: AccessLog | None) -> Requests:
+        return Requests(
+            access_log,
+            answer_timeout=self._settings.http_timeout or None,
+            close_timeout=self._settings.application_close_timeout,
+            now=self._clients.now,
+        )
 
     def _make_http(self) -> HttpService:
         settings = self._settings
@@ -145,28 +138,18 @@ class Server:
         loop.add_reader(self._fanout.news_fd, self._clients.dispatch_news)
         self._fanout.defer_wakes(loop.call_soon)
         self._sweeping = loop.create_task(self._sweep())
-        self._front = front = Front(loop)
-        loop.add_reader(front.fileno(), front.turn)
+        self._accepting.begin()
 
     async def listen(self, listenings: Sequence[Listening]) -> None:
         """Lets in who connects from now on; again, if a reload was refused."""
-        self._shaking = [listener for listener in self._shaking if not listener.is_quiet]
-        self._listeners += [self._listen(listening) for listening in listenings]
+        self._accepting.listen(listenings)
 
     def end_listening(self) -> None:
         """Accepts nobody; the sockets are closed here. Who connects waits in the kernel where another has them, too.
 
         TLS handshakes that are under way go on.
         """
-        while self._listeners:
-            listener = self._listeners.pop()
-            listener.end_listening()
-            if isinstance(listener, TlsListener):
-                self._shaking.append(listener)
-
-    def _end_handshakes(self) -> None:
-        while self._shaking:
-            self._shaking.pop().end_handshakes()
+        self._accepting.end_listening()
 
     @property
     def websockets(self) -> Clients:
@@ -182,8 +165,7 @@ class Server:
     @property
     def is_quiet_for_websockets(self) -> bool:
         """The same but for requests."""
-        is_shaking = not all(listener.is_quiet for listener in self._shaking)
-        return not is_shaking and not self._upgrades.deciding and not self._clients.are_opening
+        return not self._accepting.is_shaking and not self._upgrades.deciding and not self._clients.are_opening
 
     def list_idle(self) -> list[int]:
         """Descriptors of the connections without a request."""
@@ -191,7 +173,7 @@ class Server:
 
     def begin_leaving(self, idle: Sequence[int]) -> None:
         """Lets go of connections that another process has now; of others each response is the last."""
-        self._end_handshakes()
+        self._accepting.end_handshakes()
         passed = set(idle)
         for connection in [one for one in self._http.connections if one.descriptor in passed]:
             connection.abort()
@@ -243,67 +225,30 @@ class Server:
         self._clients.faults.update(frozen.get("faults", {}))
 
     def adopt(self, sock: socket.socket, protocol: asyncio.BaseProtocol, *, is_plain: bool = False) -> None:
-        """A connection of the process before this one, for `protocol` from now on; the socket itself is closed.
-
-        `is_plain`: it is no websocket.
-        """
-        assert self._front is not None  # `begin` was called
-        try:
-            with sock:
-                self._front.adopt(sock.fileno(), protocol, is_plain=is_plain)
-        except OSError as error:
-            log.error("a client is lost, it can't be taken over: %s", error)  # noqa: TRY400  no fault here
-            protocol.connection_lost(error)
-
-    def _listen(self, listening: Listening) -> PlainListener | TlsListener:
-        if listening.certificate is not None:
-            return self._listen_for_tls(listening.sock, listening.backlog, listening.certificate)
-        assert self._front is not None  # `begin` was called
-        listener = PlainListener(self._front, listening.sock, self._http)
-        listener.start(listening.backlog)
-        return listener
-
-    def _listen_for_tls(self, sock: socket.socket, backlog: int, certificate: Certificate) -> TlsListener:
-        """The kernel's buffers are bounded here, before there is a connection: the fan-out never sees it."""
-        if certificate not in self._certificates:
-            self._certificates.append(certificate)
-        self._bridges.open()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TLS_RECEIVE_BUFFER)
-        listener = TlsListener(
-            sock,
-            certificate.context,
-            self._bridges,
-            self._plain,
-            handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
-        )
-        listener.start(backlog)
-        return listener
+        """A connection of the process before this one, for `protocol` from now on. `is_plain`: it is no websocket."""
+        self._accepting.adopt(sock, protocol, is_plain=is_plain)
 
     def reload(self) -> None:
         """Reads certificates again. Raises `ConfigurationError` at the first with a fault, which stays as it was."""
-        for certificate in self._certificates:
-            certificate.reload()
+        self._accepting.reload()
 
     async def stop(self, grace: float, code: int = GOING_AWAY) -> None:
         """Accepts nobody any more, then closes all clients with `code`; flushes for up to `grace` seconds."""
         self._upgrades.begin_stop()
         self.end_listening()
-        self._end_handshakes()
+        self._accepting.end_handshakes()
         self._endpoints.begin_stop()
         self._http.close()
-        spread = self._settings.close_spread
-        end = time.monotonic() + spread + grace
-        await asyncio.gather(self._clients.close_all(code, spread, grace), self._requests.stop(grace))
-        await self._bridges.wait_closed(spread + grace if self._carries else LAST_FLUSH_SECONDS)
+        all_closes = self._settings.close_spread
+        end = time.monotonic() + all_closes + grace
+        await asyncio.gather(self._clients.close_all(code, all_closes, grace), self._requests.stop(grace))
+        await self._bridges.wait_closed(all_closes + grace if self._carries else LAST_FLUSH_SECONDS)
         self._bridges.close()
         await self._endpoints.stop(max(1.0, end - time.monotonic()))
         if self._sweeping is not None:
             self._sweeping.cancel()
             asyncio.get_running_loop().remove_reader(self._fanout.news_fd)
-        if self._front is not None:
-            asyncio.get_running_loop().remove_reader(self._front.fileno())
-            self._front.close()
+        self._accepting.close()
 
     async def _sweep(self) -> None:
         looks = [self._clients.close_due, self._keepalive.sweep, self._requests.sweep]
@@ -318,3 +263,9 @@ class Server:
                     await spread(look())
                 except Exception:
                     log.exception("a look at the connections failed")
+
+
+def bound_unanswered(settings: Settings) -> int:
+    """How many bytes clients may have sent that have no answer yet, all of them together."""
+    most = settings.queue_memory // UNANSWERED_PART
+    return max(most, UNANSWERED_HEADS * settings.max_head + LEAST_UNANSWERED)
