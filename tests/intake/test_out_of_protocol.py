@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import RedisUnavailable
+from awxfast.intake import presence
 from awxfast.intake import registration as registration_module
 from awxfast.intake.intake import Intake
 from awxfast.redis.login import open_connection
@@ -64,7 +65,7 @@ async def test_connection_is_made_anew_and_the_intake_goes_on(
     command: str, tmp_path: Path, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registration_module, "CHECK_INTERVAL", 0.02)
-    monkeypatch.setattr(registration_module, "ANNOUNCE_INTERVAL", 0.02)
+    monkeypatch.setattr(presence, "ANNOUNCE_INTERVAL", 0.02)
     monkeypatch.setattr("awxfast.redis.reconnect.LONGEST_PAUSE", 0.05)
     monkeypatch.setattr(fanout, "publish_batch", read_scores)
     async with FakeRedis(str(tmp_path / "s")).running() as redis:

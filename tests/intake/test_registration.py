@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from awxfast.errors import RedisUnavailable
+from awxfast.intake import presence
 from awxfast.intake import registration as registration_module
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
@@ -89,7 +90,7 @@ class TestSuccessor:
     async def test_is_taken_out_once_and_not_again_with_each_announcement(
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(registration_module, "ANNOUNCE_INTERVAL", 0.0)
+        monkeypatch.setattr(presence, "ANNOUNCE_INTERVAL", 0.0)
         monkeypatch.setattr(registration_module, "CHECK_INTERVAL", 0.01)
         async with running(redis_server.address, fanout) as process:
             await eventually(lambda: self.count(redis_server, "hset") > 5)
@@ -326,7 +327,7 @@ class TestTime:
     async def test_process_key_tells_who_and_is_renewed(
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(registration_module, "ANNOUNCE_INTERVAL", 0.1)
+        monkeypatch.setattr(presence, "ANNOUNCE_INTERVAL", 0.1)
         async with running(redis_server.address, fanout) as process:
             with redis_server.client() as client:
                 fields: dict[bytes, bytes] = client.hgetall(process.names.process_key)
@@ -416,17 +417,19 @@ class TestStop:
         self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with running(redis_server.address, fanout) as process:
-            ask = registration_module._ask
+            command = RedisConnection.command
 
-            async def ask_beside_a_hand_over(connection: RedisConnection, *commands: tuple[Argument, ...]) -> list[Any]:
-                replies = asyncio.ensure_future(ask(connection, *commands))
+            async def answer_beside_a_hand_over(reply: asyncio.Future[Any]) -> Any:
                 await asyncio.sleep(0)
-                if commands[0][0] == "DEL":
-                    with pytest.raises(RedisUnavailable):
-                        await process.registration.name_successor(1)
-                return await replies
+                with pytest.raises(RedisUnavailable):
+                    await process.registration.name_successor(1)
+                return await reply
 
-            monkeypatch.setattr(registration_module, "_ask", ask_beside_a_hand_over)
+            def command_beside_a_hand_over(connection: RedisConnection, *words: Argument) -> asyncio.Future[Any]:
+                reply = command(connection, *words)
+                return asyncio.ensure_future(answer_beside_a_hand_over(reply)) if words[0] == "DEL" else reply
+
+            monkeypatch.setattr(RedisConnection, "command", command_beside_a_hand_over)
             await process.stop()
         with redis_server.client() as client:
             assert client.keys("*") == []

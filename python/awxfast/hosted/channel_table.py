@@ -19,7 +19,7 @@ from awxfast.intake.intake import Subscriptions
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
 from awxfast.turns import Turns
-from awxfast.wire.group_send import ADDRESSEES, EVENT_TYPE
+from awxfast.wire.group_send import EVENT_TYPE, unpack_message
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class ChannelTable:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fanout = fanout
-        self._decode = make_decoder(prefix_length)
+        self._prefix_length = prefix_length
         self._capacity = capacity
         self._direct = direct
         self._barred = barred
@@ -243,7 +243,7 @@ class ChannelTable:
         """Events go to sockets, messages to the channels of those that they name."""
         for direct, groups, channels, entry in self._fanout.publish_batch(entries):
             try:
-                message = self._decode(entry)
+                message = unpack_message(self._prefix_length, entry)
             except Exception as error:  # whatever a producer put there, it costs this message only
                 kind = type(error).__name__  # its text may have the payload
                 self._log.warn(kind, f"a message could not be decoded and is dropped: {kind}")
@@ -290,15 +290,3 @@ class ChannelTable:
     def remove_channel(self, local: str) -> None:
         """Tells the fan-out that a channel is no more."""
         self._fanout.remove_channel(local)
-
-
-def make_decoder(prefix_length: int) -> Callable[[bytes], Message]:
-    """Makes messages of queue entries, as the stock layer's msgpack serializer does."""
-    import msgpack  # whoever has channels_redis has it; native mode does without
-
-    def decode(entry: bytes) -> Message:
-        message: Message = msgpack.unpackb(memoryview(entry)[prefix_length:], raw=False)
-        message.pop(ADDRESSEES, None)
-        return message
-
-    return decode

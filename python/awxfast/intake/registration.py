@@ -4,9 +4,7 @@ import asyncio
 import collections
 import contextlib
 import logging
-import random
 import time
-from typing import Any
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
@@ -16,9 +14,10 @@ from awxfast.intake.gaps import most_events_in
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.own_keys import replace_other_types
-from awxfast.intake.processes import ANNOUNCE_INTERVAL, ProcessIdentity, announce_commands
+from awxfast.intake.presence import Presence
+from awxfast.intake.processes import ProcessIdentity
+from awxfast.pauses import shorten_a_little
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import KeptConnection, Outages
@@ -72,23 +71,20 @@ class Registration:
         self._groups = groups
         self._gaps = gaps
         self._capacity = capacity
-        self._announcements = announcements
         self._kinds = names.kinds if announcements is None else {**names.kinds, names.announced_in_key: "string"}
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
-        self._identity = ProcessIdentity.own()
-        self._cleaner = Cleaner(names, self._identity, writer)
+        identity = ProcessIdentity.own()
+        self._cleaner = Cleaner(names, identity, writer)
+        self._presence = Presence(names, identity, announcements)
         self._kept = KeptConnection(address, "registrations", outages)
         self._connection: RedisConnection | None = None
-        self._successor: ProcessIdentity | None = None
-        self._has_named_successor = True
-        """Whether Redis may have one: this process's own, or the one that a former process meant it to be."""
         self._wake = asyncio.Event()
         self._stopping = self._has_arrived = False
         self._facts = ServerFacts()
         self._confirmations_left = 0
         self._arrivals = 0
         self._seen_at = self._renewed_at = time.monotonic()
-        self._announce_at = self._renew_at = self._clean_at = 0.0
+        self._renew_at = self._clean_at = 0.0
         self.depth = 0
         self.repaired = 0
         self.redis_names: collections.deque[str] = collections.deque(maxlen=REDIS_NAMES)
@@ -114,8 +110,8 @@ class Registration:
 
     async def name_successor(self, pid: int | None) -> None:
         """A process here is about to go on under this one's names; None: it is not. Raises `RedisError`."""
-        self._successor = self._identity.beside(pid) if pid is not None else None
-        await self._announce(self._connect())
+        self._presence.name_successor(pid)
+        await self._presence.tell(self._connect())
 
     async def end_waiting(self, connection_id: int | None) -> None:
         """Ends the pop that another connection waits with, where Redis lets us. Raises `RedisUnavailable`."""
@@ -137,7 +133,7 @@ class Registration:
 
     async def _keep(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._has_named_successor = True
+        self._presence.begin()
         connection.lost.add_done_callback(lambda _: self._wake.set())
         self._has_arrived = False
         try:
@@ -187,7 +183,7 @@ class Registration:
     async def _arrive(self, connection: RedisConnection) -> None:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
         await replace_other_types(connection, self._kinds)
-        await self._announce(connection)
+        await self._presence.tell(connection)
         if not self._groups.is_attached:
             self._groups.attach(connection)
         self._renew_at = 0.0
@@ -197,7 +193,7 @@ class Registration:
         also_expired = self._arrivals == 0 and self._facts.uptime >= RETURN_DELAY
         self._arrivals += 1
         await self._cleaner.clean(connection, also_expired)
-        self._clean_at = time.monotonic() + (_about(CLEAN_INTERVAL) if also_expired else RETURN_DELAY)
+        self._clean_at = time.monotonic() + (shorten_a_little(CLEAN_INTERVAL) if also_expired else RETURN_DELAY)
 
     async def _pause(self) -> None:
         seconds = CONFIRM_INTERVAL if self._confirmations_left else min(CHECK_INTERVAL, self._renew_interval / 2)
@@ -209,15 +205,15 @@ class Registration:
     async def _check(self, connection: RedisConnection) -> None:
         last_seen_at = self._seen_at
         if not await self._look(connection):
-            await self._announce(connection)
+            await self._presence.tell(connection)
             self._groups.forget_answers()
             await self._renew(last_seen_at)
         elif self._confirmations_left or time.monotonic() >= self._renew_at or await self._groups.count_vanished(LOOKS):
             await self._renew(self._renewed_at)
         else:
             await self._groups.register_refused()
-        if time.monotonic() >= self._announce_at:
-            await self._announce(connection)
+        if self._presence.is_due:
+            await self._presence.tell(connection)
 
     async def _look(self, connection: RedisConnection) -> bool:
         """Whether our own keys are there, and can be written to; also how much waits in the queue.
@@ -246,7 +242,7 @@ class Registration:
         """Registers all again. What had vanished since `watched_until` cost the events of that time."""
         vanished = await self._groups.register_all()
         self._renewed_at = time.monotonic()
-        self._renew_at = self._renewed_at + _about(self._renew_interval)
+        self._renew_at = self._renewed_at + shorten_a_little(self._renew_interval)
         if not vanished:
             self._confirmations_left = max(0, self._confirmations_left - 1)
             return
@@ -259,23 +255,9 @@ class Registration:
             self._names.prefix,
         )
 
-    async def _announce(self, connection: RedisConnection) -> None:
-        commands = announce_commands(
-            self._names, self._identity, self._successor, forgets_successor=self._has_named_successor
-        )
-        if self._announcements is not None:
-            commands.append(self._announcements.mark())
-        self._has_named_successor = self._successor is not None
-        try:
-            await _ask(connection, *commands)
-        except BaseException:
-            self._has_named_successor = True
-            raise
-        self._announce_at = time.monotonic() + _about(ANNOUNCE_INTERVAL)
-
     async def _clean_when_due(self, connection: RedisConnection) -> None:
         if time.monotonic() >= self._clean_at:
-            self._clean_at = time.monotonic() + _about(CLEAN_INTERVAL)
+            self._clean_at = time.monotonic() + shorten_a_little(CLEAN_INTERVAL)
             await self._cleaner.clean_with_lock(connection)
 
     async def _depart(self, connection: RedisConnection) -> None:
@@ -285,18 +267,4 @@ class Registration:
             if not await connection.command("ZCARD", self._names.queue):
                 break
             await asyncio.sleep(0.01)
-        await _ask(connection, ("DEL", *self._names.own_keys))
-
-
-async def _ask(connection: RedisConnection, *commands: tuple[Argument, ...]) -> list[Any]:
-    """The replies; an error among them is raised."""
-    replies = await connection.commands(commands)
-    for reply in replies:
-        if isinstance(reply, RedisReplyError):
-            raise reply
-    return replies
-
-
-def _about(seconds: float) -> float:
-    """Somewhat less, so that processes that started together do not stay in step."""
-    return seconds * random.uniform(0.8, 1.0)
+        await connection.command("DEL", *self._names.own_keys)

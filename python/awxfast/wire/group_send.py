@@ -1,4 +1,4 @@
-"""How a `group_send` is written: into which queues it goes, and the bytes of an entry.
+"""How a `group_send` is written, and read: into which queues it goes, and the bytes of an entry.
 
 Keys, steps and bytes are those of `RedisChannelLayer.group_send` (channels_redis 3 and 4, zset form), which needs four
 round trips for them; here Redis finds the members and writes in one script.
@@ -197,6 +197,13 @@ def pack_message(layer: LayerSettings, message: Mapping[str, Any]) -> bytes:
 def pack_event(layer: LayerSettings, text: bytes) -> bytes:
     """The same for AWX's message of `text`, UTF-8, with the parts that never change made once."""
     return b"".join((os.urandom(layer.random_prefix_length), _BEFORE_TEXT, _pack(text.decode()), _AFTER_TEXT))
+
+
+def unpack_message(prefix_length: int, entry: bytes) -> dict[str, Any]:
+    """The message of an entry, as the stock layer's msgpack serializer reads it, but for the list of channels."""
+    message: dict[str, Any] = msgpack.unpackb(memoryview(entry)[prefix_length:], raw=False)
+    message.pop(ADDRESSEES, None)
+    return message
 
 
 _pack = msgpack.Packer().pack
