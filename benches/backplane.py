@@ -13,7 +13,7 @@ from pathlib import Path
 
 from machine.facts import build_wsload, machine
 from machine.patience import measure_in_quiet
-from machine.setting import Bench, Figures, add_run_options
+from machine.setting import Bench, Figures, add_core_options, add_run_options
 from papers.link_aims import link_aims_table
 from papers.tables import table
 from workloads.link_runs import measure, measure_kernel
@@ -47,6 +47,7 @@ def run_kernel(bench: Bench, rounds: int, patience: float) -> dict[str, list[Fig
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser, [workload.name for workload in WORKLOADS])
+    add_core_options(parser)
     parser.add_argument("--kinds", metavar="NAME,NAME", help=", ".join(BOTH))
     options = parser.parse_args()
     known = [workload.name for workload in WORKLOADS]

@@ -17,7 +17,7 @@ from pathlib import Path
 from awxfast.process.limits import raise_descriptor_limit
 from machine.facts import build_wsload, machine
 from machine.patience import measure_in_quiet
-from machine.setting import Bench, Figures, add_run_options
+from machine.setting import Bench, Figures, add_core_options, add_run_options
 from papers.aims import aims_table
 from papers.bounds import bounds_table
 from papers.tables import table
@@ -85,6 +85,7 @@ def choose(options: argparse.Namespace, descriptors: int, report: Report) -> lis
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser, [workload.name for workload in WORKLOADS])
+    add_core_options(parser)
     parser.add_argument("--minutes", type=float, default=33, help="begin no second or third round after so long (33)")
     parser.add_argument("--hosting", action="store_true", help="daphne's application under either server instead")
     parser.add_argument("--servers", metavar="NAME,NAME", help=", ".join(SERVERS))

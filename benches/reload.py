@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from machine.facts import build_wsload, machine
-from machine.setting import Bench, Figures
+from machine.setting import Bench, Figures, add_run_options
 from papers.reload_aims import describe_run, missed_aims
 from workloads.reload_runs import measure_reloads
 from workloads.reloads import WORKLOADS
@@ -23,11 +23,7 @@ QUICK_RELOADS = 2
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = [workload.name for workload in WORKLOADS]
-    parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
-    parser.add_argument("--runs", type=int, default=1, help="how often each workload runs (1)")
-    parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(known))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
-    parser.add_argument("--wsload", type=Path, help="the load client, already built")
+    add_run_options(parser, known, runs=1)
     options = parser.parse_args()
     options.only = options.only.split(",") if options.only else known
     if unknown := {*options.only} - {*known}:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from servers import HANG, serving_child, wait_for
+from servers import HANG, list_children, serving_child, wait_for
 
 LOOPBACK = ("--auth", "open", "--admin", "off")
 
@@ -73,7 +73,7 @@ class MainProcess:
 
     def has_child(self) -> bool:
         """Whether main has started one that lives."""
-        return bool(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text())
+        return bool(list_children(self.process.pid))
 
     def child(self) -> int:
         """The serving process."""

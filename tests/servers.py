@@ -36,10 +36,14 @@ CHILDREN = (b"awxfast.process", b"awxfast.broadcast.start_child")
 """What the command lines of serving processes and diallers' have in common."""
 
 
+def list_children(main: int) -> list[int]:
+    """The processes that a main process has started and not reaped: those of its first thread."""
+    return [int(number) for number in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+
+
 def serving_child(main: int) -> int:
     """The process that serves for a main process; a private Redis is its child, too."""
-    numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-    commands = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
+    commands = {number: Path(f"/proc/{number}/cmdline").read_bytes() for number in list_children(main)}
     (child,) = [number for number, command in commands.items() if any(name in command for name in CHILDREN)]
     return child
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from awxfast.turns import Turns, spread
+from awxfast.turns import Turns, do_some, spread
 
 MOST = 10
 
@@ -112,3 +112,16 @@ class TestSpreading:
 
     async def test_turn_has_fewer_of_those_that_find_something(self) -> None:
         assert await self.count_looks(3 * self.TURN_DEEDS + 1, has_done=True) == [self.TURN_DEEDS] * 3 + [1]
+
+
+class TestSome:
+    """For whoever can't wait."""
+
+    def test_so_many_are_done_and_the_others_are_for_another_turn(self) -> None:
+        done: list[int] = []
+        deeds = map(done.append, range(7))
+        assert do_some(deeds, 3)
+        assert done == [0, 1, 2]
+        assert do_some(deeds, 3)
+        assert not do_some(deeds, 3)
+        assert done == [*range(7)]

@@ -19,13 +19,17 @@ class Bench:
     load_core: int | str
 
 
-def add_run_options(parser: argparse.ArgumentParser, workloads: Iterable[str]) -> None:
-    """What every benchmark of interleaved runs knows."""
+def add_run_options(parser: argparse.ArgumentParser, workloads: Iterable[str], runs: int = 3) -> None:
+    """What every benchmark knows."""
     parser.add_argument("--quick", action="store_true", help="one short run each: does it work at all?")
-    parser.add_argument("--runs", type=int, default=3, help="how often each of them runs each workload (3)")
+    parser.add_argument("--runs", type=int, default=runs, help=f"how often each of them runs each workload ({runs})")
     parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(workloads))
-    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run's figures")
     parser.add_argument("--wsload", type=Path, help="the load client, already built")
+
+
+def add_core_options(parser: argparse.ArgumentParser) -> None:
+    """What every benchmark of interleaved runs knows besides, where server and load have a core each."""
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine (0)")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)

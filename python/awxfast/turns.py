@@ -2,7 +2,8 @@
 
 import asyncio
 import collections
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 TURN_LOOKS = 1_024
 """Looks at one of many in a turn, where there is nothing to do."""
@@ -18,6 +19,11 @@ async def spread(looks: Iterable[bool]) -> None:
         if left <= 0:
             await asyncio.sleep(0)
             left = TURN_LOOKS
+
+
+def do_some(deeds: Iterator[object], most: int = TURN_DEEDS) -> bool:
+    """The same for whoever can't wait: so many of them now. Whether there may be more, which are for another turn."""
+    return len(list(itertools.islice(deeds, most))) == most
 
 
 class Turns:

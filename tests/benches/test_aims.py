@@ -37,6 +37,14 @@ class TestGoals:
         (row,) = [cells for words, cells in rows().items() if words.startswith("CPU a frame")]
         assert row == ["1.3 or less", "2", "**no**"]
 
+    def test_client_with_its_first_subscription_is_one_of_those_that_hear_nothing(self) -> None:
+        results = {
+            "storm": {"awxfast": [{"cpu_us_a_client": 110.0}]},
+            "idle-1000": {"awxfast": [{"cpu_us_a_client": 190.0}]},
+        }
+        (row,) = [line for line in aims_table(results).splitlines() if "with its first subscription" in line]
+        assert row == "| the same: CPU us a client with its first subscription | 180 or less | 190 | **no** |"
+
     def test_message_to_an_application_is_held_by_the_workload_where_it_is_worst(self) -> None:
         results = {name: {"uvicorn": [{"messages_per_s": 10.0}], "hosted": [{"messages_per_s": 30.0}]} for name in BARE}
         results[BARE[2]]["hosted"][0]["messages_per_s"] = 12.0

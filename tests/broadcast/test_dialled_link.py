@@ -112,7 +112,7 @@ class TestPings:
             pongs: list[int] = []
             while not pongs or pongs[-1] != count - 1:
                 frame = await reader.readexactly(8)
-                assert frame[:2] == bytes((FIN | 0xA, 0x82))
+                assert frame[:2] == bytes((FIN | PONG, 0x82))
                 pongs.append(int.from_bytes(frame[6:]) ^ int.from_bytes(frame[2:4]))
             numbers.set_result(pongs)
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from main_process import is_alive
 from redis_servers import RedisServer
-from servers import HANG, AwxfastServer, wait_for
+from servers import HANG, AwxfastServer, list_children, wait_for
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -54,9 +54,7 @@ class Site:
         return path.read_text().splitlines() if path.exists() else []
 
     def children(self) -> list[int]:
-        main = self.server.process.pid
-        numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return [int(number) for number in numbers if is_alive(int(number))]
+        return [number for number in list_children(self.server.process.pid) if is_alive(number)]
 
     async def ask(self, path: str = "/") -> str:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as response:

@@ -17,7 +17,7 @@ from events import GROUPS, event_text, group_of
 from producers import Producer
 from redis_servers import RedisServer
 from reloading import Faults, count_descriptors, describe_descriptors, reload
-from servers import HANG, AwxfastServer, wait_for
+from servers import HANG, AwxfastServer, list_children, wait_for
 
 
 def balanced(ledger: dict[str, Any]) -> bool:
@@ -382,9 +382,8 @@ def test_killed_main_takes_both_processes_with_it(faults: Faults, start_relay: C
     old = relay.child_pid()
     faults.set("import time, awxfast.process.child as c; c.prepare = lambda start: time.sleep(600)")
     relay.process.send_signal(signal.SIGUSR2)
-    children = Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children")
-    wait_for(lambda: len(children.read_text().split()) == 2)
-    both = [int(number) for number in children.read_text().split()]
+    wait_for(lambda: len(list_children(relay.process.pid)) == 2)
+    both = list_children(relay.process.pid)
     assert old in both
     relay.process.kill()
     relay.process.wait()

@@ -16,7 +16,7 @@ from main_process import is_alive
 from producers import Producer
 from redis_servers import RedisServer
 from reloading import Faults, reload
-from servers import HANG, AwxfastServer, wait_for
+from servers import HANG, AwxfastServer, list_children, wait_for
 
 SLOW = 4 * HANG
 COUNT = 800
@@ -41,9 +41,7 @@ class TlsRelay:
         return await open_browser(f"wss://localhost:{self.tls}/websocket/", groups, self.trust)
 
     def children(self) -> list[int]:
-        main = self.server.process.pid
-        numbers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return [int(number) for number in numbers if is_alive(int(number))]
+        return [number for number in list_children(self.server.process.pid) if is_alive(number)]
 
     async def until(self, condition: Callable[[], object]) -> None:
         await asyncio.to_thread(wait_for, condition, SLOW)

@@ -12,13 +12,9 @@ from events import GROUPS
 from producers import Producer
 from redis_servers import RedisServer
 from reloading import Faults, count_descriptors, describe_descriptors, reload
-from servers import HANG, AwxfastServer, wait_for
+from servers import HANG, AwxfastServer, list_children, wait_for
 
 pytestmark = pytest.mark.timeout(600)  # each start of a process takes seconds where the machine is busy
-
-
-def list_children(process: int) -> list[int]:
-    return [int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def count_threads(process: int) -> int:

@@ -13,7 +13,7 @@ from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
 from meshes import Mesh
 from reloading import Faults, count_descriptors, reload_and_wait
-from servers import AwxfastServer, wait_for
+from servers import AwxfastServer, list_children, wait_for
 
 StartMesh = Callable[..., Awaitable[Mesh]]
 ERAS = ("broadcast", "relay")
@@ -41,8 +41,7 @@ async def reload(dialler: AwxfastDialler) -> str:
 
 def has_one_child(dialler: AwxfastDialler) -> bool:
     """Whether the processes before the one that dials are gone."""
-    main = dialler.process.pid
-    return len(Path(f"/proc/{main}/task/{main}/children").read_text().split()) == 1
+    return len(list_children(dialler.process.pid)) == 1
 
 
 async def assert_books_are_whole(dialler: AwxfastDialler) -> None:

@@ -6,11 +6,13 @@ a message costs: two futures, a condition and a wake-up of the loop each, in the
 
 import asyncio
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import SyncToAsync
+
+from awxfast.turns import do_some
 
 Call = tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
@@ -65,18 +67,21 @@ class SensitiveThread(ThreadPoolExecutor):
     def _settle(self) -> None:
         """So many in a turn: after a busy moment of the loop there may be many, and a consumer goes on behind each."""
         self._loop_told = False
-        waiting = len(self._outcomes)
-        if waiting > TURN_OUTCOMES:
+        if len(self._outcomes) > TURN_OUTCOMES:
             self._loop_told = True
             self.loop.call_soon(self._settle)
-        for _ in range(min(waiting, TURN_OUTCOMES)):
+        do_some(self._settle_each(), TURN_OUTCOMES)
+
+    def _settle_each(self) -> Iterator[None]:
+        while self._outcomes:
             future, result, error = self._outcomes.popleft()
             if future.done():  # cancelled while its call ran
-                continue
-            if error is None:
+                pass
+            elif error is None:
                 future.set_result(result)
             else:
                 future.set_exception(error)
+            yield
 
 
 def return_from(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -29,14 +29,14 @@ class Proxies:
         """The request of an upgrade; a head of which no proxy says anything is not read for it."""
         root_path, client = self._root_path, peer
         if self._forwarded is not None or head.values(ROOT_PATH_HEADER):
-            root_path, client, scheme = self._read(head.headers, peer, scheme)
+            root_path, client, scheme = self._read(head, peer, scheme)
         return UpgradeRequest(head, client, find_server, root_path, scheme)
 
     def read_scope(
         self, head: RequestHead, peer: Address | None, server: Address | None, scheme: str
     ) -> dict[str, Any]:
         """The scope of a plain request, as ASGI has it."""
-        root_path, client, scheme = self._read(head.headers, peer, scheme)
+        root_path, client, scheme = self._read(head, peer, scheme)
         return {
             "type": "http",
             "http_version": head.version,
@@ -51,13 +51,9 @@ class Proxies:
             "server": server,
         }
 
-    def _read(
-        self, headers: list[tuple[bytes, bytes]], peer: Address | None, scheme: str
-    ) -> tuple[str, Address | None, str]:
+    def _read(self, head: RequestHead, peer: Address | None, scheme: str) -> tuple[str, Address | None, str]:
         """Root path, client and scheme; takes the first's header out."""
-        root_path = self._root_paths.take(peer, headers) if self._root_paths else None
-        client = peer
+        root_path = self._root_paths.take(peer, head.headers) if self._root_paths else None
         if self._forwarded is not None:
-            client = self._forwarded.find_client(peer, headers)
-            scheme = self._forwarded.find_scheme(peer, headers) or scheme
-        return self._root_path if root_path is None else root_path, client, scheme
+            scheme = self._forwarded.find_scheme(peer, head.headers) or scheme
+        return self._root_path if root_path is None else root_path, self.read_client(head, peer), scheme

@@ -6,11 +6,11 @@ A timer of the loop for each costs a handshake more than the look at its head.
 import asyncio
 import collections
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from awxfast.late_timeouts import call_after_reading
-from awxfast.turns import TURN_DEEDS
+from awxfast.turns import do_some
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +52,22 @@ class Timeouts(Generic[Waiting]):
     def _end_late(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for _ in range(TURN_DEEDS):
-            if not self._due:
-                self._timer = None
-                return
+        if do_some(self._end_those_due(now)):
+            call_after_reading(self._end_late)
+        elif self._due:
+            due = next(iter(self._due.values()))
+            self._timer = loop.call_at(max(due, now + RESOLUTION), call_after_reading, self._end_late)
+        else:
+            self._timer = None
+
+    def _end_those_due(self, now: float) -> Iterator[None]:
+        while self._due:
             waiting, due = next(iter(self._due.items()))
             if due > now:
-                self._timer = loop.call_at(max(due, now + RESOLUTION), call_after_reading, self._end_late)
                 return
             del self._due[waiting]
             try:
                 self._end(waiting)
             except Exception:
                 log.exception("a time limit failed")
-        call_after_reading(self._end_late)
+            yield
