@@ -66,18 +66,26 @@ async def succeed(
         if first is None:
             return
         node = NodeDialler(settings, control.place, first["token"])
+        await live(node, control, take_over(node, admin, control, legacy, first, stopping), PART)
 
-        async def take_over() -> bool:
-            record = await link_beside(node, legacy, first)
-            stopping.cancel()
-            if record is None:
-                return False
-            await node.begin_anew(admin)
-            kept = sum(peer.up for peer in node.dialler.peers)
-            control.report_succeeded(kept, 0, time.monotonic() - record["rested_at"])
-            return True
 
-        await live(node, control, take_over(), PART)
+async def take_over(
+    node: NodeDialler,
+    admin: socket.socket | None,
+    control: "DiallerControl",
+    legacy: Legacy,
+    first: Any,
+    stopping: asyncio.Future[None],
+) -> bool:
+    """Goes on with what the other process has left; whether it has. `stopping` ends what that waits for until then."""
+    record = await link_beside(node, legacy, first)
+    stopping.cancel()
+    if record is None:
+        return False
+    await node.begin_anew(admin)
+    kept = sum(peer.up for peer in node.dialler.peers)
+    control.report_succeeded(kept, 0, time.monotonic() - record["rested_at"])
+    return True
 
 
 async def link_beside(node: NodeDialler, legacy: Legacy, first: Any) -> Any:

@@ -4,8 +4,9 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any
 
-from picows import WSError, WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
+from picows import WSError, WSHandshakeError, WSUpgradeResponse, ws_connect
 
 from awxfast._rust import sign_secret
 from awxfast.broadcast.dialled_link import DialledLink
@@ -31,6 +32,18 @@ MakeLink = Callable[[str], DialledLink]
 
 # picows logs each connection and each fault of a peer by itself; what operators need is said once, by us.
 _silent = logging.Logger("picows", logging.CRITICAL + 1)
+
+LINK_OPTIONS: dict[str, Any] = {
+    "logger_name": _silent,
+    "enable_auto_pong": False,
+    "enable_auto_ping": True,
+    "auto_ping_idle_timeout": PING_INTERVAL,
+    "auto_ping_reply_timeout": PING_INTERVAL,
+    "max_frame_size": MAX_MESSAGE,
+    "max_redirects": 0,
+    "use_aiofastnet": False,
+}
+"""What is the same for all links."""
 
 
 class DialError(AwxfastError):
@@ -60,33 +73,25 @@ class Caller:
             raise DialError(explain_error(error)) from error
 
     async def _connect(self, target: Target, era: Era, make_link: MakeLink) -> DialledLink:
-        def make_listener(_: WSUpgradeRequest, response: WSUpgradeResponse) -> DialledLink:
-            if any(name in response.headers for name in UNASKED):
-                raise WSError("it takes an extension or a subprotocol into use that was not asked for")
-            return make_link(response.headers.get(REDIS_HEADER, ""))
-
         _, link = await ws_connect(
-            make_listener,
+            lambda _, response: accept_answer(response, make_link),
             target.url(era.value),
             ssl_context=self._tls,
-            extra_headers={
-                "Host": target.host_header,
-                "secret": sign_secret(self._secret(), int(time.time())),
-            },
+            extra_headers={"Host": target.host_header, "secret": sign_secret(self._secret(), int(time.time()))},
             websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
-            logger_name=_silent,
-            enable_auto_pong=False,
-            enable_auto_ping=True,
-            auto_ping_idle_timeout=PING_INTERVAL,
-            auto_ping_reply_timeout=PING_INTERVAL,
-            max_frame_size=MAX_MESSAGE,
-            max_redirects=0,
-            use_aiofastnet=False,
+            **LINK_OPTIONS,
             server_hostname=target.certificate_name if self._tls is not None else None,
         )
         if not isinstance(link, DialledLink):  # picows returns without one when the peer hangs up instead of answering
             raise DialError(DialFailure("hung_up", "the peer hung up instead of answering"))
         return link
+
+
+def accept_answer(response: WSUpgradeResponse, make_link: MakeLink) -> DialledLink:
+    """The link of a 101. Raises `WSError` for one that takes into use what was not asked for."""
+    if any(name in response.headers for name in UNASKED):
+        raise WSError("it takes an extension or a subprotocol into use that was not asked for")
+    return make_link(response.headers.get(REDIS_HEADER, ""))
 
 
 def explain_handshake(target: Target, error: WSHandshakeError) -> DialFailure:

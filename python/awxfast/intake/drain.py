@@ -255,15 +255,9 @@ class Drain:
         """Any form of pop as `[[entry, score], ...]`."""
         is_cut = False
         batch: Batch = []
-        self._fits = False
-        if self._measures:
-            replies, measured = replies[:-2], replies[-2:]
-            self._may_measure = not isinstance(measured[-1], RedisReplyError)
-            self._fits = read_fits(measured, BATCH)
+        replies = self._read_measured(replies)
         if self._waits:
-            batch = read_waited(replies[0])
-            if not batch and not self._rests and time.monotonic() - self._asked_at < BLOCK / 2:
-                raise connection.distrust("nothing, before the time that a pop waits is over")
+            batch = self._read_waited(connection, replies[0])
         if self._looks:
             popped = read_looked(connection, replies[-1])
             batch += popped.batch
@@ -275,6 +269,22 @@ class Drain:
         self._came = len(batch)
         self._is_full = is_cut or self._came >= self._asked
         self._is_large = connection.reply_size > LARGE
+        return batch
+
+    def _read_measured(self, replies: list[Any]) -> list[Any]:
+        """The replies but for the last two, if those measure what comes next."""
+        self._fits = False
+        if not self._measures:
+            return replies
+        measured = replies[-2:]
+        self._may_measure = not isinstance(measured[-1], RedisReplyError)
+        self._fits = read_fits(measured, BATCH)
+        return replies[:-2]
+
+    def _read_waited(self, connection: RedisConnection, reply: Any) -> Batch:
+        batch = read_waited(reply)
+        if not batch and not self._rests and time.monotonic() - self._asked_at < BLOCK / 2:
+            raise connection.distrust("nothing, before the time that a pop waits is over")
         return batch
 
     def _count_expired(self, now: float) -> None:

@@ -79,7 +79,7 @@ class Intake:
 
         `token`: that of the process which this one takes the place of.
         """
-        self.outages = outages = Outages(address)
+        self.outages = Outages(address)
         self._address = address
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
@@ -88,19 +88,9 @@ class Intake:
         self.caught_up = CaughtUp()
         """To be told when `taker` need be waited for no longer."""
         self.drain = Drain(
-            address, self.names.queue, taker, outages, layer.expiry, pace, max_event_size, self.caught_up
+            address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
         )
-        self.registration = Registration(
-            address,
-            self.names,
-            self.groups,
-            taker,
-            outages,
-            announcements=announcements,
-            writer=GroupWriter(layer),
-            capacity=layer.capacity,
-            group_expiry=layer.group_expiry,
-        )
+        self.registration = self._make_registration(layer, taker)
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.recovers = False
@@ -110,6 +100,19 @@ class Intake:
         """Events that may wait while it recovers."""
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
+
+    def _make_registration(self, layer: LayerSettings, taker: EventTaker) -> Registration:
+        return Registration(
+            self._address,
+            self.names,
+            self.groups,
+            taker,
+            self.outages,
+            announcements=self._announcements,
+            writer=GroupWriter(layer),
+            capacity=layer.capacity,
+            group_expiry=layer.group_expiry,
+        )
 
     @property
     def redis_name(self) -> str | None:

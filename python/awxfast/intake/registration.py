@@ -231,12 +231,15 @@ class Registration:
         )
         if isinstance(score, RedisReplyError):
             raise score
+        self._note_depth(depth)
+        return are_whole and score is not None
+
+    def _note_depth(self, depth: object) -> None:
         unwatched = time.monotonic() - self._seen_at
         self._seen_at += unwatched
         self.depth = depth if isinstance(depth, int) else 0  # of another type: the drain replaces it
         if self.depth >= self._capacity:  # producers throw their newest events away without a word
             self._gaps.count_gap("queue_full", most_events_in(unwatched))
-        return are_whole and score is not None
 
     async def _renew(self, watched_until: float) -> None:
         """Registers all again. What had vanished since `watched_until` cost the events of that time."""

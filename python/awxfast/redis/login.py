@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 import hiredis
 
@@ -39,26 +40,23 @@ async def open_connection(
 
 
 async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:
-    loop = asyncio.get_running_loop()
     name = str(address)
     try:
-        if address.path is not None:
-            _, connection = await loop.create_unix_connection(
-                lambda: RedisConnection(name, patience, reply_limit), address.path
-            )
-        else:
-            _, connection = await loop.create_connection(
-                lambda: RedisConnection(name, patience, reply_limit),
-                address.host,
-                address.port,
-                ssl=address.ssl_context(),
-            )
+        return await _dial(address, lambda: RedisConnection(name, patience, reply_limit))
     except ssl.SSLCertVerificationError as error:
         raise ConfigurationError(f"Redis at {name}: its certificate is refused: {error.verify_message}") from error
     except ssl.SSLError as error:
         raise ConfigurationError(f"Redis at {name}: what listens there does not speak TLS as we do") from error
     except OSError as error:
         raise RedisUnavailable(f"Redis at {name}: {describe_failure(error)}, as {whoami()}") from error
+
+
+async def _dial(address: RedisAddress, make: Callable[[], RedisConnection]) -> RedisConnection:
+    loop = asyncio.get_running_loop()
+    if address.path is not None:
+        _, connection = await loop.create_unix_connection(make, address.path)
+    else:
+        _, connection = await loop.create_connection(make, address.host, address.port, ssl=address.ssl_context())
     return connection
 
 
