@@ -8,7 +8,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{SocketTransport, os_error};
+use super::SocketTransport;
+use super::ending::os_error;
 use crate::front::{Ready, Received};
 use crate::py::front::Welcome;
 use crate::py::http1::{MAX_FIELDS, RequestHead};
