@@ -97,6 +97,9 @@ class FrameDecoder:
     def held(self) -> int:
         """Bytes of memory: of a message without its end, and of what the last call left."""
     @property
+    def has_only_messages(self) -> bool:
+        """Whether nothing else is to be looked at: no PONGs, no failure, not too much held."""
+    @property
     def is_too_much(self) -> bool:
         """Whether all that share a count hold more than they may."""
     @property

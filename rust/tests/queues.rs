@@ -1,15 +1,28 @@
 //! Commands reach a shard in order, with the work that they bring; a shard that sleeps is woken by those that are sent.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use awxfast_core::routing::registry::ClientId;
 use awxfast_core::shard::queues::{Answers, CommandQueue, Load, News, NewsQueue};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 fn rings(queue: &impl AsFd) -> bool {
     poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&NOW)).unwrap() == 1
+}
+
+/// Hears each ringing once, as a shard does.
+fn listen(queue: &impl AsFd) -> OwnedFd {
+    let ear = epoll::create(CreateFlags::CLOEXEC).unwrap();
+    epoll::add(&ear, queue, EventData::new_u64(0), EventFlags::IN | EventFlags::ET).unwrap();
+    ear
+}
+
+fn hears(ear: &OwnedFd) -> bool {
+    let mut events = Vec::with_capacity(1);
+    epoll::wait(ear, rustix::buffer::spare_capacity(&mut events), Some(&NOW)).unwrap() == 1
 }
 
 #[test]
@@ -26,12 +39,26 @@ fn load_is_that_of_the_commands_not_yet_taken() {
 #[test]
 fn sleeping_shard_is_woken_once() {
     let queue = CommandQueue::new().unwrap();
+    let ear = listen(&queue);
     assert!(queue.fall_asleep());
     queue.send(1, Load::default());
-    assert!(rings(&queue));
+    assert!(hears(&ear));
     queue.wake_up();
     queue.send(2, Load::default());
-    assert!(!rings(&queue), "it is awake");
+    assert!(!hears(&ear), "it is awake");
+}
+
+#[test]
+fn shard_that_falls_asleep_again_is_woken_again() {
+    let queue = CommandQueue::new().unwrap();
+    let ear = listen(&queue);
+    for number in 0..3 {
+        assert!(queue.fall_asleep());
+        queue.send(number, Load::default());
+        assert!(hears(&ear));
+        queue.wake_up();
+        queue.take(&mut Vec::new());
+    }
 }
 
 #[test]

@@ -195,9 +195,11 @@ class Connection(ReadingSide):
 
     def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
         """PINGs are answered without a look at each."""
+        is_usual = False
         try:
             messages = decoder.receive(data)
-            if pongs := decoder.take_pongs():
+            is_usual = decoder.has_only_messages  # asked once in place of three questions
+            if not is_usual and (pongs := decoder.take_pongs()):
                 self._clients.fanout.send_pongs(self.client, pongs)
             for opcode, payload in messages:
                 if opcode == TEXT and self.phase is OPEN and self._session is not None:
@@ -207,6 +209,11 @@ class Connection(ReadingSide):
         except Exception:
             log.exception("a session failed")
             self.close(FAILED, drop=True)
+        if not is_usual:
+            self._look_further(decoder)
+
+    def _look_further(self, decoder: FrameDecoder) -> None:
+        """At what else the decoder has to say, besides messages and PONGs."""
         if self.phase is OPEN and decoder.failure:
             self.close(decoder.failure, decoder.failure_reason.encode(), drop=True)
         if decoder.is_too_much:

@@ -187,6 +187,11 @@ impl FrameDecoder {
     }
 
     #[getter]
+    fn has_only_messages(&self) -> bool {
+        self.pongs.is_empty() && self.decoder.failure().is_none() && !self.is_too_much()
+    }
+
+    #[getter]
     fn is_too_much(&self) -> bool {
         self.all.as_ref().is_some_and(|all| all.get().bytes() > all.get().most)
     }

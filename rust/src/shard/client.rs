@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown};
 
 use crate::ledger::{Frames, LinkFrames, LinkTally};
 use crate::routing::registry::ClientId;
@@ -109,7 +109,11 @@ struct Socket(OwnedFd);
 
 impl Sink for Socket {
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::writev(&self.0, pieces)?)
+        // Most writes are of one piece, and writev(2) asks more of the kernel for it: it is a call of files.
+        match pieces {
+            [piece] => Ok(rustix::net::send(&self.0, piece, SendFlags::NOSIGNAL)?),
+            _ => Ok(rustix::io::writev(&self.0, pieces)?),
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Shard {
     /// When no descriptor is left for its epoll.
     pub fn new(shared: Arc<Shared>, limits: Limits) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &shared.commands, EventData::new_u64(COMMANDS), EventFlags::IN)?;
+        epoll::add(&epoll, &shared.commands, EventData::new_u64(COMMANDS), EventFlags::IN | EventFlags::ET)?;
         Ok(Shard {
             shared,
             limits,

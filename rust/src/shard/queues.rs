@@ -125,10 +125,9 @@ impl<C> CommandQueue<C> {
         empty
     }
 
-    /// The bell was heard.
+    /// The bell was heard. It is not silenced: whoever waits for it hears each ringing once (edge-triggered).
     pub fn wake_up(&self) {
         self.asleep.store(false, Ordering::SeqCst);
-        self.bell.silence();
     }
 }
 
