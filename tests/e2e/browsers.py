@@ -90,8 +90,16 @@ class Browser(WSListener):
 async def open_browser(url: str, groups: Iterable[str] | None = None, trust: ssl.SSLContext | None = None) -> Browser:
     """A browser that has been told who it is and, if asked for, is subscribed."""
     headers = {"Cookie": f"csrftoken={TOKEN}"}
-    # aiofastnet, picows' default where installed, loses disconnects on uvloop.
-    _, browser = await ws_connect(Browser, url, ssl_context=trust, extra_headers=headers, use_aiofastnet=False)
+    _, browser = await ws_connect(
+        Browser,
+        url,
+        ssl_context=trust,
+        extra_headers=headers,
+        # What other browsers get goes first here: this loop may be late by any time.
+        websocket_handshake_timeout=None,
+        # aiofastnet, picows' default where installed, loses disconnects on uvloop.
+        use_aiofastnet=False,
+    )
     await browser.until(lambda: bool(browser.replies))
     assert browser.replies[0]["accept"] is True
     if groups is not None:
