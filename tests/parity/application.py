@@ -124,7 +124,7 @@ async def remember_end(receive: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
-            SEEN.append(message["code"])
+            SEEN.append([message["code"], message["reason"]] if "reason" in message else message["code"])
             return
 
 

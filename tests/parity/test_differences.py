@@ -106,6 +106,12 @@ class TestCloses:
             assert client.read(2)[0] == 0x88
         assert wait_for(lambda: ask(server.address, "GET /seen HTTP/1.1").json()) == [1005]
 
+    def test_application_is_told_why_the_browser_closes(self, start: Any) -> None:
+        server = start()
+        with connect(server.url("/scope")) as browser:
+            browser.close(4005, "tab closed")
+        assert wait_for(lambda: ask(server.address, "GET /seen HTTP/1.1").json()) == [[4005, "tab closed"]]
+
 
 class TestWebsocketMessages:
     def test_headers_of_the_acceptance_are_sent(self, server: HostingServer) -> None:

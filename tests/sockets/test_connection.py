@@ -316,7 +316,7 @@ class QuietSession:
     def room_made(self) -> None:
         self.calls.append("room")
 
-    def end(self, code: int) -> None:
+    def end(self, code: int, reason: str = "") -> None:
         self.calls.append("end")
 
 

@@ -248,21 +248,21 @@ class HostedSession:
         settle(self._room)
         self._room = None
 
-    def end(self, code: int) -> None:
+    def end(self, code: int, reason: str = "") -> None:
         """The socket is closed, by whom ever."""
-        self._end(code)
+        self._end(code, reason)
 
     def _lose(self) -> None:
         self._end(ABNORMAL)
 
-    def _end(self, code: int) -> None:
+    def _end(self, code: int, reason: str = "") -> None:
         """Lets everybody go who waits; the application is told."""
         if self._state is CLOSED:
             return
         self._state = CLOSED
         self._socket = None
         self.end_replay()
-        self._inbox.put({"type": "websocket.disconnect", "code": code})
+        self._inbox.put({"type": "websocket.disconnect", "code": code} | ({"reason": reason} if reason else {}))
         settle(self._attached)
         self.room_made()
         self.over_since = self._now()

@@ -91,7 +91,7 @@ class NativeSession(SubscribingSession):
     def room_made(self) -> None:
         """Never asked for: replies are bounded by not making more."""
 
-    def end(self, code: int) -> None:
+    def end(self, code: int, reason: str = "") -> None:
         """Lets go of the groups; a subscription that waits for Redis lets go of its own."""
         self._connection = self._commands = None
         self._count_held(-self._held)

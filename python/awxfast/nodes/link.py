@@ -136,7 +136,7 @@ class LinkSession:
             self._peer.last_error = "it did not keep up and missed notices of subscriptions"
             self._socket.close(SLOW, b"slow node", drop=True)
 
-    def end(self, code: int) -> None:
+    def end(self, code: int, reason: str = "") -> None:
         """The link is gone."""
         self._over = True
         self._peer.sessions -= 1

@@ -230,7 +230,8 @@ class Connection(ReadingSide):
         self._peer_done = True
         if self.phase is Phase.OPEN:
             code = int.from_bytes(payload[:2], "big") if payload else NO_CODE
-            self._begin_close(code, b"", drop=False, by="peer")
+            self._clients.fanout.close(self.client, code, b"", False)
+            self._enter_closing(code, "peer", payload[2:].decode())
         elif self.phase is Phase.FINISHED and self._transport is not None:
             self._transport.close()
 
@@ -307,7 +308,7 @@ class Connection(ReadingSide):
     def leave(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """The same for a session that has its own reasons: whatever the code, nobody did wrong."""
         if self.phase is Phase.OPEN:
-            self._begin_close(code, reason, drop=drop, by="server")
+            self._begin_close(code, reason, drop=drop)
         elif self.phase is Phase.OPENING:
             self.cut_off()
 
@@ -326,15 +327,15 @@ class Connection(ReadingSide):
         if self._transport is not None:
             self._transport.abort()
 
-    def _begin_close(self, code: int, reason: bytes, *, drop: bool, by: str) -> None:
+    def _begin_close(self, code: int, reason: bytes, *, drop: bool) -> None:
         self._clients.fanout.close(self.client, code, reason, drop)
-        self._enter_closing(code, by)
+        self._enter_closing(code, "server")
 
-    def _enter_closing(self, code: int, by: str) -> None:
+    def _enter_closing(self, code: int, by: str, reason: str = "") -> None:
         self.phase = Phase.CLOSING
         self.deadline = self._clients.now() + self._clients.close_timeout
         self._clients.count_close(by, code)
-        self._end_session(code)
+        self._end_session(code, reason)
         if self._decoder is not None:
             self._decoder.expect_close()
         self.resume_reading()  # the peer's CLOSE is waited for, whatever the session held back
@@ -346,10 +347,10 @@ class Connection(ReadingSide):
         elif news == NEWS_FINISHED:
             self._finish()
         elif news == NEWS_SLOW and self.phase is Phase.OPEN:
-            self._begin_close(SLOW, b"", drop=False, by="server")  # it is on its way; this leaves the groups
+            self._begin_close(SLOW, b"", drop=False)  # it is on its way; this leaves the groups
         elif news == NEWS_UNREAD and self.phase is Phase.OPEN:
             self._clients.report_fault(self._name_peer(), POLICY, b"replies are not read")
-            self._begin_close(POLICY, b"", drop=False, by="server")  # likewise
+            self._begin_close(POLICY, b"", drop=False)  # likewise
         elif news == NEWS_DRAINED and self._session is not None:
             self._session.replies_drained()
         elif news == NEWS_ROOM and self._session is not None:
@@ -376,10 +377,10 @@ class Connection(ReadingSide):
         self._end_session(ABNORMAL)
         self._transport = None
 
-    def _end_session(self, code: int) -> None:
+    def _end_session(self, code: int, reason: str = "") -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.end(code)
+            session.end(code, reason)
 
 
 def write_out(transport: Transport, data: bytes) -> bool:

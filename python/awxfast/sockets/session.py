@@ -24,5 +24,8 @@ class Session(Protocol):
     def room_made(self) -> None:
         """The answer to `Connection.ask_room`."""
 
-    def end(self, code: int) -> None:
-        """Nothing more is sent or received; `code` says why. Called once, without `open` when it never came to that."""
+    def end(self, code: int, reason: str = "") -> None:
+        """Nothing more is sent or received; `code` says why, `reason` what the peer said about it.
+
+        Called once, without `open` when it never came to that.
+        """
