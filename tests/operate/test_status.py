@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate import status
 from awxfast.operate.admin import AdminListener
+from awxfast.operate.status import UnixConnection
 from servers import HANG
 from still_figures import LEDGER, NODE, PEERS, StillFigures
 
@@ -111,10 +113,18 @@ class TestNobodyAnswers:
     async def test_nobody_listens(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        with pytest.raises(StartError, match=f"no answer at 127.0.0.1:{port} .*--admin"):
+        with pytest.raises(StartError, match=rf"no answer at 127.0.0.1:{port} \(Connection refused\).*--admin"):
             await run("--admin", f"127.0.0.1:{port}")
         with pytest.raises(StartError, match="off with an APPLICATION"):
             await run("--admin", str(tmp_path / "none.sock"))
+
+    async def test_who_may_not_ask_is_told_whom_to_be(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: UnixConnection) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(UnixConnection, "connect", refuse)  # root may connect to every file
+        with pytest.raises(StartError, match=r"no permission for .*/admin.sock; be the server's user, or root$"):
+            await run("--admin", str(tmp_path / "admin.sock"))
 
     @pytest.mark.parametrize(
         "answer",

@@ -1,15 +1,18 @@
-"""`awxfast reload`, towards those who are no main process, or let nobody wait."""
+"""`awxfast reload`, towards those who are no main process, let nobody wait, or have no admin listener."""
 
 import contextlib
+import errno
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from awxfast.errors import StartError
-from awxfast.process.reload_command import reload
+from awxfast.operate.status import UnixConnection
+from awxfast.process.reload_command import reload, run
 from awxfast.process.watchers import FULL, READY, name_watch_socket
 from servers import HANG
 
@@ -62,3 +65,25 @@ def test_who_may_not_wait_asks_for_nothing(answer: bytes, said: str) -> None:
         with pytest.raises(StartError, match=said):
             reload(main.pid)
         assert main.wait(HANG) == 0
+
+
+def test_who_finds_no_admin_listener_is_told_the_other_way(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"off with an APPLICATION .*; or --pid, the number of its main process$"):
+        run(["--admin", str(tmp_path / "none.sock")], {})
+
+
+def test_who_may_not_ask_the_admin_listener_is_not_sent_to_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: UnixConnection) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(UnixConnection, "connect", refuse)  # root may connect to every file
+    with pytest.raises(StartError, match=r"be the server's user, or root$"):
+        run(["--admin", str(tmp_path / "admin.sock")], {})
+
+
+def test_who_names_another_process_is_told_which_one_it_is(sleeper: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(StartError, match="is no main process of awxfast; give the one that was started, not its child"):
+        run(["--pid", str(sleeper.pid)], {})
+    assert sleeper.poll() is None

@@ -34,7 +34,7 @@ class UnixConnection(http.client.HTTPConnection):
 def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     """Prints the figures; returns the exit code. Raises `AwxfastError` when nobody answers at the address."""
     parser = OptionParser(prog="awxfast status", description="Shows a running server's figures.")
-    parser.add_argument("--admin", help="the server's admin listener: HOST:PORT or a socket's path")
+    parser.add_argument("--admin", help=describe_admin())
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(words)
     address = options.admin or environ.get("AWXFAST_ADMIN") or Settings().admin
@@ -44,6 +44,14 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     figures = {"version": about.get("version"), **ledger, "slow_clients": slow}
     show(json.dumps(figures, indent=1) if options.json else "\n".join(format_table(figures)))
     return 0
+
+
+def describe_admin() -> str:
+    """The help of the commands' option `--admin`."""
+    return (
+        "the server's admin listener: HOST:PORT or a socket's path; with an APPLICATION there is one only if it was "
+        f"started with --admin (default: AWXFAST_ADMIN, else {Settings().admin})"
+    )
 
 
 def show(text: str) -> None:
@@ -61,8 +69,10 @@ def read_page(address: str, path: str, kind: type[Page]) -> Page:
         connection.request("GET", path, headers={"Host": "localhost"})  # a name may stand for a loopback address
         response = connection.getresponse()
         page = json.loads(response.read()) if response.status == 200 else None
+    except PermissionError as error:
+        raise StartError(f"no permission for {address}; be the server's user, or root") from error
     except (OSError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise StartError(
             f"no answer at {address} ({reason}); give the server's --admin address, which is off with an APPLICATION "
             "unless it was started with one"

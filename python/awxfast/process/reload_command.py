@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError, StartError
-from awxfast.operate.status import read_page
+from awxfast.operate.status import describe_admin, read_page
 from awxfast.option_parser import OptionParser
 from awxfast.process.watchers import FULL, READY, name_watch_socket, read_peer
 from awxfast.settings import Settings
@@ -19,10 +19,14 @@ PATIENCE = 360.0
 
 def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     """Prints the outcome; returns the exit code. Raises `AwxfastError` where the old process goes on, and says why."""
-    parser = OptionParser(prog="awxfast reload", description="Goes on in a new process, from what is installed now.")
+    parser = OptionParser(
+        prog="awxfast reload",
+        description="The server, or the dialler, goes on in a new process, from what is installed now, and says what "
+        "became of it: exit code 0, or 1 and why the old process goes on.",
+    )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--admin", help="the server's admin listener: HOST:PORT or a socket's path")
-    where.add_argument("--pid", type=int, help="the server's main process")
+    where.add_argument("--admin", help=describe_admin())
+    where.add_argument("--pid", type=int, help="its main process, the one that was started, in place of --admin")
     options = parser.parse_args(words)
     pid = options.pid if options.pid is not None else find_main(options.admin, environ)
     outcome = reload(pid)
@@ -37,7 +41,12 @@ def find_main(admin: str | None, environ: Mapping[str, str]) -> int:
     address = admin or environ.get("AWXFAST_ADMIN") or Settings().admin
     if address == "off":
         raise ConfigurationError("--admin off: give --pid, the number of the server's main process")
-    main = read_page(address, "/about", dict).get("main")
+    try:
+        main = read_page(address, "/about", dict).get("main")
+    except StartError as error:
+        if isinstance(error.__cause__, PermissionError):  # it does not help there
+            raise
+        raise StartError(f"{error}; or --pid, the number of its main process") from error
     if not isinstance(main, int):
         raise StartError(f"the server at {address} does not say which its main process is; give --pid")
     return main
@@ -50,7 +59,7 @@ def reload(main: int) -> dict[str, Any]:
         try:
             sock.connect(name_watch_socket(main))
             if read_peer(sock)[0] != main:  # anybody may take the name of a process that has none
-                raise StartError(f"process {main} is no main process of awxfast; give --pid or --admin")
+                raise StartError(describe_stranger(main))
             answers = sock.makefile("rb")
             refuse_answer(main, answers.readline())
             os.kill(main, signal.SIGUSR2)
@@ -58,13 +67,19 @@ def reload(main: int) -> dict[str, Any]:
         except TimeoutError:
             raise StartError(f"process {main} has not said for {PATIENCE:g} s what became of the reload") from None
         except OSError as error:
-            raise StartError(
-                f"process {main} is no main process of awxfast ({error.strerror}); give --pid or --admin"
-            ) from error
+            raise StartError(describe_stranger(main)) from error
     if not line:
         raise StartError(f"process {main} ended before the reload was done; see its log")
     outcome: dict[str, Any] = json.loads(line)
     return outcome
+
+
+def describe_stranger(process: int) -> str:
+    """Says what to give in place of a number that is not a main process's, as seen from here."""
+    return (
+        f"process {process} is no main process of awxfast; give the one that was started, not its child, as it is "
+        "numbered in this container"
+    )
 
 
 def refuse_answer(main: int, answer: bytes) -> None:
