@@ -8,7 +8,9 @@ from awxfast.broadcast import options as dialler_options
 from awxfast.daphne_options import DAPHNE_LONG_OPTIONS
 from awxfast.environment_variables import variable_of
 from awxfast.errors import ConfigurationError
+from awxfast.option_parser import seconds
 from awxfast.options import (
+    COMMANDS,
     NOT_BUILT,
     OWN_OPTIONS,
     WITH_VARIABLES,
@@ -186,6 +188,13 @@ class TestNotBuilt:
         meant = "demo" if word == "demos" else "status"
         assert refusal(word) == f"there is no command {word!r}; did you mean {meant}?"
 
+    @pytest.mark.parametrize(
+        ("word", "meant"),
+        [("help", "--help"), ("version", "--version"), ("check", "--check"), ("broadcast", "awxfast-broadcast")],
+    )
+    def test_what_is_no_command_but_an_option_or_a_program_is_told_so(self, word: str, meant: str) -> None:
+        assert refusal(word) == f"there is no command '{word}'; did you mean {meant}?"
+
     def test_command_behind_options_is_told_its_place(self) -> None:
         assert refusal("-v", "0", "status") == "status is a command, and comes first: awxfast status [options]"
 
@@ -343,6 +352,14 @@ class TestHelp:
         assert "TCP port; 0 picks a free one (default: 8000)" in self.read_help()
         assert "address to bind to, IPv4 or IPv6 (default: 127.0.0.1)" in self.read_help()
         assert f"(default: {' '.join(Settings().keep_groups)})" in self.read_help()
+
+    def test_it_names_every_command(self) -> None:
+        usage = self.read_help().partition("Hosts an ASGI")[0]
+        assert [command for command in COMMANDS if command not in usage] == []
+
+    def test_durations_say_their_unit(self) -> None:
+        durations = [option for option in OWN_OPTIONS if option.parse is seconds]
+        assert [option.name for option in durations if not option.help.startswith("seconds ")] == []
 
     def test_it_says_that_without_auth_nobody_gets_in(self) -> None:
         assert "who may connect: tokens=FILE, forward=URL or open; without it nobody" in self.read_help()

@@ -9,7 +9,7 @@ import difflib
 import logging
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from awxfast.errors import ConfigurationError
@@ -46,6 +46,15 @@ class OptionParser(argparse.ArgumentParser):
             if is_option(word) and not self._knows(word.partition("=")[0]):
                 self.error(f"there is no option {word.partition('=')[0]}{self._suggest(word.partition('=')[0])}")
         return super().parse_known_args(words, namespace)
+
+    def show_defaults(self, defaults: Mapping[str, Any]) -> None:
+        """Behind each option's help what counts where nothing is given; not where that is nothing."""
+        for action in self._actions:
+            default = defaults.get(action.dest)
+            if action.nargs == 0 or action.help in (None, argparse.SUPPRESS) or default in (None, (), "", False):
+                continue
+            words = " ".join(default) if isinstance(default, tuple) else f"{default}"
+            action.help = f"{action.help} (default: {words.replace('%', '%%')})"
 
     def _knows(self, name: str) -> bool:
         """Whole, or an abbreviation, or a short one with its value behind it."""

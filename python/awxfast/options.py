@@ -52,6 +52,8 @@ DIALLER_ONLY = ("--era", "--peer", "--peers-file", "--postgres", "--name", "--pr
 """Options of `python -m awxfast.broadcast` whose names mean nothing here."""
 
 COMMANDS = ("demo", "status", "reload")
+LIKE_OPTIONS = {"broadcast": "awxfast-broadcast", "check": "--check", "help": "--help", "version": "--version"}
+"""What is typed for a command, and is an option here, or a program of its own."""
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
 LAYER_OPTIONS = ("redis", *LAYER_FIELDS)
@@ -104,15 +106,15 @@ OWN_OPTIONS = (
     OwnOption("--max-event-size", "max_event_size", positive, "larger events are rejected"),
     OwnOption("--max-head", "max_head", positive, "the limit of a request's head; above it 431"),
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a path, or off; with APPLICATION off"),
-    OwnOption("--grace", "grace", seconds, "how long queues may drain at shutdown"),
-    OwnOption("--close-spread", "close_spread", seconds, "over how long closes are spread at shutdown"),
+    OwnOption("--grace", "grace", seconds, "seconds that queues may drain at shutdown"),
+    OwnOption("--close-spread", "close_spread", seconds, "seconds over which closes are spread at shutdown"),
     OwnOption(
         "--reload-consumers",
         "reload_consumers",
         one_of("drain", "replay"),
         "what becomes of an application's clients when it is reloaded: drain, replay",
     ),
-    OwnOption("--reload-drain", "reload_drain", seconds, "how long an old process may serve them"),
+    OwnOption("--reload-drain", "reload_drain", seconds, "seconds that an old process may serve them"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
 
@@ -146,7 +148,7 @@ def build_parser() -> OptionParser:
     """The server's parser; what is not given is absent from its namespace."""
     parser = OptionParser(
         prog="awxfast",
-        usage="awxfast [options] [APPLICATION] | awxfast demo [options] | awxfast status [options]",
+        usage=f"awxfast [options] [APPLICATION]\n       awxfast {'|'.join(COMMANDS)} [options]",
         description="Hosts an ASGI application in daphne's place. Without one it relays live events from Redis to "
         "browsers, speaking AWX's protocol.",
         epilog="Options but --check are also environment variables AWXFAST_<NAME> (the long name in upper case, _ for "
@@ -163,19 +165,8 @@ def build_parser() -> OptionParser:
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--reload", action=RefuseReload, nargs=0, help=argparse.SUPPRESS)
-    show_defaults(parser)
+    parser.show_defaults({**dataclasses.asdict(Settings()), "host": DEFAULT_HOST, "port": DEFAULT_PORT})
     return parser
-
-
-def show_defaults(parser: OptionParser) -> None:
-    """What `Settings` says where nothing is given, behind each option's help; none where that is nothing."""
-    defaults = {**dataclasses.asdict(Settings()), "host": DEFAULT_HOST, "port": DEFAULT_PORT}
-    for action in parser._actions:
-        default = defaults.get(action.dest)
-        if action.nargs == 0 or not action.help or action.help == argparse.SUPPRESS or default in (None, (), "", False):
-            continue
-        words = " ".join(default) if isinstance(default, tuple) else f"{default}"
-        action.help += f" (default: {words.replace('%', '%%')})"
 
 
 class RefuseReload(argparse.Action):
@@ -216,6 +207,8 @@ def refuse_word(word: str) -> NoReturn:
     """One that is neither a command in its place nor `module:attribute`."""
     if word in COMMANDS:
         raise ConfigurationError(f"{word} is a command, and comes first: awxfast {word} [options]")
+    if word in LIKE_OPTIONS:
+        raise ConfigurationError(f"there is no command {word!r}; did you mean {LIKE_OPTIONS[word]}?")
     if near := difflib.get_close_matches(word, COMMANDS, 1):
         raise ConfigurationError(f"there is no command {word!r}; did you mean {near[0]}?")
     raise ConfigurationError(

@@ -5,7 +5,7 @@ import socket
 import pytest
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.options import DiallerSettings, parse_settings
+from awxfast.broadcast.options import DiallerSettings, build_parser, parse_settings
 from awxfast.broadcast.target import Member
 from awxfast.errors import ConfigurationError
 
@@ -83,6 +83,15 @@ class TestRefusals:
         with pytest.raises(SystemExit) as end:
             parse("--help")
         assert end.value.code == 0
+
+    def test_help_shows_defaults(self) -> None:
+        text = " ".join(build_parser().format_help().split())
+        assert "or auto (default: auto)" in text
+        assert "(default: 443)" in text
+        assert "http or https (default: https)" in text
+        assert "seconds (default: 60)" in text
+        assert "or off (default: off)" in text
+        assert "% style (default: %(asctime)-15s" in text
 
 
 class TestChildsSettings:

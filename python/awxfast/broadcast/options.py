@@ -48,6 +48,15 @@ OPTIONS = (
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
+DEFAULTS = {
+    "era": "auto",
+    "port": 443,
+    "protocol": "https",
+    "admin": "off",
+    **dataclasses.asdict(LayerSettings()),
+    **dataclasses.asdict(LogSettings()),
+}
+"""By field; what AWX's settings say wins over it."""
 WITH_VARIABLES = (*(option.name for option in OPTIONS), "--verbosity", "--log-fmt")
 """Options that are environment variables too."""
 NOT_BUILT = ("--encryption-key-file", "--compress-links", "--engine")
@@ -118,28 +127,27 @@ def name_ignored_variables(environ: Mapping[str, str]) -> str:
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:
     """Defaults, and what several options make together."""
-    protocol = values.get("protocol", "https")
-    port = values.get("port", 443)
+    values = {**DEFAULTS, **values}
     if values.get("ca_file") and not values.get("verify_cert", True):
         raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
     return DiallerSettings(
-        era=ERAS[values.get("era", "auto")],
-        peers=tuple(read_peer(text, port) for text in values.get("peers", ())),
+        era=ERAS[values["era"]],
+        peers=tuple(read_peer(text, values["port"]) for text in values.get("peers", ())),
         peers_file=values.get("peers_file"),
         postgres=values.get("postgres"),
         name=values.get("name") or socket.gethostname(),
-        port=port,
-        protocol=protocol,
+        port=values["port"],
+        protocol=values["protocol"],
         verify_cert=values.get("verify_cert", True),
         ca_file=values.get("ca_file"),
         redis=values["redis"],
         backplane_group=awx.backplane_group or BACKPLANE_GROUP,
         secret_files=tuple(values.get("secret_files", ())),
-        admin=values.get("admin", "off"),
+        admin=values["admin"],
         status=values.get("status", False),
-        layer=LayerSettings(**{name: values[name] for name in LAYER_FIELDS if name in values}),
+        layer=LayerSettings(**{name: values[name] for name in LAYER_FIELDS}),
         secret_of_awx=awx.secret,
-        **{name: values[name] for name in LOG_FIELDS if name in values},
+        **{name: values[name] for name in LOG_FIELDS},
     )
 
 
@@ -150,7 +158,8 @@ def build_parser() -> OptionParser:
         usage="python -m awxfast.broadcast [options]",
         description="Links this node to the others, in place of awx-manage run_wsbroadcast and run_wsrelay.",
         epilog="Options are also environment variables AWXFAST_<NAME> (upper case, _ for -; several values with "
-        "spaces between); the command line wins. The secret may also stand in AWXFAST_SECRET.",
+        "spaces between); the command line wins. The secret may also stand in AWXFAST_SECRET. Where AWX can be "
+        "imported, its settings take the place of defaults.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,  # --secret is no --secret-file: what follows would be a secret, and be named as a file
     )
@@ -165,4 +174,5 @@ def build_parser() -> OptionParser:
     parser.add_argument("--status", action="store_true", help="print the peers' statistics from Redis, and exit")
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)
+    parser.show_defaults(DEFAULTS)
     return parser
