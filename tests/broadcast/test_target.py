@@ -82,6 +82,11 @@ class TestReadPeer:
         with pytest.raises(ConfigurationError):
             read_peer(text, 443)
 
+    @pytest.mark.parametrize("text", ["https://web-1", "https://web-1/", "http://web-1"])
+    def test_url_is_told_how_a_peer_is_written(self, text: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"HOST or HOST:PORT is needed.*without https://"):
+            read_peer(text, 443)
+
 
 class TestMember:
     def test_address_is_shown_where_it_differs_from_the_name(self) -> None:

@@ -85,6 +85,7 @@ class TestWaysIn:
         start_redis("--port", str(port))
         error = await refusal(f"rediss://127.0.0.1:{port}?ssl_cert_reqs=none", seconds=0.3)
         assert isinstance(error, RedisUnavailable)
+        assert "no answer within 0.3 s (does it speak TLS? if not, redis://)" in str(error)
 
 
 class TestUnreachable:
@@ -118,7 +119,7 @@ class TestUnreachable:
         async with impostor(say_nothing) as address:
             error = await refusal(address, seconds=0.2)
         assert isinstance(error, RedisUnavailable)
-        assert "no answer within 0.2 s" in str(error)
+        assert str(error).endswith("no answer within 0.2 s")
 
     async def test_too_many_clients(self, redis_server: RedisServer) -> None:
         with redis_server.client() as client:

@@ -88,7 +88,9 @@ def split_port(text: str, default_port: int) -> tuple[str, int]:
     if port is None:
         return host, default_port
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ConfigurationError(f"peer {text!r}: the port is a number from 1 to 65535")
+        raise ConfigurationError(
+            f"peer {text!r}: HOST or HOST:PORT is needed, the port from 1 to 65535, without https://"
+        )
     return host, int(port)
 
 

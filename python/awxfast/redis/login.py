@@ -35,7 +35,8 @@ async def open_connection(
                 connection.close()
                 raise
     except TimeoutError:
-        raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s") from None
+        hint = " (does it speak TLS? if not, redis://)" if address.tls else ""  # a plain Redis waits for a line's end
+        raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s{hint}") from None
     return connection
 
 
