@@ -97,8 +97,9 @@ class TestCommands:
 
 OPTIONS_OF_OTHERS = {
     *("--build", "--build-arg", "--container", "--copy-to", "--format", "--patch-file", "--set-image", "--type"),
+    *("--force-reinstall", "--no-deps", "--now"),
 }
-"""Of docker-compose, podman, pip and kubectl."""
+"""Of docker-compose, podman, pip, kubectl and systemctl."""
 
 
 def list_actions() -> list[argparse.Action]:
