@@ -229,7 +229,7 @@ class TestApplication:
 
     @pytest.mark.parametrize("name", ["--auth", "--auth-ca-file"])
     def test_options_of_native_mode_are_refused_by_name(self, name: str) -> None:
-        assert refusal(name, "open", "a:b").startswith(f"{name} is for native mode")
+        assert refusal(name, "open", "a:b").startswith(f"{name} or {variable_of(name)} is for native mode")
 
     def test_options_of_the_layer_are_told_from_defaults(self) -> None:
         assert parse("a:b").layer_options == ()
