@@ -234,9 +234,8 @@ def check_application(values: dict[str, Any]) -> None:
         raise ConfigurationError(f"APPLICATION {values['application']!r}: give module:attribute")
     for option in OWN_OPTIONS:
         if option.field in values and option.name in NATIVE_ONLY:
-            raise ConfigurationError(
-                f"{option.name} or {variable_of(option.name)} is for native mode, an application decides itself; leave it out"
-            )
+            names = f"{option.name} or {variable_of(option.name)}"
+            raise ConfigurationError(f"{names} is for native mode, an application decides itself; leave it out")
     values.setdefault("admin", "off")
     values.setdefault("direct", Settings.direct if module.startswith("awx.") else ())
     values["layer_options"] = tuple(field for field in LAYER_OPTIONS if field in values)
