@@ -77,8 +77,8 @@ def reload(main: int) -> dict[str, Any]:
 def describe_stranger(process: int) -> str:
     """Says what to give in place of a number that is not a main process's, as seen from here."""
     return (
-        f"process {process} is no main process of awxfast; give the one that was started, not its child, and ask in its "
-        "own container"
+        f"process {process} is no main process of awxfast; give the one that was started, not its child, and ask in "
+        "its own container"
     )
 
 
