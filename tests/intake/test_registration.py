@@ -1,69 +1,25 @@
 """The process's names stay in Redis through wipes, restarts and time, and leave with it."""
 
 import asyncio
-import contextlib
-import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from awxfast.errors import RedisUnavailable
 from awxfast.intake import presence
 from awxfast.intake import registration as registration_module
-from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity
-from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import GroupWriter
-from awxfast.redis.reconnect import Outages
-from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
+from intake.running_registration import running
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
 
 LayerMaker = Callable[..., RedisChannelLayer]
-
-
-@dataclasses.dataclass
-class Process:
-    """One process's registrations, running."""
-
-    registration: Registration
-    groups: Groups
-    names: ProcessNames
-    task: asyncio.Task[None]
-
-    async def stop(self) -> None:
-        self.registration.request_stop()
-        await asyncio.wait_for(self.task, 20)
-
-
-@contextlib.asynccontextmanager
-async def running(
-    address: RedisAddress,
-    fanout: RememberingFanout,
-    *,
-    prefix: str = "asgi",
-    capacity: int = 10_000,
-    group_expiry: int = 86_400,
-) -> AsyncIterator[Process]:
-    names = ProcessNames(prefix)
-    groups = Groups(names, fanout, group_expiry)
-    writer = GroupWriter(LayerSettings(prefix=prefix, capacity=capacity, group_expiry=group_expiry))
-    registration = Registration(
-        address, names, groups, fanout, Outages(address), writer=writer, capacity=capacity, group_expiry=group_expiry
-    )
-    task = asyncio.create_task(registration.run())
-    try:
-        await registration.wait_up()
-        yield Process(registration, groups, names, task)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def wipe(server: RedisServer, prefix: str = "asgi") -> None:
@@ -78,32 +34,6 @@ def stands(server: RedisServer, names: ProcessNames, *groups: str) -> bool:
     with server.client() as client:
         found = [client.zscore(names.group_key(group), names.channel(f"g.{group}")) for group in groups]
         return all(found) and bool(client.exists(names.process_key)) and bool(client.exists(names.groups_key))
-
-
-class TestSuccessor:
-    """Who is about to go on under the process's names stands beside it in Redis, as long as that is so."""
-
-    def count(self, server: RedisServer, command: str) -> int:
-        with server.client() as client:
-            return int(client.info("commandstats").get(f"cmdstat_{command}", {}).get("calls", 0))
-
-    async def test_is_taken_out_once_and_not_again_with_each_announcement(
-        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(presence, "ANNOUNCE_INTERVAL", 0.0)
-        monkeypatch.setattr(registration_module, "CHECK_INTERVAL", 0.01)
-        async with running(redis_server.address, fanout) as process:
-            await eventually(lambda: self.count(redis_server, "hset") > 5)
-            assert self.count(redis_server, "hdel") == 1, "of a process before this one"
-            await process.registration.name_successor(1)
-            with redis_server.client() as client:
-                assert client.hget(process.names.process_key, "successor_pid") == b"1"
-            await process.registration.name_successor(None)
-            with redis_server.client() as client:
-                assert client.hget(process.names.process_key, "successor_pid") is None
-            so_far = self.count(redis_server, "hset")
-            await eventually(lambda: self.count(redis_server, "hset") > so_far + 5)
-            assert self.count(redis_server, "hdel") == 2
 
 
 class TestWipe:

@@ -134,21 +134,6 @@ class TestAccessLog:
         assert all(line.startswith("203.0.113.7:0 ") for line in lines.getvalue().splitlines())
 
 
-class TestTakenOver:
-    async def test_one_that_can_not_be_read_is_lost(self, serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
-        class Losing(asyncio.Protocol):
-            lost: Exception | None = None
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                self.lost = exc
-
-        protocol, sock = Losing(), socket.socket()
-        sock.close()
-        serving.server.adopt(sock, protocol)
-        assert isinstance(protocol.lost, OSError)
-        assert "a client is lost, it can't be taken over" in caplog.text
-
-
 class TestFaults:
     """A client that is closed for what it did has a line with its address, and with the option that it overstepped."""
 
