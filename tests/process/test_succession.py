@@ -9,6 +9,15 @@ from awxfast.errors import HandOverFailed
 from awxfast.process import succession, supervisor
 from stand_ins import HEIR, Watched, read_settings, wait_until
 
+SILENT_HEIR = """
+    if "inherits" in start: send(kind="ready", format=[1])
+    else:
+        send(kind="serving")
+        while (kind := receive()["kind"]) not in ("hand_over", "stop"): pass
+        if kind == "hand_over": {last_word}
+    while receive()["kind"] != "stop": pass
+"""
+
 
 class TestHeir:
     async def test_one_that_has_succeeded_is_the_serving_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +61,28 @@ class TestHeir:
         with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\)"):
             await asyncio.wait_for(replacing, 30)
         await watched.wait_until_serving()
+        watched.supervisor.stop()
+        await watched.stop()
+
+    @pytest.mark.parametrize("last_word", ['send(kind="left", can_go_on=False); os.kill(os.getpid(), 9)', "os._exit(0)"])
+    async def test_silent_one_has_all_where_the_old_one_has_left(
+        self, monkeypatch: pytest.MonkeyPatch, last_word: str
+    ) -> None:
+        watched = Watched(monkeypatch, SILENT_HEIR.format(last_word=last_word))
+        monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
+        await watched.wait_until_serving()
+        assert await asyncio.wait_for(watched.supervisor.replace_child(), 60) == {}
+        await watched.stop()
+
+    async def test_silent_one_has_nothing_where_the_old_one_was_killed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It may be stopped, and nobody would serve."""
+        watched = Watched(monkeypatch, SILENT_HEIR.format(last_word="os.kill(os.getpid(), 9)"))
+        monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
+        await watched.wait_until_serving()
+        with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\), and the new one does not say"):
+            await asyncio.wait_for(watched.supervisor.replace_child(), 60)
+        await watched.wait_until_serving()
+        assert watched.supervisor.generation == 0
         watched.supervisor.stop()
         await watched.stop()
 

@@ -38,9 +38,14 @@ async def let_succeed(old: ChildHandle, heir: ChildHandle, ours: socket.socket) 
         await wait_for_outcome(old, heir)
     except TimeoutError as error:
         raise HandOverFailed("the new process is not ready in time") from error
-    if heir.succeeded is None and (old.exit_code is None or heir.exit_code is not None):
-        raise HandOverFailed(old.stays or describe_end(heir))
+    if heir.succeeded is None and (heir.exit_code is not None or not has_handed_over(old)):
+        raise HandOverFailed(old.stays or describe_silence(old, heir))
     return heir.succeeded or {}
+
+
+def has_handed_over(old: ChildHandle) -> bool:
+    """As far as can be known of one whose heir has said nothing: it ends in order, or says that it has left."""
+    return old.has_left or old.exit_code == 0
 
 
 async def end_unwanted(heir: ChildHandle) -> None:
@@ -103,6 +108,13 @@ def describe_failure(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"no new process can be started: {error.strerror or error}"
     return describe_unexpected(error)
+
+
+def describe_silence(old: ChildHandle, heir: ChildHandle) -> str:
+    """Why nobody knows what became of a hand-over."""
+    if old.exit_code is None or heir.exit_code is not None:
+        return describe_end(heir)
+    return f"the old process ended (exit code {old.exit_code}), and the new one does not say that it serves"
 
 
 def describe_end(child: ChildHandle) -> str:
