@@ -13,6 +13,11 @@ from awxfast.wire.browser_commands import Want
 from awxfast.wire.handshake import Reason
 from awxfast.wire.request import Request, read_token
 
+MOST_USER = 2**63 - 1
+"""No id is larger; who has one is to be told to another process, in JSON (`native.record`)."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""JSON can name one alone, and nothing can be made of it."""
+
 
 class TokensAccess(RefuseAccess):
     """A file of tokens: `{"<token>": {"user": 7, "groups": ["job_events-*"]}}`. Raises `ConfigurationError`.
@@ -79,10 +84,12 @@ def read_identity(place: str, token: str, entry: Any) -> Identity:
     if not isinstance(entry, dict) or not set(entry) <= {"user", "groups"}:
         raise ConfigurationError(f'{place}: it has to be {{"user": <number>, "groups": [<names>]}}')
     user, groups = entry.get("user"), entry.get("groups")
-    if not isinstance(user, int) or isinstance(user, bool):
+    if not isinstance(user, int) or isinstance(user, bool) or abs(user) > MOST_USER:
         raise ConfigurationError(f"{place}: user has to be a number, the user's id")
     if groups is not None and not (isinstance(groups, list) and all(isinstance(name, str) for name in groups)):
         raise ConfigurationError(f"{place}: groups has to be a list of group names, * stands for anything")
+    if any(SURROGATE.search(name) for name in groups or ()):
+        raise ConfigurationError(f"{place}: groups has half a surrogate pair in a name, which no text has")
     return Identity(user, None if groups is None else compile_globs(groups))
 
 
