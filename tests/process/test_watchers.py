@@ -1,10 +1,11 @@
 """Who waits for what becomes of a reload, over the real socket."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from awxfast.process.watchers import FULL, MOST_WATCHERS, READY, Watchers, name_watch_socket, read_peer
@@ -17,6 +18,20 @@ async def watchers() -> AsyncIterator[Watchers]:
     watchers.begin()
     yield watchers
     watchers.close()
+
+
+class Refusing:
+    """A server's socket of which nobody can be accepted."""
+
+    def __init__(self, sock: socket.socket, accept: Callable[[], tuple[socket.socket, object]]) -> None:
+        self._sock = sock
+        self.accept = accept
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
 
 
 class Asker:
@@ -71,6 +86,29 @@ async def test_one_too_many_is_told_so(watchers: Watchers) -> None:
     assert (await late.hear(), await late.hear()) == (FULL, b"")
     for asker in (*askers, late):
         await asker.leave()
+
+
+async def test_who_comes_when_no_descriptor_is_left_waits_and_keeps_nobody_busy(
+    watchers: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("awxfast.process.watchers.PAUSE_SECONDS", 0.2, raising=False)
+    refusals: list[float] = []
+
+    def refuse() -> tuple[socket.socket, object]:
+        refusals.append(asyncio.get_running_loop().time())
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    server = watchers._server
+    assert server is not None
+    monkeypatch.setattr(watchers, "_server", Refusing(server, refuse))
+    watchers.begin()
+    one = await Asker.open()
+    while len(refusals) < 3:
+        await asyncio.sleep(0.01)
+    assert refusals[1] - refusals[0] > 0.1 < refusals[2] - refusals[1]
+    monkeypatch.setattr(watchers, "_server", server)
+    assert await one.hear() == READY
+    await one.leave()
 
 
 async def test_mains_next_program_tells_those_who_asked_its_former_one(watchers: Watchers) -> None:

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 READY = b"ready\n"
 FULL = b"full\n"
 MOST_WATCHERS = 16
+PAUSE_SECONDS = 1.0
+"""How long nobody is let in after a failure to: the kernel would say again and again that somebody waits."""
 
 
 def name_watch_socket(main: int) -> str:
@@ -30,6 +32,7 @@ class Watchers:
         self._server = server
         self._next: list[socket.socket] = []
         self._present: list[socket.socket] = []
+        self._pause: asyncio.TimerHandle | None = None
 
     @classmethod
     def open(cls) -> "Watchers":
@@ -47,15 +50,27 @@ class Watchers:
     def begin(self) -> None:
         """Lets them in from now on."""
         loop = asyncio.get_running_loop()
-        if self._server is not None:
-            loop.add_reader(self._server, self._accept)
+        self._listen()
         for sock in (*self._next, *self._present):
             loop.add_reader(sock, self._forget, sock)
 
+    def _listen(self) -> None:
+        self._pause = None
+        if self._server is not None:
+            asyncio.get_running_loop().add_reader(self._server, self._accept)
+
     def _accept(self) -> None:
         assert self._server is not None
-        with contextlib.suppress(OSError):
+        try:
             sock, _ = self._server.accept()
+        except (BlockingIOError, ConnectionError, InterruptedError):
+            return
+        except OSError:  # there is no descriptor left, and who waits stays there
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._server)
+            self._pause = loop.call_later(PAUSE_SECONDS, self._listen)
+            return
+        with contextlib.suppress(OSError):
             self._admit(sock)
 
     def _admit(self, sock: socket.socket) -> None:
@@ -103,6 +118,9 @@ class Watchers:
                 sock.close()
 
     def _rest(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
         for sock in (self._server, *self._next, *self._present):
             if sock is not None:
                 asyncio.get_running_loop().remove_reader(sock)
