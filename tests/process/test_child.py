@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ from awxfast.errors import HandOverFailed
 from awxfast.process import child as child_module
 from awxfast.process.child import Control
 from awxfast.process.listeners import read_backlog
-from awxfast.process.pipe import Pipe
+from awxfast.process.pipe import LINE_LIMIT, Pipe
 from awxfast.process.supervisor import CHILD_COMMAND
 from awxfast.settings import Settings
 from awxfast.system.passing import send_message
@@ -133,6 +134,14 @@ class TestFailure:
         message = await child.receive()
         assert (message["kind"], message["exit_code"]) == ("failed", 1)
         assert message["text"].startswith("unexpected TypeError:")
+
+    async def test_of_a_long_one_the_beginning_is_told(self, spawn: Any) -> None:
+        child = await spawn()
+        settings = json.dumps({"x" * LINE_LIMIT: 1})
+        child.pipe.send("start", settings=settings, listeners=[], admin=None)
+        message = await child.receive()
+        assert message["text"].startswith("unexpected TypeError:")
+        assert len(message["text"]) < 5_000
 
 
 class Rooms:

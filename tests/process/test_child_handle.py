@@ -1,5 +1,6 @@
 """Main's side of a process that it starts."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ import pytest
 from awxfast.errors import HandOverFailed
 from awxfast.process import child_handle, renewal
 from awxfast.process.child_handle import ChildHandle
-from awxfast.process.pipe import Pipe
+from awxfast.process.pipe import LINE_LIMIT, Pipe
 from awxfast.process.renewal import Trial
 from awxfast.system.child_process import ChildProcess
+from servers import HANG
+from stand_ins import PREAMBLE
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -49,3 +52,21 @@ class TestProcessThatCanNotBeHeard:
         with pytest.raises(HandOverFailed, match="no new process can be started: Too many open files"):
             await Trial.start()
         assert [process.exit_code for process in started] == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize(
+    ("ending", "exit_code"),
+    [
+        pytest.param("if os.fork(): os._exit(3)", 3, id="what_it_has_forked_has_its_end_of_the_pipe"),
+        pytest.param("os.closerange(3, 256)", -signal.SIGKILL, id="it_closes_the_pipe_and_stays"),
+        pytest.param(f"send(text='x' * {LINE_LIMIT})", -signal.SIGKILL, id="it_says_more_than_anybody_reads"),
+    ],
+)
+async def test_process_is_gone_for_main_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch, ending: str, exit_code: int
+) -> None:
+    monkeypatch.setattr(child_handle, "UNHEARD_LIMIT", 0.1, raising=False)
+    program = f"{PREAMBLE}send(kind='failed', text='the last word', exit_code=1)\n{ending}\ntime.sleep(60)"
+    child = await ChildHandle.start([sys.executable, "-c", program], {}, [])
+    assert await asyncio.wait_for(child.run(lambda: None, lambda _: None), HANG) == child.exit_code == exit_code
+    assert str(child.failure) == "the last word"

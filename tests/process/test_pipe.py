@@ -1,14 +1,21 @@
 """Main's and the child's messages, over a real socketpair."""
 
 import asyncio
+import contextlib
 import socket
 
-from awxfast.process.pipe import Pipe
+import pytest
+from awxfast.process.pipe import LINE_LIMIT, Pipe
 
 
 async def open_pair() -> tuple[Pipe, Pipe]:
     ours, theirs = socket.socketpair()
     return await Pipe.open(ours), await Pipe.open(theirs)
+
+
+def send_all(sock: socket.socket, data: bytes) -> None:
+    with sock, contextlib.suppress(OSError):
+        sock.sendall(data)
 
 
 class TestMessages:
@@ -49,6 +56,15 @@ class TestEnd:
         theirs.close()
         assert await pipe.receive() is None
         await pipe.close()
+
+    @pytest.mark.parametrize("said", [b"x" * (LINE_LIMIT + 1) + b"\n", b"not a message\n", b"\xff\n"])
+    async def test_what_is_no_message_is_the_end_too(self, said: bytes) -> None:
+        ours, theirs = socket.socketpair()
+        pipe = await Pipe.open(ours)
+        sending = asyncio.ensure_future(asyncio.to_thread(send_all, theirs, said))
+        assert await pipe.receive() is None
+        await pipe.close()
+        await sending
 
     async def test_sending_to_nobody_is_no_error(self) -> None:
         main, child = await open_pair()

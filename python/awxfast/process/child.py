@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONGEST_REASON = 4_096
+"""Characters of a failure that main is told: what others raise may be of any length, and it becomes a line."""
 STANDING_SECONDS = 1.0
 """How often main hears how many frames wait here for clients."""
 
@@ -211,7 +213,7 @@ class Control(Generic[Rooms]):
     async def report_failure(self, text: str, exit_code: int) -> int:
         """The process can't go on; returns its exit code."""
         self._receiver.cancel()
-        self._pipe.send("failed", text=text, exit_code=exit_code)
+        self._pipe.send("failed", text=cut(text), exit_code=exit_code)
         await self._pipe.close()
         return exit_code
 
@@ -254,7 +256,7 @@ class Control(Generic[Rooms]):
             log.debug("what kept this process", exc_info=True)
             known = isinstance(error, HandOverFailed)
             text = str(error) if known else describe_unexpected(error)
-            self._pipe.send("kept_on", text=text)
+            self._pipe.send("kept_on", text=cut(text))
             await self._go_on()
         else:
             await self._let_go()
@@ -317,6 +319,11 @@ class RelayControl(Control["Relay"]):
         if self._stop_asked.is_set():
             raise HandOverFailed("it stops")
         self._relay.leave(sock)
+
+
+def cut(reason: str) -> str:
+    """As much of it as is told."""
+    return reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
 
 
 def adopt_socket(descriptor: int | None) -> socket.socket | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from awxfast.intake.gaps import most_events_in
 from awxfast.process.pipe import Pipe, open_ended
 from awxfast.system.child_process import ChildProcess
 from awxfast.system.passing import send_message
+log = logging.getLogger(__name__)
 
 MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What supervisord's `stopasgroup` and Ctrl-C send to the child too; only main's word counts there."""
@@ -22,6 +24,11 @@ FAILURES: Mapping[int, type[AwxfastError]] = {
     kind.exit_code: kind for kind in (ConfigurationError, StartError, ApplicationNeedsRedis)
 }
 """What a child reports, by its exit code."""
+
+LOOK_SECONDS = 0.5
+"""How often it is looked whether it has ended without the end of its pipe."""
+UNHEARD_LIMIT = 10.0
+"""Seconds that one has to end which has closed its pipe, or says what nobody understands."""
 
 
 class ChildHandle:
@@ -74,6 +81,35 @@ class ChildHandle:
 
     async def run(self, on_serving: Callable[[], None], on_used_header: Callable[[str], None]) -> int:
         """Hears its reports until it is gone; its exit code."""
+        looking = asyncio.ensure_future(self._look_for_end())
+        try:
+            await self._hear(on_serving, on_used_header)
+            self.serves = False
+            await self._pipe.close()
+            self._passing.close()
+            self.exit_code = await self._wait_for_end()
+        finally:
+            looking.cancel()
+        self._changed.set()
+        return self.exit_code
+
+    async def _look_for_end(self) -> None:
+        """Its end of the pipe may be open still: processes that it has forked have it, too."""
+        await self._process.wait_for_end(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)  # what it has said at last is there then
+        self._pipe.end()
+
+    async def _wait_for_end(self) -> int:
+        """Its exit code. One that can't be heard any more can't be told anything either."""
+        try:
+            async with asyncio.timeout(UNHEARD_LIMIT):
+                return await self._process.wait_for_end()
+        except TimeoutError:
+            log.warning("A serving process that can't be heard any more has not ended in %g s, and is ended", UNHEARD_LIMIT)
+            self.kill()
+        return await self._process.wait_for_end()
+
+    async def _hear(self, on_serving: Callable[[], None], on_used_header: Callable[[str], None]) -> None:
         while (message := await self._pipe.receive()) is not None:
             match message["kind"]:
                 case "serving":
@@ -98,12 +134,6 @@ class ChildHandle:
                 case "failed":
                     self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
             self._changed.set()
-        self.serves = False
-        await self._pipe.close()
-        self._passing.close()
-        self.exit_code = await self._process.wait_for_end()
-        self._changed.set()
-        return self.exit_code
 
     async def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Returns when it is so, or never will be, since the child is gone. Raises `TimeoutError`."""

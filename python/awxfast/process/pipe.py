@@ -47,10 +47,10 @@ class Pipe:
             self._writer.write(json.dumps({"kind": kind, **fields}).encode() + b"\n")
 
     async def receive(self) -> dict[str, Any] | None:
-        """The next message; None when the other process is gone."""
+        """The next message; None when the other process is gone, or says what is no message."""
         try:
             return parse_line(await self._reader.readline())
-        except ConnectionError:
+        except (ConnectionError, ValueError):
             return None
 
     async def flush(self) -> None:
@@ -76,6 +76,10 @@ class Pipe:
             unreceived = await self._reader.read()
         transport.abort()
         return descriptor, unreceived.decode()
+
+    def end(self) -> None:
+        """The other process is gone, whoever else may have its end: what has come can be received, then there is None."""
+        self._writer.transport.abort()
 
     async def close(self) -> None:
         """Sends what is left, then closes."""

@@ -47,10 +47,13 @@ class ChildProcess:
             time.sleep(LOOK_SECONDS)
         return True
 
-    async def wait_for_end(self) -> int:
-        """Its exit code, when it has ended. No thread waits for it: signals for the loop would be delivered there."""
+    async def wait_for_end(self, look: float = LOOK_SECONDS) -> int:
+        """Its exit code, when it has ended. No thread waits for it: signals for the loop would be delivered there.
+
+        `look`: seconds between two looks.
+        """
         while (exit_code := self.poll()) is None:  # noqa: ASYNC110  the kernel tells only by a signal, which others use
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(look)
         return exit_code
 
     def terminate(self) -> None:
