@@ -64,7 +64,9 @@ class TestHeir:
         watched.supervisor.stop()
         await watched.stop()
 
-    @pytest.mark.parametrize("last_word", ['send(kind="left", can_go_on=False); os.kill(os.getpid(), 9)', "os._exit(0)"])
+    @pytest.mark.parametrize(
+        "last_word", ['send(kind="left", can_go_on=False); os.kill(os.getpid(), 9)', "os._exit(0)"]
+    )
     async def test_silent_one_has_all_where_the_old_one_has_left(
         self, monkeypatch: pytest.MonkeyPatch, last_word: str
     ) -> None:
@@ -79,7 +81,9 @@ class TestHeir:
         watched = Watched(monkeypatch, SILENT_HEIR.format(last_word="os.kill(os.getpid(), 9)"))
         monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
         await watched.wait_until_serving()
-        with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\), and the new one does not say"):
+        with pytest.raises(
+            HandOverFailed, match=r"the old process ended \(exit code -9\), and the new one does not say"
+        ):
             await asyncio.wait_for(watched.supervisor.replace_child(), 60)
         await watched.wait_until_serving()
         assert watched.supervisor.generation == 0

@@ -15,6 +15,7 @@ from awxfast.intake.gaps import most_events_in
 from awxfast.process.pipe import Pipe, open_ended
 from awxfast.system.child_process import ChildProcess
 from awxfast.system.passing import send_message
+
 log = logging.getLogger(__name__)
 
 MAINS_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -105,7 +106,9 @@ class ChildHandle:
             async with asyncio.timeout(UNHEARD_LIMIT):
                 return await self._process.wait_for_end()
         except TimeoutError:
-            log.warning("A serving process that can't be heard any more has not ended in %g s, and is ended", UNHEARD_LIMIT)
+            log.warning(
+                "A serving process that can't be heard any more has not ended in %g s, and is ended", UNHEARD_LIMIT
+            )
             self.kill()
         return await self._process.wait_for_end()
 

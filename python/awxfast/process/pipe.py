@@ -78,7 +78,7 @@ class Pipe:
         return descriptor, unreceived.decode()
 
     def end(self) -> None:
-        """The other process is gone, whoever else may have its end: what has come can be received, then there is None."""
+        """The other process is gone, whoever else has its end of it: what has come can be received, and then None."""
         self._writer.transport.abort()
 
     async def close(self) -> None:
