@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from awxfast.broadcast import statistics_writer
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.program import NodeDialler, find_secret
-from awxfast.errors import ConfigurationError
+from awxfast.errors import ConfigurationError, HandOverFailed
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from redis_servers import RedisServer
 
@@ -102,6 +103,26 @@ class TestEnd:
     ) -> None:
         await node.drain()
         assert "peers that do not read" not in caplog.text
+
+    async def test_process_that_can_not_go_on_after_a_reload_says_so_and_can_be_stopped(
+        self, node: NodeDialler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else it would count as one that goes on, and would dial, pop or read no more."""
+
+        async def refuse(heir: int, sock: socket.socket) -> None:
+            raise HandOverFailed("the new process ended")
+
+        async def fail() -> None:
+            raise ValueError("a fault of ours")
+
+        monkeypatch.setattr(node._estate, "leave", refuse)
+        monkeypatch.setattr(node._estate, "go_on", fail)
+        with socket.socket() as sock:
+            with pytest.raises(HandOverFailed, match="the new process ended"):
+                await node.leave(1, sock)
+            with pytest.raises(ValueError, match="a fault of ours"):
+                await node.go_on()
+            await asyncio.wait_for(node.stop(), 20)
 
     async def test_wrong_peers_file_leaves_nothing_behind(self, redis_server: RedisServer) -> None:
         node = NodeDialler(settings_of(redis_server.url, "--peers-file", "/nowhere"))

@@ -76,6 +76,17 @@ class TestHeir:
         assert await asyncio.wait_for(watched.supervisor.replace_child(), 60) == {}
         await watched.stop()
 
+    async def test_silent_one_is_not_wanted_where_the_old_one_could_go_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(succession, "HAND_OVER_LIMIT", 0.1)
+        watched = Watched(monkeypatch, SILENT_HEIR.format(last_word='send(kind="left", can_go_on=True)'))
+        monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
+        await watched.wait_until_serving()
+        with pytest.raises(HandOverFailed, match="the new process has not said in time that it serves"):
+            await asyncio.wait_for(watched.supervisor.replace_child(), 60)
+        await watched.stop()
+
     async def test_silent_one_has_nothing_where_the_old_one_was_killed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It may be stopped, and nobody would serve."""
         watched = Watched(monkeypatch, SILENT_HEIR.format(last_word="os.kill(os.getpid(), 9)"))

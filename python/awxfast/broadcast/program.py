@@ -142,16 +142,12 @@ class NodeDialler:
         await self.intake.start()
 
     async def leave(self, heir: int, sock: socket.socket) -> None:
-        """Leaves all to the process at the other end (`broadcast.handover`). Raises `HandOverFailed`: all goes on."""
+        """Leaves all to the process at the other end (`broadcast.handover`). `let_go` must follow, or `go_on`.
+
+        Raises `HandOverFailed`.
+        """
         self._leaving = sock, asyncio.get_running_loop().create_future()
-        try:
-            await self._estate.leave(heir, sock)
-        except BaseException:
-            try:
-                await self._estate.go_on()
-            finally:
-                self._end_leaving()
-            raise
+        await self._estate.leave(heir, sock)
 
     async def let_go(self) -> None:
         """All but the links is the other process's."""
@@ -182,7 +178,12 @@ class NodeDialler:
         return self._owns_names
 
     async def go_on(self) -> None:
-        """Nobody else has taken its place: `leave` has seen to all."""
+        """Nobody else has taken its place: undoes `leave`."""
+        if self._leaving is not None:
+            try:
+                await self._estate.go_on()
+            finally:
+                self._end_leaving()
 
     async def drain(self) -> None:
         """Gives peers that are slow what was sent to them."""

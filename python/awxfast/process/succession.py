@@ -38,14 +38,14 @@ async def let_succeed(old: ChildHandle, heir: ChildHandle, ours: socket.socket) 
         await wait_for_outcome(old, heir)
     except TimeoutError as error:
         raise HandOverFailed("the new process is not ready in time") from error
-    if heir.succeeded is None and (heir.exit_code is not None or not has_handed_over(old)):
+    if heir.succeeded is None and (heir.exit_code is not None or not has_ended_in_order(old)):
         raise HandOverFailed(old.stays or describe_silence(old, heir))
     return heir.succeeded or {}
 
 
-def has_handed_over(old: ChildHandle) -> bool:
-    """As far as can be known of one whose heir has said nothing: it ends in order, or says that it has left."""
-    return old.has_left or old.exit_code == 0
+def has_ended_in_order(old: ChildHandle) -> bool:
+    """Whether one is gone that has handed over all, though its heir has not said so."""
+    return old.exit_code is not None and (old.has_left or old.exit_code == 0)
 
 
 async def end_unwanted(heir: ChildHandle) -> None:
