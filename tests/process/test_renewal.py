@@ -1,5 +1,6 @@
 """What main leaves to its next program, and what a trial start answers. Whole renewals: `tests/e2e/test_renewal.py`."""
 
+import asyncio
 import json
 import os
 import socket
@@ -7,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from awxfast.errors import StartError
-from awxfast.process.renewal import FORMAT, LEFT, TRIAL, answer_trial, take_left
+from awxfast.process import renewal
+from awxfast.process.renewal import FORMAT, LEFT, TRIAL, Trial, answer_trial, take_left
 
 
 def leave(**changes: object) -> dict[str, str]:
@@ -72,6 +74,14 @@ class TestTrial:
         assert answer_trial(environ, lambda redis: f"settings with {redis}")
         answer = json.loads(ends[0].recv(65536))
         assert answer == {"kind": "understood", "settings": "settings with unix:///r"}
+
+    async def test_signals_that_are_sent_to_all_processes_do_not_end_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = ["/bin/sh", "-c", "for name in HUP USR1 USR2 INT TERM; do kill -$name $$; done; echo it goes on"]
+        monkeypatch.setattr(renewal, "own_program", lambda: program)
+        trial = await Trial.start()
+        assert await trial.wait_for_answer(asyncio.Event()) is None
+        assert await trial.read_last_words() == "it goes on"
+        await trial.end()
 
     def test_another_format_is_not_gone_on_with(self, ends: tuple[socket.socket, socket.socket]) -> None:
         environ = ask(*ends, format=FORMAT + 1, redis=None)

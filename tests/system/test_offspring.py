@@ -44,6 +44,18 @@ class TestDyingWithUs:
         inherited = {kind: mask & ~PYTHONS_OWN for kind, mask in read_masks(Path("/proc/self/status").read_text())}
         assert dict(read_masks(status)) == inherited
 
+    def test_program_ignores_what_it_is_to_and_does_not_know_why(self) -> None:
+        ignored = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        try:
+            command = dying_with_us(
+                ["/bin/sh", "-c", 'kill -USR2 $$; kill -HUP $$; echo "goes on, $AWXFAST_IGNORED_SIGNALS"']
+            )
+            env = {offspring.IGNORED: f"{signal.SIGUSR2:d} {signal.SIGHUP:d}"}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG, env=env)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ignored)
+        assert (done.returncode, done.stdout) == (0, "goes on, \n")
+
     def test_wrong_parent_ends_it_before_the_program(self) -> None:
         command = [sys.executable, "-I", "-S", offspring.__file__, "1", "/bin/echo", "started"]
         done = run(command)

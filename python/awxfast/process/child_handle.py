@@ -68,7 +68,7 @@ class ChildHandle:
             async with contextlib.AsyncExitStack() as given_up:
                 given_up.callback(ours.close)
                 given_up.callback(passing.close)
-                process = start_process([*command, str(os.getpid()), str(theirs.fileno())], inherited)
+                process = start_deaf([*command, str(os.getpid()), str(theirs.fileno())], pass_fds=inherited)
                 given_up.push_async_callback(process.end)
                 pipe = await Pipe.open(ours)
                 given_up.pop_all()
@@ -202,10 +202,10 @@ class ChildHandle:
         return child
 
 
-def start_process(command: Sequence[str], descriptors: Sequence[int]) -> ChildProcess:
+def start_deaf(command: Sequence[str], **popen: Any) -> ChildProcess:
     """Not by the loop: it would give the child signals back before there is anybody to ignore them."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, MAINS_SIGNALS)
     try:
-        return ChildProcess.start(command, pass_fds=descriptors)
+        return ChildProcess.start(command, **popen)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)

@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 
 from awxfast.errors import HandOverFailed, StartError
 from awxfast.process.pipe import Pipe, receive_blocking
+from awxfast.process.child_handle import MAINS_SIGNALS, start_deaf
 from awxfast.system.child_process import ChildProcess
-from awxfast.system.offspring import dying_with_us
+from awxfast.system.offspring import IGNORED, dying_with_us
 from awxfast.system.queued_stream import drain_streams
 
 FORMAT = 2
@@ -175,11 +176,15 @@ class Trial:
 
 
 def start_program(pipe: socket.socket, output: socket.socket) -> ChildProcess:
-    """This one's, as it is installed now, with a pipe to who tries it. Raises `OSError`."""
-    return ChildProcess.start(
+    """This one's, as it is installed now, with a pipe to who tries it. Raises `OSError`.
+
+    What is sent to all of us, to reopen logs say, is not meant for it, and would end it.
+    """
+    ignored = " ".join(str(int(number)) for number in MAINS_SIGNALS)
+    return start_deaf(
         dying_with_us(own_program()),
         pass_fds=[pipe.fileno()],
-        env={**os.environ, TRIAL: str(pipe.fileno())},
+        env={**os.environ, TRIAL: str(pipe.fileno()), IGNORED: ignored},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

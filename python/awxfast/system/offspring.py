@@ -12,6 +12,10 @@ from collections.abc import Iterator, Sequence
 
 PR_SET_PDEATHSIG = 1
 
+IGNORED = "AWXFAST_IGNORED_SIGNALS"
+"""The variable with the numbers of signals that the program is to ignore. It is no word of the command, since after an
+upgrade this file is of another version than whoever runs it."""
+
 
 def die_with(parent: int) -> None:
     """Asks the kernel to end this process with the thread that started it; leaves at once when `parent` is gone."""
@@ -43,10 +47,12 @@ def list_x_options() -> Iterator[str]:
 
 
 def become(parent: int, command: Sequence[str]) -> None:
-    """Runs the program in this process's place, with signals as it would find them under a shell."""
+    """Runs the program in this process's place, with signals as it would find them under a shell, but for `IGNORED`."""
     die_with(parent)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
         signal.signal(number, signal.SIG_DFL)
+    for word in os.environ.pop(IGNORED, "").split():
+        signal.signal(int(word), signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:
         os.execv(command[0], list(command))
