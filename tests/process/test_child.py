@@ -161,6 +161,9 @@ class Rooms:
         if self.fault == name:
             raise RuntimeError("a fault of ours")
 
+    def reload_files(self) -> None:
+        self.call("reload_files")
+
     async def let_go(self) -> None:
         self.call("let_go")
 
@@ -259,6 +262,25 @@ class TestFaultInAHandOver:
             leaving.pipe.send("drain")
             await asyncio.wait_for(leaving.control.wait_for_stop(), HANG)
             assert leaving.rooms.calls == ["leave", "let_go", "drain"]
+
+
+async def test_files_that_change_before_it_serves_are_read_again_as_soon_as_it_does() -> None:
+    """In a reload there is a process that has read them already, and takes over a moment later."""
+    ours, theirs = socket.socketpair()
+    main, control = await Pipe.open(ours), Faulty(await Pipe.open(theirs), {})
+    rooms = Rooms("")
+    main.send("reload_files")
+    main.send("ping")
+    assert await main.receive() == {"kind": "pong"}
+    assert rooms.calls == []
+    control.report_serving(rooms)
+    assert rooms.calls == ["reload_files"]
+    main.send("reload_files")
+    await until(lambda: rooms.calls == ["reload_files"] * 2)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    for pipe in (main, control._pipe):
+        await pipe.close()
 
 
 async def test_process_that_is_to_end_goes_on_until_then_when_nobody_takes_its_place(hand_over: Any) -> None:

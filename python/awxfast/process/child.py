@@ -177,6 +177,7 @@ class Control(Generic[Rooms]):
         )
         self._stop_asked = asyncio.Event()
         self._relay: Rooms | None = None
+        self._files_have_changed = False
         self._leaving: asyncio.Future[None] | None = None
         self._has_left = False
         self._receiver = asyncio.ensure_future(self._receive())
@@ -184,6 +185,8 @@ class Control(Generic[Rooms]):
     def report_serving(self, relay: Rooms) -> None:
         """Everything runs; files are read again whenever main asks for it."""
         self._relay = relay
+        if self._files_have_changed:
+            self._read_files_again()
         self._pipe.send("serving")
         give_back_memory()  # to start, or to read what another process left, takes far more than what comes of it
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
@@ -241,9 +244,11 @@ class Control(Generic[Rooms]):
         leave(1)
 
     def _read_files_again(self) -> None:
+        if self._relay is None:  # what it has read before it serves may be what was there before
+            self._files_have_changed = True
+            return
         try:
-            if self._relay is not None:
-                self._relay.reload_files()
+            self._relay.reload_files()
         except Exception as error:  # whatever a file holds, this task must live to notice the end of main
             log.error("Files were not read again: %s", error)  # noqa: TRY400
 
