@@ -73,6 +73,21 @@ class TestOutcome:
         assert [record.levelno for record in caplog.records if "goes on" in record.getMessage()] == [logging.ERROR]
         assert not reloads.renewal_due.is_set()
 
+    async def test_failure_of_several_lines_becomes_one(
+        self, main: Main, reloads: Reloads, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        main.failure = HandOverFailed(
+            "site:app can't be imported: in the file\n  settings.py\r\nthere is\tno SECRET_KEY"
+        )
+        reloads.ask()
+        await asyncio.wait_for(main.heard.wait(), HANG)
+        (line,) = [record.getMessage() for record in caplog.records if "goes on" in record.getMessage()]
+        reason = "site:app can't be imported: in the file settings.py there is no SECRET_KEY"
+        assert (line, main.told) == (
+            f"reload: the old process goes on: {reason}",
+            [(False, f"the old process goes on: {reason}")],
+        )
+
     async def test_another_process_starts_where_the_old_one_is_gone(self, main: Main, reloads: Reloads) -> None:
         main.failure, main.serves = HandOverFailed("it is gone"), False
         reloads.ask()
@@ -127,5 +142,5 @@ class TestOrder:
 
 
 class TestWords:
-    def test_what_the_new_process_could_not_say_is_none(self) -> None:
-        assert describe_reload(3, {}) == "reload: generation 3, 0 sockets kept, 0 drained, silence at most 0 ms"
+    def test_what_the_new_process_could_not_say_is_not_made_up(self) -> None:
+        assert describe_reload(3, {}) == "reload: generation 3, which has all and has not said yet that it serves"

@@ -63,7 +63,8 @@ class Reloads:
             self._end(f"another process starts: {error}", logging.ERROR)
 
     def _end(self, text: str, level: int) -> None:
-        """One that has come to nothing, or not to all."""
+        """One that has come to nothing, or not to all. It is one line, whatever others have put into it."""
+        text = " ".join(text.split())
         log.log(level, "reload: %s", text)
         self._watchers.tell(done=False, text=text)
 
@@ -101,6 +102,8 @@ class Reloads:
 
 def describe_reload(generation: int, outcome: dict[str, Any]) -> str:
     """The line for the operator; what the new process could not say is not known."""
+    if not outcome:
+        return f"reload: generation {generation}, which has all and has not said yet that it serves"
     kept, silence = outcome.get("kept", 0), outcome.get("silence", 0.0)
     return (
         f"reload: generation {generation}, {kept} sockets kept, {outcome.get('drained', 0)} drained, "
