@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from awxfast.app import handover
 from awxfast.app.handover import (
     TAKEN,
     Inheritance,
+    Message,
     batched,
     end_transfer,
     needing_redis,
-    send_idle,
-    send_records,
     transfer,
+    write_idle,
+    write_records,
 )
 from awxfast.errors import HandOverFailed, RedisReplyError, RedisUnavailable
-from awxfast.system.passing import MOST, close_all, send_message
+from awxfast.system.passing import MOST, close_all, receive_message, send_message
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -47,49 +49,75 @@ def count_open() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def say_nothing() -> None:
-    """Stands for sending all that there is."""
-
-
 class TestTransfer:
     def test_all_is_another_processs_when_that_says_so(self, pair: Pair) -> None:
         old, new = pair
         send_message(new, TAKEN)
-        transfer(old, say_nothing)
+        transfer(old, ())
 
     def test_refusal_is_the_reason(self, pair: Pair) -> None:
         old, new = pair
         send_message(new, b"it understands format [1], not [2]")
         with pytest.raises(HandOverFailed, match=r"it understands format \[1\], not \[2\]"):
-            transfer(old, say_nothing)
+            transfer(old, ())
 
     def test_process_that_ends_has_taken_nothing(self, pair: Pair) -> None:
         old, new = pair
         new.close()
         with pytest.raises(HandOverFailed, match="the new process ended in the middle of it"):
-            transfer(old, say_nothing)
+            transfer(old, ())
 
     def test_process_that_says_nothing_is_given_up(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(handover, "PATIENCE", 0.01)
         with pytest.raises(HandOverFailed, match="has not answered"):
-            transfer(pair[0], say_nothing)
+            transfer(pair[0], ())
+
+    def test_one_that_takes_each_part_in_time_and_all_of_them_too_slowly_is_given_up(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody is served meanwhile."""
+        monkeypatch.setattr(handover, "TRANSFER_SECONDS", 0.2)
+        old, new = pair
+
+        def write() -> Iterator[Message]:
+            while True:
+                time.sleep(0.05)
+                yield b"{}", ()
+                receive_message(new)
+
+        with pytest.raises(HandOverFailed, match=r"the new process has not taken all within 0\.2 s"):
+            transfer(old, write())
+
+    def test_reason_of_one_that_breaks_off_is_heard(self, pair: Pair) -> None:
+        old, new = pair
+
+        def write() -> Iterator[Message]:
+            yield b"{}", ()
+            send_message(new, b"it may have too few descriptors")
+            new.close()
+            yield b"{}", ()
+
+        with pytest.raises(HandOverFailed, match="it may have too few descriptors"):
+            transfer(old, write())
 
     def test_answer_that_came_before_a_fault_of_sending_counts(self, pair: Pair) -> None:
         """It goes on with all, whatever went wrong here behind that."""
         old, new = pair
         send_message(new, TAKEN)
 
-        def fail() -> None:
+        def fail() -> Iterator[Message]:
+            yield b"{}", ()
             raise ValueError("no JSON")
 
-        transfer(old, fail)
+        transfer(old, fail())
 
     def test_fault_of_sending_is_the_reason_else(self, pair: Pair) -> None:
-        def fail() -> None:
+        def fail() -> Iterator[Message]:
+            yield b"{}", ()
             raise ValueError("no JSON")
 
         with pytest.raises(HandOverFailed, match="it can't be passed on: no JSON"):
-            transfer(pair[0], fail)
+            transfer(pair[0], fail())
 
     def test_nothing_can_be_taken_behind_the_end(self, pair: Pair) -> None:
         old, new = pair
@@ -105,9 +133,10 @@ class TestInheritance:
         here, there = pair
         records = [{"number": number, "text": "two\nlines"} for number in range(3)]
         send_message(here, b"{}", [pipe])
-        send_records(here, records[:2], [here.fileno(), there.fileno()])
-        send_records(here, records[2:], [pipe])
-        send_idle(here, [there.fileno()])
+        send_message(here, write_records(records[:2]), [here.fileno(), there.fileno()])
+        send_message(here, write_records(records[2:]), [pipe])
+        for message in write_idle([there.fileno()]):
+            send_message(here, *message)
         inheritance = Inheritance.receive(there)
         assert inheritance.count() == 3
         taken = list(inheritance.take_clients())
@@ -121,7 +150,7 @@ class TestInheritance:
         here, there = pair
         before = count_open()
         send_message(here, b"{}", [pipe])
-        send_records(here, [{}, {}], [pipe])
+        send_message(here, write_records([{}, {}]), [pipe])
         with pytest.raises(ValueError, match="a record each"):
             Inheritance.receive(there)
         assert count_open() == before

@@ -1,12 +1,19 @@
 """The rooms wired together in this process, on a real Redis, without main and child."""
 
+import os
+import resource
+import socket
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import pytest
+from awxfast.app.relay import Relay
+from awxfast.app.serving import take_inheritance
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.intake.drain import Drain
 from awxfast.settings import Settings
+from awxfast.system.passing import receive_message, send_message
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 from running import Running
@@ -73,3 +80,19 @@ class TestStart:
         url = redis_server.url.replace("unix://", "unix://:wrong@")
         one = Running(Settings(redis=(url,), auth="open", access_log="/dev/null"))
         await one.wait_for_failure(ConfigurationError, "password")
+
+
+def test_process_that_may_have_too_few_descriptors_says_so() -> None:
+    here, there = socket.socketpair()
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    with here, there:
+        send_message(here, b"{}")
+        send_message(here, b"clients", [here.fileno()] * 100)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 10, former[1]))
+        try:
+            assert take_inheritance(cast(Relay, None), there) is None
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, former)
+        assert receive_message(here)[0].endswith(b"descriptors, which is too few for all clients")

@@ -71,6 +71,7 @@ class TestFault:
     def test_too_few_descriptors_for_all_is_an_error_and_leaves_none(self, pair: Pair) -> None:
         here, there = pair
         send_message(here, b"many", [here.fileno()] * 100)
+        send_message(here, b"the next one", [here.fileno()])
         former = resource.getrlimit(resource.RLIMIT_NOFILE)
         free = os.dup(0)
         os.close(free)
@@ -81,6 +82,9 @@ class TestFault:
             assert not is_open(free)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, former)
+        payload, [passed] = receive_message(there)  # the first is not left half read
+        assert payload == b"the next one"
+        os.close(passed)
 
     def test_what_is_shut_down_takes_nothing_in(self, pair: Pair) -> None:
         here, there = pair

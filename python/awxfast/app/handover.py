@@ -9,7 +9,8 @@ not taken: a socket that is shut down lets none of it in.
 import contextlib
 import itertools
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -22,9 +23,14 @@ from awxfast.system.passing import MOST, close_all, receive_message, send_messag
 FORMAT = [4, HANDOVER_FORMAT]
 """The version of what is said here, and of what the fan-out writes. Others are not understood."""
 
+Message = tuple[bytes, Sequence[int]]
+"""A payload with its descriptors."""
+
 TAKEN = b"taken"
 PATIENCE = 10.0
 """Seconds for a step of the other process; it reads while this one writes."""
+TRANSFER_SECONDS = 20.0
+"""Seconds for all of its steps: however slow each of them is, nobody is served meanwhile."""
 REST_SECONDS = 8.0
 """How long the last pop may take: Redis answers an empty one after five seconds, where nobody may end it sooner."""
 SPARE = 64
@@ -36,23 +42,34 @@ def batched(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[begin : begin + MOST] for begin in range(0, len(items), MOST))
 
 
-def transfer(sock: socket.socket, send: Callable[[], None]) -> None:
-    """Calls `send`, then blocks until the other process has all. Raises `HandOverFailed`: it has taken nothing."""
-    sock.settimeout(PATIENCE)
+def transfer(sock: socket.socket, messages: Iterable[Message]) -> None:
+    """Blocks until the other process has all of them. Raises `HandOverFailed`: it has taken nothing."""
+    end = time.monotonic() + TRANSFER_SECONDS
     try:
-        send()
+        sock.settimeout(PATIENCE)
+        for payload, descriptors in messages:
+            send_message(sock, payload, descriptors)
+            sock.settimeout(limit_step(end))
         answer, _ = receive_message(sock)
     except Exception as error:  # whatever it is: who has not been taken over goes on
-        if was_taken(sock):
-            return
-        raise HandOverFailed(describe_breaking_off(error)) from error
+        answer = end_and_hear(sock)
+        if not answer:
+            raise HandOverFailed(describe_breaking_off(error)) from error
     if answer != TAKEN:
         raise HandOverFailed(answer.decode("utf-8", "replace"))
 
 
-def send_records(sock: socket.socket, records: Sequence[Any], descriptors: Sequence[int]) -> None:
+def limit_step(end: float) -> float:
+    """Seconds for the next step of all that must be over at `end`. Raises `HandOverFailed`."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise HandOverFailed(f"the new process has not taken all within {TRANSFER_SECONDS:g} s")
+    return min(PATIENCE, left)
+
+
+def write_records(records: Sequence[Any]) -> bytes:
     """A part: lines, which can be read one by one."""
-    send_message(sock, b"\n".join(map(orjson.dumps, records)), descriptors)
+    return b"\n".join(map(orjson.dumps, records))
 
 
 def read_records(payload: bytes) -> Iterator[Any]:
@@ -65,11 +82,11 @@ def read_records(payload: bytes) -> Iterator[Any]:
         begin = end + 1
 
 
-def send_idle(sock: socket.socket, idle: Sequence[int]) -> None:
+def write_idle(idle: Sequence[int]) -> Iterator[Message]:
     """Connections without a request, and the end of all."""
     for part in batched(idle):
-        send_records(sock, [None] * len(part), part)
-    send_message(sock, b"")
+        yield write_records([None] * len(part)), part
+    yield b"", ()
 
 
 @contextlib.contextmanager
@@ -89,17 +106,24 @@ def end_transfer(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def was_taken(sock: socket.socket) -> bool:
-    """Whether the answer has arrived all the same. From now on none can."""
+def end_and_hear(sock: socket.socket) -> bytes:
+    """An answer that has arrived all the same; empty: there is none. From now on none can."""
     end_transfer(sock)
     try:
-        return receive_message(sock)[0] == TAKEN
+        return receive_message(sock)[0]
     except (OSError, EOFError):
-        return False
+        return b""
+
+
+def describe_shortage() -> str:
+    """Why this process can't go on where there are too many clients for it."""
+    return f"it may have {descriptor_limit()} descriptors, which is too few for all clients"
 
 
 def describe_breaking_off(error: Exception) -> str:
     """Why another process did not go on, for the operator."""
+    if isinstance(error, HandOverFailed):
+        return str(error)
     if isinstance(error, EOFError | BrokenPipeError | ConnectionResetError):
         return "the new process ended in the middle of it"
     if isinstance(error, TimeoutError):
@@ -152,9 +176,8 @@ class Inheritance:
         """Raises `HandOverFailed` for another version, and where this process may not have all the descriptors."""
         if self.head["format"] != understood:
             raise HandOverFailed(f"it understands format {understood}, not {self.head['format']}")
-        limit = descriptor_limit()
-        if 2 * self.count() + len(self.idle) + SPARE > limit:
-            raise HandOverFailed(f"it may have {limit} descriptors, which is too few for all clients")
+        if 2 * self.count() + len(self.idle) + SPARE > descriptor_limit():
+            raise HandOverFailed(describe_shortage())
 
     def take_clients(self) -> Iterator[tuple[dict[str, Any], int]]:
         """Each with its descriptor, which is the caller's from then on."""

@@ -4,16 +4,24 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from awxfast.app.handover import FORMAT, REST_SECONDS, batched, needing_redis, send_idle, send_records, transfer
+from awxfast.app.handover import (
+    FORMAT,
+    REST_SECONDS,
+    Message,
+    batched,
+    needing_redis,
+    transfer,
+    write_idle,
+    write_records,
+)
 from awxfast.app.rooms import Rooms
 from awxfast.errors import HandOverFailed
 from awxfast.sockets.connection import Connection
-from awxfast.system.passing import send_message
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +112,13 @@ class Estate:
         except OSError as error:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
 
-        def send() -> None:
-            send_message(sock, orjson.dumps(self._describe(unserved)), [memory])
-            send_connections(sock, connections, carried)
-            send_idle(sock, idle)
+        def write() -> Iterator[Message]:
+            yield orjson.dumps(self._describe(unserved)), [memory]
+            yield from write_connections(connections, carried)
+            yield from write_idle(idle)
 
         try:
-            transfer(sock, send)
+            transfer(sock, write())
         except HandOverFailed:
             self._fanout.thaw()
             raise
@@ -140,13 +148,11 @@ class Estate:
         }
 
 
-def send_connections(
-    sock: socket.socket, connections: Sequence[Connection], carried: Mapping[Connection, float]
-) -> None:
+def write_connections(connections: Sequence[Connection], carried: Mapping[Connection, float]) -> Iterator[Message]:
     """Websockets with their sockets; of those that are `carried` the time when they are due."""
     for part in batched(connections):
         records = [{**freeze_connection(one), "due": carried.get(one)} for one in part]
-        send_records(sock, records, [connection.descriptor or 0 for connection in part])
+        yield write_records(records), [connection.descriptor or 0 for connection in part]
 
 
 def freeze_connection(connection: Connection) -> dict[str, Any]:

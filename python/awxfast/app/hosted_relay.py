@@ -1,5 +1,6 @@
 """A relay that hosts an application, whose consumers can't be handed over: the process that has them serves them on."""
 
+import itertools
 import logging
 import socket
 import time
@@ -9,14 +10,13 @@ import orjson
 
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.app.handover import Inheritance, send_idle, transfer
+from awxfast.app.handover import Inheritance, transfer, write_idle
 from awxfast.app.relay import Relay
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
-from awxfast.system.passing import send_message
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +85,7 @@ class DrainingRelay(HostedRelay):
         self._idle = idle = self._server.list_idle()
         head = {"format": FORMAT, "rested_at": self._left_at, "drained": self._server.served}
 
-        def send() -> None:
-            send_message(sock, orjson.dumps(head))
-            send_idle(sock, idle)
-
-        transfer(sock, send)
+        transfer(sock, itertools.chain([(orjson.dumps(head), ())], write_idle(idle)))
         return 0
 
     async def let_go(self) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_relay
-from awxfast.app.handover import TAKEN, Inheritance, end_transfer
+from awxfast.app.handover import TAKEN, Inheritance, describe_shortage, end_transfer
 from awxfast.app.life import Watching, live, start_unless_stopped, when_stopped
 from awxfast.app.relay import Relay
 from awxfast.errors import HandOverFailed
@@ -18,7 +18,7 @@ from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
-from awxfast.system.passing import send_message
+from awxfast.system.passing import TooFewDescriptors, send_message
 
 PART = "the intake"
 """What it is that ends the process by a fault of its own."""
@@ -134,7 +134,11 @@ async def receive_unless_stopped(relay: Relay, control: HeirControl) -> Inherita
 
 def take_inheritance(relay: Relay, sock: socket.socket) -> Inheritance | None:
     """Blocks. None: it can't be taken, which the other process is told; `OSError`, `EOFError`: that is gone."""
-    inheritance = Inheritance.receive(sock)
+    try:
+        inheritance = Inheritance.receive(sock)
+    except TooFewDescriptors:
+        send_message(sock, describe_shortage().encode())
+        return None
     try:
         relay.accept(inheritance)
         send_message(sock, TAKEN)

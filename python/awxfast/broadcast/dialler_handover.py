@@ -70,7 +70,7 @@ class Estate:
         if not await start_unless_stopped(self._rest(heir), self):
             raise HandOverFailed("it stops")
         record = self._describe()
-        await in_thread(lambda: transfer(sock, lambda: send_message(sock, orjson.dumps(record))))
+        await in_thread(lambda: transfer(sock, [(orjson.dumps(record), ())]))
 
     async def _rest(self, heir: int) -> None:
         """Nothing is popped, read or written any more, and peers have read what they can."""

@@ -29,7 +29,7 @@ from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe, receive_blocking
 from awxfast.settings import Settings
 from awxfast.system.memory import give_back_memory
-from awxfast.system.passing import receive_message
+from awxfast.system.passing import TooFewDescriptors, receive_message
 from awxfast.system.queued_stream import leave
 
 if TYPE_CHECKING:
@@ -269,7 +269,10 @@ class Control(Generic[Rooms]):
     def _receive_way(self) -> socket.socket:
         """The socket with the other process at its end."""
         assert self._passing is not None
-        _, [descriptor] = receive_message(self._passing)
+        try:
+            _, [descriptor] = receive_message(self._passing)
+        except TooFewDescriptors as error:
+            raise HandOverFailed("it has no descriptor left for the way to the new process") from error
         return socket.socket(fileno=descriptor)
 
     async def _let_go(self) -> None:

@@ -12,6 +12,10 @@ _LENGTH = 8
 _DESCRIPTOR = array.array("i").itemsize
 
 
+class TooFewDescriptors(OSError):
+    """This process may not have as many as were passed."""
+
+
 def send_message(sock: socket.socket, payload: bytes, descriptors: Sequence[int] = ()) -> None:
     """Sends one message. The descriptors stay the caller's. Raises `OSError`."""
     socket.send_fds(sock, [len(payload).to_bytes(_LENGTH, "little")], list(descriptors))
@@ -21,7 +25,7 @@ def send_message(sock: socket.socket, payload: bytes, descriptors: Sequence[int]
 def receive_message(sock: socket.socket) -> tuple[bytes, list[int]]:
     """The next message; its descriptors are the caller's from now on. Raises `OSError`, `EOFError` at the end.
 
-    Where there are not enough free descriptors for all that were sent: `OSError`.
+    Where there are not enough free descriptors for all that were sent: `TooFewDescriptors`; the next message is whole.
     """
     head, ancillary, flags, _ = sock.recvmsg(_LENGTH, socket.CMSG_SPACE(MOST * _DESCRIPTOR), socket.MSG_CMSG_CLOEXEC)
     descriptors = array.array("i")
@@ -29,11 +33,12 @@ def receive_message(sock: socket.socket) -> tuple[bytes, list[int]]:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             descriptors.frombytes(data[: len(data) - len(data) % _DESCRIPTOR])
     try:
-        if flags & socket.MSG_CTRUNC:
-            raise OSError("there are not enough descriptors for all that were passed")
         if len(head) < _LENGTH:
             raise EOFError
-        return _receive_exactly(sock, int.from_bytes(head, "little")), list(descriptors)
+        payload = _receive_exactly(sock, int.from_bytes(head, "little"))
+        if flags & socket.MSG_CTRUNC:
+            raise TooFewDescriptors("there are not enough descriptors for all that were passed")
+        return payload, list(descriptors)
     except BaseException:
         close_all(descriptors)
         raise
