@@ -73,3 +73,12 @@ class RedisReplyError(RedisError):
 def describe_unexpected(error: Exception) -> str:
     """For an operator: an error that nobody has words for."""
     return f"unexpected {type(error).__name__}: {error}"
+
+
+LONGEST_REASON = 4_096
+"""Characters: what others raise may be of any length, and becomes a line."""
+
+
+def cut_reason(text: str) -> str:
+    """As much of it as another process is told."""
+    return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + "..."

@@ -175,8 +175,14 @@ class Rooms:
 
 
 class Faulty(Control[Rooms]):
+    at_once = most_at_once = 0
+
     async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
         assert self._relay is not None
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.05)
+        self.at_once -= 1
         if self._relay.fault == "go_on":
             raise HandOverFailed("Redis is away")
         self._relay.call("leave")
@@ -210,7 +216,7 @@ async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[.
     with contextlib.ExitStack() as opened:
         pipes: list[Pipe] = []
 
-        async def begin(fault: str, *, stops: bool = False) -> Leaving:
+        async def begin(fault: str, *, stops: bool = False, times: int = 1) -> Leaving:
             (ours, theirs), (passing, passed) = socket.socketpair(), socket.socketpair()
             opened.enter_context(passing)
             control = Faulty(await Pipe.open(theirs), {"passing": passed.detach()})
@@ -226,8 +232,9 @@ async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[.
             control.report_serving(leaving.rooms)
             if stops:
                 control._stop_asked.set()
-            send_message(passing, b"heir", [passing.fileno()])
-            leaving.pipe.send("hand_over", heir=1, format=[1])
+            for _ in range(times):
+                send_message(passing, b"heir", [passing.fileno()])
+                leaving.pipe.send("hand_over", heir=1, format=[1])
             await leaving.until_left()
             return leaving
 
@@ -262,6 +269,12 @@ class TestFaultInAHandOver:
             leaving.pipe.send("drain")
             await asyncio.wait_for(leaving.control.wait_for_stop(), HANG)
             assert leaving.rooms.calls == ["leave", "let_go", "drain"]
+
+
+async def test_hand_overs_that_a_blocked_process_finds_together_are_done_one_after_the_other(hand_over: Any) -> None:
+    leaving = await hand_over("leave", times=2)
+    await until(lambda: leaving.rooms.calls == ["leave", "go_on"] * 2)
+    assert leaving.control.most_at_once == 1
 
 
 async def test_files_that_change_before_it_serves_are_read_again_as_soon_as_it_does() -> None:

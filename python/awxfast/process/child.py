@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 import uvloop
 from asgiref.typing import ASGI3Application
 
-from awxfast.errors import AwxfastError, HandOverFailed, describe_unexpected
+from awxfast.errors import AwxfastError, HandOverFailed, cut_reason, describe_unexpected
 from awxfast.figures import Place
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_REASON = 4_096
-"""Characters of a failure that main is told: what others raise may be of any length, and it becomes a line."""
 STANDING_SECONDS = 1.0
 """How often main hears how many frames wait here for clients."""
 
@@ -216,7 +214,7 @@ class Control(Generic[Rooms]):
     async def report_failure(self, text: str, exit_code: int) -> int:
         """The process can't go on; returns its exit code."""
         self._receiver.cancel()
-        self._pipe.send("failed", text=cut(text), exit_code=exit_code)
+        self._pipe.send("failed", text=cut_reason(text), exit_code=exit_code)
         await self._pipe.close()
         return exit_code
 
@@ -230,7 +228,8 @@ class Control(Generic[Rooms]):
                 case "reload_files":
                     self._read_files_again()
                 case "hand_over":
-                    self._leaving = asyncio.ensure_future(self._hand_over(message["heir"], message["format"]))
+                    work = self._hand_over(message["heir"], message["format"])
+                    self._leaving = asyncio.ensure_future(run_behind(self._leaving, work))
                 case "drain":
                     self._leaving = asyncio.ensure_future(self._drain())
                 case "go_on" if self._leaving is None or self._leaving.done():  # else it goes on by itself at its end
@@ -261,7 +260,7 @@ class Control(Generic[Rooms]):
             log.debug("what kept this process", exc_info=True)
             known = isinstance(error, HandOverFailed)
             text = str(error) if known else describe_unexpected(error)
-            self._pipe.send("kept_on", text=cut(text))
+            self._pipe.send("kept_on", text=cut_reason(text))
             await self._go_on()
         else:
             await self._let_go()
@@ -329,9 +328,11 @@ class RelayControl(Control["Relay"]):
         self._relay.leave(sock)
 
 
-def cut(reason: str) -> str:
-    """As much of it as is told."""
-    return reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
+async def run_behind(former: asyncio.Future[None] | None, work: Coroutine[Any, Any, None]) -> None:
+    """One after the other: main may have given up a hand-over that a process which was blocked is still to begin."""
+    if former is not None:
+        await asyncio.wait([former])
+    await work
 
 
 def adopt_socket(descriptor: int | None) -> socket.socket | None:
