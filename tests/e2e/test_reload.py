@@ -341,6 +341,39 @@ async def test_old_process_goes_on_where_the_new_one(
     await close_browsers(browsers)
 
 
+@pytest.mark.parametrize("part", ["sockets.connection.Connection", "native.session.NativeSession"])
+async def test_one_who_can_not_be_gone_on_with_costs_nobody_else(
+    faults: Faults, start_relay: Callable[..., AwxfastServer], new_producer: Callable[..., Producer], part: str
+) -> None:
+    relay = start_relay()
+    module, _, name = part.rpartition(".")
+    browsers = [await open_browser(relay.url, GROUPS[:1]) for _ in range(5)]
+    faults.set(
+        f"from awxfast.{module} import {name} as part\n"
+        "resume, seen = part.resume, []\n"
+        "def fail(self, one, other):\n"
+        "    seen.append(1)\n"
+        "    if len(seen) == 3: raise ValueError('it makes no sense')\n"
+        "    resume(self, one, other)\n"
+        "part.resume = fail"
+    )
+    done = await reload(relay)
+    assert done.stdout.startswith("reload: generation 1, 4 sockets kept"), done.stderr + relay.text()
+    assert "a client is lost" in relay.text()
+    faults.clear()
+    assert (await reload(relay)).stdout.startswith("reload: generation 2, 4 sockets kept")
+    (lost,) = [browser for browser in browsers if browser.gone.is_set()]
+    browsers.remove(lost)
+    producer = new_producer(0, 50, "--group", GROUPS[0])
+    producer.start()
+    await asyncio.to_thread(producer.wait)
+    for browser in browsers:
+        await browser.until(lambda browser=browser: browser.events == 50)
+    ledger = relay.ledger()
+    assert (balanced(ledger), ledger["clients"]) == (True, 4)
+    await close_browsers(browsers)
+
+
 async def test_old_process_goes_on_while_redis_is_away(
     relay: AwxfastServer, new_producer: Callable[..., Producer], redis_server: RedisServer
 ) -> None:

@@ -83,6 +83,15 @@ class Heir:
             log.error("a client is lost, it can't be taken over: %s", error)  # noqa: TRY400  ours to count, no fault here
             os.close(descriptor)
             return None
+        try:
+            return self._resume(record, client, figures), descriptor
+        except Exception:  # whatever is wrong with one, all others have nobody else any more
+            log.exception("a client is lost, it can't be taken over")
+            self._fanout.detach(client)
+            os.close(descriptor)
+            return None
+
+    def _resume(self, record: dict[str, Any], client: int, figures: LinkFigures | None) -> Connection:
         frozen = record["session"]
         clients, session = self._take_session(record, figures)
         label = (record["label"][0], sys.intern(record["label"][1])) if record["label"] is not None else None
@@ -90,8 +99,12 @@ class Heir:
         connection.resume(record, client)
         self._server.websockets.add_inherited(connection, record["due"])
         if session is not None:
-            session.resume(connection, frozen)
-        return connection, descriptor
+            try:
+                session.resume(connection, frozen)
+            except Exception:
+                connection.connection_lost(None)
+                raise
+        return connection
 
     def _take_session(
         self, record: dict[str, Any], figures: LinkFigures | None
