@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import StartError
 from awxfast.operate.status import UnixConnection
+from awxfast.process import reload_command
 from awxfast.process.reload_command import reload, run
 from awxfast.process.watchers import FULL, READY, name_watch_socket
 from servers import HANG
@@ -87,3 +89,44 @@ def test_who_names_another_process_is_told_which_one_it_is(sleeper: subprocess.P
     with pytest.raises(StartError, match="is no main process of awxfast; give the one that was started, not its child"):
         run(["--pid", str(sleeper.pid)], {})
     assert sleeper.poll() is None
+
+
+FULL_BACKLOG = """
+import os, signal, socket, time
+done = []
+signal.signal(signal.SIGUSR2, lambda *_: done.append(1))
+server = socket.socket(socket.AF_UNIX)
+server.bind(chr(0) + "awxfast-reloads-" + str(os.getpid()))
+server.listen(0)
+first = socket.socket(socket.AF_UNIX)
+first.connect(server.getsockname())
+print(flush=True)
+input()
+server.accept()
+asker, _ = server.accept()
+asker.sendall({answer!r})
+while not done: time.sleep(0.01)
+asker.sendall(b'{{"done": true, "text": "all is well"}}\\n')
+"""
+
+
+def test_who_comes_while_others_fill_the_backlog_waits_for_a_place() -> None:
+    words = [sys.executable, "-c", FULL_BACKLOG.format(answer=READY)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as main:
+        assert main.stdin is not None and main.stdout is not None
+        main.stdout.readline()
+        letting_in = threading.Timer(0.2, lambda: os.write(main.stdin.fileno(), b"\n"))  # type: ignore[union-attr]
+        letting_in.start()
+        assert reload(main.pid) == {"done": True, "text": "all is well"}
+        letting_in.join()
+
+
+def test_backlog_that_stays_full_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reload_command, "CONNECT_SECONDS", 0.05, raising=False)
+    words = [sys.executable, "-c", FULL_BACKLOG.format(answer=READY)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as main:
+        assert main.stdout is not None
+        main.stdout.readline()
+        with pytest.raises(StartError, match=f"too many ask process {main.pid}"):
+            reload(main.pid)
+        main.kill()

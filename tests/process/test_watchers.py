@@ -134,6 +134,23 @@ async def test_mains_next_program_tells_those_who_asked_its_former_one(watchers:
         await asker.leave()
 
 
+async def test_name_that_somebody_else_had_is_taken_by_the_next_program_if_it_is_free(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(name_watch_socket(os.getpid()))
+        former = Watchers.open()
+        assert "Address already in use" in caplog.text
+        former.begin()
+        frozen = former.freeze([])
+    heirs = Watchers.adopt(frozen)
+    heirs.begin()
+    one = await Asker.open()
+    assert await one.hear() == READY
+    heirs.close()
+    await one.leave()
+
+
 def test_peer_is_known_by_its_number_on_both_sides() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from awxfast.settings import Settings
 
 PATIENCE = 360.0
 """Seconds: more than one reload that is under way and this one may take."""
+CONNECT_SECONDS = 10.0
+CONNECT_STEP = 0.02
 
 
 def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -57,9 +60,9 @@ def reload(main: int) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE)
         try:
-            sock.connect(name_watch_socket(main))
-            if read_peer(sock)[0] != main:  # anybody may take the name of a process that has none
-                raise StartError(describe_stranger(main))
+            connect(sock, main)
+            if (other := read_peer(sock)[0]) != main:  # anybody may take the name of a process that has none
+                raise StartError(describe_stranger(main, other))
             answers = sock.makefile("rb")
             refuse_answer(main, answers.readline())
             os.kill(main, signal.SIGUSR2)
@@ -74,11 +77,29 @@ def reload(main: int) -> dict[str, Any]:
     return outcome
 
 
-def describe_stranger(process: int) -> str:
-    """Says what to give in place of a number that is not a main process's, as seen from here."""
+def connect(sock: socket.socket, main: int) -> None:
+    """Others may fill the backlog, which main empties as soon as it has a moment. Raises `StartError`, `OSError`."""
+    end = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            sock.connect(name_watch_socket(main))
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise StartError(f"too many ask process {main}; try again, or send USR2 and see the log") from None
+            time.sleep(CONNECT_STEP)
+        else:
+            return
+
+
+def describe_stranger(process: int, other: int | None = None) -> str:
+    """Says what to give in place of a number that is not a main process's, as seen from here.
+
+    `other`: who has the name that a main process would have.
+    """
+    usurped = f" (or process {other} has its name: then send USR2, and see the log)" if other is not None else ""
     return (
-        f"process {process} is no main process of awxfast; give the one that was started, not its child, and ask in "
-        "its own container"
+        f"process {process} is no main process of awxfast{usurped}; give the one that was started, not its child, and "
+        "ask in its own container"
     )
 
 

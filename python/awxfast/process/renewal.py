@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
 from awxfast.errors import HandOverFailed, StartError
-from awxfast.process.pipe import Pipe, receive_blocking
 from awxfast.process.child_handle import MAINS_SIGNALS, start_deaf
+from awxfast.process.pipe import Pipe, receive_blocking
 from awxfast.system.child_process import ChildProcess
 from awxfast.system.offspring import IGNORED, dying_with_us
 from awxfast.system.queued_stream import drain_streams

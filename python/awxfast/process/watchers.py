@@ -138,8 +138,9 @@ class Watchers:
 
     @classmethod
     def adopt(cls, frozen: Mapping[str, Any]) -> "Watchers":
-        """The watchers of main's former program."""
-        watchers = cls(socket.socket(fileno=frozen["server"]) if frozen["server"] is not None else None)
+        """The watchers of main's former program. What that could not have may be free by now."""
+        server = frozen["server"]
+        watchers = cls(socket.socket(fileno=server)) if server is not None else cls.open()
         watchers._next = [socket.socket(fileno=number) for number in frozen["next"]]
         watchers._present = [socket.socket(fileno=number) for number in frozen["present"]]
         return watchers
