@@ -208,7 +208,11 @@ def answer_trial(environ: MutableMapping[str, str], read_settings: Callable[[str
     number = environ.pop(TRIAL, None)
     if number is None:
         return False
-    with socket.socket(fileno=int(number)) as sock:
+    try:
+        pipe = socket.socket(fileno=int(number))
+    except (OSError, OverflowError, ValueError):
+        raise StartError(f"{TRIAL} is set, and not by a main process that reloads; unset it") from None
+    with pipe as sock:
         asked = receive_blocking(sock) or {}
         if asked.get("format") != FORMAT:
             raise StartError(f"it goes on with format {FORMAT}, not {asked.get('format')}; restart instead")
