@@ -53,6 +53,26 @@ class TestFound:
         assert sent == ["a scope"]
 
 
+class TestFolderThatWasDeleted:
+    @pytest.fixture(autouse=True)
+    def deleted_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = tmp_path / "release"
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        folder.rmdir()
+
+    def test_application_on_pythons_path_is_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "elsewhere_on_the_path.py").write_text("async def application(scope, receive, send): ...")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        assert callable(load_application("elsewhere_on_the_path:application"))
+
+    def test_message_says_that_it_is_gone(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            load_application("mysite:application")
+        place = "in the current folder, which was deleted, or on Python's path"
+        assert str(caught.value) == f"APPLICATION mysite:application: there is no module 'mysite' {place}"
+
+
 WSGI = """
 class Handler:
     def __call__(self, environ, start_response): ...

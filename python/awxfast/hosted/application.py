@@ -30,7 +30,9 @@ def load_application(path: str) -> ASGI3Application:
     application; `ApplicationNeedsRedis` when the import ended because Redis does not answer, and `StartError` for all
     else. A module that failed half-way is not to be imported again in this process.
     """
-    sys.path.insert(0, str(Path.cwd()))
+    folder = find_folder()
+    if folder is not None:
+        sys.path.insert(0, folder)
     module_name, _, attributes = path.partition(":")
     target = import_module(path, module_name)
     for name in attributes.split("."):
@@ -43,6 +45,14 @@ def load_application(path: str) -> ASGI3Application:
     return application
 
 
+def find_folder() -> str | None:
+    """The current folder; None when it was deleted, as a release is that a newer one took the place of."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return None
+
+
 def import_module(path: str, name: str) -> Any:
     """The module of this name, for the application `path`. Raises as `load_application`."""
     try:
@@ -50,8 +60,9 @@ def import_module(path: str, name: str) -> Any:
     except BaseException as error:
         log.debug("what the import ended with", exc_info=True)
         if is_missing(name, error):
+            where = find_folder() or "the current folder, which was deleted,"
             raise ConfigurationError(
-                f"APPLICATION {path}: there is no module {name!r} in {Path.cwd()} or on Python's path"
+                f"APPLICATION {path}: there is no module {name!r} in {where} or on Python's path"
             ) from error
         raise explain(path, error) from error
 
