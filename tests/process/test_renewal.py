@@ -85,7 +85,7 @@ class TestTrial:
 
     @pytest.mark.parametrize("number", ["what", "-1", "99999999999999999999", "1000000"])
     def test_variable_that_names_no_pipe_is_refused(self, number: str) -> None:
-        with pytest.raises(StartError, match="AWXFAST_TRIAL_START is set, .*; unset it"):
+        with pytest.raises(StartError, match=r"AWXFAST_TRIAL_START is set, .*; unset it"):
             answer_trial({TRIAL: number}, lambda redis: "never asked")
 
     def test_another_format_is_not_gone_on_with(self, ends: tuple[socket.socket, socket.socket]) -> None:
