@@ -1,7 +1,6 @@
 """Prometheus metrics: the ledger and the rooms' counters under the names of docs/monitoring.md."""
 
 import math
-import resource
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -9,10 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from awxfast.figures import Figures, GonePeers, PeerFigures
-from awxfast.operate.busy_threads import count_busy_threads
-from awxfast.operate.process_collector import ProcessCollector
-from awxfast.system.queued_stream import dropped_lines
+from awxfast.figures import GonePeers, PeerFigures, Place, ProcessFigures
+from awxfast.operate.view import View
 
 GONE = "gone"
 """Stands for all peers that are shown no more."""
@@ -20,47 +17,44 @@ Label = TypeVar("Label")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class RelayCollector(Collector):
-    """Reads the figures once a scrape, so that what belongs together is taken together."""
+class ViewCollector(Collector):
+    """All metrics of what was seen at one moment, so that what belongs together is taken together."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, view: View) -> None:
+        self._figures = view.figures
+        self._place = view.place
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics of the relay; all of their names start with `awxfast_`."""
-        ledger = self._figures.ledger()
+        """All of their names start with `awxfast_`."""
+        figures, ledger = self._figures, self._figures.ledger()
         yield from collect_events(ledger["events"])
         yield from collect_frames(ledger["frames"])
         yield from collect_gaps(ledger["gaps"])
         yield labelled_gauge("awxfast_ledger_balance", "What does not add up; always 0.", "of", ledger["balance"])
         yield GaugeMetricFamily("awxfast_clients", "Browsers, until their socket is gone.", ledger["clients"])
         yield GaugeMetricFamily("awxfast_groups", "Groups that somebody is subscribed to.", ledger["groups"])
-        yield from collect_fanout(self._figures.fanout())
+        yield from collect_fanout(figures.fanout())
         yield from self._collect_intake()
         yield labelled_pairs(
-            "awxfast_handshakes", "Handshakes by result and reason.", ["result", "reason"], self._figures.handshakes()
+            "awxfast_handshakes", "Handshakes by result and reason.", ["result", "reason"], figures.handshakes()
         )
-        yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
-        yield labelled_counter("awxfast_faults", "Closed for what they did wrong.", "reason", self._figures.faults())
-        if (unserved := self._figures.unserved()) is not None:
+        yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], figures.closes())
+        yield labelled_counter("awxfast_faults", "Closed for what they did wrong.", "reason", figures.faults())
+        if (unserved := figures.unserved()) is not None:
             yield GaugeMetricFamily("awxfast_unserved_bytes", "Sent by browsers, and not served yet.", unserved)
-        yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
-        yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
-        place = self._figures.place()
-        yield GaugeMetricFamily("awxfast_generation", "How many processes served before this one.", place.generation)
-        yield labelled_counter("awxfast_reloads", "Reloads by result.", "result", place.reloads)
-        yield GaugeMetricFamily("awxfast_draining_processes", "Earlier ones that still serve.", place.draining)
-        yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", descriptor_limits())
-        if (most := self._figures.max_clients()) is not None:
+        yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", figures.command_errors())
+        yield from collect_peers(figures.peers(), figures.gone_peers())
+        yield from collect_place(self._place)
+        if (most := figures.max_clients()) is not None:
             yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)
-        if (plain := self._figures.plain_connections()) is not None:
+        if (plain := figures.plain_connections()) is not None:
             yield GaugeMetricFamily("awxfast_plain_connections", "Connections that are no websockets.", plain.open)
             yield GaugeMetricFamily("awxfast_unanswered_bytes", "Sent by clients without an answer.", plain.unanswered)
             yield labelled_counter("awxfast_plain_connections_ended", "Ended for want of places.", "what", plain.ended)
         yield labelled_counter(
-            "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", dropped_lines()
+            "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", figures.log_lines_dropped()
         )
-        yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", count_busy_threads())
+        yield from collect_processes(list(figures.processes()))
 
     def _collect_intake(self) -> Iterator[Metric]:
         intake = self._figures.intake()
@@ -73,23 +67,39 @@ class RelayCollector(Collector):
         )
 
 
-def descriptor_limits() -> Mapping[str, float]:
-    """The soft and the hard one."""
-    limits = zip(("soft", "hard"), resource.getrlimit(resource.RLIMIT_NOFILE), strict=True)
-    return {name: math.inf if limit == resource.RLIM_INFINITY else limit for name, limit in limits}
-
-
-def metrics_text(registry: CollectorRegistry) -> bytes:
-    """The registry in Prometheus' text format."""
+def metrics_text(view: View) -> bytes:
+    """All metrics in Prometheus' text format, apart from the global registry."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(ViewCollector(view))
     return generate_latest(registry)
 
 
-def build_registry(figures: Figures) -> CollectorRegistry:
-    """The relay's metrics and those of its process (`awxfast_process_...`), apart from the global registry."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(RelayCollector(figures))
-    registry.register(ProcessCollector())
-    return registry
+def collect_place(place: Place) -> Iterator[Metric]:
+    """What main knows of the processes that served, and serve."""
+    yield GaugeMetricFamily("awxfast_generation", "How many processes served before this one.", place.generation)
+    yield labelled_counter("awxfast_reloads", "Reloads by result.", "result", place.reloads)
+    yield GaugeMetricFamily("awxfast_draining_processes", "Earlier ones that still serve.", place.draining)
+
+
+def collect_processes(processes: Sequence[ProcessFigures]) -> Iterator[Metric]:
+    """The process that serves, under the names and with the meaning of Prometheus' client library."""
+    if not processes:
+        return
+    (one,) = processes
+    limits = {name: math.inf if limit is None else limit for name, limit in one.limits.items()}
+    yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", limits)
+    yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", one.busy_threads)
+    yield process_gauge("virtual_memory_bytes", "Address space.", one.virtual_memory)
+    yield process_gauge("resident_memory_bytes", "Memory.", one.resident_memory)
+    yield process_gauge("start_time_seconds", "When it started, in Unix time.", one.started)
+    yield CounterMetricFamily("awxfast_process_cpu_seconds", "CPU time.", one.cpu_seconds)
+    yield process_gauge("open_fds", "Open descriptors.", one.descriptors)
+    yield process_gauge("max_fds", "The most it may have.", limits["soft"])
+
+
+def process_gauge(name: str, documentation: str, value: float) -> Metric:
+    """One of a process's."""
+    return GaugeMetricFamily("awxfast_process_" + name, documentation, value)
 
 
 def collect_events(events: Mapping[str, Any]) -> Iterator[Metric]:

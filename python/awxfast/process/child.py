@@ -14,9 +14,10 @@ import uvloop
 from asgiref.typing import ASGI3Application
 
 from awxfast.errors import AwxfastError, HandOverFailed, describe_unexpected
-from awxfast.figures import Place
+from awxfast.figures import Figures
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
+from awxfast.operate.snapshot import Snapshots
 from awxfast.process.child_handle import MAINS_SIGNALS
 from awxfast.process.limits import (
     bound_worker_threads,
@@ -97,6 +98,7 @@ async def run_reporting(control: "Control[Any]", rooms: Coroutine[Any, Any, None
         log.debug("what led to the failure", exc_info=True)
         text = str(error) if isinstance(error, AwxfastError) else describe_unexpected(error)
         return await control.report_failure(text, getattr(error, "exit_code", 1))
+    await control.report_end()
     return 0
 
 
@@ -118,12 +120,11 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "RelayCo
     from awxfast.app.serving import serve, succeed
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
-    admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     collect_garbage_seldom()
     if start.get("inherits") is not None:
-        await succeed(settings, listenings, admin, control, prepared.application)
+        await succeed(settings, listenings, control, prepared.application)
     else:
-        await serve(settings, listenings, admin, control, prepared.application)
+        await serve(settings, listenings, control, prepared.application)
 
 
 class Serving(Protocol):
@@ -132,6 +133,10 @@ class Serving(Protocol):
     @property
     def drains(self) -> bool:
         """Whether it still has something to do when another process has taken its place."""
+
+    @property
+    def leaves_counts(self) -> bool:
+        """Whether the process that takes its place counts on from what was counted here."""
 
     @property
     def can_go_on(self) -> bool:
@@ -166,18 +171,33 @@ class Control(Generic[Rooms]):
         self.token: str | None = start.get("token")
         self.used_headers: list[str] = start.get("used_headers", [])
         self.remember_used: Callable[[str], None] = self.used_headers.append  # until there is somebody to tell
-        self.place = Place(
-            os.getppid(),
-            start.get("generation", 0),
-            start.get("reloads", {}),
-            start.get("draining", 0),
-            start.get("died"),
-        )
+        self.died: int | None = start.get("died")
+        self._snapshots: Snapshots | None = None
+        self._inherited = False
         self._stop_asked = asyncio.Event()
         self._relay: Rooms | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._has_left = False
         self._receiver = asyncio.ensure_future(self._receive())
+
+    def show(self, figures: Figures, *, inherited: bool = False) -> None:
+        """Main hears of these whenever somebody looks; now for the first time.
+
+        `inherited`: what the process before this one had counted is among them.
+        """
+        self._snapshots, self._inherited = Snapshots(figures), inherited
+        self._tell_figures()
+
+    def _tell_figures(self, *, is_answer: bool = False) -> None:
+        if self._snapshots is not None:
+            snapshot, has_left = self._snapshots.take(), self._snapshots.has_left
+            facts = {"inherited": self._inherited, "has_left": has_left, "is_answer": is_answer}
+            self._pipe.send("figures", **facts, **snapshot)
+
+    def leave_counts(self, *, writes_on: bool = True) -> None:
+        """Another process tells from now on what was counted here (`Snapshots.leave`)."""
+        if self._snapshots is not None:
+            self._snapshots.leave(writes_on=writes_on)
 
     def report_serving(self, relay: Rooms) -> None:
         """Everything runs; files are read again whenever main asks for it."""
@@ -210,10 +230,15 @@ class Control(Generic[Rooms]):
 
     async def report_failure(self, text: str, exit_code: int) -> int:
         """The process can't go on; returns its exit code."""
-        self._receiver.cancel()
         self._pipe.send("failed", text=text, exit_code=exit_code)
-        await self._pipe.close()
+        await self.report_end()
         return exit_code
+
+    async def report_end(self) -> None:
+        """All has ended here; what was counted to the last is told."""
+        self._receiver.cancel()
+        self._tell_figures()
+        await self._pipe.close()
 
     async def _receive(self) -> None:
         while (message := await self._pipe.receive()) is not None:
@@ -232,10 +257,10 @@ class Control(Generic[Rooms]):
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
                     self.remember_used(message["header"])
-                case "reloads":
-                    self.place.reloads.update(message["counts"])
-                case "draining":
-                    self.place.draining = message["count"]
+                case "look":
+                    self._tell_figures(is_answer=True)
+                case "look_at_clients" if self._snapshots is not None:
+                    self._pipe.send("clients", rows=self._snapshots.list_slow_clients())
         leave(1)
 
     def _read_files_again(self) -> None:
@@ -249,11 +274,14 @@ class Control(Generic[Rooms]):
         """Leaves all to another process; or says why not, and goes on."""
         try:
             with self._receive_way() as sock:
+                self._tell_figures()  # who leaves may have no time for it later
                 await self._leave_to(heir, understood, sock)
         except Exception as error:
             log.debug("what kept this process", exc_info=True)
             known = isinstance(error, HandOverFailed)
             text = str(error) if known else describe_unexpected(error)
+            if self._snapshots is not None:
+                self._snapshots.end_leaving()
             self._pipe.send("kept_on", text=text)
             await self._go_on()
         else:
@@ -317,6 +345,8 @@ class RelayControl(Control["Relay"]):
         if self._stop_asked.is_set():
             raise HandOverFailed("it stops")
         self._relay.leave(sock)
+        if self._relay.leaves_counts:
+            self.leave_counts(writes_on=False)
 
 
 def adopt_socket(descriptor: int | None) -> socket.socket | None:

@@ -16,12 +16,15 @@ import uvloop
 
 from awxfast import __version__
 from awxfast.errors import HandOverFailed, StopAsked
+from awxfast.http.listening import Listening
+from awxfast.operate.admin import AdminListener
 from awxfast.options import name_ignored_variables
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.listeners import Listener
 from awxfast.process.log import configure_log
 from awxfast.process.main_resources import Limits, MainResources
 from awxfast.process.notify import Notifier
+from awxfast.process.overview import Overview
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.reloads import Reloads
 from awxfast.process.renewal import Left, answer_trial, become_new, take_left, try_start
@@ -94,7 +97,7 @@ class Owned(Protocol):
         """A Redis of its own."""
 
     @property
-    def descriptors(self) -> list[int]:
+    def descriptors(self) -> Sequence[int]:
         """What serving processes inherit."""
 
     @property
@@ -137,6 +140,7 @@ class Main:
         """`command`: another program than the server's for the serving processes."""
         self._resources = resources
         self._notifier = notifier
+        self._admin: AdminListener | None = None
         limits = resources.limits
         self._supervisor = Supervisor(
             resources.describe(),
@@ -158,6 +162,7 @@ class Main:
         if left is not None:
             await self._supervisor.adopt(left.facts["supervisor"])
             self._reloads.adopt(left.facts["reloads"], trouble)
+        await self._open_admin()
         self._take_signals()
         duties = [asyncio.ensure_future(self._feed_watchdog()), asyncio.ensure_future(self._reloads.run())]
         if self._resources.private is not None:
@@ -168,6 +173,7 @@ class Main:
             for duty in duties:
                 duty.cancel()
             self._reloads.close()
+            await self._close_admin()
 
     async def _supervise(self) -> Left | None:
         supervising = asyncio.ensure_future(self._supervisor.run())
@@ -185,14 +191,28 @@ class Main:
             supervising.cancel()
             return left
 
+    async def _open_admin(self) -> None:
+        """Who looks is answered from now on, whoever serves."""
+        if (listener := self._resources.admin) is not None:
+            addresses = [Listening(one.sock).address for one in self._resources.listeners]
+            self._admin = await AdminListener.start(Overview(self._supervisor, addresses), listener.sock.dup())
+
+    async def _close_admin(self) -> None:
+        """Who looks waits in the kernel, for another program in this process."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.stop()
+
     async def _leave(self) -> Left:
         """All that the next program needs; signals wait for it. Raises `HandOverFailed`: then all goes on here."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             await asyncio.sleep(CAUGHT_SECONDS)  # what was caught before is obeyed before
+            await self._close_admin()
             kept: list[int] = []
             supervisor = await self._supervisor.freeze(kept)
         except HandOverFailed:
+            await self._open_admin()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             raise
         facts = {"supervisor": supervisor, "reloads": self._reloads.freeze(kept)}

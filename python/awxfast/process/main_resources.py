@@ -69,7 +69,7 @@ class MainResources:
 
     def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors."""
-        kept += self.descriptors
+        kept += [one.sock.fileno() for one in (*self.listeners, self.admin) if one is not None]
         return {
             "listeners": [listener.freeze() for listener in self.listeners],
             "admin": self.admin.freeze() if self.admin is not None else None,
@@ -77,9 +77,9 @@ class MainResources:
         }
 
     @property
-    def descriptors(self) -> list[int]:
-        """The numbers of all listening sockets."""
-        return [one.sock.fileno() for one in (*self.listeners, self.admin) if one is not None]
+    def descriptors(self) -> Sequence[int]:
+        """The numbers of the sockets that serving processes listen on."""
+        return [one.sock.fileno() for one in self.listeners]
 
     @property
     def limits(self) -> Limits:
@@ -93,7 +93,6 @@ class MainResources:
         return {
             "settings": self.settings.to_json(),
             "listeners": [(one.sock.fileno(), one.backlog, one.tls_files) for one in self.listeners],
-            "admin": self.admin.sock.fileno() if self.admin is not None else None,
         }
 
     def close(self) -> None:

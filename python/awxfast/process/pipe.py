@@ -1,11 +1,13 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
-    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers, token,
-                            passing, generation, reloads, draining}, to an heir also {inherits}, where one died {died}
-                     reload_files   ping   stop   hand_over {heir, format}   reloads {counts}   draining {count}
+    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], used_headers, token, passing},
+                            to an heir also {inherits}, where one died {died}
+                     reload_files   ping   stop   hand_over {heir, format}   look   look_at_clients
                      used_header {header}: in another process of this server
                      who has handed over: drain, or go_on where nobody has taken its place after all
     child to main    serving   failed {text, exit_code}   pong   used_header {header}   stands {frames}
+                     figures {counted, own, present, inherited, has_left, is_answer}: at its start and end, too
+                     clients {rows}
                      an heir: ready {format}   succeeded {kept, drained, silence}
                      who was to hand over: kept_on {text}; one that has clients left: left
 
@@ -21,7 +23,8 @@ import os
 import socket
 from typing import Any
 
-LINE_LIMIT = 1 << 20
+LINE_LIMIT = 1 << 24
+"""Bytes: the figures of two thousand nodes are a tenth of it."""
 
 
 class Pipe:

@@ -13,6 +13,7 @@ from awxfast.process.child_handle import ChildHandle
 from awxfast.process.draining import Draining
 from awxfast.process.restarts import Restarts
 from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
+from awxfast.process.tally import Tally
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
@@ -23,6 +24,8 @@ START_STOP_LIMIT = 0.8
 """Seconds that a child gets to leave which serves nobody yet: its import may hang, and nothing is lost with it."""
 FLUSH_LIMIT = 5.0
 """Seconds in which a child has to take what main has said to it."""
+ANSWER_LIMIT = 2.0
+"""Seconds that who looks waits for processes: what they have told before stands for those that take longer."""
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
 
@@ -55,14 +58,17 @@ class Supervisor:
         self._child: ChildHandle | None = None
         self._heir: ChildHandle | None = None
         self._running: dict[ChildHandle, asyncio.Task[int]] = {}
-        self._draining = Draining(drain_limit, lambda: self._send("draining", count=len(self._draining)))
+        self._draining = Draining(drain_limit)
         self._handing_over = asyncio.Lock()
         self._token = secrets.token_hex(16)
         self._died: int | None = None
         """Events that were lost at most with the last one that died and has not been told of; None: there is none."""
         self.generation = 0
         """How many processes have taken the place of the one before them."""
-        self._reloads = {"done": 0, "failed": 0}
+        self.reloads = {"done": 0, "failed": 0}
+        """How many came to a new process in the place of the one before it, and how many did not."""
+        self.tally = Tally()
+        """What all of them have counted."""
         self._restarts = Restarts()
         self._served_once = False
 
@@ -103,6 +109,53 @@ class Supervisor:
         """Whether there is a process that serves."""
         return any(child.serves for child in self._running)
 
+    # What operators see
+
+    async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], str | None]:
+        """Who answers in time; and why he is not among them who serves whoever comes, None where he is."""
+        answers: dict[ChildHandle, dict[str, Any]] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_LIMIT):
+                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in self._running))
+                if self._find_present() not in answers:  # another one is about to take the place of one that was asked
+                    await self._wait_for_heir()
+                    await self._ask(self._find_present(), question, answer, answers)
+        return list(answers.values()), None if self._find_present() in answers else self._describe_silence()
+
+    async def _ask(
+        self, child: ChildHandle | None, question: str, kind: str, answers: dict[ChildHandle, dict[str, Any]]
+    ) -> None:
+        """Adds its answer, if it can be asked and is not gone meanwhile."""
+        if child is not None and self.tally.has_told(child) and (answer := await child.ask(question, kind)) is not None:
+            answers[child] = answer
+
+    async def _wait_for_heir(self) -> None:
+        if (heir := self._heir) is not None:
+            await heir.wait_for(lambda: heir.succeeded is not None)
+
+    def _describe_silence(self) -> str:
+        child = self._find_present()
+        if child is None:
+            return "no process serves, another one is to start"
+        if not self.tally.has_told(child):
+            return "the serving process is starting"
+        return "the serving process does not answer"
+
+    def list_present(self) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+        """What is so in the process that serves whoever comes, as far as it has told; and in all others."""
+        return self.tally.list_present(self._find_present())
+
+    @property
+    def draining(self) -> int:
+        """How many serve their last clients."""
+        return len(self._draining)
+
+    def _find_present(self) -> ChildHandle | None:
+        for child in (self._heir, self._child):
+            if child in self._running and (child is self._child or self.tally.has_told(child)):
+                return child
+        return None
+
     def reload_files(self) -> None:
         """Asks the child, and those that drain, to read their files again and to reopen their logs."""
         for child in self._running:
@@ -110,7 +163,8 @@ class Supervisor:
 
     def send_ping(self) -> None:
         """Asks the child whether its loop runs."""
-        self._send("ping")
+        if self._child is not None:
+            self._child.send("ping")
 
     def take_answer(self) -> bool:
         """Whether the child answered since the last call."""
@@ -119,10 +173,6 @@ class Supervisor:
             return False
         answered, child.answered = child.answered, False
         return answered
-
-    def _send(self, kind: str, **fields: Any) -> None:
-        if self._child is not None:
-            self._child.send(kind, **fields)
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
         if self.serves and not served:  # it began to serve when it was asked to stop
@@ -154,9 +204,21 @@ class Supervisor:
             child = heir
 
     def _hear(self, child: ChildHandle, on_serving: Callable[[], None]) -> None:
-        running = asyncio.ensure_future(child.run(on_serving, lambda header: self._note_used_header(child, header)))
+        """`tally` knows of it."""
+        running = asyncio.ensure_future(
+            child.run(
+                on_serving,
+                lambda header: self._note_used_header(child, header),
+                lambda figures: self.tally.note(child, figures),
+            )
+        )
         self._running[child] = running
-        running.add_done_callback(lambda _: self._running.pop(child))
+        running.add_done_callback(lambda running: self._forget(child, running))
+
+    def _forget(self, child: ChildHandle, running: asyncio.Future[int]) -> None:
+        self._running.pop(child)
+        if not running.cancelled():  # else main's next program hears it
+            self.tally.end(child)
 
     def _note_used_header(self, child: ChildHandle, header: str) -> None:
         """It is used for all that run beside this one, too: for the one that will take its place before all."""
@@ -185,6 +247,7 @@ class Supervisor:
     async def _start_first(self) -> ChildHandle:
         """One that takes nobody's place; where one has died, it goes on under the same names in Redis."""
         child = self._child = await self._start_child(died=self._died)
+        self.tally.begin(child)
         self._hear(child, self._note_serving)
         if self._stopping.is_set():
             child.send("stop")
@@ -196,9 +259,6 @@ class Supervisor:
             **more,
             "token": self._token,
             "used_headers": self._used_headers.list_fresh(),
-            "generation": self.generation + (inherits is not None),
-            "reloads": self._reloads,
-            "draining": len(self._draining) + (inherits is not None),
         }
         descriptors = self._descriptors
         if inherits is not None:
@@ -220,18 +280,17 @@ class Supervisor:
         `read_settings`: as what is installed now understands them; None: as they are. Raises `HandOverFailed`: the
         present one goes on, unless it is gone (`serves`). One at a time.
         """
-        self._reloads["done"] += 1  # what the new one is told; it is not told of its own failure
         try:
             settings = {"settings": await read_settings()} if read_settings is not None else {}
             async with self._handing_over:
-                return await self._replace_child(settings)
+                outcome = await self._replace_child(settings)
         except Exception as error:
-            self._reloads["done"] -= 1
-            self._reloads["failed"] += 1
-            self._send("reloads", counts=self._reloads)
+            self.reloads["failed"] += 1
             if isinstance(error, HandOverFailed):
                 raise
             raise HandOverFailed(describe_failure(error)) from error
+        self.reloads["done"] += 1
+        return outcome
 
     async def _replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         old = self._child
@@ -243,6 +302,7 @@ class Supervisor:
         with ours, theirs:
             heir = self._heir = await self._start_child(theirs, **settings)
             theirs.close()
+            self.tally.begin(heir, old)
             self._hear(heir, lambda: None)
             try:
                 if self._stopping.is_set():
@@ -255,6 +315,7 @@ class Supervisor:
                 if self._child is not heir:
                     await end_unwanted(heir)
                     await let_go_on(old)
+                self.tally.settle(heir)
 
     def _replace(self, old: ChildHandle, heir: ChildHandle) -> None:
         self._child = heir
@@ -292,7 +353,8 @@ class Supervisor:
             "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
             "token": self._token,
             "generation": self.generation,
-            "reloads": self._reloads,
+            "reloads": self.reloads,
+            "tally": self.tally.freeze(children),
             **self._restarts.freeze(),
             "used_headers": self._used_headers.freeze(),
         }
@@ -300,13 +362,14 @@ class Supervisor:
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in main's former program, before `run`."""
         children = [await ChildHandle.adopt(one) for one in frozen["children"]]
+        self.tally.adopt(frozen["tally"], children)
         for child, seconds in zip(children, [one["drains"] for one in frozen["children"]], strict=True):
             self._hear(child, lambda: None)
             if seconds is not None:
                 self._draining.add(child, self._running[child], seconds)
         self._child = children[0]
         self._served_once = True
-        self._token, self._reloads = frozen["token"], frozen["reloads"]
+        self._token, self.reloads = frozen["token"], frozen["reloads"]
         self.generation = frozen["generation"]
         self._restarts.adopt(frozen)
         self._used_headers.adopt(frozen["used_headers"])
