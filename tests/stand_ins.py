@@ -39,6 +39,27 @@ while True:
     if message["kind"] == "ping": send(kind="pong")
     if message["kind"] == "stop": sys.exit(0)
 """
+LOOKED_AT = """
+counted = 0
+def show(inherited=False, is_answer=False):
+    frames = {"queued": counted, "written": counted, "lost_at_close": 0}
+    about = {"version": "1", "uptime": 1.0, "addresses": [], "redis": None}
+    process = dict(virtual_memory=1, resident_memory=1, started=1.0, cpu_seconds=1.0, descriptors=1, limits={},
+        busy_threads=0)
+    present = dict(pending=0, clients=0, groups=0, queued_bytes=0, reply_bytes=0, age_bounds=[], intake=None,
+        unserved=None, max_clients=None, plain=None, peers=[], unready=[], about=about, process=process)
+    send(kind="figures", counted={"events": {"in": counted, "routed": counted}, "frames": frames}, own={},
+        present=present, inherited=inherited, has_left=False, is_answer=is_answer)
+def answer(message):
+    global counted
+    if message["kind"] == "ping": send(kind="pong")
+    if message["kind"] == "look_at_clients": send(kind="clients", rows=[{"client": 1, "frames": 5}])
+    if message["kind"] == "stop": sys.exit(0)
+    if message["kind"] == "look":
+        counted += 1
+        show(is_answer=True)
+"""
+"""What a program begins with that shows figures: one event more each time that somebody looks."""
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:

@@ -4,6 +4,7 @@ What was counted stands apart from what is at present, since it outlives the pro
 was counted all but `own` is the next process's to tell, where one takes the place of another and counts on from there.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class Snapshots:
         """
         self._writes_on = writes_on
         self._left = {}
-        self._left = self._list_counted(self._figures.ledger())
+        self._left = copy.deepcopy(self._list_counted(self._figures.ledger()))
 
     def end_leaving(self) -> None:
         """It does not, after all."""
