@@ -170,6 +170,11 @@ class HttpProtocol(SendingSide):
         if cycle is None or not cycle.response_started:
             self.abort()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was asked on it yet."""
+        return self._cycle is None
+
     def shutdown(self) -> None:
         """The server stops: the response that is under way is the last."""
         if self._cycle is None or self._cycle.response_complete:

@@ -4,6 +4,7 @@ An ASGI application; no credentials and no writes, so it is only ever served on 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import socket
@@ -29,6 +30,9 @@ HTML = "text/html; charset=utf-8"
 MAX_HEAD = 16_384
 HEAD_TIMEOUT = 10.0
 MAX_CONNECTIONS = 64
+FINISH_SECONDS = 0.5
+"""How long an end waits for answers under way, and for requests of those who have just connected."""
+FINISH_STEP = 0.01
 STATUS_PAGE = Path(__file__).with_name("status_page.html")
 
 
@@ -117,7 +121,7 @@ def answer_unless(reasons: Sequence[str]) -> Answer:
 
 
 def answer_json(page: Any) -> Answer:
-    """For programs."""
+    """A page for programs."""
     return Answer(200, JSON, orjson.dumps(page) + b"\n")
 
 
@@ -147,6 +151,16 @@ class AdminListener:
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         return cls(await create(service, sock=sock), service)
+
+    async def finish(self) -> None:
+        """The same as `stop`, but who is connected has a moment to ask and gets an answer."""
+        self._server.close()
+        self._service.close_answered()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                while self._service.connections:  # noqa: ASYNC110  their ends have many reasons
+                    await asyncio.sleep(FINISH_STEP)
+        await self.stop()
 
     async def stop(self) -> None:
         """Closes the listener and its connections."""

@@ -17,8 +17,16 @@ MOST_SLOW_CLIENTS = 1000
 """That are told of at once, those with the most frames: each takes a hundred bytes of main's memory and of its time."""
 
 
+LEFT: Mapping[str, Any] = {
+    **dict.fromkeys(("pending", "clients", "groups", "queued_bytes", "reply_bytes"), 0),
+    "unserved": None,
+    "peers": [],
+}
+"""What is not so any more in a process that has left all to another one, and is so there."""
+
+
 class Snapshots:
-    """Those of one process, whoever asks for them."""
+    """Takes those of one process, for whoever asks."""
 
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
@@ -33,7 +41,7 @@ class Snapshots:
         present = list_present(self._figures, ledger, self._watch)
         if self._left is not None:
             counted = subtract_counts(counted, self._left)
-            present |= {"pending": 0, "peers": []}
+            present |= LEFT
         return {"counted": counted, "own": list_own(self._figures), "present": present}
 
     @property
@@ -133,7 +141,7 @@ def nest(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
 
 
 def unnest(nested: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:
-    """The inverse."""
+    """The inverse of `nest`."""
     return {(outer, inner): count for outer, counts in nested.items() for inner, count in counts.items()}
 
 

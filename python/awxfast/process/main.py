@@ -198,17 +198,17 @@ class Main:
             self._admin = await AdminListener.start(Overview(self._supervisor, addresses), listener.sock.dup())
 
     async def _close_admin(self) -> None:
-        """Who looks waits in the kernel, for another program in this process."""
+        """Who connects waits in the kernel, for another program in this process if there is to be one."""
         admin, self._admin = self._admin, None
         if admin is not None:
-            await admin.stop()
+            await admin.finish()
 
     async def _leave(self) -> Left:
         """All that the next program needs; signals wait for it. Raises `HandOverFailed`: then all goes on here."""
+        await self._close_admin()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             await asyncio.sleep(CAUGHT_SECONDS)  # what was caught before is obeyed before
-            await self._close_admin()
             kept: list[int] = []
             supervisor = await self._supervisor.freeze(kept)
         except HandOverFailed:
