@@ -226,12 +226,14 @@ class TestFlood:
         async def ask_on() -> None:
             nonlocal asked
             while True:
+                await asyncio.sleep(0.01)
                 with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                     reader, writer = await asyncio.open_unix_connection(relay.admin)
-                    while True:
-                        writer.write(b"GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n" * 10)
-                        await reader.readexactly(1000)
-                        asked += 1
+                    with contextlib.closing(writer):
+                        while True:
+                            writer.write(b"GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n" * 10)
+                            await reader.readexactly(1000)
+                            asked += 1
 
         flood = [asyncio.ensure_future(ask_on()) for _ in range(80)]
         await asyncio.sleep(0)

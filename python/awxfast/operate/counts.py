@@ -8,7 +8,7 @@ Counts = dict[str, Any]
 
 
 def add_counts(first: Any, second: Any) -> Any:
-    """Their sum."""
+    """The sum of two: what only one of them knows is the whole."""
     if isinstance(first, Mapping):
         sums = {**first}
         for name, value in second.items():

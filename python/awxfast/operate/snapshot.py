@@ -123,7 +123,7 @@ def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatc
 
 
 def list_peer(peer: PeerFigures) -> dict[str, Any]:
-    """One node."""
+    """A node as JSON has it."""
     return {**list_fields(peer), "eras": [*peer.eras], "lost": {**peer.lost}}
 
 

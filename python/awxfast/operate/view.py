@@ -26,7 +26,7 @@ class Source(Protocol):
     """Whom the pages ask. None of it takes longer than somebody who looks would wait."""
 
     async def look(self) -> View:
-        """All figures."""
+        """What there is to be seen now."""
 
     async def list_slow_clients(self) -> Sequence[Any]:
         """Clients with something queued or shed, those with the most of it."""
@@ -44,7 +44,7 @@ class OwnSource:
         self._place = place
 
     async def look(self) -> View:
-        """All figures."""
+        """What there is to be seen now."""
         return self.look_now()
 
     def look_now(self) -> View:

@@ -68,7 +68,7 @@ class Tally:
         self._told[child] = Told(heir_of)
 
     def note(self, child: ChildHandle, snapshot: Mapping[str, Any]) -> None:
-        """It tells its figures."""
+        """Takes down what it tells of itself."""
         told = self._told[child]
         told.note(snapshot)
         if snapshot["inherited"] and told.heir_of is not None:
@@ -82,7 +82,7 @@ class Tally:
         self._sum_up()
 
     def end(self, child: ChildHandle) -> None:
-        """It is gone."""
+        """Its counts stay when it is gone."""
         self._told[child].has_ended = True
         self._sum_up()
 
