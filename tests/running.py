@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from awxfast.app.fellows import Fellows
 from awxfast.app.relay import Relay
 from awxfast.app.serving import serve
 from awxfast.figures import Place
@@ -24,6 +25,7 @@ class Control:
         self.stop = asyncio.Event()
         self.place = Place(os.getpid())
         self.token: str | None = None
+        self.fellows: Fellows | None = None
         self.reload_files: Callable[[], None] | None = None
         self.used_headers: list[str] = []
 

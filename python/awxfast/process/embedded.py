@@ -88,6 +88,7 @@ class EmbeddedServer:
 
     place = Place(os.getpid())
     token: str | None = None
+    fellows = None
     used_headers: tuple[str, ...] = ()
 
     def report_used_header(self, header: str) -> None:

@@ -1,0 +1,110 @@
+"""Which of several processes accepts the next connection of a socket that all of them listen on.
+
+The kernel tells all of them of each, and the first to ask has it. So one that has more than another lets that one go
+first, for the longer the more it has; and goes on by itself where that one does not come: it is stopped, or has more to
+do than it can. Connections wait in the kernel meanwhile, at most `LONGEST_WAIT`.
+"""
+
+import time
+from collections.abc import Callable
+
+from awxfast.system.shares import Row, Shares
+
+WAIT = 2_000_000
+"""Nanoseconds for each connection that it has more than another."""
+LONGEST_WAIT = 50_000_000
+BLOCKED = 20_000_000
+"""Who has not looked in so long although somebody waited is not waited for again until it looks."""
+STEP_SECONDS = 0.001
+"""Between two looks at whether somebody else has come."""
+BATCH = 4
+"""More than another that it may have if it takes in several at once: else all of them would wait all the time."""
+AT_ONCE = 1_000_000
+"""Nanoseconds in which the next one belongs to the same batch."""
+
+
+class FairShare:
+    """For all listeners of one process.
+
+    `count_websockets` tells what counts under `--max-clients`, `count_connections` all that is a share of the work.
+    """
+
+    def __init__(
+        self,
+        shares: Shares,
+        count_websockets: Callable[[], int],
+        count_connections: Callable[[], int],
+        now: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._shares = shares
+        self._count_websockets = count_websockets
+        self._count_connections = count_connections
+        self._now = now
+        self._accepted_at = 0
+        self._waits_since: int | None = None
+        self._accepted_by_others = 0
+        self._blocked: dict[Row, int] = {}
+        """When those last looked that are not waited for."""
+
+    def begin(self) -> None:
+        """It listens from now on, and others count on it."""
+        self._shares.begin(self._now())
+        self.publish()
+
+    def end(self) -> None:
+        """It listens no more."""
+        self._shares.end()
+
+    def publish(self) -> None:
+        """Tells the others what there is; to be called now and then also when nothing happens."""
+        if self._shares.is_mine:
+            own = self._shares.own
+            own.websockets = self._count_websockets()
+            own.connections = self._count_connections()
+            own.looked_at = self._now()
+
+    def wait_time(self) -> float:
+        """Seconds that others have for the connection that is next; 0: it is to be accepted here."""
+        self.publish()
+        now = self._now()
+        surplus = self._surplus()
+        is_batch = now - self._accepted_at < AT_ONCE
+        if surplus <= (BATCH if is_batch else 0) or self._has_waited(now, surplus):
+            self._waits_since = None
+            return 0.0
+        return STEP_SECONDS
+
+    def note_accepted(self) -> None:
+        """One was accepted here."""
+        self._accepted_at = self._now()
+        if self._shares.is_mine:
+            self._shares.own.accepted += 1
+
+    def _surplus(self) -> int:
+        """How much more it has than the one that has the least of all that may be expected to come."""
+        return self._shares.own.connections - min(
+            (row.connections for row in self._shares.others if row.listens and not self._is_blocked(row)),
+            default=self._shares.own.connections,
+        )
+
+    def _is_blocked(self, row: Row) -> bool:
+        if not self._blocked:
+            return False
+        if self._blocked.get(row) == row.looked_at:
+            return True
+        self._blocked.pop(row, None)
+        return False
+
+    def _has_waited(self, now: int, surplus: int) -> bool:
+        """Whether others had their time; anew with each that they have accepted."""
+        accepted = sum(row.accepted for row in self._shares.others)
+        if self._waits_since is None or accepted != self._accepted_by_others:
+            self._waits_since, self._accepted_by_others = now, accepted
+            return False
+        waited = now - self._waits_since
+        if waited < min(WAIT * surplus, LONGEST_WAIT):
+            return False
+        if waited >= BLOCKED:
+            late = [row for row in self._shares.others if row.listens and row.looked_at < self._waits_since]
+            self._blocked.update({row: row.looked_at for row in late})
+        return True
