@@ -3,8 +3,8 @@
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
-from awxfast.app.fellows import Fellows
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
+from awxfast.app.fellows import Fellows
 from awxfast.app.hosted_relay import DrainingRelay, HostedRelay
 from awxfast.app.native_relay import NativeRelay
 from awxfast.app.relay import Relay

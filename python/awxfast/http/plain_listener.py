@@ -10,9 +10,7 @@ from awxfast.http.service import HttpService
 class PlainListener:
     """Accepts on a socket that listens, for one service; its `share` where other processes accept there, too."""
 
-    def __init__(
-        self, front: Front, sock: socket.socket, service: HttpService, share: FairShare | None = None
-    ) -> None:
+    def __init__(self, front: Front, sock: socket.socket, service: HttpService, share: FairShare | None = None) -> None:
         self._front = front
         self._sock = sock
         self._service = service

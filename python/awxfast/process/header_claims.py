@@ -15,7 +15,8 @@ class HeaderClaims:
         """Whether it was used nowhere; only this process has it from now on."""
         if header in self._waiting:
             return False
-        answer = self._waiting[header] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[header] = answer
         self._ask(header)
         try:
             return await answer

@@ -1,4 +1,4 @@
-"""`--accept-rate`: handshakes a second, of which a second's worth may come at once; of several processes all together."""
+"""`--accept-rate`: handshakes a second, a second's worth of which may come at once; of several processes, together."""
 
 from collections.abc import Callable
 
