@@ -12,7 +12,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     number = str(os.getpid())
     if scope["type"] == "websocket":
         await receive()
-        time.sleep(WORK)
+        time.sleep(WORK)  # noqa: ASYNC251  it is work
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.send", "text": number})
         while (message := await receive())["type"] == "websocket.receive":
@@ -24,4 +24,4 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         )
         await send({"type": "http.response.body", "body": number.encode()})
         if word:
-            time.sleep(float(word))
+            time.sleep(float(word))  # noqa: ASYNC251  it holds the process up

@@ -105,6 +105,6 @@ class FairShare:
         if waited < min(WAIT * surplus, LONGEST_WAIT):
             return False
         if waited >= BLOCKED:
-            late = [row for row in self._shares.others if row.listens and row.looked_at < self._waits_since]
+            late = [row for row in self._shares.others if row.listens and row.looked_at <= self._waits_since]
             self._blocked.update({row: row.looked_at for row in late})
         return True
