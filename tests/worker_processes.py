@@ -1,5 +1,6 @@
 """Several serving processes on the same listening sockets, with the test in main's place."""
 
+import contextlib
 import json
 import os
 import signal
@@ -45,7 +46,7 @@ class Worker:
         self._sock.sendall(json.dumps({"kind": kind, **fields}).encode() + b"\n")
 
     def _hear(self) -> None:
-        with self._sock.makefile("rb") as lines:
+        with self._sock.makefile("rb") as lines, contextlib.suppress(ConnectionError):
             for line in lines:
                 message = json.loads(line)
                 self.said.append(message["kind"])
@@ -73,6 +74,7 @@ class Worker:
         """It is killed, and main has noticed it."""
         self.process.kill()
         self.process.wait(HANG)
+        self.stop()
         self._owner.shares.clear(self.number, self.process.pid)
 
 
