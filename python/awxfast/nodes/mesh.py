@@ -56,7 +56,7 @@ class NoNodes:
         """Nobody's header is looked at here."""
 
     def claim_headers_by(self, claim: Callable[[str], Awaitable[bool]]) -> None:
-        """The same."""
+        """Nor for other processes."""
 
     async def rest(self) -> None:
         """There is nothing that could be on its way."""

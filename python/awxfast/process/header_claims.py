@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class HeaderClaims:
-    """Those that wait for main's word. `ask` sends one."""
+    """Questions that wait for main's word. `ask` sends one."""
 
     def __init__(self, ask: Callable[[str], None]) -> None:
         self._ask = ask

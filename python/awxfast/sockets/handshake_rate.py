@@ -6,7 +6,7 @@ from awxfast.system.shares import Shares
 
 
 class HandshakeRate:
-    """Of one process. `rate` is a second."""
+    """A process's count of them. `rate` is a second."""
 
     def __init__(self, rate: int, now: Callable[[], float]) -> None:
         self._rate = rate
@@ -34,7 +34,7 @@ class HandshakeRate:
 
 
 class SharedHandshakeRate(HandshakeRate):
-    """Of all processes: whoever is asked has what the others leave.
+    """The same of all processes: whoever is asked has what the others leave.
 
     Each knows from the table what the others have taken since it looked last. It never takes that for less than it is:
     what they have taken is subtracted behind the bound of a second's worth. So all of them together stay within the

@@ -37,7 +37,7 @@ class Word:
 
 
 class Row:
-    """One process's part."""
+    """What one process tells the others."""
 
     pid = Word(0)
     """0: nobody serves there."""

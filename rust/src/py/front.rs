@@ -109,7 +109,7 @@ impl Welcome {
         })
     }
 
-    /// One was accepted.
+    /// Tells the others of one that was accepted.
     fn note_accepted(&self, py: Python<'_>) {
         let Some((_, note_accepted)) = &self.share else { return };
         if let Err(error) = note_accepted.call0(py) {
