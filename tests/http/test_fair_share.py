@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from awxfast.http.fair_share import AT_ONCE, BATCH, BLOCKED, LONGEST_WAIT, WAIT, FairShare
+from awxfast.http.fair_share import AT_ONCE, BATCH, BLOCKED, LONGEST_WAIT, STEP_SECONDS, WAIT, WHOLE, FairShare
 from awxfast.system.shares import Row, Shares
 
 
@@ -16,12 +16,14 @@ class Process:
         self.shares = Shares.open(os.dup(self.table.descriptor), 0)
         self.now = 1_000_000_000
         self.connections = 0
-        self.share = FairShare(self.shares, lambda: self.connections, lambda: self.connections, lambda: self.now)
+        self.share = FairShare(
+            self.shares, lambda: self.connections, lambda: WHOLE * self.connections, lambda: self.now
+        )
         self.share.begin()
 
     def add(self, number: int, connections: int) -> Row:
         row = self.table.rows[number]
-        row.looked_at, row.connections = self.now, connections
+        row.looked_at, row.load = self.now, WHOLE * connections
         return row
 
     def accepts(self) -> bool:
@@ -74,6 +76,20 @@ class TestTurns:
         process.add(1, 0).looked_at = 0
         process.connections = 100
         assert process.accepts()
+
+    def test_one_without_a_request_counts_less_than_one_with_it(self, process: Process) -> None:
+        process.add(1, 5).load += 1
+        process.connections = 6
+        assert not process.accepts()
+        process.connections = 5
+        assert process.accepts()
+
+    def test_it_looks_again_soon_and_not_all_the_time(self, process: Process) -> None:
+        process.add(1, 0)
+        process.connections = 1
+        assert process.share.wait_time() == STEP_SECONDS
+        process.connections = 1_000
+        assert STEP_SECONDS < process.share.wait_time() <= LONGEST_WAIT / 2e9
 
     def test_some_that_come_at_once_are_accepted_together(self, process: Process) -> None:
         process.add(1, 0)
@@ -145,7 +161,7 @@ class TestWhatOthersSee:
         process.now += 5
         process.share.publish()
         row = process.table.rows[0]
-        assert (row.connections, row.websockets, row.looked_at) == (12, 12, process.now)
+        assert (row.load, row.websockets, row.looked_at) == (WHOLE * 12, 12, process.now)
 
     def test_each_accepted_one_counts(self, process: Process) -> None:
         for _ in range(3):
@@ -157,4 +173,4 @@ class TestWhatOthersSee:
         process.connections = 12
         process.share.publish()
         row = process.table.rows[0]
-        assert (row.connections, row.listens) == (0, False)
+        assert (row.load, row.listens) == (0, False)

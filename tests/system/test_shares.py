@@ -15,7 +15,7 @@ from awxfast.system.shares import Shares
 
 shares = Shares.open(int(sys.argv[1]), 1, generation=3)
 shares.begin(7)
-shares.own.websockets, shares.own.connections, shares.own.accepted = 5, 6, (1 << 64) - 1
+shares.own.websockets, shares.own.load, shares.own.accepted = 5, 6, (1 << 64) - 1
 print(shares.rows[0].websockets, flush=True)
 sys.stdin.read()
 """
@@ -47,7 +47,7 @@ class TestTable:
         assert other.stdout.readline() == b"41\n"
         (row,) = first.others
         assert (row.pid, row.generation, row.looked_at) == (other.pid, 3, 7)
-        assert (row.websockets, row.connections, row.accepted) == (5, 6, (1 << 64) - 1)
+        assert (row.websockets, row.load, row.accepted) == (5, 6, (1 << 64) - 1)
         other.communicate()
         first.close()
 
@@ -105,10 +105,10 @@ class TestWhoHasARow:
     def test_main_clears_the_row_of_a_process_that_is_gone(self, shares: Shares) -> None:
         first = open_first(shares)
         first.begin(1)
-        first.own.websockets = first.own.connections = 3
+        first.own.websockets = first.own.load = 3
         shares.clear(0, os.getpid())
         row = shares.rows[0]
-        assert (row.pid, row.listens, row.websockets, row.connections) == (0, False, 0, 0)
+        assert (row.pid, row.listens, row.websockets, row.load) == (0, False, 0, 0)
         first.close()
 
     def test_row_that_another_process_has_by_now_is_not_cleared(self, shares: Shares) -> None:

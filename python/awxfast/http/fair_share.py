@@ -10,13 +10,15 @@ from collections.abc import Callable
 
 from awxfast.system.shares import Row, Shares
 
+WHOLE = 4
+"""A connection in the table: a websocket, a request that is worked on, or a newcomer. One without a request is 1."""
 WAIT = 2_000_000
 """Nanoseconds for each connection that it has more than another."""
 LONGEST_WAIT = 50_000_000
 BLOCKED = 20_000_000
 """Who has not looked in so long although somebody waited is not waited for again until it looks."""
-STEP_SECONDS = 0.001
-"""Between two looks at whether somebody else has come."""
+STEPS, STEP_SECONDS = 4, 0.001
+"""How often it looks at most whether somebody else has come, and how long it lets them at least."""
 BATCH = 4
 """More than another that it may have if it takes in several at once: else all of them would wait all the time."""
 AT_ONCE = 1_000_000
@@ -26,19 +28,19 @@ AT_ONCE = 1_000_000
 class FairShare:
     """For all listeners of one process.
 
-    `count_websockets` tells what counts under `--max-clients`, `count_connections` all that is a share of the work.
+    `count_websockets` tells what counts under `--max-clients`, `measure_load` all that there is, each as `WHOLE` says.
     """
 
     def __init__(
         self,
         shares: Shares,
         count_websockets: Callable[[], int],
-        count_connections: Callable[[], int],
+        measure_load: Callable[[], int],
         now: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._shares = shares
         self._count_websockets = count_websockets
-        self._count_connections = count_connections
+        self._measure_load = measure_load
         self._now = now
         self._accepted_at = 0
         self._waits_since: int | None = None
@@ -60,7 +62,7 @@ class FairShare:
         if self._shares.is_mine:
             own = self._shares.own
             own.websockets = self._count_websockets()
-            own.connections = self._count_connections()
+            own.load = self._measure_load()
             own.looked_at = self._now()
 
     def wait_time(self) -> float:
@@ -69,10 +71,11 @@ class FairShare:
         now = self._now()
         surplus = self._surplus()
         is_batch = now - self._accepted_at < AT_ONCE
-        if surplus <= (BATCH if is_batch else 0) or self._has_waited(now, surplus):
+        left = 0.0 if surplus <= (BATCH if is_batch else 0) else self._find_wait(now, surplus)
+        if not left:
             self._waits_since = None
             return 0.0
-        return STEP_SECONDS
+        return max(STEP_SECONDS, left / STEPS)
 
     def note_accepted(self) -> None:
         """One was accepted here."""
@@ -80,12 +83,11 @@ class FairShare:
         if self._shares.is_mine:
             self._shares.own.accepted += 1
 
-    def _surplus(self) -> int:
-        """How much more it has than the one that has the least of all that may be expected to come."""
-        return self._shares.own.connections - min(
-            (row.connections for row in self._shares.others if row.listens and not self._is_blocked(row)),
-            default=self._shares.own.connections,
-        )
+    def _surplus(self) -> float:
+        """How many more it has than the one that has the fewest of all that may be expected to come."""
+        own = self._shares.own.load
+        coming = (row.load for row in self._shares.others if row.listens and not self._is_blocked(row))
+        return (own - min(coming, default=own)) / WHOLE
 
     def _is_blocked(self, row: Row) -> bool:
         if not self._blocked:
@@ -95,16 +97,14 @@ class FairShare:
         self._blocked.pop(row, None)
         return False
 
-    def _has_waited(self, now: int, surplus: int) -> bool:
-        """Whether others had their time; anew with each that they have accepted."""
+    def _find_wait(self, now: int, surplus: float) -> float:
+        """Seconds that others have still; all of their time anew with each that they have accepted."""
         accepted = sum(row.accepted for row in self._shares.others)
         if self._waits_since is None or accepted != self._accepted_by_others:
             self._waits_since, self._accepted_by_others = now, accepted
-            return False
         waited = now - self._waits_since
-        if waited < min(WAIT * surplus, LONGEST_WAIT):
-            return False
-        if waited >= BLOCKED:
+        left = min(WAIT * surplus, LONGEST_WAIT) - waited
+        if left <= 0 and waited >= BLOCKED:
             late = [row for row in self._shares.others if row.listens and row.looked_at <= self._waits_since]
             self._blocked.update({row: row.looked_at for row in late})
-        return True
+        return max(0.0, left / 1e9)

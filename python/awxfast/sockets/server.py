@@ -10,7 +10,7 @@ from typing import Any
 from awxfast._rust import Fanout, Front
 from awxfast.http.access_log import AccessLog
 from awxfast.http.bridge import Bridges
-from awxfast.http.fair_share import FairShare
+from awxfast.http.fair_share import WHOLE, FairShare
 from awxfast.http.listening import Listening
 from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_answers import keep_from_nodes_paths
@@ -98,10 +98,11 @@ class Server:
         self._carries = False
 
     def _make_share(self, shares: Shares) -> FairShare:
-        def count_connections() -> int:
-            return len(self._clients) + len(self._upgrades.deciding) + self._plain.at_work
+        def measure_load() -> int:
+            at_work = self._plain.at_work
+            return (len(self._clients) + len(self._upgrades.deciding) + at_work) * WHOLE + len(self._plain) - at_work
 
-        share = FairShare(shares, lambda: self._upgrades.guests, count_connections)
+        share = FairShare(shares, lambda: self._upgrades.guests, measure_load)
         self._clients.tell_change = share.publish
         return share
 

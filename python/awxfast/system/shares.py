@@ -44,8 +44,8 @@ class Row:
     generation = Word(1)
     websockets = Word(2)
     """What counts under `--max-clients`: browsers that are there, or about to be."""
-    connections = Word(3)
-    """Websockets, whoever's, requests that are worked on, and connections that have not said anything yet."""
+    load = Word(3)
+    """How much it has on its hands, in the words of those who divide it (`http/fair_share`)."""
     looked_at = Word(4)
     """When its loop last looked at the table, by the monotonic clock in nanoseconds; 0: it does not listen."""
     accepted = Word(5)
@@ -112,7 +112,7 @@ class Shares:
     def begin(self, now: int) -> None:
         """It listens from now on. Who had the row before has ended, or is gone."""
         own = self.own
-        own.websockets = own.connections = 0
+        own.websockets = own.load = 0
         own.generation = self._generation
         own.pid = os.getpid()
         own.looked_at = now
@@ -128,7 +128,7 @@ class Shares:
         """Main's word that a process is gone; nothing where another has its row by now."""
         row = self.rows[number]
         if row.pid == pid:
-            row.pid = row.looked_at = row.websockets = row.connections = 0
+            row.pid = row.looked_at = row.websockets = row.load = 0
 
     def close(self) -> None:
         """It can't be used any more."""
