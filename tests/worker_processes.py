@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from awxfast.settings import Settings
 from awxfast.system.shares import Shares
@@ -88,8 +88,10 @@ class WorkerProcesses:
         count: int = 2,
         tls_files: tuple[str, str] | None = None,
         environ: dict[str, str] | None = None,
+        stdout: int | None = None,
         **settings: Any,
     ) -> None:
+        """`stdout` is one that all have; else they write to a file, `out`."""
         self.listeners = listeners
         self.count = count
         self.shares = Shares.create(count)
@@ -101,8 +103,8 @@ class WorkerProcesses:
         given = {"application": "worker_site:application", "redis": (), "admin": "off", "direct": (), "verbosity": 0}
         self.settings = Settings(**{**given, "workers": count, **settings})
         self.environ = clean_environment(PYTHONPATH=str(Path(__file__).parent), **(environ or {}))
-        with (folder / "out").open("ab") as out, (folder / "err").open("ab") as err:
-            self.out, self.err = out, err
+        with (folder / "out").open("ab") as out, (folder / "err").open("ab") as self.err:
+            self.out: IO[bytes] | int = out if stdout is None else stdout
             self.workers = [Worker(self, number) for number in range(count)]
         for worker in self.workers:
             worker.wait_until_serving()
@@ -129,8 +131,7 @@ class WorkerProcesses:
 
     def replace(self, worker: Worker) -> Worker:
         """A new one, as main starts it when one has died."""
-        with (self._folder / "out").open("ab") as out, (self._folder / "err").open("ab") as err:
-            self.out, self.err = out, err
+        with (self._folder / "out").open("ab") as self.out, (self._folder / "err").open("ab") as self.err:
             new = self.workers[worker.number] = Worker(self, worker.number)
         new.wait_until_serving()
         return new

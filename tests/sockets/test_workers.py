@@ -1,6 +1,7 @@
 """Serving processes of one server: who gets which of the connections, and limits that are for all of them."""
 
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -197,29 +198,47 @@ class TestLimits:
 
 
 class TestAccessLog:
-    @pytest.mark.parametrize("to", ["a file", "a pipe"])
-    async def test_lines_of_all_are_whole(self, start: Callable[..., WorkerProcesses], tmp_path: Path, to: str) -> None:
+    async def test_lines_of_all_in_one_file_are_whole(
+        self, start: Callable[..., WorkerProcesses], tmp_path: Path
+    ) -> None:
         path = tmp_path / "access"
-        if to == "a file":
-            workers, read = start(access_log=str(path)), path.read_text
-        else:
-            workers, read = start(access_log="-"), (tmp_path / "out").read_text
-        address = workers.listeners[0].getsockname()
+        await ask_much(start(access_log=str(path)))
+        assert_whole(path.read_text())
 
-        async def ask(name: str) -> None:
-            reader, writer = await asyncio.open_connection(*address)
-            for number in range(50):
-                target = f"/{name}-{number}/" + "x" * (40 * number)
-                writer.write(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-                await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(len(str(workers.workers[0].process.pid)))
-            writer.close()
-            await writer.wait_closed()
+    async def test_so_are_those_in_one_pipe(self, start: Callable[..., WorkerProcesses]) -> None:
+        reader, writer = os.pipe()
+        workers = start(access_log="-", stdout=writer)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            reading = asyncio.get_running_loop().run_in_executor(None, pipe.read)
+            await ask_much(workers)
+            assert_whole((await reading).decode())
 
-        await asyncio.gather(*(ask(f"client{number}") for number in range(20)))
-        for worker in workers.workers:
-            await asyncio.to_thread(worker.stop)
-        form = re.compile(r'127\.0\.0\.1:\d+ - - \[[^]]+\] "GET /client\d+-(\d+)/(x*)(\.\.\.)?" 200 \d+')
-        found = [form.fullmatch(line) for line in read().splitlines()]
-        assert len(found) == 1000
-        assert all(one is not None and (one[3] or len(one[2]) == 40 * int(one[1])) for one in found)
+
+CLIENTS, REQUESTS = 20, 50
+
+
+async def ask_much(workers: WorkerProcesses) -> None:
+    """Requests of many to all of them, for ever longer paths; then the workers end."""
+    address = workers.listeners[0].getsockname()
+
+    async def ask(name: str) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        for number in range(REQUESTS):
+            target = f"/{name}-{number}/" + "x" * (40 * number)
+            writer.write(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        writer.close()
+        await writer.wait_closed()
+
+    await asyncio.gather(*(ask(f"client{number}") for number in range(CLIENTS)))
+    for worker in workers.workers:
+        await asyncio.to_thread(worker.stop)
+
+
+def assert_whole(log: str) -> None:
+    form = re.compile(r'127\.0\.0\.1:\d+ - - \[[^]]+\] "GET /client\d+-(\d+)/(x*)(\.\.\.)?" 200 \d+')
+    found = [form.fullmatch(line) for line in log.splitlines()]
+    assert len(found) == CLIENTS * REQUESTS
+    assert all(one is not None and (one[3] or len(one[2]) == 40 * int(one[1])) for one in found)
