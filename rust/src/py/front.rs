@@ -343,8 +343,8 @@ impl Front {
         }
         let again = slf.getattr(intern!(slf.py(), "listen_again"));
         let event_loop = slf.get().event_loop.bind(slf.py());
-        let planned = again
-            .and_then(|again| event_loop.call_method1(intern!(slf.py(), "call_later"), (seconds, again, number)));
+        let planned =
+            again.and_then(|again| event_loop.call_method1(intern!(slf.py(), "call_later"), (seconds, again, number)));
         if let Err(error) = planned {
             error.write_unraisable(slf.py(), Some(slf));
         }
