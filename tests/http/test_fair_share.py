@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from awxfast.http.fair_share import AT_ONCE, BATCH, BLOCKED, LONGEST_WAIT, STEP_SECONDS, WAIT, WHOLE, FairShare
+from awxfast.http.fair_share import AT_ONCE, BATCH, BLOCKED, HELP, LONGEST_WAIT, STEP_SECONDS, WAIT, WHOLE, FairShare
 from awxfast.system.shares import Row, Shares
 
 
@@ -123,6 +123,30 @@ class TestOthersThatDoNotCome:
             assert not process.accepts()
             row.accepted += 1
             process.now += 1
+
+    def test_it_helps_others_that_can_not_keep_up_until_nobody_waits(self, process: Process) -> None:
+        row = process.add(1, 0)
+        process.connections = 100
+        begin = process.now
+        while not process.accepts():
+            process.now += round(STEP_SECONDS * 1e9)
+            row.looked_at = process.now
+            row.accepted += 1
+        assert HELP <= process.now - begin <= HELP + LONGEST_WAIT
+        process.now += 10 * AT_ONCE
+        assert all(process.accepts() for _ in range(100))
+        assert process.share.wait_time() == 0  # nobody is there
+        process.now += AT_ONCE
+        assert not process.accepts()
+
+    def test_others_that_keep_up_are_not_helped(self, process: Process) -> None:
+        row = process.add(1, 0)
+        process.connections = 100
+        for _ in range(100):
+            assert not process.accepts()
+            process.now += HELP // 10
+            row.looked_at = process.now
+            row.accepted += 1
 
     def test_one_that_is_blocked_is_not_waited_for_again(self, process: Process) -> None:
         process.add(1, 0)

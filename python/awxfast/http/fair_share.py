@@ -1,8 +1,9 @@
 """Which of several processes accepts the next connection of a socket that all of them listen on.
 
 The kernel tells all of them of each, and the first to ask has it. So one that has more than another lets that one go
-first, for the longer the more it has; and goes on by itself where that one does not come: it is stopped, or has more to
-do than it can. Connections wait in the kernel meanwhile, at most `LONGEST_WAIT`.
+first, for the longer the more it has, and goes on by itself where that one does not come: it is stopped, or held up.
+Connections wait in the kernel meanwhile. Where others come but can't keep up, so that somebody has waited all the time,
+it helps until nobody does.
 """
 
 import time
@@ -19,6 +20,10 @@ BLOCKED = 20_000_000
 """Who has not looked in so long although somebody waited is not waited for again until it looks."""
 STEPS, STEP_SECONDS = 4, 0.001
 """How often it looks at most whether somebody else has come, and how long it lets them at least."""
+HELP = 200_000_000
+"""Nanoseconds in which somebody has waited at each look, whoever it was, before it helps."""
+LATE = 5_000_000
+"""Who looks so much later than it meant to has found nobody in between."""
 BATCH = 4
 """More than another that it may have if it takes in several at once: else all of them would wait all the time."""
 AT_ONCE = 1_000_000
@@ -45,6 +50,9 @@ class FairShare:
         self._accepted_at = 0
         self._waits_since: int | None = None
         self._accepted_by_others = 0
+        self._crowd_since: int | None = None
+        self._next_look = 0
+        self._helps = self._is_asked = False
         self._blocked: dict[Row, int] = {}
         """When those last looked that are not waited for."""
 
@@ -71,15 +79,17 @@ class FairShare:
         now = self._now()
         surplus = self._surplus()
         is_batch = now - self._accepted_at < AT_ONCE
-        left = 0.0 if surplus <= (BATCH if is_batch else 0) else self._find_wait(now, surplus)
-        if not left:
+        if surplus <= (BATCH if is_batch else 0) or self._is_needed(now) or not (left := self._find_wait(now, surplus)):
             self._waits_since = None
             return 0.0
-        return max(STEP_SECONDS, left / STEPS)
+        seconds = max(STEP_SECONDS, left / STEPS)
+        self._next_look = now + int(seconds * 1e9)
+        return seconds
 
     def note_accepted(self) -> None:
         """One was accepted here."""
         self._accepted_at = self._now()
+        self._is_asked = False
         if self._shares.is_mine:
             self._shares.own.accepted += 1
 
@@ -88,6 +98,18 @@ class FairShare:
         own = self._shares.own.load
         coming = (row.load for row in self._shares.others if row.listens and not self._is_blocked(row))
         return (own - min(coming, default=own)) / WHOLE
+
+    def _is_needed(self, now: int) -> bool:
+        """Whether it helps. It ends where nobody was there to be accepted when it was asked last."""
+        if self._helps:
+            self._helps = not self._is_asked
+        if not self._helps:
+            if self._crowd_since is None or now > self._next_look + LATE:
+                self._crowd_since = now
+            self._helps = now - self._crowd_since >= HELP
+        if self._helps:
+            self._crowd_since, self._is_asked = None, True
+        return self._helps
 
     def _is_blocked(self, row: Row) -> bool:
         if not self._blocked:
