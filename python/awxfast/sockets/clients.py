@@ -188,6 +188,7 @@ class Clients:
     def dismiss(self, connection: Connection) -> None:
         """Nobody knows it: it goes at once where there are many like it."""
         self._dismissed[connection] = None
+        self.tell_change()
         if len(self._dismissed) > self._most_dismissed:
             oldest = next(iter(self._dismissed))
             del self._dismissed[oldest]
