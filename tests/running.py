@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from awxfast.app.fellows import Fellows
 from awxfast.app.relay import Relay
 from awxfast.app.serving import serve
 from awxfast.figures import Figures, Place
@@ -27,6 +28,7 @@ class Control:
         self.died: int | None = None
         self.figures: Figures | None = None
         self.token: str | None = None
+        self.fellows: Fellows | None = None
         self.reload_files: Callable[[], None] | None = None
         self.used_headers: list[str] = []
 

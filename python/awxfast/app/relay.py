@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -201,6 +201,10 @@ class Relay:
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
         """A secret header that may be used once only is so for all processes of this server."""
         self._feed.nodes.share_used_headers(used, report)
+
+    def claim_headers_by(self, claim: Callable[[str], Awaitable[bool]]) -> None:
+        """The same where several processes serve at once: `claim` says whether a header was used in none of them."""
+        self._feed.nodes.claim_headers_by(claim)
 
     async def start(self, listenings: Sequence[Listening]) -> None:
         """Browsers last, so that their subscriptions are served at once."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_relay
+from awxfast.app.fellows import Fellows
 from awxfast.app.handover import TAKEN, Inheritance, end_transfer
 from awxfast.app.life import Watching, live, start_unless_stopped, when_stopped
 from awxfast.app.relay import Relay
@@ -45,6 +46,10 @@ class Control(Watching[Relay], Protocol):
     def report_used_header(self, header: str) -> None:
         """One more, for the process after this one."""
 
+    @property
+    def fellows(self) -> Fellows | None:
+        """The other workers; None: there are none."""
+
     def show(self, figures: Figures, *, inherited: bool = False) -> None:
         """From now on whoever looks sees these. `inherited`: what another process had counted is among them."""
 
@@ -75,7 +80,7 @@ async def serve(
     `access_log` is another than the settings ask for.
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
-    relay = build_relay(settings, application, access_log, control.token)
+    relay = build_relay(settings, application, access_log, control.token, control.fellows)
     introduce(relay, control)
     control.show(relay.figures)
     await live(relay, control, start_unless_stopped(relay.start(listenings), control), PART)
@@ -91,7 +96,7 @@ async def succeed(
 
     Raises `AwxfastError` before it can.
     """
-    relay = build_relay(settings, application, None, control.token)
+    relay = build_relay(settings, application, None, control.token, control.fellows)
     introduce(relay, control)
     inheritance = None
     try:
@@ -121,6 +126,8 @@ def introduce(relay: Relay, control: Control) -> None:
         relay.follow_death(control.died)
     relay.share_used_headers(control.used_headers, control.report_used_header)
     control.remember_used = lambda header: relay.share_used_headers([header], control.report_used_header)
+    if control.fellows is not None:
+        relay.claim_headers_by(control.fellows.claim_header)
 
 
 async def receive_unless_stopped(relay: Relay, control: HeirControl) -> Inheritance | None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 import uvloop
 from asgiref.typing import ASGI3Application
 
+from awxfast.app.fellows import Fellows
 from awxfast.errors import AwxfastError, HandOverFailed, describe_unexpected
 from awxfast.figures import Figures
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
 from awxfast.operate.snapshot import Snapshots
 from awxfast.process.child_handle import MAINS_SIGNALS
+from awxfast.process.header_claims import HeaderClaims
 from awxfast.process.limits import (
     bound_worker_threads,
     collect_garbage_seldom,
@@ -32,6 +34,7 @@ from awxfast.settings import Settings
 from awxfast.system.memory import give_back_memory
 from awxfast.system.passing import receive_message
 from awxfast.system.queued_stream import leave
+from awxfast.system.shares import Shares
 
 if TYPE_CHECKING:
     from awxfast.app.relay import Relay
@@ -114,7 +117,7 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "RelayCo
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
-        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
+        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls, settings.workers))
     log.info("%s", describe_limits(former, settings.max_clients or 0))
     # A room that can't be imported is reported to main like any other failure.
     from awxfast.app.serving import serve, succeed
@@ -171,6 +174,8 @@ class Control(Generic[Rooms]):
         self.token: str | None = start.get("token")
         self.used_headers: list[str] = start.get("used_headers", [])
         self.remember_used: Callable[[str], None] = self.used_headers.append  # until there is somebody to tell
+        self._claims = HeaderClaims(lambda header: pipe.send("claim_header", header=header))
+        self.fellows = find_fellows(start, self._claims)
         self.died: int | None = start.get("died")
         self._snapshots: Snapshots | None = None
         self._inherited = False
@@ -257,6 +262,8 @@ class Control(Generic[Rooms]):
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
                     self.remember_used(message["header"])
+                case "header_claimed":
+                    self._claims.receive(message["header"], fresh=message["fresh"])
                 case "look":
                     self._tell_figures(is_answer=True)
                 case "look_at_clients" if self._snapshots is not None:
@@ -347,6 +354,14 @@ class RelayControl(Control["Relay"]):
         self._relay.leave(sock)
         if self._relay.leaves_counts:
             self.leave_counts(writes_on=False)
+
+
+def find_fellows(start: Mapping[str, Any], claims: HeaderClaims) -> Fellows | None:
+    """The other workers that main has told of."""
+    worker = start.get("worker") or {"count": 1}
+    if worker["count"] == 1:
+        return None
+    return Fellows(Shares.open(worker["shares"], worker["number"], start.get("generation", 0)), claims.claim)
 
 
 def adopt_socket(descriptor: int | None) -> socket.socket | None:

@@ -94,6 +94,7 @@ class EmbeddedServer:
 
     died: int | None = None
     token: str | None = None
+    fellows = None
     used_headers: tuple[str, ...] = ()
 
     def report_used_header(self, header: str) -> None:
