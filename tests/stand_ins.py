@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from awxfast.process import supervisor
-from awxfast.process.supervisor import Supervisor
+from awxfast.process.supervisor import Supervisor, Surroundings
 from awxfast.process.used_headers import UsedHeaders
+from awxfast.process.workers import Workers
 
 PREAMBLE = """
 import json, os, signal, socket, sys, time
@@ -77,22 +78,32 @@ async def read_settings() -> str:
 
 
 class Watched:
-    """A supervisor of a stand-in, and what it was called back with."""
+    """Stand-ins in so many places, and what their owner was called back with."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0, drain_limit: float = 30.0
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        program: str,
+        stop_limit: float = 30.0,
+        drain_limit: float = 30.0,
+        count: int = 1,
     ) -> None:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
         self.serving = asyncio.Queue[int]()
         self.used = UsedHeaders(300)
-        self.supervisor = Supervisor(
-            {"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used, drain_limit
-        )
-        self.task = asyncio.ensure_future(self.supervisor.run())
+        surroundings = Surroundings(stop_limit, drain_limit)
+        self.workers = Workers({}, [], lambda: self.serving.put_nowait(1), self.used, surroundings, count)
+        self.task = asyncio.ensure_future(self.workers.run())
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Of the only place."""
+        (one,) = self.workers.supervisors
+        return one
 
     async def wait_until_serving(self) -> None:
         await asyncio.wait_for(self.serving.get(), 30)
 
     async def stop(self) -> None:
-        self.supervisor.stop()
+        self.workers.stop()
         await asyncio.wait_for(self.task, 30)

@@ -17,7 +17,7 @@ class Own(Collector):
     """What is read now, as metrics."""
 
     def collect(self) -> Iterator[Metric]:
-        return collect_processes([ProcessWatch().read()])
+        return collect_processes({0: ProcessWatch().read()})
 
 
 @pytest.fixture

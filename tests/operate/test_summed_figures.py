@@ -27,14 +27,14 @@ def count(*snapshots: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def one() -> SummedFigures:
     told = take()
-    return SummedFigures(count(told), [told["present"]], [], [], NOBODY)
+    return SummedFigures(count(told), {0: told["present"]}, [], [], NOBODY)
 
 
 @pytest.fixture
 def two() -> SummedFigures:
     """One that serves and one that drains."""
     first, second = take(), take()
-    return SummedFigures(count(first, second), [first["present"]], [second["present"]], [], NOBODY)
+    return SummedFigures(count(first, second), {0: first["present"]}, [second["present"]], [], NOBODY)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ class TestSums:
 
     def test_who_drains_lets_nobody_in_and_makes_nobody_unready(self) -> None:
         first, second = take(), take(StillFigures(["Redis does not answer"]))
-        figures = SummedFigures(count(first, second), [first["present"]], [second["present"]], [], NOBODY)
+        figures = SummedFigures(count(first, second), {0: first["present"]}, [second["present"]], [], NOBODY)
         assert figures.max_clients() == 12_000
         assert figures.unready_reasons() == []
         intake = figures.intake()
@@ -73,14 +73,14 @@ class TestSums:
 
     def test_who_is_silent_stands_before_the_reasons_of_the_others(self) -> None:
         told = take(StillFigures(["Redis does not answer"]))
-        figures = SummedFigures(count(told), [told["present"]], [], ["it hangs"], NOBODY)
+        figures = SummedFigures(count(told), {0: told["present"]}, [], ["it hangs"], NOBODY)
         assert figures.unready_reasons() == ["it hangs", "Redis does not answer"]
 
 
 class TestNobody:
     def test_what_those_that_are_gone_had_counted_stays(self) -> None:
         told = take()
-        figures = SummedFigures(count(told), [], [], ["no process serves"], NOBODY)
+        figures = SummedFigures(count(told), {}, [], ["no process serves"], NOBODY)
         assert figures.ledger()["events"] == LEDGER["events"]
         assert figures.ledger()["clients"] == 0
         assert figures.about() == NOBODY
@@ -88,6 +88,6 @@ class TestNobody:
         assert figures.intake() is figures.unserved() is figures.max_clients() is figures.plain_connections() is None
 
     def test_all_is_zero_before_anybody_has_told_anything(self) -> None:
-        ledger = SummedFigures({}, [], [], [], NOBODY).ledger()
+        ledger = SummedFigures({}, {}, [], [], NOBODY).ledger()
         assert ledger["events"] == {"in": 0, "routed": 0, "no_subscriber": 0, "rejected": {}}
         assert ledger["balance"] == {"events": 0, "frames": 0}

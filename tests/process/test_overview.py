@@ -60,7 +60,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look_over(watched: Watched) -> Overview:
-    return Overview(watched.supervisor, ["127.0.0.1:80"])
+    return Overview(watched.workers, ["127.0.0.1:80"])
 
 
 async def until_shown(watched: Watched) -> None:
@@ -95,7 +95,7 @@ class TestOneThatDoesNot:
         await until_shown(watched)
         overview = look_over(watched)
         await overview.look()
-        watched.supervisor.reload_files()
+        watched.workers.reload_files()
         for _ in range(2):
             view = await overview.look()
             assert view.figures.ledger()["events"]["in"] == 1
@@ -159,7 +159,7 @@ class TestHandOver:
         watched = Watched(monkeypatch, NEXT)
         await until_shown(watched)
         overview = look_over(watched)
-        replacing = asyncio.ensure_future(watched.supervisor.replace_child())
+        replacing = asyncio.ensure_future(watched.workers.replace_child())
         seen = []
         while not replacing.done():
             view = await overview.look()
@@ -177,7 +177,7 @@ class TestHandOver:
     async def test_one_that_drains_and_hangs_makes_nobody_unwell(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, DRAINS)
         await until_shown(watched)
-        await watched.supervisor.replace_child()
+        await watched.workers.replace_child()
         overview = look_over(watched)
         began = time.monotonic()
         assert await overview.list_hanging() == []

@@ -13,11 +13,11 @@ class TestHeir:
     async def test_one_that_has_succeeded_is_the_serving_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, HEIR)
         await watched.wait_until_serving()
-        outcome = await asyncio.wait_for(watched.supervisor.replace_child(read_settings), 30)
-        assert (outcome["kept"], outcome["silence"], watched.supervisor.generation) == (3, 0.25, 1)
-        await wait_until(lambda: watched.supervisor.serves)
-        watched.supervisor.send_ping()
-        await wait_until(watched.supervisor.take_answer)
+        outcome = await asyncio.wait_for(watched.workers.replace_child(read_settings), 30)
+        assert (outcome["kept"], outcome["silence"], watched.workers.generation) == (3, 0.25, 1)
+        await wait_until(lambda: watched.workers.serves)
+        watched.workers.send_ping()
+        await wait_until(watched.workers.take_answer)
         assert watched.serving.empty()  # nobody is told of a second start
         await watched.stop()
 
@@ -31,7 +31,7 @@ class TestHeir:
         watched = Watched(monkeypatch, program)
         await watched.wait_until_serving()
         with pytest.raises(HandOverFailed, match="the new process has not said in time that it serves"):
-            await asyncio.wait_for(watched.supervisor.replace_child(), 60)
+            await asyncio.wait_for(watched.workers.replace_child(), 60)
         await watched.stop()
 
     async def test_old_one_that_dies_while_the_new_one_starts_is_told_as_such(
@@ -45,13 +45,13 @@ class TestHeir:
         """
         watched = Watched(monkeypatch, program)
         await watched.wait_until_serving()
-        replacing = asyncio.ensure_future(watched.supervisor.replace_child(read_settings))
+        replacing = asyncio.ensure_future(watched.workers.replace_child(read_settings))
         await asyncio.sleep(0)
-        watched.supervisor.reload_files()
+        watched.workers.reload_files()
         with pytest.raises(HandOverFailed, match=r"the old process ended \(exit code -9\)"):
             await asyncio.wait_for(replacing, 30)
         await watched.wait_until_serving()
-        watched.supervisor.stop()
+        watched.workers.stop()
         await watched.stop()
 
 
@@ -64,7 +64,7 @@ class TestNewProcessThatCanNotBeStarted:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", (str(tmp_path / "python"),))
         for _ in range(2):
             with pytest.raises(HandOverFailed, match="No such file"):
-                await watched.supervisor.replace_child(read_settings)
-        assert watched.supervisor.serves
-        assert watched.supervisor.reloads == {"done": 0, "failed": 2}
+                await watched.workers.replace_child(read_settings)
+        assert watched.workers.serves
+        assert watched.workers.reloads == {"done": 0, "failed": 2}
         await watched.stop()

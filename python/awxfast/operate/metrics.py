@@ -1,7 +1,7 @@
 """Prometheus metrics: the ledger and the rooms' counters under the names of docs/monitoring.md."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,6 +23,7 @@ class ViewCollector(Collector):
     def __init__(self, view: View) -> None:
         self._figures = view.figures
         self._place = view.place
+        self._are_several = bool(view.workers)
 
     def collect(self) -> Iterator[Metric]:
         """All of their names start with `awxfast_`."""
@@ -54,7 +55,7 @@ class ViewCollector(Collector):
         yield labelled_counter(
             "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", figures.log_lines_dropped()
         )
-        yield from collect_processes(list(figures.processes()))
+        yield from collect_processes(figures.processes(), are_several=self._are_several)
 
     def _collect_intake(self) -> Iterator[Metric]:
         intake = self._figures.intake()
@@ -81,25 +82,38 @@ def collect_place(place: Place) -> Iterator[Metric]:
     yield GaugeMetricFamily("awxfast_draining_processes", "Earlier ones that still serve.", place.draining)
 
 
-def collect_processes(processes: Sequence[ProcessFigures]) -> Iterator[Metric]:
-    """The process that serves, under the names and with the meaning of Prometheus' client library."""
+def collect_processes(processes: Mapping[int, ProcessFigures], *, are_several: bool = False) -> Iterator[Metric]:
+    """The processes that serve, under the names and with the meaning of Prometheus' client library."""
     if not processes:
         return
-    (one,) = processes
-    limits = {name: math.inf if limit is None else limit for name, limit in one.limits.items()}
-    yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", limits)
-    yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", one.busy_threads)
-    yield process_gauge("virtual_memory_bytes", "Address space.", one.virtual_memory)
-    yield process_gauge("resident_memory_bytes", "Memory.", one.resident_memory)
-    yield process_gauge("start_time_seconds", "When it started, in Unix time.", one.started)
-    yield CounterMetricFamily("awxfast_process_cpu_seconds", "CPU time.", one.cpu_seconds)
-    yield process_gauge("open_fds", "Open descriptors.", one.descriptors)
-    yield process_gauge("max_fds", "The most it may have.", limits["soft"])
+    labels = ["worker"] if are_several else []
+    limits = GaugeMetricFamily("awxfast_descriptors_limit", "Descriptors it may have.", labels=[*labels, "limit"])
+    families = [type_of(name, documentation, labels=labels) for type_of, name, documentation, _ in PROCESS]
+    for number, one in sorted(processes.items()):
+        values = [str(number)] if are_several else []
+        for name, limit in one.limits.items():
+            limits.add_metric([*values, name], math.inf if limit is None else limit)
+        for family, (*_, read) in zip(families, PROCESS, strict=True):
+            family.add_metric(values, read(one))
+    yield limits
+    yield from families
 
 
-def process_gauge(name: str, documentation: str, value: float) -> Metric:
-    """One of a process's."""
-    return GaugeMetricFamily("awxfast_process_" + name, documentation, value)
+PROCESS: Sequence[tuple[Any, str, str, Callable[[ProcessFigures], float]]] = (
+    (GaugeMetricFamily, "awxfast_busy_threads", "Threads in synchronous code now.", lambda one: one.busy_threads),
+    (GaugeMetricFamily, "awxfast_process_virtual_memory_bytes", "Address space.", lambda one: one.virtual_memory),
+    (GaugeMetricFamily, "awxfast_process_resident_memory_bytes", "Memory.", lambda one: one.resident_memory),
+    (GaugeMetricFamily, "awxfast_process_start_time_seconds", "Its start, in Unix time.", lambda one: one.started),
+    (CounterMetricFamily, "awxfast_process_cpu_seconds", "CPU time.", lambda one: one.cpu_seconds),
+    (GaugeMetricFamily, "awxfast_process_open_fds", "Open descriptors.", lambda one: one.descriptors),
+    (
+        GaugeMetricFamily,
+        "awxfast_process_max_fds",
+        "The most it may have.",
+        lambda one: math.inf if one.limits["soft"] is None else one.limits["soft"],
+    ),
+)
+"""What each process has one of."""
 
 
 def collect_events(events: Mapping[str, Any]) -> Iterator[Metric]:

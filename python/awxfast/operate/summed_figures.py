@@ -1,6 +1,6 @@
 """The figures of all serving processes of a server as one, from what each has told last and what is left of others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, ProcessFigures, SlowClient
@@ -31,22 +31,23 @@ NOTHING: Counts = {
 class SummedFigures:
     """As `figures.Figures` asks for them.
 
-    `counted`: over all, those that are gone among them. `serving`: what the processes told that serve whoever comes;
-    `draining`: the others. `silent`: a line for each that serves and can't be heard.
+    `counted`: over all, those that are gone among them. `serving`: what the processes told that serve whoever comes, by
+    the number of their place; `draining`: the others. `silent`: a line for each that serves and can't be heard.
     """
 
     def __init__(
         self,
         counted: Counts,
-        serving: Sequence[Mapping[str, Any]],
+        serving: Mapping[int, Mapping[str, Any]],
         draining: Sequence[Mapping[str, Any]],
         silent: Sequence[str],
         nobody: About,
     ) -> None:
         """`nobody`: what is known where no process tells anything."""
         self._counted = add_counts(NOTHING, counted)
-        self._serving = serving
-        self._all = [*serving, *draining]
+        self._by_number = serving
+        self._serving = list(serving.values())
+        self._all = [*self._serving, *draining]
         self._silent = silent
         self._nobody = nobody
 
@@ -122,9 +123,9 @@ class SummedFigures:
         return errors
 
     def max_clients(self) -> int | None:
-        """How many browsers are let in, by all that let any in."""
+        """How many browsers are let in, which all know that let any in."""
         known = [present["max_clients"] for present in self._serving if present["max_clients"] is not None]
-        return sum(known) if known else None
+        return max(known) if known else None
 
     def plain_connections(self) -> PlainFigures | None:
         """Those that are no websockets."""
@@ -161,9 +162,9 @@ class SummedFigures:
         dropped: Mapping[str, int] = self._counted["log_lines_dropped"]
         return dropped
 
-    def processes(self) -> Iterator[ProcessFigures]:
-        """What the kernel knows of each that serves whoever comes."""
-        return (ProcessFigures(**present["process"]) for present in self._serving)
+    def processes(self) -> Mapping[int, ProcessFigures]:
+        """What the kernel knows of each that serves whoever comes, by the number of its place."""
+        return {number: ProcessFigures(**present["process"]) for number, present in self._by_number.items()}
 
 
 def merge_peers(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

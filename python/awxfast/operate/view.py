@@ -51,7 +51,7 @@ class OwnSource:
         """The same at once."""
         told = self._snapshots.take()
         counted = add_counts(told["counted"], told["own"])
-        return View(SummedFigures(counted, [told["present"]], [], [], self._nobody), self._place)
+        return View(SummedFigures(counted, {0: told["present"]}, [], [], self._nobody), self._place)
 
     async def list_slow_clients(self) -> Sequence[Any]:
         """Clients with something queued or shed."""

@@ -124,6 +124,7 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "RelayCo
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
     collect_garbage_seldom()
+    await control.wait_for_fellows()
     if start.get("inherits") is not None:
         await succeed(settings, listenings, control, prepared.application)
     else:
@@ -180,6 +181,7 @@ class Control(Generic[Rooms]):
         self._snapshots: Snapshots | None = None
         self._inherited = False
         self._stop_asked = asyncio.Event()
+        self._may_register = asyncio.Event()
         self._relay: Rooms | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._has_left = False
@@ -229,6 +231,19 @@ class Control(Generic[Rooms]):
         """Main remembers it, for the child after this one."""
         self._pipe.send("used_header", header=header)
 
+    async def wait_for_fellows(self) -> None:
+        """Returns when all other workers have imported their application, or the end is asked for.
+
+        An import may wipe what others have registered in Redis: AWX's does.
+        """
+        if self.fellows is None:
+            return
+        self._pipe.send("imported")
+        waits = [asyncio.ensure_future(one.wait()) for one in (self._may_register, self._stop_asked)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+
     async def wait_for_stop(self) -> None:
         """Returns when main asks for an orderly end."""
         await self._stop_asked.wait()
@@ -262,6 +277,8 @@ class Control(Generic[Rooms]):
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
                     self.remember_used(message["header"])
+                case "register":
+                    self._may_register.set()
                 case "header_claimed":
                     self._claims.receive(message["header"], fresh=message["fresh"])
                 case "look":

@@ -77,10 +77,9 @@ class ChildHandle:
     async def run(
         self,
         on_serving: Callable[[], None],
-        on_used_header: Callable[[str], None],
-        on_figures: Callable[[Mapping[str, Any]], None],
+        on_report: Callable[[Mapping[str, Any]], None],
     ) -> int:
-        """Hears its reports until it is gone; its exit code."""
+        """Hears its reports until it is gone; its exit code. `on_report`: gets what is not of this process alone."""
         while (message := await self._pipe.receive()) is not None:
             match message["kind"]:
                 case "serving":
@@ -102,13 +101,13 @@ class ChildHandle:
                     self.answered = True
                     self._take_answer(message)
                 case "figures":
-                    on_figures(message)
+                    on_report(message)
                     if message["is_answer"]:
                         self._take_answer(message)
+                case "imported" | "used_header" | "claim_header":
+                    on_report(message)
                 case "clients":
                     self._take_answer(message)
-                case "used_header":
-                    on_used_header(message["header"])
                 case "failed":
                     self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
             self._changed.set()

@@ -23,11 +23,15 @@ STOP_MARGIN = 5.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a serving process gets to leave, beyond that to drain; for which nodes' headers are remembered."""
+    """Seconds that a serving process gets to leave, beyond that to drain; for which nodes' headers are remembered.
+
+    `workers`: how many serve at once.
+    """
 
     stop: float
     drain: float
     nonces: int = 0
+    workers: int = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class MainResources:
         """As the options say."""
         settings = self.settings
         stop = settings.grace + settings.close_spread + STOP_MARGIN
-        return Limits(stop, settings.reload_drain, settings.nonce_tolerance)
+        return Limits(stop, settings.reload_drain, settings.nonce_tolerance, settings.workers)
 
     def describe(self) -> dict[str, Any]:
         """What a serving process is told of them at its start."""

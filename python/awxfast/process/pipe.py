@@ -1,11 +1,14 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
-    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], used_headers, token, passing},
-                            to an heir also {inherits}, where one died {died}
+    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], used_headers, token, passing,
+                            generation, worker: {number, count, shares}}, to an heir also {inherits}, where one
+                            died {died}
                      reload_files   ping   stop   hand_over {heir, format}   look   look_at_clients
-                     used_header {header}: in another process of this server
+                     used_header {header}: in another process of this server   header_claimed {header, fresh}
+                     register: to one of several who has imported
                      who has handed over: drain, or go_on where nobody has taken its place after all
     child to main    serving   failed {text, exit_code}   pong   used_header {header}   stands {frames}
+                     one of several: imported   claim_header {header}
                      figures {counted, own, present, inherited, has_left, is_answer}: at its start and end, too
                      clients {rows}
                      an heir: ready {format}   succeeded {kept, drained, silence}

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import functools
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
 from awxfast.process.child_handle import ChildHandle
@@ -14,7 +16,6 @@ from awxfast.process.draining import Draining
 from awxfast.process.restarts import Restarts
 from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
 from awxfast.process.tally import Tally
-from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.offspring import own_command
 
 log = logging.getLogger(__name__)
@@ -30,43 +31,72 @@ MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is so for all serving processes of a server: seconds that they get to stop, and to drain before that.
+
+    `command`: another program than the server's.
+    """
+
+    stop_limit: float
+    drain_limit: float = 0.0
+    command: Sequence[str] | None = None
+
+
+class Places(Protocol):
+    """Who has all the places, and is told what becomes of the processes there (`process.workers`)."""
+
+    def note_serving(self) -> None:
+        """One serves that nobody else has left all to."""
+
+    def note_imported(self, number: int, child: ChildHandle) -> None:
+        """One has imported its application, and waits for a word to register."""
+
+    def note_end(self, number: int, child: ChildHandle) -> None:
+        """It is gone."""
+
+    def note_used_header(self, child: ChildHandle, header: str) -> None:
+        """It has let in a node by this header."""
+
+    def claim_header(self, child: ChildHandle, header: str) -> None:
+        """It asks whether it may."""
+
+    def list_used_headers(self) -> list[str]:
+        """Those that a process must know which starts now."""
+
+
 class Supervisor:
     """Keeps one serving process alive until it is told to stop.
 
-    `start` is what a child gets first; `descriptors` are the numbers that it inherits; `on_serving` is called each
-    time one serves that nobody else has left all to. `drain_limit`: seconds after which one that drains is ended.
-    `command`: another program than the server's.
+    `start` is what a child gets first; `descriptors` are the numbers that it inherits; `places` hears what becomes of
+    it; `number` is its own among them.
     """
 
     def __init__(
         self,
         start: Mapping[str, Any],
         descriptors: Sequence[int],
-        on_serving: Callable[[], None],
-        stop_limit: float,
-        used_headers: UsedHeaders,
-        drain_limit: float = 0.0,
-        command: Sequence[str] | None = None,
+        places: Places,
+        number: int,
+        surroundings: Surroundings,
     ) -> None:
         self._start = start
-        self._command = command
+        self._command = surroundings.command
         self._descriptors = tuple(descriptors)
-        self._on_serving = on_serving
-        self._stop_limit = stop_limit
-        self._used_headers = used_headers
+        self._places = places
+        self.number = number
+        self._stop_limit = surroundings.stop_limit
         self._stopping = asyncio.Event()
         self._child: ChildHandle | None = None
         self._heir: ChildHandle | None = None
         self._running: dict[ChildHandle, asyncio.Task[int]] = {}
-        self._draining = Draining(drain_limit)
+        self._draining = Draining(surroundings.drain_limit)
         self._handing_over = asyncio.Lock()
         self._token = secrets.token_hex(16)
         self._died: int | None = None
         """Events that were lost at most with the last one that died and has not been told of; None: there is none."""
         self.generation = 0
         """How many processes have taken the place of the one before them."""
-        self.reloads = {"done": 0, "failed": 0}
-        """How many came to a new process in the place of the one before it, and how many did not."""
         self.tally = Tally()
         """What all of them have counted."""
         self._restarts = Restarts()
@@ -146,6 +176,12 @@ class Supervisor:
         return self.tally.list_present(self._find_present())
 
     @property
+    def pid(self) -> int | None:
+        """Of the process that serves whoever comes."""
+        child = self._find_present()
+        return child.pid if child is not None else None
+
+    @property
     def draining(self) -> int:
         """How many serve their last clients."""
         return len(self._draining)
@@ -155,6 +191,17 @@ class Supervisor:
             if child in self._running and (child is self._child or self.tally.has_told(child)):
                 return child
         return None
+
+    def end(self) -> None:
+        """Ends all at once: another place has none who can start."""
+        self._stopping.set()
+        self._kill()
+
+    def tell_others(self, child: ChildHandle, kind: str, **fields: Any) -> None:
+        """Tells all but this one something."""
+        for other in self._running:
+            if other is not child:
+                other.send(kind, **fields)
 
     def reload_files(self) -> None:
         """Asks the child, and those that drain, to read their files again and to reopen their logs."""
@@ -205,13 +252,7 @@ class Supervisor:
 
     def _hear(self, child: ChildHandle, on_serving: Callable[[], None]) -> None:
         """`tally` knows of it."""
-        running = asyncio.ensure_future(
-            child.run(
-                on_serving,
-                lambda header: self._note_used_header(child, header),
-                lambda figures: self.tally.note(child, figures),
-            )
-        )
+        running = asyncio.ensure_future(child.run(on_serving, functools.partial(self._take_report, child)))
         self._running[child] = running
         running.add_done_callback(lambda running: self._forget(child, running))
 
@@ -219,13 +260,18 @@ class Supervisor:
         self._running.pop(child)
         if not running.cancelled():  # else main's next program hears it
             self.tally.end(child)
+            self._places.note_end(self.number, child)
 
-    def _note_used_header(self, child: ChildHandle, header: str) -> None:
-        """It is used for all that run beside this one, too: for the one that will take its place before all."""
-        self._used_headers.add(header)
-        for other in self._running:
-            if other is not child:
-                other.send("used_header", header=header)
+    def _take_report(self, child: ChildHandle, message: Mapping[str, Any]) -> None:
+        match message["kind"]:
+            case "figures":
+                self.tally.note(child, message)
+            case "imported":
+                self._places.note_imported(self.number, child)
+            case "used_header":
+                self._places.note_used_header(child, message["header"])
+            case "claim_header":
+                self._places.claim_header(child, message["header"])
 
     async def _wait_until_replaced(self, child: ChildHandle) -> None:
         """Or until it is gone. Raises what hearing it ended with."""
@@ -258,7 +304,8 @@ class Supervisor:
             **self._start,
             **more,
             "token": self._token,
-            "used_headers": self._used_headers.list_fresh(),
+            "used_headers": self._places.list_used_headers(),
+            "generation": self.generation + (inherits is not None),
         }
         descriptors = self._descriptors
         if inherits is not None:
@@ -270,27 +317,23 @@ class Supervisor:
         self._served_once = True
         self._died = None
         if not self._stopping.is_set():
-            self._on_serving()
+            self._places.note_serving()
 
     # A new process in the place of the old one
 
-    async def replace_child(self, read_settings: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
+    async def replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         """Starts a process from what is installed now, to which the present one leaves all; what it reports then.
 
-        `read_settings`: as what is installed now understands them; None: as they are. Raises `HandOverFailed`: the
+        `settings`: as what is installed now understands them, if they are not as they are. Raises `HandOverFailed`: the
         present one goes on, unless it is gone (`serves`). One at a time.
         """
         try:
-            settings = {"settings": await read_settings()} if read_settings is not None else {}
             async with self._handing_over:
-                outcome = await self._replace_child(settings)
+                return await self._replace_child(settings)
+        except HandOverFailed:
+            raise
         except Exception as error:
-            self.reloads["failed"] += 1
-            if isinstance(error, HandOverFailed):
-                raise
             raise HandOverFailed(describe_failure(error)) from error
-        self.reloads["done"] += 1
-        return outcome
 
     async def _replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         old = self._child
@@ -332,11 +375,8 @@ class Supervisor:
         """Set when the end was asked for."""
         return self._stopping
 
-    async def freeze(self, kept: list[int]) -> dict[str, Any]:
-        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more.
-
-        Raises `HandOverFailed`: nothing has changed.
-        """
+    async def prepare_freeze(self) -> None:
+        """Whether all is well with the children, and each has heard all. Raises `HandOverFailed`."""
         if self._child not in self._running or self._stopping.is_set():
             raise HandOverFailed("nobody serves at present")
         try:
@@ -344,19 +384,22 @@ class Supervisor:
                 await asyncio.gather(*(child.flush() for child in self._running))
         except TimeoutError:
             raise HandOverFailed("a serving process hears nothing") from None
-        children = [self._child, *(child for child in self._running if child is not self._child)]
+
+    async def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more."""
+        children = sorted(self._running, key=lambda child: child is not self._child)
         draining = self._draining.freeze()
         for task in (hearing := list(self._running.values())):
             task.cancel()
-        await asyncio.wait(hearing)
+        if hearing:
+            await asyncio.wait(hearing)
         return {
             "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
             "token": self._token,
             "generation": self.generation,
-            "reloads": self.reloads,
+            "serves": self._child in self._running,
             "tally": self.tally.freeze(children),
             **self._restarts.freeze(),
-            "used_headers": self._used_headers.freeze(),
         }
 
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
@@ -367,9 +410,8 @@ class Supervisor:
             self._hear(child, lambda: None)
             if seconds is not None:
                 self._draining.add(child, self._running[child], seconds)
-        self._child = children[0]
+        self._child = children[0] if frozen["serves"] else None
         self._served_once = True
-        self._token, self.reloads = frozen["token"], frozen["reloads"]
+        self._token = frozen["token"]
         self.generation = frozen["generation"]
         self._restarts.adopt(frozen)
-        self._used_headers.adopt(frozen["used_headers"])
