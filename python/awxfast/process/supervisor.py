@@ -387,7 +387,10 @@ class Supervisor:
 
     async def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more."""
-        children = sorted(self._running, key=lambda child: child is not self._child)
+        children, serves = (
+            sorted(self._running, key=lambda child: child is not self._child),
+            self._child in self._running,
+        )
         draining = self._draining.freeze()
         for task in (hearing := list(self._running.values())):
             task.cancel()
@@ -397,7 +400,7 @@ class Supervisor:
             "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
             "token": self._token,
             "generation": self.generation,
-            "serves": self._child in self._running,
+            "serves": serves,
             "tally": self.tally.freeze(children),
             **self._restarts.freeze(),
         }
