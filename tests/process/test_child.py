@@ -257,3 +257,16 @@ async def test_process_that_is_to_end_goes_on_until_then_when_nobody_takes_its_p
     """Its clients would hear nothing any more, for as long as `--close-spread` takes."""
     leaving = await hand_over("leave", stops=True)
     assert leaving.rooms.calls == ["leave", "go_on"]
+
+
+async def test_main_hears_of_all_figures_unasked_now_and_then(spawn: Any, redis_server: RedisServer) -> None:
+    """What one that dies had counted is known then, though nobody ever looked."""
+    child = await spawn()
+    child.send_start(Settings(redis=(redis_server.url,)))
+    told = 0
+    async with asyncio.timeout(HANG):
+        while told < 2:
+            message = await child.pipe.receive()
+            assert message is not None
+            told += message["kind"] == "figures"
+            assert not message.get("is_answer")

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 STANDING_SECONDS = 1.0
 """How often main hears how many frames wait here for clients."""
+STANDING_BETWEEN = 5
+"""How often that is between two times when it hears all figures unasked: these are a thousand nodes' at most."""
 
 
 def main(control_descriptor: int) -> NoReturn:
@@ -214,10 +216,12 @@ class Control(Generic[Rooms]):
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
 
     async def _tell_what_stands(self, relay: Rooms) -> None:
-        """Main counts it as lost should this process die."""
+        """Main counts it as lost should this process die, and what was counted up to then is known."""
         while True:
-            self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
-            await asyncio.sleep(STANDING_SECONDS)
+            for _ in range(STANDING_BETWEEN):
+                self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
+                await asyncio.sleep(STANDING_SECONDS)
+            self._tell_figures()
 
     def report_ready(self, understood: list[int]) -> None:
         """This process can take the place of another one that leaves this form."""
