@@ -2,18 +2,17 @@
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from browsers import Browser, close_browsers, open_browser
 from channels_redis.core import RedisChannelLayer
 from events import GROUPS
+from ledger_watch import BALANCED, Watching, list_counters
 from main_process import is_alive
 from producers import Producer
 from reloaded_site import Site
@@ -23,8 +22,6 @@ from site_browsers import browser, command, receive
 
 pytestmark = pytest.mark.timeout(600)
 
-BALANCED = {"events": 0, "frames": 0}
-
 
 def answer(relay: AwxfastServer, path: str) -> tuple[int, str]:
     with socket.socket(socket.AF_UNIX) as connection:
@@ -33,39 +30,6 @@ def answer(relay: AwxfastServer, path: str) -> tuple[int, str]:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
         head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
     return int(head.split()[1]), body.decode()
-
-
-def list_counters(ledger: Mapping[str, Any]) -> dict[str, int]:
-    """What may never go down."""
-    events, frames = ledger["events"], ledger["frames"]
-    return {
-        **{name: events[name] for name in ("in", "routed", "no_subscriber")},
-        **{name: frames[name] for name in ("queued", "written", "lost_at_close")},
-        "shed": sum(frames["shed"].values()),
-    }
-
-
-class Watching:
-    """Looks at the ledger all the time; each must be sound, and none behind the one before."""
-
-    def __init__(self, relay: AwxfastServer) -> None:
-        self.ledgers: list[dict[str, Any]] = []
-        self._relay = relay
-        self._task = asyncio.ensure_future(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            self.ledgers.append(await asyncio.to_thread(self._relay.ledger))
-
-    async def end(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        with contextlib.suppress(asyncio.CancelledError):
-            self._task.result()
-        assert len(self.ledgers) > 5
-        assert [ledger for ledger in self.ledgers if ledger["balance"] != BALANCED] == []
-        for before, after in itertools.pairwise(map(list_counters, self.ledgers)):
-            assert all(after[name] >= count for name, count in before.items()), (before, after)
 
 
 async def deliver(relay: AwxfastServer, producer: Producer, one: Browser, numbers: range) -> None:
