@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -82,8 +83,11 @@ class Browsers:
 @pytest.fixture
 async def browsers() -> AsyncIterator[Browsers]:
     several = Browsers()
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (former[1], former[1]))
     yield several
     await several.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, former)
 
 
 def assert_even(counts: Counter[int | None], workers: WorkerProcesses) -> None:
