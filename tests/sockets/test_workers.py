@@ -133,7 +133,7 @@ class TestSpread:
         await browsers.open_many(address, 100)
         new = workers.replace(dead)
         counts = await browsers.open_one_by_one(address, 100)
-        assert counts[new.process.pid] >= 80
+        assert counts[new.process.pid] >= 70
 
 
 class TestOthersThatCanNot:
@@ -151,7 +151,7 @@ class TestOthersThatCanNot:
             stopped_at = workers.shares.rows[0].looked_at
             ill.signal(signal.SIGCONT)
             await until(lambda: workers.shares.rows[0].looked_at > stopped_at)
-            assert (await browsers.open_one_by_one(address, 40))[ill.process.pid] >= 30
+            assert (await browsers.open_one_by_one(address, 40))[ill.process.pid] >= 25
 
     async def test_nobody_waits_for_one_that_is_held_up(
         self, start: Callable[..., WorkerProcesses], browsers: Browsers, tmp_path: Path
