@@ -139,6 +139,33 @@ class TestOthersThatDoNotCome:
         process.now += AT_ONCE
         assert not process.accepts()
 
+    def test_it_helps_nobody_while_it_has_turns_of_its_own(self, process: Process) -> None:
+        """Else all of them would take what they get as soon as many come at once."""
+        row = process.add(1, 0)
+        begin = process.now
+        while process.now < begin + 3 * HELP:
+            process.connections = row.load // WHOLE
+            assert process.accepts()
+            process.now += AT_ONCE
+            assert not process.accepts()
+            process.now += round(STEP_SECONDS * 1e9)
+            row.looked_at = process.now
+            row.accepted += 2
+            row.load += 2 * WHOLE
+
+    def test_it_helps_no_longer_than_it_has_more(self, process: Process) -> None:
+        row = process.add(1, 0)
+        process.connections = 100
+        while not process.accepts():
+            process.now += round(STEP_SECONDS * 1e9)
+            row.looked_at = process.now
+            row.accepted += 1
+        row.load = WHOLE * 200
+        assert process.accepts()
+        row.load = 0
+        process.now += AT_ONCE
+        assert not process.accepts()
+
     def test_others_that_keep_up_are_not_helped(self, process: Process) -> None:
         row = process.add(1, 0)
         process.connections = 100

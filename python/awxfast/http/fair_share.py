@@ -76,10 +76,9 @@ class FairShare:
     def wait_time(self) -> float:
         """Seconds that others have for the connection that is next; 0: it is to be accepted here."""
         self.publish()
-        now = self._now()
-        surplus = self._surplus()
-        is_batch = now - self._accepted_at < AT_ONCE
-        if surplus <= (BATCH if is_batch else 0) or self._is_needed(now) or not (left := self._find_wait(now, surplus)):
+        now, surplus = self._now(), self._surplus()
+        left = 0.0 if self._has_turn(now, surplus) or self._is_needed(now) else self._find_wait(now, surplus)
+        if not left:
             self._waits_since = None
             return 0.0
         seconds = max(STEP_SECONDS, left / STEPS)
@@ -98,6 +97,13 @@ class FairShare:
         own = self._shares.own.load
         coming = (row.load for row in self._shares.others if row.listens and not self._is_blocked(row))
         return (own - min(coming, default=own)) / WHOLE
+
+    def _has_turn(self, now: int, surplus: float) -> bool:
+        """Whether nobody else has to go first."""
+        has_turn = surplus <= (BATCH if now - self._accepted_at < AT_ONCE else 0)
+        if has_turn:
+            self._crowd_since, self._helps = None, False
+        return has_turn
 
     def _is_needed(self, now: int) -> bool:
         """Whether it helps. It ends where nobody was there to be accepted when it was asked last."""
