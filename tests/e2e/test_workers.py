@@ -112,6 +112,8 @@ async def test_deaths_one_after_the_other_cost_nobody_of_the_other_worker_anythi
                 await producer.group_send("room", {"type": "chat.message", "text": str(text)})
             os.kill(dies["pid"], signal.SIGKILL)
             await site.until(lambda death=death: site.server.text().count("Listening on TCP") == death + 2)
+            # A stock producer asks who is in the group, then sends: to one that is removed in between a key is left.
+            await site.until(lambda death=death: site.server.text().count("removed what a dead") == death + 1)
             await producer.group_send("room", {"type": "chat.message", "text": "last"})
             stay = 0
             for one in everybody:
