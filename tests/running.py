@@ -9,10 +9,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from awxfast.app.fellows import Fellows
 from awxfast.app.relay import Relay
 from awxfast.app.serving import serve
-from awxfast.figures import Place
+from awxfast.figures import Figures, Place
 from awxfast.http.listening import Listening
+from awxfast.operate.admin import AdminListener
+from awxfast.operate.view import OwnSource
 from awxfast.settings import Settings
 
 
@@ -22,13 +25,18 @@ class Control:
     def __init__(self) -> None:
         self.serving = asyncio.Event()
         self.stop = asyncio.Event()
-        self.place = Place(os.getpid())
+        self.died: int | None = None
+        self.figures: Figures | None = None
         self.token: str | None = None
+        self.fellows: Fellows | None = None
         self.reload_files: Callable[[], None] | None = None
         self.used_headers: list[str] = []
 
     def report_used_header(self, header: str) -> None:
         self.used_headers.append(header)
+
+    def show(self, figures: Figures, *, inherited: bool = False) -> None:
+        self.figures = figures
 
     def report_serving(self, relay: Relay) -> None:
         self.relay = relay
@@ -48,7 +56,20 @@ class Running:
         self.admin = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.sock.getsockname()[1]}"
         self.admin_url = f"http://127.0.0.1:{self.admin.getsockname()[1]}"
-        self.task = asyncio.ensure_future(serve(settings, [Listening(self.sock)], self.admin, self.control))
+        self.task = asyncio.ensure_future(self._serve(settings))
+
+    async def _serve(self, settings: Settings) -> None:
+        with self.admin:
+            serving = asyncio.ensure_future(serve(settings, [Listening(self.sock)], self.control))
+            await asyncio.sleep(0)
+            if self.control.figures is None:
+                return await serving
+            source = OwnSource(self.control.figures, Place(os.getpid()))
+            listener = await AdminListener.start(source, self.admin.dup())
+            try:
+                await serving
+            finally:
+                await listener.stop()
 
     async def wait_until_serving(self) -> None:
         await asyncio.wait_for(self.control.serving.wait(), 30)

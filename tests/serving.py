@@ -19,6 +19,7 @@ from awxfast.native.access import Access, OpenAccess
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.settings import Settings
 from awxfast.sockets.server import Server
+from awxfast.system.shares import Shares
 from awxfast.turns import Turns
 
 HANG = 20.0
@@ -88,6 +89,7 @@ class Serving:
         sock: socket.socket | None = None,
         certificate: Certificate | None = None,
         fanout: dict[str, Any] | None = None,
+        shares: Shares | None = None,
         **settings: Any,
     ) -> None:
         self.settings = Settings(**settings)
@@ -98,7 +100,7 @@ class Serving:
         self.certificate = certificate
         self.address: Any = self.sock.getsockname()
         self.endpoints = NativeEndpoints(self.settings, self.groups, self.access)
-        self.server = Server(self.settings, self.fanout, self.endpoints, access_log)
+        self.server = Server(self.settings, self.fanout, self.endpoints, access_log, shares=shares)
         self._running = False
 
     @property

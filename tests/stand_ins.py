@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from awxfast.process import supervisor
-from awxfast.process.supervisor import Supervisor
+from awxfast.process.supervisor import Supervisor, Surroundings
 from awxfast.process.used_headers import UsedHeaders
+from awxfast.process.workers import Workers
 
 PREAMBLE = """
 import json, os, signal, socket, sys, time
@@ -39,6 +40,27 @@ while True:
     if message["kind"] == "ping": send(kind="pong")
     if message["kind"] == "stop": sys.exit(0)
 """
+LOOKED_AT = """
+counted = 0
+def show(inherited=False, is_answer=False):
+    frames = {"queued": counted, "written": counted, "lost_at_close": 0}
+    about = {"version": "1", "uptime": 1.0, "addresses": [], "redis": None}
+    process = dict(virtual_memory=1, resident_memory=1, started=1.0, cpu_seconds=1.0, descriptors=1, limits={},
+        busy_threads=0)
+    present = dict(pending=0, clients=0, groups=0, queued_bytes=0, reply_bytes=0, age_bounds=[], intake=None,
+        unserved=None, max_clients=None, plain=None, peers=[], unready=[], about=about, process=process)
+    send(kind="figures", counted={"events": {"in": counted, "routed": counted}, "frames": frames}, own={},
+        present=present, inherited=inherited, has_left=False, is_answer=is_answer)
+def answer(message):
+    global counted
+    if message["kind"] == "ping": send(kind="pong")
+    if message["kind"] == "look_at_clients": send(kind="clients", rows=[{"client": 1, "frames": 5}])
+    if message["kind"] == "stop": sys.exit(0)
+    if message["kind"] == "look":
+        counted += 1
+        show(is_answer=True)
+"""
+"""What a program begins with that shows figures: one event more each time that somebody looks."""
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
@@ -56,22 +78,32 @@ async def read_settings() -> str:
 
 
 class Watched:
-    """A supervisor of a stand-in, and what it was called back with."""
+    """Stand-ins in so many places, and what their owner was called back with."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, program: str, stop_limit: float = 30.0, drain_limit: float = 30.0
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        program: str,
+        stop_limit: float = 30.0,
+        drain_limit: float = 30.0,
+        count: int = 1,
     ) -> None:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", (sys.executable, "-c", PREAMBLE + textwrap.dedent(program)))
         self.serving = asyncio.Queue[int]()
         self.used = UsedHeaders(300)
-        self.supervisor = Supervisor(
-            {"number": 7}, [], lambda: self.serving.put_nowait(1), stop_limit, self.used, drain_limit
-        )
-        self.task = asyncio.ensure_future(self.supervisor.run())
+        surroundings = Surroundings(stop_limit, drain_limit)
+        self.workers = Workers({}, [], lambda: self.serving.put_nowait(1), self.used, surroundings, count)
+        self.task = asyncio.ensure_future(self.workers.run())
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Of the only place."""
+        (one,) = self.workers.supervisors
+        return one
 
     async def wait_until_serving(self) -> None:
         await asyncio.wait_for(self.serving.get(), 30)
 
     async def stop(self) -> None:
-        self.supervisor.stop()
+        self.workers.stop()
         await asyncio.wait_for(self.task, 30)

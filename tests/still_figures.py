@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
+from awxfast.figures import About, Figures, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
+from awxfast.operate.view import OwnSource, View
 
 LEDGER = {
     "events": {"in": 115, "routed": 100, "no_subscriber": 10, "rejected": {"too_large": 3, "malformed": 2}},
@@ -48,6 +49,14 @@ REFUSED_NODE = dataclasses.replace(
 PEERS = [dataclasses.asdict(node) for node in (NODE, REFUSED_NODE)]
 
 
+PLACE = Place(4242, 3, {"done": 3, "failed": 1})
+
+
+def view_of(figures: Figures) -> View:
+    """What the pages are made of where a process has these."""
+    return OwnSource(figures, PLACE).look_now()
+
+
 class StillFigures:
     """Answers what it was given."""
 
@@ -57,9 +66,6 @@ class StillFigures:
 
     def about(self) -> About:
         return About("1.2.3", 90.5, ["127.0.0.1:8055"], "redis://127.0.0.1:6379/0")
-
-    def place(self) -> Place:
-        return Place(4242, 3, {"done": 3, "failed": 1})
 
     def ledger(self) -> Mapping[str, Any]:
         return LEDGER

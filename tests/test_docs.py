@@ -13,7 +13,7 @@ import pytest
 from awxfast.broadcast import options as dialler_options
 from awxfast.environment_variables import variable_of
 from awxfast.nodes.onward import GAPS
-from awxfast.operate.metrics import build_registry, metrics_text
+from awxfast.operate.metrics import metrics_text
 from awxfast.options import NOT_BUILT, WITH_VARIABLES, build_parser
 from awxfast.redis.event_writer import Loss
 from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, SECRET_VARIABLE, Settings
@@ -22,7 +22,7 @@ from awxfast.wire.handshake import Reason
 from main_process import run_to_its_end
 from prometheus_client.parser import text_string_to_metric_families
 from sources import parse_source
-from still_figures import StillFigures
+from still_figures import StillFigures, view_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -200,12 +200,12 @@ class TestMonitoring:
     TEXT = (DOCS / "monitoring.md").read_text()
 
     def test_documented_metrics_are_those_that_are_given(self) -> None:
-        families = text_string_to_metric_families(metrics_text(build_registry(StillFigures())).decode())
+        families = text_string_to_metric_families(metrics_text(view_of(StillFigures())).decode())
         given = {family.name + "_total" * (family.type == "counter") for family in families}
         assert set(re.findall(r"awxfast_[a-z_]+", self.TEXT)) == given
 
     def test_labels_stand_with_their_metrics(self) -> None:
-        families = text_string_to_metric_families(metrics_text(build_registry(StillFigures())).decode())
+        families = text_string_to_metric_families(metrics_text(view_of(StillFigures())).decode())
         for sample in (sample for family in families for sample in family.samples):
             labels = set(sample.labels) - {"le"}
             documented = re.findall(rf"`{sample.name}{{(.*?)}}`", self.TEXT)

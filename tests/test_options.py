@@ -100,6 +100,9 @@ class TestOwnOptions:
             ["--capacity", "0"],
             ["--capacity", "many"],
             ["--threads", "-1"],
+            ["--workers", "0"],
+            ["--workers", "65"],
+            ["--workers", "many"],
             ["--grace", "-1"],
             ["--grace", "nan"],
             ["--grace", "inf"],
@@ -153,6 +156,34 @@ class TestOrigin:
 
     def test_the_variable_is_refused_by_name(self) -> None:
         assert refusal(AWXFAST_ORIGIN="awx.example https://b").startswith("AWXFAST_ORIGIN: ")
+
+
+class TestWorkers:
+    def test_there_is_one_unless_more_are_asked_for(self) -> None:
+        assert parse("site:application").workers == 1
+        assert parse("--workers", "3", "site:application").workers == 3
+        assert parse("site:application", AWXFAST_WORKERS="64").workers == 64
+
+    def test_auto_is_one_for_each_core_that_may_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for cores, workers in ((1, 1), (7, 7), (200, 64)):
+            monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+            assert parse("--workers", "auto", "site:application").workers == workers
+
+    def test_they_share_the_threads_that_one_would_have(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.cpu_count", lambda: 9)
+        threads = [parse("--workers", workers, "site:application").threads for workers in ("1", "2", "8", "20")]
+        assert threads == [8, 4, 1, 1]
+        assert parse("--workers", "2", "--threads", "6", "site:application").threads == 6
+
+    @pytest.mark.parametrize("workers", ["1", "2", "auto"])
+    def test_native_mode_refuses_them_by_name(self, workers: str) -> None:
+        said = refusal("--workers", workers)
+        assert said.startswith("--workers is for an application")
+        assert "--threads" in said
+        assert refusal(AWXFAST_WORKERS=workers).startswith("--workers is for an application")
+
+    def test_what_may_be_asked_for_is_said(self) -> None:
+        assert "from 1 to 64 is needed, not 65; or auto" in refusal("--workers", "65", "site:application")
 
 
 class TestNotBuilt:

@@ -130,8 +130,12 @@ class Front:
         make_protocol: Callable[[], asyncio.BaseProtocol],
         open_at_once: Callable[[SocketTransport, RequestHead, bytes, bytes], bool] | None = None,
         max_head: int = 0,
+        share: tuple[Callable[[], float], Callable[[], None]] | None = None,
     ) -> int:
         """Accepts on a duplicate of a listening socket; the listener's number. Raises `OSError`.
+
+        `share`, where other processes accept there, too: called before each, how many seconds they have for it (0: it
+        is accepted now), and after each that was.
 
         A protocol hears of its connection and of what was sent already in one turn. Where a client's first bytes are a
         sound upgrade to websocket without subprotocols, `open_at_once` is asked before any protocol: with the head, the
@@ -143,7 +147,7 @@ class Front:
         `is_plain`: it is no websocket, so that those come first.
         """
     def listen_again(self, number: int) -> None:
-        """After a rest for want of descriptors: the front's own call."""
+        """After a rest, for want of descriptors or for another process: the front's own call."""
     def end_listening(self, number: int) -> None:
         """Accepts there no more."""
     def turn(self) -> None:

@@ -72,19 +72,33 @@ class GonePeers:
     groups_refused: int = 0
 
 
-@dataclasses.dataclass(slots=True)
-class Place:
-    """Where a serving process stands: its main process, to which signals go; how many were before it; its reloads.
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """What the kernel and the interpreter know of a serving process; sizes in bytes, limits None: there is none.
 
-    `draining`: processes before it that still serve their last clients.
+    `limits`: the soft and the hard one of its descriptors; `busy_threads`: those in synchronous code.
+    """
+
+    virtual_memory: int
+    resident_memory: int
+    started: float
+    cpu_seconds: float
+    descriptors: int
+    limits: Mapping[str, int | None]
+    busy_threads: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """What main knows: its own number, to which signals go; how many processes came in the place of one; its reloads.
+
+    `draining`: processes that still serve their last clients beside the one in their place.
     """
 
     main: int
     generation: int = 0
-    reloads: dict[str, int] = dataclasses.field(default_factory=dict)
+    reloads: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"done": 0, "failed": 0})
     draining: int = 0
-    died: int | None = None
-    """Events that were lost at most with the process before this one; None: it did not die."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,9 +116,6 @@ class Figures(Protocol):
 
     def about(self) -> About:
         """Version, age, addresses and Redis, without any secret."""
-
-    def place(self) -> Place:
-        """Where this process stands among those before it."""
 
     def ledger(self) -> Mapping[str, Any]:
         """The fan-out's ledger (docs/monitoring.md)."""

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import difflib
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +123,18 @@ def whole_number(least: int | None = None, most: int | None = None) -> Callable[
 
 
 positive = whole_number(least=1)
+
+MOST_WORKERS = 64
+
+
+def workers(text: str) -> int:
+    """How many processes: a number, or `auto`: one for each core that this process may use."""
+    if text == "auto":
+        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    try:
+        return whole_number(least=1, most=MOST_WORKERS)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or auto, one for each core") from None
 
 
 def seconds(text: str) -> float:

@@ -31,6 +31,7 @@ from awxfast.option_parser import (
     positive,
     seconds,
     whole_number,
+    workers,
 )
 from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, LAYER_FIELDS, SECRET_VARIABLE, Settings
 
@@ -39,7 +40,6 @@ NOT_BUILT = (
     "--notify-gaps",
     "--compress",
     "--compress-links",
-    "--workers",
     "--keep",
     "--keep-memory",
     "--replay",
@@ -56,6 +56,11 @@ LIKE_OPTIONS = {"broadcast": "awxfast-broadcast", "check": "--check", "help": "-
 """What is typed for a command, and is an option here, or a program of its own."""
 
 NATIVE_ONLY = ("--auth", "--auth-ca-file")
+HOSTED_ONLY = {
+    "direct": "native mode has no consumers",
+    "workers": "native mode has --threads, which use all cores from one process",
+}
+"""What is only for an application, and why."""
 LAYER_OPTIONS = ("redis", *LAYER_FIELDS)
 """What an application's CHANNEL_LAYERS says unless an option does."""
 
@@ -94,6 +99,7 @@ OWN_OPTIONS = (
     OwnOption("--max-clients", "max_clients", positive, "more get 503"),
     OwnOption("--max-groups", "max_groups", positive, "groups of a client; more close it with 1008"),
     OwnOption("--accept-rate", "accept_rate", positive, "handshakes a second; more get 503"),
+    OwnOption("--workers", "workers", workers, "serving processes of an application; auto: one a core"),
     OwnOption("--threads", "threads", positive, "fan-out threads"),
     OwnOption("--queue-frames", "queue_frames", positive, "a client's bound for event frames"),
     OwnOption("--queue-bytes", "queue_bytes", positive, "a client's bound for queued bytes"),
@@ -192,8 +198,8 @@ def check_values(values: dict[str, Any]) -> Settings:
         check_application(values)
     elif values.get("node_endpoints") == "application":
         raise ConfigurationError("--node-endpoints application: there is no APPLICATION; use native or off")
-    elif "direct" in values:
-        raise ConfigurationError("--direct is for an application, native mode has no consumers; leave it out")
+    elif foreign := [field for field in HOSTED_ONLY if field in values]:
+        raise ConfigurationError(f"--{foreign[0]} is for an application, {HOSTED_ONLY[foreign[0]]}; leave it out")
     for name in ("host", "port"):
         if f"proxy_headers_{name}" in values and not values.get("proxy_headers"):
             raise ConfigurationError(f"--proxy-headers-{name} needs --proxy-headers; add it")
@@ -238,5 +244,7 @@ def check_application(values: dict[str, Any]) -> None:
             raise ConfigurationError(f"{names} is for native mode, an application decides itself; leave it out")
     values.setdefault("admin", "off")
     values.setdefault("direct", Settings.direct if module.startswith("awx.") else ())
+    if values.get("workers", 1) > 1:
+        values.setdefault("threads", max(1, Settings().threads // values["workers"]))
     values["layer_options"] = tuple(field for field in LAYER_OPTIONS if field in values)
     values.setdefault("redis", ())

@@ -50,6 +50,8 @@ class Settings(LayerSettings, LogSettings):
 
     # What is hosted, as `module:attribute`; None: native mode.
     application: str | None = None
+    workers: int = 1
+    """Serving processes; native mode has threads."""
 
     # Where to listen; empty: 127.0.0.1:8000, as daphne. `port` 0 picks one.
     host: str | None = None

@@ -7,7 +7,6 @@ import pytest
 from awxfast.app import relay as relay_module
 from awxfast.app.relay import Relay
 from awxfast.errors import ConfigurationError
-from awxfast.figures import Place
 from awxfast.settings import Settings
 
 HANG = 20
@@ -63,7 +62,7 @@ class Leaving(Relay):
 
     async def leave_listening(self) -> None:
         """As a mode begins to leave."""
-        await self._begin_leaving()
+        self._begin_leaving()
 
     def have_left(self) -> None:
         """As a mode whose websockets are another process's."""
@@ -78,13 +77,8 @@ def build(rooms: Rooms, **settings: Any) -> Leaving:
 class TestPlace:
     def test_process_after_a_dead_one_counts_what_was_lost_and_keeps_its_groups(self) -> None:
         rooms = Rooms()
-        build(rooms).take_place(Place(1, died=7))
+        build(rooms).follow_death(7)
         assert rooms.said == [("died", 7), "expects recovery"]
-
-    def test_nothing_was_lost_with_one_that_left_in_order(self) -> None:
-        rooms = Rooms()
-        build(rooms).take_place(Place(1, generation=3))
-        assert rooms.said == []
 
     def test_name_in_redis_is_the_feeds(self) -> None:
         assert build(Rooms()).token == "a token"

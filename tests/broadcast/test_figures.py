@@ -11,12 +11,12 @@ from awxfast.broadcast.link_counts import LinkCounts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.target import Member
-from awxfast.figures import Place
-from awxfast.operate.metrics import build_registry, metrics_text
+from awxfast.operate.metrics import metrics_text
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
 from redis_servers import RedisServer
+from still_figures import view_of
 
 
 class Peer:
@@ -51,7 +51,7 @@ class Dialling:
         self.dialler = dialler
         registration = SimpleNamespace(repaired=0)
         intake: Any = SimpleNamespace(ready=True, depth=3, trouble="does not answer", registration=registration)
-        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2, redis.address, Place(4711))
+        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2, redis.address)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ class TestNames:
         dialling.peers[0].last_error = "\x9b2J"
         figures = dialling.figures.peers()[0]
         assert (figures.host, figures.last_error) == ("web\\n\\x1b[31m:443", "\\x9b2J")
-        assert b"\x1b" not in metrics_text(build_registry(dialling.figures))
+        assert b"\x1b" not in metrics_text(view_of(dialling.figures))
 
 
 class TestLedger:
@@ -112,6 +112,6 @@ class TestPages:
 
     async def test_failed_statistics_and_odd_frames_are_metrics(self, dialling: Dialling) -> None:
         dialling.peers[1].counts.skipped["not_json"] = 4
-        text = metrics_text(build_registry(dialling.figures)).decode()
+        text = metrics_text(view_of(dialling.figures)).decode()
         assert 'awxfast_command_errors_total{reason="statistics"} 2.0' in text
         assert 'awxfast_command_errors_total{reason="not_json"} 4.0' in text

@@ -24,7 +24,7 @@ def settings_of(redis_url: str, *words: str, secret: str = "secret") -> DiallerS
 @pytest.fixture
 async def node(redis_server: RedisServer) -> AsyncIterator[NodeDialler]:
     node = NodeDialler(settings_of(redis_server.url))
-    await node.start(None)
+    await node.start()
     yield node
     await node.stop()
 
@@ -61,7 +61,7 @@ class TestMembers:
         file.write_text("")
         for words, warnings in ((("--peers-file", str(file)), 0), ((), 1)):
             node = NodeDialler(settings_of(redis_server.url, *words))
-            await node.start(None)
+            await node.start()
             await node.stop()
             assert caplog.text.count("nobody will ever be dialled") == warnings
 
@@ -79,7 +79,7 @@ class TestCertificates:
         self, redis_server: RedisServer, caplog: pytest.LogCaptureFixture, words: tuple[str, ...], warnings: int
     ) -> None:
         node = NodeDialler(settings_of(redis_server.url, *words))
-        await node.start(None)
+        await node.start()
         await node.stop()
         assert len([record for record in caplog.records if "--no-verify-cert" in record.getMessage()]) == warnings
 
@@ -127,7 +127,7 @@ class TestEnd:
     async def test_wrong_peers_file_leaves_nothing_behind(self, redis_server: RedisServer) -> None:
         node = NodeDialler(settings_of(redis_server.url, "--peers-file", "/nowhere"))
         with pytest.raises(ConfigurationError):
-            await node.start(None)
+            await node.start()
         await node.stop()
         with redis_server.client() as client:
             assert client.keys() == []

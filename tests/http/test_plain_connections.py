@@ -54,6 +54,18 @@ class TestPlaces:
         await add(plain, Place())
         assert (first.is_ended, second.is_ended) == (False, True)
 
+    async def test_work_is_requests_and_those_that_have_not_said_anything_yet(self) -> None:
+        plain = PlainConnections(9)
+        fresh, first, second, _ = await add(plain, *(Place() for _ in range(4)))
+        plain.work(first)
+        plain.work(second)
+        assert plain.at_work == 4
+        plain.wait(first)
+        assert plain.at_work == 3
+        plain.leave(fresh)
+        plain.leave(second)
+        assert plain.at_work == 1
+
     async def test_one_whose_response_is_still_being_taken_stays_while_others_can_go(self) -> None:
         plain = PlainConnections(3)
         taking, idle, _ = await add(plain, Place(), Place(), Place())

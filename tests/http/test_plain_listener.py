@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import struct
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -262,6 +263,66 @@ class TestNewcomers:
         assert one.transport.get_extra_info("peername") == client.getsockname()
         assert one.transport.family == socket.AF_INET6
         listened.close()
+
+
+class TestShare:
+    """Other processes accept on the same socket."""
+
+    @pytest.fixture
+    async def asked(self, listened: Listened) -> AsyncIterator[list[float | None]]:
+        """What was answered to each question whether to wait; None: one was accepted."""
+        asked: list[float | None] = []
+        self.seconds: list[float] = []
+
+        def wait_time() -> float:
+            asked.append(self.seconds.pop(0) if self.seconds else 0.0)
+            return asked[-1] or 0.0
+
+        listened.listener.end_listening()
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            listened.address = sock.getsockname()
+            share = wait_time, lambda: asked.append(None)
+            listened.front.listen(sock.fileno(), listened.kind, None, 0, share)
+            yield asked
+
+    async def test_it_is_asked_before_each_and_told_of_each(
+        self, listened: Listened, asked: list[float | None]
+    ) -> None:
+        for _ in range(2):
+            listened.connect()
+        listened.front.turn()
+        assert asked == [0.0, None, 0.0, None, 0.0]
+        assert len(listened.made) == 2
+
+    async def test_who_is_another_processs_waits_in_the_kernel(
+        self, listened: Listened, asked: list[float | None]
+    ) -> None:
+        self.seconds = [0.0, 0.01, 0.01]
+        for _ in range(2):
+            listened.connect()
+        listened.front.turn()
+        listened.front.turn()
+        assert (asked, len(listened.made)) == ([0.0, None, 0.01], 1)
+        listened.run()
+        await until(lambda: len(listened.made) == 2)
+        assert asked[:5] == [0.0, None, 0.01, 0.01, 0.0]
+
+    async def test_share_that_fails_costs_nobody_a_connection(self, listened: Listened) -> None:
+        def fail() -> float:
+            raise RuntimeError("no share")
+
+        unraisable: list[Any] = []
+        former, sys.unraisablehook = sys.unraisablehook, unraisable.append
+        try:
+            with socket.create_server(("127.0.0.1", 0)) as sock:
+                listened.address = sock.getsockname()
+                listened.front.listen(sock.fileno(), listened.kind, None, 0, (fail, fail))
+                listened.connect()
+                listened.front.turn()
+        finally:
+            sys.unraisablehook = former
+        assert len(listened.made) == 1
+        assert {str(one.exc_value) for one in unraisable} == {"no share"}
 
 
 class TestUpgrades:

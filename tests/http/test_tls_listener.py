@@ -4,9 +4,11 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from awxfast.http import tls_listener
+from awxfast.http.fair_share import FairShare
 from awxfast.http.listening import Listening
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.tls import Certificate
@@ -14,7 +16,7 @@ from awxfast.http.tls_listener import TlsListener
 from certificates import SelfSigned
 from serving import Serving, Start, until
 
-Listen = Callable[[PlainConnections], tuple[TlsListener, int]]
+Listen = Callable[..., tuple[TlsListener, int]]
 
 
 @pytest.fixture
@@ -27,9 +29,9 @@ async def listen(files: SelfSigned) -> AsyncIterator[Listen]:
     """Starts a listener; its port comes with it."""
     listeners = []
 
-    def start(plain: PlainConnections) -> tuple[TlsListener, int]:
+    def start(plain: PlainConnections, share: FairShare | None = None) -> tuple[TlsListener, int]:
         sock, context = socket.create_server(("127.0.0.1", 0)), Certificate(*files.files).context
-        listener = TlsListener(sock, context, asyncio.Protocol, plain, handshake_timeout=60)
+        listener = TlsListener(sock, context, asyncio.Protocol, plain, handshake_timeout=60, share=share)
         listener.start(64)
         listeners.append(listener)
         return listener, sock.getsockname()[1]
@@ -53,6 +55,32 @@ def is_ended(connection: socket.socket) -> bool:
         return False
     except ConnectionResetError:
         return True
+
+
+class Share:
+    """Says what the test wants; `accepted` are those that it was told of."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.seconds = list(seconds)
+        self.accepted = 0
+
+    def wait_time(self) -> float:
+        return self.seconds.pop(0) if self.seconds else 0.0
+
+    def note_accepted(self) -> None:
+        self.accepted += 1
+
+
+class TestShare:
+    async def test_who_is_another_processs_waits_in_the_kernel(self, listen: Listen) -> None:
+        share, plain = Share(0.0, 0.01, 0.01), PlainConnections(30)
+        _, port = listen(plain, cast(FairShare, share))
+        connections = dial(port, 3)
+        await until(lambda: share.accepted == 3)
+        assert share.seconds == []
+        assert len(plain) == 3
+        for one in connections:
+            one.close()
 
 
 class TestPlaces:

@@ -21,6 +21,7 @@ class TestWords:
             (Verdict("digest"), "secret", "its secret is not ours"),
             (Verdict("malformed"), "secret", "it has no secret header, or one that is not well-formed"),
             (Verdict("repeat", 0, repeated=True), "nonce", "used before"),
+            (Verdict("unanswered", 0), "nonce", "could not be found out in time"),
         ],
     )
     def test_reason_is_said(self, caplog: pytest.LogCaptureFixture, verdict: Verdict, reason: str, words: str) -> None:

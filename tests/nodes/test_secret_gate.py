@@ -1,5 +1,6 @@
 """Who may link, from the header alone; the rules of the header itself are tested with `_rust`."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -149,6 +150,75 @@ class TestRepeats:
             gate.check(handshake(signed(nonce)), "a")
         assert gate.check(handshake(signed(NOW)), "b").first_from is None
         assert gate.check(handshake(signed(NOW + 2)), "b").first_from == "a"
+
+
+class TestBesideOthers:
+    """Other processes of this server serve at the same time: main knows what all of them have used."""
+
+    def new_gate(self, answer: bool | Exception, *, refuse: bool) -> Gate:
+        self.asked: list[str] = []
+
+        async def claim(header: str) -> bool:
+            self.asked.append(header)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        gate = new_gate(refuse=refuse)
+        gate.claim = claim
+        return gate
+
+    async def check(self, gate: Gate, header: bytes | None = None) -> Verdict:
+        request = handshake(header or signed())
+        verdict = gate.check(request, "a")
+        assert not verdict.refused
+        return await gate.check_others(request, verdict)
+
+    @pytest.mark.parametrize("refuse", [False, True])
+    async def test_first_use_is_let_in(self, refuse: bool) -> None:
+        assert await self.check(self.new_gate(True, refuse=refuse)) == Verdict("", 0)
+
+    async def test_header_that_another_process_has_seen_is_refused(self) -> None:
+        assert await self.check(self.new_gate(False, refuse=True)) == Verdict("repeat", 0, repeated=True)
+
+    async def test_where_repeats_are_counted_it_is_counted(self) -> None:
+        assert await self.check(self.new_gate(False, refuse=False)) == Verdict("", 0, repeated=True)
+
+    @pytest.mark.parametrize("refuse", [False, True])
+    async def test_without_an_answer_it_is_refused_where_repeats_are(self, refuse: bool) -> None:
+        verdict = await self.check(self.new_gate(TimeoutError(), refuse=refuse))
+        assert verdict == Verdict("unanswered" if refuse else "", 0)
+
+    async def test_answer_that_does_not_come_is_not_waited_for_without_an_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gates, "CLAIM_SECONDS", 0.01)
+        gate = self.new_gate(True, refuse=True)
+
+        async def hang(_: str) -> bool:
+            await asyncio.Event().wait()
+            return True
+
+        gate.claim = hang
+        assert (await self.check(gate)).refused == "unanswered"
+
+    async def test_both_forms_of_a_header_are_one(self) -> None:
+        gate = self.new_gate(True, refuse=True)
+        await self.check(gate)
+        await self.check(self.new_gate(True, refuse=True), signed().removeprefix(b"HMAC-SHA256 "))
+        assert self.asked == [signed().decode().removeprefix("HMAC-SHA256 ")]
+
+    def test_what_main_is_asked_about_is_not_reported_once_more(self) -> None:
+        gate = self.new_gate(True, refuse=True)
+        reported: list[str] = []
+        gate.share_used([], reported.append)
+        gate.check(handshake(signed()), "a")
+        assert reported == []
+
+    async def test_header_that_main_told_of_at_the_start_is_a_repeat(self) -> None:
+        gate = self.new_gate(True, refuse=True)
+        gate.share_used([signed().decode().removeprefix("HMAC-SHA256 ")], lambda _: None)
+        assert gate.check(handshake(signed()), "a").refused == "repeat"
 
 
 class TestFromOneProcessToTheNext:

@@ -8,8 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from awxfast.operate.admin import AdminListener
+from awxfast.operate.view import OwnSource
 from prometheus_client.parser import text_string_to_metric_families
-from still_figures import LEDGER, PEERS, StillFigures
+from still_figures import LEDGER, PEERS, PLACE, StillFigures
 
 
 class Served:
@@ -28,7 +29,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     sock = socket.create_server(("127.0.0.1", 0))
     figures = StillFigures()
-    listener = await AdminListener.start(figures, sock)
+    listener = await AdminListener.start(OwnSource(figures, PLACE), sock)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{sock.getsockname()[1]}") as session:
         yield Served(figures, session)
     await listener.stop()
@@ -156,7 +157,7 @@ class TestUnixSocket:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(tmp_path / "admin.sock"))
         sock.listen()
-        listener = await AdminListener.start(StillFigures(), sock)
+        listener = await AdminListener.start(OwnSource(StillFigures(), PLACE), sock)
         connector = aiohttp.UnixConnector(str(tmp_path / "admin.sock"))
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://x/healthz") as response:
             assert await response.text() == "ok\n"

@@ -3,14 +3,14 @@
 from collections import Counter
 
 import pytest
-from awxfast.operate.metrics import build_registry, cumulative_buckets, metrics_text
+from awxfast.operate.metrics import cumulative_buckets, metrics_text
 from prometheus_client.parser import text_string_to_metric_families
-from still_figures import LEDGER, StillFigures
+from still_figures import LEDGER, StillFigures, view_of
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return metrics_text(build_registry(StillFigures())).decode()
+    return metrics_text(view_of(StillFigures())).decode()
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,15 @@ from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate import status
 from awxfast.operate.admin import AdminListener
 from awxfast.operate.status import UnixConnection
+from awxfast.operate.view import OwnSource
 from servers import HANG
-from still_figures import LEDGER, NODE, PEERS, StillFigures
+from still_figures import LEDGER, NODE, PEERS, PLACE, StillFigures
 
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
     sock = socket.create_server(("127.0.0.1", 0))
-    listener = await AdminListener.start(StillFigures(), sock)
+    listener = await AdminListener.start(OwnSource(StillFigures(), PLACE), sock)
     yield f"127.0.0.1:{sock.getsockname()[1]}"
     await listener.stop()
 
@@ -103,7 +104,7 @@ class TestAddress:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(tmp_path / "admin.sock"))
         sock.listen()
-        listener = await AdminListener.start(StillFigures(), sock)
+        listener = await AdminListener.start(OwnSource(StillFigures(), PLACE), sock)
         assert await run("--admin", str(tmp_path / "admin.sock")) == 0
         await listener.stop()
         assert "events.in" in capsys.readouterr().out

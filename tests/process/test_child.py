@@ -34,11 +34,11 @@ class Child:
 
     def send_start(self, settings: Settings, listener: socket.socket | None = None) -> None:
         listeners = [] if listener is None else [(listener.fileno(), 128, None)]
-        self.pipe.send("start", settings=settings.to_json(), listeners=listeners, admin=None)
+        self.pipe.send("start", settings=settings.to_json(), listeners=listeners)
 
     async def receive(self) -> dict[str, Any]:
         """The next message that is not one of those that come by themselves."""
-        while (message := await self.pipe.receive()) is not None and message["kind"] == "stands":
+        while (message := await self.pipe.receive()) is not None and message["kind"] in ("stands", "figures"):
             pass
         assert message is not None
         return message
@@ -78,7 +78,8 @@ class TestServing:
             child.pipe.send("ping")
             assert await child.receive() == {"kind": "pong"}
             child.pipe.send("stop")
-            assert await child.pipe.receive() is None
+            while await child.pipe.receive() is not None:
+                pass
             assert child.process.wait(HANG) == 0
 
     async def test_backlog_stays_as_the_endpoint_has_it(self, spawn: Any, redis_server: RedisServer) -> None:
@@ -130,7 +131,7 @@ class TestFailure:
 
     async def test_anything_else_is_one_line(self, spawn: Any) -> None:
         child = await spawn()
-        child.pipe.send("start", settings='{"no_such_setting": 1}', listeners=[], admin=None)
+        child.pipe.send("start", settings='{"no_such_setting": 1}', listeners=[])
         message = await child.receive()
         assert (message["kind"], message["exit_code"]) == ("failed", 1)
         assert message["text"].startswith("unexpected TypeError:")
@@ -300,3 +301,16 @@ async def test_process_that_is_to_end_goes_on_until_then_when_nobody_takes_its_p
     """Its clients would hear nothing any more, for as long as `--close-spread` takes."""
     leaving = await hand_over("leave", stops=True)
     assert leaving.rooms.calls == ["leave", "go_on"]
+
+
+async def test_main_hears_of_all_figures_unasked_now_and_then(spawn: Any, redis_server: RedisServer) -> None:
+    """What one that dies had counted is known then, though nobody ever looked."""
+    child = await spawn()
+    child.send_start(Settings(redis=(redis_server.url,)))
+    told = 0
+    async with asyncio.timeout(HANG):
+        while told < 2:
+            message = await child.pipe.receive()
+            assert message is not None
+            told += message["kind"] == "figures"
+            assert not message.get("is_answer")

@@ -22,9 +22,9 @@ class TestDraining:
     ) -> None:
         watched = Watched(monkeypatch, DRAINS, drain_limit=0.2)
         await watched.wait_until_serving()
-        assert (await watched.supervisor.replace_child())["drained"] == 1
+        assert (await watched.workers.replace_child())["drained"] == 1
         await wait_until(lambda: "did not leave within 0.2 s" in caplog.text)
-        await watched.supervisor.replace_child()
+        await watched.workers.replace_child()
         assert "ended unasked" not in caplog.text
         await watched.stop()
 
@@ -32,7 +32,7 @@ class TestDraining:
         watched = Watched(monkeypatch, DRAINS)
         await watched.wait_until_serving()
         for _ in range(supervisor.MOST_DRAINING):
-            await watched.supervisor.replace_child()
+            await watched.workers.replace_child()
         with pytest.raises(HandOverFailed, match="still drain"):
-            await watched.supervisor.replace_child()
+            await watched.workers.replace_child()
         await watched.stop()

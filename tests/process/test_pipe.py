@@ -21,13 +21,12 @@ def send_all(sock: socket.socket, data: bytes) -> None:
 class TestMessages:
     async def test_they_arrive_in_order(self) -> None:
         main, child = await open_pair()
-        main.send("start", settings="{}", listeners=[[3, 128, None]], admin=None)
+        main.send("start", settings="{}", listeners=[[3, 128, None]])
         main.send("stop")
         assert await child.receive() == {
             "kind": "start",
             "settings": "{}",
             "listeners": [[3, 128, None]],
-            "admin": None,
         }
         assert await child.receive() == {"kind": "stop"}
         await main.close()

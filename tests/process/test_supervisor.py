@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process import restarts, supervisor
-from awxfast.process.supervisor import Supervisor
+from awxfast.process.supervisor import Surroundings
 from awxfast.process.used_headers import UsedHeaders
+from awxfast.process.workers import Workers
 from stand_ins import HEIR, SERVES, Watched, read_settings, wait_until
 
 
@@ -31,7 +32,7 @@ class TestStop:
     async def test_second_time_ends_it_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, "send(kind='serving'); time.sleep(600)")
         await watched.wait_until_serving()
-        watched.supervisor.stop()
+        watched.workers.stop()
         await watched.stop()
 
     async def test_child_that_outlasts_the_limit_is_ended(
@@ -50,7 +51,7 @@ class TestDeath:
         watched = Watched(monkeypatch, "send(kind='serving'); receive(); os.kill(os.getpid(), 9)")
         for _ in range(2):
             await watched.wait_until_serving()
-            watched.supervisor.reload_files()
+            watched.workers.reload_files()
         await watched.wait_until_serving()
         await watched.stop()
         assert caplog.text.count("ended unasked (exit code -9); another one starts") == 2
@@ -67,7 +68,7 @@ class TestDeath:
         """
         watched = Watched(monkeypatch, program)
         await watched.wait_until_serving()
-        watched.supervisor.reload_files()
+        watched.workers.reload_files()
         await wait_until(lambda: "the tokens file is gone" in caplog.text)
         await watched.stop()
 
@@ -95,18 +96,18 @@ class TestPings:
     async def test_answers_are_told_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, SERVES)
         await watched.wait_until_serving()
-        assert not watched.supervisor.take_answer()
-        watched.supervisor.send_ping()
-        await wait_until(watched.supervisor.take_answer)
-        assert not watched.supervisor.take_answer()
+        assert not watched.workers.take_answer()
+        watched.workers.send_ping()
+        await wait_until(watched.workers.take_answer)
+        assert not watched.workers.take_answer()
         await watched.stop()
 
     async def test_silent_child_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, "send(kind='serving')\nwhile receive()['kind'] != 'stop': pass")
         await watched.wait_until_serving()
-        watched.supervisor.send_ping()
+        watched.workers.send_ping()
         await watched.stop()
-        assert not watched.supervisor.take_answer()
+        assert not watched.workers.take_answer()
 
 
 class TestStopOfAStart:
@@ -137,7 +138,7 @@ class TestUsedHeaders:
         """
         watched = Watched(monkeypatch, program)
         await watched.wait_until_serving()
-        watched.supervisor.reload_files()
+        watched.workers.reload_files()
         await watched.wait_until_serving()
         await watched.stop()
         heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
@@ -162,7 +163,7 @@ class TestUsedHeaders:
         """
         watched = Watched(monkeypatch, program)
         await watched.wait_until_serving()
-        assert (await asyncio.wait_for(watched.supervisor.replace_child(), 30))["drained"] == 1
+        assert (await asyncio.wait_for(watched.workers.replace_child(), 30))["drained"] == 1
         assert watched.used.list_fresh() == [header]
         await watched.stop()
 
@@ -170,7 +171,7 @@ class TestUsedHeaders:
 class TestMissingInterpreter:
     async def test_first_start_says_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", ("/nowhere/python",))
-        alone = Supervisor({}, [], lambda: None, 30.0, UsedHeaders(300))
+        alone = Workers({}, [], lambda: None, UsedHeaders(300), Surroundings(30.0))
         with pytest.raises(StartError, match="no serving process can be started: No such file"):
             await asyncio.wait_for(alone.run(), 30)
 
@@ -181,7 +182,7 @@ class TestMissingInterpreter:
         await watched.wait_until_serving()
         command = supervisor.CHILD_COMMAND
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", ("/nowhere/python",))
-        watched.supervisor.reload_files()
+        watched.workers.reload_files()
         await wait_until(lambda: "(no serving process can be started: No such file" in caplog.text)
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", command)
         await watched.wait_until_serving()
@@ -192,15 +193,15 @@ class TestNextProgram:
     async def test_it_goes_on_with_the_child_and_all_that_was_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, HEIR)
         await watched.wait_until_serving()
-        await asyncio.wait_for(watched.supervisor.replace_child(read_settings), 30)
+        await asyncio.wait_for(watched.workers.replace_child(read_settings), 30)
         header = f"HMAC-SHA256 {int(time.time())}:{'a' * 64}"
         watched.used.add(header)
         kept: list[int] = []
-        frozen = json.loads(json.dumps(await watched.supervisor.freeze(kept)))
-        assert {frozen["children"][0][name] for name in ("pipe", "passing")} <= set(kept)
+        frozen = json.loads(json.dumps(await watched.workers.freeze(kept)))
+        assert {frozen["places"][0]["children"][0][name] for name in ("pipe", "passing")} <= set(kept)
         await asyncio.wait([watched.task])
         used = UsedHeaders(300)
-        heir = Supervisor({"number": 7}, [], lambda: None, 30.0, used)
+        heir = Workers({}, [], lambda: None, used, Surroundings(30.0))
         await heir.adopt(frozen)
         assert used.list_fresh() == [header]
         assert heir.generation == 1
@@ -215,7 +216,7 @@ class TestNextProgram:
     async def test_nothing_is_left_where_nobody_serves(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, SERVES)
         await watched.wait_until_serving()
-        watched.supervisor.stop()
+        watched.workers.stop()
         with pytest.raises(HandOverFailed, match="nobody serves"):
-            await watched.supervisor.freeze([])
+            await watched.workers.freeze([])
         await asyncio.wait_for(watched.task, 30)

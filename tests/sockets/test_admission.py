@@ -1,7 +1,11 @@
 """Numbers, rates and origins, on a clock of the test's."""
 
+import os
+from collections.abc import Iterator
+
 import pytest
 from awxfast.sockets.admission import TOO_FAST, TOO_MANY_CLIENTS, WRONG_HOST, WRONG_ORIGIN, Admission
+from awxfast.system.shares import Shares
 from awxfast.wire.handshake import Refusal
 from awxfast.wire.request import Request
 from clocks import Clock
@@ -163,3 +167,46 @@ class TestAllowed:
         admission = Admission(None, None, ("a.example",), Clock(), local=True)
         assert admission.name_allowed(WRONG_ORIGIN) == "a.example"
         assert admission.name_allowed(WRONG_HOST) == f"{local}, a.example"
+
+
+class TestSeveralProcesses:
+    """Limits are for all of them together."""
+
+    @pytest.fixture
+    def shares(self) -> Iterator[tuple[Shares, Shares]]:
+        table = Shares.create(2)
+        both = Shares.open(os.dup(table.descriptor), 0), Shares.open(os.dup(table.descriptor), 1)
+        for one in both:
+            one.begin(1)
+        yield both
+        for one in (*both, table):
+            one.close()
+
+    def test_clients_of_all_are_counted(self, shares: tuple[Shares, Shares]) -> None:
+        first, second = (Admission(5, None, (), Clock(), shares=one) for one in shares)
+        shares[1].own.websockets = 3
+        assert refuse(first, 1) is None
+        assert refuse(first, 2) == TOO_MANY_CLIENTS
+        shares[1].own.websockets = 2
+        assert refuse(first, 2) is None
+        assert refuse(second, 2) == TOO_MANY_CLIENTS
+
+    def test_of_two_who_want_the_last_place_at_most_one_has_it(self, shares: tuple[Shares, Shares]) -> None:
+        first, second = (Admission(1, None, (), Clock(), shares=one) for one in shares)
+        assert [refuse(first, 0), refuse(second, 0)] == [None, TOO_MANY_CLIENTS]
+
+    def test_who_is_refused_takes_no_place(self, shares: tuple[Shares, Shares]) -> None:
+        first, second = (Admission(3, 1, (), Clock(), shares=one) for one in shares)
+        assert refuse(first, 2) is None
+        shares[0].own.websockets = 1
+        assert refuse(second, 1) == TOO_FAST
+        assert refuse(second, 2) == TOO_MANY_CLIENTS
+        assert [one.own.websockets for one in shares] == [1, 2]
+
+    def test_process_that_listens_no_more_counts_with_all_others(self, shares: tuple[Shares, Shares]) -> None:
+        shares[0].own.websockets, shares[1].own.websockets = 2, 3
+        shares[0].end()
+        admission = Admission(6, None, (), Clock(), shares=shares[0])
+        assert refuse(admission, 0) is None
+        assert refuse(admission, 1) == TOO_MANY_CLIENTS
+        assert shares[0].own.websockets == 2

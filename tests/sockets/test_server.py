@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import pytest
 import websockets
 from asking_access import AskingAccess
 from awxfast.http.access_log import AccessLog
+from awxfast.http.fair_share import WHOLE
 from awxfast.native.tokens_file import TokensAccess
+from awxfast.system.shares import Shares
 from raw_browser import RawBrowser, close_frame, frame, handshake
 from resets import reset_at_close
 from serving import Serving, Start, until
@@ -35,6 +39,70 @@ class TestCloseCodes:
             ("peer", 4001): 1,
             ("peer", "other"): 3,
         }
+
+
+class TestBesideOtherProcesses:
+    """What others see of this one in the table."""
+
+    @pytest.fixture
+    def shares(self) -> Iterator[Shares]:
+        table = Shares.create(2)
+        own = Shares.open(os.dup(table.descriptor), 0, generation=7)
+        yield own
+        own.close()
+        table.close()
+
+    async def test_websockets_are_told_as_they_come_and_go(self, shares: Shares, start: Start) -> None:
+        serving = await start(shares=shares)
+        row = shares.rows[0]
+        assert (row.pid, row.generation, row.websockets) == (os.getpid(), 7, 0)
+        browsers = [await RawBrowser.open(serving.address) for _ in range(3)]
+        assert (row.websockets, row.accepted) == (3, 3)
+        await until(lambda: row.load == 3 * WHOLE)
+        browsers[0].send(close_frame())
+        await browsers[0].read_close()
+        await until(lambda: row.websockets == 2)
+        await until(lambda: row.load == 2 * WHOLE)
+        for browser in browsers:
+            await browser.close()
+
+    async def test_connection_without_a_request_counts_in_part(self, shares: Shares, start: Start) -> None:
+        serving = await start(shares=shares)
+        row = shares.rows[0]
+        browser = await RawBrowser.connect(serving.address)
+        await until(lambda: row.load == WHOLE)
+        browser.send(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await browser.read_response())[0] == 404
+        await until(lambda: row.load == 1)
+        await browser.close()
+        await until(lambda: row.load == 0)
+
+    async def test_loop_that_runs_is_seen_to_run(self, shares: Shares, start: Start) -> None:
+        await start(shares=shares)
+        looked_at = shares.rows[0].looked_at
+        await until(lambda: shares.rows[0].looked_at > looked_at)
+
+    async def test_row_is_anothers_when_it_listens_no_more(self, shares: Shares, start: Start) -> None:
+        serving = await start(shares=shares)
+        row = shares.rows[0]
+        browser = await RawBrowser.open(serving.address)
+        serving.server.end_listening()
+        assert (row.listens, row.websockets) == (False, 1)
+        browser.send(close_frame())
+        await browser.read_close()
+        await browser.close()
+        await until(lambda: serving.server.clients == 0)
+        assert row.websockets == 1
+
+    async def test_clients_of_others_count_under_the_limit(self, shares: Shares, start: Start) -> None:
+        serving = await start(shares=shares, max_clients=3)
+        shares.rows[1].websockets = 2
+        browser = await RawBrowser.open(serving.address)
+        refused = await RawBrowser.connect(serving.address)
+        refused.send(handshake())
+        assert (await refused.read_response())[0] == 503
+        await refused.close()
+        await browser.close()
 
 
 class TestClients:

@@ -4,6 +4,7 @@ from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
+from awxfast.app.fellows import Fellows
 from awxfast.app.hosted_relay import DrainingRelay, HostedRelay
 from awxfast.app.native_relay import NativeRelay
 from awxfast.app.relay import Relay
@@ -27,15 +28,21 @@ from awxfast.sockets.server import Server
 
 
 def build_relay(
-    settings: Settings, application: ASGI3Application | None, access_log: AccessLog | None, token: str | None = None
+    settings: Settings,
+    application: ASGI3Application | None,
+    access_log: AccessLog | None,
+    token: str | None = None,
+    fellows: Fellows | None = None,
 ) -> Relay:
     """For the mode that is asked for. `access_log`: another than the settings ask for. `token`: its name in Redis.
+
+    `fellows`: others that serve the application beside it.
 
     Raises `ConfigurationError`.
     """
     if application is None:
         return build_native(settings, access_log, token)
-    return build_hosted(settings, application, access_log, token)
+    return build_hosted(settings, application, access_log, token, fellows)
 
 
 def build_native(settings: Settings, access_log: AccessLog | None = None, token: str | None = None) -> NativeRelay:
@@ -53,7 +60,11 @@ def build_native(settings: Settings, access_log: AccessLog | None = None, token:
 
 
 def build_hosted(
-    settings: Settings, application: ASGI3Application, access_log: AccessLog | None = None, token: str | None = None
+    settings: Settings,
+    application: ASGI3Application,
+    access_log: AccessLog | None = None,
+    token: str | None = None,
+    fellows: Fellows | None = None,
 ) -> HostedRelay:
     """A relay that hosts an application, in place of whose channel layer of channels_redis, if it has one, ours is.
 
@@ -65,12 +76,13 @@ def build_hosted(
     fanout = build_fanout(settings)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=stock is not None)
     host = HostedEndpoints(application, settings)
+    shares = fellows.shares if fellows is not None else None
     if stock is None:
         nobody = NoFeed(NoNodes(plan))
-        server = Server(settings, fanout, host, log, nobody.nodes.endpoint, nobody.tell_caught_up)
+        server = Server(settings, fanout, host, log, nobody.nodes.endpoint, nobody.tell_caught_up, shares)
         return DrainingRelay(settings, fanout, nobody, server, log, host=host)
     feed = build_layer_feed(settings, fanout, plan, stock, token)
-    server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up)
+    server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up, shares)
     if settings.replays_consumers:
         return ReplayingRelay(settings, fanout, feed, server, log, host=host)
     return DrainingRelay(settings, fanout, feed, server, log, host=host)

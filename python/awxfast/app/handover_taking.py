@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast._rust import LinkFigures
@@ -42,8 +42,11 @@ class Heir:
         except OSError as error:
             raise HandOverFailed(f"what is queued can't be read: {error}") from error
 
-    async def take(self, inheritance: Inheritance) -> int:
-        """From now on browsers are served here; how many they are. `Server.begin` was called, `end` must follow."""
+    async def take(self, inheritance: Inheritance, on_counted: Callable[[], None]) -> int:
+        """From now on browsers are served here; how many they are. `Server.begin` was called, `end` must follow.
+
+        `on_counted`: called when all is counted here that was counted there.
+        """
         self._intake.inherit(inheritance.head["intake"])
         self._server.inherit_counts(inheritance.head["counts"])
         self._sessions.refusals.update(inheritance.head["refusals"])
@@ -52,6 +55,7 @@ class Heir:
             self._fanout.count_gap("replay", inheritance.head["unserved"])
         taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.take_clients()]
         self._fanout.end_inheritance()
+        on_counted()
         there = [client for client in taken if client is not None]
         self._links = [client for client in there if client[0].is_node]
         for part in batched([client for client in there if not client[0].is_node]):

@@ -4,7 +4,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -64,19 +64,18 @@ class DrainingRelay(HostedRelay):
     """Descriptors of what was left to the other process."""
 
     @property
+    def leaves_counts(self) -> bool:
+        return False
+
+    @property
     def hand_over_format(self) -> list[int]:
         return FORMAT
-
-    async def stop(self) -> None:
-        await super().stop()
-        if self._is_leaving:  # no page shows it
-            log.info("The ledger at the end: %s", orjson.dumps(self.ledger()).decode())
 
     # As the process that another one takes the place of
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who connects waits in the kernel from now on; who is on the way in gets in first."""
-        await self._begin_leaving()
+        self._begin_leaving()
         self._left_at = time.monotonic()
         await self._wait_until(lambda: self._server.is_quiet_for_websockets)
 
@@ -109,10 +108,10 @@ class DrainingRelay(HostedRelay):
         inheritance.check(FORMAT)
 
     async def _take(
-        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+        self, inheritance: Inheritance, listenings: Sequence[Listening], on_counted: Callable[[], None]
     ) -> int:
+        on_counted()
         await self._server.listen(listenings)
         for descriptor in inheritance.idle:
             self._server.take_idle(socket.socket(fileno=descriptor))
-        await self._entrances.open_admin(self._figures, admin)
         return 0

@@ -47,7 +47,7 @@ class NativeRelay(Relay):
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who is on the way in gets in first; events flow until the last moment."""
-        await self._begin_leaving()
+        self._begin_leaving()
         await self._wait_until(lambda: self._server.is_quiet)
         await self._estate.rest(successor)
 
@@ -67,11 +67,10 @@ class NativeRelay(Relay):
         self._heir.accept(inheritance)
 
     async def _take(
-        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+        self, inheritance: Inheritance, listenings: Sequence[Listening], on_counted: Callable[[], None]
     ) -> int:
-        taken = await self._heir.take(inheritance)
+        taken = await self._heir.take(inheritance, on_counted)
         self._heir.end()
-        await self._entrances.open_admin(self._figures, admin)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
         return taken
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +14,6 @@ from awxfast.app.feed import Feed, NoFeed
 from awxfast.app.handover import FORMAT, Inheritance
 from awxfast.app.relay_figures import RelayFigures
 from awxfast.errors import ConfigurationError
-from awxfast.figures import Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.redis.address import RedisAddress
@@ -52,7 +51,7 @@ class Relay:
         self._server = server
         self._access_log = access_log
         self._entrances = Entrances(server)
-        self._figures = RelayFigures(fanout, feed, server, self._entrances, settings.max_clients, command_errors)
+        self.figures = RelayFigures(fanout, feed, server, self._entrances, settings.max_clients, command_errors)
         self._end_code = GOING_AWAY
         """What browsers are told that are still there at the end."""
         self._is_leaving = self._is_stopping = False
@@ -87,6 +86,11 @@ class Relay:
         return False
 
     @property
+    def leaves_counts(self) -> bool:
+        """Whether the process that takes its place counts on from what was counted here."""
+        return True
+
+    @property
     def can_go_on(self) -> bool:
         """Whether it could serve all again that it had before it left."""
         return not self._has_left
@@ -110,10 +114,10 @@ class Relay:
     async def let_go(self) -> None:
         """Another process has all that was left: this one must not touch that in another turn of the loop."""
 
-    async def _begin_leaving(self) -> None:
-        """Who connects waits in the kernel from now on, an operator too."""
+    def _begin_leaving(self) -> None:
+        """Who connects waits in the kernel from now on."""
         self._is_leaving = True
-        await self._entrances.close()
+        self._entrances.close()
 
     async def go_on(self) -> None:
         """Nobody else does: undoes `prepare_leaving`, and `leave` of one that drains."""
@@ -124,7 +128,7 @@ class Relay:
     async def _open_again(self) -> None:
         """Who waits in the kernel does not wait for Redis, too."""
         if not self._is_stopping:
-            await self._entrances.open_again(self._figures)
+            await self._entrances.open_again()
 
     async def _undo_leaving(self) -> None:
         """What a mode has brought to rest goes on."""
@@ -179,17 +183,17 @@ class Relay:
         raise NotImplementedError
 
     async def take_over(
-        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+        self, inheritance: Inheritance, listenings: Sequence[Listening], on_counted: Callable[[], None]
     ) -> int:
-        """Goes on in place of `start`; with how many websockets."""
-        self._entrances.note(listenings, admin)
+        """Goes on in place of `start`; with how many websockets. `on_counted`: called when its figures are right."""
+        self._entrances.note(listenings)
         self._server.begin()
-        kept = await self._take(inheritance, listenings, admin)
+        kept = await self._take(inheritance, listenings, on_counted)
         self._entrances.is_open = True
         return kept
 
     async def _take(
-        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+        self, inheritance: Inheritance, listenings: Sequence[Listening], on_counted: Callable[[], None]
     ) -> int:
         """What a mode makes of all that was left, and in which order it opens its entrances."""
         raise NotImplementedError
@@ -198,10 +202,13 @@ class Relay:
         """A secret header that may be used once only is so for all processes of this server."""
         self._feed.nodes.share_used_headers(used, report)
 
-    async def start(self, listenings: Sequence[Listening], admin: socket.socket | None) -> None:
-        """Operators first, so that they can watch; browsers last, so that their subscriptions are served at once."""
-        self._entrances.note(listenings, admin)
-        await self._entrances.open_admin(self._figures, admin)
+    def claim_headers_by(self, claim: Callable[[str], Awaitable[bool]]) -> None:
+        """The same where several processes serve at once: `claim` says whether a header was used in none of them."""
+        self._feed.nodes.claim_headers_by(claim)
+
+    async def start(self, listenings: Sequence[Listening]) -> None:
+        """Browsers last, so that their subscriptions are served at once."""
+        self._entrances.note(listenings)
         await self._feed.start()
         await self._start_mode()
         await self._server.start(listenings)
@@ -215,7 +222,6 @@ class Relay:
         await (self._feed.abandon() if self._has_left else self._feed.stop())
         self._fanout.stop()
         await self._stop_mode()
-        await self._entrances.close_admin()
         self._entrances.drop_spares()
         if self._access_log is not None:
             await self._access_log.close()
@@ -242,13 +248,11 @@ class Relay:
             except ConfigurationError as error:
                 log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
 
-    def take_place(self, place: Place) -> None:
-        """Where the process stands."""
-        self._figures.take_place(place)
-        if place.died is not None:
-            self._fanout.count_gap("died", place.died)
-            self._feed.expect_recovery()
+    def follow_death(self, lost: int) -> None:
+        """The process before this one died, and so many events were lost with it at most."""
+        self._fanout.count_gap("died", lost)
+        self._feed.expect_recovery()
 
     def ledger(self) -> Mapping[str, Any]:
         """What became of all events and frames."""
-        return self._figures.ledger()
+        return self.figures.ledger()

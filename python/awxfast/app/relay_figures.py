@@ -1,6 +1,5 @@
 """What operators see of a relay (`operate`)."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.entrances import Entrances
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
 from awxfast.sockets.server import Server
 
 
@@ -33,15 +32,6 @@ class RelayFigures:
         self._max_clients = max_clients
         self._command_errors = command_errors
         self._began = time.monotonic()
-        self._place = Place(os.getpid())
-
-    def take_place(self, place: Place) -> None:
-        """From now on it stands there."""
-        self._place = place
-
-    def place(self) -> Place:
-        """Where the process stands among those before it."""
-        return self._place
 
     def about(self) -> About:
         """Which process this is."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from awxfast._rust import Fanout
 from awxfast.app.feed import LayerFeed
@@ -62,7 +62,7 @@ class ReplayingRelay(HostedRelay):
 
     async def prepare_leaving(self, successor: int) -> None:
         """Who is on the way in gets in first, and what was sent and popped is served, if that takes no time."""
-        await self._begin_leaving()
+        self._begin_leaving()
         await self._wait_until(lambda: self._server.is_quiet_for_websockets)
         await self._estate.rest(successor)
         await self._wait_until(lambda: self._host.is_at_rest and not self._channels.unserved)
@@ -94,12 +94,11 @@ class ReplayingRelay(HostedRelay):
         self._heir.accept(inheritance)
 
     async def _take(
-        self, inheritance: Inheritance, listenings: Sequence[Listening], admin: socket.socket | None
+        self, inheritance: Inheritance, listenings: Sequence[Listening], on_counted: Callable[[], None]
     ) -> int:
         self._intake.drain.begin_rest()
-        kept = await self._heir.take(inheritance)
+        kept = await self._heir.take(inheritance, on_counted)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
-        await self._entrances.open_admin(self._figures, admin)
         await self._await_consumers()
         self._heir.end()
         self._intake.drain.end_rest()

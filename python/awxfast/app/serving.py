@@ -10,11 +10,12 @@ from typing import Protocol
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_relay
+from awxfast.app.fellows import Fellows
 from awxfast.app.handover import TAKEN, Inheritance, describe_shortage, end_transfer
 from awxfast.app.life import Watching, live, start_unless_stopped, when_stopped
 from awxfast.app.relay import Relay
 from awxfast.errors import HandOverFailed
-from awxfast.figures import Place
+from awxfast.figures import Figures
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.settings import Settings
@@ -28,8 +29,8 @@ class Control(Watching[Relay], Protocol):
     """Who runs the process."""
 
     @property
-    def place(self) -> Place:
-        """Where this process stands."""
+    def died(self) -> int | None:
+        """Events that were lost at most with the process before this one; None: it did not die."""
 
     @property
     def token(self) -> str | None:
@@ -44,6 +45,13 @@ class Control(Watching[Relay], Protocol):
 
     def report_used_header(self, header: str) -> None:
         """One more, for the process after this one."""
+
+    @property
+    def fellows(self) -> Fellows | None:
+        """The other workers; None: there are none."""
+
+    def show(self, figures: Figures, *, inherited: bool = False) -> None:
+        """From now on whoever looks sees these. `inherited`: what another process had counted is among them."""
 
 
 class HeirControl(Control, Protocol):
@@ -63,7 +71,6 @@ class HeirControl(Control, Protocol):
 async def serve(
     settings: Settings,
     listenings: Sequence[Listening],
-    admin: socket.socket | None,
     control: Control,
     application: ASGI3Application | None = None,
     access_log: AccessLog | None = None,
@@ -73,15 +80,15 @@ async def serve(
     `access_log` is another than the settings ask for.
     Raises `ConfigurationError` before it serves, and `StartError` when the intake ended by a fault of its own.
     """
-    relay = build_relay(settings, application, access_log, control.token)
+    relay = build_relay(settings, application, access_log, control.token, control.fellows)
     introduce(relay, control)
-    await live(relay, control, start_unless_stopped(relay.start(listenings, admin), control), PART)
+    control.show(relay.figures)
+    await live(relay, control, start_unless_stopped(relay.start(listenings), control), PART)
 
 
 async def succeed(
     settings: Settings,
     listenings: Sequence[Listening],
-    admin: socket.socket | None,
     control: HeirControl,
     application: ASGI3Application | None = None,
 ) -> None:
@@ -89,7 +96,7 @@ async def succeed(
 
     Raises `AwxfastError` before it can.
     """
-    relay = build_relay(settings, application, None, control.token)
+    relay = build_relay(settings, application, None, control.token, control.fellows)
     introduce(relay, control)
     inheritance = None
     try:
@@ -103,7 +110,9 @@ async def succeed(
         return
 
     async def take_over() -> bool:
-        kept = await relay.take_over(inheritance, listenings, admin)
+        kept = await relay.take_over(
+            inheritance, listenings, lambda: control.show(relay.figures, inherited=relay.leaves_counts)
+        )
         head = inheritance.head
         control.report_succeeded(kept, head.get("drained", 0), time.monotonic() - head["rested_at"])
         return True
@@ -113,9 +122,12 @@ async def succeed(
 
 def introduce(relay: Relay, control: Control) -> None:
     """Tells a relay of the processes around it."""
-    relay.take_place(control.place)
+    if control.died is not None:
+        relay.follow_death(control.died)
     relay.share_used_headers(control.used_headers, control.report_used_header)
     control.remember_used = lambda header: relay.share_used_headers([header], control.report_used_header)
+    if control.fellows is not None:
+        relay.claim_headers_by(control.fellows.claim_header)
 
 
 async def receive_unless_stopped(relay: Relay, control: HeirControl) -> Inheritance | None:

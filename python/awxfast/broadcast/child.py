@@ -41,17 +41,15 @@ async def run_rooms(start: dict[str, Any], control: "DiallerControl") -> None:
     """From the start, or in another process's place."""
     settings = DiallerSettings.from_json(start["settings"])
     configure_log(settings)
-    admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     if control.predecessor is not None:
-        await succeed(settings, admin, control, control.predecessor)
+        await succeed(settings, control, control.predecessor)
         return
-    node = NodeDialler(settings, control.place, control.token)
-    await live(node, control, start_unless_stopped(node.start(admin), control), PART)
+    node = NodeDialler(settings, control.died, control.token)
+    control.show(node.figures)
+    await live(node, control, start_unless_stopped(node.start(), control), PART)
 
 
-async def succeed(
-    settings: DiallerSettings, admin: socket.socket | None, control: "DiallerControl", sock: socket.socket
-) -> None:
+async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: socket.socket) -> None:
     """Links beside another process, which leaves all then; or until that goes on after all.
 
     Raises `AwxfastError` before it can.
@@ -65,13 +63,12 @@ async def succeed(
         first = await legacy.receive()
         if first is None:
             return
-        node = NodeDialler(settings, control.place, first["token"])
-        await live(node, control, take_over(node, admin, control, legacy, first, stopping), PART)
+        node = NodeDialler(settings, control.died, first["token"])
+        await live(node, control, take_over(node, control, legacy, first, stopping), PART)
 
 
 async def take_over(
     node: NodeDialler,
-    admin: socket.socket | None,
     control: "DiallerControl",
     legacy: Legacy,
     first: Any,
@@ -82,7 +79,8 @@ async def take_over(
     stopping.cancel()
     if record is None:
         return False
-    await node.begin_anew(admin)
+    control.show(node.figures, inherited=True)
+    await node.begin_anew()
     kept = sum(peer.up for peer in node.dialler.peers)
     control.report_succeeded(kept, 0, time.monotonic() - record["rested_at"])
     return True
@@ -113,4 +111,4 @@ class DiallerControl(Control[NodeDialler]):
             raise HandOverFailed("nobody dials at present")
         if understood != FORMAT:
             raise HandOverFailed(f"the new process understands another format ({understood}, here {FORMAT})")
-        await self._relay.leave(heir, sock)
+        await self._relay.leave(heir, sock, self.leave_counts)

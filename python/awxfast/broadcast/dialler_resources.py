@@ -35,18 +35,15 @@ class DiallerResources:
 
     def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors."""
-        kept += self.descriptors
+        if self.admin is not None:
+            kept.append(self.admin.sock.fileno())
         return {"admin": self.admin.freeze() if self.admin is not None else None}
 
-    @property
-    def descriptors(self) -> list[int]:
-        """What a child inherits."""
-        return [self.admin.sock.fileno()] if self.admin is not None else []
+    descriptors: Sequence[int] = ()
 
     def describe(self) -> dict[str, Any]:
         """What a child is told at its start."""
-        admin = self.admin.sock.fileno() if self.admin is not None else None
-        return {"settings": self.settings.to_json(), "admin": admin}
+        return {"settings": self.settings.to_json()}
 
     def close(self) -> None:
         """Removes the socket's file, too."""

@@ -11,7 +11,7 @@ from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.link_counts import LinkCounts, add_counts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, Place, SlowClient
+from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, SlowClient
 from awxfast.intake.intake import Intake
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
@@ -31,7 +31,6 @@ class DiallerFigures:
         sender: GroupSender,
         statistics_failures: Callable[[], int],
         redis: RedisAddress,
-        place: Place,
     ) -> None:
         self._dialler = dialler
         self._taker = taker
@@ -39,14 +38,9 @@ class DiallerFigures:
         self._sender = sender
         self._statistics_failures = statistics_failures
         self._redis = redis
-        self._place = place
         self._former_events: Mapping[str, Any] = {"in": 0, "routed": 0, "no_subscriber": 0, "rejected": {}}
         self._former_encodings = 0
         self._began = time.monotonic()
-
-    def place(self) -> Place:
-        """Where the process stands among those before it."""
-        return self._place
 
     def freeze(self) -> dict[str, Any]:
         """What was counted up to now, for the process after this one."""

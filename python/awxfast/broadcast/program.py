@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from awxfast._rust import LinkBundle
@@ -22,10 +22,8 @@ from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
-from awxfast.figures import Place
 from awxfast.intake.intake import Intake
 from awxfast.intake.pace import Pace
-from awxfast.operate.admin import AdminListener
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.secret_sources import find_secrets
@@ -40,10 +38,13 @@ DRAIN_SECONDS = 10.0
 class NodeDialler:
     """All rooms of the process."""
 
-    drains = True
+    drains = leaves_counts = True
 
-    def __init__(self, settings: DiallerSettings, place: Place | None = None, token: str | None = None) -> None:
-        """`token`: that of the process which this one takes the place of, or of one that has died."""
+    def __init__(self, settings: DiallerSettings, died: int | None = None, token: str | None = None) -> None:
+        """`token`: that of the process which this one takes the place of, or of one that has died.
+
+        `died`: events that were lost at most with that one; None: it did not die.
+        """
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
@@ -53,22 +54,21 @@ class NodeDialler:
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause), token=token)
         self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
-        self.place = place or Place(os.getpid())
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
-        if self.place.died is not None:
+        if died is not None:
             self.intake.recovers = True
-            self.taker.count_gap("died", self.place.died)
+            self.taker.count_gap("died", died)
         self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, address)
         self._sources = MemberSources(settings, self.dialler.set_members)
-        self._figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address, self.place
+        self.figures = DiallerFigures(
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address
         )
         self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
+        self._on_counted: Callable[[], None] = lambda: None
         self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
         self._owns_names = True
         """Whether this process's names in Redis are its own to remove."""
-        self._admin: AdminListener | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = self.intake.failed
         """Set when any part of it has ended by a fault of its own (logged)."""
@@ -86,10 +86,8 @@ class NodeDialler:
             caller, settings.era, self.sender, self._joined, lambda: self.intake.redis_names, settings.backplane_group
         )
 
-    async def start(self, admin: socket.socket | None) -> None:
-        """Operators first; then Redis, which may also come later; then the peers."""
-        if admin is not None:
-            self._admin = await AdminListener.start(self._figures, admin)
+    async def start(self) -> None:
+        """Redis first, which may also come later; then the peers."""
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
         self._warn_of_certificates()
@@ -126,27 +124,26 @@ class NodeDialler:
         self._owns_names = True
         self.intake.inherit(record["intake"])
         self.sender.inherit(record["sender"])
-        self._figures.inherit(record["figures"])
+        self.figures.inherit(record["figures"])
         self._statistics.failures += record["statistics_failures"]
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
         self._joined.inherits = False
         self.intake.groups.end_inheritance()
 
-    async def begin_anew(self, admin: socket.socket | None) -> None:
+    async def begin_anew(self) -> None:
         """Goes on with it."""
         self._run(self.sender.run(), "group sends")
         self._run(self._statistics.run(), "statistics")
-        if admin is not None:
-            self._admin = await AdminListener.start(self._figures, admin)
         await self.intake.start()
 
-    async def leave(self, heir: int, sock: socket.socket) -> None:
-        """Leaves all to the process at the other end (`broadcast.handover`). `let_go` must follow, or `go_on`.
+    async def leave(self, heir: int, sock: socket.socket, on_counted: Callable[[], None]) -> None:
+        """Leaves all to the process at the other end (`broadcast.dialler_handover`). `let_go` must follow, or `go_on`.
 
-        Raises `HandOverFailed`.
+        `on_counted`: called at the moment from which on that one counts. Raises `HandOverFailed`.
         """
         self._leaving = sock, asyncio.get_running_loop().create_future()
+        self._on_counted = on_counted
         await self._estate.leave(heir, sock)
 
     async def let_go(self) -> None:
@@ -168,9 +165,6 @@ class NodeDialler:
         ending = self.intake.abandon()
         await self._end_tasks()
         await asyncio.gather(*ending, return_exceptions=True)
-        if self._admin is not None:
-            await self._admin.stop()
-            self._admin = None
 
     @property
     def can_go_on(self) -> bool:
@@ -203,11 +197,13 @@ class NodeDialler:
         return [str(self._address), self._settings.layer.prefix]
 
     def _describe_rest(self) -> dict[str, Any]:
-        return {"figures": self._figures.freeze(), "statistics_failures": self._statistics.failures}
+        rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}
+        self._on_counted()
+        return rest
 
     def ledger(self) -> Mapping[str, Any]:
         """As the admin listener shows it."""
-        return self._figures.ledger()
+        return self.figures.ledger()
 
     async def stop(self) -> None:
         """Links and groups first; then what the links brought goes into Redis."""
@@ -225,8 +221,6 @@ class NodeDialler:
         await self.sender.drained(DRAIN_TIMEOUT)
         await self._end_tasks()
         await self._statistics.delete()
-        if self._admin is not None:
-            await self._admin.stop()
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []

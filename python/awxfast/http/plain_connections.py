@@ -67,6 +67,8 @@ class PlainConnections:
         self._reserve = reserve
         self._waiting: collections.OrderedDict[PlainConnection, None] = collections.OrderedDict()
         """Without a request, in the order since when."""
+        self._fresh: set[PlainConnection] = set()
+        """Those of them that have not had one yet."""
         self._busy: dict[PlainConnection, None] = {}
         self._weight = self._busy_weight = 0
         self.ended = {"idle": 0, "refused": 0, "cut_off": 0, "memory": 0}
@@ -85,6 +87,7 @@ class PlainConnections:
     def add(self, connection: PlainConnection) -> None:
         """A new one. It is looked at when what it has sent was read."""
         self.wait(connection)
+        self._fresh.add(connection)
         if self.is_full(connection):
             call_after_reading(lambda: self._look_at(connection))
 
@@ -96,6 +99,11 @@ class PlainConnections:
     def idle(self) -> int:
         """How many are without a request."""
         return len(self._waiting)
+
+    @property
+    def at_work(self) -> int:
+        """How many have a request, or may be about to send their first."""
+        return len(self._busy) + len(self._fresh)
 
     def wait(self, connection: PlainConnection) -> None:
         """It is without a request from now on: the last that will go."""
@@ -123,6 +131,7 @@ class PlainConnections:
 
     def leave(self, connection: PlainConnection) -> None:
         """It has ended, or is no plain one any more."""
+        self._fresh.discard(connection)
         if connection in self._waiting:
             del self._waiting[connection]
             self._weight -= connection.weight

@@ -87,6 +87,11 @@ class HttpProtocol(RefusingSide):
         """Whether something came behind the request."""
         return bool(self._behind) or self._reader.unread > 0
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was asked on it yet."""
+        return self._cycle is None
+
     def shutdown(self) -> None:
         """The server stops: the response that is under way is the last."""
         if self._cycle is None or self._cycle.response_complete:

@@ -94,6 +94,13 @@ class HttpService(Shared):
         """They go on after it again."""
         self.is_leaving = False
 
+    def close_answered(self) -> None:
+        """The same, but those stay on which nothing was asked yet: each response is its connection's last."""
+        self.is_leaving = True
+        for connection in list(self.connections):
+            if not connection.is_new:
+                connection.shutdown()
+
     def close(self) -> None:
         """Closes idle connections now, the others after their response."""
         for connection in list(self.connections):

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 
 from awxfast.http.bridge import ANY_SECONDS
+from awxfast.http.fair_share import FairShare
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 from awxfast.http.tls_handshake import PacedHandshake
 from awxfast.turns import Turns
@@ -26,7 +27,7 @@ NO_DESCRIPTOR_SECONDS = 0.1
 class TlsListener:
     """Accepts on a socket that listens. `make_protocol` makes who gets the bytes, and ends each connection.
 
-    `handshake_timeout` is in seconds, None for a minute.
+    `handshake_timeout` is in seconds, None for a minute. `share`: where other processes accept there, too.
 
     An event loop that accepts for TLS itself tells nobody of a connection whose handshake is not done.
     """
@@ -39,6 +40,7 @@ class TlsListener:
         plain: PlainConnections,
         *,
         handshake_timeout: float | None,
+        share: FairShare | None = None,
     ) -> None:
         self.context = context
         self.make_protocol = make_protocol
@@ -46,6 +48,8 @@ class TlsListener:
         self.handshake_timeout = handshake_timeout
         self.turns = Turns(TURN_STEPS)
         self._sock = sock
+        self._wait_time = share.wait_time if share is not None else lambda: 0.0
+        self._note_accepted = share.note_accepted if share is not None else lambda: None
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
         self._handshakes: set[TlsHandshake] = set()
@@ -80,6 +84,9 @@ class TlsListener:
 
     def _accept(self) -> None:
         for _ in range(TURN_ACCEPTS):
+            if seconds := self._wait_time():
+                self._rest(seconds)
+                return
             try:
                 sock, _ = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -87,6 +94,7 @@ class TlsListener:
             except OSError:
                 self._rest(NO_DESCRIPTOR_SECONDS)
                 return
+            self._note_accepted()
             handshake = TlsHandshake(self, sock)
             self._handshakes.add(handshake)
             self.plain.add(handshake)
@@ -95,7 +103,10 @@ class TlsListener:
                 return
 
     def _rest(self, seconds: float) -> None:
-        """Others wait in the backlog, since each that comes now takes the place of one that has come lately."""
+        """Others wait in the backlog: each that comes now would take the place of one that has come lately.
+
+        Or of who is another process's to accept.
+        """
         self._loop.remove_reader(self._sock)
         self._resting = self._loop.call_later(seconds, self._accept_again)
 

@@ -1,5 +1,6 @@
 """The paths on which other nodes dial in: `/websocket/broadcast/` and `/websocket/relay/`."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -78,14 +79,31 @@ class NodeEndpoint(ClosedEndpoint):
         self._max_message_size = max_message_size
         self._log = RefusalLog(tolerance, now)
         self._relays: set[LinkSession] = set()
+        self._asking: set[asyncio.Task[None]] = set()
         self.gate: Gate | None = None
         self.peers = Peers(now)
 
     def decide(self, opening: Opening) -> None:
-        """At once: nothing but the header is looked at."""
-        request = opening.request
+        """At once: nothing but the header is looked at. Only other processes of this server may have to be asked."""
+        request, gate = opening.request, self.gate
         host = request.client[0] if request.client else UNIX_SOCKET
-        verdict = self.gate.check(request, host) if self.gate is not None else Verdict("no_secret")
+        verdict = gate.check(request, host) if gate is not None else Verdict("no_secret")
+        if gate is None or gate.claim is None or verdict.refused or verdict.repeated:
+            self._answer(opening, host, verdict)
+            return
+        asking = asyncio.get_running_loop().create_task(self._ask_others(opening, host, gate, verdict))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+
+    async def _ask_others(self, opening: Opening, host: str, gate: Gate, verdict: Verdict) -> None:
+        self._answer(opening, host, await gate.check_others(opening.request, verdict))
+
+    def stop(self) -> None:
+        """Nobody is let in any more."""
+        for asking in self._asking:
+            asking.cancel()
+
+    def _answer(self, opening: Opening, host: str, verdict: Verdict) -> None:
         if verdict.refused:
             self._refuse(opening, host, verdict)
         else:

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import Fanout, LinkFigures
@@ -54,6 +54,9 @@ class NoNodes:
 
     def share_used_headers(self, used: Sequence[str], report: Callable[[str], None]) -> None:
         """Nobody's header is looked at here."""
+
+    def claim_headers_by(self, claim: Callable[[str], Awaitable[bool]]) -> None:
+        """Nor for other processes."""
 
     async def rest(self) -> None:
         """There is nothing that could be on its way."""
@@ -111,6 +114,7 @@ class Nodes:
 
     async def stop(self) -> None:
         """No link is left."""
+        self.endpoint.stop()
         self._ingest.stop()
         await self._onward.stop()
 
@@ -129,6 +133,11 @@ class Nodes:
         """What other processes of this server, before us and after us, must not accept a second time."""
         if self.endpoint.gate is not None:
             self.endpoint.gate.share_used(used, report)
+
+    def claim_headers_by(self, claim: Callable[[str], Awaitable[bool]]) -> None:
+        """What other processes of this server, beside us, must not accept a second time."""
+        if self.endpoint.gate is not None:
+            self.endpoint.gate.claim = claim
 
     # From one process to the next
 

@@ -53,6 +53,8 @@ class RefusalLog:
             return f"{describe_skew(verdict.skew or 0)}, more than {self._tolerance} s apart; set the clocks"
         if verdict.refused == "repeat":
             return "its secret header was used before (--nonce-replay refuse)"
+        if verdict.refused == "unanswered":
+            return "whether its secret header was used before could not be found out in time"
         if verdict.refused == "digest":
             return "its secret is not ours"
         return "it has no secret header, or one that is not well-formed"
@@ -66,7 +68,7 @@ class RefusalLog:
 
 def name_reason(verdict: Verdict) -> Reason:
     """Whether it was the secret, or the time of the header."""
-    return "nonce" if verdict.refused in ("nonce", "repeat") else "secret"
+    return "nonce" if verdict.refused in ("nonce", "repeat", "unanswered") else "secret"
 
 
 def describe_skew(skew: int) -> str:

@@ -3,11 +3,12 @@
 Sessions, cookies and the database play no part. Why somebody is refused is for the log, never for the caller.
 """
 
+import asyncio
 import collections
 import dataclasses
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import SecretVerifier
@@ -16,6 +17,8 @@ from awxfast.wire.request import Request
 HEADER = b"secret"
 REMEMBERED = 4_096
 """Headers whose sender's address is kept, for telling where a repeat comes from."""
+CLAIM_SECONDS = 5.0
+"""How long it may take to learn whether another process of this server has let in somebody by the same header."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Gate:
         self._steady = steady
         self._senders: collections.OrderedDict[bytes, str] = collections.OrderedDict()
         self._report_used: Callable[[str], None] = lambda header: None
+        self.claim: Callable[[str], Awaitable[bool]] | None = None
+        """Says of a header, in its short form, whether no process has let in anybody by it; None: there are no others.
+
+        `check` knows of this process's own; `check_others` is to follow then.
+        """
 
     def accept_secrets(self, secrets: Sequence[str]) -> None:
         """Others from now on; what was used stays used."""
@@ -81,10 +89,31 @@ class Gate:
         if reason != "ok":
             return Verdict(reason, skew if index >= 0 else None, old_secret=index > 0)
         first_from = self._note_sender(header, host)
-        if not repeated:
+        if not repeated and self.claim is None:
             self._report_used(header.decode())
         refused = "repeat" if repeated and self._refuse_repeats else ""
         return Verdict(refused, skew, index > 0, repeated, first_from if repeated else None)
+
+    async def check_others(self, request: Request, verdict: Verdict) -> Verdict:
+        """The verdict on one that `check` lets in, when all processes of this server have been asked.
+
+        Where a header counts only once, one of which nobody can say that it is the first is refused.
+        """
+        is_first = await self._ask(secret_header(request.values(HEADER)).decode().rpartition(" ")[2])
+        if is_first is None:
+            return dataclasses.replace(verdict, refused="unanswered") if self._refuse_repeats else verdict
+        if is_first:
+            return verdict
+        return dataclasses.replace(verdict, repeated=True, refused="repeat" if self._refuse_repeats else "")
+
+    async def _ask(self, header: str) -> bool | None:
+        """None: there was no answer."""
+        assert self.claim is not None
+        try:
+            async with asyncio.timeout(CLAIM_SECONDS):
+                return await self.claim(header)
+        except (TimeoutError, OSError):
+            return None
 
     def _note_sender(self, header: bytes, host: str) -> str | None:
         """Who sent this header before, if that was somebody else."""

@@ -4,20 +4,22 @@ An ASGI application; no credentials and no writes, so it is only ever served on 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
-from awxfast.figures import Figures
 from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.service import HttpService
-from awxfast.operate.metrics import CONTENT_TYPE, build_registry, metrics_text
+from awxfast.operate.metrics import CONTENT_TYPE, metrics_text
+from awxfast.operate.view import Shared, Source, View
 from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.hosts import is_loopback, read_host
@@ -28,6 +30,9 @@ HTML = "text/html; charset=utf-8"
 MAX_HEAD = 16_384
 HEAD_TIMEOUT = 10.0
 MAX_CONNECTIONS = 64
+FINISH_SECONDS = 0.5
+"""How long an end waits for answers under way, and for requests of those who have just connected."""
+FINISH_STEP = 0.01
 STATUS_PAGE = Path(__file__).with_name("status_page.html")
 
 
@@ -49,26 +54,26 @@ FOREIGN = Answer(403, TEXT, b"only for a Host that is localhost or a loopback ad
 
 
 class Admin:
-    """Answers GET and HEAD for a running relay."""
+    """Answers GET and HEAD for a running server. Who asks for a page at once with others gets the same one."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
-        self._registry = build_registry(figures)
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._refusals = QuietLog(log)
-        self._pages: dict[str, Callable[[], Answer]] = {
+        pages: Mapping[str, Callable[[], Awaitable[Answer]]] = {
             "/": self._status_page,
-            "/healthz": lambda: Answer(200, TEXT, b"ok\n"),
+            "/healthz": self._health,
             "/readyz": self._readiness,
-            "/metrics": lambda: Answer(200, CONTENT_TYPE, metrics_text(self._registry)),
+            "/metrics": self._metrics,
             "/ledger": self._ledger,
             "/clients": self._clients,
             "/about": self._about,
         }
+        self._pages = {path: Shared(page) for path, page in pages.items()}
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """The ASGI entry; anything but HTTP is not for this listener."""
         if scope["type"] == "http":
-            answer = self._find_answer(scope) if is_for_here(scope) else self._refuse(scope)
+            answer = await self._find_answer(scope) if is_for_here(scope) else self._refuse(scope)
             await send_answer(answer, scope["method"], send)
 
     def _refuse(self, scope: HTTPScope) -> Answer:
@@ -77,34 +82,58 @@ class Admin:
         self._refusals.warn("host", f"the admin listener answers 403 to {named}: it must name this machine")
         return FOREIGN
 
-    def _find_answer(self, scope: HTTPScope) -> Answer:
+    async def _find_answer(self, scope: HTTPScope) -> Answer:
         page = self._pages.get(scope["path"])
         if page is None:
             return Answer(404, TEXT, f"no such page; there are {' '.join(self._pages)}\n".encode())
         if scope["method"] not in ("GET", "HEAD"):
             return Answer(405, TEXT, b"only GET and HEAD\n")
-        return page()
+        return await page.get()
 
-    def _readiness(self) -> Answer:
-        reasons = self._figures.unready_reasons()
-        if reasons:
-            return Answer(503, TEXT, "".join(f"{reason}\n" for reason in reasons).encode())
-        return Answer(200, TEXT, b"ok\n")
+    async def _health(self) -> Answer:
+        return answer_unless(await self._source.list_hanging())
 
-    def _ledger(self) -> Answer:
-        figures = self._figures
-        ledger = {**figures.ledger(), "peers": list(figures.peers()), "generation": figures.place().generation}
-        return Answer(200, JSON, orjson.dumps(ledger) + b"\n")
+    async def _readiness(self) -> Answer:
+        return answer_unless((await self._source.look()).figures.unready_reasons())
 
-    def _clients(self) -> Answer:
-        return Answer(200, JSON, orjson.dumps(list(self._figures.slow_clients())) + b"\n")
+    async def _metrics(self) -> Answer:
+        return Answer(200, CONTENT_TYPE, metrics_text(await self._source.look()))
 
-    def _about(self) -> Answer:
-        about = {**dataclasses.asdict(self._figures.about()), "main": self._figures.place().main}
-        return Answer(200, JSON, orjson.dumps(about) + b"\n")
+    async def _ledger(self) -> Answer:
+        return answer_json(show_ledger(await self._source.look()))
 
-    def _status_page(self) -> Answer:
+    async def _clients(self) -> Answer:
+        return answer_json(await self._source.list_slow_clients())
+
+    async def _about(self) -> Answer:
+        view = await self._source.look()
+        return answer_json({**dataclasses.asdict(view.figures.about()), "main": view.place.main})
+
+    async def _status_page(self) -> Answer:
         return Answer(200, HTML, STATUS_PAGE.read_bytes())
+
+
+def answer_unless(reasons: Sequence[str]) -> Answer:
+    """All is well, or why it is not, a line each."""
+    if reasons:
+        return Answer(503, TEXT, "".join(f"{reason}\n" for reason in reasons).encode())
+    return Answer(200, TEXT, b"ok\n")
+
+
+def answer_json(page: Any) -> Answer:
+    """A page for programs."""
+    return Answer(200, JSON, orjson.dumps(page) + b"\n")
+
+
+def show_ledger(view: View) -> Mapping[str, Any]:
+    """What became of all events and frames, with the nodes and, where there are several, the workers."""
+    workers = {"workers": [*view.workers]} if view.workers else {}
+    return {
+        **view.figures.ledger(),
+        "peers": list(view.figures.peers()),
+        "generation": view.place.generation,
+        **workers,
+    }
 
 
 class AdminListener:
@@ -115,13 +144,23 @@ class AdminListener:
         self._service = service
 
     @classmethod
-    async def start(cls, figures: Figures, sock: socket.socket) -> "AdminListener":
+    async def start(cls, source: Source, sock: socket.socket) -> "AdminListener":
         """Answers from now on. Its requests don't count as the relay's handshakes."""
         plain = PlainConnections(MAX_CONNECTIONS)  # whatever strangers hold of their listeners is not counted here
-        service = HttpService(Admin(figures), Outcomes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT, plain=plain)
+        service = HttpService(Admin(source), Outcomes(), max_head=MAX_HEAD, head_timeout=HEAD_TIMEOUT, plain=plain)
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         return cls(await create(service, sock=sock), service)
+
+    async def finish(self) -> None:
+        """The same as `stop`, but who is connected has a moment to ask and gets an answer."""
+        self._server.close()
+        self._service.close_answered()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                while self._service.connections:  # noqa: ASYNC110  their ends have many reasons
+                    await asyncio.sleep(FINISH_STEP)
+        await self.stop()
 
     async def stop(self) -> None:
         """Closes the listener and its connections."""

@@ -1,18 +1,15 @@
 """Prometheus metrics: the ledger and the rooms' counters under the names of docs/monitoring.md."""
 
 import math
-import resource
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from awxfast.figures import Figures, GonePeers, PeerFigures
-from awxfast.operate.busy_threads import count_busy_threads
-from awxfast.operate.process_collector import ProcessCollector
-from awxfast.system.queued_stream import dropped_lines
+from awxfast.figures import GonePeers, PeerFigures, Place, ProcessFigures
+from awxfast.operate.view import View
 
 GONE = "gone"
 """Stands for all peers that are shown no more."""
@@ -20,47 +17,45 @@ Label = TypeVar("Label")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class RelayCollector(Collector):
-    """Reads the figures once a scrape, so that what belongs together is taken together."""
+class ViewCollector(Collector):
+    """All metrics of what was seen at one moment, so that what belongs together is taken together."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, view: View) -> None:
+        self._figures = view.figures
+        self._place = view.place
+        self._are_several = bool(view.workers)
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics of the relay; all of their names start with `awxfast_`."""
-        ledger = self._figures.ledger()
+        """All of their names start with `awxfast_`."""
+        figures, ledger = self._figures, self._figures.ledger()
         yield from collect_events(ledger["events"])
         yield from collect_frames(ledger["frames"])
         yield from collect_gaps(ledger["gaps"])
         yield labelled_gauge("awxfast_ledger_balance", "What does not add up; always 0.", "of", ledger["balance"])
         yield GaugeMetricFamily("awxfast_clients", "Browsers, until their socket is gone.", ledger["clients"])
         yield GaugeMetricFamily("awxfast_groups", "Groups that somebody is subscribed to.", ledger["groups"])
-        yield from collect_fanout(self._figures.fanout())
+        yield from collect_fanout(figures.fanout())
         yield from self._collect_intake()
         yield labelled_pairs(
-            "awxfast_handshakes", "Handshakes by result and reason.", ["result", "reason"], self._figures.handshakes()
+            "awxfast_handshakes", "Handshakes by result and reason.", ["result", "reason"], figures.handshakes()
         )
-        yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], self._figures.closes())
-        yield labelled_counter("awxfast_faults", "Closed for what they did wrong.", "reason", self._figures.faults())
-        if (unserved := self._figures.unserved()) is not None:
+        yield labelled_pairs("awxfast_closes", "Websockets closed.", ["by", "code"], figures.closes())
+        yield labelled_counter("awxfast_faults", "Closed for what they did wrong.", "reason", figures.faults())
+        if (unserved := figures.unserved()) is not None:
             yield GaugeMetricFamily("awxfast_unserved_bytes", "Sent by browsers, and not served yet.", unserved)
-        yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", self._figures.command_errors())
-        yield from collect_peers(self._figures.peers(), self._figures.gone_peers())
-        place = self._figures.place()
-        yield GaugeMetricFamily("awxfast_generation", "How many processes served before this one.", place.generation)
-        yield labelled_counter("awxfast_reloads", "Reloads by result.", "result", place.reloads)
-        yield GaugeMetricFamily("awxfast_draining_processes", "Earlier ones that still serve.", place.draining)
-        yield labelled_gauge("awxfast_descriptors_limit", "Descriptors it may have.", "limit", descriptor_limits())
-        if (most := self._figures.max_clients()) is not None:
+        yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", figures.command_errors())
+        yield from collect_peers(figures.peers(), figures.gone_peers())
+        yield from collect_place(self._place)
+        if (most := figures.max_clients()) is not None:
             yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)
-        if (plain := self._figures.plain_connections()) is not None:
+        if (plain := figures.plain_connections()) is not None:
             yield GaugeMetricFamily("awxfast_plain_connections", "Connections that are no websockets.", plain.open)
             yield GaugeMetricFamily("awxfast_unanswered_bytes", "Sent by clients without an answer.", plain.unanswered)
             yield labelled_counter("awxfast_plain_connections_ended", "Ended for want of places.", "what", plain.ended)
         yield labelled_counter(
-            "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", dropped_lines()
+            "awxfast_log_lines_dropped", "Lines whose reader was too slow.", "stream", figures.log_lines_dropped()
         )
-        yield GaugeMetricFamily("awxfast_busy_threads", "Threads in synchronous code now.", count_busy_threads())
+        yield from collect_processes(figures.processes(), are_several=self._are_several)
 
     def _collect_intake(self) -> Iterator[Metric]:
         intake = self._figures.intake()
@@ -73,23 +68,52 @@ class RelayCollector(Collector):
         )
 
 
-def descriptor_limits() -> Mapping[str, float]:
-    """The soft and the hard one."""
-    limits = zip(("soft", "hard"), resource.getrlimit(resource.RLIMIT_NOFILE), strict=True)
-    return {name: math.inf if limit == resource.RLIM_INFINITY else limit for name, limit in limits}
-
-
-def metrics_text(registry: CollectorRegistry) -> bytes:
-    """The registry in Prometheus' text format."""
+def metrics_text(view: View) -> bytes:
+    """All metrics in Prometheus' text format, apart from the global registry."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(ViewCollector(view))
     return generate_latest(registry)
 
 
-def build_registry(figures: Figures) -> CollectorRegistry:
-    """The relay's metrics and those of its process (`awxfast_process_...`), apart from the global registry."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(RelayCollector(figures))
-    registry.register(ProcessCollector())
-    return registry
+def collect_place(place: Place) -> Iterator[Metric]:
+    """What main knows of the processes that served, and serve."""
+    yield GaugeMetricFamily("awxfast_generation", "How many processes served before this one.", place.generation)
+    yield labelled_counter("awxfast_reloads", "Reloads by result.", "result", place.reloads)
+    yield GaugeMetricFamily("awxfast_draining_processes", "Earlier ones that still serve.", place.draining)
+
+
+def collect_processes(processes: Mapping[int, ProcessFigures], *, are_several: bool = False) -> Iterator[Metric]:
+    """The processes that serve, under the names and with the meaning of Prometheus' client library."""
+    if not processes:
+        return
+    labels = ["worker"] if are_several else []
+    limits = GaugeMetricFamily("awxfast_descriptors_limit", "Descriptors it may have.", labels=[*labels, "limit"])
+    families = [type_of(name, documentation, labels=labels) for type_of, name, documentation, _ in PROCESS]
+    for number, one in sorted(processes.items()):
+        values = [str(number)] if are_several else []
+        for name, limit in one.limits.items():
+            limits.add_metric([*values, name], math.inf if limit is None else limit)
+        for family, (*_, read) in zip(families, PROCESS, strict=True):
+            family.add_metric(values, read(one))
+    yield limits
+    yield from families
+
+
+PROCESS: Sequence[tuple[Any, str, str, Callable[[ProcessFigures], float]]] = (
+    (GaugeMetricFamily, "awxfast_busy_threads", "Threads in synchronous code now.", lambda one: one.busy_threads),
+    (GaugeMetricFamily, "awxfast_process_virtual_memory_bytes", "Address space.", lambda one: one.virtual_memory),
+    (GaugeMetricFamily, "awxfast_process_resident_memory_bytes", "Memory.", lambda one: one.resident_memory),
+    (GaugeMetricFamily, "awxfast_process_start_time_seconds", "Its start, in Unix time.", lambda one: one.started),
+    (CounterMetricFamily, "awxfast_process_cpu_seconds", "CPU time.", lambda one: one.cpu_seconds),
+    (GaugeMetricFamily, "awxfast_process_open_fds", "Open descriptors.", lambda one: one.descriptors),
+    (
+        GaugeMetricFamily,
+        "awxfast_process_max_fds",
+        "The most it may have.",
+        lambda one: math.inf if one.limits["soft"] is None else one.limits["soft"],
+    ),
+)
+"""What each process has one of."""
 
 
 def collect_events(events: Mapping[str, Any]) -> Iterator[Metric]:

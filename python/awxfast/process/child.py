@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 import uvloop
 from asgiref.typing import ASGI3Application
 
+from awxfast.app.fellows import Fellows
 from awxfast.errors import AwxfastError, HandOverFailed, cut_reason, describe_unexpected
-from awxfast.figures import Place
+from awxfast.figures import Figures
 from awxfast.hosted.application import load_application
 from awxfast.http.listening import make_listening
+from awxfast.operate.snapshot import Snapshots
 from awxfast.process.child_handle import MAINS_SIGNALS
+from awxfast.process.header_claims import HeaderClaims
 from awxfast.process.limits import (
     bound_worker_threads,
     collect_garbage_seldom,
@@ -31,6 +34,7 @@ from awxfast.settings import Settings
 from awxfast.system.memory import give_back_memory
 from awxfast.system.passing import TooFewDescriptors, receive_message
 from awxfast.system.queued_stream import leave
+from awxfast.system.shares import Shares
 
 if TYPE_CHECKING:
     from awxfast.app.relay import Relay
@@ -39,6 +43,8 @@ log = logging.getLogger(__name__)
 
 STANDING_SECONDS = 1.0
 """How often main hears how many frames wait here for clients."""
+STANDING_BETWEEN = 5
+"""How often that is between two times when it hears all figures unasked: these are a thousand nodes' at most."""
 
 
 def main(control_descriptor: int) -> NoReturn:
@@ -97,6 +103,7 @@ async def run_reporting(control: "Control[Any]", rooms: Coroutine[Any, Any, None
         log.debug("what led to the failure", exc_info=True)
         text = str(error) if isinstance(error, AwxfastError) else describe_unexpected(error)
         return await control.report_failure(text, getattr(error, "exit_code", 1))
+    await control.report_end()
     return 0
 
 
@@ -112,18 +119,18 @@ async def run_rooms(start: dict[str, Any], prepared: Prepared, control: "RelayCo
     descriptors = raise_descriptor_limit()
     if settings.max_clients is None:
         speaks_tls = any(tls_files for *_, tls_files in start["listeners"])
-        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls))
+        settings = dataclasses.replace(settings, max_clients=most_clients(descriptors, speaks_tls, settings.workers))
     log.info("%s", describe_limits(former, settings.max_clients or 0))
     # A room that can't be imported is reported to main like any other failure.
     from awxfast.app.serving import serve, succeed
 
     listenings = [make_listening(socket.socket(fileno=number), *more) for number, *more in start["listeners"]]
-    admin = socket.socket(fileno=start["admin"]) if start["admin"] is not None else None
     collect_garbage_seldom()
+    await control.wait_for_fellows()
     if start.get("inherits") is not None:
-        await succeed(settings, listenings, admin, control, prepared.application)
+        await succeed(settings, listenings, control, prepared.application)
     else:
-        await serve(settings, listenings, admin, control, prepared.application)
+        await serve(settings, listenings, control, prepared.application)
 
 
 class Serving(Protocol):
@@ -132,6 +139,10 @@ class Serving(Protocol):
     @property
     def drains(self) -> bool:
         """Whether it still has something to do when another process has taken its place."""
+
+    @property
+    def leaves_counts(self) -> bool:
+        """Whether the process that takes its place counts on from what was counted here."""
 
     @property
     def can_go_on(self) -> bool:
@@ -166,19 +177,37 @@ class Control(Generic[Rooms]):
         self.token: str | None = start.get("token")
         self.used_headers: list[str] = start.get("used_headers", [])
         self.remember_used: Callable[[str], None] = self.used_headers.append  # until there is somebody to tell
-        self.place = Place(
-            os.getppid(),
-            start.get("generation", 0),
-            start.get("reloads", {}),
-            start.get("draining", 0),
-            start.get("died"),
-        )
+        self._claims = HeaderClaims(lambda header: pipe.send("claim_header", header=header))
+        self.fellows = find_fellows(start, self._claims)
+        self.died: int | None = start.get("died")
+        self._snapshots: Snapshots | None = None
+        self._inherited = False
         self._stop_asked = asyncio.Event()
+        self._may_register = asyncio.Event()
         self._relay: Rooms | None = None
         self._files_have_changed = False
         self._leaving: asyncio.Future[None] | None = None
         self._has_left = False
         self._receiver = asyncio.ensure_future(self._receive())
+
+    def show(self, figures: Figures, *, inherited: bool = False) -> None:
+        """Main hears of these whenever somebody looks; now for the first time.
+
+        `inherited`: what the process before this one had counted is among them.
+        """
+        self._snapshots, self._inherited = Snapshots(figures), inherited
+        self._tell_figures()
+
+    def _tell_figures(self, *, is_answer: bool = False) -> None:
+        if self._snapshots is not None:
+            snapshot, has_left = self._snapshots.take(), self._snapshots.has_left
+            facts = {"inherited": self._inherited, "has_left": has_left, "is_answer": is_answer}
+            self._pipe.send("figures", **facts, **snapshot)
+
+    def leave_counts(self, *, writes_on: bool = True) -> None:
+        """Another process tells from now on what was counted here (`Snapshots.leave`)."""
+        if self._snapshots is not None:
+            self._snapshots.leave(writes_on=writes_on)
 
     def report_serving(self, relay: Rooms) -> None:
         """Everything runs; files are read again whenever main asks for it."""
@@ -190,10 +219,12 @@ class Control(Generic[Rooms]):
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
 
     async def _tell_what_stands(self, relay: Rooms) -> None:
-        """Main counts it as lost should this process die."""
+        """Main counts it as lost should this process die, and what was counted up to then is known."""
         while True:
-            self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
-            await asyncio.sleep(STANDING_SECONDS)
+            for _ in range(STANDING_BETWEEN):
+                self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
+                await asyncio.sleep(STANDING_SECONDS)
+            self._tell_figures()
 
     def report_ready(self, understood: list[int]) -> None:
         """This process can take the place of another one that leaves this form."""
@@ -207,16 +238,34 @@ class Control(Generic[Rooms]):
         """Main remembers it, for the child after this one."""
         self._pipe.send("used_header", header=header)
 
+    async def wait_for_fellows(self) -> None:
+        """Returns when all other workers have imported their application, or the end is asked for.
+
+        An import may wipe what others have registered in Redis: AWX's does.
+        """
+        if self.fellows is None:
+            return
+        self._pipe.send("imported")
+        waits = [asyncio.ensure_future(one.wait()) for one in (self._may_register, self._stop_asked)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+
     async def wait_for_stop(self) -> None:
         """Returns when main asks for an orderly end."""
         await self._stop_asked.wait()
 
     async def report_failure(self, text: str, exit_code: int) -> int:
         """The process can't go on; returns its exit code."""
-        self._receiver.cancel()
         self._pipe.send("failed", text=cut_reason(text), exit_code=exit_code)
-        await self._pipe.close()
+        await self.report_end()
         return exit_code
+
+    async def report_end(self) -> None:
+        """All has ended here; what was counted to the last is told."""
+        self._receiver.cancel()
+        self._tell_figures()
+        await self._pipe.close()
 
     async def _receive(self) -> None:
         while (message := await self._pipe.receive()) is not None:
@@ -236,10 +285,14 @@ class Control(Generic[Rooms]):
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
                     self.remember_used(message["header"])
-                case "reloads":
-                    self.place.reloads.update(message["counts"])
-                case "draining":
-                    self.place.draining = message["count"]
+                case "register":
+                    self._may_register.set()
+                case "header_claimed":
+                    self._claims.receive(message["header"], fresh=message["fresh"])
+                case "look":
+                    self._tell_figures(is_answer=True)
+                case "look_at_clients" if self._snapshots is not None:
+                    self._pipe.send("clients", rows=self._snapshots.list_slow_clients())
         leave(1)
 
     def _read_files_again(self) -> None:
@@ -255,11 +308,14 @@ class Control(Generic[Rooms]):
         """Leaves all to another process; or says why not, and goes on."""
         try:
             with self._receive_way() as sock:
+                self._tell_figures()  # who leaves may have no time for it later
                 await self._leave_to(heir, understood, sock)
         except Exception as error:
             log.debug("what kept this process", exc_info=True)
             known = isinstance(error, HandOverFailed)
             text = str(error) if known else describe_unexpected(error)
+            if self._snapshots is not None:
+                self._snapshots.end_leaving()
             self._pipe.send("kept_on", text=cut_reason(text))
             await self._go_on()
         else:
@@ -326,6 +382,16 @@ class RelayControl(Control["Relay"]):
         if self._stop_asked.is_set():
             raise HandOverFailed("it stops")
         self._relay.leave(sock)
+        if self._relay.leaves_counts:
+            self.leave_counts(writes_on=False)
+
+
+def find_fellows(start: Mapping[str, Any], claims: HeaderClaims) -> Fellows | None:
+    """The other workers that main has told of."""
+    worker = start.get("worker") or {"count": 1}
+    if worker["count"] == 1:
+        return None
+    return Fellows(Shares.open(worker["shares"], worker["number"], start.get("generation", 0)), claims.claim)
 
 
 async def run_behind(former: asyncio.Future[None] | None, work: Coroutine[Any, Any, None]) -> None:

@@ -57,6 +57,8 @@ class ChildHandle:
         self.stands: tuple[int, float] | None = None
         """How many frames waited there for clients when it last said so, and when that was (monotonic)."""
         self.exit_code: int | None = None
+        self._questions: dict[str, asyncio.Future[dict[str, Any] | None]] = {}
+        """Those that have no answer yet, by the kind of that."""
 
     @classmethod
     async def start(cls, command: Sequence[str], first: Mapping[str, Any], descriptors: Sequence[int]) -> "ChildHandle":
@@ -80,11 +82,11 @@ class ChildHandle:
         """Its number, also when it is gone."""
         return self._process.pid
 
-    async def run(self, on_serving: Callable[[], None], on_used_header: Callable[[str], None]) -> int:
-        """Hears its reports until it is gone; its exit code."""
+    async def run(self, on_serving: Callable[[], None], on_report: Callable[[Mapping[str, Any]], None]) -> int:
+        """Hears its reports until it is gone; its exit code. `on_report`: gets what is not of this process alone."""
         looking = asyncio.ensure_future(self._look_for_end())
         try:
-            await self._hear(on_serving, on_used_header)
+            await self._hear(on_serving, on_report)
             self.serves = False
             await self._pipe.close()
             self._passing.close()
@@ -112,7 +114,7 @@ class ChildHandle:
             self.kill()
         return await self._process.wait_for_end()
 
-    async def _hear(self, on_serving: Callable[[], None], on_used_header: Callable[[str], None]) -> None:
+    async def _hear(self, on_serving: Callable[[], None], on_report: Callable[[Mapping[str, Any]], None]) -> None:
         while (message := await self._pipe.receive()) is not None:
             match message["kind"]:
                 case "serving":
@@ -132,11 +134,34 @@ class ChildHandle:
                     self.stands = message["frames"], time.monotonic()
                 case "pong":
                     self.answered = True
-                case "used_header":
-                    on_used_header(message["header"])
+                    self._take_answer(message)
+                case "figures":
+                    on_report(message)
+                    if message["is_answer"]:
+                        self._take_answer(message)
+                case "imported" | "used_header" | "claim_header":
+                    on_report(message)
+                case "clients":
+                    self._take_answer(message)
                 case "failed":
                     self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
             self._changed.set()
+        for answer in self._questions.values():
+            answer.set_result(None)
+        self._questions.clear()
+
+    async def ask(self, question: str, answer: str) -> dict[str, Any] | None:
+        """Its answer, of that kind; None from one that is gone. It is not asked again before it has answered."""
+        if self.exit_code is not None:
+            return None
+        if answer not in self._questions:
+            self._questions[answer] = asyncio.get_running_loop().create_future()
+            self.send(question)
+        return await asyncio.shield(self._questions[answer])
+
+    def _take_answer(self, message: dict[str, Any]) -> None:
+        if (answer := self._questions.pop(message["kind"], None)) is not None:
+            answer.set_result(message)
 
     async def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Returns when it is so, or never will be, since the child is gone. Raises `TimeoutError`."""

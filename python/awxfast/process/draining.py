@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from awxfast.process.child_handle import ChildHandle
 
@@ -10,11 +9,10 @@ log = logging.getLogger(__name__)
 
 
 class Draining:
-    """Who drains. `limit`: seconds after which one is ended that should have left; `on_change`: there are others."""
+    """Who drains. `limit`: seconds after which one is ended that should have left."""
 
-    def __init__(self, limit: float, on_change: Callable[[], None]) -> None:
+    def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._on_change = on_change
         self._children: dict[ChildHandle, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -40,7 +38,6 @@ class Draining:
         self._children.pop(child).cancel()
         if child.exit_code and not child.was_killed:
             log.error("A process that drained ended unasked (exit code %s)", child.exit_code)
-        self._on_change()
 
     def _end_late(self, child: ChildHandle) -> None:
         log.warning("A process that drained did not leave within %.1f s and is ended", self._limit)

@@ -12,9 +12,11 @@ from asgiref.typing import ASGI3Application
 
 from awxfast.app.relay import Relay
 from awxfast.app.serving import serve
-from awxfast.figures import Place
+from awxfast.figures import Figures, Place
 from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import make_listening
+from awxfast.operate.admin import AdminListener
+from awxfast.operate.view import OwnSource
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.limits import bound_worker_threads
 from awxfast.process.listeners import open_admin, open_listener
@@ -43,6 +45,7 @@ class EmbeddedServer:
         self._on_serving: Callable[[], None] = lambda: None
         self.remember_used: Callable[[str], None] = lambda header: None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._showing: asyncio.Future[AdminListener] | None = None
         self._stop_asked = asyncio.Event()
         self._ended = threading.Event()
 
@@ -72,8 +75,11 @@ class EmbeddedServer:
         if threading.current_thread() is threading.main_thread():
             self._loop.add_signal_handler(signal.SIGTERM, self._stop_asked.set)
         listenings = [make_listening(one.sock, one.backlog, one.tls_files) for one in self._listeners]
-        admin = self._admin.sock if self._admin is not None else None
-        await serve(self._settings, listenings, admin, self, application, access_log)
+        try:
+            await serve(self._settings, listenings, self, application, access_log)
+        finally:
+            if self._showing is not None:
+                await (await self._showing).stop()
 
     def stop(self) -> None:
         """Ends `run` in order, from another thread, and returns when that is over, or late."""
@@ -86,12 +92,19 @@ class EmbeddedServer:
 
     # What serves asks of its process (app.serving.Control)
 
-    place = Place(os.getpid())
+    died: int | None = None
     token: str | None = None
+    fellows = None
     used_headers: tuple[str, ...] = ()
 
     def report_used_header(self, header: str) -> None:
         """No process comes after this one."""
+
+    def show(self, figures: Figures, *, inherited: bool = False) -> None:
+        """Operators first, so that they can watch."""
+        if self._admin is not None:
+            source = OwnSource(figures, Place(os.getpid()))
+            self._showing = asyncio.ensure_future(AdminListener.start(source, self._admin.sock))
 
     def report_serving(self, relay: Relay) -> None:
         """There is nobody who would ask for files to be read again."""

@@ -53,9 +53,10 @@ def bound_worker_threads(loop: asyncio.AbstractEventLoop, environ: Mapping[str, 
         loop.set_default_executor(ThreadPoolExecutor(max_workers=int(environ["ASGI_THREADS"])))
 
 
-def most_clients(descriptors: int, speaks_tls: bool = False) -> int:
+def most_clients(descriptors: int, speaks_tls: bool = False, workers: int = 1) -> int:
     """A client holds two descriptors: the connection's, and the fan-out's duplicate. At least one fits.
 
     One behind TLS may hold five: its own, both ends of a bridge, the duplicate, and what waits for the bridge's end.
+    Each of several processes has the descriptors to itself.
     """
-    return max(1, (descriptors - RESERVE) // (5 if speaks_tls else 2))
+    return max(1, (descriptors - RESERVE) // (5 if speaks_tls else 2)) * workers

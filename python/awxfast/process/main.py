@@ -16,18 +16,22 @@ import uvloop
 
 from awxfast import __version__
 from awxfast.errors import HandOverFailed, StopAsked
+from awxfast.http.listening import Listening
+from awxfast.operate.admin import AdminListener
 from awxfast.options import name_ignored_variables
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.listeners import Listener
 from awxfast.process.log import configure_log
 from awxfast.process.main_resources import Limits, MainResources
 from awxfast.process.notify import Notifier
+from awxfast.process.overview import Overview
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.reloads import Reloads
 from awxfast.process.renewal import Left, answer_trial, become_new, take_left, try_start
-from awxfast.process.supervisor import Supervisor
+from awxfast.process.supervisor import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.watchers import Watchers
+from awxfast.process.workers import Workers
 from awxfast.process.wrong_values import refuse_wrong_values
 from awxfast.redis.private import PrivateRedis
 from awxfast.settings import Settings
@@ -94,7 +98,7 @@ class Owned(Protocol):
         """A Redis of its own."""
 
     @property
-    def descriptors(self) -> list[int]:
+    def descriptors(self) -> Sequence[int]:
         """What serving processes inherit."""
 
     @property
@@ -137,15 +141,15 @@ class Main:
         """`command`: another program than the server's for the serving processes."""
         self._resources = resources
         self._notifier = notifier
+        self._admin: AdminListener | None = None
         limits = resources.limits
-        self._supervisor = Supervisor(
+        self._workers = Workers(
             resources.describe(),
             resources.descriptors,
             self._announce_serving,
-            limits.stop,
             UsedHeaders(limits.nonces),
-            limits.stop + limits.drain,
-            command,
+            Surroundings(limits.stop, limits.stop + limits.drain, command),
+            limits.workers,
         )
 
     async def run(self, left: Left | None, trouble: str) -> Left | None:
@@ -154,10 +158,11 @@ class Main:
         `left`: what its former program has left; `trouble`: why that is this one, which could not become another.
         """
         watchers = Watchers.open() if left is None else Watchers.adopt(left.facts["reloads"]["watchers"])
-        self._reloads = Reloads(self._supervisor, self._try_start, watchers)
+        self._reloads = Reloads(self._workers, self._try_start, watchers)
         if left is not None:
-            await self._supervisor.adopt(left.facts["supervisor"])
+            await self._workers.adopt(left.facts["supervisor"])
             self._reloads.adopt(left.facts["reloads"], trouble)
+        await self._open_admin()
         self._take_signals()
         duties = [asyncio.ensure_future(self._feed_watchdog()), asyncio.ensure_future(self._reloads.run())]
         if self._resources.private is not None:
@@ -168,9 +173,10 @@ class Main:
             for duty in duties:
                 duty.cancel()
             self._reloads.close()
+            await self._close_admin()
 
     async def _supervise(self) -> Left | None:
-        supervising = asyncio.ensure_future(self._supervisor.run())
+        supervising = asyncio.ensure_future(self._workers.run())
         while True:
             renewal = asyncio.ensure_future(self._reloads.renewal_due.wait())
             await asyncio.wait([supervising, renewal], return_when=asyncio.FIRST_COMPLETED)
@@ -185,14 +191,28 @@ class Main:
             supervising.cancel()
             return left
 
+    async def _open_admin(self) -> None:
+        """Who looks is answered from now on, whoever serves."""
+        if (listener := self._resources.admin) is not None:
+            addresses = [Listening(one.sock).address for one in self._resources.listeners]
+            self._admin = await AdminListener.start(Overview(self._workers, addresses), listener.sock.dup())
+
+    async def _close_admin(self) -> None:
+        """Who connects waits in the kernel, for another program in this process if there is to be one."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.finish()
+
     async def _leave(self) -> Left:
         """All that the next program needs; signals wait for it. Raises `HandOverFailed`: then all goes on here."""
+        await self._close_admin()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             await asyncio.sleep(CAUGHT_SECONDS)  # what was caught before is obeyed before
             kept: list[int] = []
-            supervisor = await self._supervisor.freeze(kept)
+            supervisor = await self._workers.freeze(kept)
         except HandOverFailed:
+            await self._open_admin()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             raise
         facts = {"supervisor": supervisor, "reloads": self._reloads.freeze(kept)}
@@ -200,7 +220,7 @@ class Main:
 
     async def _try_start(self) -> str:
         private = self._resources.private
-        return await try_start(private.url if private is not None else None, self._supervisor.stopping)
+        return await try_start(private.url if private is not None else None, self._workers.stopping)
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -220,16 +240,16 @@ class Main:
         self._notifier.send_stopping()
         for listener in self._resources.listeners:
             listener.close()
-        self._supervisor.stop()
+        self._workers.stop()
 
     def _reload_files(self) -> None:
         log.info("Reading files again and reopening logs")
-        self._supervisor.reload_files()
+        self._workers.reload_files()
 
     async def _feed_watchdog(self) -> None:
         interval = self._notifier.watchdog_interval
         while interval is not None:
-            self._supervisor.send_ping()
+            self._workers.send_ping()
             await asyncio.sleep(interval)
-            if self._supervisor.take_answer():
+            if self._workers.take_answer():
                 self._notifier.send_watchdog()

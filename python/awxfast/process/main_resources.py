@@ -23,11 +23,15 @@ STOP_MARGIN = 5.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a serving process gets to leave, beyond that to drain; for which nodes' headers are remembered."""
+    """Seconds that a serving process gets to leave, beyond that to drain; for which nodes' headers are remembered.
+
+    `workers`: how many serve at once.
+    """
 
     stop: float
     drain: float
     nonces: int = 0
+    workers: int = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class MainResources:
 
     def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors."""
-        kept += self.descriptors
+        kept += [one.sock.fileno() for one in (*self.listeners, self.admin) if one is not None]
         return {
             "listeners": [listener.freeze() for listener in self.listeners],
             "admin": self.admin.freeze() if self.admin is not None else None,
@@ -77,23 +81,22 @@ class MainResources:
         }
 
     @property
-    def descriptors(self) -> list[int]:
-        """The numbers of all listening sockets."""
-        return [one.sock.fileno() for one in (*self.listeners, self.admin) if one is not None]
+    def descriptors(self) -> Sequence[int]:
+        """The numbers of the sockets that serving processes listen on."""
+        return [one.sock.fileno() for one in self.listeners]
 
     @property
     def limits(self) -> Limits:
         """As the options say."""
         settings = self.settings
         stop = settings.grace + settings.close_spread + STOP_MARGIN
-        return Limits(stop, settings.reload_drain, settings.nonce_tolerance)
+        return Limits(stop, settings.reload_drain, settings.nonce_tolerance, settings.workers)
 
     def describe(self) -> dict[str, Any]:
         """What a serving process is told of them at its start."""
         return {
             "settings": self.settings.to_json(),
             "listeners": [(one.sock.fileno(), one.backlog, one.tls_files) for one in self.listeners],
-            "admin": self.admin.sock.fileno() if self.admin is not None else None,
         }
 
     def close(self) -> None:

@@ -1,11 +1,16 @@
 """What main and child say to each other: one JSON object a line over a socketpair.
 
-    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], admin, used_headers, token,
-                            passing, generation, reloads, draining}, to an heir also {inherits}, where one died {died}
-                     reload_files   ping   stop   hand_over {heir, format}   reloads {counts}   draining {count}
-                     used_header {header}: in another process of this server
+    main to child    start {settings, listeners: [[descriptor, backlog, tls_files]], used_headers, token, passing,
+                            generation, worker: {number, count, shares}}, to an heir also {inherits}, where one
+                            died {died}
+                     reload_files   ping   stop   hand_over {heir, format}   look   look_at_clients
+                     used_header {header}: in another process of this server   header_claimed {header, fresh}
+                     register: to one of several who has imported
                      who has handed over: drain, or go_on where nobody has taken its place after all
     child to main    serving   failed {text, exit_code}   pong   used_header {header}   stands {frames}
+                     one of several: imported   claim_header {header}
+                     figures {counted, own, present, inherited, has_left, is_answer}: at its start and end, too
+                     clients {rows}
                      an heir: ready {format}   succeeded {kept, drained, silence}
                      who was to hand over: kept_on {text}; one that has clients left: left
 
@@ -21,7 +26,8 @@ import os
 import socket
 from typing import Any
 
-LINE_LIMIT = 1 << 20
+LINE_LIMIT = 1 << 24
+"""Bytes: the figures of two thousand nodes are a tenth of it."""
 
 
 class Pipe:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from awxfast.errors import HandOverFailed
-from awxfast.process.supervisor import Supervisor
 from awxfast.process.watchers import Watchers
+from awxfast.process.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 class Reloads:
     """`ask` for one, now or behind the one that is under way; several that wait for that are one.
 
-    `read_settings`: see `Supervisor.replace_child`. When one has succeeded `renewal_due` is set: it is over with main's
+    `read_settings`: see `Workers.replace_child`. When one has succeeded `renewal_due` is set: it is over with main's
     next program, which goes on with what `freeze` gives, or with `stay`.
     """
 
-    def __init__(self, supervisor: Supervisor, read_settings: Callable[[], Awaitable[str]], watchers: Watchers) -> None:
-        self._supervisor = supervisor
+    def __init__(self, workers: Workers, read_settings: Callable[[], Awaitable[str]], watchers: Watchers) -> None:
+        self._workers = workers
         self._read_settings = read_settings
         self._watchers = watchers
         self._asked = asyncio.Event()
@@ -47,17 +47,17 @@ class Reloads:
     async def _replace_child(self) -> bool:
         log.info("Reloading: a new process starts from what is installed now")
         try:
-            outcome = await self._supervisor.replace_child(self._read_settings)
+            outcome = await self._workers.replace_child(self._read_settings)
         except HandOverFailed as error:
             self._give_up(error)
             return False
-        self._text = describe_reload(self._supervisor.generation, outcome)
+        self._text = describe_reload(self._workers.generation, outcome)
         return True
 
     def _give_up(self, error: HandOverFailed) -> None:
-        if self._supervisor.stopping.is_set():
+        if self._workers.stopping.is_set():
             self._end("given up, the server stops", logging.INFO)
-        elif self._supervisor.serves:
+        elif self._workers.serves:
             self._end(f"the old process goes on: {error}", logging.ERROR)
         else:
             self._end(f"another process starts: {error}", logging.ERROR)
@@ -71,7 +71,7 @@ class Reloads:
     def stay(self, reason: object) -> None:
         """Main can't become a new program: it goes on as it is, with the new serving process."""
         self.renewal_due.clear()
-        if self._supervisor.stopping.is_set():
+        if self._workers.stopping.is_set():
             self._end("given up, the server stops", logging.INFO)
         else:
             done = self._text.removeprefix("reload: ")

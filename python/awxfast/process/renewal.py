@@ -22,7 +22,7 @@ from awxfast.system.child_process import ChildProcess
 from awxfast.system.offspring import IGNORED, dying_with_us
 from awxfast.system.queued_stream import drain_streams
 
-FORMAT = 2
+FORMAT = 3
 """The version of what main leaves to itself, and of what it says to serving processes. Others are not understood."""
 
 LEFT = "AWXFAST_LEFT_BY_MAIN"

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import functools
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
 from awxfast.process.child_handle import ChildHandle
 from awxfast.process.draining import Draining
 from awxfast.process.restarts import Restarts
 from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
-from awxfast.process.used_headers import UsedHeaders
+from awxfast.process.tally import Tally
 from awxfast.system.offspring import own_command
 
 log = logging.getLogger(__name__)
@@ -23,46 +25,80 @@ START_STOP_LIMIT = 0.8
 """Seconds that a child gets to leave which serves nobody yet: its import may hang, and nothing is lost with it."""
 FLUSH_LIMIT = 5.0
 """Seconds in which a child has to take what main has said to it."""
+ANSWER_LIMIT = 2.0
+"""Seconds that who looks waits for processes: what they have told before stands for those that take longer."""
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is so for all serving processes of a server: seconds that they get to stop, and to drain before that.
+
+    `command`: another program than the server's.
+    """
+
+    stop_limit: float
+    drain_limit: float = 0.0
+    command: Sequence[str] | None = None
+
+
+class Places(Protocol):
+    """Who has all the places, and is told what becomes of the processes there (`process.workers`)."""
+
+    def note_serving(self) -> None:
+        """One serves that nobody else has left all to."""
+
+    def note_imported(self, number: int, child: ChildHandle) -> None:
+        """One has imported its application, and waits for a word to register."""
+
+    def note_end(self, number: int, child: ChildHandle) -> None:
+        """It is gone."""
+
+    def note_used_header(self, child: ChildHandle, header: str) -> None:
+        """It has let in a node by this header."""
+
+    def claim_header(self, child: ChildHandle, header: str) -> None:
+        """It asks whether it may."""
+
+    def list_used_headers(self) -> list[str]:
+        """Those that a process must know which starts now."""
 
 
 class Supervisor:
     """Keeps one serving process alive until it is told to stop.
 
-    `start` is what a child gets first; `descriptors` are the numbers that it inherits; `on_serving` is called each
-    time one serves that nobody else has left all to. `drain_limit`: seconds after which one that drains is ended.
-    `command`: another program than the server's.
+    `start` is what a child gets first; `descriptors` are the numbers that it inherits; `places` hears what becomes of
+    it; `number` is its own among them.
     """
 
     def __init__(
         self,
         start: Mapping[str, Any],
         descriptors: Sequence[int],
-        on_serving: Callable[[], None],
-        stop_limit: float,
-        used_headers: UsedHeaders,
-        drain_limit: float = 0.0,
-        command: Sequence[str] | None = None,
+        places: Places,
+        number: int,
+        surroundings: Surroundings,
     ) -> None:
         self._start = start
-        self._command = command
+        self._command = surroundings.command
         self._descriptors = tuple(descriptors)
-        self._on_serving = on_serving
-        self._stop_limit = stop_limit
-        self._used_headers = used_headers
+        self._places = places
+        self.number = number
+        self._stop_limit = surroundings.stop_limit
         self._stopping = asyncio.Event()
         self._child: ChildHandle | None = None
         self._heir: ChildHandle | None = None
         self._running: dict[ChildHandle, asyncio.Task[int]] = {}
-        self._draining = Draining(drain_limit, lambda: self._send("draining", count=len(self._draining)))
+        self._draining = Draining(surroundings.drain_limit)
         self._handing_over = asyncio.Lock()
         self._token = secrets.token_hex(16)
         self._died: int | None = None
         """Events that were lost at most with the last one that died and has not been told of; None: there is none."""
         self.generation = 0
         """How many processes have taken the place of the one before them."""
-        self._reloads = {"done": 0, "failed": 0}
+        self.tally = Tally()
+        """What all of them have counted."""
         self._restarts = Restarts()
         self._served_once = False
 
@@ -103,6 +139,70 @@ class Supervisor:
         """Whether there is a process that serves."""
         return any(child.serves for child in self._running)
 
+    # What operators see
+
+    async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], str | None]:
+        """Who answers in time; and why he is not among them who serves whoever comes, None where he is."""
+        answers: dict[ChildHandle, dict[str, Any]] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_LIMIT):
+                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in self._running))
+                if self._find_present() not in answers:  # another one is about to take the place of one that was asked
+                    await self._wait_for_heir()
+                    await self._ask(self._find_present(), question, answer, answers)
+        return list(answers.values()), None if self._find_present() in answers else self._describe_silence()
+
+    async def _ask(
+        self, child: ChildHandle | None, question: str, kind: str, answers: dict[ChildHandle, dict[str, Any]]
+    ) -> None:
+        """Adds its answer, if it can be asked and is not gone meanwhile."""
+        if child is not None and self.tally.has_told(child) and (answer := await child.ask(question, kind)) is not None:
+            answers[child] = answer
+
+    async def _wait_for_heir(self) -> None:
+        if (heir := self._heir) is not None:
+            await heir.wait_for(lambda: heir.succeeded is not None)
+
+    def _describe_silence(self) -> str:
+        child = self._find_present()
+        if child is None:
+            return "no process serves, another one is to start"
+        if not self.tally.has_told(child):
+            return "the serving process is starting"
+        return "the serving process does not answer"
+
+    def list_present(self) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+        """What is so in the process that serves whoever comes, as far as it has told; and in all others."""
+        return self.tally.list_present(self._find_present())
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that serves whoever comes."""
+        child = self._find_present()
+        return child.pid if child is not None else None
+
+    @property
+    def draining(self) -> int:
+        """How many serve their last clients."""
+        return len(self._draining)
+
+    def _find_present(self) -> ChildHandle | None:
+        for child in (self._heir, self._child):
+            if child in self._running and (child is self._child or self.tally.has_told(child)):
+                return child
+        return None
+
+    def end(self) -> None:
+        """Ends all at once: another place has none who can start."""
+        self._stopping.set()
+        self._kill()
+
+    def tell_others(self, child: ChildHandle, kind: str, **fields: Any) -> None:
+        """Tells all but this one something."""
+        for other in self._running:
+            if other is not child:
+                other.send(kind, **fields)
+
     def reload_files(self) -> None:
         """Asks the child, and those that drain, to read their files again and to reopen their logs."""
         for child in self._running:
@@ -110,7 +210,8 @@ class Supervisor:
 
     def send_ping(self) -> None:
         """Asks the child whether its loop runs."""
-        self._send("ping")
+        if self._child is not None:
+            self._child.send("ping")
 
     def take_answer(self) -> bool:
         """Whether the child answered since the last call."""
@@ -119,10 +220,6 @@ class Supervisor:
             return False
         answered, child.answered = child.answered, False
         return answered
-
-    def _send(self, kind: str, **fields: Any) -> None:
-        if self._child is not None:
-            self._child.send(kind, **fields)
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
         if self.serves and not served:  # it began to serve when it was asked to stop
@@ -154,16 +251,27 @@ class Supervisor:
             child = heir
 
     def _hear(self, child: ChildHandle, on_serving: Callable[[], None]) -> None:
-        running = asyncio.ensure_future(child.run(on_serving, lambda header: self._note_used_header(child, header)))
+        """`tally` knows of it."""
+        running = asyncio.ensure_future(child.run(on_serving, functools.partial(self._take_report, child)))
         self._running[child] = running
-        running.add_done_callback(lambda _: self._running.pop(child))
+        running.add_done_callback(lambda running: self._forget(child, running))
 
-    def _note_used_header(self, child: ChildHandle, header: str) -> None:
-        """It is used for all that run beside this one, too: for the one that will take its place before all."""
-        self._used_headers.add(header)
-        for other in self._running:
-            if other is not child:
-                other.send("used_header", header=header)
+    def _forget(self, child: ChildHandle, running: asyncio.Future[int]) -> None:
+        self._running.pop(child)
+        if not running.cancelled():  # else main's next program hears it
+            self.tally.end(child)
+            self._places.note_end(self.number, child)
+
+    def _take_report(self, child: ChildHandle, message: Mapping[str, Any]) -> None:
+        match message["kind"]:
+            case "figures":
+                self.tally.note(child, message)
+            case "imported":
+                self._places.note_imported(self.number, child)
+            case "used_header":
+                self._places.note_used_header(child, message["header"])
+            case "claim_header":
+                self._places.claim_header(child, message["header"])
 
     async def _wait_until_replaced(self, child: ChildHandle) -> None:
         """Or until it is gone. Raises what hearing it ended with."""
@@ -185,6 +293,7 @@ class Supervisor:
     async def _start_first(self) -> ChildHandle:
         """One that takes nobody's place; where one has died, it goes on under the same names in Redis."""
         child = self._child = await self._start_child(died=self._died)
+        self.tally.begin(child)
         self._hear(child, self._note_serving)
         if self._stopping.is_set():
             child.send("stop")
@@ -195,10 +304,8 @@ class Supervisor:
             **self._start,
             **more,
             "token": self._token,
-            "used_headers": self._used_headers.list_fresh(),
+            "used_headers": self._places.list_used_headers(),
             "generation": self.generation + (inherits is not None),
-            "reloads": self._reloads,
-            "draining": len(self._draining) + (inherits is not None),
         }
         descriptors = self._descriptors
         if inherits is not None:
@@ -210,27 +317,22 @@ class Supervisor:
         self._served_once = True
         self._died = None
         if not self._stopping.is_set():
-            self._on_serving()
+            self._places.note_serving()
 
     # A new process in the place of the old one
 
-    async def replace_child(self, read_settings: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
+    async def replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         """Starts a process from what is installed now, to which the present one leaves all; what it reports then.
 
-        `read_settings`: as what is installed now understands them; None: as they are. Raises `HandOverFailed`: the
+        `settings`: as what is installed now understands them, if they are not as they are. Raises `HandOverFailed`: the
         present one goes on, unless it is gone (`serves`). One at a time.
         """
-        self._reloads["done"] += 1  # what the new one is told; it is not told of its own failure
         try:
-            settings = {"settings": await read_settings()} if read_settings is not None else {}
             async with self._handing_over:
                 return await self._replace_child(settings)
+        except HandOverFailed:
+            raise
         except Exception as error:
-            self._reloads["done"] -= 1
-            self._reloads["failed"] += 1
-            self._send("reloads", counts=self._reloads)
-            if isinstance(error, HandOverFailed):
-                raise
             raise HandOverFailed(describe_failure(error)) from error
 
     async def _replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -243,6 +345,7 @@ class Supervisor:
         with ours, theirs:
             heir = self._heir = await self._start_child(theirs, **settings)
             theirs.close()
+            self.tally.begin(heir, old)
             self._hear(heir, lambda: None)
             try:
                 if self._stopping.is_set():
@@ -255,6 +358,7 @@ class Supervisor:
                 if self._child is not heir:
                     await end_unwanted(heir)
                     await let_go_on(old)
+                self.tally.settle(heir)
 
     def _replace(self, old: ChildHandle, heir: ChildHandle) -> None:
         self._child = heir
@@ -271,11 +375,8 @@ class Supervisor:
         """Set when the end was asked for."""
         return self._stopping
 
-    async def freeze(self, kept: list[int]) -> dict[str, Any]:
-        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more.
-
-        Raises `HandOverFailed`: nothing has changed.
-        """
+    async def prepare_freeze(self) -> None:
+        """Whether all is well with the children, and each has heard all. Raises `HandOverFailed`."""
         if self._child not in self._running or self._stopping.is_set():
             raise HandOverFailed("nobody serves at present")
         try:
@@ -283,30 +384,37 @@ class Supervisor:
                 await asyncio.gather(*(child.flush() for child in self._running))
         except TimeoutError:
             raise HandOverFailed("a serving process hears nothing") from None
-        children = [self._child, *(child for child in self._running if child is not self._child)]
+
+    async def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more."""
+        children, serves = (
+            sorted(self._running, key=lambda child: child is not self._child),
+            self._child in self._running,
+        )
         draining = self._draining.freeze()
         for task in (hearing := list(self._running.values())):
             task.cancel()
-        await asyncio.wait(hearing)
+        if hearing:
+            await asyncio.wait(hearing)
         return {
             "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
             "token": self._token,
             "generation": self.generation,
-            "reloads": self._reloads,
+            "serves": serves,
+            "tally": self.tally.freeze(children),
             **self._restarts.freeze(),
-            "used_headers": self._used_headers.freeze(),
         }
 
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in main's former program, before `run`."""
         children = [await ChildHandle.adopt(one) for one in frozen["children"]]
+        self.tally.adopt(frozen["tally"], children)
         for child, seconds in zip(children, [one["drains"] for one in frozen["children"]], strict=True):
             self._hear(child, lambda: None)
             if seconds is not None:
                 self._draining.add(child, self._running[child], seconds)
-        self._child = children[0]
+        self._child = children[0] if frozen["serves"] else None
         self._served_once = True
-        self._token, self._reloads = frozen["token"], frozen["reloads"]
+        self._token = frozen["token"]
         self.generation = frozen["generation"]
         self._restarts.adopt(frozen)
-        self._used_headers.adopt(frozen["used_headers"])

@@ -27,12 +27,22 @@ class UsedHeaders:
         self._steady = steady
         self._most = most
         self._by_nonce: list[tuple[int, str, float]] = []
+        self._known: set[str] = set()
 
     def add(self, header: str) -> None:
         """Remembers a header that a child has accepted, so its form is right: `[HMAC-SHA256 ]NONCE:DIGEST`."""
+        if header in self._known:
+            return
+        self._known.add(header)
         nonce, _, _ = header.rpartition(" ")[2].partition(":")
         heapq.heappush(self._by_nonce, (int(nonce), header, self._steady()))
         self._forget()
+
+    def claim(self, header: str) -> bool:
+        """Whether it was not used yet; now it is."""
+        is_fresh = header not in self._known
+        self.add(header)
+        return is_fresh
 
     def list_fresh(self) -> list[str]:
         """The headers that somebody could send again."""
@@ -47,10 +57,12 @@ class UsedHeaders:
         """Takes the headers that `freeze` gave in main's former program."""
         self._by_nonce = [(nonce, header, added) for nonce, header, added in frozen]
         heapq.heapify(self._by_nonce)
+        self._known = {header for _, header, _ in self._by_nonce}
 
     def _forget(self) -> None:
         while self._by_nonce and (len(self._by_nonce) > self._most or self._is_past(*self._by_nonce[0])):
-            heapq.heappop(self._by_nonce)
+            _, header, _ = heapq.heappop(self._by_nonce)
+            self._known.discard(header)
 
     def _is_past(self, nonce: int, _: str, added: float) -> bool:
         is_stale = nonce < int(self._now()) - self._tolerance

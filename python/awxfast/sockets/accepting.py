@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from awxfast._rust import Front
 from awxfast.http.bridge import Bridges
+from awxfast.http.fair_share import FairShare
 from awxfast.http.listening import Listening
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.plain_listener import PlainListener
@@ -24,11 +25,20 @@ TLS_RECEIVE_BUFFER = 16_384
 class Accepting:
     """The listeners of one server. What they accept is served by `http`, behind TLS with one of `bridges` between."""
 
-    def __init__(self, settings: Settings, http: HttpService, bridges: Bridges, plain: PlainConnections) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        http: HttpService,
+        bridges: Bridges,
+        plain: PlainConnections,
+        share: FairShare | None = None,
+    ) -> None:
+        """`share`: other processes listen on the same sockets."""
         self._settings = settings
         self._http = http
         self._bridges = bridges
         self._plain = plain
+        self._share = share
         self._certificates: list[Certificate] = []
         self._front: Front | None = None
         self._listeners: list[PlainListener | TlsListener] = []
@@ -86,7 +96,7 @@ class Accepting:
         if listening.certificate is not None:
             return self._listen_for_tls(listening.sock, listening.backlog, listening.certificate)
         assert self._front is not None  # `begin` was called
-        listener = PlainListener(self._front, listening.sock, self._http)
+        listener = PlainListener(self._front, listening.sock, self._http, self._share)
         listener.start(listening.backlog)
         return listener
 
@@ -103,6 +113,7 @@ class Accepting:
             self._bridges,
             self._plain,
             handshake_timeout=max(0, self._settings.websocket_connect_timeout) or None,
+            share=self._share,
         )
         listener.start(backlog)
         return listener

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from awxfast.sockets.handshake_rate import HandshakeRate, SharedHandshakeRate
+from awxfast.system.shares import Shares
 from awxfast.wire.handshake import RETRY, Refusal
 from awxfast.wire.hosts import is_loopback, is_page_of_this_machine, list_names, read_host, read_origin
 from awxfast.wire.request import Request
@@ -19,7 +21,7 @@ class Admission:
 
     `accept_rate` is handshakes a second; a second's worth may come at once. None: no limit. No origins: any, or with
     `local` those of this machine; a `local` listener takes only hosts of this machine and of `origins`, except on a
-    unix socket, which no page reaches.
+    unix socket, which no page reaches. `shares`: limits are for all processes in it together.
     """
 
     def __init__(
@@ -30,14 +32,13 @@ class Admission:
         now: Callable[[], float],
         *,
         local: bool = False,
+        shares: Shares | None = None,
     ) -> None:
         self._max_clients = max_clients
-        self._rate = accept_rate
+        self._rate = make_rate(accept_rate, now, shares)
+        self._shares = shares
         self._origins = frozenset(origin.lower() for origin in origins)
         self._local = local
-        self._now = now
-        self._tokens = float(accept_rate or 0)
-        self._filled = now()
 
     def refuse(self, request: Request, clients: int) -> Refusal | None:
         """Why the request is refused while there are `clients`; None: it may go on."""
@@ -45,9 +46,17 @@ class Admission:
             return WRONG_ORIGIN
         if self._local and not self._is_for_here(request):
             return WRONG_HOST
-        if self._max_clients is not None and clients >= self._max_clients:
+        if self._max_clients is not None and not self._has_place(clients, self._max_clients):
             return TOO_MANY_CLIENTS
-        return None if self._take_token() else TOO_FAST
+        if self._rate is None or self._rate.take():
+            return None
+        self._note_clients(clients)
+        return TOO_FAST
+
+    def look(self) -> None:
+        """Sees what others have taken of the rate; to be called now and then."""
+        if self._rate is not None:
+            self._rate.look()
 
     def name_allowed(self, refusal: Refusal) -> str:
         """Whom it would have let in, for the log; empty where it was no matter of names."""
@@ -58,7 +67,8 @@ class Admission:
 
     def give_back(self) -> None:
         """A handshake came to nothing: who can't say who it is takes nothing of `accept_rate` from those who can."""
-        self._tokens += 1
+        if self._rate is not None:
+            self._rate.give_back()
 
     def _is_allowed(self, origins: list[bytes]) -> bool:
         """Programs send no Origin, browsers always one."""
@@ -76,13 +86,25 @@ class Admission:
         """With or without its port."""
         return bool(self._origins & list_names(host))
 
-    def _take_token(self) -> bool:
-        if self._rate is None:
-            return True
-        now = self._now()
-        self._tokens = min(float(self._rate), self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+    def _has_place(self, clients: int, most: int) -> bool:
+        """The place is taken before the others' are counted: of two who want the last one at most one has it."""
+        shares = self._shares
+        if shares is None:
+            return clients < most
+        self._note_clients(clients + 1)
+        others = sum(row.websockets for row in (shares.others if shares.is_mine else shares.rows))
+        has_place = clients + others < most
+        if not has_place:
+            self._note_clients(clients)
+        return has_place
+
+    def _note_clients(self, clients: int) -> None:
+        if self._shares is not None and self._shares.is_mine:
+            self._shares.own.websockets = clients
+
+
+def make_rate(accept_rate: int | None, now: Callable[[], float], shares: Shares | None) -> HandshakeRate | None:
+    """Who counts the handshakes; None: nobody."""
+    if accept_rate is None:
+        return None
+    return HandshakeRate(accept_rate, now) if shares is None else SharedHandshakeRate(accept_rate, now, shares)

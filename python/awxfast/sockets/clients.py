@@ -61,6 +61,8 @@ class Clients:
     ) -> None:
         self.fanout = fanout
         self._tell_caught_up = tell_caught_up
+        self.tell_change: Callable[[], None] = lambda: None
+        """Is called when there are more or fewer."""
         self.now = now
         self.turns, self.turns_of_nodes = Turns(TURN_STREAMS), Turns(TURN_STREAMS)
         self.close_timeout = settings.close_timeout
@@ -148,6 +150,7 @@ class Clients:
         """A connection whose 101 is not out yet."""
         self._opening.add(connection)
         self._emptied.clear()
+        self.tell_change()
 
     def add(self, connection: Connection) -> None:
         """It has its number now."""
@@ -185,6 +188,7 @@ class Clients:
     def dismiss(self, connection: Connection) -> None:
         """Nobody knows it: it goes at once where there are many like it."""
         self._dismissed[connection] = None
+        self.tell_change()
         if len(self._dismissed) > self._most_dismissed:
             oldest = next(iter(self._dismissed))
             del self._dismissed[oldest]
@@ -198,6 +202,7 @@ class Clients:
         if connection.client != NOT_ATTACHED:
             self._attached.pop(connection.client, None)
         self._log(connection, "WSDISCONNECT")
+        self.tell_change()
         if not len(self):
             self._emptied.set()
 

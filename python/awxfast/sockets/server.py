@@ -4,12 +4,13 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import Fanout
 from awxfast.http.access_log import AccessLog
 from awxfast.http.bridge import Bridges
+from awxfast.http.fair_share import WHOLE, FairShare
 from awxfast.http.listening import Listening
 from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_answers import keep_from_nodes_paths
@@ -24,6 +25,7 @@ from awxfast.sockets.connection import Connection
 from awxfast.sockets.endpoints import Endpoints, NodeEndpoints
 from awxfast.sockets.keepalive import SWEEP_SECONDS, Keepalive
 from awxfast.sockets.upgrades import WebsocketUpgrades
+from awxfast.system.shares import Shares
 from awxfast.turns import spread
 from awxfast.wire.close_codes import GOING_AWAY
 from awxfast.wire.forwarded import ForwardedHeaders, RootPathHeader, read_networks
@@ -56,8 +58,12 @@ class Server:
         access_log: AccessLog | None = None,
         nodes: NodeEndpoints | None = None,
         tell_caught_up: Callable[[], None] = lambda: None,
+        shares: Shares | None = None,
     ) -> None:
-        """`tell_caught_up`: is called when the fan-out says that it may be asked again whether to wait for it."""
+        """`tell_caught_up`: is called when the fan-out says that it may be asked again whether to wait for it.
+
+        `shares`: other processes listen on the same sockets, and limits are for all of them together.
+        """
         self._settings = settings
         self._fanout = fanout
         self._endpoints = endpoints
@@ -68,10 +74,11 @@ class Server:
         self._requests = self._make_requests(access_log)
         self._plain = PlainConnections.of_process(self._clients.now)
         self._plain.unanswered.most = bound_unanswered(settings)
-        self._upgrades = WebsocketUpgrades(settings, self._clients, self._plain, endpoints, nodes, access_log)
+        self._upgrades = WebsocketUpgrades(settings, self._clients, self._plain, endpoints, nodes, access_log, shares)
+        self._share = self._make_share(shares) if shares is not None else None
         self._http = self._make_http()
         self._bridges = Bridges(self._http.serve_behind_tls, self._plain)
-        self._accepting = Accepting(settings, self._http, self._bridges, self._plain)
+        self._accepting = Accepting(settings, self._http, self._bridges, self._plain, self._share)
         self._sweeping: asyncio.Task[None] | None = None
         self._carries = False
 
@@ -82,6 +89,15 @@ class Server:
             close_timeout=self._settings.application_close_timeout,
             now=self._clients.now,
         )
+
+    def _make_share(self, shares: Shares) -> FairShare:
+        def measure_load() -> int:
+            at_work = self._plain.at_work
+            return (len(self._clients) + len(self._upgrades.deciding) + at_work) * WHOLE + len(self._plain) - at_work
+
+        share = FairShare(shares, lambda: self._upgrades.guests, measure_load)
+        self._clients.tell_change = share.publish
+        return share
 
     def _make_http(self) -> HttpService:
         settings = self._settings
@@ -143,12 +159,16 @@ class Server:
     async def listen(self, listenings: Sequence[Listening]) -> None:
         """Lets in who connects from now on; again, if a reload was refused."""
         self._accepting.listen(listenings)
+        if self._share is not None:
+            self._share.begin()
 
     def end_listening(self) -> None:
         """Accepts nobody; the sockets are closed here. Who connects waits in the kernel where another has them, too.
 
         TLS handshakes that are under way go on.
         """
+        if self._share is not None:
+            self._share.end()
         self._accepting.end_listening()
 
     @property
@@ -250,11 +270,20 @@ class Server:
             asyncio.get_running_loop().remove_reader(self._fanout.news_fd)
         self._accepting.close()
 
+    def _look_at_shares(self) -> Iterator[bool]:
+        """Also where nothing happens, so that others see that this process runs."""
+        if self._share is not None:
+            self._share.publish()
+            self._upgrades.look()
+        yield False
+
     async def _sweep(self) -> None:
         looks = [self._clients.close_due, self._keepalive.sweep, self._requests.sweep]
         looks += [self._endpoints.sweep, self._plain.sweep]
         if self._nodes is not None:
             looks.append(self._nodes.sweep)
+        if self._share is not None:
+            looks.append(self._look_at_shares)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             await asyncio.sleep(0)  # the loop reads first: after a pause what came meanwhile is no silence

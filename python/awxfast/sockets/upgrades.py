@@ -9,6 +9,7 @@ from awxfast.sockets.admission import Admission
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.endpoints import Endpoints, NodeEndpoints
 from awxfast.sockets.opening import Opening, describe_refused, log_step, open_accepted
+from awxfast.system.shares import Shares
 from awxfast.wire.handshake import RETRY, Handshake, Refusal, check_handshake
 from awxfast.wire.request import Request
 
@@ -27,6 +28,7 @@ class WebsocketUpgrades:
         endpoints: Endpoints,
         nodes: NodeEndpoints | None,
         access_log: AccessLog | None,
+        shares: Shares | None = None,
     ) -> None:
         self._clients = clients
         self._plain = plain
@@ -34,7 +36,12 @@ class WebsocketUpgrades:
         self._nodes = nodes
         self._access_log = access_log
         self._admission = Admission(
-            settings.max_clients, settings.accept_rate, settings.origins, clients.now, local=settings.auth == "open"
+            settings.max_clients,
+            settings.accept_rate,
+            settings.origins,
+            clients.now,
+            local=settings.auth == "open",
+            shares=shares,
         )
         self.deciding: set[Opening] = set()
         self._is_stopping = False
@@ -52,9 +59,23 @@ class WebsocketUpgrades:
             self._refuse(http, request, handshake)
             return
         dismissed = self._admission.give_back
-        opening = Opening(http, request, handshake, self._clients, self._access_log, self.deciding.discard, dismissed)
+        opening = Opening(http, request, handshake, self._clients, self._access_log, self._forget, dismissed)
         self.deciding.add(opening)
+        self._clients.tell_change()
         (nodes or self._endpoints).decide(opening)
+
+    def _forget(self, opening: Opening) -> None:
+        self.deciding.discard(opening)
+        self._clients.tell_change()
+
+    @property
+    def guests(self) -> int:
+        """What counts under `--max-clients`."""
+        return self._clients.guests + len(self.deciding)
+
+    def look(self) -> None:
+        """Sees what other processes have admitted; to be called now and then."""
+        self._admission.look()
 
     def open_at_once(self, arrival: Arrival) -> bool:
         """The same for one that is accepted. For any other nothing has happened: it comes by `open_websocket`."""
@@ -64,7 +85,7 @@ class WebsocketUpgrades:
         if self._nodes is not None and self._nodes.owns(request.path):
             return False
         accepted = self._endpoints.recall(request)
-        if accepted is None or self._admission.refuse(request, self._clients.guests + len(self.deciding)):
+        if accepted is None or self._admission.refuse(request, self.guests):
             return False
         log_step(self._access_log, request, "WSCONNECTING")
         open_accepted(arrival, accepted, self._clients, self._access_log)
@@ -79,7 +100,7 @@ class WebsocketUpgrades:
             return STOPPING
         if not self._plain.has_descriptors(http):
             return NO_DESCRIPTORS
-        return self._admission.refuse(request, self._clients.guests + len(self.deciding)) or handshake
+        return self._admission.refuse(request, self.guests) or handshake
 
     def _check_node(self, request: Request) -> Handshake | Refusal:
         return STOPPING if self._is_stopping else check_handshake(request)

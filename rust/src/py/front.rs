@@ -84,6 +84,9 @@ impl Watched {
 /// A listener, and what is done with those who come there.
 type Door = (Listener, Arc<Welcome>);
 
+/// Tells how many seconds to wait before the next connection is accepted; is told of each that was.
+type Share = (Py<PyAny>, Py<PyAny>);
+
 /// What is done with newcomers.
 pub(super) struct Welcome {
     /// Makes the protocol of a connection.
@@ -92,6 +95,27 @@ pub(super) struct Welcome {
     pub(super) open_at_once: Option<Py<PyAny>>,
     /// Bytes of a head, at most.
     pub(super) max_head: usize,
+    /// Where other processes accept on the same socket: says how long they have before this one, and hears of each.
+    pub(super) share: Option<Share>,
+}
+
+impl Welcome {
+    /// Seconds that other processes have for whoever is next; 0: nobody else is waited for.
+    fn wait_time(&self, py: Python<'_>) -> f64 {
+        let Some((wait_time, _)) = &self.share else { return 0.0 };
+        wait_time.call0(py).and_then(|told| told.extract(py)).unwrap_or_else(|error: PyErr| {
+            error.write_unraisable(py, Some(wait_time.bind(py)));
+            0.0
+        })
+    }
+
+    /// Tells the others of one that was accepted.
+    fn note_accepted(&self, py: Python<'_>) {
+        let Some((_, note_accepted)) = &self.share else { return };
+        if let Err(error) = note_accepted.call0(py) {
+            error.write_unraisable(py, Some(note_accepted.bind(py)));
+        }
+    }
 }
 
 /// Who has something to write at the end of the turn.
@@ -133,19 +157,20 @@ impl Front {
         self.first.watch.as_fd().as_raw_fd()
     }
 
-    #[pyo3(signature = (fd, make_protocol, open_at_once=None, max_head=0))]
+    #[pyo3(signature = (fd, make_protocol, open_at_once=None, max_head=0, share=None))]
     fn listen(
         &self,
         fd: RawFd,
         make_protocol: Py<PyAny>,
         open_at_once: Option<Py<PyAny>>,
         max_head: usize,
+        share: Option<Share>,
     ) -> PyResult<usize> {
         let mut listeners = self.listeners.lock();
         let number = listeners.len();
         let mut listener = Listener::new(borrow(fd)?, LISTENERS | number as u64)?;
         listener.watch(&self.first.watch, true)?;
-        listeners.push(Some((listener, Arc::new(Welcome { make_protocol, open_at_once, max_head }))));
+        listeners.push(Some((listener, Arc::new(Welcome { make_protocol, open_at_once, max_head, share }))));
         Ok(number)
     }
 
@@ -273,26 +298,30 @@ impl Front {
 
     /// What a newcomer has sent is served with it. Who is left waits in the kernel, and is told of again.
     fn accept(slf: &Bound<'_, Self>, number: usize, budget: Instant) {
+        let Some(welcome) = slf.get().door(number, |(_, welcome)| Arc::clone(welcome)) else { return };
         for _ in 0..TURN_ACCEPTS {
-            let found = slf
-                .get()
-                .listeners
-                .lock()
-                .get(number)
-                .and_then(Option::as_ref)
-                .map(|(listener, welcome)| (listener.accept(), Arc::clone(welcome)));
-            match found {
-                Some((Accepted::Connection(socket, client), welcome)) => {
+            let seconds = welcome.wait_time(slf.py());
+            if seconds > 0.0 {
+                return Self::rest(slf, number, seconds);
+            }
+            match slf.get().door(number, |(listener, _)| listener.accept()) {
+                Some(Accepted::Connection(socket, client)) => {
                     let Ok(transport) = Self::take_in(slf, socket, client) else { return };
-                    SocketTransport::begin(&transport, welcome);
+                    welcome.note_accepted(slf.py());
+                    SocketTransport::begin(&transport, Arc::clone(&welcome));
                     if slf.get().is_spent(budget) {
                         return;
                     }
                 }
-                Some((Accepted::NoRoom, _)) => return Self::rest(slf, number),
+                Some(Accepted::NoRoom) => return Self::rest(slf, number, REST_SECONDS),
                 _ => return,
             }
         }
+    }
+
+    /// Looks at one that has not ended.
+    fn door<T>(&self, number: usize, look: impl FnOnce(&Door) -> T) -> Option<T> {
+        self.listeners.lock().get(number).and_then(Option::as_ref).map(look)
     }
 
     fn take_in<'py>(
@@ -307,15 +336,15 @@ impl Front {
         Ok(transport)
     }
 
-    /// Others wait in the backlog: what is ready and can't be had would keep the loop busy.
-    fn rest(slf: &Bound<'_, Self>, number: usize) {
+    /// Others wait in the backlog: what is ready and can't be had, or is another process's, would keep the loop busy.
+    fn rest(slf: &Bound<'_, Self>, number: usize, seconds: f64) {
         if let Some(Some((listener, _))) = slf.get().listeners.lock().get_mut(number) {
             let _ = listener.watch(&slf.get().first.watch, false);
         }
         let again = slf.getattr(intern!(slf.py(), "listen_again"));
         let event_loop = slf.get().event_loop.bind(slf.py());
-        let planned = again
-            .and_then(|again| event_loop.call_method1(intern!(slf.py(), "call_later"), (REST_SECONDS, again, number)));
+        let planned =
+            again.and_then(|again| event_loop.call_method1(intern!(slf.py(), "call_later"), (seconds, again, number)));
         if let Err(error) = planned {
             error.write_unraisable(slf.py(), Some(slf));
         }

@@ -1,0 +1,14 @@
+"""What a worker has of the others that serve the same application at the same time."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from awxfast.system.shares import Shares
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fellows:
+    """`claim_header`: whether none of them has let in a node by this header before; only this one has from now on."""
+
+    shares: Shares
+    claim_header: Callable[[str], Awaitable[bool]]

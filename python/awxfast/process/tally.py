@@ -1,0 +1,125 @@
+"""What serving processes have told of themselves, and what is left of those that are gone: each count stands once.
+
+A process that takes another one's place may count on from what that had counted. From the moment when it says so
+(`inherited`) that part of the other one's counts is dropped here; the other one, which goes on for a time, tells only
+what is new since then (`has_left`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awxfast.operate.counts import Counts, add_counts
+from awxfast.operate.snapshot import sum_peers
+from awxfast.process.child_handle import ChildHandle
+
+
+class Told:
+    """What one process has told last, before and after it left its counts to another one."""
+
+    def __init__(self, heir_of: ChildHandle | None) -> None:
+        self.heir_of = heir_of
+        """Whose counts may be among its own soon, until that is known."""
+        self.is_superseded = False
+        """Whether another process tells what this one had counted before it left."""
+        self.has_ended = False
+        self.before: Mapping[str, Any] | None = None
+        self.after: Mapping[str, Any] | None = None
+
+    def note(self, snapshot: Mapping[str, Any]) -> None:
+        """It tells this. What it says that it had counted is not news where another one tells it, too."""
+        if snapshot["has_left"]:
+            self.after = snapshot
+        elif not self.is_superseded:
+            self.before = snapshot
+
+    @property
+    def present(self) -> Mapping[str, Any] | None:
+        """What is so there; None: nothing is known."""
+        last = self.after if self.is_superseded else self.before
+        present: Mapping[str, Any] | None = last["present"] if last is not None else None
+        return present
+
+    def sum(self) -> Counts:
+        """All that it has counted and that nobody else tells."""
+        last = self.after or self.before
+        counted: Counts = {**last["own"]} if last is not None else {}
+        told = self.after if self.is_superseded else self.before
+        return {**counted, **told["counted"]} if told is not None else counted
+
+    def sum_up(self) -> Counts:
+        """The same, when it is gone: what waited is lost, and its nodes are shown no more."""
+        present = self.present
+        if present is None:
+            return self.sum()
+        ended = {"frames": {"lost_at_close": present["pending"]}, "gone_peers": sum_peers(present["peers"])}
+        total: Counts = add_counts(self.sum(), ended)
+        return total
+
+
+class Tally:
+    """The processes of one place, one after the other, and those beside it that drain."""
+
+    def __init__(self) -> None:
+        self._gone: Counts = {}
+        self._told: dict[ChildHandle, Told] = {}
+
+    def begin(self, child: ChildHandle, heir_of: ChildHandle | None = None) -> None:
+        """It was started. `heir_of`: to take that one's place; `settle` must follow."""
+        self._told[child] = Told(heir_of)
+
+    def note(self, child: ChildHandle, snapshot: Mapping[str, Any]) -> None:
+        """Takes down what it tells of itself."""
+        told = self._told[child]
+        told.note(snapshot)
+        if snapshot["inherited"] and told.heir_of is not None:
+            self._told[told.heir_of].is_superseded = True
+            told.heir_of = None
+
+    def settle(self, heir: ChildHandle) -> None:
+        """It is known what became of it: whoever's counts it has not told by now stay where they are."""
+        if heir in self._told:
+            self._told[heir].heir_of = None
+        self._sum_up()
+
+    def end(self, child: ChildHandle) -> None:
+        """Its counts stay when it is gone."""
+        self._told[child].has_ended = True
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        awaited = {told.heir_of for told in self._told.values()}
+        for child, told in list(self._told.items()):
+            if told.has_ended and told.heir_of is None and child not in awaited:
+                self._gone = add_counts(self._gone, told.sum_up())
+                del self._told[child]
+
+    def has_told(self, child: ChildHandle) -> bool:
+        """Whether it can be asked."""
+        return child in self._told and self._told[child].before is not None
+
+    def sum(self) -> Counts:
+        """All that was counted."""
+        total = self._gone
+        for told in self._told.values():
+            total = add_counts(total, told.sum())
+        return total
+
+    def list_present(self, child: ChildHandle | None) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+        """What is so in `child`, if that has told anything, and in all others."""
+        known = {one: told.present for one, told in self._told.items() if told.present is not None}
+        own = [known.pop(child)] if child in known else []
+        return own, list(known.values())
+
+    # From one program of main to the next
+
+    def freeze(self, children: Sequence[ChildHandle]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it. Nobody is about to take a place."""
+        told = [self._told[child] for child in children]
+        return {"gone": self._gone, "told": [[one.is_superseded, one.before, one.after] for one in told]}
+
+    def adopt(self, frozen: Mapping[str, Any], children: Sequence[ChildHandle]) -> None:
+        """The same children, in main's next program."""
+        self._gone = frozen["gone"]
+        for child, (is_superseded, before, after) in zip(children, frozen["told"], strict=True):
+            told = self._told[child] = Told(None)
+            told.is_superseded, told.before, told.after = is_superseded, before, after

@@ -1,0 +1,236 @@
+"""The serving processes of a server, each with its place: started together, replaced one by one, ended together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from awxfast.errors import HandOverFailed
+from awxfast.process.child_handle import ChildHandle
+from awxfast.process.succession import describe_failure
+from awxfast.process.supervisor import Supervisor, Surroundings
+from awxfast.process.used_headers import UsedHeaders
+from awxfast.system.shares import Shares
+
+
+class Workers:
+    """As many places as `start` asks for; of one it is not said that there could be others.
+
+    `start` is what a serving process gets first; `descriptors` are the numbers that it inherits; `on_serving` is called
+    each time that all serve again. The rest: see `Supervisor`.
+    """
+
+    def __init__(
+        self,
+        start: Mapping[str, Any],
+        descriptors: Sequence[int],
+        on_serving: Callable[[], None],
+        used_headers: UsedHeaders,
+        surroundings: Surroundings,
+        count: int = 1,
+    ) -> None:
+        self._used_headers = used_headers
+        self._on_serving = on_serving
+        self._shares = Shares.create(count) if count > 1 else None
+        self._count = count
+        self._start = start
+        self._descriptors = descriptors
+        self._surroundings = surroundings
+        self._imported: dict[int, ChildHandle] = {}
+        self._all_registered = False
+        """Whether newcomers register at once: who imports wipes what others have registered, so the first ones wait."""
+        self._make_supervisors()
+        self.reloads = {"done": 0, "failed": 0}
+        """How many came to new processes in the place of those before them, and how many did not."""
+
+    def _make_supervisors(self) -> None:
+        shares = self._shares.descriptor if self._shares is not None else None
+        inherited = [] if shares is None else [shares]
+        self.supervisors = [
+            Supervisor(
+                {**self._start, "worker": {"number": number, "count": self._count, "shares": shares}},
+                [*self._descriptors, *inherited],
+                self,
+                number,
+                self._surroundings,
+            )
+            for number in range(self._count)
+        ]
+
+    async def run(self) -> None:
+        """Returns after `stop`, when all are gone. Raises what the first of them reports that can't start at all."""
+        running = [asyncio.ensure_future(one.run()) for one in self.supervisors]
+        try:
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+            if not all(one.done() for one in running):
+                for supervisor in self.supervisors:
+                    supervisor.end()
+                await asyncio.wait(running)
+        except asyncio.CancelledError:
+            for one in running:
+                one.cancel()
+            raise
+        for one in running:
+            one.result()
+
+    def stop(self) -> None:
+        """Asks all to flush and leave; a second call, or one that outlasts the limit, ends them at once."""
+        for supervisor in self.supervisors:
+            supervisor.stop()
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set when the end was asked for."""
+        return self.supervisors[0].stopping
+
+    @property
+    def serves(self) -> bool:
+        """Whether somebody serves."""
+        return any(supervisor.serves for supervisor in self.supervisors)
+
+    @property
+    def generation(self) -> int:
+        """How many processes have taken the place of the one before them, where that is the most."""
+        return max(supervisor.generation for supervisor in self.supervisors)
+
+    @property
+    def draining(self) -> int:
+        """How many serve their last clients."""
+        return sum(supervisor.draining for supervisor in self.supervisors)
+
+    def reload_files(self) -> None:
+        """Asks all to read their files again and to reopen their logs."""
+        for supervisor in self.supervisors:
+            supervisor.reload_files()
+
+    def send_ping(self) -> None:
+        """Asks all whether their loops run."""
+        for supervisor in self.supervisors:
+            supervisor.send_ping()
+
+    def take_answer(self) -> bool:
+        """Whether all have answered since the last call."""
+        answers = [supervisor.take_answer() for supervisor in self.supervisors]
+        return all(answers)
+
+    # What serving processes tell
+
+    def note_serving(self) -> None:
+        """One more serves."""
+        if all(supervisor.serves for supervisor in self.supervisors):
+            self._on_serving()
+
+    def note_imported(self, number: int, child: ChildHandle) -> None:
+        """One more has imported its application."""
+        self._imported[number] = child
+        if self._all_registered or len(self._imported) == self._count:
+            self._all_registered = True
+            waiting, self._imported = self._imported, {}
+            for one in waiting.values():
+                one.send("register")
+
+    def note_end(self, number: int, child: ChildHandle) -> None:
+        """It is gone."""
+        if self._imported.get(number) is child:
+            del self._imported[number]
+        if self._shares is not None:
+            self._shares.clear(number, child.pid)
+
+    def note_used_header(self, child: ChildHandle, header: str) -> None:
+        """It is used for all that run beside this one, too: for the one that will take its place before all."""
+        self._used_headers.add(header)
+        for supervisor in self.supervisors:
+            supervisor.tell_others(child, "used_header", header=header)
+
+    def claim_header(self, child: ChildHandle, header: str) -> None:
+        """It asks whether the header is used already."""
+        fresh = self._used_headers.claim(header)
+        if fresh:
+            self.note_used_header(child, header)
+        child.send("header_claimed", header=header, fresh=fresh)
+
+    def list_used_headers(self) -> list[str]:
+        """For a process that starts."""
+        return self._used_headers.list_fresh()
+
+    # New processes in the place of the old ones
+
+    async def replace_child(self, read_settings: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
+        """Replaces one after the other (`Supervisor.replace_child`); what all report.
+
+        Raises `HandOverFailed`: from the one on that it was impossible with all are those that they were.
+        """
+        try:
+            settings = await self._read(read_settings)
+            outcomes = [await self._replace_in(one, settings) for one in self.supervisors]
+        except HandOverFailed:
+            self.reloads["failed"] += 1
+            raise
+        self.reloads["done"] += 1
+        return {
+            "kept": sum(one.get("kept", 0) for one in outcomes),
+            "drained": sum(one.get("drained", 0) for one in outcomes),
+            "silence": max(one.get("silence", 0.0) for one in outcomes),
+        }
+
+    async def _read(self, read_settings: Callable[[], Awaitable[str]] | None) -> Mapping[str, str]:
+        try:
+            return {"settings": await read_settings()} if read_settings is not None else {}
+        except HandOverFailed:
+            raise
+        except Exception as error:
+            raise HandOverFailed(describe_failure(error)) from error
+
+    async def _replace_in(self, supervisor: Supervisor, settings: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            return await supervisor.replace_child(settings)
+        except HandOverFailed as error:
+            if self._count == 1:
+                raise
+            raise HandOverFailed(f"worker {supervisor.number} of {self._count}: {error}") from error
+
+    # What operators see
+
+    async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], list[str]]:
+        """Who answers in time; and a line for each place where he does not who serves whoever comes."""
+        asked = await asyncio.gather(*(supervisor.ask(question, answer) for supervisor in self.supervisors))
+        found = [one for answers, _ in asked for one in answers]
+        return found, [self._name(number, silence) for number, (_, silence) in enumerate(asked) if silence is not None]
+
+    def _name(self, number: int, silence: str) -> str:
+        return silence if self._count == 1 else f"worker {number}: {silence}"
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is more than one place."""
+        return self._count > 1
+
+    # From one program of main to the next
+
+    async def freeze(self, kept: list[int]) -> dict[str, Any]:
+        """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No process is heard here any more.
+
+        Raises `HandOverFailed`: nothing has changed.
+        """
+        for supervisor in self.supervisors:
+            await supervisor.prepare_freeze()
+        shares = self._shares.descriptor if self._shares is not None else None
+        kept += [] if shares is None else [shares]
+        return {
+            "shares": shares,
+            "reloads": self.reloads,
+            "used_headers": self._used_headers.freeze(),
+            "places": [await supervisor.freeze(kept) for supervisor in self.supervisors],
+        }
+
+    async def adopt(self, frozen: Mapping[str, Any]) -> None:
+        """Goes on with what `freeze` gave in main's former program, before `run`."""
+        if self._shares is not None:
+            self._shares.close()
+        self._count = len(frozen["places"])
+        self._shares = Shares.open(frozen["shares"]) if frozen["shares"] is not None else None
+        self._make_supervisors()
+        self._all_registered = True
+        self.reloads = frozen["reloads"]
+        self._used_headers.adopt(frozen["used_headers"])
+        for supervisor, place in zip(self.supervisors, frozen["places"], strict=True):
+            await supervisor.adopt(place)

@@ -1,0 +1,218 @@
+"""Several places for serving processes, with stand-ins that are real processes."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from awxfast.errors import ConfigurationError, HandOverFailed
+from awxfast.process.overview import Overview
+from awxfast.process.supervisor import Surroundings
+from awxfast.process.used_headers import UsedHeaders
+from awxfast.process.workers import Workers
+from stand_ins import LOOKED_AT, Watched, read_settings, wait_until
+
+WORKER = (
+    LOOKED_AT
+    + """
+number = start["worker"]["number"]
+assert start["worker"]["count"] == 2 and os.fstat(start["worker"]["shares"]).st_size
+send(kind="imported")
+if "inherits" in start:
+    assert receive()["kind"] == "register"
+    send(kind="ready", format=[1])
+    counted = int(socket.socket(fileno=start["inherits"]).recv(9))
+    show(inherited=True)
+    send(kind="succeeded", kept=number + 1, drained=0, silence=0.1 * number)
+else:
+    assert receive()["kind"] == "register"
+    counted = number
+    send(kind="serving")
+    show()
+while True:
+    message = receive()
+    if message["kind"] == "reload_files" and number: os.kill(os.getpid(), 9)
+    if message["kind"] == "hand_over":
+        way = socket.socket(fileno=start["passing"])
+        heir = socket.socket(fileno=socket.recv_fds(way, 100, 1)[1][0])
+        heir.send(str(counted).encode())
+        sys.exit(0)
+    answer(message)
+"""
+)
+
+
+def list_pids(watched: Watched) -> list[int | None]:
+    return [one.pid for one in watched.workers.supervisors]
+
+
+async def until_shown(watched: Watched) -> None:
+    await watched.wait_until_serving()
+    await wait_until(lambda: all(one.list_present()[0] for one in watched.workers.supervisors))
+
+
+class TestStart:
+    async def test_nobody_registers_before_all_have_imported(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        program = f"""
+            number = start["worker"]["number"]
+            diary = open({str(tmp_path / "diary")!r}, "a")
+            if number: time.sleep(0.5)
+            diary.write("imported\\n"); diary.flush()
+            send(kind="imported")
+            assert receive()["kind"] == "register"
+            diary.write("registered\\n"); diary.flush()
+            send(kind="serving")
+            while receive()["kind"] != "stop": pass
+        """
+        watched = Watched(monkeypatch, program, count=2)
+        await watched.wait_until_serving()
+        assert watched.serving.empty(), "it is said once, when all serve"
+        await watched.stop()
+        assert (tmp_path / "diary").read_text().split() == ["imported"] * 2 + ["registered"] * 2
+
+    async def test_one_that_dies_in_its_import_is_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        program = f"""
+            number = start["worker"]["number"]
+            send(kind="imported")
+            if number and not os.path.exists({str(tmp_path / "died")!r}):
+                open({str(tmp_path / "died")!r}, "w").close()
+                os.kill(os.getpid(), 9)
+            assert receive()["kind"] == "register"
+            send(kind="serving")
+            while receive()["kind"] != "stop": pass
+        """
+        watched = Watched(monkeypatch, program, count=2)
+        await watched.wait_until_serving()
+        await watched.stop()
+
+    async def test_one_that_can_not_start_ends_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = """
+            if start["worker"]["number"]:
+                send(kind="failed", text="no such file", exit_code=2); sys.exit(2)
+            send(kind="imported"); time.sleep(600)
+        """
+        watched = Watched(monkeypatch, program, count=2)
+        with pytest.raises(ConfigurationError, match="no such file"):
+            await asyncio.wait_for(watched.task, 30)
+        assert [list(one._running) for one in watched.workers.supervisors] == [[], []]
+
+
+class TestDeath:
+    async def test_the_others_go_on_and_another_one_comes_in_its_place_alone(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = Watched(monkeypatch, WORKER, count=2)
+        await until_shown(watched)
+        former = list_pids(watched)
+        watched.workers.reload_files()
+        await watched.wait_until_serving()
+        await wait_until(lambda: None not in list_pids(watched))
+        stays, newcomer = list_pids(watched)
+        assert stays == former[0]
+        assert newcomer != former[1]
+        await watched.stop()
+
+
+class TestFigures:
+    async def test_sums_are_over_all_and_each_has_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, WORKER, count=2)
+        await until_shown(watched)
+        view = await Overview(watched.workers, []).look()
+        assert view.figures.ledger()["events"]["in"] == 3
+        entries = [(one["worker"], one["pid"], one["events"]["in"], one["balance"]) for one in view.workers]
+        balanced = {"events": 0, "frames": 0}
+        assert entries == [(number, pid, number + 1, balanced) for number, pid in enumerate(list_pids(watched))]
+        await watched.stop()
+
+    async def test_one_that_starts_is_named_and_makes_the_whole_unready(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = (
+            LOOKED_AT
+            + """
+send(kind="imported")
+if start["worker"]["number"]: time.sleep(600)
+send(kind="serving")
+show()
+while True: answer(receive())
+"""
+        )
+        watched = Watched(monkeypatch, program, count=2)
+        first, _ = watched.workers.supervisors
+        await wait_until(lambda: bool(first.list_present()[0]))
+        overview = Overview(watched.workers, [])
+        told = ["worker 1: the serving process is starting"]
+        assert list(await overview.list_hanging()) == told
+        assert list((await overview.look()).figures.unready_reasons()) == told
+        await watched.stop()
+
+
+class TestReload:
+    async def test_it_goes_from_one_to_the_next(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, WORKER, count=2)
+        await until_shown(watched)
+        former = list_pids(watched)
+        outcome = await asyncio.wait_for(watched.workers.replace_child(read_settings), 30)
+        assert outcome == {"kept": 3, "drained": 0, "silence": 0.1}
+        assert not {*former} & {*list_pids(watched)}
+        assert (watched.workers.generation, watched.workers.reloads) == (1, {"done": 1, "failed": 0})
+        view = await Overview(watched.workers, []).look()
+        assert view.figures.ledger()["events"]["in"] == 3
+        await watched.stop()
+
+    async def test_one_that_can_not_be_replaced_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = WORKER.replace(
+            'if "inherits" in start:', 'if "inherits" in start and number: sys.exit(5)\nif "inherits" in start:'
+        )
+        watched = Watched(monkeypatch, program, count=2)
+        await until_shown(watched)
+        former = list_pids(watched)
+        with pytest.raises(HandOverFailed, match=r"worker 1 of 2: .*exit code 5"):
+            await asyncio.wait_for(watched.workers.replace_child(read_settings), 30)
+        assert (list_pids(watched)[0] != former[0], list_pids(watched)[1] == former[1]) == (True, True)
+        assert watched.workers.reloads == {"done": 0, "failed": 1}
+        await watched.stop()
+
+    async def test_next_program_of_main_goes_on_with_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = Watched(monkeypatch, WORKER, count=2)
+        await until_shown(watched)
+        former = list_pids(watched)
+        kept: list[int] = []
+        frozen = json.loads(json.dumps(await watched.workers.freeze(kept)))
+        assert frozen["shares"] in kept
+        watched.task.cancel()
+        await asyncio.wait([watched.task])
+        heir = Workers({}, [], lambda: None, UsedHeaders(300), Surroundings(30.0), 2)
+        await heir.adopt({**frozen, "shares": os.dup(frozen["shares"])})
+        assert [one.pid for one in heir.supervisors] == former
+        running = asyncio.ensure_future(heir.run())
+        view = await Overview(heir, []).look()
+        assert view.figures.ledger()["events"]["in"] == 3
+        heir.stop()
+        await asyncio.wait_for(running, 30)
+
+
+class TestHeaders:
+    async def test_of_two_that_ask_for_one_only_the_first_may_use_it(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        header = f"HMAC-SHA256 {int(time.time())}:{'a' * 64}"
+        program = f"""
+            send(kind="imported")
+            while receive()["kind"] != "register": pass
+            send(kind="claim_header", header={header!r})
+            while (message := receive())["kind"] != "header_claimed": pass
+            assert message["header"] == {header!r}
+            open({str(tmp_path / "answers")!r}, "a").write(f"{{message['fresh']}}\\n")
+            send(kind="serving")
+            while receive()["kind"] != "stop": pass
+        """
+        watched = Watched(monkeypatch, program, count=2)
+        await watched.wait_until_serving()
+        await watched.stop()
+        assert sorted((tmp_path / "answers").read_text().split()) == ["False", "True"]
+        assert watched.used.list_fresh() == [header]
