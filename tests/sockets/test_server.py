@@ -16,8 +16,9 @@ import websockets
 from asking_access import AskingAccess
 from awxfast.http.access_log import AccessLog
 from awxfast.http.fair_share import WHOLE
+from awxfast.native.access import Identity
 from awxfast.native.tokens_file import TokensAccess
-from awxfast.system.shares import Shares
+from awxfast.system.shares import Row, Shares, Word
 from raw_browser import RawBrowser, close_frame, frame, handshake
 from resets import reset_at_close
 from serving import Serving, Start, until
@@ -76,6 +77,31 @@ class TestBesideOtherProcesses:
         await until(lambda: row.load == 1)
         await browser.close()
         await until(lambda: row.load == 0)
+
+    async def test_place_of_one_that_is_let_in_is_at_no_moment_free(
+        self, shares: Shares, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another process would give it away."""
+        access = AskingAccess()
+        serving = await start(shares=shares, access=access, max_clients=1)
+        browser = await RawBrowser.connect(serving.address)
+        browser.send(handshake())
+        await until(lambda: access.asked)
+        assert shares.own.websockets == 1
+        told: list[int] = []
+        former = Word.__set__
+
+        def remember(word: Word, row: Row, value: int) -> None:
+            former(word, row, value)
+            told.append(row.websockets)
+
+        monkeypatch.setattr(Word, "__set__", remember)
+        access.answer.set_result(Identity(user=7))
+        await browser.read_head()
+        await until(lambda: serving.server.clients == 1)
+        assert set(told) == {1}
+        monkeypatch.undo()
+        await browser.close()
 
     async def test_loop_that_runs_is_seen_to_run(self, shares: Shares, start: Start) -> None:
         await start(shares=shares)
