@@ -49,6 +49,8 @@ class ChildHandle:
         self.stands: tuple[int, float] | None = None
         """How many frames waited there for clients when it last said so, and when that was (monotonic)."""
         self.exit_code: int | None = None
+        self._has_hung_up = False
+        """Whether it says nothing any more; it may take a moment until it is gone."""
         self._questions: dict[str, asyncio.Future[dict[str, Any] | None]] = {}
         """Those that have no answer yet, by the kind of that."""
 
@@ -111,7 +113,7 @@ class ChildHandle:
                 case "failed":
                     self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
             self._changed.set()
-        self.serves = False
+        self.serves, self._has_hung_up = False, True
         for answer in self._questions.values():
             answer.set_result(None)
         self._questions.clear()
@@ -123,7 +125,7 @@ class ChildHandle:
 
     async def ask(self, question: str, answer: str) -> dict[str, Any] | None:
         """Its answer, of that kind; None from one that is gone. It is not asked again before it has answered."""
-        if self.exit_code is not None:
+        if self._has_hung_up:
             return None
         if answer not in self._questions:
             self._questions[answer] = asyncio.get_running_loop().create_future()
