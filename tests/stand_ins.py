@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from awxfast.process import supervisor
-from awxfast.process.supervisor import Supervisor, Surroundings
+from awxfast.process.places import Surroundings
+from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.workers import Workers
 

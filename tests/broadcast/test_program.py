@@ -119,7 +119,7 @@ class TestEnd:
         monkeypatch.setattr(node._estate, "go_on", fail)
         with socket.socket() as sock:
             with pytest.raises(HandOverFailed, match="the new process ended"):
-                await node.leave(1, sock)
+                await node.leave(1, sock, lambda: None)
             with pytest.raises(ValueError, match="a fault of ours"):
                 await node.go_on()
             await asyncio.wait_for(node.stop(), 20)

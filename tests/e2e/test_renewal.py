@@ -62,7 +62,7 @@ TRIALS = {
     "says_nothing": ("os._exit(3)", "the new main process can't start: it ended without a word"),
     "understands_another_format": (
         "import awxfast.process.renewal as r; r.FORMAT += 1",
-        "the new main process can't start: it goes on with format 3, not 2; restart instead",
+        "the new main process can't start: it goes on with format 4, not 3; restart instead",
     ),
 }
 

@@ -4,7 +4,7 @@ import pytest
 from awxfast.http.outcomes import Outcomes
 
 
-class TestHandshakes:
+class TestOutcomes:
     def test_everything_is_counted_by_result_and_reason(self) -> None:
         handshakes = Outcomes()
         handshakes.accept("known")

@@ -167,6 +167,7 @@ class Rooms:
 
     async def let_go(self) -> None:
         self.call("let_go")
+        await asyncio.sleep(0.05)
 
     async def go_on(self) -> None:
         self.call("go_on")
@@ -217,7 +218,7 @@ async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[.
     with contextlib.ExitStack() as opened:
         pipes: list[Pipe] = []
 
-        async def begin(fault: str, *, stops: bool = False, times: int = 1) -> Leaving:
+        async def begin(fault: str, *, stops: bool = False, times: int = 1, drain_at_once: bool = False) -> Leaving:
             (ours, theirs), (passing, passed) = socket.socketpair(), socket.socketpair()
             opened.enter_context(passing)
             control = Faulty(await Pipe.open(theirs), {"passing": passed.detach()})
@@ -236,6 +237,10 @@ async def hand_over(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[.
             for _ in range(times):
                 send_message(passing, b"heir", [passing.fileno()])
                 leaving.pipe.send("hand_over", heir=1, format=[1])
+            if drain_at_once:
+                await until(lambda: "let_go" in leaving.rooms.calls)
+                leaving.pipe.send("drain")
+                return leaving
             await leaving.until_left()
             return leaving
 
@@ -258,18 +263,24 @@ class TestFaultInAHandOver:
             assert (leaving.exit_code, leaving.rooms.calls) == (1, ["leave", "let_go"])
             assert "the new process has all" in caplog.text
         elif fault == "go_on":
-            assert await leaving.receive() == {"kind": "kept_on", "text": "Redis is away"}
+            assert await leaving.receive() == {"kind": "kept_on", "text": "Redis is away", "heir": 1}
             assert (leaving.exit_code, leaving.rooms.calls) == (1, ["go_on"])
             assert "should go on and can't" in caplog.text
         elif fault == "leave":
             text = "unexpected RuntimeError: a fault of ours"
-            assert await leaving.receive() == {"kind": "kept_on", "text": text}
+            assert await leaving.receive() == {"kind": "kept_on", "text": text, "heir": 1}
             assert (leaving.exit_code, leaving.rooms.calls) == (None, ["leave", "go_on"])
         else:
-            assert await leaving.receive() == {"kind": "left", "can_go_on": False}
+            assert await leaving.receive() == {"kind": "left", "can_go_on": False, "heir": 1}
             leaving.pipe.send("drain")
             await asyncio.wait_for(leaving.control.wait_for_stop(), HANG)
             assert leaving.rooms.calls == ["leave", "let_go", "drain"]
+
+
+async def test_word_to_drain_that_comes_before_all_is_let_go_is_not_lost(hand_over: Callable[..., Any]) -> None:
+    leaving = await hand_over("", drain_at_once=True)
+    await asyncio.wait_for(leaving.control.wait_for_stop(), HANG)
+    assert leaving.rooms.calls == ["leave", "let_go", "drain"]
 
 
 async def test_hand_overs_that_a_blocked_process_finds_together_are_done_one_after_the_other(hand_over: Any) -> None:

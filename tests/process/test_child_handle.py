@@ -70,3 +70,15 @@ async def test_process_is_gone_for_main_however_it_ends(
     child = await ChildHandle.start([sys.executable, "-c", program], {}, [])
     assert await asyncio.wait_for(child.run(lambda: None, lambda _: None), HANG) == child.exit_code == exit_code
     assert str(child.failure) == "the last word"
+
+
+async def test_answer_to_a_hand_over_that_was_given_up_is_none_to_the_next() -> None:
+    said = "".join(f"send(kind='{word}', text='too late', heir=1)\n" for word in ("kept_on", "left"))
+    program = f"{PREAMBLE}{said}send(kind='stands', frames=0)\ntime.sleep(60)"
+    child = await ChildHandle.start([sys.executable, "-c", program], {}, [])
+    hearing = asyncio.ensure_future(child.run(lambda: None, lambda _: None))
+    child._heir = 2
+    await child.wait_for(lambda: child.stands is not None, HANG)
+    assert (child.stays, child.has_left) == (None, False)
+    child.kill()
+    await asyncio.wait_for(hearing, HANG)

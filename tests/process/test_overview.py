@@ -185,3 +185,16 @@ class TestHandOver:
         assert watched.supervisor.draining == 1
         assert time.monotonic() - began >= supervisor.ANSWER_LIMIT, "it was asked"
         await watched.stop()
+
+    async def test_one_that_has_hung_up_and_is_not_gone_yet_is_not_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 600.0)
+        watched = Watched(monkeypatch, SHOWN + "receive()\nos.close(sock.detach())\nlines.close()\ntime.sleep(600)")
+        await until_shown(watched)
+        (child,) = watched.supervisor._running
+        watched.workers.reload_files()
+        await wait_until(lambda: not child.serves)
+        assert await asyncio.wait_for(child.ask("look", "figures"), 30) is None
+        child.kill()
+        await watched.stop()

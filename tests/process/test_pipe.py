@@ -56,7 +56,9 @@ class TestEnd:
         assert await pipe.receive() is None
         await pipe.close()
 
-    @pytest.mark.parametrize("said", [b"x" * (LINE_LIMIT + 1) + b"\n", b"not a message\n", b"\xff\n"])
+    @pytest.mark.parametrize(
+        "said", [b"x" * (LINE_LIMIT + 1) + b"\n", b"not a message\n", b"\xff\n", b"3\n", b"[]\n", b"{}\n"]
+    )
     async def test_what_is_no_message_is_the_end_too(self, said: bytes) -> None:
         ours, theirs = socket.socketpair()
         pipe = await Pipe.open(ours)

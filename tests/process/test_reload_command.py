@@ -130,3 +130,14 @@ def test_backlog_that_stays_full_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(StartError, match=f"too many ask process {main.pid}"):
             reload(main.pid)
         main.kill()
+
+
+def test_main_process_that_ends_meanwhile_is_told_as_such() -> None:
+    """Not as one that is none."""
+    words = [sys.executable, "-c", LISTENS.format(answer=READY).replace("connection.recv(1)", "os._exit(3)")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as main:
+        assert main.stdout is not None
+        main.stdout.readline()
+        with pytest.raises(StartError, match=f"process {main.pid} ended before the reload was done"):
+            reload(main.pid)
+        main.wait(HANG)

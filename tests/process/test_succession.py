@@ -72,7 +72,7 @@ class TestHeir:
         watched = Watched(monkeypatch, SILENT_HEIR.format(last_word=last_word))
         monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
         await watched.wait_until_serving()
-        assert await asyncio.wait_for(watched.supervisor.replace_child(), 60) == {}
+        assert await asyncio.wait_for(watched.workers.replace_child(), 60) == {}
         await watched.stop()
 
     async def test_silent_one_is_not_wanted_where_the_old_one_could_go_on(
@@ -83,7 +83,7 @@ class TestHeir:
         monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
         await watched.wait_until_serving()
         with pytest.raises(HandOverFailed, match="the new process has not said in time that it serves"):
-            await asyncio.wait_for(watched.supervisor.replace_child(), 60)
+            await asyncio.wait_for(watched.workers.replace_child(), 60)
         await watched.stop()
 
     async def test_silent_one_has_nothing_where_the_old_one_was_killed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ class TestHeir:
         with pytest.raises(
             HandOverFailed, match=r"the old process ended \(exit code -9\), and the new one does not say"
         ):
-            await asyncio.wait_for(watched.supervisor.replace_child(), 60)
+            await asyncio.wait_for(watched.workers.replace_child(), 60)
         await watched.wait_until_serving()
         assert watched.supervisor.generation == 0
         watched.supervisor.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process import restarts, supervisor
-from awxfast.process.supervisor import Surroundings
+from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.workers import Workers
 from stand_ins import HEIR, SERVES, Watched, read_settings, wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.process.overview import Overview
-from awxfast.process.supervisor import Surroundings
+from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.workers import Workers
 from stand_ins import LOOKED_AT, Watched, read_settings, wait_until

@@ -127,7 +127,7 @@ def describe_breaking_off(error: Exception) -> str:
     if isinstance(error, EOFError | BrokenPipeError | ConnectionResetError):
         return "the new process ended in the middle of it"
     if isinstance(error, TimeoutError):
-        return f"the new process has not answered for {PATIENCE:g} s"
+        return "the new process has not answered in time"
     return f"it can't be passed on: {error or type(error).__name__}"
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from awxfast._rust import LinkFigures
 from awxfast.app.handover import FORMAT, Inheritance, batched
 from awxfast.app.rooms import LastingSession, Rooms
-from awxfast.errors import HandOverFailed
+from awxfast.errors import HandOverFailed, describe_unexpected
 from awxfast.native.record import Identities
 from awxfast.nodes.link import LinkSession
+from awxfast.quiet_log import QuietLog
 from awxfast.sockets.client_list import ClientList
 from awxfast.sockets.connection import Connection
 
@@ -33,6 +34,7 @@ class Heir:
         self._understood = understood
         self._identities = Identities()
         self._links: list[tuple[Connection, int]] = []
+        self._losses = QuietLog(log)
 
     def accept(self, inheritance: Inheritance) -> None:
         """Looks whether all can be taken; reads the fan-out's part. Nothing is used yet. Raises `HandOverFailed`."""
@@ -89,8 +91,10 @@ class Heir:
             return None
         try:
             return self._resume(record, client, figures), descriptor
-        except Exception:  # whatever is wrong with one, all others have nobody else any more
-            log.exception("a client is lost, it can't be taken over")
+        except Exception as error:  # whatever is wrong with one, all others have nobody else any more
+            log.debug("what a client is lost for", exc_info=True)
+            text = describe_unexpected(error)
+            self._losses.warn(text, f"a client is lost, it can't be taken over: {text}")
             self._fanout.detach(client)
             os.close(descriptor)
             return None
@@ -100,14 +104,14 @@ class Heir:
         clients, session = self._take_session(record, figures)
         label = (record["label"][0], sys.intern(record["label"][1])) if record["label"] is not None else None
         connection = Connection(clients, session, label)
-        connection.resume(record, client)
-        self._server.websockets.add_inherited(connection, record["due"])
-        if session is not None:
-            try:
+        try:
+            connection.resume(record, client)
+            self._server.websockets.add_inherited(connection, record["due"])
+            if session is not None:
                 session.resume(connection, frozen)
-            except Exception:
-                connection.connection_lost(None)
-                raise
+        except Exception:
+            connection.connection_lost(None)
+            raise
         return connection
 
     def _take_session(

@@ -279,8 +279,8 @@ class Control(Generic[Rooms]):
                 case "hand_over":
                     work = self._hand_over(message["heir"], message["format"])
                     self._leaving = asyncio.ensure_future(run_behind(self._leaving, work))
-                case "drain":
-                    self._leaving = asyncio.ensure_future(self._drain())
+                case "drain":  # before it has let go of the rest, maybe: the heir's word may be the first
+                    self._leaving = asyncio.ensure_future(run_behind(self._leaving, self._drain()))
                 case "go_on" if self._leaving is None or self._leaving.done():  # else it goes on by itself at its end
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
@@ -316,10 +316,10 @@ class Control(Generic[Rooms]):
             text = str(error) if known else describe_unexpected(error)
             if self._snapshots is not None:
                 self._snapshots.end_leaving()
-            self._pipe.send("kept_on", text=cut_reason(text))
+            self._pipe.send("kept_on", text=cut_reason(text), heir=heir)
             await self._go_on()
         else:
-            await self._let_go()
+            await self._let_go(heir)
 
     def _receive_way(self) -> socket.socket:
         """The socket with the other process at its end."""
@@ -330,7 +330,7 @@ class Control(Generic[Rooms]):
             raise HandOverFailed("it has no descriptor left for the way to the new process") from error
         return socket.socket(fileno=descriptor)
 
-    async def _let_go(self) -> None:
+    async def _let_go(self, heir: int) -> None:
         """Ends, or waits for a word to drain. It can't undo anything any more, so a fault ends it."""
         assert self._relay is not None
         try:
@@ -343,7 +343,7 @@ class Control(Generic[Rooms]):
         if not self._relay.drains:
             leave(0)  # at once: the sockets are another's, and another turn of the loop would read of them
         self._has_left = True
-        self._pipe.send("left", can_go_on=self._relay.can_go_on)
+        self._pipe.send("left", can_go_on=self._relay.can_go_on, heir=heir)
 
     async def _go_on(self) -> None:
         self._has_left = False

@@ -57,6 +57,10 @@ class ChildHandle:
         self.stands: tuple[int, float] | None = None
         """How many frames waited there for clients when it last said so, and when that was (monotonic)."""
         self.exit_code: int | None = None
+        self._has_hung_up = False
+        """Whether it says nothing any more; it may take a moment until it is gone."""
+        self._heir: int | None = None
+        """The process that it was last asked to leave all to."""
         self._questions: dict[str, asyncio.Future[dict[str, Any] | None]] = {}
         """Those that have no answer yet, by the kind of that."""
 
@@ -87,8 +91,6 @@ class ChildHandle:
         looking = asyncio.ensure_future(self._look_for_end())
         try:
             await self._hear(on_serving, on_report)
-            self.serves = False
-            await self._pipe.close()
             self._passing.close()
             self.exit_code = await self._wait_for_end()
         finally:
@@ -106,8 +108,10 @@ class ChildHandle:
         """Its exit code. One that can't be heard any more can't be told anything either."""
         try:
             async with asyncio.timeout(UNHEARD_LIMIT):
+                await self._pipe.close()
                 return await self._process.wait_for_end()
         except TimeoutError:
+            self._pipe.end()
             log.warning(
                 "A serving process that can't be heard any more has not ended in %g s, and is ended", UNHEARD_LIMIT
             )
@@ -122,6 +126,8 @@ class ChildHandle:
                     on_serving()
                 case "ready":
                     self.is_ready = message["format"]
+                case "kept_on" | "left" if message.get("heir", self._heir) != self._heir:
+                    pass  # of a hand-over that was given up here before
                 case "kept_on":
                     self.stays = message["text"]
                 case "left":
@@ -146,13 +152,14 @@ class ChildHandle:
                 case "failed":
                     self.failure = FAILURES.get(message["exit_code"], StartError)(message["text"])
             self._changed.set()
+        self.serves, self._has_hung_up = False, True
         for answer in self._questions.values():
             answer.set_result(None)
         self._questions.clear()
 
     async def ask(self, question: str, answer: str) -> dict[str, Any] | None:
         """Its answer, of that kind; None from one that is gone. It is not asked again before it has answered."""
-        if self.exit_code is not None:
+        if self._has_hung_up:
             return None
         if answer not in self._questions:
             self._questions[answer] = asyncio.get_running_loop().create_future()
@@ -187,7 +194,7 @@ class ChildHandle:
 
     def hand_over(self, heir: "ChildHandle", sock: socket.socket) -> None:
         """Asks it to leave all to another one, at the other end of `sock`."""
-        self.stays, self.has_left = None, False
+        self.stays, self.has_left, self._heir = None, False, heir.pid
         send_message(self._passing, b"heir", [sock.fileno()])
         self.send("hand_over", heir=heir.pid, format=heir.is_ready)
 

@@ -25,10 +25,10 @@ from awxfast.process.log import configure_log
 from awxfast.process.main_resources import Limits, MainResources
 from awxfast.process.notify import Notifier
 from awxfast.process.overview import Overview
+from awxfast.process.places import Surroundings
 from awxfast.process.redis_watch import keep_running
 from awxfast.process.reloads import Reloads
 from awxfast.process.renewal import Left, answer_trial, become_new, take_left, try_start
-from awxfast.process.supervisor import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.watchers import Watchers
 from awxfast.process.workers import Workers

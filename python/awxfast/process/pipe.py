@@ -12,7 +12,7 @@
                      figures {counted, own, present, inherited, has_left, is_answer}: at its start and end, too
                      clients {rows}
                      an heir: ready {format}   succeeded {kept, drained, silence}
-                     who was to hand over: kept_on {text}; one that has clients left: left
+                     who was to hand over: kept_on {text, heir}; one that has clients left: left {can_go_on, heir}
 
 `passing` is a socket of its own for descriptors, `inherits` the one through which an heir gets all (`app.handover`).
 
@@ -114,6 +114,6 @@ def receive_blocking(sock: socket.socket) -> dict[str, Any] | None:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """A line's message; None for one that was cut by the end of the stream."""
-    message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-    return message
+    """A line's message; None for one that was cut by the end of the stream, or is none."""
+    message = json.loads(line) if line.endswith(b"\n") else None
+    return message if isinstance(message, dict) and "kind" in message else None

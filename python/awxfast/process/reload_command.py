@@ -60,7 +60,7 @@ def reload(main: int) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE)
         try:
-            connect(sock, main)
+            reach(sock, main)
             if (other := read_peer(sock)[0]) != main:  # anybody may take the name of a process that has none
                 raise StartError(describe_stranger(main, other))
             answers = sock.makefile("rb")
@@ -69,16 +69,16 @@ def reload(main: int) -> dict[str, Any]:
             line = answers.readline()
         except TimeoutError:
             raise StartError(f"process {main} has not said for {PATIENCE:g} s what became of the reload") from None
-        except OSError as error:
-            raise StartError(describe_stranger(main)) from error
+        except (ConnectionError, ProcessLookupError):
+            line = b""
     if not line:
         raise StartError(f"process {main} ended before the reload was done; see its log")
     outcome: dict[str, Any] = json.loads(line)
     return outcome
 
 
-def connect(sock: socket.socket, main: int) -> None:
-    """Others may fill the backlog, which main empties as soon as it has a moment. Raises `StartError`, `OSError`."""
+def reach(sock: socket.socket, main: int) -> None:
+    """Connects. Others may fill the backlog, which main empties as soon as it has a moment. Raises `StartError`."""
     end = time.monotonic() + CONNECT_SECONDS
     while True:
         try:
@@ -87,6 +87,8 @@ def connect(sock: socket.socket, main: int) -> None:
             if time.monotonic() > end:
                 raise StartError(f"too many ask process {main}; try again, or send USR2 and see the log") from None
             time.sleep(CONNECT_STEP)
+        except OSError as error:
+            raise StartError(describe_stranger(main)) from error
         else:
             return
 

@@ -101,7 +101,7 @@ class Reloads:
 
 
 def describe_reload(generation: int, outcome: dict[str, Any]) -> str:
-    """The line for the operator; what the new process could not say is not known."""
+    """The line for the operator. Without an outcome: the old process ended in order, so that the new one has all."""
     if not outcome:
         return f"reload: generation {generation}, which has all and has not said yet that it serves"
     kept, silence = outcome.get("kept", 0), outcome.get("silence", 0.0)

@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import logging
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
 from awxfast.process.child_handle import ChildHandle
 from awxfast.process.draining import Draining
+from awxfast.process.places import Places, Surroundings
 from awxfast.process.restarts import Restarts
 from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
 from awxfast.process.tally import Tally
@@ -29,40 +29,6 @@ ANSWER_LIMIT = 2.0
 """Seconds that who looks waits for processes: what they have told before stands for those that take longer."""
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is so for all serving processes of a server: seconds that they get to stop, and to drain before that.
-
-    `command`: another program than the server's.
-    """
-
-    stop_limit: float
-    drain_limit: float = 0.0
-    command: Sequence[str] | None = None
-
-
-class Places(Protocol):
-    """Who has all the places, and is told what becomes of the processes there (`process.workers`)."""
-
-    def note_serving(self) -> None:
-        """One serves that nobody else has left all to."""
-
-    def note_imported(self, number: int, child: ChildHandle) -> None:
-        """One has imported its application, and waits for a word to register."""
-
-    def note_end(self, number: int, child: ChildHandle) -> None:
-        """It is gone."""
-
-    def note_used_header(self, child: ChildHandle, header: str) -> None:
-        """It has let in a node by this header."""
-
-    def claim_header(self, child: ChildHandle, header: str) -> None:
-        """It asks whether it may."""
-
-    def list_used_headers(self) -> list[str]:
-        """Those that a process must know which starts now."""
 
 
 class Supervisor:

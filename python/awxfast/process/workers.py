@@ -6,8 +6,9 @@ from typing import Any
 
 from awxfast.errors import HandOverFailed
 from awxfast.process.child_handle import ChildHandle
+from awxfast.process.places import Surroundings
 from awxfast.process.succession import describe_failure
-from awxfast.process.supervisor import Supervisor, Surroundings
+from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.shares import Shares
 
@@ -84,7 +85,7 @@ class Workers:
 
     @property
     def serves(self) -> bool:
-        """Whether somebody serves."""
+        """Whether there is a process in any place that serves."""
         return any(supervisor.serves for supervisor in self.supervisors)
 
     @property
@@ -115,7 +116,7 @@ class Workers:
     # What serving processes tell
 
     def note_serving(self) -> None:
-        """One more serves."""
+        """The last of all that were waited for may be this one."""
         if all(supervisor.serves for supervisor in self.supervisors):
             self._on_serving()
 
@@ -129,7 +130,7 @@ class Workers:
                 one.send("register")
 
     def note_end(self, number: int, child: ChildHandle) -> None:
-        """It is gone."""
+        """Its row, and its part in a common start, end with it."""
         if self._imported.get(number) is child:
             del self._imported[number]
         if self._shares is not None:

@@ -1,4 +1,4 @@
-"""What the kernel knows about a peer whose bytes are not read for now, so that its silence is ours."""
+"""What the kernel knows of bytes that are not read yet: a peer's here, whose silence is ours then, and ours there."""
 
 import fcntl
 import select

@@ -1,4 +1,5 @@
-"""Which code a websocket is closed with, and why (RFC 6455 section 7.4). Rust chooses only those of broken frames."""
+"""Which code a websocket is closed with, and why (RFC 6455 section 7.4). Rust chooses
+those of broken frames (`wire/frame/fault.rs`), of slow clients and of replies left unread (`shard/bounds.rs`)."""
 
 NORMAL = 1000
 """The other side asked for it. AWX's pages never come back from it."""
