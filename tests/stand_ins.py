@@ -32,7 +32,7 @@ if "inherits" in start:
     assert start["settings"] == "{}"
     send(kind="ready", format=[7])
     socket.socket(fileno=start["inherits"]).recv(1)
-    send(kind="succeeded", kept=3, silence=0.25)
+    send(kind="succeeded", kept=3, drained=0, silence=0.25)
 send(kind="serving")
 while True:
     message = receive()

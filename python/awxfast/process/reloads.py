@@ -104,8 +104,7 @@ def describe_reload(generation: int, outcome: dict[str, Any]) -> str:
     """The line for the operator. Without an outcome: the old process ended in order, so that the new one has all."""
     if not outcome:
         return f"reload: generation {generation}, which has all and has not said yet that it serves"
-    kept, silence = outcome.get("kept", 0), outcome.get("silence", 0.0)
     return (
-        f"reload: generation {generation}, {kept} sockets kept, {outcome.get('drained', 0)} drained, "
-        f"silence at most {silence * 1000:.0f} ms"
+        f"reload: generation {generation}, {outcome['kept']} sockets kept, {outcome['drained']} drained, "
+        f"silence at most {outcome['silence'] * 1000:.0f} ms"
     )

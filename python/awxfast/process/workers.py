@@ -156,7 +156,7 @@ class Workers:
     # New processes in the place of the old ones
 
     async def replace_child(self, read_settings: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
-        """Replaces one after the other (`Supervisor.replace_child`); what all report.
+        """Replaces one after the other (`Supervisor.replace_child`); what all report, nothing where one has not said it.
 
         Raises `HandOverFailed`: from the one on that it was impossible with all are those that they were.
         """
@@ -167,10 +167,12 @@ class Workers:
             self.reloads["failed"] += 1
             raise
         self.reloads["done"] += 1
+        if not all(outcomes):
+            return {}
         return {
-            "kept": sum(one.get("kept", 0) for one in outcomes),
-            "drained": sum(one.get("drained", 0) for one in outcomes),
-            "silence": max(one.get("silence", 0.0) for one in outcomes),
+            "kept": sum(one["kept"] for one in outcomes),
+            "drained": sum(one["drained"] for one in outcomes),
+            "silence": max(one["silence"] for one in outcomes),
         }
 
     async def _read(self, read_settings: Callable[[], Awaitable[str]] | None) -> Mapping[str, str]:
