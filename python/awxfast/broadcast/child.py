@@ -13,7 +13,8 @@ from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lo
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.program import NodeDialler, find_secret
 from awxfast.errors import HandOverFailed
-from awxfast.process.child import Control, run_reporting, take_start
+from awxfast.process.child import run_reporting, take_start
+from awxfast.process.control import Control
 from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe
 from awxfast.redis.address import RedisAddress

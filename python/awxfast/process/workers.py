@@ -156,7 +156,7 @@ class Workers:
     # New processes in the place of the old ones
 
     async def replace_child(self, read_settings: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
-        """Replaces one after the other (`Supervisor.replace_child`); what all report, nothing where one has not said it.
+        """Replaces one after the other (`Supervisor.replace_child`); what all report, or nothing if one has not.
 
         Raises `HandOverFailed`: from the one on that it was impossible with all are those that they were.
         """
