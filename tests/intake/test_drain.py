@@ -10,7 +10,7 @@ from awxfast.errors import RedisUnavailable
 from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import BATCH, HELD_BATCH, MAX_EVENT_SIZE, NEAR, REPLY_SPARE, Drain
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.pop import BATCH_BYTES
+from awxfast.intake.pop_commands import BATCH_BYTES
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
 from channels_redis.core import RedisChannelLayer

@@ -8,8 +8,8 @@ from typing import Any
 
 from awxfast.intake.groups import TURN_GROUPS
 from awxfast.native.access import Identity, RefuseAccess
-from awxfast.native.record import Identities
 from awxfast.native.session import HELD_BYTES, NativeProtocol, NativeSession
+from awxfast.native.session_record import Identities
 from awxfast.settings import REPLY_BYTES
 from awxfast.turns import Turns
 from awxfast.wire.browser_commands import Want

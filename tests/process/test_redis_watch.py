@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from awxfast.errors import StartError
-from awxfast.process import redis_watch, restarts
+from awxfast.process import redis_watch, restart_pauses
 from awxfast.redis.private import PrivateRedis
 from servers import HANG
 
@@ -29,7 +29,7 @@ class TestKeepRunning:
     @pytest.fixture(autouse=True)
     def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(redis_watch, "LOOK_SECONDS", 0.01)
-        monkeypatch.setattr(restarts, "FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(restart_pauses, "FIRST_PAUSE", 0.01)
 
     async def test_it_is_tried_until_it_starts(self, caplog: pytest.LogCaptureFixture) -> None:
         private = FailingRedis()

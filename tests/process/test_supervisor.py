@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed, StartError
-from awxfast.process import restarts, supervisor
+from awxfast.process import restart_pauses, supervisor
 from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.workers import Workers
@@ -73,9 +73,9 @@ class TestDeath:
         await watched.stop()
 
     async def test_stop_does_not_wait_for_the_pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(restarts, "FIRST_PAUSE", 600.0)
+        monkeypatch.setattr(restart_pauses, "FIRST_PAUSE", 600.0)
         caught = asyncio.Event()
-        monkeypatch.setattr(restarts.log, "error", lambda *_: caught.set())
+        monkeypatch.setattr(restart_pauses.log, "error", lambda *_: caught.set())
         watched = Watched(monkeypatch, "sys.exit(1)")
         await asyncio.wait_for(caught.wait(), 30)
         await watched.stop()

@@ -12,7 +12,7 @@ from awxfast._rust import LinkFigures
 from awxfast.app.handover import FORMAT, Inheritance, batched
 from awxfast.app.rooms import LastingSession, Rooms
 from awxfast.errors import HandOverFailed, describe_unexpected
-from awxfast.native.record import Identities
+from awxfast.native.session_record import Identities
 from awxfast.nodes.link import LinkSession
 from awxfast.quiet_log import QuietLog
 from awxfast.sockets.client_list import ClientList

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from awxfast._rust import Fanout
 from awxfast.intake.intake import Intake
-from awxfast.native.record import Identities
+from awxfast.native.session_record import Identities
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.sockets.connection import Connection
 from awxfast.sockets.server import Server

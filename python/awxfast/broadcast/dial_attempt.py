@@ -9,9 +9,9 @@ from typing import Any
 from picows import WSError, WSHandshakeError, WSUpgradeResponse, ws_connect
 
 from awxfast._rust import sign_secret
+from awxfast.broadcast.dial_failure import DialFailure, explain_answer, explain_error
 from awxfast.broadcast.dialled_link import DialledLink
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.failure import DialFailure, explain_answer, explain_error
 from awxfast.broadcast.fragments import MAX_MESSAGE
 from awxfast.broadcast.target import Target
 from awxfast.errors import AwxfastError, ConfigurationError

@@ -9,10 +9,10 @@ from typing import Any
 from awxfast._rust import LinkShare
 from awxfast.broadcast.backoff import Backoff
 from awxfast.broadcast.dial_attempt import DialError
+from awxfast.broadcast.dial_failure import REFUSED, DialFailure
 from awxfast.broadcast.dialled_link import NONE, DialledLink
 from awxfast.broadcast.doubles import Doubles, Noted
 from awxfast.broadcast.era import Era
-from awxfast.broadcast.failure import REFUSED, DialFailure
 from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.peer_messages import HeardPeer

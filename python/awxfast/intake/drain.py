@@ -11,7 +11,7 @@ from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
-from awxfast.intake.pop import (
+from awxfast.intake.pop_commands import (
     Batch,
     look_command,
     measure_commands,

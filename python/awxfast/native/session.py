@@ -8,7 +8,13 @@ from typing import Any
 
 from awxfast.native.access import Identity
 from awxfast.native.granting import grant, recall_groups
-from awxfast.native.record import Identities, WaitingCommand, describe_commands, describe_identity, read_commands
+from awxfast.native.session_record import (
+    Identities,
+    WaitingCommand,
+    describe_commands,
+    describe_identity,
+    read_commands,
+)
 from awxfast.native.shared import SharedBySessions
 from awxfast.native.subscribing import SubscribingSession
 from awxfast.sockets.connection import Connection

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from awxfast.errors import StartError
-from awxfast.process.restarts import RestartPauses
+from awxfast.process.restart_pauses import RestartPauses
 from awxfast.redis.private import PrivateRedis
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, 
 from awxfast.process.child_handle import ChildHandle
 from awxfast.process.draining import Draining
 from awxfast.process.places import Places, Surroundings
-from awxfast.process.restarts import Restarts
+from awxfast.process.restart_pauses import Restarts
 from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
 from awxfast.process.tally import Tally
 from awxfast.system.offspring import own_command

@@ -17,7 +17,7 @@ import hiredis
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import call_after_reading
 from awxfast.redis.commands import Argument, pack
-from awxfast.redis.failed_connection import describe_failure
+from awxfast.redis.connection_failure import describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
 
 REPLY_LIMIT = 67_108_864

@@ -11,7 +11,7 @@ from awxfast.late_timeouts import answered_within
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
-from awxfast.redis.failed_connection import describe_failure
+from awxfast.redis.connection_failure import describe_failure
 from awxfast.system.whoami import whoami
 
 _NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})

@@ -4,14 +4,14 @@ import math
 
 import pytest
 from awxfast.errors import ApplicationNeedsRedis
-from awxfast.process import restarts
-from awxfast.process.restarts import Restarts
+from awxfast.process import restart_pauses
+from awxfast.process.restart_pauses import Restarts
 
 
 @pytest.fixture
 def never_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, no process has lived long."""
-    monkeypatch.setattr(restarts, "HEALTHY_AFTER", math.inf)
+    monkeypatch.setattr(restart_pauses, "HEALTHY_AFTER", math.inf)
 
 
 class TestPauses:
@@ -20,21 +20,21 @@ class TestPauses:
         ended = Restarts()
         ended.begin()
         pauses = [ended.take_after("exit code 1") for _ in range(20)]
-        assert pauses[0] <= restarts.FIRST_PAUSE
-        assert min(pauses[-5:]) >= restarts.LONGEST_PAUSE / 2
+        assert pauses[0] <= restart_pauses.FIRST_PAUSE
+        assert min(pauses[-5:]) >= restart_pauses.LONGEST_PAUSE / 2
 
     def test_they_begin_again_after_one_that_lived_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(restarts, "HEALTHY_AFTER", 0.0)
+        monkeypatch.setattr(restart_pauses, "HEALTHY_AFTER", 0.0)
         ended = Restarts()
         ended.begin()
-        assert all(ended.take_after("exit code 1") <= restarts.FIRST_PAUSE for _ in range(20))
+        assert all(ended.take_after("exit code 1") <= restart_pauses.FIRST_PAUSE for _ in range(20))
 
     @pytest.mark.usefixtures("never_healthy")
     def test_redis_that_is_away_is_asked_again_soon(self) -> None:
         ended = Restarts()
         ended.begin()
         pauses = [ended.take_after(ApplicationNeedsRedis("no answer")) for _ in range(20)]
-        assert max(pauses) == restarts.LONGEST_WAIT_FOR_REDIS
+        assert max(pauses) == restart_pauses.LONGEST_WAIT_FOR_REDIS
 
     @pytest.mark.usefixtures("never_healthy")
     def test_next_program_goes_on_with_the_series(self) -> None:
@@ -43,7 +43,7 @@ class TestPauses:
         for _ in range(20):
             ended.take_after("exit code 1")
         heir.adopt(ended.freeze())
-        assert heir.take_after("exit code 1") >= restarts.LONGEST_PAUSE / 2
+        assert heir.take_after("exit code 1") >= restart_pauses.LONGEST_PAUSE / 2
 
 
 class TestLog:

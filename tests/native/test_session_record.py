@@ -5,7 +5,7 @@ import re
 import orjson
 from awxfast.native.access import EVERYBODY, Identity
 from awxfast.native.credentials import Credentials
-from awxfast.native.record import Identities, describe_commands, describe_identity, read_commands
+from awxfast.native.session_record import Identities, describe_commands, describe_identity, read_commands
 from awxfast.native.tokens_file import compile_globs
 
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 
 import pytest
-from awxfast.broadcast.failure import explain_answer, explain_error
+from awxfast.broadcast.dial_failure import explain_answer, explain_error
 from awxfast.broadcast.target import Target
 
 NOW = 1_764_000_000.0

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 from awxfast.errors import RedisReplyError, RedisUnavailable
-from awxfast.intake.pop import (
+from awxfast.intake.pop_commands import (
     BATCH_BYTES,
     Popped,
     look_command,
