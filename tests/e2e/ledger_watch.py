@@ -1,9 +1,10 @@
-"""The ledger of a server, looked at all the time: it must be sound whatever becomes of serving processes."""
+"""The ledger and the metrics of a server, looked at all the time: they must be sound whatever becomes of serving processes."""
 
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from servers import AwxfastServer
@@ -21,17 +22,26 @@ def list_counters(ledger: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
+def read_counters(metrics: str) -> dict[str, float]:
+    """Samples of what may never go down; the seconds of a worker's process begin anew with each that takes its place."""
+    counters = re.findall(r"^# TYPE (\w+) (?:counter|histogram)$", metrics, re.MULTILINE)
+    samples = [line.rsplit(" ", 1) for line in metrics.splitlines() if line.startswith(tuple(counters))]
+    return {name: float(value) for name, value in samples if "worker=" not in name}
+
+
 class Watching:
-    """Looks at the ledger all the time; each must be sound, and none behind the one before."""
+    """Looks at ledger and metrics all the time; each must be sound, and none behind the one before."""
 
     def __init__(self, relay: AwxfastServer) -> None:
         self.ledgers: list[dict[str, Any]] = []
+        self.metrics: list[dict[str, float]] = []
         self._relay = relay
         self._task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
         while True:
             self.ledgers.append(await asyncio.to_thread(self._relay.ledger))
+            self.metrics.append(read_counters(await asyncio.to_thread(self._relay.ask, "/metrics")))
 
     async def end(self) -> None:
         self._task.cancel()
@@ -40,5 +50,12 @@ class Watching:
             self._task.result()
         assert len(self.ledgers) > 5
         assert [ledger for ledger in self.ledgers if ledger["balance"] != BALANCED] == []
-        for before, after in itertools.pairwise(map(list_counters, self.ledgers)):
-            assert all(after[name] >= count for name, count in before.items()), (before, after)
+        assert_rising(map(list_counters, self.ledgers))
+        assert_rising(self.metrics)
+
+
+def assert_rising(counts: Iterable[Mapping[str, float]]) -> None:
+    """None is behind the one before, and none is gone."""
+    for before, after in itertools.pairwise(counts):
+        fallen = {name: (count, after.get(name)) for name, count in before.items() if after.get(name, -1) < count}
+        assert fallen == {}, fallen

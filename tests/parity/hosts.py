@@ -38,7 +38,11 @@ class HostingServer:
         command = [str(python), "-m", kind, *listen, *workers, "--access-log", str(self._access), *options, application]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=where, stdout=log, stderr=log, env=clean_environment(**(environ or {}))
+                command,
+                cwd=where,
+                stdout=log,
+                stderr=log,
+                env=clean_environment(PARITY_FOLDER=str(self.folder), **(environ or {})),
             )
         self.address: tuple[str, int] | str
         if listen:
