@@ -11,7 +11,9 @@ from sources import without_collection
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="also run tests that take minutes")
-    parser.addoption("--hosting-workers", default=1, help="serving processes of tests/site's and tests/parity's awxfast")
+    parser.addoption(
+        "--hosting-workers", default=1, help="serving processes of tests/site's and tests/parity's awxfast"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

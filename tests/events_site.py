@@ -22,7 +22,7 @@ settings.configure(
 
 
 class Commands(AsyncWebsocketConsumer):
-    """`join G`, `leave G`, `send G TEXT`, `wait SECONDS`, `pid`, `close`, `fail`; what handlers get is marked as such."""
+    """`join G`, `leave G`, `send G TEXT`, `wait SECONDS`, `pid`, `close`, `fail`; what handlers get is marked so."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         command, _, rest = (text_data or "").partition(" ")

@@ -6,7 +6,7 @@ from machine.accounting import Work
 
 from papers.tables import Runs, collect, markdown, spread
 
-OURS = ("awxfast", "hosted", "direct")
+OURS = ("awxfast", "hosted", "direct", "one-worker", "two-workers")
 PER = ("cpu_s_per_m", "cpu_us_a_client", "cpu_us_a_request", "cpu_us_a_message")
 """Microseconds a frame, a client that connects and subscribes, a request, or a message to an application and back."""
 HEAD = ("CPU us a frame, client, request or message", "Python %", "its kernel %", "fan-out %", "its kernel %")

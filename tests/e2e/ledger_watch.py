@@ -1,4 +1,4 @@
-"""The ledger and the metrics of a server, looked at all the time: they must be sound whatever becomes of serving processes."""
+"""The ledger and the metrics of a server, looked at all the time: sound whatever becomes of serving processes."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ def list_counters(ledger: Mapping[str, Any]) -> dict[str, int]:
 
 
 def read_counters(metrics: str) -> dict[str, float]:
-    """Samples of what may never go down; the seconds of a worker's process begin anew with each that takes its place."""
+    """Samples of what may never go down; the seconds of a worker's process begin anew with the next one."""
     counters = re.findall(r"^# TYPE (\w+) (?:counter|histogram)$", metrics, re.MULTILINE)
     samples = [line.rsplit(" ", 1) for line in metrics.splitlines() if line.startswith(tuple(counters))]
     return {name: float(value) for name, value in samples if "worker=" not in name}

@@ -39,7 +39,7 @@ async def test_deaths_cost_nobody_of_the_other_worker_an_event_or_a_socket(
         killed.append(dies)
         os.kill(dies, signal.SIGKILL)
         await asyncio.sleep(pause)
-        await site.until(lambda: dies not in site.children() and site.server.ask("/readyz").startswith("ok"))
+        await site.until(lambda: not {*killed} & {*site.children()} and site.server.ask("/readyz").startswith("ok"))
         may_come.set()
         await until_served(site, everybody)
     await events.end()

@@ -307,7 +307,7 @@ async def http_slow(scope: Scope, receive: Any, send: Any) -> None:
     size = 0
     before = resident()
     most = before
-    while not (FOLDER / "may_read").exists():
+    while not (FOLDER / "may_read").exists():  # noqa: ASYNC110  another process may make it
         await asyncio.sleep(0.01)
     (FOLDER / "may_read").unlink()
     while True:
