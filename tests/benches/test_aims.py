@@ -80,3 +80,7 @@ class TestBounds:
         quiet = {"server_cpu_percent": 5.0, "load_core_percent": 9.0, "clients_cpu_percent": 2.0, "late_ms": 0.1}
         assert bound([quiet]) == "the rate"
         assert "| rate-10 | awxfast | 5 | 9 | 2 | the rate |" in bounds_table({"rate-10": {"awxfast": [quiet]}})
+
+    def test_servers_that_share_two_cores_with_the_load_are_not_judged_by_one(self) -> None:
+        runs = [{"server_cpu_percent": 128.0, "load_core_percent": 28.0, "clients_cpu_percent": 19.0}]
+        assert "workers-events" not in bounds_table({"hosted-workers-events": {"two-workers": runs}})
