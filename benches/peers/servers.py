@@ -184,7 +184,7 @@ class OneWorker(Hosted):
 
 
 class TwoWorkers(OneWorker):
-    """And by two."""
+    """The application hosted by two workers."""
 
     name = "two-workers"
     workers = 2
