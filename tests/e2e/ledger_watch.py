@@ -23,10 +23,10 @@ def list_counters(ledger: Mapping[str, Any]) -> dict[str, int]:
 
 
 def read_counters(metrics: str) -> dict[str, float]:
-    """Samples of what may never go down; the seconds of a worker's process begin anew with the next one."""
+    """Samples of what may never go down; a process's seconds begin anew with the next one."""
     counters = re.findall(r"^# TYPE (\w+) (?:counter|histogram)$", metrics, re.MULTILINE)
     samples = [line.rsplit(" ", 1) for line in metrics.splitlines() if line.startswith(tuple(counters))]
-    return {name: float(value) for name, value in samples if "worker=" not in name}
+    return {name: float(value) for name, value in samples if not name.startswith("awxfast_process_")}
 
 
 class Watching:
