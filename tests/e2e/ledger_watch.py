@@ -54,7 +54,7 @@ class Watching:
 
 
 def assert_rising(all_counts: Iterable[Mapping[str, float]]) -> None:
-    """None is behind what it was. Where nobody serves, nobody knows a histogram's bounds, and its samples are not there."""
+    """None is behind what it was. Where nobody serves, nobody knows a histogram's bounds: it is not there then."""
     last: dict[str, float] = {}
     for counts in all_counts:
         fallen = {name: (last[name], count) for name, count in counts.items() if count < last.get(name, 0)}
