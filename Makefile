@@ -41,6 +41,7 @@ test: build programs
 
 test-long: build programs
 	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
+	$(BIN)/pytest --hosting-workers 2 $(SIDE_BY_SIDE) tests/site tests/parity
 
 # What only the benchmark compares with; a peer that can't be installed is a line in the tables.
 $(VENV)/.bench: $(VENV)/.built

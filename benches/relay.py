@@ -54,7 +54,8 @@ def run_workload(bench: Bench, workload: Workload, report: Report, options: argp
         chosen = [server for server in workload.servers if server in options.servers]
     else:
         chosen = list(workload.servers)
-    with Redis(bench.folder, bench.load_core) as redis:
+    load_core = bench.with_two_cores().load_core if workload.has_two_cores else bench.load_core
+    with Redis(bench.folder, load_core) as redis:
         for done in range(1 if options.quick else options.runs):
             if done and time.monotonic() > end:
                 absent["all"] = f"{done} instead of {options.runs} rounds: the time was over"

@@ -4,16 +4,21 @@ import signal
 from collections.abc import Generator, Iterator
 
 import pytest
+from parity.hosts import HostingServer
 from redis_servers import RedisServer
 from sources import without_collection
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="also run tests that take minutes")
+    parser.addoption(
+        "--hosting-workers", default=1, help="serving processes of tests/site's and tests/parity's awxfast"
+    )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Signals are as a terminal leaves them, also where a shell's `&` has them ignored by all that we start."""
+    HostingServer.workers = config.getoption("--hosting-workers")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)

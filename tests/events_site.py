@@ -22,7 +22,7 @@ settings.configure(
 
 
 class Commands(AsyncWebsocketConsumer):
-    """`join G`, `leave G`, `send G TEXT`, `wait SECONDS`, `close`, `fail`; what handlers get is marked as such."""
+    """`join G`, `leave G`, `send G TEXT`, `wait SECONDS`, `pid`, `close`, `fail`; what handlers get is marked so."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         command, _, rest = (text_data or "").partition(" ")
@@ -35,6 +35,8 @@ class Commands(AsyncWebsocketConsumer):
             await self.channel_layer.group_send(group, {"type": "chat.message", "text": text})
         elif command == "wait":
             await asyncio.sleep(float(rest))
+        elif command == "pid":
+            await self.send(str(os.getpid()))
         elif command == "close":
             await self.close(4321)
         elif command == "fail":

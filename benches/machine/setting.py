@@ -1,9 +1,11 @@
 """Where the parts of a run live, and the options that say so."""
 
 import argparse
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 Figures = dict[str, float]
 """One run's, by name; `papers.tables` has their titles."""
@@ -17,6 +19,11 @@ class Bench:
     folder: Path
     server_core: int | str
     load_core: int | str
+
+    def with_two_cores(self) -> Self:
+        """The server has the first two; the load has the others, or shares these where there are none."""
+        others = f"2-{count - 1}" if (count := os.cpu_count() or 1) > 2 else "0-1"
+        return replace(self, server_core="0-1", load_core=others)
 
 
 def add_run_options(parser: argparse.ArgumentParser, workloads: Iterable[str], runs: int = 3) -> None:

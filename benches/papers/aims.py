@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from papers.tables import Runs, better, collect, markdown, spread
+from papers.two_workers import by_one, where_there_is_room
 
 Results = Mapping[str, Runs]
 CLIENTS_AT_EQUAL_FRAMES = (100, 1000, 9000)
@@ -121,6 +122,14 @@ AIMS = (
     Aim("messages/s to a Channels consumer, the worst of four: times uvicorn's",
         beside("messages_per_s", "uvicorn", *ECHOES["django"]), least=1.6),
     Aim("the same: times daphne's", beside("messages_per_s", "daphne", *ECHOES["django"]), least=3),
+    Aim("two workers on two cores, consumers where the load leaves room: frames/s, times one's",
+        where_there_is_room("frames_per_s", "hosted-workers-events"), least=1.7),
+    Aim("the same, else: CPU a frame by one's", by_one("cpu_s_per_m", "hosted-workers-events"), most=1.15),
+    Aim("the same: handshakes/s, times one's", by_one("handshakes_per_s", "hosted-workers-storm")),
+    Aim("the same: CPU a handshake by one's", by_one("cpu_us_a_client", "hosted-workers-storm"), most=1.15),
+    Aim("the same where the load leaves room: plain requests/s, times one's",
+        where_there_is_room("requests_per_s", "hosted-workers-requests"), least=1.7),
+    Aim("the same, else: CPU a request by one's", by_one("cpu_us_a_request", "hosted-workers-requests"), most=1.15),
     Aim("group_send AWX's way with awxfast.layer: times as many a second",
         times("made_per_s", "producers", "layer"), least=5),
     Aim("the same: times fewer Redis CPU seconds", times("redis_us_an_event", "producers", "layer"), least=4),

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from papers.tables import Figures, Runs, collect, markdown, number, spread
+from papers.two_workers import ONE, TWO
 
 FULL_PERCENT = 88.0
 """Of a core: with what the kernel and strangers take, more is not to be had."""
@@ -11,11 +12,11 @@ CORES = ("server_cpu_percent", "load_core_percent", "clients_cpu_percent")
 
 
 def bounds_table(results: Mapping[str, Runs]) -> str:
-    """Markdown: one line a workload and server that had a load."""
+    """Markdown: one line a workload and server that had a load and a core to itself."""
     lines = [["workload", "server", "server's core %", "load's core %", "of which load client %", "bound by"]]
     for workload, runs in results.items():
         for server, server_runs in runs.items():
-            if any(CORES[1] in figures for figures in server_runs):
+            if server not in (ONE, TWO) and any(CORES[1] in figures for figures in server_runs):
                 cells = [spread(collect(name, server_runs)) for name in CORES]
                 lines.append([workload, server, *cells, bound(server_runs)])
     return "\n\n".join([markdown(lines), *capacity(results)])

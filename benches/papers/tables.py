@@ -64,9 +64,9 @@ TITLES = {
     "subscriptions_per_s": "subscriptions/s",
     "cpu_us_a_client": "CPU us a client",
 }
-BASES = ("daphne", "raw", "fresh-loops", "stock-like")
+BASES = ("daphne", "raw", "fresh-loops", "stock-like", "one-worker")
 """What the others of a table are compared with."""
-COMPARED = frozenset({"awxfast", "hosted", "direct", "fan-out", "layer", "emit"})
+COMPARED = frozenset({"awxfast", "hosted", "direct", "fan-out", "layer", "emit", "two-workers"})
 # How many times better it is than the base: above 1 is better. The others are no matter of better and worse.
 MORE_IS_BETTER = (
     "handshakes_per_s",

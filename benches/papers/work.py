@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from machine.accounting import Work
 
 from papers.tables import Runs, collect, markdown, spread
+from papers.two_workers import ONE, TWO
 
-OURS = ("awxfast", "hosted", "direct")
+OURS = ("awxfast", "hosted", "direct", ONE, TWO)
 PER = ("cpu_s_per_m", "cpu_us_a_client", "cpu_us_a_request", "cpu_us_a_message")
 """Microseconds a frame, a client that connects and subscribes, a request, or a message to an application and back."""
 HEAD = ("CPU us a frame, client, request or message", "Python %", "its kernel %", "fan-out %", "its kernel %")

@@ -173,6 +173,23 @@ class Direct(Hosted):
         return ["--direct", "internal.message", *super().mode(redis)]
 
 
+class OneWorker(Hosted):
+    """The application hosted by one worker."""
+
+    name = "one-worker"
+    workers = 1
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--workers", str(self.workers), *super().mode(redis)]
+
+
+class TwoWorkers(OneWorker):
+    """The application hosted by two workers."""
+
+    name = "two-workers"
+    workers = 2
+
+
 def free_port() -> int:
     """A port that is free now."""
     with socket.socket() as probe:

@@ -55,11 +55,15 @@ def send_paced(way: Way, options: argparse.Namespace, batch: int, made: Made) ->
 
 
 def send_flat_out(way: Way, options: argparse.Namespace, batch: int, made: Made) -> None:
-    """Keeps about `options.depth` events waiting, so that the server is never idle and nothing overflows."""
+    """Keeps about `options.depth` events waiting, so that the server is never idle and nothing overflows.
+
+    Ends with `options.events`, where that is not 0.
+    """
     end = time.monotonic() + options.seconds
-    while time.monotonic() < end and not made.is_enough:
+    while time.monotonic() < end and not made.is_enough and (made.made < options.events or not options.events):
         if way.depth() >= options.depth:
             time.sleep(NAP_SECONDS)
             continue
-        way.send(made.made, batch, time.time_ns())
-        made.made += batch
+        count = min(batch, options.events - made.made) if options.events else batch
+        way.send(made.made, count, time.time_ns())
+        made.made += count

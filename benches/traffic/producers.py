@@ -59,6 +59,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--stream", type=int, default=0, help="this producer's number in the events")
     parser.add_argument("--rate", type=float, default=0, help="events a second; 0: flat out")
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--events", type=int, default=0, help="flat out: end with so many (0: with the time)")
     parser.add_argument("--patience", type=float, default=2, help="seconds more to make what is late; then it gives up")
     parser.add_argument("--size", type=int, default=1024, help="bytes of text an event")
     parser.add_argument("--depth", type=int, default=2000, help="pipeline, flat out: events that wait in Redis")

@@ -11,6 +11,8 @@ ASKED = ("daphne", "uvicorn", "granian", "hosted")
 APPLICATIONS = {"bare": "a bare ASGI application", "django": "a Django site with Channels"}
 FLOOD = 64
 """Messages of a client that are under way at a time: more than a server reads at once."""
+WORKERS_EVENTS = 4000
+"""So many that one worker's consumers need several seconds."""
 EQUAL_FRAMES = 200_000
 """Frames a second, whatever the number of clients."""
 
@@ -194,6 +196,38 @@ def hosted_stream(clients: int) -> Stream:
     return Stream(name=f"hosted-{clients}", title=title, servers=HOSTING, clients=clients, seconds=8, warm_up=1)
 
 
+def workers() -> tuple[Workload, ...]:
+    """One worker and two of them on the same two cores, at the same work."""
+    servers = ("one-worker", "two-workers")
+    django = "peers.django_site:application"
+    return (
+        Stream(
+            name="hosted-workers-events",
+            title=f"Workers: {WORKERS_EVENTS:,} events of 1 KiB to the consumers of 100 clients, two cores",
+            servers=servers,
+            seconds=30,
+            events=WORKERS_EVENTS,
+            has_two_cores=True,
+        ),
+        Storm(
+            name="hosted-workers-storm",
+            title="Workers: 3,000 handshakes of a Channels consumer, 40 at a time, two cores",
+            servers=servers,
+            clients=3000,
+            application=django,
+            subscribes=False,
+            has_two_cores=True,
+        ),
+        Requests(
+            name="hosted-workers-requests",
+            title="Workers: plain requests of a Django site, 32 connections, two cores",
+            servers=servers,
+            application=django,
+            has_two_cores=True,
+        ),
+    )
+
+
 HOSTED: tuple[Workload, ...] = (
     *map(hosted_stream, (1, 10, 100, 500, 1000)),
     hosted_storm("bare", "peers.bare_site:application", APPLICATIONS["bare"]),
@@ -209,5 +243,6 @@ HOSTED: tuple[Workload, ...] = (
         servers=HOSTING,
         signed_in=True,
     ),
+    *workers(),
 )
 WORKLOADS = (*RELAY, *HOSTED)

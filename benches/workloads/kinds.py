@@ -21,6 +21,8 @@ class Workload:
     """Whom it is run against; for some kinds: ways of doing the same."""
     quick: tuple[str, ...] | None = None
     """Of these, who takes part in a short run; None: all."""
+    has_two_cores: bool = False
+    """The server has two cores, which the load shares where the machine has no others for it."""
 
     def shortened(self, seconds: float) -> Self:
         """For a run that only shows whether all works."""
@@ -50,6 +52,8 @@ class Stream(Timed):
     """A way of making events, as `traffic.producers` names them."""
     rate: float = 0
     """Events a second; 0: flat out."""
+    events: int = 0
+    """Flat out: how many there are; 0: as many as go out in the time."""
     depth: int = 256
     """Flat out: how many events are kept waiting in Redis."""
     warm_up: float = 0.5

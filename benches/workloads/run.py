@@ -32,6 +32,8 @@ SERVED: dict[type[Workload], Callable[..., Figures]] = {
 def measure(bench: Bench, redis: Redis, server_name: str, workload: Workload) -> Figures:
     """Figures by name; a fresh server on an empty Redis. Raises `RunFailed`."""
     redis.ask("FLUSHALL")
+    if workload.has_two_cores:
+        bench = bench.with_two_cores()
     if isinstance(workload, Alone):
         return measure_alone(bench, server_name, workload)
     if isinstance(workload, Producing):

@@ -76,6 +76,7 @@ def start_producer(bench: Bench, redis: Redis, server: Server, workload: Stream)
         seconds=workload.seconds,
         size=workload.size,
         depth=workload.depth,
+        events=workload.events,
     )
 
 

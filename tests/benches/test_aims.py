@@ -2,6 +2,7 @@
 
 from papers.aims import AIMS, ECHOES, aims_table, beside
 from papers.bounds import bound, bounds_table
+from papers.two_workers import by_one, where_there_is_room
 
 RESULTS = {
     "flat-out-100": {"daphne": [{"frames_per_cpu_s": 10.0}], "awxfast": [{"frames_per_cpu_s": 2900.0}]},
@@ -51,6 +52,15 @@ class TestGoals:
         assert beside("messages_per_s", "uvicorn", *BARE)(results) == [1.2]
         assert beside("messages_per_s", "daphne", *BARE)(results) == []
 
+    def test_two_workers_are_held_to_their_frames_only_where_the_load_leaves_room(self) -> None:
+        ones = [{"frames_per_s": 10.0, "cpu_s_per_m": 20.0}] * 2
+        load = [{"load_core_percent": percent, "strangers_cpu_percent": 2.0} for percent in (90.0, 10.0)]
+        twos = [{"frames_per_s": 15.0, "cpu_s_per_m": 22.0, **figures} for figures in load]
+        results = {"hosted-workers-events": {"one-worker": ones, "two-workers": twos}}
+        assert by_one("cpu_s_per_m", "hosted-workers-events")(results) == [1.1, 1.1]
+        assert by_one("frames_per_s", "hosted-workers-events")(results) == [1.5, 1.5]
+        assert where_there_is_room("frames_per_s", "hosted-workers-events")(results) == [1.5]
+
     def test_goal_without_figures_says_so(self) -> None:
         assert len(aims_table({}).splitlines()) == len(AIMS) + 2
         assert all("not measured" in line for line in aims_table({}).splitlines()[2:])
@@ -70,3 +80,7 @@ class TestBounds:
         quiet = {"server_cpu_percent": 5.0, "load_core_percent": 9.0, "clients_cpu_percent": 2.0, "late_ms": 0.1}
         assert bound([quiet]) == "the rate"
         assert "| rate-10 | awxfast | 5 | 9 | 2 | the rate |" in bounds_table({"rate-10": {"awxfast": [quiet]}})
+
+    def test_servers_that_share_two_cores_with_the_load_are_not_judged_by_one(self) -> None:
+        runs = [{"server_cpu_percent": 128.0, "load_core_percent": 28.0, "clients_cpu_percent": 19.0}]
+        assert "workers-events" not in bounds_table({"hosted-workers-events": {"two-workers": runs}})

@@ -24,7 +24,9 @@ class SlowWay:
 
 
 def options(**words: float) -> argparse.Namespace:
-    return argparse.Namespace(**{"rate": 1000.0, "seconds": 0.02, "patience": 60.0, "capacity": 0, "depth": 8, **words})
+    return argparse.Namespace(
+        **{"rate": 1000.0, "seconds": 0.02, "patience": 60.0, "capacity": 0, "depth": 8, "events": 0, **words}
+    )
 
 
 class TestPaced:
@@ -59,3 +61,8 @@ class TestFlatOut:
         way, made = SlowWay(waiting=8), Made()
         send_flat_out(way, options(), 64, made)
         assert (made.made, way.stamps) == (0, [])
+
+    def test_so_many_events_are_made_whatever_the_batch(self) -> None:
+        way, made = SlowWay(), Made()
+        send_flat_out(way, options(seconds=60, events=100), 64, made)
+        assert made.made == len(way.stamps) == 100

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from channels_redis.core import RedisChannelLayer
-from ledger_watch import BALANCED, Watching
+from ledger_watch import BALANCED
 from main_process import is_alive
 from redis_servers import RedisServer
 from reloaded_site import Site
@@ -94,35 +94,3 @@ async def test_reload_goes_through_all_and_counts_nothing_twice(
         assert ledger["events"]["in"] >= before["events"]["in"] + 2
     await site.until(lambda: len(site.children()) == 2)
     assert await asyncio.to_thread(site.server.stop) == 0
-
-
-@pytest.mark.long
-async def test_deaths_one_after_the_other_cost_nobody_of_the_other_worker_anything(
-    site: Site, producer: RedisChannelLayer, redis_server: RedisServer
-) -> None:
-    watching = Watching(site.server)
-    for death in range(6):
-        async with contextlib.AsyncExitStack() as stack:
-            everybody = [await stack.enter_async_context(browser(site.port)) for _ in range(60)]
-            for one in everybody:
-                await command(one, "join room")
-            number = death % 2
-            dies = site.server.ledger()["workers"][number]
-            for text in range(5):
-                await producer.group_send("room", {"type": "chat.message", "text": str(text)})
-            os.kill(dies["pid"], signal.SIGKILL)
-            await site.until(lambda death=death: site.server.text().count("Listening on TCP") == death + 2)
-            # A stock producer asks who is in the group, then sends: to one that is removed in between a key is left.
-            await site.until(lambda death=death: site.server.text().count("removed what a dead") == death + 1)
-            await producer.group_send("room", {"type": "chat.message", "text": "last"})
-            stay = 0
-            for one in everybody:
-                with contextlib.suppress(ConnectionClosed):
-                    heard = [await receive(one) for _ in range(6)]
-                    assert heard == [*(f"chat {text}" for text in range(5)), "chat last"]
-                    stay += 1
-            assert stay == 60 - dies["clients"]
-    await watching.end()
-    assert site.server.ledger()["gaps"]["died"]["times"] == 6
-    assert site.server.stop() == 0
-    assert redis_server.client().keys("*") == []

@@ -1,13 +1,19 @@
-"""The small application that both servers host. What it does is said by the path."""
+"""The small application that both servers host. What it does is said by the path.
+
+What it remembers is in `PARITY_FOLDER`, since several processes may serve it.
+"""
 
 import asyncio
 import base64
+import fcntl
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 Scope = dict[str, Any]
+FOLDER = Path(os.environ["PARITY_FOLDER"])
 
 
 def show(value: Any) -> Any:
@@ -100,16 +106,23 @@ async def http_disconnect(scope: Scope, receive: Any, send: Any) -> None:
     await read_body(receive)
     while (await receive())["type"] != "http.disconnect":
         pass
-    SEEN.append("http.disconnect")
+    remember("http.disconnect")
 
 
-SEEN: list[Any] = []
-"""What applications remember of connections that can't be asked any more."""
+def remember(what: Any) -> None:
+    """For who asks about a connection that can't be asked any more."""
+    with (FOLDER / "seen").open("a") as seen:
+        fcntl.flock(seen, fcntl.LOCK_EX)
+        seen.write(json.dumps(what) + "\n")
 
 
 async def http_seen(scope: Scope, receive: Any, send: Any) -> None:
-    seen, SEEN[:] = SEEN[:], []
-    await respond(send, 200, json.dumps(seen).encode())
+    with (FOLDER / "seen").open("a+") as seen:
+        fcntl.flock(seen, fcntl.LOCK_EX)
+        seen.seek(0)
+        found = [json.loads(line) for line in seen]
+        seen.truncate(0)
+    await respond(send, 200, json.dumps(found).encode())
 
 
 # Websockets
@@ -124,7 +137,7 @@ async def remember_end(receive: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
-            SEEN.append([message["code"], message["reason"]] if "reason" in message else message["code"])
+            remember([message["code"], message["reason"]] if "reason" in message else message["code"])
             return
 
 
@@ -140,7 +153,7 @@ async def websocket_echo(scope: Scope, receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
-            SEEN.append(message["code"])
+            remember(message["code"])
             return
         if message.get("text", "").startswith("close"):
             code = message["text"].removeprefix("close").strip()
@@ -283,12 +296,9 @@ async def http_refuse(scope: Scope, receive: Any, send: Any) -> None:
     await respond(send, 413, b"too much")
 
 
-MAY_READ = asyncio.Event()
-
-
 async def http_read(scope: Scope, receive: Any, send: Any) -> None:
     """Lets `http_slow` read."""
-    MAY_READ.set()
+    (FOLDER / "may_read").touch()
     await respond(send, 200, b"")
 
 
@@ -297,8 +307,9 @@ async def http_slow(scope: Scope, receive: Any, send: Any) -> None:
     size = 0
     before = resident()
     most = before
-    await MAY_READ.wait()
-    MAY_READ.clear()
+    while not (FOLDER / "may_read").exists():  # noqa: ASYNC110  another process may make it
+        await asyncio.sleep(0.01)
+    (FOLDER / "may_read").unlink()
     while True:
         message = await receive()
         size += len(message["body"])

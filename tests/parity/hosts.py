@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 from main_process import clean_environment
 from servers import HANG, listening_port, wait_for
@@ -15,6 +16,9 @@ KINDS = ("daphne", "awxfast")
 
 class HostingServer:
     """One server. `options` are daphne's, which awxfast takes too; `address` is where to connect."""
+
+    workers: ClassVar[int | str] = 1
+    """awxfast's, each of which serves the application."""
 
     def __init__(
         self,
@@ -30,10 +34,15 @@ class HostingServer:
         self._log = self.folder / "log"
         self._access = self.folder / "access"
         listen = [] if "-u" in options else ["-b", "127.0.0.1", "-p", "0"]
-        command = [str(python), "-m", kind, *listen, "--access-log", str(self._access), *options, application]
+        workers = ["--workers", str(self.workers)] if kind == "awxfast" else []
+        command = [str(python), "-m", kind, *listen, *workers, "--access-log", str(self._access), *options, application]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=where, stdout=log, stderr=log, env=clean_environment(**(environ or {}))
+                command,
+                cwd=where,
+                stdout=log,
+                stderr=log,
+                env=clean_environment(PARITY_FOLDER=str(self.folder), **(environ or {})),
             )
         self.address: tuple[str, int] | str
         if listen:
