@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 import time
+from pathlib import Path
 
 import pytest
-from awxfast.process import supervisor
+from awxfast.process import succession, supervisor
 from awxfast.process.overview import Overview
 from stand_ins import LOOKED_AT, Watched, wait_until
 
@@ -172,6 +173,21 @@ class TestHandOver:
         assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 2, "both were counted"
         view = await overview.look()
         assert (view.place.generation, view.place.reloads) == (1, {"done": 1, "failed": 0})
+        await watched.stop()
+
+    async def test_new_one_that_tells_late_is_not_counted_beside_the_old_one(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """The old one has ended in order, and the new one takes long to read what it has left."""
+        monkeypatch.setattr(succession, "OTHERS_WORD", 0.1)
+        waits = f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\n    show(inherited=True)"
+        watched = Watched(monkeypatch, NEXT.replace("show(inherited=True)", waits))
+        await until_shown(watched)
+        assert await watched.workers.replace_child() == {}
+        (tmp_path / "go").touch()
+        await wait_until(lambda: bool(watched.supervisor.list_present()[0]))
+        view = await look_over(watched).look()
+        assert view.figures.ledger()["events"]["in"] in (99, 100)
         await watched.stop()
 
     async def test_one_that_drains_and_hangs_makes_nobody_unwell(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,7 +324,6 @@ class Supervisor:
                 if self._child is not heir:
                     await end_unwanted(heir)
                     await let_go_on(old)
-                self.tally.settle(heir)
 
     def _replace(self, old: ChildHandle, heir: ChildHandle) -> None:
         self._child = heir
