@@ -126,6 +126,30 @@ class TestStopOfAStart:
         assert "did not leave" not in caplog.text
 
 
+class TestNextProgramOfMain:
+    async def test_child_that_ends_in_the_turn_of_the_freeze_is_one_that_has_died(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = Watched(monkeypatch, SERVES.replace("while", "send(kind='stands', frames=7)\nwhile", 1))
+        await watched.wait_until_serving()
+        (child,) = watched.supervisor._running
+        await wait_until(lambda: child.stands is not None)
+        running = watched.supervisor._running[child]
+        await watched.supervisor.prepare_freeze()
+        child.kill()
+        while not running.done():  # noqa: ASYNC110  its end must be seen before anybody else hears of it
+            await asyncio.sleep(0)
+        assert child in watched.supervisor._running, "the moment that this is about has passed"
+        frozen = json.loads(json.dumps(await watched.supervisor.freeze([])))
+        assert (frozen["children"], frozen["serves"], frozen["tally"]["told"]) == ([], False, [])
+        assert frozen["died"] >= 7
+        watched.task.cancel()
+        await asyncio.wait([watched.task])
+        heir = Workers({}, [], lambda: None, UsedHeaders(300), Surroundings(30.0))
+        await heir.supervisors[0].adopt(frozen)
+        assert heir.supervisors[0]._died == frozen["died"]
+
+
 class TestUsedHeaders:
     async def test_next_child_hears_of_those_of_the_one_before(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -352,23 +352,30 @@ class Supervisor:
 
     async def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more."""
-        children, serves = (
-            sorted(self._running, key=lambda child: child is not self._child),
-            self._child in self._running,
-        )
         draining = self._draining.freeze()
-        for task in (hearing := list(self._running.values())):
-            task.cancel()
-        if hearing:
-            await asyncio.wait(hearing)
+        children = await self._stop_hearing()
+        serves = self._child in children
+        if self._child is not None and not serves:
+            self._note_death(self._child)
         return {
             "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
             "token": self._token,
             "generation": self.generation,
             "serves": serves,
+            "died": self._died,
             "tally": self.tally.freeze(children),
             **self._restarts.freeze(),
         }
+
+    async def _stop_hearing(self) -> list[ChildHandle]:
+        """Who can be heard on, the one that serves whoever comes first: one may have ended in this very turn."""
+        hearing = dict(self._running)
+        for task in hearing.values():
+            task.cancel()
+        if hearing:
+            await asyncio.wait(hearing.values())
+        children = [child for child, task in hearing.items() if task.cancelled()]
+        return sorted(children, key=lambda child: child is not self._child)
 
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in main's former program, before `run`."""
@@ -380,6 +387,7 @@ class Supervisor:
                 self._draining.add(child, self._running[child], seconds)
         self._child = children[0] if frozen["serves"] else None
         self._served_once = True
+        self._died = frozen.get("died")
         self._token = frozen["token"]
         self.generation = frozen["generation"]
         self._restarts.adopt(frozen)
