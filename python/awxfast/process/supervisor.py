@@ -107,12 +107,20 @@ class Supervisor:
 
     # What operators see
 
-    async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], str | None]:
-        """Who answers in time; and why he is not among them who serves whoever comes, None where he is."""
+    async def ask(
+        self, question: str, answer: str, *, everybody: bool
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Who answers in time; and why he is not among them who serves whoever comes, None where he is.
+
+        `everybody`: those that drain are asked, too. One that hangs is waited for once: all pages would be slow.
+        """
+        present = self._find_present()
+        others = [child for child in self._running if child is not present and not child.is_late]
+        asked = [present, *(others if everybody else [])]
         answers: dict[ChildHandle, dict[str, Any]] = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_LIMIT):
-                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in self._running))
+                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in asked))
                 if self._find_present() not in answers:  # another one is about to take the place of one that was asked
                     await self._wait_for_heir()
                     await self._ask(self._find_present(), question, answer, answers)

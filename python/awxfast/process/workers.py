@@ -193,9 +193,11 @@ class Workers:
 
     # What operators see
 
-    async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], list[str]]:
+    async def ask(
+        self, question: str, answer: str, *, everybody: bool = True
+    ) -> tuple[list[dict[str, Any]], list[str]]:
         """Who answers in time; and a line for each place where he does not who serves whoever comes."""
-        asked = await asyncio.gather(*(supervisor.ask(question, answer) for supervisor in self.supervisors))
+        asked = await asyncio.gather(*(supervisor.ask(question, answer, everybody=everybody) for supervisor in self.supervisors))
         found = [one for answers, _ in asked for one in answers]
         return found, [self._name(number, silence) for number, (_, silence) in enumerate(asked) if silence is not None]
 
