@@ -27,6 +27,7 @@ FLUSH_LIMIT = 5.0
 """Seconds in which a child has to take what main has said to it."""
 ANSWER_LIMIT = 2.0
 """Seconds that who looks waits for processes: what they have told before stands for those that take longer."""
+HANGS = "the serving process does not answer"
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
 
@@ -55,6 +56,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._child: ChildHandle | None = None
         self._heir: ChildHandle | None = None
+        self._pinged: ChildHandle | None = None
         self._running: dict[ChildHandle, asyncio.Task[int]] = {}
         self._draining = Draining(surroundings.drain_limit)
         self._handing_over = asyncio.Lock()
@@ -143,7 +145,7 @@ class Supervisor:
             return "no process serves, another one is to start"
         if not self.tally.has_told(child):
             return "the serving process is starting"
-        return "the serving process does not answer"
+        return HANGS
 
     def list_present(self) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
         """What is so in the process that serves whoever comes, as far as it has told; and in all others."""
@@ -184,16 +186,17 @@ class Supervisor:
 
     def send_ping(self) -> None:
         """Asks the child whether its loop runs."""
+        self._pinged = self._child
         if self._child is not None:
             self._child.send("ping")
 
-    def take_answer(self) -> bool:
-        """Whether the child answered since the last call."""
+    def take_answer(self) -> bool | None:
+        """Whether the child answered since the last call; None: it has not, and does not serve yet or was not asked."""
         child = self._child
-        if child is None:
-            return False
-        answered, child.answered = child.answered, False
-        return answered
+        if child is not None and child.answered:
+            child.answered = False
+            return True
+        return False if child is not None and child is self._pinged and child.serves else None
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
         if self.serves and not served:  # it began to serve when it was asked to stop
