@@ -215,6 +215,23 @@ async def test_figures_that_can_not_be_taken_cost_the_process_no_word_of_main(
     await main.close()
 
 
+async def test_main_that_is_stopped_is_not_told_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_module, "STANDING_SECONDS", 0)
+    ours, theirs = socket.socketpair()
+    with ours:
+        control = Faulty(await Pipe.open(theirs), {})
+        control.show(StillFigures())
+        control.report_serving(Rooms(""))
+        await until(lambda: control._pipe.is_behind)
+        size = control._pipe._writer.transport.get_write_buffer_size()  # type: ignore[attr-defined]
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert control._pipe._writer.transport.get_write_buffer_size() == size  # type: ignore[attr-defined]
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        control._pipe.end()
+
+
 async def test_process_that_is_to_end_goes_on_until_then_when_nobody_takes_its_place(hand_over: Any) -> None:
     """Its clients would hear nothing any more, for as long as `--close-spread` takes."""
     leaving = await hand_over("leave", stops=True)

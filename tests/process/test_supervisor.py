@@ -4,10 +4,12 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process import restart_pauses, supervisor
+from awxfast.process.child_handle import ChildHandle
 from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.workers import Workers
@@ -116,6 +118,20 @@ class TestStopOfAStart:
         watched = Watched(monkeypatch, "time.sleep(600)", stop_limit=600)
         await asyncio.sleep(0.1)
         await watched.stop()
+
+    async def test_child_that_is_being_started_when_all_end_is_not_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = ChildHandle.start
+
+        async def start_late(*words: Any) -> ChildHandle:
+            child = await start(*words)
+            watched.supervisor.end()
+            return child
+
+        monkeypatch.setattr(ChildHandle, "start", start_late)
+        watched = Watched(monkeypatch, "time.sleep(600)")
+        await asyncio.wait_for(watched.task, 30)
 
     async def test_child_that_serves_meanwhile_has_all_its_time(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -208,7 +208,7 @@ class TestReload:
         watched = Watched(monkeypatch, program, count=2)
         await until_shown(watched)
         former = list_pids(watched)
-        with pytest.raises(HandOverFailed, match=r"worker 1 of 2: .*exit code 5"):
+        with pytest.raises(HandOverFailed, match=r"worker 1 of 2: .*exit code 5\); replaced before it: 1$"):
             await asyncio.wait_for(watched.workers.replace_child(read_settings), 30)
         assert (list_pids(watched)[0] != former[0], list_pids(watched)[1] == former[1]) == (True, True)
         assert watched.workers.reloads == {"done": 0, "failed": 1}

@@ -130,12 +130,17 @@ class Control(Generic[Rooms]):
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
 
     async def _tell_what_stands(self, relay: Rooms) -> None:
-        """Main counts it as lost should this process die, and what was counted up to then is known."""
+        """Main counts it as lost should this process die, and what was counted up to then is known.
+
+        A main that hears nothing for a time, since it is stopped say, hears the latest when it goes on.
+        """
         while True:
             for _ in range(STANDING_BETWEEN):
-                self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
+                if not self._pipe.is_behind:
+                    self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
                 await asyncio.sleep(STANDING_SECONDS)
-            self._tell_figures()
+            if not self._pipe.is_behind:
+                self._tell_figures()
 
     def report_ready(self, understood: list[int]) -> None:
         """This process can take the place of another one that leaves this form."""

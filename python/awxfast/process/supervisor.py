@@ -69,6 +69,7 @@ class Supervisor:
         """What all of them have counted."""
         self._restarts = Restarts()
         self._served_once = False
+        self._is_ended = False
 
     async def run(self) -> None:
         """Returns after `stop`, when all are gone. Raises what the first child reports if it can't start at all."""
@@ -169,7 +170,8 @@ class Supervisor:
         return None
 
     def end(self) -> None:
-        """Ends all at once: another place has none who can start."""
+        """Ends all at once, and one that is being started: another place has none who can start."""
+        self._is_ended = True
         self._stopping.set()
         self._kill()
 
@@ -274,6 +276,8 @@ class Supervisor:
         self._hear(child, self._note_serving)
         if self._stopping.is_set():
             child.send("stop")
+        if self._is_ended:
+            child.kill()
         return child
 
     async def _start_child(self, inherits: socket.socket | None = None, **more: Any) -> ChildHandle:

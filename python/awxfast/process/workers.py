@@ -192,7 +192,9 @@ class Workers:
         except HandOverFailed as error:
             if self._count == 1:
                 raise
-            raise HandOverFailed(f"worker {supervisor.number} of {self._count}: {error}") from error
+            number = supervisor.number
+            text = f"worker {number} of {self._count}: {error}; replaced before it: {number}"
+            raise HandOverFailed(text) from error
 
     # What operators see
 
