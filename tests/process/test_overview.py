@@ -155,18 +155,23 @@ class TestNobody:
 
 
 class TestHandOver:
-    async def test_who_looks_meanwhile_waits_for_the_new_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_who_looks_meanwhile_waits_for_the_new_one(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 600.0)
-        watched = Watched(monkeypatch, NEXT)
+        waits = f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
+        watched = Watched(monkeypatch, NEXT.replace("time.sleep(0.3)", waits))
         await until_shown(watched)
         overview = look_over(watched)
         replacing = asyncio.ensure_future(watched.workers.replace_child())
+        letting_go = asyncio.ensure_future(self.let_go(watched, tmp_path / "go"))
         seen = []
         while not replacing.done():
             view = await overview.look()
             assert list(view.figures.unready_reasons()) == []
             assert await overview.list_hanging() == []
             seen.append(view.figures.ledger()["events"]["in"])
+        assert letting_go.done(), "nobody looked while the new one had not said yet that it serves"
         assert (await replacing)["kept"] == 1
         seen.append((await overview.look()).figures.ledger()["events"]["in"])
         assert seen == sorted(seen)
@@ -174,6 +179,12 @@ class TestHandOver:
         view = await overview.look()
         assert (view.place.generation, view.place.reloads) == (1, {"done": 1, "failed": 0})
         await watched.stop()
+
+    async def let_go(self, watched: Watched, go: Path) -> None:
+        """When the new one has told its figures, and somebody waits for it."""
+        one = watched.supervisor
+        await wait_until(lambda: one._heir is not None and one.tally.has_told(one._heir))
+        go.touch()
 
     async def test_new_one_that_tells_late_is_not_counted_beside_the_old_one(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -110,9 +110,7 @@ class Supervisor:
 
     # What operators see
 
-    async def ask(
-        self, question: str, answer: str, *, everybody: bool
-    ) -> tuple[list[dict[str, Any]], str | None]:
+    async def ask(self, question: str, answer: str, *, everybody: bool) -> tuple[list[dict[str, Any]], str | None]:
         """Who answers in time; and why he is not among them who serves whoever comes, None where he is.
 
         `everybody`: those that drain are asked, too. One that hangs is waited for once: all pages would be slow.

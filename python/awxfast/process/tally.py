@@ -25,9 +25,7 @@ class Told:
         self.after: Mapping[str, Any] | None = None
 
     @classmethod
-    def adopt(
-        cls, is_superseded: bool, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-    ) -> "Told":
+    def adopt(cls, is_superseded: bool, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> "Told":
         """What main's former program knew of it."""
         told = cls()
         told.is_superseded, told.before, told.after = is_superseded, before, after
