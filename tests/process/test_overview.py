@@ -184,7 +184,7 @@ class TestHandOver:
         """When the new one has told its figures, and somebody waits for it."""
         one = watched.supervisor
         await wait_until(lambda: one._heir is not None and one.tally.has_told(one._heir))
-        go.touch()
+        await asyncio.to_thread(go.touch)
 
     async def test_new_one_that_tells_late_is_not_counted_beside_the_old_one(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

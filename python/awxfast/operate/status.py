@@ -116,12 +116,13 @@ def format_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A line for each of several, with those that were in its place before; one that is to start has no process."""
     if workers:
         yield ""
-        yield f"{'worker':>6} {'pid':>10} {'generation':>10} {'clients':>10} {'groups':>10} {'events':>12} {'frames':>12}"
+        heads = ("pid", "generation", "clients", "groups", "events", "frames")
+        yield f"{'worker':>6} {' '.join(f'{head:>10}' for head in heads)}"
     for one in workers:
         pid = "-" if one["pid"] is None else one["pid"]
         yield (
             f"{one['worker']:>6} {pid:>10} {one['generation']:>10} {one['clients']:>10} {one['groups']:>10} "
-            f"{one['events']['in']:>12} {one['frames']['written']:>12}"
+            f"{one['events']['in']:>10} {one['frames']['written']:>10}"
         )
 
 
