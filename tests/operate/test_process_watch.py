@@ -1,6 +1,7 @@
 """The process's own figures are those that Prometheus' client library has, without a list of descriptors."""
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -56,3 +57,14 @@ def test_descriptors_are_not_listed_where_somebody_waits(monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "listdir", list_nothing)
     monkeypatch.setattr(os, "scandir", list_nothing)
     assert watch.read().descriptors
+
+
+def test_process_without_a_free_descriptor_is_watched_all_the_same() -> None:
+    watch = ProcessWatch()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        figures = watch.read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert figures.resident_memory > 0

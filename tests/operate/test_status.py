@@ -48,6 +48,24 @@ class TestTable:
         assert row.split() == ["9", "20", "2048", "3", "1.5", "s"]
 
 
+class TestWorkers:
+    def test_a_line_a_worker(self) -> None:
+        one = {
+            "pid": 4321,
+            "generation": 2,
+            "clients": 7,
+            "groups": 3,
+            "events": {"in": 115},
+            "frames": {"written": 90},
+        }
+        workers = [{"worker": 0, **one}, {"worker": 1, **one, "pid": None}]
+        lines = list(status.format_table({"slow_clients": [], "generation": 2, "workers": workers}))
+        words = [line.split() for line in lines if line]
+        assert words[:2] == [["generation", "2"], ["workers", "2"]]
+        assert words[2] == ["worker", "pid", "generation", "clients", "groups", "events", "frames"]
+        assert words[3:] == [["0", "4321", "2", "7", "3", "115", "90"], ["1", "-", "2", "7", "3", "115", "90"]]
+
+
 class TestReader:
     async def test_one_that_has_enough_is_no_failure(self, address: str) -> None:
         unread, pipe = os.pipe()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,6 +15,7 @@ from awxfast.process.pipe import Pipe
 from awxfast.system.passing import send_message
 from peer_server import until
 from servers import HANG
+from still_figures import StillFigures
 
 
 class Rooms:
@@ -177,6 +179,57 @@ async def test_files_that_change_before_it_serves_are_read_again_as_soon_as_it_d
         task.cancel()
     for pipe in (main, control._pipe):
         await pipe.close()
+
+
+async def test_figures_that_can_not_be_taken_cost_the_process_no_word_of_main(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that has no descriptor left would hear of no end and no reload any more."""
+    ours, theirs = socket.socketpair()
+    main, control = await Pipe.open(ours), Faulty(await Pipe.open(theirs), {})
+    control.show(StillFigures())
+    assert control._snapshots is not None
+    first = await main.receive()
+    assert first is not None
+    assert first["is_answer"] is False
+
+    def fail() -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as faulty:
+        faulty.setattr(control._snapshots, "take", fail)
+        faulty.setattr(control._snapshots, "list_slow_clients", fail)
+        for question in ("look", "look_at_clients", "ping"):
+            main.send(question)
+        assert await asyncio.wait_for(main.receive(), HANG) == {"kind": "clients", "rows": []}
+        assert await asyncio.wait_for(main.receive(), HANG) == {"kind": "pong"}
+    assert "Too many open files" in caplog.text
+    control._tell_figures()
+    answer = await main.receive()
+    assert answer is not None
+    assert answer["is_answer"] is True, "main asks again only when it has its answer"
+    with monkeypatch.context() as faulty:
+        faulty.setattr(control._snapshots, "take", fail)
+        await control.report_end()
+    assert await main.receive() is None
+    await main.close()
+
+
+async def test_main_that_is_stopped_is_not_told_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_module, "STANDING_SECONDS", 0)
+    ours, theirs = socket.socketpair()
+    with ours:
+        control = Faulty(await Pipe.open(theirs), {})
+        control.show(StillFigures())
+        control.report_serving(Rooms(""))
+        await until(lambda: control._pipe.is_behind)
+        size = control._pipe._writer.transport.get_write_buffer_size()  # type: ignore[attr-defined]
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert control._pipe._writer.transport.get_write_buffer_size() == size  # type: ignore[attr-defined]
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        control._pipe.end()
 
 
 async def test_process_that_is_to_end_goes_on_until_then_when_nobody_takes_its_place(hand_over: Any) -> None:

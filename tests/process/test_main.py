@@ -1,6 +1,7 @@
 """The program as supervisors and operators see it: start-up lines, signals, deaths, exit codes."""
 
 import asyncio
+import errno
 import http.client
 import json
 import os
@@ -11,13 +12,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from awxfast import __version__
 from awxfast._rust import sign_secret
+from awxfast.errors import HandOverFailed
+from awxfast.operate.admin import AdminListener
+from awxfast.process.listeners import Listener
+from awxfast.process.main import SIGNALS, Main
+from awxfast.process.main_resources import MainResources
+from awxfast.process.notify import Notifier
+from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
 from main_process import LOOPBACK, MainProcess, clean_environment, is_alive, run_to_its_end
 from redis_servers import RedisServer
@@ -36,6 +44,48 @@ def greet(port: int, host: str = "127.0.0.1", query: str = "") -> str | bytes:
 def somebody_listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
+
+
+@pytest.fixture
+def idle_main() -> Iterator[Main]:
+    """One that has not started anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as served, socket.create_server(("127.0.0.1", 0)) as admin:
+        yield Main(MainResources(Settings(), [Listener(served)], Listener(admin)), Notifier({}))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+class TestRenewalThatIsGivenUp:
+    async def test_end_that_is_asked_for_meanwhile_is_an_end_in_order(
+        self, idle_main: Main, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sockets are closed then that the admin listener's pages name."""
+
+        async def refuse(_: list[int]) -> dict[str, object]:
+            idle_main._stop()
+            raise HandOverFailed("it stops")
+
+        await idle_main._open_admin()
+        monkeypatch.setattr(idle_main._workers, "freeze", refuse)
+        with pytest.raises(HandOverFailed):
+            await idle_main._leave()
+        assert not {*SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        assert idle_main._admin is None, "there is nobody left to look for"
+
+    async def test_admin_listener_that_can_not_be_served_again_ends_nobody(
+        self, idle_main: Main, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def refuse(_: list[int]) -> dict[str, object]:
+            raise HandOverFailed("a serving process hears nothing")
+
+        async def start(*_: object) -> AdminListener:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(idle_main._workers, "freeze", refuse)
+        monkeypatch.setattr(AdminListener, "start", start)
+        with pytest.raises(HandOverFailed):
+            await idle_main._leave()
+        assert not {*SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        assert "The admin listener answers nobody: Too many open files" in caplog.text
 
 
 class TestStartUp:

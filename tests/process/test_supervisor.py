@@ -4,10 +4,12 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process import restart_pauses, supervisor
+from awxfast.process.child_handle import ChildHandle
 from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.process.workers import Workers
@@ -117,6 +119,20 @@ class TestStopOfAStart:
         await asyncio.sleep(0.1)
         await watched.stop()
 
+    async def test_child_that_is_being_started_when_all_end_is_not_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = ChildHandle.start
+
+        async def start_late(*words: Any) -> ChildHandle:
+            child = await start(*words)
+            watched.supervisor.end()
+            return child
+
+        monkeypatch.setattr(ChildHandle, "start", start_late)
+        watched = Watched(monkeypatch, "time.sleep(600)")
+        await asyncio.wait_for(watched.task, 30)
+
     async def test_child_that_serves_meanwhile_has_all_its_time(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -124,6 +140,30 @@ class TestStopOfAStart:
         watched = Watched(monkeypatch, "receive(); send(kind='serving'); time.sleep(1)")
         await watched.stop()
         assert "did not leave" not in caplog.text
+
+
+class TestNextProgramOfMain:
+    async def test_child_that_ends_in_the_turn_of_the_freeze_is_one_that_has_died(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = Watched(monkeypatch, SERVES.replace("while", "send(kind='stands', frames=7)\nwhile", 1))
+        await watched.wait_until_serving()
+        (child,) = watched.supervisor._running
+        await wait_until(lambda: child.stands is not None)
+        running = watched.supervisor._running[child]
+        await watched.supervisor.prepare_freeze()
+        child.kill()
+        while not running.done():  # noqa: ASYNC110  its end must be seen before anybody else hears of it
+            await asyncio.sleep(0)
+        assert child in watched.supervisor._running, "the moment that this is about has passed"
+        frozen = json.loads(json.dumps(await watched.supervisor.freeze([])))
+        assert (frozen["children"], frozen["serves"], frozen["tally"]["told"]) == ([], False, [])
+        assert frozen["died"] >= 7
+        watched.task.cancel()
+        await asyncio.wait([watched.task])
+        heir = Workers({}, [], lambda: None, UsedHeaders(300), Surroundings(30.0))
+        await heir.supervisors[0].adopt(frozen)
+        assert heir.supervisors[0]._died == frozen["died"]
 
 
 class TestUsedHeaders:

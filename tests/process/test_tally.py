@@ -79,7 +79,6 @@ class TestDraining:
         tally.note(old, tell(5))
         tally.begin(heir := make_child(), old)
         tally.note(heir, tell(1))
-        tally.settle(heir)
         assert count_in(tally) == 6
         tally.note(old, tell(8))
         assert count_in(tally) == 9
@@ -95,7 +94,6 @@ class TestDraining:
         tally.end(old)
         assert count_in(tally) == 5
         tally.end(heir)
-        tally.settle(heir)
         assert count_in(tally) == 5
 
 
@@ -109,7 +107,6 @@ class TestInheritance:
         tally.end(old)
         assert count_in(tally) == 5
         tally.note(heir, tell(6, inherited=True))
-        tally.settle(heir)
         assert count_in(tally) == 6
         assert tally.sum()["plain_ended"] == {"idle": 11}, "that is no other one's to count on"
 
@@ -121,7 +118,6 @@ class TestInheritance:
         assert count_in(tally) == 5, "nobody tells the rest as yet"
         tally.note(heir, tell(5, inherited=True))
         assert count_in(tally) == 6
-        tally.settle(heir)
         tally.note(old, tell(2, has_left=True))
         tally.end(old)
         assert count_in(tally) == 7
@@ -140,7 +136,6 @@ class TestInheritance:
         tally.begin(heir := make_child(), old)
         tally.end(old)
         tally.end(heir)
-        tally.settle(heir)
         assert count_in(tally) == 5
 
     def test_new_one_that_dies_when_it_has_told_takes_them_along(self, tally: Tally) -> None:
@@ -149,10 +144,23 @@ class TestInheritance:
         tally.begin(heir := make_child(), old)
         tally.note(heir, tell(6, inherited=True))
         tally.end(heir)
-        tally.settle(heir)
         tally.note(old, tell(0, has_left=True))
         tally.end(old)
         assert count_in(tally) == 6
+
+    def test_new_one_that_tells_long_after_the_hand_over_counts_on_all_the_same(self, tally: Tally) -> None:
+        tally.begin(old := make_child())
+        tally.note(old, tell(5, pending=2))
+        tally.begin(heir := make_child(), old)
+        tally.end(old)
+        (following := Tally()).adopt(json.loads(json.dumps(tally.freeze([heir]))), [heir])
+        for one in (tally, following):
+            assert count_in(one) == 5
+            one.note(heir, tell(6, inherited=True))
+            assert count_in(one) == 6
+            one.note(heir, tell(7, inherited=True))
+            one.end(heir)
+            assert count_in(one) == 7
 
     def test_several_generations(self, tally: Tally) -> None:
         tally.begin(present := make_child())
@@ -161,7 +169,6 @@ class TestInheritance:
             tally.begin(heir := make_child(), present)
             tally.end(present)
             tally.note(heir, tell(generation, inherited=True))
-            tally.settle(heir)
             present = heir
             assert count_in(tally) == generation
 
@@ -194,7 +201,6 @@ def test_next_program_of_main_goes_on_with_all_of_it(tally: Tally) -> None:
     tally.note(old, tell(5))
     tally.begin(heir := make_child(), old)
     tally.note(heir, tell(6, inherited=True))
-    tally.settle(heir)
     tally.note(old, tell(1, has_left=True))
     frozen = json.loads(json.dumps(tally.freeze([heir, old])))
     following, children = Tally(), [make_child(), make_child()]

@@ -119,6 +119,43 @@ class TestDeath:
         await watched.stop()
 
 
+class TestPings:
+    async def test_one_that_starts_anew_is_not_one_that_hangs(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """The watchdog would end those who serve."""
+        served, hangs = tmp_path / "served", tmp_path / "hangs"
+        program = f"""
+            number = start["worker"]["number"]
+            if number and os.path.exists({str(served)!r}): time.sleep(600)
+            send(kind="imported")
+            assert receive()["kind"] == "register"
+            if number: open({str(served)!r}, "w").close()
+            send(kind="serving")
+            while (message := receive())["kind"] != "stop":
+                if message["kind"] == "reload_files" and number: os.kill(os.getpid(), 9)
+                if message["kind"] == "ping":
+                    send(kind="stands", frames=1) if os.path.exists({str(hangs)!r}) else send(kind="pong")
+        """
+        watched = Watched(monkeypatch, program, count=2)
+        await watched.wait_until_serving()
+        workers, (first, second) = watched.workers, watched.workers.supervisors
+        workers.send_ping()
+        await wait_until(lambda: all(one._child and one._child.answered for one in (first, second)))
+        assert workers.take_answer()
+        former = second.pid
+        workers.reload_files()
+        await wait_until(lambda: second.pid not in (former, None))
+        workers.send_ping()
+        await wait_until(lambda: bool(first._child and first._child.answered))
+        assert workers.take_answer()
+        hangs.touch()
+        workers.send_ping()
+        await wait_until(lambda: bool(first._child and first._child.stands))
+        assert not workers.take_answer(), "it serves and does not answer"
+        await watched.stop()
+
+
 class TestFigures:
     async def test_sums_are_over_all_and_each_has_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, WORKER, count=2)
@@ -146,7 +183,7 @@ while True: answer(receive())
         await wait_until(lambda: bool(first.list_present()[0]))
         overview = Overview(watched.workers, [])
         told = ["worker 1: the serving process is starting"]
-        assert list(await overview.list_hanging()) == told
+        assert list(await overview.list_hanging()) == [], "the other one's loop runs"
         assert list((await overview.look()).figures.unready_reasons()) == told
         await watched.stop()
 
@@ -171,7 +208,7 @@ class TestReload:
         watched = Watched(monkeypatch, program, count=2)
         await until_shown(watched)
         former = list_pids(watched)
-        with pytest.raises(HandOverFailed, match=r"worker 1 of 2: .*exit code 5"):
+        with pytest.raises(HandOverFailed, match=r"worker 1 of 2: .*exit code 5\); replaced before it: 1$"):
             await asyncio.wait_for(watched.workers.replace_child(read_settings), 30)
         assert (list_pids(watched)[0] != former[0], list_pids(watched)[1] == former[1]) == (True, True)
         assert watched.workers.reloads == {"done": 0, "failed": 1}

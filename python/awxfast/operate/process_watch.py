@@ -6,11 +6,15 @@ The library's own collector lists all descriptors, which keeps the loop from its
 import os
 import resource
 import time
+import weakref
 from pathlib import Path
 
 from awxfast.figures import ProcessFigures
 from awxfast.operate.busy_threads import count_busy_threads
 from awxfast.system.descriptors import OpenDescriptors
+
+LONGEST_STATM = 200
+"""Bytes: seven numbers."""
 
 
 class ProcessWatch:
@@ -18,11 +22,13 @@ class ProcessWatch:
 
     def __init__(self) -> None:
         self._started = time.time() - read_age()
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)  # there may be no descriptor for it later
+        weakref.finalize(self, os.close, self._statm)
         self._descriptors = OpenDescriptors()
 
     def read(self) -> ProcessFigures:
         """What they are now."""
-        pages, resident, *_ = Path("/proc/self/statm").read_text().split()
+        pages, resident, *_ = os.pread(self._statm, LONGEST_STATM, 0).split()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return ProcessFigures(
             virtual_memory=int(pages) * resource.getpagesize(),

@@ -100,6 +100,7 @@ def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
     """The table's lines: one figure each, then those clients that have something waiting or lost something."""
     for name, value in flatten("", {key: value for key, value in figures.items() if key != "slow_clients"}):
         yield f"{escape(name):<32} {escape(str(value)):>14}"
+    yield from format_workers(figures.get("workers", []))
     yield from format_peers(figures.get("peers", []))
     slow = figures["slow_clients"]
     if slow:
@@ -108,6 +109,20 @@ def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
     for row in slow:
         yield (
             f"{row['client']:>12} {row['frames']:>10} {row['bytes']:>12} {row['shed']:>10} {row['oldest_age']:>8.1f} s"
+        )
+
+
+def format_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each of several, with those that were in its place before; one that is to start has no process."""
+    if workers:
+        yield ""
+        heads = ("pid", "generation", "clients", "groups", "events", "frames")
+        yield f"{'worker':>6} {' '.join(f'{head:>10}' for head in heads)}"
+    for one in workers:
+        pid = "-" if one["pid"] is None else one["pid"]
+        yield (
+            f"{one['worker']:>6} {pid:>10} {one['generation']:>10} {one['clients']:>10} {one['groups']:>10} "
+            f"{one['events']['in']:>10} {one['frames']['written']:>10}"
         )
 
 

@@ -53,6 +53,8 @@ class ChildHandle:
         """What one reports that has taken another's place."""
         self.failure: AwxfastError | None = None
         self.answered = False
+        self.is_late = False
+        """Whether somebody has waited for an answer in vain, and it has given none since."""
         self.was_killed = False
         self.stands: tuple[int, float] | None = None
         """How many frames waited there for clients when it last said so, and when that was (monotonic)."""
@@ -164,9 +166,14 @@ class ChildHandle:
         if answer not in self._questions:
             self._questions[answer] = asyncio.get_running_loop().create_future()
             self.send(question)
-        return await asyncio.shield(self._questions[answer])
+        try:
+            return await asyncio.shield(self._questions[answer])
+        except asyncio.CancelledError:
+            self.is_late = True
+            raise
 
     def _take_answer(self, message: dict[str, Any]) -> None:
+        self.is_late = False
         if (answer := self._questions.pop(message["kind"], None)) is not None:
             answer.set_result(message)
 

@@ -12,6 +12,7 @@ from awxfast.figures import Figures
 from awxfast.operate.snapshot import Snapshots
 from awxfast.process.header_claims import HeaderClaims
 from awxfast.process.pipe import Pipe
+from awxfast.quiet_log import QuietLog
 from awxfast.system.memory import give_back_memory
 from awxfast.system.passing import TooFewDescriptors, receive_message
 from awxfast.system.queued_stream import leave
@@ -74,6 +75,8 @@ class Control(Generic[Rooms]):
         self.died: int | None = start.get("died")
         self._snapshots: Snapshots | None = None
         self._inherited = False
+        self._owes_answer = False
+        self._faults = QuietLog(log)
         self._stop_asked = asyncio.Event()
         self._may_register = asyncio.Event()
         self._relay: Rooms | None = None
@@ -91,10 +94,26 @@ class Control(Generic[Rooms]):
         self._tell_figures()
 
     def _tell_figures(self, *, is_answer: bool = False) -> None:
-        if self._snapshots is not None:
+        """Whatever keeps them from being taken: the next ones are the answer then."""
+        if self._snapshots is None:
+            return
+        self._owes_answer |= is_answer
+        try:
             snapshot, has_left = self._snapshots.take(), self._snapshots.has_left
-            facts = {"inherited": self._inherited, "has_left": has_left, "is_answer": is_answer}
-            self._pipe.send("figures", **facts, **snapshot)
+        except Exception as error:
+            self._faults.warn("figures", f"What is counted here can't be told at present: {describe_unexpected(error)}")
+            return
+        facts = {"inherited": self._inherited, "has_left": has_left, "is_answer": self._owes_answer}
+        self._owes_answer = False
+        self._pipe.send("figures", **facts, **snapshot)
+
+    def _tell_clients(self, snapshots: Snapshots) -> None:
+        rows: list[Any] = []
+        try:
+            rows = snapshots.list_slow_clients()
+        except Exception as error:
+            self._faults.warn("clients", f"Slow clients can't be listed at present: {describe_unexpected(error)}")
+        self._pipe.send("clients", rows=rows)
 
     def leave_counts(self, *, writes_on: bool = True) -> None:
         """Another process tells from now on what was counted here (`Snapshots.leave`)."""
@@ -111,12 +130,17 @@ class Control(Generic[Rooms]):
         self._telling = asyncio.ensure_future(self._tell_what_stands(relay))
 
     async def _tell_what_stands(self, relay: Rooms) -> None:
-        """Main counts it as lost should this process die, and what was counted up to then is known."""
+        """Main counts it as lost should this process die, and what was counted up to then is known.
+
+        A main that hears nothing for a time, since it is stopped say, hears the latest when it goes on.
+        """
         while True:
             for _ in range(STANDING_BETWEEN):
-                self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
+                if not self._pipe.is_behind:
+                    self._pipe.send("stands", frames=relay.ledger()["frames"]["pending"])
                 await asyncio.sleep(STANDING_SECONDS)
-            self._tell_figures()
+            if not self._pipe.is_behind:
+                self._tell_figures()
 
     def report_ready(self, understood: list[int]) -> None:
         """This process can take the place of another one that leaves this form."""
@@ -184,7 +208,7 @@ class Control(Generic[Rooms]):
                 case "look":
                     self._tell_figures(is_answer=True)
                 case "look_at_clients" if self._snapshots is not None:
-                    self._pipe.send("clients", rows=self._snapshots.list_slow_clients())
+                    self._tell_clients(self._snapshots)
         leave(1)
 
     def _read_files_again(self) -> None:

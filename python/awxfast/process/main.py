@@ -5,6 +5,7 @@ becomes another version itself (docs/reload.md).
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -142,6 +143,7 @@ class Main:
         self._resources = resources
         self._notifier = notifier
         self._admin: AdminListener | None = None
+        self._addresses = [Listening(one.sock).address for one in resources.listeners]  # an end closes them
         limits = resources.limits
         self._workers = Workers(
             resources.describe(),
@@ -192,10 +194,17 @@ class Main:
             return left
 
     async def _open_admin(self) -> None:
-        """Who looks is answered from now on, whoever serves."""
-        if (listener := self._resources.admin) is not None:
-            addresses = [Listening(one.sock).address for one in self._resources.listeners]
-            self._admin = await AdminListener.start(Overview(self._workers, addresses), listener.sock.dup())
+        """Who looks is answered from now on, whoever serves; clients are served all the same if that is impossible."""
+        listener = self._resources.admin
+        if listener is None or self._workers.stopping.is_set():
+            return
+        try:
+            with contextlib.ExitStack() as given_up:
+                sock = given_up.enter_context(listener.sock.dup())
+                self._admin = await AdminListener.start(Overview(self._workers, self._addresses), sock)
+                given_up.pop_all()
+        except OSError as error:
+            log.error("The admin listener answers nobody: %s", error.strerror or error)  # noqa: TRY400  clients go on
 
     async def _close_admin(self) -> None:
         """Who connects waits in the kernel, for another program in this process if there is to be one."""
@@ -212,8 +221,10 @@ class Main:
             kept: list[int] = []
             supervisor = await self._workers.freeze(kept)
         except HandOverFailed:
-            await self._open_admin()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            try:
+                await self._open_admin()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             raise
         facts = {"supervisor": supervisor, "reloads": self._reloads.freeze(kept)}
         return Left({**facts, "resources": self._resources.freeze(kept)}, kept)

@@ -61,5 +61,4 @@ class Overview:
 
     async def list_hanging(self) -> Sequence[str]:
         """A line for each place where the loop of the process that serves does not run."""
-        _, silent = await self._workers.ask("ping", "pong")
-        return silent
+        return await self._workers.list_hanging()

@@ -52,6 +52,12 @@ class Pipe:
         if not self._writer.is_closing():
             self._writer.write(json.dumps({"kind": kind, **fields}).encode() + b"\n")
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the other process has still to take what was sent to it."""
+        transport: Any = self._writer.transport
+        return bool(transport.get_write_buffer_size())
+
     async def receive(self) -> dict[str, Any] | None:
         """The next message; None when the other process is gone, or says what is no message."""
         try:

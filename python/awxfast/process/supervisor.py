@@ -27,6 +27,7 @@ FLUSH_LIMIT = 5.0
 """Seconds in which a child has to take what main has said to it."""
 ANSWER_LIMIT = 2.0
 """Seconds that who looks waits for processes: what they have told before stands for those that take longer."""
+HANGS = "the serving process does not answer"
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
 
@@ -55,6 +56,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._child: ChildHandle | None = None
         self._heir: ChildHandle | None = None
+        self._pinged: ChildHandle | None = None
         self._running: dict[ChildHandle, asyncio.Task[int]] = {}
         self._draining = Draining(surroundings.drain_limit)
         self._handing_over = asyncio.Lock()
@@ -67,6 +69,7 @@ class Supervisor:
         """What all of them have counted."""
         self._restarts = Restarts()
         self._served_once = False
+        self._is_ended = False
 
     async def run(self) -> None:
         """Returns after `stop`, when all are gone. Raises what the first child reports if it can't start at all."""
@@ -107,12 +110,18 @@ class Supervisor:
 
     # What operators see
 
-    async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], str | None]:
-        """Who answers in time; and why he is not among them who serves whoever comes, None where he is."""
+    async def ask(self, question: str, answer: str, *, everybody: bool) -> tuple[list[dict[str, Any]], str | None]:
+        """Who answers in time; and why he is not among them who serves whoever comes, None where he is.
+
+        `everybody`: those that drain are asked, too. One that hangs is waited for once: all pages would be slow.
+        """
+        present = self._find_present()
+        others = [child for child in self._running if child is not present and not child.is_late]
+        asked = [present, *(others if everybody else [])]
         answers: dict[ChildHandle, dict[str, Any]] = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_LIMIT):
-                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in self._running))
+                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in asked))
                 if self._find_present() not in answers:  # another one is about to take the place of one that was asked
                     await self._wait_for_heir()
                     await self._ask(self._find_present(), question, answer, answers)
@@ -135,7 +144,7 @@ class Supervisor:
             return "no process serves, another one is to start"
         if not self.tally.has_told(child):
             return "the serving process is starting"
-        return "the serving process does not answer"
+        return HANGS
 
     def list_present(self) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
         """What is so in the process that serves whoever comes, as far as it has told; and in all others."""
@@ -159,7 +168,8 @@ class Supervisor:
         return None
 
     def end(self) -> None:
-        """Ends all at once: another place has none who can start."""
+        """Ends all at once, and one that is being started: another place has none who can start."""
+        self._is_ended = True
         self._stopping.set()
         self._kill()
 
@@ -176,16 +186,17 @@ class Supervisor:
 
     def send_ping(self) -> None:
         """Asks the child whether its loop runs."""
+        self._pinged = self._child
         if self._child is not None:
             self._child.send("ping")
 
-    def take_answer(self) -> bool:
-        """Whether the child answered since the last call."""
+    def take_answer(self) -> bool | None:
+        """Whether the child answered since the last call; None: it has not, and does not serve yet or was not asked."""
         child = self._child
-        if child is None:
-            return False
-        answered, child.answered = child.answered, False
-        return answered
+        if child is not None and child.answered:
+            child.answered = False
+            return True
+        return False if child is not None and child is self._pinged and child.serves else None
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
         if self.serves and not served:  # it began to serve when it was asked to stop
@@ -263,6 +274,8 @@ class Supervisor:
         self._hear(child, self._note_serving)
         if self._stopping.is_set():
             child.send("stop")
+        if self._is_ended:
+            child.kill()
         return child
 
     async def _start_child(self, inherits: socket.socket | None = None, **more: Any) -> ChildHandle:
@@ -324,7 +337,6 @@ class Supervisor:
                 if self._child is not heir:
                     await end_unwanted(heir)
                     await let_go_on(old)
-                self.tally.settle(heir)
 
     def _replace(self, old: ChildHandle, heir: ChildHandle) -> None:
         self._child = heir
@@ -353,23 +365,30 @@ class Supervisor:
 
     async def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more."""
-        children, serves = (
-            sorted(self._running, key=lambda child: child is not self._child),
-            self._child in self._running,
-        )
         draining = self._draining.freeze()
-        for task in (hearing := list(self._running.values())):
-            task.cancel()
-        if hearing:
-            await asyncio.wait(hearing)
+        children = await self._stop_hearing()
+        serves = self._child in children
+        if self._child is not None and not serves:
+            self._note_death(self._child)
         return {
             "children": [{**await child.freeze(kept), "drains": draining.get(child)} for child in children],
             "token": self._token,
             "generation": self.generation,
             "serves": serves,
+            "died": self._died,
             "tally": self.tally.freeze(children),
             **self._restarts.freeze(),
         }
+
+    async def _stop_hearing(self) -> list[ChildHandle]:
+        """Who can be heard on, the one that serves whoever comes first: one may have ended in this very turn."""
+        hearing = dict(self._running)
+        for task in hearing.values():
+            task.cancel()
+        if hearing:
+            await asyncio.wait(hearing.values())
+        children = [child for child, task in hearing.items() if task.cancelled()]
+        return sorted(children, key=lambda child: child is not self._child)
 
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in main's former program, before `run`."""
@@ -381,6 +400,7 @@ class Supervisor:
                 self._draining.add(child, self._running[child], seconds)
         self._child = children[0] if frozen["serves"] else None
         self._served_once = True
+        self._died = frozen.get("died")
         self._token = frozen["token"]
         self.generation = frozen["generation"]
         self._restarts.adopt(frozen)

@@ -16,14 +16,20 @@ from awxfast.process.child_handle import ChildHandle
 class Told:
     """What one process has told last, before and after it left its counts to another one."""
 
-    def __init__(self, heir_of: ChildHandle | None) -> None:
+    def __init__(self, heir_of: "Told | None" = None) -> None:
         self.heir_of = heir_of
-        """Whose counts may be among its own soon, until that is known."""
+        """Whose counts may be among its own, until it tells for the first time, or is gone without."""
         self.is_superseded = False
         """Whether another process tells what this one had counted before it left."""
-        self.has_ended = False
         self.before: Mapping[str, Any] | None = None
         self.after: Mapping[str, Any] | None = None
+
+    @classmethod
+    def adopt(cls, is_superseded: bool, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> "Told":
+        """What main's former program knew of it."""
+        told = cls()
+        told.is_superseded, told.before, told.after = is_superseded, before, after
+        return told
 
     def note(self, snapshot: Mapping[str, Any]) -> None:
         """It tells this. What it says that it had counted is not news where another one tells it, too."""
@@ -62,36 +68,34 @@ class Tally:
     def __init__(self) -> None:
         self._gone: Counts = {}
         self._told: dict[ChildHandle, Told] = {}
+        self._awaiting: list[Told] = []
+        """Of processes that have ended, while it is open whether another one tells their counts, too."""
 
     def begin(self, child: ChildHandle, heir_of: ChildHandle | None = None) -> None:
-        """It was started. `heir_of`: to take that one's place; `settle` must follow."""
-        self._told[child] = Told(heir_of)
+        """It was started. `heir_of`: to take that one's place."""
+        self._told[child] = Told(self._told[heir_of] if heir_of is not None else None)
 
     def note(self, child: ChildHandle, snapshot: Mapping[str, Any]) -> None:
         """Takes down what it tells of itself."""
         told = self._told[child]
         told.note(snapshot)
-        if snapshot["inherited"] and told.heir_of is not None:
-            self._told[told.heir_of].is_superseded = True
+        if told.heir_of is not None:
+            told.heir_of.is_superseded |= snapshot["inherited"]
             told.heir_of = None
-
-    def settle(self, heir: ChildHandle) -> None:
-        """It is known what became of it: whoever's counts it has not told by now stay where they are."""
-        if heir in self._told:
-            self._told[heir].heir_of = None
-        self._sum_up()
+            self._sum_up()
 
     def end(self, child: ChildHandle) -> None:
         """Its counts stay when it is gone."""
-        self._told[child].has_ended = True
+        told = self._told.pop(child)
+        told.heir_of = None
+        self._awaiting.append(told)
         self._sum_up()
 
     def _sum_up(self) -> None:
-        awaited = {told.heir_of for told in self._told.values()}
-        for child, told in list(self._told.items()):
-            if told.has_ended and told.heir_of is None and child not in awaited:
-                self._gone = add_counts(self._gone, told.sum_up())
-                del self._told[child]
+        left = [told.heir_of for told in self._told.values()]
+        for told in [told for told in self._awaiting if told not in left]:
+            self._gone = add_counts(self._gone, told.sum_up())
+            self._awaiting.remove(told)
 
     def has_told(self, child: ChildHandle) -> bool:
         """Whether it can be asked."""
@@ -100,7 +104,7 @@ class Tally:
     def sum(self) -> Counts:
         """All that was counted."""
         total = self._gone
-        for told in self._told.values():
+        for told in (*self._told.values(), *self._awaiting):
             total = add_counts(total, told.sum())
         return total
 
@@ -108,18 +112,25 @@ class Tally:
         """What is so in `child`, if that has told anything, and in all others."""
         known = {one: told.present for one, told in self._told.items() if told.present is not None}
         own = [known.pop(child)] if child in known else []
-        return own, list(known.values())
+        gone = [told.present for told in self._awaiting if told.present is not None]
+        return own, [*known.values(), *gone]
 
     # From one program of main to the next
 
     def freeze(self, children: Sequence[ChildHandle]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it. Nobody is about to take a place."""
-        told = [self._told[child] for child in children]
-        return {"gone": self._gone, "told": [[one.is_superseded, one.before, one.after] for one in told]}
+        told = [*(self._told[child] for child in children), *self._awaiting]
+        return {
+            "gone": self._gone,
+            "told": [[one.is_superseded, one.before, one.after] for one in told],
+            "heirs": [[told.index(one), told.index(one.heir_of)] for one in told if one.heir_of in told],
+        }
 
     def adopt(self, frozen: Mapping[str, Any], children: Sequence[ChildHandle]) -> None:
         """The same children, in main's next program."""
         self._gone = frozen["gone"]
-        for child, (is_superseded, before, after) in zip(children, frozen["told"], strict=True):
-            told = self._told[child] = Told(None)
-            told.is_superseded, told.before, told.after = is_superseded, before, after
+        told = [Told.adopt(*one) for one in frozen["told"]]
+        for heir, former in frozen.get("heirs", []):
+            told[heir].heir_of = told[former]
+        self._told = dict(zip(children, told, strict=False))
+        self._awaiting = told[len(children) :]

@@ -8,7 +8,7 @@ from awxfast.errors import HandOverFailed
 from awxfast.process.child_handle import ChildHandle
 from awxfast.process.places import Surroundings
 from awxfast.process.succession import describe_failure
-from awxfast.process.supervisor import Supervisor
+from awxfast.process.supervisor import HANGS, Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.shares import Shares
 
@@ -109,9 +109,12 @@ class Workers:
             supervisor.send_ping()
 
     def take_answer(self) -> bool:
-        """Whether all have answered since the last call."""
+        """Whether one has answered since the last call, and nobody hangs who serves.
+
+        Where one has died and another one is to start there are those still whom the others serve.
+        """
         answers = [supervisor.take_answer() for supervisor in self.supervisors]
-        return all(answers)
+        return True in answers and False not in answers
 
     # What serving processes tell
 
@@ -189,15 +192,29 @@ class Workers:
         except HandOverFailed as error:
             if self._count == 1:
                 raise
-            raise HandOverFailed(f"worker {supervisor.number} of {self._count}: {error}") from error
+            number = supervisor.number
+            text = f"worker {number} of {self._count}: {error}; replaced before it: {number}"
+            raise HandOverFailed(text) from error
 
     # What operators see
 
     async def ask(self, question: str, answer: str) -> tuple[list[dict[str, Any]], list[str]]:
         """Who answers in time; and a line for each place where he does not who serves whoever comes."""
-        asked = await asyncio.gather(*(supervisor.ask(question, answer) for supervisor in self.supervisors))
+        found, silent = await self._ask(question, answer, everybody=True)
+        return found, [self._name(*one) for one in silent]
+
+    async def list_hanging(self) -> list[str]:
+        """A line for each place where the loop of the one who serves does not run, or has none while all are silent."""
+        _, silent = await self._ask("ping", "pong", everybody=False)
+        nobody = len(silent) == self._count
+        return [self._name(number, why) for number, why in silent if nobody or why == HANGS]
+
+    async def _ask(
+        self, question: str, answer: str, *, everybody: bool
+    ) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+        asked = await asyncio.gather(*(one.ask(question, answer, everybody=everybody) for one in self.supervisors))
         found = [one for answers, _ in asked for one in answers]
-        return found, [self._name(number, silence) for number, (_, silence) in enumerate(asked) if silence is not None]
+        return found, [(number, silence) for number, (_, silence) in enumerate(asked) if silence is not None]
 
     def _name(self, number: int, silence: str) -> str:
         return silence if self._count == 1 else f"worker {number}: {silence}"

@@ -1,6 +1,7 @@
 """How many descriptors this process may have, and has."""
 
 import concurrent.futures
+import contextlib
 import os
 import resource
 from pathlib import Path
@@ -31,7 +32,8 @@ class OpenDescriptors:
         if told:
             return told
         if self._listing is not None and self._listing.done():
-            self._listed = self._listing.result()
+            with contextlib.suppress(OSError):  # there was none left for the list
+                self._listed = self._listing.result()
             self._listing = None
         if self._listing is None:
             self._listing = self._lister.submit(list_count)
