@@ -225,3 +225,13 @@ class TestWhatOthersSee:
         process.share.publish()
         row = process.table.rows[0]
         assert (row.load, row.listens) == (0, False)
+
+    def test_row_that_main_cleared_too_late_is_its_own_again(self, process: Process) -> None:
+        """Main found the one before there, and cleared the row when this one had begun."""
+        row = process.table.rows[0]
+        row.pid = row.looked_at = row.websockets = row.load = 0
+        process.connections = 12
+        process.share.publish()
+        assert (row.pid, row.listens, row.websockets) == (os.getpid(), True, 12)
+        process.table.clear(0, os.getpid())
+        assert (row.listens, row.websockets) == (False, 0)

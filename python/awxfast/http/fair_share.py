@@ -69,6 +69,7 @@ class FairShare:
         """Tells the others what there is; to be called now and then also when nothing happens."""
         if self._shares.is_mine:
             own = self._shares.own
+            own.pid = self._shares.pid
             own.websockets = self._count_websockets()
             own.load = self._measure_load()
             own.looked_at = self._now()

@@ -78,7 +78,8 @@ class Shares:
         self._number = number
         self._others = [row for place, row in enumerate(self.rows) if place != number]
         self._is_mine = False
-        self._pid = 0
+        self.pid = 0
+        """Who has begun here: to be said again with all else, since main may clear a row that another has just got."""
 
     @classmethod
     def create(cls, count: int) -> "Shares":
@@ -113,12 +114,12 @@ class Shares:
     @property
     def speaks_for_this(self) -> bool:
         """Whether what is counted in its row is this process's: it listens, or has ended and nobody has begun there."""
-        return self._is_mine or (self._pid != 0 and self.own.pid == self._pid)
+        return self._is_mine or (self.pid != 0 and self.own.pid == self.pid)
 
     def begin(self, now: int) -> None:
         """It listens from now on. Who had the row before has ended, or is gone."""
         own = self.own
-        own.pid = self._pid = os.getpid()
+        own.pid = self.pid = os.getpid()
         own.websockets = own.load = 0
         own.generation = self._generation
         own.looked_at = now
@@ -131,7 +132,10 @@ class Shares:
             self.own.looked_at = 0
 
     def clear(self, number: int, pid: int) -> None:
-        """Main's word that a process is gone; nothing where another has its row by now."""
+        """Main's word that a process is gone; nothing where another has its row by now.
+
+        One that begins between the look and the writing says anew what is its own, next time it tells of it.
+        """
         row = self.rows[number]
         if row.pid == pid:
             row.pid = row.looked_at = row.websockets = row.load = 0
