@@ -92,7 +92,7 @@ class Admission:
         if shares is None:
             return clients < most
         self._note_clients(clients + 1)
-        others = sum(row.websockets for row in (shares.others if shares.speaks_for_this else shares.rows))
+        others = sum(row.websockets for row in shares.foreign)
         has_place = clients + others < most
         if not has_place:
             self._note_clients(clients)

@@ -52,6 +52,8 @@ class Row:
     """Connections ever, whoever had the row."""
     admitted = Word(6)
     """Handshakes that counted under `--accept-rate`, less those that came to nothing; the same."""
+    asks = Word(7)
+    """1: it is about to admit one more under `--accept-rate`, or not to."""
 
     def __init__(self, words: memoryview) -> None:
         self.words = words
@@ -116,11 +118,16 @@ class Shares:
         """Whether what is counted in its row is this process's: it listens, or has ended and nobody has begun there."""
         return self._is_mine or (self.pid != 0 and self.own.pid == self.pid)
 
+    @property
+    def foreign(self) -> Sequence[Row]:
+        """All rows that say what other processes have."""
+        return self._others if self.speaks_for_this else self.rows
+
     def begin(self, now: int) -> None:
         """It listens from now on. Who had the row before has ended, or is gone."""
         own = self.own
         own.pid = self.pid = os.getpid()
-        own.websockets = own.load = 0
+        own.websockets = own.load = own.asks = 0
         own.generation = self._generation
         own.looked_at = now
         self._is_mine = True
@@ -138,7 +145,7 @@ class Shares:
         """
         row = self.rows[number]
         if row.pid == pid:
-            row.pid = row.looked_at = row.websockets = row.load = 0
+            row.pid = row.looked_at = row.websockets = row.load = row.asks = 0
 
     def close(self) -> None:
         """It can't be used any more."""
