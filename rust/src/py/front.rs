@@ -200,7 +200,8 @@ impl Front {
         if let Some(Some((listener, _))) = self.listeners.lock().get_mut(number) {
             listener.watch(&self.first.watch, true)?;
         }
-        let deserted = self.door(number, |(listener, welcome)| (!listener.has_newcomers()).then(|| Arc::clone(welcome)));
+        let deserted =
+            self.door(number, |(listener, welcome)| (!listener.has_newcomers()).then(|| Arc::clone(welcome)));
         if let Some(welcome) = deserted.flatten() {
             welcome.note_nobody(py);
         }
