@@ -130,12 +130,12 @@ class Front:
         make_protocol: Callable[[], asyncio.BaseProtocol],
         open_at_once: Callable[[SocketTransport, RequestHead, bytes, bytes], bool] | None = None,
         max_head: int = 0,
-        share: tuple[Callable[[], float], Callable[[], None]] | None = None,
+        share: tuple[Callable[[], float], Callable[[], None], Callable[[], None]] | None = None,
     ) -> int:
         """Accepts on a duplicate of a listening socket; the listener's number. Raises `OSError`.
 
         `share`, where other processes accept there, too: called before each, how many seconds they have for it (0: it
-        is accepted now), and after each that was.
+        is accepted now), after each that was, and where nobody waits any more when that time is over.
 
         A protocol hears of its connection and of what was sent already in one turn. Where a client's first bytes are a
         sound upgrade to websocket without subprotocols, `open_at_once` is asked before any protocol: with the head, the

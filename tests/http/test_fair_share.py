@@ -123,6 +123,7 @@ class TestOthersThatDoNotCome:
             assert not process.accepts()
             row.accepted += 1
             process.now += 1
+            process.share.note_nobody()
 
     def test_it_helps_others_that_can_not_keep_up_until_nobody_waits(self, process: Process) -> None:
         row = process.add(1, 0)
@@ -137,6 +138,29 @@ class TestOthersThatDoNotCome:
         assert all(process.accepts() for _ in range(100))
         assert process.share.wait_time() == 0  # nobody is there
         process.now += AT_ONCE
+        assert not process.accepts()
+
+    @pytest.mark.parametrize("late", [0, 6, 10, 40])
+    def test_it_helps_them_however_late_its_loop_is(self, process: Process, late: int) -> None:
+        """So many milliseconds: a new worker among those who have browsers would have all newcomers for itself."""
+        row = process.add(1, 0)
+        process.connections = 100
+        begin = process.now
+        while seconds := process.share.wait_time():
+            process.now += round(seconds * 1e9) + late * 1_000_000
+            row.looked_at = process.now
+            row.accepted += 1
+            assert process.now - begin <= HELP + 2 * (LONGEST_WAIT + late * 1_000_000)
+        assert process.now - begin >= HELP
+
+    def test_crowd_of_long_ago_is_none(self, process: Process) -> None:
+        """Who waited at its last look was another's before it was asked, so that nobody told it of an end."""
+        row = process.add(1, 0)
+        process.connections = 100
+        assert not process.accepts()
+        process.now += 10 * HELP
+        row.looked_at = process.now
+        row.accepted += 1
         assert not process.accepts()
 
     def test_it_helps_nobody_while_it_has_turns_of_its_own(self, process: Process) -> None:
@@ -174,6 +198,7 @@ class TestOthersThatDoNotCome:
             process.now += HELP // 10
             row.looked_at = process.now
             row.accepted += 1
+            process.share.note_nobody()
 
     def test_one_that_is_blocked_is_not_waited_for_again(self, process: Process) -> None:
         process.add(1, 0)
@@ -225,3 +250,13 @@ class TestWhatOthersSee:
         process.share.publish()
         row = process.table.rows[0]
         assert (row.load, row.listens) == (0, False)
+
+    def test_row_that_main_cleared_too_late_is_its_own_again(self, process: Process) -> None:
+        """Main found the one before there, and cleared the row when this one had begun."""
+        row = process.table.rows[0]
+        row.pid = row.looked_at = row.websockets = row.load = 0
+        process.connections = 12
+        process.share.publish()
+        assert (row.pid, row.listens, row.websockets) == (os.getpid(), True, 12)
+        process.table.clear(0, os.getpid())
+        assert (row.listens, row.websockets) == (False, 0)

@@ -273,15 +273,20 @@ class TestShare:
         """What was answered to each question whether to wait; None: one was accepted."""
         asked: list[float | None] = []
         self.seconds: list[float] = []
+        self.deserted = 0
 
         def wait_time() -> float:
             asked.append(self.seconds.pop(0) if self.seconds else 0.0)
             return asked[-1] or 0.0
 
+        def note_nobody() -> None:
+            self.deserted += 1
+
         listened.listener.end_listening()
         with socket.create_server(("127.0.0.1", 0)) as sock:
+            self.sock = sock
             listened.address = sock.getsockname()
-            share = wait_time, lambda: asked.append(None)
+            share = wait_time, lambda: asked.append(None), note_nobody
             listened.front.listen(sock.fileno(), listened.kind, None, 0, share)
             yield asked
 
@@ -306,6 +311,18 @@ class TestShare:
         listened.run()
         await until(lambda: len(listened.made) == 2)
         assert asked[:5] == [0.0, None, 0.01, 0.01, 0.0]
+        assert self.deserted == 0
+
+    async def test_it_is_told_where_another_has_accepted_whoever_waited(
+        self, listened: Listened, asked: list[float | None]
+    ) -> None:
+        self.seconds = [0.01]
+        listened.connect()
+        listened.front.turn()
+        self.sock.accept()[0].close()
+        listened.run()
+        await until(lambda: self.deserted == 1)
+        assert asked == [0.01]
 
     async def test_share_that_fails_costs_nobody_a_connection(self, listened: Listened) -> None:
         def fail() -> float:
@@ -316,7 +333,7 @@ class TestShare:
         try:
             with socket.create_server(("127.0.0.1", 0)) as sock:
                 listened.address = sock.getsockname()
-                listened.front.listen(sock.fileno(), listened.kind, None, 0, (fail, fail))
+                listened.front.listen(sock.fileno(), listened.kind, None, 0, (fail, fail, fail))
                 listened.connect()
                 listened.front.turn()
         finally:

@@ -62,13 +62,16 @@ class Share:
 
     def __init__(self, *seconds: float) -> None:
         self.seconds = list(seconds)
-        self.accepted = 0
+        self.accepted = self.deserted = 0
 
     def wait_time(self) -> float:
         return self.seconds.pop(0) if self.seconds else 0.0
 
     def note_accepted(self) -> None:
         self.accepted += 1
+
+    def note_nobody(self) -> None:
+        self.deserted += 1
 
 
 class TestShare:
@@ -79,8 +82,20 @@ class TestShare:
         await until(lambda: share.accepted == 3)
         assert share.seconds == []
         assert len(plain) == 3
+        assert share.deserted == 0
         for one in connections:
             one.close()
+
+    async def test_it_is_told_where_another_has_accepted_whoever_waited(self, listen: Listen) -> None:
+        share = Share(0.05)
+        listener, port = listen(PlainConnections(30), cast(FairShare, share))
+        (one,) = dial(port, 1)
+        await until(lambda: not share.seconds)
+        with socket.socket(fileno=socket.dup(listener._sock.fileno())) as other:
+            other.accept()[0].close()
+        await until(lambda: share.deserted == 1)
+        assert share.accepted == 0
+        one.close()
 
 
 class TestPlaces:

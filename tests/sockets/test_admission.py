@@ -203,9 +203,21 @@ class TestSeveralProcesses:
         assert refuse(second, 2) == TOO_MANY_CLIENTS
         assert [one.own.websockets for one in shares] == [1, 2]
 
-    def test_process_that_listens_no_more_counts_with_all_others(self, shares: tuple[Shares, Shares]) -> None:
-        shares[0].own.websockets, shares[1].own.websockets = 2, 3
+    def test_clients_of_one_that_listens_no_more_count_once(self, shares: tuple[Shares, Shares]) -> None:
+        """Until another process has its row it is in the midst of a hand-over: all that it has is there still."""
+        admission = Admission(100, None, (), Clock(), shares=shares[0])
+        for one in shares:
+            one.own.websockets = 40
         shares[0].end()
+        assert refuse(admission, 40) is None
+        assert shares[0].own.websockets == 41
+        shares[1].own.websockets = 59
+        assert refuse(admission, 41) == TOO_MANY_CLIENTS
+        assert shares[0].own.websockets == 41
+
+    def test_one_whose_row_another_has_counts_with_all_others(self, shares: tuple[Shares, Shares]) -> None:
+        shares[0].end()
+        shares[0].own.pid, shares[0].own.websockets, shares[1].own.websockets = os.getpid() + 1, 2, 3
         admission = Admission(6, None, (), Clock(), shares=shares[0])
         assert refuse(admission, 0) is None
         assert refuse(admission, 1) == TOO_MANY_CLIENTS

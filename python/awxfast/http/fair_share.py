@@ -22,8 +22,9 @@ STEPS, STEP_SECONDS = 4, 0.001
 """How often it looks at most whether somebody else has come, and how long it lets them at least."""
 HELP = 200_000_000
 """Nanoseconds in which somebody has waited at each look, whoever it was, before it helps."""
-LATE = 5_000_000
-"""Who looks so much later than it meant to has found nobody in between."""
+LATE = 200_000_000
+"""Who is asked so much later than it meant to look has missed that nobody was there: somebody came just when it looked,
+and another was faster."""
 BATCH = 4
 """More than another that it may have if it takes in several at once: else all of them would wait all the time."""
 AT_ONCE = 1_000_000
@@ -69,6 +70,7 @@ class FairShare:
         """Tells the others what there is; to be called now and then also when nothing happens."""
         if self._shares.is_mine:
             own = self._shares.own
+            own.pid = self._shares.pid
             own.websockets = self._count_websockets()
             own.load = self._measure_load()
             own.looked_at = self._now()
@@ -92,6 +94,10 @@ class FairShare:
         if self._shares.is_mine:
             self._shares.own.accepted += 1
 
+    def note_nobody(self) -> None:
+        """Nobody waits any more at the end of a `wait_time`, however late this process looks: others keep up."""
+        self._crowd_since, self._helps = None, False
+
     def _surplus(self) -> float:
         """How many more it has than the one that has the fewest of all that may be expected to come."""
         own = self._shares.own.load
@@ -102,7 +108,7 @@ class FairShare:
         """Whether nobody else has to go first."""
         has_turn = surplus <= (BATCH if now - self._accepted_at < AT_ONCE else 0)
         if has_turn:
-            self._crowd_since, self._helps = None, False
+            self.note_nobody()
         return has_turn
 
     def _is_needed(self, now: int) -> bool:

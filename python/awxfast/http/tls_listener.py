@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class TlsListener:
         self._sock = sock
         self._wait_time = share.wait_time if share is not None else lambda: 0.0
         self._note_accepted = share.note_accepted if share is not None else lambda: None
+        self._note_nobody = share.note_nobody if share is not None else lambda: None
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
         self._handshakes: set[TlsHandshake] = set()
@@ -112,6 +114,10 @@ class TlsListener:
 
     def _accept_again(self) -> None:
         self._loop.add_reader(self._sock, self._accept)
+        newcomers = select.poll()
+        newcomers.register(self._sock, select.POLLIN)
+        if not newcomers.poll(0):
+            self._note_nobody()
 
 
 class TlsHandshake:

@@ -92,14 +92,14 @@ class Admission:
         if shares is None:
             return clients < most
         self._note_clients(clients + 1)
-        others = sum(row.websockets for row in (shares.others if shares.is_mine else shares.rows))
+        others = sum(row.websockets for row in shares.foreign)
         has_place = clients + others < most
         if not has_place:
             self._note_clients(clients)
         return has_place
 
     def _note_clients(self, clients: int) -> None:
-        if self._shares is not None and self._shares.is_mine:
+        if self._shares is not None and self._shares.speaks_for_this:
             self._shares.own.websockets = clients
 
 

@@ -39,6 +39,8 @@ class SharedHandshakeRate(HandshakeRate):
     Each knows from the table what the others have taken since it looked last. It never takes that for less than it is:
     what they have taken is subtracted behind the bound of a second's worth. So all of them together stay within the
     rate, and one that has looked lately may use all of it. `look` is to be called now and then.
+
+    What is refused is never written down as taken, not for a moment: whoever looked then would have it too much after.
     """
 
     def __init__(self, rate: int, now: Callable[[], float], shares: Shares) -> None:
@@ -49,27 +51,44 @@ class SharedHandshakeRate(HandshakeRate):
             self._tokens = 0.0
 
     def take(self) -> bool:
-        """Writes down first, and then looks what others have written, so that no two have the same."""
-        self._note(1)
-        if super().take():
-            return True
-        self._note(-1)
-        return False
+        """Says first that it asks, and then looks who else does, so that no two have the same."""
+        self.look()
+        if self._tokens < 1:
+            return False
+        self._ask(1)
+        others = sum(row.asks for row in self._shares.foreign)
+        self.look()  # after that: whoever asks no more has written down what it took
+        is_free = self._tokens - others >= 1
+        if is_free:
+            self._tokens -= 1
+            self._note(1)
+        self._ask(0)
+        return is_free
 
     def give_back(self) -> None:
-        super().give_back()
-        self._note(-1)
+        """What is above a second's worth is lost, here and for all others."""
+        self.look()
+        if self._tokens + 1 <= self._rate:
+            self._tokens += 1
+            self._note(-1)
 
     def look(self) -> None:
-        super().look()
         taken, before = self._count_taken(), self._taken
-        self._tokens = max(0.0, self._tokens - (taken - before))
+        super().look()  # after that: what was taken was there by then
+        self._tokens = min(float(self._rate), max(0.0, self._tokens - (taken - before)))
         self._taken = taken
 
     def _note(self, count: int) -> None:
-        if self._shares.is_mine:
+        if self._shares.speaks_for_this:
             own = self._shares.own
-            own.admitted = max(0, own.admitted + count)
+            before = own.admitted
+            own.admitted = max(0, before + count)
+            self._taken += own.admitted - before
+
+    def _ask(self, asks: int) -> None:
+        if self._shares.speaks_for_this:
+            self._shares.own.asks = asks
 
     def _count_taken(self) -> int:
-        return sum(row.admitted for row in self._shares.others)
+        """Of all rows, and of its own, too: who had it before may have taken some a moment ago."""
+        return sum(row.admitted for row in self._shares.rows)

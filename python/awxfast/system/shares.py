@@ -2,7 +2,7 @@
 
 Nobody locks it, so nobody who is stopped or dies holds anybody up. That is sound because
 - a row is written by one process at a time: the one that listens under its number. One that leaves its place to another
-  ends before that begins, and main clears a row when its process is gone;
+  ends before that begins, and admits nobody then; main clears a row when its process is gone;
 - a word is 64 bits at an address that is a multiple of eight, which the machine writes and reads as one, and no two
   words have to fit each other: whoever reads takes each as an estimate of a moment ago, and acts on it once;
 - what must not be given away twice is written down first, and counted after that: two who do so at the same moment both
@@ -52,6 +52,8 @@ class Row:
     """Connections ever, whoever had the row."""
     admitted = Word(6)
     """Handshakes that counted under `--accept-rate`, less those that came to nothing; the same."""
+    asks = Word(7)
+    """1: it is about to admit one more under `--accept-rate`, or not to."""
 
     def __init__(self, words: memoryview) -> None:
         self.words = words
@@ -78,6 +80,8 @@ class Shares:
         self._number = number
         self._others = [row for place, row in enumerate(self.rows) if place != number]
         self._is_mine = False
+        self.pid = 0
+        """Who has begun here: to be said again with all else, since main may clear a row that another has just got."""
 
     @classmethod
     def create(cls, count: int) -> "Shares":
@@ -106,29 +110,42 @@ class Shares:
 
     @property
     def is_mine(self) -> bool:
-        """Whether this process writes its row: it listens."""
+        """Whether this process listens: it says in its row all that there is."""
         return self._is_mine
+
+    @property
+    def speaks_for_this(self) -> bool:
+        """Whether what is counted in its row is this process's: it listens, or has ended and nobody has begun there."""
+        return self._is_mine or (self.pid != 0 and self.own.pid == self.pid)
+
+    @property
+    def foreign(self) -> Sequence[Row]:
+        """All rows that say what other processes have."""
+        return self._others if self.speaks_for_this else self.rows
 
     def begin(self, now: int) -> None:
         """It listens from now on. Who had the row before has ended, or is gone."""
         own = self.own
-        own.websockets = own.load = 0
+        own.pid = self.pid = os.getpid()
+        own.websockets = own.load = own.asks = 0
         own.generation = self._generation
-        own.pid = os.getpid()
         own.looked_at = now
         self._is_mine = True
 
     def end(self) -> None:
-        """It listens no more. What it has counts until another process has the row."""
+        """It listens no more. What it has counts until another process has the row, and whom it still admits, too."""
         if self._is_mine:
             self._is_mine = False
             self.own.looked_at = 0
 
     def clear(self, number: int, pid: int) -> None:
-        """Main's word that a process is gone; nothing where another has its row by now."""
+        """Main's word that a process is gone; nothing where another has its row by now.
+
+        One that begins between the look and the writing says anew what is its own, next time it tells of it.
+        """
         row = self.rows[number]
         if row.pid == pid:
-            row.pid = row.looked_at = row.websockets = row.load = 0
+            row.pid = row.looked_at = row.websockets = row.load = row.asks = 0
 
     def close(self) -> None:
         """It can't be used any more."""

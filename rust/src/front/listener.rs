@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::EventFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, acceptfrom_with};
 
@@ -56,6 +57,13 @@ impl Listener {
         watch.set(self.socket.as_fd(), self.token, self.watched, wanted)?;
         self.watched = wanted;
         Ok(())
+    }
+
+    /// Whether somebody waits to be accepted; yes where that can't be known.
+    #[must_use]
+    pub fn has_newcomers(&self) -> bool {
+        let mut looked_at = [PollFd::new(&self.socket, PollFlags::IN)];
+        !matches!(poll(&mut looked_at, Some(&Timespec::default())), Ok(0))
     }
 
     /// The next one that waits.

@@ -84,8 +84,9 @@ impl Watched {
 /// A listener, and what is done with those who come there.
 type Door = (Listener, Arc<Welcome>);
 
-/// Tells how many seconds to wait before the next connection is accepted; is told of each that was.
-type Share = (Py<PyAny>, Py<PyAny>);
+/// Tells how many seconds to wait before the next connection is accepted; is told of each that was; is told when nobody
+/// waited any more behind that time.
+type Share = (Py<PyAny>, Py<PyAny>, Py<PyAny>);
 
 /// What is done with newcomers.
 pub(super) struct Welcome {
@@ -102,7 +103,7 @@ pub(super) struct Welcome {
 impl Welcome {
     /// Seconds that other processes have for whoever is next; 0: nobody else is waited for.
     fn wait_time(&self, py: Python<'_>) -> f64 {
-        let Some((wait_time, _)) = &self.share else { return 0.0 };
+        let Some((wait_time, ..)) = &self.share else { return 0.0 };
         wait_time.call0(py).and_then(|told| told.extract(py)).unwrap_or_else(|error: PyErr| {
             error.write_unraisable(py, Some(wait_time.bind(py)));
             0.0
@@ -111,10 +112,21 @@ impl Welcome {
 
     /// Tells the others of one that was accepted.
     fn note_accepted(&self, py: Python<'_>) {
-        let Some((_, note_accepted)) = &self.share else { return };
-        if let Err(error) = note_accepted.call0(py) {
-            error.write_unraisable(py, Some(note_accepted.bind(py)));
-        }
+        let Some((_, note_accepted, _)) = &self.share else { return };
+        call(py, note_accepted);
+    }
+
+    /// Nobody waits.
+    fn note_nobody(&self, py: Python<'_>) {
+        let Some((.., note_nobody)) = &self.share else { return };
+        call(py, note_nobody);
+    }
+}
+
+/// Calls what has no answer.
+fn call(py: Python<'_>, told: &Py<PyAny>) {
+    if let Err(error) = told.call0(py) {
+        error.write_unraisable(py, Some(told.bind(py)));
     }
 }
 
@@ -184,9 +196,14 @@ impl Front {
         Ok(())
     }
 
-    fn listen_again(&self, number: usize) -> PyResult<()> {
+    fn listen_again(&self, py: Python<'_>, number: usize) -> PyResult<()> {
         if let Some(Some((listener, _))) = self.listeners.lock().get_mut(number) {
             listener.watch(&self.first.watch, true)?;
+        }
+        let deserted =
+            self.door(number, |(listener, welcome)| (!listener.has_newcomers()).then(|| Arc::clone(welcome)));
+        if let Some(welcome) = deserted.flatten() {
+            welcome.note_nobody(py);
         }
         Ok(())
     }
