@@ -14,7 +14,7 @@ from awxfast.operate.busy_threads import count_busy_threads
 from awxfast.system.descriptors import OpenDescriptors
 
 LONGEST_STATM = 200
-"""Bytes: seven numbers."""
+"""Bytes: more than its seven numbers take (proc_pid_statm(5))."""
 
 
 class ProcessWatch:

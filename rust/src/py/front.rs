@@ -116,7 +116,7 @@ impl Welcome {
         call(py, note_accepted);
     }
 
-    /// Nobody waits.
+    /// Nobody waits to be accepted at present.
     fn note_nobody(&self, py: Python<'_>) {
         let Some((.., note_nobody)) = &self.share else { return };
         call(py, note_nobody);
