@@ -86,6 +86,10 @@ class TestRenewalThatIsGivenUp:
             await idle_main._leave()
         assert not {*SIGNALS} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
         assert "The admin listener answers nobody: Too many open files" in caplog.text
+        caplog.set_level("INFO")
+        idle_main._announce_serving()
+        assert "Listening on" in caplog.text
+        assert "Admin listener on" not in caplog.text
 
 
 class TestStartUp:

@@ -243,7 +243,7 @@ class Main:
     def _announce_serving(self) -> None:
         for listener in self._resources.listeners:
             log.info("%s", listener.serving_line)
-        if self._resources.admin is not None:
+        if self._admin is not None and self._resources.admin is not None:
             log.info("%s", self._resources.admin.serving_line.replace("Listening", "Admin listener", 1))
         self._notifier.send_ready()
 
