@@ -80,10 +80,10 @@ class Browser(WSListener):
         return self.replies[-1]
 
     async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        """Waits for something that arrives; the time is only a guard against hanging."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                self.changed.clear()
+        """Waits for something that arrives; the time, in which nothing comes, is only a guard against hanging."""
+        while not condition():
+            self.changed.clear()
+            async with asyncio.timeout(seconds):
                 await self.changed.wait()
 
 
