@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from awxfast.http.bridge import ANY_SECONDS
 from awxfast.http.fair_share import FairShare
 from awxfast.http.plain_connections import TLS_WEIGHT, PlainConnections
 from awxfast.http.tls_handshake import PacedHandshake
+from awxfast.system.unread_bytes import has_unread
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -114,9 +114,7 @@ class TlsListener:
 
     def _accept_again(self) -> None:
         self._loop.add_reader(self._sock, self._accept)
-        newcomers = select.poll()
-        newcomers.register(self._sock, select.POLLIN)
-        if not newcomers.poll(0):
+        if not has_unread(self._sock):
             self._note_nobody()
 
 

@@ -30,7 +30,7 @@ class PeerSocket(Protocol):
 
 
 def has_unread(sock: PeerSocket) -> bool:
-    """Whether there is something to be read, an end among it."""
+    """Whether there is something to be read, an end among it; at one that listens: somebody to be accepted."""
     return _polls(sock, select.POLLIN)
 
 
