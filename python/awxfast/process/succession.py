@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from awxfast.errors import HandOverFailed, describe_unexpected
@@ -103,11 +103,17 @@ async def wait_for_either(*waits: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def describe_failure(error: Exception) -> str:
-    """Why there is no new process: whatever it is, the next one may do better."""
-    if isinstance(error, OSError):
-        return f"no new process can be started: {error.strerror or error}"
-    return describe_unexpected(error)
+@contextlib.contextmanager
+def failing_as_hand_over() -> Iterator[None]:
+    """Whatever keeps a new process from being there is a `HandOverFailed`: the next one may do better."""
+    try:
+        yield
+    except HandOverFailed:
+        raise
+    except OSError as error:
+        raise HandOverFailed(f"no new process can be started: {error.strerror or error}") from error
+    except Exception as error:
+        raise HandOverFailed(describe_unexpected(error)) from error
 
 
 def describe_silence(old: ChildHandle, heir: ChildHandle) -> str:

@@ -14,7 +14,7 @@ from awxfast.process.child_handle import ChildHandle
 from awxfast.process.draining import Draining
 from awxfast.process.places import Places, Surroundings
 from awxfast.process.restart_pauses import Restarts
-from awxfast.process.succession import describe_failure, end_unwanted, let_go_on, let_succeed
+from awxfast.process.succession import end_unwanted, failing_as_hand_over, let_go_on, let_succeed
 from awxfast.process.tally import Tally
 from awxfast.system.offspring import own_command
 
@@ -306,13 +306,9 @@ class Supervisor:
         `settings`: as what is installed now understands them, if they are not as they are. Raises `HandOverFailed`: the
         present one goes on, unless it is gone (`serves`). One at a time.
         """
-        try:
+        with failing_as_hand_over():
             async with self._handing_over:
                 return await self._replace_child(settings)
-        except HandOverFailed:
-            raise
-        except Exception as error:
-            raise HandOverFailed(describe_failure(error)) from error
 
     async def _replace_child(self, settings: Mapping[str, str]) -> dict[str, Any]:
         old = self._child

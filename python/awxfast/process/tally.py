@@ -39,17 +39,21 @@ class Told:
             self.before = snapshot
 
     @property
+    def _current(self) -> Mapping[str, Any] | None:
+        """What it has told last of what nobody else tells."""
+        return self.after if self.is_superseded else self.before
+
+    @property
     def present(self) -> Mapping[str, Any] | None:
         """What is so there; None: nothing is known."""
-        last = self.after if self.is_superseded else self.before
-        present: Mapping[str, Any] | None = last["present"] if last is not None else None
+        told = self._current
+        present: Mapping[str, Any] | None = told["present"] if told is not None else None
         return present
 
     def sum(self) -> Counts:
         """All that it has counted and that nobody else tells."""
-        last = self.after or self.before
+        last, told = self.after or self.before, self._current
         counted: Counts = {**last["own"]} if last is not None else {}
-        told = self.after if self.is_superseded else self.before
         return {**counted, **told["counted"]} if told is not None else counted
 
     def sum_up(self) -> Counts:

@@ -7,7 +7,7 @@ from typing import Any
 from awxfast.errors import HandOverFailed
 from awxfast.process.child_handle import ChildHandle
 from awxfast.process.places import Surroundings
-from awxfast.process.succession import describe_failure
+from awxfast.process.succession import failing_as_hand_over
 from awxfast.process.supervisor import HANGS, Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.shares import Shares
@@ -179,12 +179,8 @@ class Workers:
         }
 
     async def _read(self, read_settings: Callable[[], Awaitable[str]] | None) -> Mapping[str, str]:
-        try:
+        with failing_as_hand_over():
             return {"settings": await read_settings()} if read_settings is not None else {}
-        except HandOverFailed:
-            raise
-        except Exception as error:
-            raise HandOverFailed(describe_failure(error)) from error
 
     async def _replace_in(self, supervisor: Supervisor, settings: Mapping[str, str]) -> dict[str, Any]:
         try:
