@@ -33,6 +33,9 @@ PAGE = r"(?<![\w/.-])[\w./-]*\w\.md\b"
 OWN_PATH = (
     r"(?<![\w/.-])(?:docs|tests|benches|rust|deploy|tools|python/awxfast)/[\w./-]*\w\.(?:py|rs|toml|conf|json|svg)\b"
 )
+ROOMS = "app|broadcast|hosted|intake|native|nodes|operate|process|producer|sockets|system"
+"""Folders of the package whose names are nobody else's: `http.response`, say, is a message of ASGI."""
+OWN_MODULE = rf"`(?!native\.sed`)(?:(?:{ROOMS})[./]|http/)[a-z_0-9]+(?=[`.])"
 SECTION = r"\b[Ss]ection [0-9]"
 
 
@@ -78,6 +81,12 @@ class TestReferences:
 
     def test_files_exist(self) -> None:
         assert tell(one for one in find(OWN_PATH) if not (ROOT / one[2]).exists()) == []
+
+    def test_modules_exist(self) -> None:
+        """Under their present name, written as a path or as it is imported."""
+        package = ROOT / "python" / "awxfast"
+        missing = [one for one in find(OWN_MODULE) if not (package / f"{one[2][1:].replace('.', '/')}.py").exists()]
+        assert tell(missing) == []
 
     def test_a_section_is_one_of_an_rfc(self) -> None:
         homeless = []

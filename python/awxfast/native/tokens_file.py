@@ -14,7 +14,7 @@ from awxfast.wire.handshake import Reason
 from awxfast.wire.request import Request, read_token
 
 MOST_USER = 2**63 - 1
-"""No id is larger; who has one is to be told to another process, in JSON (`native.record`)."""
+"""No id is larger; who has one is to be told to another process, in JSON (`native/session_record`)."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 """JSON can name one alone, and nothing can be made of it."""
 
