@@ -78,9 +78,10 @@ class FrameDecoder:
         max_frame_size: int,
         turn_messages: int = 64,
         all: UnservedBytes | None = None,
+        as_str: bool = False,
     ) -> None:
-        """`all` counts what it holds together with others."""
-    def receive(self, data: bytes) -> list[tuple[int, bytes]]:
+        """`all` counts what it holds together with others. `as_str`: texts are `str`, not UTF-8."""
+    def receive(self, data: bytes) -> list[tuple[int, Any]]:
         """The messages that `data` completes, in order: `turn_messages` at most, of 4,096 frames at most.
 
         The rest is kept: `receive(b"")` goes on with it. After a failure or a close: always empty.
@@ -451,6 +452,8 @@ class Fanout:
         """
     def send_text(self, client: int, payload: bytes) -> None:
         """Queues a reply, or what an application sends: one text frame, never shed."""
+    def send_str(self, client: int, text: str) -> int:
+        """The same for a text that is no UTF-8 yet; how many bytes it has then. Raises `UnicodeEncodeError`."""
     def send_texts(self, client: int, payloads: Sequence[bytes]) -> None:
         """Queues replies that leave together; never shed."""
     def send_binary(self, client: int, payload: bytes) -> None:

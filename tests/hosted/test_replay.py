@@ -42,8 +42,9 @@ class KeptSocket:
     def leave_groups(self) -> None:
         self.calls.append("leave groups")
 
-    def send_text(self, payload: bytes) -> None:
-        self.calls.append(payload.decode())
+    def send_str(self, text: str) -> int:
+        self.calls.append(text)
+        return len(text.encode())
 
     def pause_reading(self) -> None:
         self.calls.append("pause")
@@ -106,7 +107,7 @@ class TestReplay:
         receiving = asyncio.create_task(session.receive())
         await asyncio.sleep(0)
         assert (socket.calls, settled) == (["resume"], ["settled"])
-        session.receive_text(b"more")
+        session.receive_text("more")
         assert [await receiving] == texts("more")
         await say(session, "done")
         assert socket.calls == ["resume", "done"]
@@ -189,7 +190,7 @@ class TestFreeze:
 
     async def test_text_that_is_still_served_is_begun_anew(self) -> None:
         session, _, _ = await serve("a", "b")
-        session.receive_text(b"c")
+        session.receive_text("c")
         session.receive_binary(b"two")
         assert not session.is_at_rest
         assert (session.freeze()["last"], session.freeze()["commands"]) == (None, ["b", "c", ["dHdv"]])
@@ -214,7 +215,7 @@ async def serve(*words: str) -> tuple[HostedSession, KeptSocket, list[str]]:
     await session.send(ACCEPT)
     session.end_replay()
     for word in words:
-        session.receive_text(word.encode())
+        session.receive_text(word)
         await session.receive()
     return session, socket, settled
 

@@ -43,8 +43,9 @@ class PlayedOpening:
 
     # the socket
 
-    def send_text(self, payload: bytes) -> None:
-        self.calls.append(payload.decode())
+    def send_str(self, text: str) -> int:
+        self.calls.append(text)
+        return len(text.encode())
 
     def send_binary(self, payload: bytes) -> None:
         self.calls.append(payload)
@@ -216,7 +217,7 @@ class TestReceiving:
     async def test_reading_pauses_while_the_application_does_not_receive(self) -> None:
         session, opening = await accepted()
         for number in range(200):
-            session.receive_text(str(number).encode())
+            session.receive_text(str(number))
         assert opening.calls == []
         session.receive_binary(bytes(MOST_BYTES))
         assert opening.calls == ["pause"]
@@ -229,7 +230,7 @@ class TestReceiving:
     async def test_text_counts_as_the_memory_that_it_takes(self) -> None:
         """One character beyond the BMP makes four bytes of each."""
         session, opening = await accepted()
-        session.receive_text(("x" * (MOST_BYTES // 4) + "🤖").encode())
+        session.receive_text("x" * (MOST_BYTES // 4) + "🤖")
         assert opening.calls == ["pause"]
 
     async def test_bytes(self) -> None:
@@ -239,7 +240,7 @@ class TestReceiving:
 
     async def test_end_is_told_once_and_last(self) -> None:
         session, _ = await accepted()
-        session.receive_text(b"a")
+        session.receive_text("a")
         session.end(3000)
         session.end(1006)
         assert [(await session.receive()).get("code") for _ in range(2)] == [None, 3000]

@@ -171,6 +171,32 @@ class TestDecoder:
             assert decode([stream[:end], stream[end:]]) == expected
 
 
+class TestTexts:
+    def test_they_are_str_for_who_wants_that_and_all_else_is_bytes(self) -> None:
+        text = "déjà vu 🤖"
+        half = len(text.encode()) // 2
+        stream = b"".join(
+            (
+                masked_frame(0x01, text.encode()[:half]),
+                masked_frame(0x80, text.encode()[half:]),
+                masked_frame(0x82, b"\xff"),
+                masked_frame(0x81, b""),
+                masked_frame(0x88, b"\x03\xe8bye"),
+            )
+        )
+        assert FrameDecoder(0, 0, as_str=True).receive(stream) == [
+            (1, text),
+            (2, b"\xff"),
+            (1, ""),
+            (8, b"\x03\xe8bye"),
+        ]
+
+    def test_what_is_no_utf_8_fails_as_for_all(self) -> None:
+        decoder = FrameDecoder(0, 0, as_str=True)
+        assert decoder.receive(masked_frame(0x81, b"\xed\xa0\x80")) == []
+        assert decoder.failure == 1007
+
+
 class TestPings:
     @given(st.lists(data_frames | control_frames, max_size=8).map(b"".join))
     def test_answers_are_those_to_websockets_pings(self, stream: bytes) -> None:

@@ -295,6 +295,7 @@ class QuietSession:
     """Remembers what it is told."""
 
     greeting = b"hello"
+    takes_str = False
 
     def __init__(self) -> None:
         self.calls: list[str] = []

@@ -13,5 +13,5 @@ class TestTurns:
         clients = Clients(fanout, Settings())
         node = NodeSeat(clients, notices=True, max_message_size=1000)
         data = frame("{}") * 600
-        assert [len(seat.make_decoder().receive(data)) for seat in (node, clients)] == [512, 16]
+        assert [len(seat.make_decoder(as_str=False).receive(data)) for seat in (node, clients)] == [512, 16]
         fanout.stop()

@@ -64,6 +64,8 @@ class HostedSession:
         "path",
     )
 
+    takes_str = True
+
     def __init__(
         self, opening: Opening, unreceived: Unreceived, now: Callable[[], float], kept: Kept | None = None
     ) -> None:
@@ -224,9 +226,8 @@ class HostedSession:
         elif self._inbox.is_awaited:
             self.end_replay()
 
-    def receive_text(self, payload: bytes) -> None:
+    def receive_text(self, text: str) -> None:
         """A text message of the browser's."""
-        text = payload.decode()
         if self._inbox.put({"type": "websocket.receive", "text": text}, sys.getsizeof(text)):
             self._hold_back()
 
@@ -327,9 +328,7 @@ class HostedSession:
             self._socket.send_binary(data)
             self._sent += len(data) + MESSAGE_OVERHEAD
         elif text is not None:
-            payload = text.encode()
-            self._socket.send_text(payload)
-            self._sent += len(payload) + MESSAGE_OVERHEAD
+            self._sent += self._socket.send_str(text) + MESSAGE_OVERHEAD
         if self._sent > WINDOW:
             await self._wait_for_room()
 

@@ -41,8 +41,8 @@ class Socket(Protocol):
     def client(self) -> int:
         """The fan-out's number of the browser."""
 
-    def send_text(self, payload: bytes) -> None:
-        """Queues a text message."""
+    def send_str(self, text: str) -> int:
+        """Queues a text message; its bytes on the wire."""
 
     def send_binary(self, payload: bytes) -> None:
         """Queues a binary message."""

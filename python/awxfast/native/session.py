@@ -52,6 +52,8 @@ class NativeSession(SubscribingSession):
 
     __slots__ = ("_commands", "_csrf_token", "_held", "_task")
 
+    takes_str = False
+
     def __init__(self, protocol: SharedBySessions, identity: Identity | None, csrf_token: str | None) -> None:
         super().__init__(protocol, identity)
         self._csrf_token = csrf_token

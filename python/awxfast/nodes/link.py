@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 class LinkSession:
     """Joins the backplane's group with its first breath, and leaves it with its last."""
 
+    takes_str = False
+
     def __init__(self, peer: Peer, era: str, group: str, backplane: Intake, ingest: Ingest | None) -> None:
         """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected."""
         self._peer = peer

@@ -30,8 +30,8 @@ class ClientList(Clock, Protocol):
     def freeze(self) -> dict[str, Any] | None:
         """What another process needs to know of a node's connection, as JSON has it; None: it is a browser's."""
 
-    def make_decoder(self) -> FrameDecoder:
-        """For what the peer sends."""
+    def make_decoder(self, *, as_str: bool) -> FrameDecoder:
+        """For what the peer sends; `as_str`: its texts are `str`, not UTF-8."""
 
     def add_opening(self, connection: "Connection") -> None:
         """A connection whose 101 is not out yet."""

@@ -108,9 +108,9 @@ class Clients:
     def freeze(self) -> None:
         """A browser's place in another process needs no more than its connection tells."""
 
-    def make_decoder(self) -> FrameDecoder:
-        """For what a browser sends."""
-        return FrameDecoder(*self._limits, TURN_MESSAGES, self._unserved)
+    def make_decoder(self, *, as_str: bool) -> FrameDecoder:
+        """For what a browser sends; `as_str`: its texts are `str`."""
+        return FrameDecoder(*self._limits, TURN_MESSAGES, self._unserved, as_str)
 
     @property
     def unserved(self) -> int:

@@ -115,7 +115,7 @@ class Connection(ReadingSide):
             self._transport.abort()
             return
         self.phase = Phase.OPEN
-        self._decoder = self._clients.make_decoder()
+        self._decoder = self._clients.make_decoder(as_str=self._session.takes_str)
         self._clients.add(self)
         self.resume_reading()
         self._session.open(self)
@@ -169,7 +169,7 @@ class Connection(ReadingSide):
 
         Raises `ValueError`.
         """
-        decoder = self._clients.make_decoder()
+        decoder = self._clients.make_decoder(as_str=self._session is not None and self._session.takes_str)
         if frozen["held"] is not None:
             decoder.thaw(*map(b64decode, frozen["held"]))
         self._decoder = decoder
@@ -219,7 +219,7 @@ class Connection(ReadingSide):
         if decoder.is_too_much:
             self._clients.make_room()
 
-    def _receive(self, opcode: int, payload: bytes) -> None:
+    def _receive(self, opcode: int, payload: Any) -> None:
         if opcode == CLOSE:
             self._receive_close(payload)
         elif opcode == BINARY and self.phase is OPEN and self._session is not None:
@@ -265,6 +265,10 @@ class Connection(ReadingSide):
     def send_text(self, payload: bytes) -> None:
         """Queues a reply to the peer."""
         self._clients.fanout.send_text(self.client, payload)
+
+    def send_str(self, text: str) -> int:
+        """Queues what an application sends; its bytes."""
+        return self._clients.fanout.send_str(self.client, text)
 
     def send_texts(self, payloads: Sequence[bytes]) -> None:
         """Queues replies that leave together."""

@@ -51,9 +51,9 @@ class NodeSeat:
         clients.nodes += 1
         return seat
 
-    def make_decoder(self) -> FrameDecoder:
+    def make_decoder(self, *, as_str: bool) -> FrameDecoder:
         """For what the node sends."""
-        return FrameDecoder(self._max_message_size, NO_FRAME_LIMIT, TURN_MESSAGES)
+        return FrameDecoder(self._max_message_size, NO_FRAME_LIMIT, TURN_MESSAGES, as_str=as_str)
 
     def report_fault(self, peer: str, code: int, reason: bytes) -> None:
         """The node did wrong and is closed."""

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::error::Reject;
 use crate::wire::envelope;
-use crate::wire::frame::{self, Budget, Decoder, Pongs, Received};
+use crate::wire::frame::{self, Budget, Decoder, Message, Pongs, Received};
 
 /// Frames of any kind that one call takes: what decoding them costs is far below a millisecond.
 const FRAMES: usize = 4096;
@@ -84,6 +84,8 @@ struct FrameDecoder {
     /// What it holds, as `all` has it.
     held: usize,
     all: Option<Py<UnservedBytes>>,
+    /// Text messages become `str`.
+    as_str: bool,
 }
 
 /// What the budget left for the next call.
@@ -102,6 +104,14 @@ impl FrameDecoder {
         }
         let joined = [&unread.as_bytes()[at..], data.as_bytes()].concat();
         (PyBytes::new(data.py(), &joined), 0)
+    }
+
+    /// What Python gets of a message; a text is checked already, so it never fails.
+    fn payload<'py>(&self, py: Python<'py>, message: &Message) -> PyResult<Bound<'py, PyAny>> {
+        if self.as_str && message.opcode == frame::TEXT {
+            return Ok(PyString::from_bytes(py, &message.payload)?.into_any());
+        }
+        Ok(PyBytes::new(py, &message.payload).into_any())
     }
 
     fn count(&mut self, py: Python<'_>) {
@@ -129,12 +139,13 @@ impl Drop for FrameDecoder {
 #[pymethods]
 impl FrameDecoder {
     #[new]
-    #[pyo3(signature = (max_message_size, max_frame_size, turn_messages=64, all=None))]
+    #[pyo3(signature = (max_message_size, max_frame_size, turn_messages=64, all=None, as_str=false))]
     fn new(
         max_message_size: usize,
         max_frame_size: usize,
         turn_messages: usize,
         all: Option<Py<UnservedBytes>>,
+        as_str: bool,
     ) -> Self {
         Self {
             decoder: Decoder::new(max_message_size, max_frame_size),
@@ -143,10 +154,11 @@ impl FrameDecoder {
             unread: None,
             held: 0,
             all,
+            as_str,
         }
     }
 
-    fn receive<'py>(&mut self, data: Bound<'py, PyBytes>) -> Vec<(u8, Bound<'py, PyBytes>)> {
+    fn receive<'py>(&mut self, data: Bound<'py, PyBytes>) -> PyResult<Vec<(u8, Bound<'py, PyAny>)>> {
         let py = data.py();
         let (data, at) = self.join_unread(data);
         let mut rest = &data.as_bytes()[at..];
@@ -156,7 +168,7 @@ impl FrameDecoder {
         self.unread = (!rest.is_empty()).then(|| Unread { data: data.unbind(), at });
         self.pongs = received.pongs;
         self.count(py);
-        received.messages.iter().map(|message| (message.opcode, PyBytes::new(py, &message.payload))).collect()
+        received.messages.iter().map(|message| Ok((message.opcode, self.payload(py, message)?))).collect()
     }
 
     fn take_pongs<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {

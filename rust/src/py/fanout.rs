@@ -158,6 +158,12 @@ impl PyFanout {
         Self::wake_later(slf);
     }
 
+    fn send_str(slf: &Bound<'_, Self>, client: u64, text: &str) -> usize {
+        slf.get().core.send_text(ClientId(client), text.as_bytes());
+        Self::wake_later(slf);
+        text.len()
+    }
+
     #[allow(clippy::needless_pass_by_value)] // PyO3 makes the vector for this call.
     fn send_texts(slf: &Bound<'_, Self>, client: u64, payloads: Vec<PyBackedBytes>) {
         let payloads: Vec<&[u8]> = payloads.iter().map(|payload| &**payload).collect();
