@@ -99,7 +99,7 @@ class FrameDecoder:
         """Bytes of memory: of a message without its end, and of what the last call left."""
     @property
     def has_only_messages(self) -> bool:
-        """Whether nothing else is to be looked at: no PONGs, no failure, not too much held."""
+        """Whether nothing else is to be looked at: no PONGs, nothing left, no failure, not too much held."""
     @property
     def is_too_much(self) -> bool:
         """Whether all that share a count hold more than they may."""

@@ -95,10 +95,11 @@ class HalfReader(ReadingSide):
     def now(self) -> float:
         return 1.0
 
-    def _decode(self, decoder: Any, data: bytes) -> None:
+    def _decode(self, decoder: Any, data: bytes) -> bool:
         decoder.unread += data
         self.decoded.append(decoder.unread[:1])
         decoder.unread = decoder.unread[1:]
+        return bool(decoder.unread)
 
 
 class Decoder:

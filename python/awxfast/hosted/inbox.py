@@ -60,7 +60,7 @@ class Inbox:
         self._size += size
         self._all.size += size
         self._waiters.wake_next()
-        return self.is_full
+        return (self._size >= MOST_BYTES or self._all.size >= self._all.most) and self.is_full
 
     async def get(self) -> dict[str, Any]:
         """The next message. Several may wait; one that is cancelled takes nothing along."""

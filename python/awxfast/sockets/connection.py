@@ -193,12 +193,12 @@ class Connection(ReadingSide):
 
     # What comes in
 
-    def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
+    def _decode(self, decoder: FrameDecoder, data: bytes) -> bool:
         """PINGs are answered without a look at each."""
         is_usual = False
         try:
             messages = decoder.receive(data)
-            is_usual = decoder.has_only_messages  # asked once in place of three questions
+            is_usual = decoder.has_only_messages  # asked once in place of four questions
             if not is_usual and (pongs := decoder.take_pongs()):
                 self._clients.fanout.send_pongs(self.client, pongs)
             for opcode, payload in messages:
@@ -209,15 +209,15 @@ class Connection(ReadingSide):
         except Exception:
             log.exception("a session failed")
             self.close(FAILED, drop=True)
-        if not is_usual:
-            self._look_further(decoder)
+        return not is_usual and self._look_further(decoder)
 
-    def _look_further(self, decoder: FrameDecoder) -> None:
-        """At what else the decoder has to say, besides messages and PONGs."""
+    def _look_further(self, decoder: FrameDecoder) -> bool:
+        """At what else the decoder has to say, besides messages and PONGs; whether it left something."""
         if self.phase is OPEN and decoder.failure:
             self.close(decoder.failure, decoder.failure_reason.encode(), drop=True)
         if decoder.is_too_much:
             self._clients.make_room()
+        return decoder.has_unread
 
     def _receive(self, opcode: int, payload: Any) -> None:
         if opcode == CLOSE:

@@ -42,8 +42,8 @@ class ReadingSide(asyncio.Protocol):
         self.heard = clients.now()
 
     @abc.abstractmethod
-    def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
-        """As much as the decoder takes in a turn."""
+    def _decode(self, decoder: FrameDecoder, data: bytes) -> bool:
+        """As much as the decoder takes in a turn; whether it left something."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Of one that another process has served, after `resume`: all others are there before this protocol is."""
@@ -60,8 +60,7 @@ class ReadingSide(asyncio.Protocol):
             self._held += data
             self.pause_reading()
             return
-        self._decode(self._decoder, data)
-        if len(data) >= TURN_BYTES or self._decoder.has_unread:
+        if self._decode(self._decoder, data) or len(data) >= TURN_BYTES:
             self._wait_turn()
 
     def _wait_turn(self) -> None:
@@ -76,10 +75,11 @@ class ReadingSide(asyncio.Protocol):
         self._waits_turn = False
         if self._is_held_back or self._decoder is None or self._transport is None:
             return
-        if self._decoder.has_unread:
+        has_unread = self._decoder.has_unread
+        if has_unread:
             self.heard = self._clients.now()
-            self._decode(self._decoder, b"")
-        if self._decoder.has_unread:
+            has_unread = self._decode(self._decoder, b"")
+        if has_unread:
             self._wait_turn()
         elif not self._is_held_back:
             self._read_on()

@@ -200,7 +200,7 @@ impl FrameDecoder {
 
     #[getter]
     fn has_only_messages(&self) -> bool {
-        self.pongs.is_empty() && self.decoder.failure().is_none() && !self.is_too_much()
+        self.pongs.is_empty() && self.unread.is_none() && self.decoder.failure().is_none() && !self.is_too_much()
     }
 
     #[getter]
