@@ -119,6 +119,25 @@ class TestDeath:
         await watched.stop()
 
 
+class TestStop:
+    async def test_only_one_that_does_not_leave_is_said_to_be_late(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        program = """
+            number = start["worker"]["number"]
+            send(kind="imported")
+            assert receive()["kind"] == "register"
+            send(kind="serving")
+            while receive()["kind"] != "stop": pass
+            if number: time.sleep(600)
+        """
+        watched = Watched(monkeypatch, program, stop_limit=0.5, count=2)
+        await watched.wait_until_serving()
+        await watched.stop()
+        late = [record.message for record in caplog.records if "did not leave" in record.message]
+        assert late == ["The serving process did not leave within 0.5 s and is ended"]
+
+
 class TestPings:
     async def test_one_that_starts_anew_is_not_one_that_hangs(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

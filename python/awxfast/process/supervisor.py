@@ -199,6 +199,8 @@ class Supervisor:
         return False if child is not None and child is self._pinged and child.serves else None
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
+        if not self._running:  # all have left here, and another place's are waited for
+            return
         if self.serves and not served:  # it began to serve when it was asked to stop
             self._limit_stop(self._stop_limit)
             return
