@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from awxfast.errors import ConfigurationError, HandOverFailed
+from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process.overview import Overview
 from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
@@ -101,6 +101,31 @@ class TestStart:
         with pytest.raises(ConfigurationError, match="no such file"):
             await asyncio.wait_for(watched.task, 30)
         assert [list(one._running) for one in watched.workers.supervisors] == [[], []]
+
+    async def test_those_that_serve_leave_in_order_when_another_one_can_not_start(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """They have browsers, and names in Redis."""
+        serves, left = tmp_path / "serves", tmp_path / "left"
+        program = (
+            LOOKED_AT
+            + f"""
+send(kind="imported")
+assert receive()["kind"] == "register"
+if start["worker"]["number"]:
+    while not os.path.exists({str(serves)!r}): time.sleep(0.01)
+    send(kind="failed", text="no database", exit_code=1); sys.exit(1)
+show()
+send(kind="serving")
+open({str(serves)!r}, "w").close()
+while receive()["kind"] != "stop": pass
+open({str(left)!r}, "w").close()
+"""
+        )
+        watched = Watched(monkeypatch, program, count=2)
+        with pytest.raises(StartError, match="no database"):
+            await asyncio.wait_for(watched.task, 30)
+        assert left.exists()
 
 
 class TestDeath:

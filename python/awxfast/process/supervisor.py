@@ -168,8 +168,11 @@ class Supervisor:
         return None
 
     def end(self) -> None:
-        """Ends all at once, and one that is being started: another place has none who can start."""
+        """Another place has none who can start. Who may have clients or names in Redis leaves in order, others at once."""
         self._is_ended = True
+        if not self._stopping.is_set() and any(self.tally.has_told(child) for child in self._running):
+            self.stop()
+            return
         self._stopping.set()
         self._kill()
 
