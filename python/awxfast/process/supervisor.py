@@ -168,7 +168,7 @@ class Supervisor:
         return None
 
     def end(self) -> None:
-        """Another place has none who can start. Who may have clients or names in Redis leaves in order, others at once."""
+        """Another place has none who can start. Who may have clients or names in Redis leaves in order, others now."""
         self._is_ended = True
         if not self._stopping.is_set() and any(self.tally.has_told(child) for child in self._running):
             self.stop()
