@@ -166,7 +166,7 @@ class TestWorkers:
 
     def test_auto_is_one_for_each_core_that_may_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for cores, workers in ((1, 1), (7, 7), (200, 64)):
-            monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+            monkeypatch.setattr("awxfast.option_parser.count_usable_cores", lambda cores=cores: cores)
             assert parse("--workers", "auto", "site:application").workers == workers
 
     def test_they_share_the_threads_that_one_would_have(self, monkeypatch: pytest.MonkeyPatch) -> None:

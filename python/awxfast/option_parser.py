@@ -7,13 +7,13 @@ import argparse
 import dataclasses
 import difflib
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from awxfast.errors import ConfigurationError
+from awxfast.system.cores import count_usable_cores
 
 NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """What argparse takes for one."""
@@ -130,7 +130,7 @@ MOST_WORKERS = 64
 def workers(text: str) -> int:
     """How many processes: a number, or `auto`: one for each core that this process may use."""
     if text == "auto":
-        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+        return min(MOST_WORKERS, count_usable_cores())
     try:
         return whole_number(least=1, most=MOST_WORKERS)(text)
     except argparse.ArgumentTypeError as error:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from awxfast.errors import ConfigurationError, HandOverFailed
+from awxfast.errors import ConfigurationError, HandOverFailed, StartError
 from awxfast.process.overview import Overview
 from awxfast.process.places import Surroundings
 from awxfast.process.used_headers import UsedHeaders
@@ -102,6 +102,31 @@ class TestStart:
             await asyncio.wait_for(watched.task, 30)
         assert [list(one._running) for one in watched.workers.supervisors] == [[], []]
 
+    async def test_those_that_serve_leave_in_order_when_another_one_can_not_start(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """They have browsers, and names in Redis."""
+        serves, left = tmp_path / "serves", tmp_path / "left"
+        program = (
+            LOOKED_AT
+            + f"""
+send(kind="imported")
+assert receive()["kind"] == "register"
+if start["worker"]["number"]:
+    while not os.path.exists({str(serves)!r}): time.sleep(0.01)
+    send(kind="failed", text="no database", exit_code=1); sys.exit(1)
+show()
+send(kind="serving")
+open({str(serves)!r}, "w").close()
+while receive()["kind"] != "stop": pass
+open({str(left)!r}, "w").close()
+"""
+        )
+        watched = Watched(monkeypatch, program, count=2)
+        with pytest.raises(StartError, match="no database"):
+            await asyncio.wait_for(watched.task, 30)
+        assert left.exists()
+
 
 class TestDeath:
     async def test_the_others_go_on_and_another_one_comes_in_its_place_alone(
@@ -117,6 +142,25 @@ class TestDeath:
         assert stays == former[0]
         assert newcomer != former[1]
         await watched.stop()
+
+
+class TestStop:
+    async def test_only_one_that_does_not_leave_is_said_to_be_late(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        program = """
+            number = start["worker"]["number"]
+            send(kind="imported")
+            assert receive()["kind"] == "register"
+            send(kind="serving")
+            while receive()["kind"] != "stop": pass
+            if number: time.sleep(600)
+        """
+        watched = Watched(monkeypatch, program, stop_limit=0.5, count=2)
+        await watched.wait_until_serving()
+        await watched.stop()
+        late = [record.message for record in caplog.records if "did not leave" in record.message]
+        assert late == ["The serving process did not leave within 0.5 s and is ended"]
 
 
 class TestPings:

@@ -399,7 +399,7 @@ class TestOpening:
         transport.buffered = 0
         connection.resume_writing()
         assert transport.aborted
-        assert "can't be attached" in caplog.text
+        assert "it can't be attached: not a descriptor" in caplog.text
         connection.connection_lost(None)
         fanout.stop()
 

@@ -168,8 +168,11 @@ class Supervisor:
         return None
 
     def end(self) -> None:
-        """Ends all at once, and one that is being started: another place has none who can start."""
+        """Another place has none who can start. Who may have clients or names in Redis leaves in order, others now."""
         self._is_ended = True
+        if not self._stopping.is_set() and any(self.tally.has_told(child) for child in self._running):
+            self.stop()
+            return
         self._stopping.set()
         self._kill()
 
@@ -199,6 +202,8 @@ class Supervisor:
         return False if child is not None and child is self._pinged and child.serves else None
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
+        if not self._running:  # all have left here, and another place's are waited for
+            return
         if self.serves and not served:  # it began to serve when it was asked to stop
             self._limit_stop(self._stop_limit)
             return

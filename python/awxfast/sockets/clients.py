@@ -144,7 +144,7 @@ class Clients:
 
     def report_turned_away(self, error: OSError) -> None:
         """A connection can't be attached: all descriptors are in use, and it is so for many at once."""
-        self._turned_away.warn("attach", f"a client is turned away, it can't be attached: {error.strerror}")
+        self._turned_away.warn("attach", f"a client is turned away, it can't be attached: {error.strerror or error}")
 
     def add_opening(self, connection: Connection) -> None:
         """A connection whose 101 is not out yet."""
