@@ -105,7 +105,7 @@ class TestStart:
 
 class TestDeath:
     async def test_the_others_go_on_and_another_one_comes_in_its_place_alone(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         watched = Watched(monkeypatch, WORKER, count=2)
         await until_shown(watched)
@@ -116,6 +116,7 @@ class TestDeath:
         stays, newcomer = list_pids(watched)
         assert stays == former[0]
         assert newcomer != former[1]
+        assert f"Worker 1 of 2 (process {former[1]}) ended unasked (exit code -9); another one starts in" in caplog.text
         await watched.stop()
 
 
