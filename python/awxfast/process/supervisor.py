@@ -252,6 +252,8 @@ class Supervisor:
                 self.tally.note(child, message)
             case "imported":
                 self._places.note_imported(self.number, child)
+            case "prepared":
+                self._places.note_prepared(self.number, child)
             case "used_header":
                 self._places.note_used_header(child, message["header"])
             case "claim_header":
