@@ -14,6 +14,7 @@ from ledger_watch import BALANCED
 from main_process import is_alive
 from redis_servers import RedisServer
 from reloaded_site import SLOW, Site
+from servers import wait_for
 from site_browsers import browser, command, receive
 from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
@@ -67,10 +68,9 @@ async def test_browsers_that_wait_for_its_start_are_everybodys_however_late_a_wo
     (tmp_path / "fault").write_text(SLOW_SECOND)
     path = str(tmp_path / "socket")
     starting = asyncio.ensure_future(asyncio.to_thread(start_site, "--workers", "2", "-u", path))
-    async with asyncio.timeout(SLOW):
-        while not (tmp_path / "diary").exists():  # the first one is there
-            await asyncio.sleep(0.01)
-    opening = [asyncio.ensure_future(unix_connect(path, "ws://localhost/commands/", open_timeout=SLOW)) for _ in range(20)]
+    await asyncio.to_thread(wait_for, (tmp_path / "diary").exists, SLOW)  # the first one is there
+    url = "ws://localhost/commands/"
+    opening = [asyncio.ensure_future(unix_connect(path, url, open_timeout=SLOW)) for _ in range(20)]
     served, _ = await asyncio.wait(opening, timeout=0.5)
     (tmp_path / "go").touch()
     everybody = await asyncio.gather(*opening)

@@ -98,14 +98,20 @@ class TestStart:
     async def test_one_that_comes_later_waits_for_nobody(
         self, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
     ) -> None:
-        steps = "".join(f'send(kind="{told}"); assert receive()["kind"] == "{heard}"\n' for told, heard in zip(words[::2], words[1::2], strict=True))
-        program = steps + """
+        steps = "".join(
+            f'send(kind="{told}"); assert receive()["kind"] == "{heard}"\n'
+            for told, heard in zip(words[::2], words[1::2], strict=True)
+        )
+        program = (
+            steps
+            + """
 send(kind="serving"); show()
 while True:
     message = receive()
     if message["kind"] == "reload_files" and start["worker"]["number"]: os.kill(os.getpid(), 9)
     answer(message)
 """
+        )
         watched = Watched(monkeypatch, LOOKED_AT + program, count=2)
         await until_shown(watched)
         watched.workers.reload_files()
