@@ -52,6 +52,8 @@ class Worker:
                 self.said.append(message["kind"])
                 if message["kind"] == "imported":
                     self.send("register")
+                elif message["kind"] == "prepared":
+                    self.send("listen")
                 elif message["kind"] == "claim_header":
                     self._owner.answer(self, message["header"])
 

@@ -6,14 +6,17 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from channels_redis.core import RedisChannelLayer
 from ledger_watch import BALANCED
 from main_process import is_alive
 from redis_servers import RedisServer
-from reloaded_site import Site
+from reloaded_site import SLOW, Site
+from servers import wait_for
 from site_browsers import browser, command, receive
+from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
 
 pytestmark = pytest.mark.timeout(600)
@@ -46,6 +49,36 @@ async def test_browsers_of_both_have_every_event_and_the_ledger_has_both(
         assert site.server.metric("awxfast_clients") == 20
     assert site.server.stop() == 0
     assert redis_server.client().keys("*") == []
+
+
+SLOW_SECOND = """
+def begin():
+    try:
+        (FOLDER / "first").mkdir()
+    except FileExistsError:
+        while not (FOLDER / "go").exists():
+            time.sleep(0.01)
+"""
+
+
+async def test_browsers_that_wait_for_its_start_are_everybodys_however_late_a_worker_is(
+    start_site: Callable[..., Site], tmp_path: Path
+) -> None:
+    """Who listened first had all of them, and for as long as they stayed."""
+    (tmp_path / "fault").write_text(SLOW_SECOND)
+    path = str(tmp_path / "socket")
+    starting = asyncio.ensure_future(asyncio.to_thread(start_site, "--workers", "2", "-u", path))
+    await asyncio.to_thread(wait_for, (tmp_path / "diary").exists, SLOW)  # the first one is there
+    url = "ws://localhost/commands/"
+    opening = [asyncio.ensure_future(unix_connect(path, url, open_timeout=SLOW)) for _ in range(20)]
+    served, _ = await asyncio.wait(opening, timeout=0.5)
+    (tmp_path / "go").touch()
+    everybody = await asyncio.gather(*opening)
+    ledger = (await starting).server.ledger()
+    for one in everybody:
+        await one.close()
+    assert not served
+    assert min(one["clients"] for one in ledger["workers"]) > 0
 
 
 async def test_one_that_dies_takes_no_browser_of_the_other_with_it(site: Site, producer: RedisChannelLayer) -> None:

@@ -74,6 +74,50 @@ class TestStart:
         await watched.stop()
         assert (tmp_path / "diary").read_text().split() == ["imported"] * 2 + ["registered"] * 2
 
+    async def test_nobody_listens_before_all_are_prepared(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        program = f"""
+            diary = open({str(tmp_path / "diary")!r}, "a")
+            send(kind="imported")
+            assert receive()["kind"] == "register"
+            if start["worker"]["number"]: time.sleep(0.5)
+            diary.write("prepared\\n"); diary.flush()
+            send(kind="prepared")
+            assert receive()["kind"] == "listen"
+            diary.write("listens\\n"); diary.flush()
+            send(kind="serving")
+            while receive()["kind"] != "stop": pass
+        """
+        watched = Watched(monkeypatch, program, count=2)
+        await watched.wait_until_serving()
+        await watched.stop()
+        assert (tmp_path / "diary").read_text().split() == ["prepared"] * 2 + ["listens"] * 2
+
+    @pytest.mark.parametrize("words", [("imported", "register"), ("imported", "register", "prepared", "listen")])
+    async def test_one_that_comes_later_waits_for_nobody(
+        self, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    ) -> None:
+        steps = "".join(
+            f'send(kind="{told}"); assert receive()["kind"] == "{heard}"\n'
+            for told, heard in zip(words[::2], words[1::2], strict=True)
+        )
+        program = (
+            steps
+            + """
+send(kind="serving"); show()
+while True:
+    message = receive()
+    if message["kind"] == "reload_files" and start["worker"]["number"]: os.kill(os.getpid(), 9)
+    answer(message)
+"""
+        )
+        watched = Watched(monkeypatch, LOOKED_AT + program, count=2)
+        await until_shown(watched)
+        watched.workers.reload_files()
+        await watched.wait_until_serving()
+        await watched.stop()
+
     async def test_one_that_dies_in_its_import_is_waited_for(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -130,7 +174,7 @@ open({str(left)!r}, "w").close()
 
 class TestDeath:
     async def test_the_others_go_on_and_another_one_comes_in_its_place_alone(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         watched = Watched(monkeypatch, WORKER, count=2)
         await until_shown(watched)
@@ -141,6 +185,7 @@ class TestDeath:
         stays, newcomer = list_pids(watched)
         assert stays == former[0]
         assert newcomer != former[1]
+        assert f"Worker 1 of 2 (process {former[1]}) ended unasked (exit code -9); another one starts in" in caplog.text
         await watched.stop()
 
 

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from awxfast._rust import Fanout
 from awxfast.app.entrances import Entrances
 from awxfast.app.feed import Feed, NoFeed
+from awxfast.app.fellows import Fellows
 from awxfast.app.handover import FORMAT, Inheritance
 from awxfast.app.relay_figures import RelayFigures
 from awxfast.errors import ConfigurationError
@@ -52,6 +53,7 @@ class Relay:
         self._access_log = access_log
         self._entrances = Entrances(server)
         self.figures = RelayFigures(fanout, feed, server, self._entrances, settings.max_clients, command_errors)
+        self._fellows: Fellows | None = None
         self._end_code = GOING_AWAY
         """What browsers are told that are still there at the end."""
         self._is_leaving = self._is_stopping = False
@@ -202,15 +204,18 @@ class Relay:
         """A secret header that may be used once only is so for all processes of this server."""
         self._feed.nodes.share_used_headers(used, report)
 
-    def claim_headers_by(self, claim: Callable[[str], Awaitable[bool]]) -> None:
-        """The same where several processes serve at once: `claim` says whether a header was used in none of them."""
-        self._feed.nodes.claim_headers_by(claim)
+    def join(self, fellows: Fellows) -> None:
+        """Others serve the same application at the same time."""
+        self._fellows = fellows
+        self._feed.nodes.claim_headers_by(fellows.claim_header)
 
     async def start(self, listenings: Sequence[Listening]) -> None:
         """Browsers last, so that their subscriptions are served at once."""
         self._entrances.note(listenings)
         await self._feed.start()
         await self._start_mode()
+        if self._fellows is not None:
+            await self._fellows.wait_until_ready()
         await self._server.start(listenings)
         self._entrances.is_open = True
 

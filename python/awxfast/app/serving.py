@@ -127,7 +127,7 @@ def introduce(relay: Relay, control: Control) -> None:
     relay.share_used_headers(control.used_headers, control.report_used_header)
     control.remember_used = lambda header: relay.share_used_headers([header], control.report_used_header)
     if control.fellows is not None:
-        relay.claim_headers_by(control.fellows.claim_header)
+        relay.join(control.fellows)
 
 
 async def receive_unless_stopped(relay: Relay, control: HeirControl) -> Inheritance | None:

@@ -147,7 +147,7 @@ class ChildHandle:
                     on_report(message)
                     if message["is_answer"]:
                         self._take_answer(message)
-                case "imported" | "used_header" | "claim_header":
+                case "imported" | "prepared" | "used_header" | "claim_header":
                     on_report(message)
                 case "clients":
                     self._take_answer(message)

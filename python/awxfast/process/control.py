@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from awxfast.app.fellows import Fellows
@@ -71,14 +71,14 @@ class Control(Generic[Rooms]):
         self.used_headers: list[str] = start.get("used_headers", [])
         self.remember_used: Callable[[str], None] = self.used_headers.append  # until there is somebody to tell
         self._claims = HeaderClaims(lambda header: pipe.send("claim_header", header=header))
-        self.fellows = find_fellows(start, self._claims)
+        self.fellows = find_fellows(start, self._claims.claim, self._wait_until_ready)
         self.died: int | None = start.get("died")
         self._snapshots: Snapshots | None = None
         self._inherited = False
         self._owes_answer = False
         self._faults = QuietLog(log)
         self._stop_asked = asyncio.Event()
-        self._may_register = asyncio.Event()
+        self._may_register, self._may_listen = asyncio.Event(), asyncio.Event()
         self._relay: Rooms | None = None
         self._files_have_changed = False
         self._leaving: asyncio.Future[None] | None = None
@@ -162,7 +162,15 @@ class Control(Generic[Rooms]):
         if self.fellows is None:
             return
         self._pipe.send("imported")
-        waits = [asyncio.ensure_future(one.wait()) for one in (self._may_register, self._stop_asked)]
+        await self._wait_unless_stopped(self._may_register)
+
+    async def _wait_until_ready(self) -> None:
+        """The same for what comes before it listens."""
+        self._pipe.send("prepared")
+        await self._wait_unless_stopped(self._may_listen)
+
+    async def _wait_unless_stopped(self, event: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(one.wait()) for one in (event, self._stop_asked)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for one in waits:
             one.cancel()
@@ -203,6 +211,8 @@ class Control(Generic[Rooms]):
                     self.remember_used(message["header"])
                 case "register":
                     self._may_register.set()
+                case "listen":
+                    self._may_listen.set()
                 case "header_claimed":
                     self._claims.receive(message["header"], fresh=message["fresh"])
                 case "look":
@@ -284,12 +294,17 @@ class Control(Generic[Rooms]):
         raise NotImplementedError
 
 
-def find_fellows(start: Mapping[str, Any], claims: HeaderClaims) -> Fellows | None:
+def find_fellows(
+    start: Mapping[str, Any],
+    claim_header: Callable[[str], Awaitable[bool]],
+    wait_until_ready: Callable[[], Awaitable[None]],
+) -> Fellows | None:
     """The other workers that main has told of."""
     worker = start.get("worker") or {"count": 1}
     if worker["count"] == 1:
         return None
-    return Fellows(Shares.open(worker["shares"], worker["number"], start.get("generation", 0)), claims.claim)
+    shares = Shares.open(worker["shares"], worker["number"], start.get("generation", 0))
+    return Fellows(shares, claim_header, wait_until_ready)
 
 
 async def run_behind(former: asyncio.Future[None] | None, work: Coroutine[Any, Any, None]) -> None:

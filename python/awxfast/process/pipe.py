@@ -5,10 +5,10 @@
                             died {died}
                      reload_files   ping   stop   hand_over {heir, format}   look   look_at_clients
                      used_header {header}: in another process of this server   header_claimed {header, fresh}
-                     register: to one of several who has imported
+                     to one of several: register, who has imported; listen, who is prepared
                      who has handed over: drain, or go_on where nobody has taken its place after all
     child to main    serving   failed {text, exit_code}   pong   used_header {header}   stands {frames}
-                     one of several: imported   claim_header {header}
+                     one of several: imported   prepared   claim_header {header}
                      figures {counted, own, present, inherited, has_left, is_answer}: at its start and end, too
                      clients {rows}
                      an heir: ready {format}   succeeded {kept, drained, silence}

@@ -28,6 +28,9 @@ class Places(Protocol):
     def note_imported(self, number: int, child: ChildHandle) -> None:
         """One has imported its application, and waits for a word to register."""
 
+    def note_prepared(self, number: int, child: ChildHandle) -> None:
+        """One could listen, and waits for a word to."""
+
     def note_end(self, number: int, child: ChildHandle) -> None:
         """Nothing is left of it but what it had counted."""
 

@@ -51,14 +51,14 @@ class Restarts(RestartPauses):
         super().__init__()
         self._said = ""
 
-    def take_after(self, failure: AwxfastError | str) -> float:
-        """The pause after an end for this reason; while Redis is away the same is not said again and again."""
+    def take_after(self, failure: AwxfastError | str, name: str = "The serving process") -> float:
+        """The pause after the end of `name` for this reason; that Redis is away is not said again and again."""
         pause = self.take()
         if isinstance(failure, ApplicationNeedsRedis):
             if str(failure) != self._said:
                 log.warning("%s; trying again until it does", failure)
             pause = min(pause, LONGEST_WAIT_FOR_REDIS)
         else:
-            log.error("The serving process ended unasked (%s); another one starts in %.1f s", failure, pause)
+            log.error("%s ended unasked (%s); another one starts in %.1f s", name, failure, pause)
         self._said = str(failure)
         return pause

@@ -84,7 +84,7 @@ class Supervisor:
             waits_for_redis = isinstance(failure, ApplicationNeedsRedis)
             if isinstance(failure, AwxfastError) and not self._served_once and not waits_for_redis:
                 raise failure
-            pause = self._restarts.take_after(failure)
+            pause = self._restarts.take_after(failure, self._name_child())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
@@ -207,8 +207,15 @@ class Supervisor:
         if self.serves and not served:  # it began to serve when it was asked to stop
             self._limit_stop(self._stop_limit)
             return
-        log.warning("The serving process did not leave within %.1f s and is ended", seconds)
+        log.warning("%s did not leave within %.1f s and is ended", self._name_child(), seconds)
         self._kill()
+
+    def _name_child(self) -> str:
+        """For the log: which of several it is."""
+        count = self._start["worker"]["count"]
+        if count == 1 or self._child is None:
+            return "The serving process"
+        return f"Worker {self.number} of {count} (process {self._child.pid})"
 
     def _kill(self) -> None:
         for child in self._running:
@@ -250,6 +257,8 @@ class Supervisor:
                 self.tally.note(child, message)
             case "imported":
                 self._places.note_imported(self.number, child)
+            case "prepared":
+                self._places.note_prepared(self.number, child)
             case "used_header":
                 self._places.note_used_header(child, message["header"])
             case "claim_header":

@@ -6,6 +6,7 @@ from typing import Any
 
 from awxfast.errors import HandOverFailed
 from awxfast.process.child_handle import ChildHandle
+from awxfast.process.common_start import CommonStep
 from awxfast.process.places import Surroundings
 from awxfast.process.succession import failing_as_hand_over
 from awxfast.process.supervisor import HANGS, Supervisor
@@ -36,12 +37,15 @@ class Workers:
         self._start = start
         self._descriptors = descriptors
         self._surroundings = surroundings
-        self._imported: dict[int, ChildHandle] = {}
-        self._all_registered = False
-        """Whether newcomers register at once: who imports wipes what others have registered, so the first ones wait."""
+        self._plan_start(is_done=False)
         self._make_supervisors()
         self.reloads = {"done": 0, "failed": 0}
         """How many came to new processes in the place of those before them, and how many did not."""
+
+    def _plan_start(self, *, is_done: bool) -> None:
+        """Who imports wipes what others have registered; who listened first would have all who wait by then."""
+        self._imported = CommonStep(self._count, "register", is_done=is_done)
+        self._prepared = CommonStep(self._count, "listen", is_done=is_done)
 
     def _make_supervisors(self) -> None:
         shares = self._shares.descriptor if self._shares is not None else None
@@ -125,17 +129,16 @@ class Workers:
 
     def note_imported(self, number: int, child: ChildHandle) -> None:
         """One more has imported its application."""
-        self._imported[number] = child
-        if self._all_registered or len(self._imported) == self._count:
-            self._all_registered = True
-            waiting, self._imported = self._imported, {}
-            for one in waiting.values():
-                one.send("register")
+        self._imported.wait(number, child)
+
+    def note_prepared(self, number: int, child: ChildHandle) -> None:
+        """One more could listen."""
+        self._prepared.wait(number, child)
 
     def note_end(self, number: int, child: ChildHandle) -> None:
         """Its row, and its part in a common start, end with it."""
-        if self._imported.get(number) is child:
-            del self._imported[number]
+        self._imported.forget(number, child)
+        self._prepared.forget(number, child)
         if self._shares is not None:
             self._shares.clear(number, child.pid)
 
@@ -245,7 +248,7 @@ class Workers:
         self._count = len(frozen["places"])
         self._shares = Shares.open(frozen["shares"]) if frozen["shares"] is not None else None
         self._make_supervisors()
-        self._all_registered = True
+        self._plan_start(is_done=True)
         self.reloads = frozen["reloads"]
         self._used_headers.adopt(frozen["used_headers"])
         for supervisor, place in zip(self.supervisors, frozen["places"], strict=True):
