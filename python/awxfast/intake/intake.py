@@ -14,6 +14,7 @@ from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pace import Pace
+from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
@@ -88,7 +89,15 @@ class Intake:
         self.caught_up = CaughtUp()
         """To be told when `taker` need be waited for no longer."""
         self.drain = Drain(
-            address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
+            address,
+            self.names.queue,
+            taker,
+            self.outages,
+            layer.expiry,
+            pace,
+            max_event_size,
+            self.caught_up,
+            pops_of(layer.layer, self.names.queue, max_event_size),
         )
         self.registration = self._make_registration(layer, taker)
         self.subscriptions = Subscriptions(self.groups)
@@ -112,6 +121,7 @@ class Intake:
             writer=GroupWriter(layer),
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
+            size=size_command(layer.layer, self.names.queue),
         )
 
     @property

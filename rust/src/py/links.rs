@@ -12,6 +12,7 @@ use crate::error::Reject;
 use crate::links::encoder;
 use crate::links::share;
 use crate::py::descriptor::borrow;
+use crate::py::pairs::take_entry;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -42,7 +43,7 @@ impl LinkEncoder {
     fn encode_batch(&mut self, entries: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
         let mut bundle = self.0.begin();
         for pair in entries {
-            let entry = pair.get_item(0)?.cast_into::<PyBytes>()?;
+            let entry = take_entry(pair)?;
             self.0.encode(entry.as_bytes(), &mut bundle);
         }
         Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
