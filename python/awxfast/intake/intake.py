@@ -13,6 +13,7 @@ from awxfast.intake.drain import Drain
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
 from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
@@ -82,6 +83,7 @@ class Intake:
         """
         self.outages = Outages(address)
         self._address = address
+        self._layer = layer
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
         self._announcements = announcements
@@ -160,6 +162,7 @@ class Intake:
         """
         try:
             with contextlib.closing(await open_connection(self._address, START_TIMEOUT)) as connection:
+                await warn_of_other_form(connection, self._layer.layer, self._layer.prefix)
                 if self.recovers:
                     await self._begin_recovery(connection)
             is_there = True

@@ -261,7 +261,7 @@ class Registration:
         log.warning(
             "%d registrations had vanished from Redis (somebody deleted %s:*, flushed or restarted it): added again",
             vanished,
-            self._names.prefix,
+            self._names.prefix.removesuffix(":"),
         )
 
     async def _clean_when_due(self, connection: RedisConnection) -> None:
