@@ -30,11 +30,8 @@ class Footprint:
     @property
     def is_settled(self) -> bool:
         """Whether nobody is there, and all groups are left, in Redis too: that is done a moment later, and in parts."""
-        return not (
-            self.clients
-            or self.groups
-            or any(key.startswith(chosen_form().group_key("job_events").encode()) for key in self.keys)
-        )
+        jobs = chosen_form().group_key("job_events").encode()
+        return not (self.clients or self.groups or any(key.startswith(jobs) for key in self.keys))
 
     def is_within(self, other: "Footprint") -> bool:
         """Whether there is nothing that the other has not."""
