@@ -14,7 +14,9 @@ from awxfast.intake.drain import Drain
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
+from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
@@ -86,6 +88,7 @@ class Intake:
         """
         self.outages = Outages(address)
         self._address = address
+        self._layer = layer
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         self.entry_format = entry_format or make_entry_format(layer)
         writer = make_group_writer(layer, self.entry_format)
@@ -95,7 +98,15 @@ class Intake:
         self.caught_up = CaughtUp()
         """To be told when `taker` need be waited for no longer."""
         self.drain = Drain(
-            address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
+            address,
+            self.names.queue,
+            taker,
+            self.outages,
+            layer.expiry,
+            pace,
+            max_event_size,
+            self.caught_up,
+            pops_of(layer.layer, self.names.queue, max_event_size),
         )
         self.registration = self._make_registration(layer, taker, writer)
         self.subscriptions = Subscriptions(self.groups)
@@ -119,6 +130,7 @@ class Intake:
             writer=writer,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
+            size=size_command(layer.layer, self.names.queue),
         )
 
     @property
@@ -157,6 +169,7 @@ class Intake:
         """
         try:
             with contextlib.closing(await open_connection(self._address, START_TIMEOUT)) as connection:
+                await warn_of_other_form(connection, self._layer.layer, self._layer.prefix)
                 if self.recovers:
                     await self._begin_recovery(connection)
             is_there = True

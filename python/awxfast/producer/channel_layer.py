@@ -2,10 +2,10 @@
 
     CHANNEL_LAYERS = {"default": {"BACKEND": "awxfast.layer.RedisChannelLayer", "CONFIG": {...}}}
 
-Options, keys and bytes are channels_redis' own; a `group_send` takes one round trip instead of four, on a connection
-that outlives the event loop. Encrypted messages and those in JSON take two where a group has
-other members than the last time. Whatever this can't do (several hosts, TLS, capacities by name, serializers of an
-application's own) is done by channels_redis' code as before.
+Options, keys and bytes are channels_redis' own, also those of version 2 where that is installed; a `group_send` takes
+one round trip instead of four, on a connection that outlives the event loop. Encrypted messages and those in JSON take
+two where a group has other members than the last time. Whatever this can't do (several hosts, TLS, capacities by name,
+serializers of an application's own) is done by channels_redis' code as before.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import hiredis
 from channels_redis.core import RedisChannelLayer as StockLayer
 from redis.exceptions import ResponseError
 
+from awxfast.django_settings import PRODUCERS_BACKEND, find_layer_form
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.group_sends import GroupSends, run_later
 from awxfast.producer.kept_sockets import KeptSockets
@@ -33,7 +34,7 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
         self._kept = KeptSockets(address) if address is not None else None
         self._full = FullQueues()
         if self._kept is not None:
-            layer = read_layer(options)
+            layer = read_layer(options, find_layer_form(PRODUCERS_BACKEND) or "core")
             self._sends = GroupSends(layer, make_entry_format(layer, read_configured_keys("awxfast.layer", options)))
         # Channels 4.2.1 gave it another name.
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name

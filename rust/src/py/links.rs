@@ -13,6 +13,7 @@ use crate::links::encoder;
 use crate::links::share;
 use crate::py::descriptor::borrow;
 use crate::py::entry_format::{PyEntryFormat, core_format, unix_seconds};
+use crate::py::pairs::take_entry;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -44,7 +45,7 @@ impl LinkEncoder {
         let mut bundle = self.0.begin();
         let now = unix_seconds();
         for pair in entries {
-            let entry = pair.get_item(0)?.cast_into::<PyBytes>()?;
+            let entry = take_entry(pair)?;
             self.0.encode(entry.as_bytes(), now, &mut bundle);
         }
         Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
