@@ -20,7 +20,13 @@ class Hosted:
     """The layer of one process, from Redis to sockets."""
 
     def __init__(
-        self, server: RedisServer, *, direct: tuple[str, ...] = (), max_groups: int = 1000, keys: Sequence[bytes] = (), **configuration: Any
+        self,
+        server: RedisServer,
+        *,
+        direct: tuple[str, ...] = (),
+        max_groups: int = 1000,
+        keys: Sequence[bytes] = (),
+        **configuration: Any,
     ) -> None:
         self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
         self.entry_format = make_entry_format(self.settings, keys)

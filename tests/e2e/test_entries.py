@@ -48,7 +48,7 @@ def start(redis_server: RedisServer) -> Any:
 )
 async def test_options_of_the_layer_are_those_of_its_producers(
     start: Callable[..., AwxfastServer],
-    stock_layer: Callable[..., RedisChannelLayer],  # noqa: F811
+    stock_layer: Callable[..., RedisChannelLayer],
     redis_server: RedisServer,
     options: list[str],
     configuration: dict[str, Any],
@@ -64,7 +64,7 @@ async def test_options_of_the_layer_are_those_of_its_producers(
 
 async def test_keys_are_changed_without_a_restart_and_nobody_sees_them(
     start: Callable[..., AwxfastServer],
-    stock_layer: Callable[..., RedisChannelLayer],  # noqa: F811
+    stock_layer: Callable[..., RedisChannelLayer],
     redis_server: RedisServer,
     tmp_path: Path,
 ) -> None:
@@ -107,6 +107,6 @@ async def test_keys_are_changed_without_a_restart_and_nobody_sees_them(
     await send(new, 400)
     await browser.until(lambda: browser.last_number == 400)
     seen = relay.text() + relay.ask("/metrics") + relay.ask("/ledger")
-    seen += "".join(path.read_text(errors="replace") for path in Path(f"/proc/{relay.child_pid()}").glob("cmdline"))
+    seen += await asyncio.to_thread(Path(f"/proc/{relay.child_pid()}/cmdline").read_text)
     assert "sesame" not in seen
     browser.transport.disconnect()

@@ -124,7 +124,9 @@ class TestSettings:
 
 class TestEntries:
     def test_keys_are_read_and_never_printed(self) -> None:
-        layer = read_stock_layer("default", stock(symmetric_encryption_keys=["sesame", b"old"], serializer_format="json"))
+        layer = read_stock_layer(
+            "default", stock(symmetric_encryption_keys=["sesame", b"old"], serializer_format="json")
+        )
         assert layer.keys == (b"sesame", b"old")
         assert "sesame" not in repr(layer)
         assert layer.settings(Settings()).serializer_format == "json"

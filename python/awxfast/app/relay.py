@@ -241,7 +241,7 @@ class Relay:
         return [self._feed.nodes.reload, self._feed.reload_keys, self._server.reload, *log]
 
     def reload_files(self) -> None:
-        """Reads tokens, secrets, keys and certificates again, reopens the access log; what has a fault stays as it was."""
+        """Reads tokens, secrets, keys and certificates again, reopens the access log; what has a fault stays."""
         for reload in self._reloads():
             try:
                 reload()
