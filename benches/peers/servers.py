@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from machine.accounting import Usage, usage_of
+from traffic.encrypted_queue import KEY
 from workloads.kinds import APPLICATION
 
 HERE = Path(__file__).resolve().parent.parent
@@ -147,6 +148,20 @@ class Awxfast(Server):
                 return body
         except OSError:
             return None
+
+
+class Encrypted(Awxfast):
+    """awxfast on an encrypted channel layer."""
+
+    name = "encrypted"
+
+    def listen(self, folder: Path) -> list[str]:
+        keys = folder / "layer-keys"
+        keys.write_text(KEY)
+        return ["--encryption-key-file", str(keys), *super().listen(folder)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "encrypted", {"redis": redis.url}
 
 
 class Hosted(Awxfast):

@@ -5,11 +5,13 @@ so, but the process knows.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.commands import Argument
-from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_writer import GroupWriter, SendCommands
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 
 SPEAKER = "awxfast"
@@ -34,14 +36,22 @@ class Announcements:
         """Those of `groups` that other nodes may have events of."""
         return [group for group in groups if group not in self._silent]
 
-    def commands(self, groups: Sequence[str], *, wanted: bool) -> list[tuple[Argument, ...]]:
-        """Says that the process wants `groups` from now on, or no more."""
+    async def commands(
+        self, connection: RedisConnection, groups: Sequence[str], *, wanted: bool
+    ) -> list[tuple[Argument, ...]]:
+        """What says that the process wants `groups` from now on, or no more. Raises `RedisError`."""
+        messages = self._messages(groups, wanted)
+        return await self._writer.commands(connection, self._group, messages, time.time()) if messages else []
+
+    def tell(self, send: SendCommands, groups: Sequence[str], *, wanted: bool) -> None:
+        """Says it. Nobody waits for it."""
+        if messages := self._messages(groups, wanted):
+            self._writer.tell(send, self._group, messages, time.time())
+
+    def _messages(self, groups: Sequence[str], wanted: bool) -> list[Mapping[str, Any]]:
         told = self.list_wanted(groups)
-        if not told:
-            return []
-        now = time.time()
-        notices = split_notice(Notice(wanted, tuple(told), speaker_of(self._names)))
-        return [self._writer.command(self._group, notice_message(notice), now) for notice in notices]
+        notice = Notice(wanted, tuple(told), speaker_of(self._names))
+        return [notice_message(part) for part in split_notice(notice)] if told else []
 
     def mark(self) -> tuple[Argument, ...]:
         """Says in Redis that the process's groups are wishes of browsers, and where they end when it dies."""

@@ -92,7 +92,7 @@ class Cleaner:
         if not is_valid_group(backplane):
             return []
         announcements = Announcements(names, backplane, self._writer.under(names.prefix))
-        return announcements.commands(groups, wanted=False)
+        return await announcements.commands(connection, groups, wanted=False)
 
     async def _removals(
         self, connection: RedisConnection, names: ProcessNames, groups: list[str]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.caught_up import CaughtUp
@@ -23,8 +24,10 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 
 log = logging.getLogger(__name__)
 
@@ -76,16 +79,20 @@ class Intake:
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
     ) -> None:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told.
 
-        `token`: that of the process which this one takes the place of.
+        `token`: that of the process which this one takes the place of. `entry_format`: how entries are written; None:
+        as the layer says, without encryption.
         """
         self.outages = Outages(address)
         self._address = address
         self._layer = layer
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
-        announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
+        self.entry_format = entry_format or make_entry_format(layer)
+        writer = make_group_writer(layer, self.entry_format)
+        announcements = Announcements(self.names, announce_in, writer) if announce_in is not None else None
         self._announcements = announcements
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
         self.caught_up = CaughtUp()
@@ -101,7 +108,7 @@ class Intake:
             self.caught_up,
             pops_of(layer.layer, self.names.queue, max_event_size),
         )
-        self.registration = self._make_registration(layer, taker)
+        self.registration = self._make_registration(layer, taker, writer)
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.recovers = False
@@ -112,7 +119,7 @@ class Intake:
         self.failed = asyncio.Event()
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
-    def _make_registration(self, layer: LayerSettings, taker: EventTaker) -> Registration:
+    def _make_registration(self, layer: LayerSettings, taker: EventTaker, writer: GroupWriter) -> Registration:
         return Registration(
             self._address,
             self.names,
@@ -120,7 +127,7 @@ class Intake:
             taker,
             self.outages,
             announcements=self._announcements,
-            writer=GroupWriter(layer),
+            writer=writer,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
             size=size_command(layer.layer, self.names.queue),

@@ -20,7 +20,7 @@ from awxfast.nodes.plan import NodePlan
 from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.wire.secret_sources import find_secrets
@@ -93,7 +93,7 @@ class Nodes:
         group = plan.application.group
         fanout.set_backplane(group, names.non_local, speaker_of(names))
         self._plan = plan
-        writer = GroupWriter(settings, own=names.non_local)
+        writer = make_group_writer(settings, intake.entry_format, own=names.non_local)
         self._onward = Onward(address, writer, fanout, intake.outages, intake.caught_up.tell)
         self._ingest = Ingest(fanout, self._onward, consumers, intake.caught_up)
         self.endpoint = NodeEndpoint(

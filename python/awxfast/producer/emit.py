@@ -5,28 +5,33 @@ import functools
 import json
 import os
 import sys
-import time
 from typing import Any
 
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_address, is_plain
 from awxfast.settings import LayerSettings, default_layer
-from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
+from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
+from awxfast.wire.entry_bodies import make_entry_format
+from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.layer_options import read_layer
 from awxfast.wire.send_scripts import SEND_SCRIPTS
+
+KEY_FILES_VARIABLE = "AWXFAST_ENCRYPTION_KEY_FILE"
+"""As the server has it."""
 
 
 def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
-    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer has the form `AWXFAST_LAYER` (`core`). Raises
-    `TypeError` for a wrong group name, `ConfigurationError` without a Redis, `ConnectionError` when it does not answer,
-    and `hiredis.ReplyError` when it refuses.
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer has the form `AWXFAST_LAYER` (`core`) and the
+    keys in the files `AWXFAST_ENCRYPTION_KEY_FILE`. Raises `TypeError` for a wrong group name, `ConfigurationError`
+    without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -43,18 +48,17 @@ class Sender:
         address = find_address(options.get("hosts")) if is_plain(options) else None
         if address is None:
             raise ConfigurationError(
-                "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
+                "awxfast.emit needs one Redis without TLS, capacities by name or own serializers; use the layer"
             )
         self._kept = KeptSockets(address)
-        self._layer = read_layer(options, layer)
-        self._script = SEND_SCRIPTS[layer].one
+        settings = read_layer(options, layer)
+        self._sends = GroupSends(settings, make_entry_format(settings, read_configured_keys("default", options)))
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
-        """Sends one message, in one round trip."""
-        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
+        """Sends one message, in one round trip or two."""
         with self._kept.borrow() as redis:
-            full, queues = redis.run_script(self._script, words)
+            full, queues = run(redis, self._sends.steps(group, message))
         if full:
             self.full.count(group, full, queues)
 
@@ -74,7 +78,8 @@ def find_options() -> tuple[dict[str, Any], str]:
         return dict(entry.get("CONFIG") or {}), read_form(find_layer_form(str(entry.get("BACKEND"))))
     if url := os.environ.get("AWXFAST_REDIS"):
         layer = read_form(os.environ.get("AWXFAST_LAYER"))
-        return {**dataclasses.asdict(default_layer(layer)), "hosts": [url]}, layer
+        keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
+        return {**dataclasses.asdict(default_layer(layer)), "hosts": [url], SETTING: keys}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
-from awxfast.wire.layer_options import read_hosts
+from awxfast.redis.hosts import read_hosts
+from awxfast.wire.entry_bodies import find_own_serializer
 
 
 def is_plain(options: Mapping[str, Any]) -> bool:
-    """Whether nothing is asked for that the script does not do."""
-    serializer = options.get("serializer_format", "msgpack")
-    return serializer == "msgpack" and not (options.get("symmetric_encryption_keys") or options.get("channel_capacity"))
+    """Whether nothing is asked for that the scripts do not do."""
+    return find_own_serializer(options) is None and not options.get("channel_capacity")
 
 
 def find_address(hosts: Any) -> RedisAddress | None:
@@ -20,7 +20,7 @@ def find_address(hosts: Any) -> RedisAddress | None:
     if isinstance(entry, Mapping) and entry and set(entry) != {"address"}:
         return None
     try:
-        address = RedisAddress.parse(read_hosts("default", hosts))
+        addresses = read_hosts("default", hosts)
     except ConfigurationError:
         return None
-    return None if address.tls else address
+    return None if len(addresses) > 1 or addresses[0].tls else addresses[0]

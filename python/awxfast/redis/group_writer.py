@@ -1,7 +1,8 @@
 """Writes events into groups as channels_redis does, many in one script: what AWX's consumers read is the same."""
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
@@ -27,6 +28,10 @@ MAX_BATCH_BYTES = 1_048_576
 """What one script is given at most: Redis serves nobody else meanwhile."""
 
 
+SendCommands = Callable[[list[tuple[Argument, ...]]], asyncio.Future[list[Any]]]
+"""Sends commands on a connection; the replies come later."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
     """An event of a group: `text` is what browsers get, UTF-8. `taken`: somebody in this process has it already."""
@@ -45,7 +50,7 @@ class Sent:
 
 
 class GroupWriter:
-    """Writes as the layer is configured. `own`: a non-local name (`specific.<token>!`) whose queue is left out."""
+    """Writes entries that Redis completes. `own`: a non-local name (`specific.<token>!`) whose queue is left out."""
 
     def __init__(self, layer: LayerSettings, own: str = "") -> None:
         self._layer = layer
@@ -63,7 +68,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         arguments = find_heard_arguments(self._layer, self._own, groups, now)
-        answers = await _run_script(connection, FIND_HEARD, arguments, len(groups))
+        answers = await _ask_numbers(connection, FIND_HEARD, arguments, len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -73,11 +78,20 @@ class GroupWriter:
         """
         entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await _run_script(connection, self._script, arguments, len(events) + 1)
+        answers = await _ask_numbers(connection, self._script, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
-    def command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
-        """Writes one message, for callers that don't wait for the answer."""
+    async def commands(
+        self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
+    ) -> list[tuple[Argument, ...]]:
+        """What writes messages, for callers that send it with other commands. Raises `RedisError`."""
+        return [self._command(group, message, now) for message in messages]
+
+    def tell(self, send: SendCommands, group: str, messages: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Writes messages, for callers that don't wait; in the order of the calls."""
+        send([self._command(group, message, now) for message in messages])
+
+    def _command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
         entry = (group, self._next_score(now), pack_message(self._layer, message))
         return ("EVAL", self._script.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
 
@@ -87,16 +101,20 @@ class GroupWriter:
         return self._last_score
 
 
-async def _run_script(
-    connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
-) -> list[int]:
-    """Its `count` numbers. By its digest; with its text where Redis does not know it, as after a restart."""
+async def run_script(connection: RedisConnection, script: Script, arguments: Sequence[Argument]) -> Any:
+    """By its digest; with its text where Redis does not know it, as after a restart. Raises `RedisError`."""
     try:
-        answers = await connection.command("EVALSHA", script.digest, 0, *arguments)
+        return await connection.command("EVALSHA", script.digest, 0, *arguments)
     except RedisReplyError as error:
         if error.code != "NOSCRIPT":
             raise
-        answers = await connection.command("EVAL", script.text, 0, *arguments)
+    return await connection.command("EVAL", script.text, 0, *arguments)
+
+
+async def _ask_numbers(
+    connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
+) -> list[int]:
+    answers = await run_script(connection, script, arguments)
     if not is_numbers(answers, count):
         raise connection.distrust(f"{describe(answers)} to a script")
     numbers: list[int] = answers
