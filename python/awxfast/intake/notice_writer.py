@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.intake.group_layout import Command
-from awxfast.redis.group_writer import SCORE_STEP
+from awxfast.redis.group_writer import Scores
 from awxfast.redis.replies import is_texts
 from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import UNSUBSCRIBE
@@ -39,7 +39,7 @@ class NoticeWriter:
         """`senders`: send commands to each Redis while it is there."""
         self._layer = layer
         self._senders = senders
-        self._last_score = 0.0
+        self._scores = Scores()
         self._unsaid: collections.deque[_Said] = collections.deque(maxlen=MOST_UNSAID)
 
     def _find_home(self, group: str) -> int:
@@ -73,14 +73,10 @@ class NoticeWriter:
         found = asked.result()[0]
         if type(found) is not list or not found or not is_texts(found[0]):
             return  # it refuses: nobody could read what is written
-        scored = [(self._next_score(now), pack_message(self._layer, message)) for message in messages]
+        scored = [(self._scores.next(now), pack_message(self._layer, message)) for message in messages]
         for host, queues in sort_by_host(found[0], len(self._senders)).items():
             arguments = send_to_queues_arguments(self._under(prefix), [(*entry, queues) for entry in scored], now)
             self._senders[host]([("EVAL", SEND_TO_QUEUES.text, 0, *arguments)])
 
     def _under(self, prefix: str) -> LayerSettings:
         return dataclasses.replace(self._layer, prefix=prefix)
-
-    def _next_score(self, now: float) -> float:
-        self._last_score = max(now, self._last_score + SCORE_STEP)
-        return self._last_score
