@@ -42,7 +42,7 @@ FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
     "lists": None,
     "pubsub": None,
-    "hosts": None,
+    "hosts": LayerForm(servers=3),
     "encrypted": None,
 }
 """None: nobody has filled it in yet."""

@@ -23,7 +23,7 @@ class AwxSettings:
     name: str = ""
     port: int | None = None
     protocol: str = ""
-    redis: str = ""
+    redis: tuple[str, ...] = ()
     layer: str = ""
     prefix: str | None = None
     capacity: int | None = None
@@ -35,7 +35,7 @@ class AwxSettings:
     def values(self) -> dict[str, Any]:
         """Those that are options, by their fields; what AWX does not say is absent."""
         names = ("name", "port", "protocol", "redis", "layer", "prefix", "capacity", "group_expiry", "postgres")
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, "")}
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, "", ())}
 
 
 def load_awx_settings() -> AwxSettings:
@@ -59,7 +59,7 @@ def read_django_settings(settings: Any) -> AwxSettings:
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
-        redis=first_host(layer) or getattr(settings, "BROKER_URL", ""),
+        redis=list_hosts(layer) or tuple(filter(None, [getattr(settings, "BROKER_URL", "")])),
         layer=find_layer_form(str(entry.get("BACKEND", ""))) or "",
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
@@ -70,13 +70,13 @@ def read_django_settings(settings: Any) -> AwxSettings:
     )
 
 
-def first_host(layer: Mapping[str, Any]) -> str:
-    """The URL of the layer's Redis, of the first where there are several; empty for what has none, as Sentinel."""
+def list_hosts(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The URLs of the layer's Redis; empty where one has none, as Sentinel."""
     hosts = layer.get("hosts")
     try:
-        return read_hosts("default", hosts[:1])[0].to_url() if hosts and not isinstance(hosts, str) else ""
+        return tuple(host.to_url() for host in read_hosts("default", hosts)) if hosts else ()
     except ConfigurationError:
-        return ""
+        return ()
 
 
 def read_database(settings: Any) -> Mapping[str, Any]:

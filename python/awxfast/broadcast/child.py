@@ -56,7 +56,8 @@ async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: so
     Raises `AwxfastError` before it can.
     """
     find_secret(settings)
-    (await open_connection(RedisAddress.parse(settings.redis))).close()
+    for url in settings.redis:
+        (await open_connection(RedisAddress.parse(url))).close()
     control.report_ready(FORMAT)
     with sock:
         legacy = Legacy(sock)
