@@ -7,7 +7,10 @@ import dataclasses
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
+
+KEY_FILE = Path(__file__).with_name("vectors") / "encryption-keys.txt"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,10 @@ FORMS: dict[str, LayerForm | None] = {
     "lists": None,
     "pubsub": None,
     "hosts": LayerForm(servers=3),
-    "encrypted": None,
+    "encrypted": LayerForm(
+        options=("--encryption-key-file", str(KEY_FILE)),
+        configuration={"symmetric_encryption_keys": KEY_FILE.read_text().splitlines()},
+    ),
 }
 """None: nobody has filled it in yet."""
 

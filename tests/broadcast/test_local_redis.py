@@ -8,6 +8,7 @@ from awxfast.broadcast.local_redis import GroupSender
 from awxfast.redis import event_writer
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 
@@ -17,7 +18,8 @@ HANG = 20.0
 class Running:
     def __init__(self, server: RedisServer) -> None:
         places = [(server.address, Outages(server.address), "")]
-        self.sender = GroupSender(LayerSettings(group_expiry=86_400), places)
+        layer = LayerSettings(group_expiry=86_400)
+        self.sender = GroupSender(layer, make_entry_format(layer), places)
         self.task = asyncio.create_task(self.sender.run())
 
     def balance(self) -> int:

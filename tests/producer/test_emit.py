@@ -9,11 +9,13 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import awxfast
 import msgpack
 import pytest
+from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError
 from awxfast.producer.emit import find_sender
 from redis_servers import RedisServer
@@ -134,3 +136,14 @@ class TestFullQueue:
         assert sender.full.dropped == 5_000
         assert len(caplog.records) == 1
         assert "jobs-summary" in caplog.text
+
+
+class TestEncryption:
+    def test_keys_of_the_file_encrypt(
+        self, emitting_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "keys").write_text("sesame\n")
+        monkeypatch.setenv("AWXFAST_ENCRYPTION_KEY_FILE", str(tmp_path / "keys"))
+        awxfast.emit("jobs-summary", "x")
+        (member,) = emitting_redis.client().zrange(QUEUE, 0, -1)
+        assert msgpack.unpackb(EntryFormat(keys=[b"sesame"]).open(member))["text"] == "x"

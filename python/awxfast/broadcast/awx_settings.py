@@ -9,6 +9,10 @@ from typing import Any
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.redis.hosts import read_hosts
+from awxfast.wire.encryption_keys import read_configured_keys
+
+ENTRIES = ("expiry", "random_prefix_length", "serializer_format")
+"""Of the layer: how long entries last, and how they are written."""
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -28,13 +32,28 @@ class AwxSettings:
     prefix: str | None = None
     capacity: int | None = None
     group_expiry: int | None = None
+    expiry: int | None = None
+    random_prefix_length: int | None = None
+    serializer_format: str = ""
     postgres: str = dataclasses.field(default="", repr=False)
     secret: str = dataclasses.field(default="", repr=False)
+    encryption_keys: tuple[bytes, ...] = dataclasses.field(default=(), repr=False)
     backplane_group: str = ""
 
     def values(self) -> dict[str, Any]:
         """Those that are options, by their fields; what AWX does not say is absent."""
-        names = ("name", "port", "protocol", "redis", "layer", "prefix", "capacity", "group_expiry", "postgres")
+        names = (
+            "name",
+            "port",
+            "protocol",
+            "redis",
+            "layer",
+            "prefix",
+            "capacity",
+            "group_expiry",
+            *ENTRIES,
+            "postgres",
+        )
         return {name: value for name in names if (value := getattr(self, name)) not in (None, "", ())}
 
 
@@ -64,6 +83,10 @@ def read_django_settings(settings: Any) -> AwxSettings:
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
         group_expiry=layer.get("group_expiry"),
+        expiry=layer.get("expiry"),
+        random_prefix_length=layer.get("random_prefix_length"),
+        serializer_format=layer.get("serializer_format", ""),
+        encryption_keys=read_configured_keys("default", layer),
         postgres=make_dsn(read_database(settings)),
         secret=getattr(settings, "BROADCAST_WEBSOCKET_SECRET", ""),
         backplane_group=getattr(settings, "BROADCAST_WEBSOCKET_GROUP_NAME", ""),

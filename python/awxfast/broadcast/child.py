@@ -11,7 +11,7 @@ from awxfast.app.handover import TAKEN
 from awxfast.app.life import live, start_unless_stopped, when_stopped
 from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.broadcast.program import NodeDialler, find_secret
+from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
 from awxfast.errors import HandOverFailed
 from awxfast.process.child import run_reporting, take_start
 from awxfast.process.control import Control
@@ -56,6 +56,7 @@ async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: so
     Raises `AwxfastError` before it can.
     """
     find_secret(settings)
+    find_keys(settings)
     for url in settings.redis:
         (await open_connection(RedisAddress.parse(url))).close()
     control.report_ready(FORMAT)

@@ -19,9 +19,13 @@ from redis.exceptions import ResponseError
 from awxfast.errors import RedisReplyError
 from awxfast.hosted.channel_table import JOIN_PATIENCE, ChannelTable
 from awxfast.hosted.current_session import LayerSession, current_session
+from awxfast.wire.encryption_keys import SETTING
 from awxfast.wire.host_choice import choose_host, cut_to_queue
 
 T = TypeVar("T")
+
+ENCRYPTION = ("_serializer", "crypter")
+"""Where channels_redis keeps its encryption: since 4.1, and before."""
 
 
 class LayerUnavailable(RedisConnectionError, ConnectionError):
@@ -38,6 +42,7 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
+        self._arguments = arguments
         self.client_prefix = tokens[0]
         self._own = tuple(f"specific.{token}!" for token in tokens)
         self._table = table
@@ -45,6 +50,13 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         # Channels 4.2.1 gave these two other names.
         self._require_channel = getattr(self, "require_valid_channel_name", None) or self.valid_channel_name
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """Encrypts with other keys from now on, as a stock layer would that was made with them."""
+        stock = RedisChannelLayer(**{**self._arguments, SETTING: list(keys)})
+        for name in ENCRYPTION:
+            if hasattr(stock, name):
+                setattr(self, name, getattr(stock, name))
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """A new name; it ends with the websocket that asks for it, if one does."""

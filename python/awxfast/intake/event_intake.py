@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from awxfast._rust import EntryFormat
 from awxfast.figures import IntakeFigures, RedisFigures
 from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.intake import Intake, Subscriptions
@@ -17,6 +18,7 @@ class EventIntake(Protocol):
     caught_up: CaughtUp
     subscriptions: Subscriptions
     recovers: bool
+    entry_format: EntryFormat
 
     @property
     def parts(self) -> Sequence[Intake]:

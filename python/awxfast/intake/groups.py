@@ -277,11 +277,8 @@ class Groups:
 
     def _announce(self, groups: list[str], *, wanted: bool) -> None:
         """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""
-        if self._announcements is None:
-            return
-        self._announcements.tell_apart(groups, wanted=wanted)
-        if commands := self._announcements.commands(groups, wanted=wanted):
-            self.send(commands)
+        if self._announcements is not None:
+            self._announcements.tell(self.send, groups, wanted=wanted)
 
     def _add_member(self, group: str) -> Membership:
         return self._add_channel(group, self._names.local_of(group) or self._names.numbered(next(self._counter)))

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError
 from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
@@ -23,6 +24,7 @@ from awxfast.intake.pace import Pace
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.host_choice import MOST_HOSTS, choose_host
 
 
@@ -34,13 +36,14 @@ def open_intake(
     new_pace: Callable[[], Pace] = Pace,
     max_event_size: int = MAX_EVENT_SIZE,
     token: str | None = None,
+    entry_format: EntryFormat | None = None,
 ) -> EventIntake:
     """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has."""
     if len(addresses) > MOST_HOSTS:
         raise ConfigurationError(f"a channel layer with more than {MOST_HOSTS} Redis is not built")
     if len(addresses) == 1:
-        return Intake(layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token)
-    return HostIntakes(layer, addresses, taker, announce_in, new_pace, max_event_size, token)
+        return Intake(layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token, entry_format)
+    return HostIntakes(layer, addresses, taker, announce_in, new_pace, max_event_size, token, entry_format)
 
 
 class HostIntakes:
@@ -55,15 +58,24 @@ class HostIntakes:
         new_pace: Callable[[], Pace] = Pace,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
     ) -> None:
+        self.entry_format = entry_format or make_entry_format(layer)
         self.token = token or secrets.token_hex(16)
         names = make_names(layer.prefix, self.token, len(addresses))
         senders = [functools.partial(self._send, host) for host in range(len(addresses))]
-        notices = NoticeWriter(layer, senders)
+        notices = NoticeWriter(layer, self.entry_format, senders)
         shared = IntakeShared(apart=notices)
         self.caught_up, self.failed = shared.caught_up, shared.failed
+        intake = functools.partial(Intake, layer, taker=taker, announce_in=announce_in, shared=shared)
         self.parts = [
-            Intake(layer, address, taker, announce_in, new_pace(), max_event_size, names=one, shared=shared)
+            intake(
+                address=address,
+                names=one,
+                pace=new_pace(),
+                max_event_size=max_event_size,
+                entry_format=self.entry_format,
+            )
             for address, one in zip(addresses, names, strict=True)
         ]
         self._groups = HostGroups([part.groups for part in self.parts])

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.drain import Drain
@@ -23,8 +24,10 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ class Intake:
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
         *,
         names: ProcessNames | None = None,
         shared: IntakeShared | None = None,
@@ -83,13 +87,14 @@ class Intake:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told.
 
         `token`: that of the process which this one takes the place of; or `names`, with what is shared by the intakes
-        from other Redis.
+        from other Redis. `entry_format`: how entries are written; None: as the layer says, without encryption.
         """
         shared = shared or IntakeShared()
         self.outages = Outages(address)
         self.address = address
         self.names = names or make_names(layer.prefix, token, 1)[0]
-        writer = GroupWriter(layer)
+        self.entry_format = entry_format or make_entry_format(layer)
+        writer = make_group_writer(layer, self.entry_format)
         announcements = (
             Announcements(self.names, announce_in, writer, shared.apart) if announce_in is not None else None
         )
@@ -100,7 +105,7 @@ class Intake:
         self.drain = Drain(
             address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
         )
-        self.registration = self._make_registration(layer, taker, shared)
+        self.registration = self._make_registration(layer, taker, writer, shared)
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.recovers = False
@@ -111,7 +116,9 @@ class Intake:
         self.failed = shared.failed
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
-    def _make_registration(self, layer: LayerSettings, taker: EventTaker, shared: IntakeShared) -> Registration:
+    def _make_registration(
+        self, layer: LayerSettings, taker: EventTaker, writer: GroupWriter, shared: IntakeShared
+    ) -> Registration:
         return Registration(
             self.address,
             self.names,
@@ -119,7 +126,7 @@ class Intake:
             taker,
             self.outages,
             announcements=self._announcements,
-            writer=GroupWriter(layer),
+            writer=writer,
             apart=shared.apart,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,

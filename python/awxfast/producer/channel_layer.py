@@ -3,11 +3,11 @@
     CHANNEL_LAYERS = {"default": {"BACKEND": "awxfast.layer.RedisChannelLayer", "CONFIG": {...}}}
 
 Options, keys and bytes are channels_redis' own; a `group_send` takes one round trip instead of four, on a connection
-that outlives the event loop. Whatever this can't do (several hosts, TLS, encryption, capacities by name, other
-serializers) is done by channels_redis' code as before.
+that outlives the event loop. Encrypted messages and those in JSON take two where a group has
+other members than the last time. Whatever this can't do (several hosts, TLS, capacities by name, serializers of an
+application's own) is done by channels_redis' code as before.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +16,11 @@ from channels_redis.core import RedisChannelLayer as StockLayer
 from redis.exceptions import ResponseError
 
 from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_sends import GroupSends, run_later
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_address, is_plain
-from awxfast.wire.group_send import pack_message, send_one_arguments
+from awxfast.wire.encryption_keys import read_configured_keys
+from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.layer_options import read_layer
 
 
@@ -27,10 +29,12 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
 
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts, **options)
-        self._layer = read_layer(options)
         address = find_address(hosts) if is_plain(options) else None
         self._kept = KeptSockets(address) if address is not None else None
         self._full = FullQueues()
+        if self._kept is not None:
+            layer = read_layer(options)
+            self._sends = GroupSends(layer, make_entry_format(layer, read_configured_keys("awxfast.layer", options)))
         # Channels 4.2.1 gave it another name.
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
 
@@ -44,10 +48,9 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
             await super().group_send(group, message)
             return
         self._require_group(group)
-        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         try:
             with self._kept.borrow() as redis:
-                full, queues = await redis.run_script_later(words)
+                full, queues = await run_later(redis, self._sends.steps(group, message))
         except hiredis.ReplyError as error:
             raise ResponseError(str(error)) from None
         if full:

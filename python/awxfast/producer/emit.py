@@ -5,26 +5,31 @@ import functools
 import json
 import os
 import sys
-import time
 from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_address, is_plain
 from awxfast.settings import LayerSettings
-from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
+from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
+from awxfast.wire.entry_bodies import make_entry_format
+from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.layer_options import read_layer
+
+KEY_FILES_VARIABLE = "AWXFAST_ENCRYPTION_KEY_FILE"
+"""As the server has it."""
 
 
 def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
-    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`. Raises `TypeError` for a wrong group name,
-    `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it
-    refuses.
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, with the keys in the files `AWXFAST_ENCRYPTION_KEY_FILE`.
+    Raises `TypeError` for a wrong group name, `ConfigurationError` without a Redis, `ConnectionError` when it does not
+    answer, and `hiredis.ReplyError` when it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -40,17 +45,17 @@ class Sender:
         address = find_address(options.get("hosts")) if is_plain(options) else None
         if address is None:
             raise ConfigurationError(
-                "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
+                "awxfast.emit needs one Redis without TLS, capacities by name or own serializers; use the layer"
             )
         self._kept = KeptSockets(address)
-        self._layer = read_layer(options)
+        layer = read_layer(options)
+        self._sends = GroupSends(layer, make_entry_format(layer, read_configured_keys("default", options)))
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
-        """Sends one message, in one round trip."""
-        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
+        """Sends one message, in one round trip or two."""
         with self._kept.borrow() as redis:
-            full, queues = redis.run_script(words)
+            full, queues = run(redis, self._sends.steps(group, message))
         if full:
             self.full.count(group, full, queues)
 
@@ -68,7 +73,8 @@ def find_options() -> dict[str, Any]:
     if layers and "default" in layers:
         return dict(layers["default"].get("CONFIG") or {})
     if url := os.environ.get("AWXFAST_REDIS"):
-        return {**dataclasses.asdict(LayerSettings()), "hosts": [url]}
+        keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
+        return {**dataclasses.asdict(LayerSettings()), "hosts": [url], SETTING: keys}
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 

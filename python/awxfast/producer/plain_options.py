@@ -6,12 +6,12 @@ from typing import Any
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.hosts import read_hosts
+from awxfast.wire.entry_bodies import find_own_serializer
 
 
 def is_plain(options: Mapping[str, Any]) -> bool:
-    """Whether nothing is asked for that the script does not do."""
-    serializer = options.get("serializer_format", "msgpack")
-    return serializer == "msgpack" and not (options.get("symmetric_encryption_keys") or options.get("channel_capacity"))
+    """Whether nothing is asked for that the scripts do not do."""
+    return find_own_serializer(options) is None and not options.get("channel_capacity")
 
 
 def find_address(hosts: Any) -> RedisAddress | None:
