@@ -64,7 +64,7 @@ class TestRefusals:
             ("--port 0", "--port"),
             ("--protocol ws", "--protocol"),
             ("--layer pubsub", "pubsub is not built yet"),
-            ("--encryption-key-file f", "--encryption-key-file is not built yet"),
+            ("--engine f", "--engine is not built yet"),
             ("--log-fmt %(", "--log-fmt"),
             ("--ca-file f --no-verify-cert", "--ca-file"),
             ("--threads 3", "--threads"),
@@ -76,8 +76,8 @@ class TestRefusals:
             parse(*REDIS, *words.split())
 
     def test_variable_of_what_is_not_built_is_named(self) -> None:
-        with pytest.raises(ConfigurationError, match="AWXFAST_ENCRYPTION_KEY_FILE"):
-            parse(*REDIS, AWXFAST_ENCRYPTION_KEY_FILE="f")
+        with pytest.raises(ConfigurationError, match="AWXFAST_ENGINE"):
+            parse(*REDIS, AWXFAST_ENGINE="f")
 
     def test_help_ends_well(self) -> None:
         with pytest.raises(SystemExit) as end:
