@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from awxfast.errors import ConfigurationError
-from awxfast.redis.hosts import read_hosts
+from awxfast.redis.address import enclose
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -17,12 +17,16 @@ DJANGOS_OWN = ("assume_role", "isolation_level", "pool", "server_side_binding")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AwxSettings:
-    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`)."""
+    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`).
+
+    `redis` is a URL; empty where the layer's `hosts` say more than fits into one.
+    """
 
     name: str = ""
     port: int | None = None
     protocol: str = ""
-    redis: str = ""
+    redis: str = dataclasses.field(default="", repr=False)
+    hosts: Any = dataclasses.field(default=None, repr=False)
     prefix: str | None = None
     capacity: int | None = None
     group_expiry: int | None = None
@@ -56,7 +60,8 @@ def read_django_settings(settings: Any) -> AwxSettings:
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
-        redis=first_host(layer) or getattr(settings, "BROKER_URL", ""),
+        redis=find_url(layer.get("hosts")) if layer.get("hosts") else getattr(settings, "BROKER_URL", ""),
+        hosts=layer.get("hosts"),
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
         group_expiry=layer.get("group_expiry"),
@@ -66,13 +71,14 @@ def read_django_settings(settings: Any) -> AwxSettings:
     )
 
 
-def first_host(layer: Mapping[str, Any]) -> str:
-    """The URL of the layer's Redis, of the first where there are several; empty for what has none, as Sentinel."""
-    hosts = layer.get("hosts")
-    try:
-        return read_hosts("default", hosts[:1])[0].to_url() if hosts and not isinstance(hosts, str) else ""
-    except ConfigurationError:
-        return ""
+def find_url(hosts: Any) -> str:
+    """The URL of the first of the layer's `hosts`; empty for one that has options of its own."""
+    entry = hosts[0] if isinstance(hosts, list | tuple) and hosts else None
+    if isinstance(entry, Mapping) and set(entry) == {"address"}:
+        entry = entry["address"]
+    if isinstance(entry, list | tuple) and len(entry) == 2:
+        return f"redis://{enclose(str(entry[0]))}:{entry[1]}"
+    return entry if isinstance(entry, str) else ""
 
 
 def read_database(settings: Any) -> Mapping[str, Any]:
