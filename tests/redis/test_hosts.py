@@ -36,10 +36,10 @@ class TestHosts:
         "hosts",
         [
             "redis://secret",
-            ["ftp://secret"],
-            [{"master_name": "secret", "sentinels": []}],
-            [{"hots": "secret"}],
             {"host": "secret"},
+            ["ftp://secret"],
+            [{"hots": "secret"}],
+            [{"master_name": "secret", "sentinels": []}],
         ],
     )
     def test_what_names_no_host_is_refused_without_its_values(self, hosts: Any) -> None:
