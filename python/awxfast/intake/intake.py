@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from awxfast.intake.drain import Drain
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.needs import list_needs
 from awxfast.intake.pace import Pace
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
@@ -21,6 +23,7 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.rights import Rights
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 
@@ -79,9 +82,10 @@ class Intake:
 
         `token`: that of the process which this one takes the place of.
         """
-        self.outages = Outages(address)
         self._address = address
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
+        self.rights = Rights(address, functools.partial(list_needs, self.names))
+        self.outages = Outages(address, self.rights)
         announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
         self._announcements = announcements
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
@@ -152,6 +156,7 @@ class Intake:
             with contextlib.closing(await open_connection(self._address, START_TIMEOUT)) as connection:
                 if self.recovers:
                     await self._begin_recovery(connection)
+            await self.rights.tell()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False
