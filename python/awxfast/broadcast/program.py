@@ -19,6 +19,7 @@ from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
@@ -26,7 +27,6 @@ from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
 from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
-from awxfast.redis.address import RedisAddress
 from awxfast.wire.encryption_keys import EncryptionKeys
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.secret_sources import find_secrets
@@ -51,7 +51,7 @@ class NodeDialler:
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
-        self._addresses = [*map(RedisAddress.parse, settings.redis)]
+        self._addresses = find_redis(settings)
         self._keys = find_keys(settings)
         self._entry_format = entry_format = make_entry_format(layer, self._keys.values)
         self.taker = LinkTaker(entry_format, self._send)

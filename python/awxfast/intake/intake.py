@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.needs import list_needs
 from awxfast.intake.pace import Pace
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
@@ -24,6 +26,7 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.rights import Rights
 from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
@@ -90,9 +93,10 @@ class Intake:
         from other Redis. `entry_format`: how entries are written; None: as the layer says, without encryption.
         """
         shared = shared or IntakeShared()
-        self.outages = Outages(address)
         self.address = address
         self.names = names or make_names(layer.prefix, token, 1)[0]
+        self.rights = Rights(address, functools.partial(list_needs, self.names))
+        self.outages = Outages(address, self.rights)
         self.entry_format = entry_format or make_entry_format(layer)
         writer = make_group_writer(layer, self.entry_format)
         announcements = (
@@ -185,6 +189,7 @@ class Intake:
             with contextlib.closing(await open_connection(self.address, START_TIMEOUT)) as connection:
                 if self.recovers:
                     await self._begin_recovery(connection)
+            await self.rights.tell()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False

@@ -160,7 +160,8 @@ class Registration:
                 await self._check(connection)
                 self._works()
                 await self._clean_when_due(connection)
-        except RedisReplyError as error:
+        except RedisReplyError as refusal:
+            error = await self._kept.explain(refusal)
             self._groups.refuse(error)
             if error.code == "READONLY":
                 self._groups.tell_refused()  # whoever has waited long enough does not wait for the next connection
