@@ -5,13 +5,15 @@ import functools
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.group_sends import GroupSends, run
+from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
-from awxfast.producer.plain_options import find_address, is_plain
+from awxfast.producer.plain_options import find_addresses, is_plain
 from awxfast.settings import LayerSettings
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
 from awxfast.wire.entry_bodies import make_entry_format
@@ -39,25 +41,32 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
 
 
 class Sender:
-    """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry."""
+    """Sends to one Redis or several, by the options of a `CHANNEL_LAYERS` entry."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        address = find_address(options.get("hosts")) if is_plain(options) else None
-        if address is None:
+        addresses = find_addresses(options.get("hosts")) if is_plain(options) else ()
+        if not addresses:
             raise ConfigurationError(
-                "awxfast.emit needs one Redis without TLS, capacities by name or own serializers; use the layer"
+                "awxfast.emit needs a Redis without TLS, capacities by name or own serializers; use the layer"
             )
-        self._kept = KeptSockets(address)
         layer = read_layer(options)
-        self._sends = GroupSends(layer, make_entry_format(layer, read_configured_keys("default", options)))
+        entry_format = make_entry_format(layer, read_configured_keys("default", options))
+        self._kept = KeptSockets(addresses[0])
+        self._sends = GroupSends(layer, entry_format)
+        self._hosts = HostSends(layer, entry_format, addresses) if len(addresses) > 1 else None
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip or two."""
-        with self._kept.borrow() as redis:
-            full, queues = run(redis, self._sends.steps(group, message))
+        full, queues = self._send(group, message)
         if full:
             self.full.count(group, full, queues)
+
+    def _send(self, group: str, message: dict[str, Any]) -> Sequence[int]:
+        if self._hosts is not None:
+            return self._hosts.send(group, message)
+        with self._kept.borrow() as redis:
+            return run(redis, self._sends.steps(group, message))
 
 
 @functools.cache
@@ -67,14 +76,14 @@ def find_sender() -> Sender:
 
 
 def find_options() -> dict[str, Any]:
-    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names."""
+    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names, one or several."""
     conf = sys.modules.get("django.conf")
     layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
     if layers and "default" in layers:
         return dict(layers["default"].get("CONFIG") or {})
-    if url := os.environ.get("AWXFAST_REDIS"):
+    if urls := os.environ.get("AWXFAST_REDIS", "").split():
         keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
-        return {**dataclasses.asdict(LayerSettings()), "hosts": [url], SETTING: keys}
+        return {**dataclasses.asdict(LayerSettings()), "hosts": urls, SETTING: keys}
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 
