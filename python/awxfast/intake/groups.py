@@ -235,16 +235,22 @@ class Groups:
 
     async def leave_all(self) -> None:
         """Removes every name of the process, and joins none any more. Raises `RedisUnavailable`."""
-        self._has_left = True
-        self._may_join.clear()
-        self._idle.stop()
+        self.take_leave()
         members = [*self._members.values(), *self._leaving.unanswered]
-        self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
         replies = await self.send([self._layout.leave_at_once(part) for part in parts])
         for part, reply in zip(parts, replies, strict=True):
             if isinstance(reply, RedisReplyError):  # this user may not EVAL
                 await self._leaving.send_leaves(part)
+
+    def take_leave(self) -> None:
+        """Says, once, that the process wants nothing any more; it joins no group from now on."""
+        if not self._has_left:
+            self._has_left = True
+            self._may_join.clear()
+            self._idle.stop()
+            members = [*self._members.values(), *self._leaving.unanswered]
+            self._announce([member.group for member in members if member.known], wanted=False)
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.

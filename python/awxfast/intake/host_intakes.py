@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from typing import Any
 
 from awxfast._rust import EntryFormat
-from awxfast.errors import ConfigurationError
+from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.group_layout import Command
 from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
-from awxfast.intake.intake import START_TIMEOUT, Intake, Subscriptions
+from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Intake, Subscriptions
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
@@ -175,7 +175,12 @@ class HostIntakes:
         """See `Intake.rest`. What one has left to say of its groups goes over another one's connection."""
         await do_all(part.rest(successor, seconds) for part in self.parts)
         async with asyncio.timeout(seconds):
-            for part in [*self.parts, *self.parts]:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Twice, since the answer of one Redis may lead to something that is said to another."""
+        for part in [*self.parts, *self.parts]:
+            with contextlib.suppress(RedisUnavailable):
                 await part.registration.settle()
 
     async def end_rest(self) -> None:
@@ -214,11 +219,15 @@ class HostIntakes:
         return [task for part in self.parts for task in part.abandon()]
 
     async def stop(self) -> None:
-        """See `Intake.stop`. The backplane's last: over its connection the others take leave."""
-        await do_all(part.stop() for part in self.parts if part is not self._home)
-        if self._home is not None:
-            await self._home.stop()
+        """See `Intake.stop`. Other nodes are told first, while all connections are there."""
         self._telling.stop()
+        if self._home is not None:
+            for part in self.parts:
+                part.groups.take_leave()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await self._settle()
+        await do_all(part.stop() for part in self.parts)
 
 
 class Telling:
