@@ -63,7 +63,7 @@ FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
     "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", python=find_python_14),
     "pubsub": None,
-    "hosts": None,
+    "hosts": LayerForm(servers=3),
     "encrypted": LayerForm(
         options=("--encryption-key-file", str(KEY_FILE)),
         configuration={"symmetric_encryption_keys": KEY_FILE.read_text().splitlines()},

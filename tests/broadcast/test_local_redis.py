@@ -8,9 +8,9 @@ import msgpack
 import pytest
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.redis import event_writer
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings, default_layer
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 
@@ -19,8 +19,9 @@ HANG = 20.0
 
 class Running:
     def __init__(self, server: RedisServer) -> None:
-        writer = GroupWriter(LayerSettings(group_expiry=86_400))
-        self.sender = GroupSender(server.address, writer, Outages(server.address))
+        places = [(server.address, Outages(server.address), "")]
+        layer = LayerSettings(group_expiry=86_400)
+        self.sender = GroupSender(layer, make_entry_format(layer), places)
         self.task = asyncio.create_task(self.sender.run())
 
     def balance(self) -> int:
