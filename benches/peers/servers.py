@@ -164,6 +164,18 @@ class Encrypted(Awxfast):
         return "encrypted", {"redis": redis.url}
 
 
+class Lists(Awxfast):
+    """awxfast on the layer of channels_redis 2, whose queues are lists."""
+
+    name = "lists"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--layer", "lists", *super().mode(redis)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "lists", {"redis": redis.url}
+
+
 class Hosted(Awxfast):
     """awxfast with daphne's application; every event goes through its consumer."""
 

@@ -123,6 +123,11 @@ RELAY: tuple[Workload, ...] = (
         title="Flat out on an encrypted layer and on a plain one: 100 clients, 1 KiB",
         servers=("awxfast", "encrypted"),
     ),
+    Stream(
+        name="lists-100",
+        title="Flat out on a layer whose queues are lists and on one of sorted sets: 100 clients, 1 KiB",
+        servers=("awxfast", "lists"),
+    ),
     equal_frames(100),
     equal_frames(1000),
     equal_frames(9000),
