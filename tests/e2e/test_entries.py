@@ -48,7 +48,7 @@ def start(redis_server: RedisServer) -> Any:
 )
 async def test_options_of_the_layer_are_those_of_its_producers(
     start: Callable[..., AwxfastServer],
-    stock_layer: Callable[..., RedisChannelLayer],  # noqa: F811
+    stock_layer: Callable[..., RedisChannelLayer],
     redis_server: RedisServer,
     options: list[str],
     configuration: dict[str, Any],
@@ -64,7 +64,7 @@ async def test_options_of_the_layer_are_those_of_its_producers(
 
 async def test_keys_are_changed_without_a_restart_and_nobody_sees_them(
     start: Callable[..., AwxfastServer],
-    stock_layer: Callable[..., RedisChannelLayer],  # noqa: F811
+    stock_layer: Callable[..., RedisChannelLayer],
     redis_server: RedisServer,
     tmp_path: Path,
 ) -> None:
