@@ -15,7 +15,7 @@ from awxfast.settings import Settings
 from awxfast.wire.group_send import ADDRESSEES
 from awxfast.wire.host_choice import MOST_HOSTS, choose_host
 from channels_redis.core import RedisChannelLayer
-from redis_servers import HANG, RedisServer, group_on, three_redis  # noqa: F401  a fixture
+from redis_servers import HANG, RedisServer, group_on
 from remembering_fanout import RememberingFanout, eventually
 
 BACKPLANE = "broadcast-group_send"
@@ -45,7 +45,7 @@ def texts_of(fanout: RememberingFanout, group: str) -> list[str]:
 
 
 @pytest.fixture
-async def producer(three_redis: list[RedisServer]) -> AsyncIterator[RedisChannelLayer]:  # noqa: F811
+async def producer(three_redis: list[RedisServer]) -> AsyncIterator[RedisChannelLayer]:
     layer = RedisChannelLayer(hosts=[server.url for server in three_redis], capacity=10_000)
     yield layer
     await layer.close_pools()
@@ -60,7 +60,7 @@ class TestEvents:
         self,
         three_redis: list[RedisServer],
         fanout: RememberingFanout,
-        producer: RedisChannelLayer,  # noqa: F811
+        producer: RedisChannelLayer,
     ) -> None:
         async with started(three_redis, fanout) as intake:
             await intake.hold([*GROUPS, *LONG])
@@ -87,7 +87,7 @@ class TestOutage:
         self,
         three_redis: list[RedisServer],
         fanout: RememberingFanout,
-        producer: RedisChannelLayer,  # noqa: F811
+        producer: RedisChannelLayer,
     ) -> None:
         async with started(three_redis, fanout) as intake:
             await intake.hold(GROUPS)
@@ -106,7 +106,7 @@ class TestOutage:
     async def test_hold_waits_for_its_own_redis_alone(
         self,
         three_redis: list[RedisServer],
-        fanout: RememberingFanout,  # noqa: F811
+        fanout: RememberingFanout,
     ) -> None:
         async with started(three_redis, fanout) as intake:
             three_redis[1].kill()
@@ -121,7 +121,7 @@ class TestOutage:
     async def test_hold_that_is_cancelled_holds_nothing(
         self,
         three_redis: list[RedisServer],
-        fanout: RememberingFanout,  # noqa: F811
+        fanout: RememberingFanout,
     ) -> None:
         async with started(three_redis, fanout) as intake:
             three_redis[1].kill()
@@ -135,7 +135,7 @@ class TestOutage:
     async def test_at_start_keeps_nobody_from_the_others(
         self,
         three_redis: list[RedisServer],
-        fanout: RememberingFanout,  # noqa: F811
+        fanout: RememberingFanout,
     ) -> None:
         three_redis[2].kill()
         async with started(three_redis, fanout) as intake:
@@ -159,7 +159,7 @@ class TestNextProcess:
     @pytest.mark.parametrize("servers", [3, 2, 1])
     async def test_goes_on_with_groups_whatever_it_has_of_redis(
         self,
-        three_redis: list[RedisServer],  # noqa: F811
+        three_redis: list[RedisServer],
         fanout: RememberingFanout,
         servers: int,
     ) -> None:
@@ -182,7 +182,7 @@ class TestNextProcess:
         self,
         three_redis: list[RedisServer],
         fanout: RememberingFanout,
-        producer: RedisChannelLayer,  # noqa: F811
+        producer: RedisChannelLayer,
     ) -> None:
         async with started(three_redis, fanout, token="0" * 32) as dead:
             await dead.hold(GROUPS)
@@ -219,7 +219,7 @@ class TestAnnouncements:
         self,
         three_redis: list[RedisServer],
         fanout: RememberingFanout,
-        listener: Callable[[], Any],  # noqa: F811
+        listener: Callable[[], Any],
     ) -> None:
         async with started(three_redis, fanout, BACKPLANE) as intake:
             for group in GROUPS:
@@ -234,7 +234,7 @@ class TestAnnouncements:
         self,
         three_redis: list[RedisServer],
         fanout: RememberingFanout,
-        producer: RedisChannelLayer,  # noqa: F811
+        producer: RedisChannelLayer,
     ) -> None:
         home = choose_host(BACKPLANE, 3)
         first, *_ = others = [host for host in range(3) if host != home]
@@ -258,7 +258,7 @@ class TestAnnouncements:
     async def test_node_that_links_is_told_of_all(
         self,
         three_redis: list[RedisServer],
-        fanout: RememberingFanout,  # noqa: F811
+        fanout: RememberingFanout,
     ) -> None:
         async with started(three_redis, fanout, BACKPLANE) as one, started(three_redis, fanout, BACKPLANE) as other:
             await one.hold(GROUPS)
@@ -276,7 +276,7 @@ class TestFlush:
         self,
         three_redis: list[RedisServer],
         fanout: RememberingFanout,
-        producer: RedisChannelLayer,  # noqa: F811
+        producer: RedisChannelLayer,
     ) -> None:
         async with started(three_redis, fanout) as intake:
             await intake.hold(GROUPS)
