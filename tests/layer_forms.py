@@ -18,7 +18,8 @@ class LayerForm:
     """How a relay is told of a form, and what makes its stock producers.
 
     `options` are a relay's; `configuration` what CHANNEL_LAYERS has beside `hosts` and the usual, for producers and
-    sites; `servers` how many Redis there are; `python` the interpreter that has the producers' packages.
+    sites; `servers` how many Redis there are; `python` the interpreter that has the producers' packages. `prefix` and
+    `size`, the command that counts a queue's entries, are for tests that look into Redis.
     """
 
     chosen: ClassVar[str] = "core"
@@ -28,6 +29,8 @@ class LayerForm:
     backend: str = "channels_redis.core.RedisChannelLayer"
     configuration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     servers: int = 1
+    prefix: str = "asgi"
+    size: str = "ZCARD"
     python: Callable[[], str] = lambda: sys.executable
 
     def new_layer(self, urls: Sequence[str], **options: Any) -> Any:
@@ -35,6 +38,14 @@ class LayerForm:
         module, _, name = self.backend.rpartition(".")
         configuration = {"hosts": list(urls), "capacity": 10_000, **self.configuration, **options}
         return getattr(importlib.import_module(module), name)(**configuration)
+
+    def group_key(self, group: str) -> str:
+        """Where the members of a group stand."""
+        return f"{self.prefix}:group:{group}"
+
+    def count_waiting(self, client: Any) -> int:
+        """Events in the queues of all processes."""
+        return sum(client.execute_command(self.size, key) for key in client.keys(f"{self.prefix}specific.*"))
 
     def relay_options(self, urls: Sequence[str]) -> list[str]:
         """Options of a relay that has been given the first of `urls`."""
@@ -50,9 +61,9 @@ def find_python_14() -> str:
 
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
-    "lists": LayerForm(options=("--layer", "lists"), python=find_python_14),
+    "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", python=find_python_14),
     "pubsub": None,
-    "hosts": None,
+    "hosts": LayerForm(servers=3),
     "encrypted": LayerForm(
         options=("--encryption-key-file", str(KEY_FILE)),
         configuration={"symmetric_encryption_keys": KEY_FILE.read_text().splitlines()},

@@ -1,14 +1,16 @@
 """Events of other nodes on their way into Redis: in order, bounded, each accounted for whatever Redis does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
+import msgpack
 import pytest
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.redis import event_writer
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
-from awxfast.settings import LayerSettings
+from awxfast.settings import LayerSettings, default_layer
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 
@@ -17,8 +19,9 @@ HANG = 20.0
 
 class Running:
     def __init__(self, server: RedisServer) -> None:
-        writer = GroupWriter(LayerSettings(group_expiry=86_400))
-        self.sender = GroupSender(server.address, writer, Outages(server.address))
+        places = [(server.address, Outages(server.address), "")]
+        layer = LayerSettings(group_expiry=86_400)
+        self.sender = GroupSender(layer, make_entry_format(layer), places)
         self.task = asyncio.create_task(self.sender.run())
 
     def balance(self) -> int:
@@ -54,6 +57,24 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def until_idle(running: Running) -> None:
     await until(lambda: not running.sender.pending)
+
+
+class TestLists:
+    async def test_more_than_a_batch_arrives_in_order(self, redis_server: RedisServer) -> None:
+        sender = GroupSender(redis_server.address, GroupWriter(default_layer("lists")), Outages(redis_server.address))
+        task = asyncio.create_task(sender.run())
+        with redis_server.client() as client:
+            client.zadd("asgi::group:a", {"specific.x!a": time.time()})
+            for number in range(600):
+                sender.send("a", str(number).encode())
+            sender.send("nobody", b"")
+            await until(lambda: not sender.pending and sender.unheard)
+            entries = [msgpack.unpackb(entry) for entry in reversed(client.lrange("asgi:specific.x!", 0, -1))]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert [entry["text"] for entry in entries] == [str(number) for number in range(600)]
+        assert entries[0]["__asgi_channel__"] == ["specific.x!a"]
+        assert (sender.written, sender.unheard) == (600, 1)
 
 
 class TestEvents:

@@ -171,8 +171,7 @@ class TestNotBuilt:
         "configuration",
         [
             {"hosts": "redis://secret"},
-            {"hosts": ["redis://secret", "redis://b"]},
-            {"hosts": [{"master_name": "m", "sentinels": [["secret", 1]]}]},
+            {"hosts": [{"host": "secret", "hots": "secret"}]},
             {"symmetric_encryption_keys": "secret"},
         ],
     )

@@ -115,7 +115,7 @@ class TestPopping:
 
                 def cut() -> bool:
                     pops = [one["id"] for one in client.client_list() if one["cmd"] == "blmpop"]
-                    return any([client.client_kill_filter(_id=one) for one in pops])
+                    return bool(pops and client.client_kill_filter(_id=pops[0]))
 
                 await eventually(cut)
             await eventually(lambda: drain.reconnects and drain.up)

@@ -1,5 +1,7 @@
 """Builds a relay from its settings: one builder a mode."""
 
+from collections.abc import Sequence
+
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import EntryFormat, Fanout
@@ -16,8 +18,9 @@ from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
 from awxfast.intake.decryption_log import tell_undecryptable
+from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.native.auth_option import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.awx_settings import read_node_settings
@@ -56,9 +59,9 @@ def build_native(settings: Settings, access_log: AccessLog | None = None, token:
     entry_format = make_entry_format(settings, keys.values)
     fanout = build_fanout(settings, entry_format)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
-    address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, entry_format, address, fanout, plan, token)
-    feed = Feed(address, intake, build_mesh(plan, fanout, intake, address, None), keys)
+    addresses = [*map(RedisAddress.parse, settings.redis)]
+    intake = build_intake(settings, entry_format, addresses, fanout, plan, token)
+    feed = Feed(intake, build_mesh(plan, fanout, intake, None), keys)
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
     server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint, feed.tell_caught_up)
@@ -118,27 +121,27 @@ def build_layer_feed(
         barred=plan.barred_group,
         max_groups=settings.max_groups,
     )
-    address = stock.find_addresses(settings)[0]
+    addresses = stock.find_addresses(settings)
     keeps_names = settings.replays_consumers
-    intake = build_intake(settings, entry_format, address, table, plan, token if keeps_names else None)
-    nodes = build_mesh(plan, fanout, intake, address, table)
+    intake = build_intake(settings, entry_format, addresses, table, plan, token if keeps_names else None)
+    nodes = build_mesh(plan, fanout, intake, table)
     table.connect(intake.subscriptions)
-    replacement = Replacement(stock, table, intake.names.token, settings, keys)
-    return LayerFeed(address, intake, nodes, keys, replacement, table, keeps_names=keeps_names)
+    replacement = Replacement(stock, table, [part.names.token for part in intake.parts], settings, keys)
+    return LayerFeed(intake, nodes, keys, replacement, table, keeps_names=keeps_names)
 
 
 def build_intake(
     settings: Settings,
     entry_format: EntryFormat,
-    address: RedisAddress,
+    addresses: Sequence[RedisAddress],
     taker: EventTaker,
     plan: NodePlan,
     token: str | None = None,
-) -> Intake:
+) -> EventIntake:
     """Brings what comes for browsers to `taker`."""
-    return Intake(
+    return open_intake(
         settings,
-        address,
+        addresses,
         tell_undecryptable(taker, entry_format),
         plan.announce_in,
         max_event_size=settings.max_event_size,

@@ -24,6 +24,7 @@ from awxfast.option_parser import (
     positive,
     whole_number,
 )
+from awxfast.redis.hosts import read_hosts
 from awxfast.settings import (
     LAYER_DEFAULTS,
     LAYER_FIELDS,
@@ -45,7 +46,7 @@ OPTIONS = (
     OwnOption("--port", "port", whole_number(1, 65535), "the port of peers that have none of their own"),
     OwnOption("--protocol", "protocol", one_of("http", "https"), "http or https"),
     OwnOption("--ca-file", "ca_file", non_empty, "certificates to trust"),
-    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own"),
+    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own", many=True),
     server_options.LAYER_OPTION,
     OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
@@ -84,7 +85,8 @@ class DiallerSettings(LogSettings):
     protocol: str
     verify_cert: bool
     ca_file: str | None
-    redis: str
+    redis: tuple[str, ...]
+    """URLs; empty: what AWX's layer says (`node_redis`)."""
     backplane_group: str
     secret_files: tuple[str, ...]
     admin: str
@@ -108,6 +110,7 @@ class DiallerSettings(LogSettings):
                 **values,
                 "era": Era[values["era"]] if values["era"] is not None else None,
                 "peers": tuple(Member(**one) for one in values["peers"]),
+                "redis": tuple(values["redis"]),
                 "secret_files": tuple(values["secret_files"]),
                 "encryption_key_files": tuple(values["encryption_key_files"]),
                 "layer": LayerSettings(**values["layer"]),
@@ -124,6 +127,9 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     given = vars(parser.parse_args(arguments))
     values = {**awx.values(), **read_environment(parser, environ, WITH_VARIABLES, NOT_BUILT), **given}
     check_log_format(values.get("log_fmt"))
+    if "redis" not in values and awx.hosts:
+        read_hosts("default", awx.hosts)
+        values["redis"] = ()
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
     return make_settings(values, awx)
@@ -155,7 +161,7 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         protocol=values["protocol"],
         verify_cert=values.get("verify_cert", True),
         ca_file=values.get("ca_file"),
-        redis=values["redis"],
+        redis=tuple(values["redis"]),
         backplane_group=awx.backplane_group or BACKPLANE_GROUP,
         secret_files=tuple(values.get("secret_files", ())),
         admin=values["admin"],

@@ -19,15 +19,14 @@ from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
-from awxfast.redis.address import RedisAddress
-from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.wire.encryption_keys import EncryptionKeys
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.secret_sources import find_secrets
@@ -52,31 +51,30 @@ class NodeDialler:
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
-        address = RedisAddress.parse(settings.redis)
-        self._address = address
+        self._addresses = find_redis(settings)
         self._keys = find_keys(settings)
         self._entry_format = entry_format = make_entry_format(layer, self._keys.values)
         self.taker = LinkTaker(entry_format, self._send)
-        self.intake = Intake(
+        self.intake = open_intake(
             layer,
-            address,
+            self._addresses,
             tell_undecryptable(self.taker, entry_format),
-            pace=Pace(lambda: self.dialler.pause),
+            new_pace=self._new_pace,
             token=token,
             entry_format=entry_format,
         )
-        writer = make_group_writer(layer, entry_format)
-        self.sender = GroupSender(address, writer, self.intake.outages, self._hold_reading)
+        places = [(part.address, part.outages, "") for part in self.intake.parts]
+        self.sender = GroupSender(layer, entry_format, places, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
         if died is not None:
             self.intake.recovers = True
             self.taker.count_gap("died", died)
-        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, address)
+        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, self._addresses[0])
         self._sources = MemberSources(settings, self.dialler.set_members)
         self.figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures
         )
         self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
         self._on_counted: Callable[[], None] = lambda: None
@@ -86,6 +84,9 @@ class NodeDialler:
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = self.intake.failed
         """Set when any part of it has ended by a fault of its own (logged)."""
+
+    def _new_pace(self) -> Pace:
+        return Pace(lambda: self.dialler.pause)
 
     def _send(self, bundle: LinkBundle) -> None:
         self.dialler.send(bundle)
@@ -129,7 +130,7 @@ class NodeDialler:
             raise HandOverFailed("the new process is to use another Redis or prefix; restart instead")
         self._owns_names = False
         self._own_node.is_beside = True
-        self.intake.registration.redis_names.extend(first["redis_names"])
+        self.intake.remember_redis(first["redis_names"])
         self._sources.inherit(first)
         await self._sources.follow(self._run)
 
@@ -143,7 +144,7 @@ class NodeDialler:
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
         self._joined.inherits = False
-        self.intake.groups.end_inheritance()
+        self.intake.end_inheritance()
 
     async def begin_anew(self) -> None:
         """Goes on with it."""
@@ -208,7 +209,7 @@ class NodeDialler:
         return {"redis": self._describe_redis(), **members}
 
     def _describe_redis(self) -> list[str]:
-        return [str(self._address), self._settings.layer.prefix]
+        return [*map(str, self._addresses), self._settings.layer.prefix]
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}

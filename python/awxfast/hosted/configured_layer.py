@@ -43,7 +43,7 @@ class StockLayer:
     def arguments(self, settings: Settings, keys: Sequence[bytes] = ()) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place, and with these keys."""
         given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
-        hosts = {"hosts": [settings.redis[0]]} if "redis" in settings.layer_options else {}
+        hosts = {"hosts": [*settings.redis]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts, **({SETTING: list(keys)} if keys else {})}
 
 

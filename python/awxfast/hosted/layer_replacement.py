@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
@@ -14,14 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class Replacement:
-    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop."""
+    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop.
+
+    `tokens`: the process's, one for each Redis.
+    """
 
     def __init__(
-        self, stock: StockLayer, table: ChannelTable, token: str, settings: Settings, keys: EncryptionKeys
+        self, stock: StockLayer, table: ChannelTable, tokens: Sequence[str], settings: Settings, keys: EncryptionKeys
     ) -> None:
         self._stock = stock
         self._table = table
-        self._token = token
+        self._tokens = tokens
         self._settings = settings
         self._keys = keys
         self._loop = asyncio.get_running_loop()
@@ -53,7 +57,7 @@ class Replacement:
 
         from awxfast.hosted.channel_layer import HostedLayer
 
-        layer = HostedLayer(self._table, self._token, self._loop, stock.arguments(self._settings, self._keys.values))
+        layer = HostedLayer(self._table, self._tokens, self._loop, stock.arguments(self._settings, self._keys.values))
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 

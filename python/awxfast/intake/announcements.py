@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter, SendCommands
@@ -24,11 +25,15 @@ def speaker_of(names: ProcessNames) -> str:
 
 
 class Announcements:
-    """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of."""
+    """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of.
 
-    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter) -> None:
+    `apart`: who writes in that group where the process's groups and it may be on different Redis.
+    """
+
+    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeWriter | None = None) -> None:
         self._names = names
         self._writer = writer
+        self._apart = apart
         self._silent = {group, names.sentinel}
         self._group = group
 
@@ -39,14 +44,24 @@ class Announcements:
     async def commands(
         self, connection: RedisConnection, groups: Sequence[str], *, wanted: bool
     ) -> list[tuple[Argument, ...]]:
-        """What says that the process wants `groups` from now on, or no more. Raises `RedisError`."""
-        messages = self._messages(groups, wanted)
+        """What says that the process wants `groups` from now on, or no more; nothing where it must be said apart.
+
+        Raises `RedisError`.
+        """
+        messages = self._messages(groups, wanted) if self._apart is None else []
         return await self._writer.commands(connection, self._group, messages, time.time()) if messages else []
 
     def tell(self, send: SendCommands, groups: Sequence[str], *, wanted: bool) -> None:
         """Says it. Nobody waits for it."""
-        if messages := self._messages(groups, wanted):
+        if self._apart is not None:
+            self.tell_apart(groups, wanted=wanted)
+        elif messages := self._messages(groups, wanted):
             self._writer.tell(send, self._group, messages, time.time())
+
+    def tell_apart(self, groups: Sequence[str], *, wanted: bool) -> None:
+        """Says it where `commands` do not, in the order of the calls."""
+        if self._apart is not None:
+            self._apart.write(self._names.prefix, self._group, self._messages(groups, wanted))
 
     def _messages(self, groups: Sequence[str], wanted: bool) -> list[Mapping[str, Any]]:
         told = self.list_wanted(groups)

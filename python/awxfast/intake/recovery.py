@@ -51,3 +51,5 @@ async def _remove(
     if announcements is not None:
         farewells = await announcements.commands(connection, groups, wanted=False)
     await connection.commands([*removals, ("SREM", names.groups_key, *groups), *farewells])
+    if announcements is not None:
+        announcements.tell_apart(groups, wanted=False)

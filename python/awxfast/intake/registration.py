@@ -14,6 +14,7 @@ from awxfast.intake.gaps import most_events_in
 from awxfast.intake.group_layout import Command
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.own_keys import replace_other_types
 from awxfast.intake.presence import Presence
 from awxfast.intake.processes import ProcessIdentity
@@ -64,6 +65,7 @@ class Registration:
         *,
         announcements: Announcements | None = None,
         writer: GroupWriter,
+        apart: NoticeWriter | None = None,
         capacity: int,
         group_expiry: int,
         size: Command | None = None,
@@ -78,7 +80,7 @@ class Registration:
         self._kinds = names.kinds if announcements is None else {**names.kinds, names.announced_in_key: "string"}
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         identity = ProcessIdentity.own()
-        self._cleaner = Cleaner(names, identity, writer)
+        self._cleaner = Cleaner(names, identity, writer, apart)
         self._presence = Presence(names, identity, announcements)
         self._kept = KeptConnection(address, "registrations", outages)
         self._connection: RedisConnection | None = None
@@ -162,7 +164,8 @@ class Registration:
                 await self._check(connection)
                 self._works()
                 await self._clean_when_due(connection)
-        except RedisReplyError as error:
+        except RedisReplyError as refusal:
+            error = await self._kept.explain(refusal)
             self._groups.refuse(error)
             if error.code == "READONLY":
                 self._groups.tell_refused()  # whoever has waited long enough does not wait for the next connection

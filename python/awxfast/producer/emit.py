@@ -5,14 +5,16 @@ import functools
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.group_sends import GroupSends, run
+from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
-from awxfast.producer.plain_options import find_address, is_plain
+from awxfast.producer.plain_options import find_addresses, is_plain
 from awxfast.settings import LayerSettings, default_layer
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
 from awxfast.wire.entry_bodies import make_entry_format
@@ -41,26 +43,33 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
 
 
 class Sender:
-    """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry."""
+    """Sends to one Redis or several, by the options of a `CHANNEL_LAYERS` entry."""
 
     def __init__(self, options: dict[str, Any], layer: str = LayerSettings.layer) -> None:
         """`layer`: the form of the layer."""
-        address = find_address(options.get("hosts")) if is_plain(options) else None
-        if address is None:
+        addresses = find_addresses(options.get("hosts")) if is_plain(options) else ()
+        if not addresses:
             raise ConfigurationError(
-                "awxfast.emit needs one Redis without TLS, capacities by name or own serializers; use the layer"
+                "awxfast.emit needs a Redis without TLS, capacities by name or own serializers; use the layer"
             )
-        self._kept = KeptSockets(address)
         settings = read_layer(options, layer)
-        self._sends = GroupSends(settings, make_entry_format(settings, read_configured_keys("default", options)))
+        entry_format = make_entry_format(settings, read_configured_keys("default", options))
+        self._kept = KeptSockets(addresses[0])
+        self._sends = GroupSends(settings, entry_format)
+        self._hosts = HostSends(settings, entry_format, addresses) if len(addresses) > 1 else None
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip or two."""
-        with self._kept.borrow() as redis:
-            full, queues = run(redis, self._sends.steps(group, message))
+        full, queues = self._send(group, message)
         if full:
             self.full.count(group, full, queues)
+
+    def _send(self, group: str, message: dict[str, Any]) -> Sequence[int]:
+        if self._hosts is not None:
+            return self._hosts.send(group, message)
+        with self._kept.borrow() as redis:
+            return run(redis, self._sends.steps(group, message))
 
 
 @functools.cache
@@ -70,16 +79,19 @@ def find_sender() -> Sender:
 
 
 def find_options() -> tuple[dict[str, Any], str]:
-    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names. And its form."""
+    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names.
+
+    And the layer's form.
+    """
     conf = sys.modules.get("django.conf")
     layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
     if layers and "default" in layers:
         entry = layers["default"]
         return dict(entry.get("CONFIG") or {}), read_form(find_layer_form(str(entry.get("BACKEND"))))
-    if url := os.environ.get("AWXFAST_REDIS"):
+    if urls := os.environ.get("AWXFAST_REDIS", "").split():
         layer = read_form(os.environ.get("AWXFAST_LAYER"))
         keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
-        return {**dataclasses.asdict(default_layer(layer)), "hosts": [url], SETTING: keys}, layer
+        return {**dataclasses.asdict(default_layer(layer)), "hosts": urls, SETTING: keys}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 

@@ -1,6 +1,6 @@
 """Whether a plain socket and the script can do all that options of channels_redis ask for, and the Redis they name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
@@ -16,11 +16,23 @@ def is_plain(options: Mapping[str, Any]) -> bool:
 
 def find_address(hosts: Any) -> RedisAddress | None:
     """The one host of channels_redis' option; None for several, TLS, Sentinel and options of the client library."""
-    entry = hosts[0] if hosts else {}
-    if isinstance(entry, Mapping) and entry and set(entry) != {"address"}:
-        return None
+    addresses = find_addresses(hosts)
+    return addresses[0] if len(addresses) == 1 else None
+
+
+def find_addresses(hosts: Any) -> Sequence[RedisAddress]:
+    """All hosts of that option; empty if one of them has TLS, Sentinel or options of the client library."""
+    entries = hosts if isinstance(hosts, list | tuple) else ()
+    if any(isinstance(entry, Mapping) and entry and set(entry) != {"address"} for entry in entries):
+        return ()
     try:
         addresses = read_hosts("default", hosts)
     except ConfigurationError:
-        return None
-    return None if len(addresses) > 1 or addresses[0].tls else addresses[0]
+        return ()
+    return addresses if all(map(is_plain_address, addresses)) else ()
+
+
+def is_plain_address(address: RedisAddress) -> bool:
+    """Whether it says where a Redis is and how to log in, and nothing else."""
+    said = {name: getattr(address, name) for name in ("host", "port", "path", "username", "password", "db")}
+    return address == RedisAddress(**said)

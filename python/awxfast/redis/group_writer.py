@@ -43,10 +43,14 @@ class Event:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity."""
+    """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity.
+
+    `unreached`: copies for queues on another Redis, which is away.
+    """
 
     taken: Sequence[int]
     full: int
+    unreached: int = 0
 
 
 class GroupWriter:
