@@ -22,7 +22,7 @@ LAYERS = ("core", "lists")
 PLANNED_LAYERS = ("pubsub",)
 """Forms of the layer that are refused by name, since this version does not speak them."""
 SERIALIZERS = ("msgpack", "json")
-"""channels_redis' own."""
+"""How channels_redis writes messages, unless an application has a way of its own."""
 LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "core": {},
     "lists": {"prefix": "asgi:", "random_prefix_length": 0},
