@@ -78,6 +78,9 @@ def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
     if (serializer := find_own_serializer(entry.get("CONFIG") or {})) is not None:
         log.warning("CHANNEL_LAYERS: %s stays as it is: its serializer %s is the application's own", alias, serializer)
         return False
+    if find_layer_form(str(entry.get("BACKEND"))) == "lists":
+        log.warning("CHANNEL_LAYERS: %s stays as it is: that of channels_redis 2 is not replaced; use 3 or 4", alias)
+        return False
     if entry.get("BACKEND") == PRODUCERS_BACKEND:
         return True
     try:
@@ -87,9 +90,6 @@ def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
         return False  # Channels says what is wrong as soon as somebody asks for it
     if backend is not stock:
         log.warning("CHANNEL_LAYERS: %s stays as it is: %s is not %s", alias, entry["BACKEND"], CORE_BACKEND)
-    if backend is stock and find_layer_form(CORE_BACKEND) != "core":
-        log.warning("CHANNEL_LAYERS: %s stays as it is: that of channels_redis 2 is not replaced; use 3 or 4", alias)
-        return False
     return backend is stock
 
 
