@@ -9,6 +9,7 @@ from awxfast.hosted.layer_replacement import Replacement
 from awxfast.intake.intake import Intake
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.rights import Missing
 
 
 class Feed:
@@ -50,6 +51,10 @@ class Feed:
 
     async def _stop_layer(self) -> None:
         """What stands on the intake, which leaves its groups after it."""
+
+    async def find_missing_rights(self) -> Missing | None:
+        """Of the user of Redis."""
+        return await self.intake.rights.find_missing()
 
     def intake_figures(self) -> IntakeFigures | None:
         """What of the intake is on `/metrics`."""
@@ -118,6 +123,10 @@ class NoFeed:
 
     async def stop(self) -> None:
         """There is nothing to stop."""
+
+    async def find_missing_rights(self) -> Missing | None:
+        """None: no Redis."""
+        return None
 
     def intake_figures(self) -> IntakeFigures | None:
         """None: an application without a channel layer has no intake."""

@@ -18,6 +18,7 @@ from awxfast.http.access_log import AccessLog
 from awxfast.http.listening import Listening
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
+from awxfast.redis.rights import Missing
 from awxfast.settings import Settings
 from awxfast.sockets.connection import Connection
 from awxfast.sockets.server import Server
@@ -62,6 +63,10 @@ class Relay:
     def address(self) -> RedisAddress | None:
         """The Redis of the intake; None without one."""
         return self._feed.address
+
+    async def find_missing_rights(self) -> Missing | None:
+        """What the user of Redis would have to be allowed, too; None: nothing, or nobody can say."""
+        return await self._feed.find_missing_rights()
 
     @property
     def has_secret(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from awxfast.django_settings import find_django_setting
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.client_library import describe_sentinel
 from awxfast.redis.hosts import read_hosts
 from awxfast.settings import LAYER_FIELDS, Settings
 from awxfast.wire.layer_options import read_layer
@@ -41,8 +42,14 @@ class StockLayer:
     def arguments(self, settings: Settings) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place."""
         given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
-        hosts = {"hosts": [settings.redis[0]]} if "redis" in settings.layer_options else {}
+        hosts = {"hosts": [as_host(settings.redis[0])]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts}
+
+
+def as_host(url: str) -> str | dict[str, Any]:
+    """The same Redis as channels_redis takes it."""
+    address = RedisAddress.parse(url)
+    return describe_sentinel(address) if address.master_name else url
 
 
 def find_stock_layer() -> StockLayer | None:
