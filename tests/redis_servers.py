@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 from awxfast.redis.address import RedisAddress
+from awxfast.wire.host_choice import choose_host
 from programs import require_program
 
 HANG = 20.0
@@ -127,3 +128,9 @@ def either_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     server = RedisServer(binary_of(request.param))
     yield server
     server.close()
+
+
+def group_on(host: int, servers: int = 3, name: str = "job_events") -> str:
+    """A group whose key producers put on this one of so many servers."""
+    names = (f"{name}-{number}" for number in range(10_000))
+    return next(group for group in names if choose_host(group, servers) == host)

@@ -18,7 +18,7 @@ use crate::handover::LeftClient;
 use crate::ledger::{Events, Gaps};
 use crate::routing::backplane::Backplane;
 use crate::routing::registry::{ClientId, Consumers, Registry};
-pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
+pub use crate::routing::route::{Entry, HandedOut, Received, Relayed, Rules};
 use crate::routing::slab::Accounts;
 use crate::shard::command::{Backlog, Command};
 use crate::shard::outbox::Bounds;

@@ -63,6 +63,7 @@ def check_settings(settings: DiallerSettings) -> DiallerSettings:
     from awxfast.broadcast import program  # what it imports a new version must have, too
 
     program.find_secret(settings)
+    program.find_keys(settings)
     program.make_tls(settings)
     return settings
 
@@ -72,7 +73,7 @@ def print_status(settings: DiallerSettings) -> int:
     from awxfast.broadcast.statistics_writer import fetch_statistics
 
     try:
-        text = asyncio.run(fetch_statistics(find_redis(settings)))
+        text = asyncio.run(fetch_statistics(find_redis(settings)[0]))
     except RedisError as error:
         raise StartError(str(error)) from error
     era = "Broadcast" if settings.era is Era.BROADCAST else "Relay"

@@ -19,7 +19,7 @@ from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.errors import HandOverFailed
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.system.passing import receive_message, send_message
 
 FORMAT = [1]
@@ -43,7 +43,7 @@ class Estate:
     def __init__(
         self,
         dialler: Dialler,
-        intake: Intake,
+        intake: EventIntake,
         sender: GroupSender,
         describe_members: Callable[[], dict[str, Any]],
         describe_rest: Callable[[], dict[str, Any]],
@@ -86,7 +86,7 @@ class Estate:
     def _describe(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "rested_at": self._intake.drain.rested_at,
+            "rested_at": self._intake.rested_at,
             "intake": self._intake.freeze(),
             "sender": self._sender.freeze(),
             "dialler": self._dialler.freeze(),
@@ -103,7 +103,7 @@ class Estate:
         sock.settimeout(LINK_SECONDS + FLUSH_SECONDS)
         first = {
             "format": FORMAT,
-            "token": self._intake.names.token,
+            "token": self._intake.token,
             "redis_names": [*self._intake.redis_names],
             "linked": [peer.member.key for peer in self._dialler.peers if peer.up],
             **self._describe_members(),

@@ -8,7 +8,8 @@ Imported only once the application has imported `channels_redis`.
 """
 
 import asyncio
-from collections.abc import Coroutine
+import secrets
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from channels_redis.core import RedisChannelLayer
@@ -18,8 +19,13 @@ from redis.exceptions import ResponseError
 from awxfast.errors import RedisReplyError
 from awxfast.hosted.channel_table import JOIN_PATIENCE, ChannelTable
 from awxfast.hosted.current_session import LayerSession, current_session
+from awxfast.wire.encryption_keys import SETTING
+from awxfast.wire.host_choice import choose_host, cut_to_queue
 
 T = TypeVar("T")
+
+ENCRYPTION = ("_serializer", "crypter")
+"""Where channels_redis keeps its encryption: since 4.1, and before."""
 
 
 class LayerUnavailable(RedisConnectionError, ConnectionError):
@@ -27,24 +33,36 @@ class LayerUnavailable(RedisConnectionError, ConnectionError):
 
 
 class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis has no types
-    """`token`: the process's 32 hex digits; `loop`: the serving one; `arguments`: those of the stock layer."""
+    """`tokens`: the process's 32 hex digits, for each Redis others; `loop`: the serving one.
+
+    `arguments`: those of the stock layer.
+    """
 
     def __init__(
-        self, table: ChannelTable, token: str, loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
+        self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
-        self.client_prefix = token
-        self._own = f"specific.{token}!"
+        self._arguments = arguments
+        self.client_prefix = tokens[0]
+        self._own = tuple(f"specific.{token}!" for token in tokens)
         self._table = table
         self._loop = loop
         # Channels 4.2.1 gave these two other names.
         self._require_channel = getattr(self, "require_valid_channel_name", None) or self.valid_channel_name
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
 
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """Encrypts with other keys from now on, as a stock layer would that was made with them."""
+        stock = RedisChannelLayer(**{**self._arguments, SETTING: list(keys)})
+        for name in ENCRYPTION:
+            if hasattr(stock, name):
+                setattr(self, name, getattr(stock, name))
+
     async def new_channel(self, prefix: str = "specific") -> str:
         """A new name; it ends with the websocket that asks for it, if one does."""
         name: str = await super().new_channel(prefix)
         if name.startswith(self._own):
+            name = self._place(name)
             await self._on_loop(self._open(self._local(name), current_session.get()))
         return name
 
@@ -89,6 +107,20 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         finally:
             await self._on_loop(self._table.end_flush())
 
+    def consistent_hash(self, value: str | bytes) -> int:
+        """Which Redis: for a channel the one where its queue is read, not the one of its whole name as in stock."""
+        index: int = super().consistent_hash(cut_to_queue(value) if isinstance(value, str) else value)
+        return index
+
+    def _place(self, name: str) -> str:
+        """One like it, on any Redis, whose whole name belongs where its queue is: stock producers `send` there."""
+        if self.ring_size == 1:
+            return name
+        host = secrets.randbelow(self.ring_size)
+        while choose_host(name, self.ring_size) != host or not name.startswith(self._own[host]):
+            name = self._own[host] + secrets.token_hex(16)
+        return name
+
     async def _open(self, local: str, session: LayerSession | None) -> None:
         self._table.open_channel(local, session)
 
@@ -99,7 +131,7 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         self._table.begin_flush()
 
     def _local(self, channel: str) -> str:
-        return channel[len(self._own) :]
+        return channel.partition("!")[2]
 
     async def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work` on the serving loop, whichever loop asks."""

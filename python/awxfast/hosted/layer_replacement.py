@@ -2,24 +2,32 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.configured_layer import StockLayer, configured_layers, is_stock, read_stock_layer
 from awxfast.settings import Settings
+from awxfast.wire.encryption_keys import EncryptionKeys
 
 log = logging.getLogger(__name__)
 
 
 class Replacement:
-    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop."""
+    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop.
 
-    def __init__(self, stock: StockLayer, table: ChannelTable, token: str, settings: Settings) -> None:
+    `tokens`: the process's, one for each Redis.
+    """
+
+    def __init__(
+        self, stock: StockLayer, table: ChannelTable, tokens: Sequence[str], settings: Settings, keys: EncryptionKeys
+    ) -> None:
         self._stock = stock
         self._table = table
-        self._token = token
+        self._tokens = tokens
         self._settings = settings
+        self._keys = keys
         self._loop = asyncio.get_running_loop()
         self._layers: list[Any] = []
 
@@ -30,6 +38,11 @@ class Replacement:
         self._put(self._stock)
         # After Channels' own receiver, which forgets all layers: it was connected when Channels was imported.
         setting_changed.connect(self._follow_settings)
+
+    def use_keys(self) -> None:
+        """Sends with the keys that there are now."""
+        for layer in self._layers:
+            layer.use_keys(self._keys.values)
 
     async def stop(self) -> None:
         """Closes the connections that sending has opened on this loop."""
@@ -44,15 +57,17 @@ class Replacement:
 
         from awxfast.hosted.channel_layer import HostedLayer
 
-        layer = HostedLayer(self._table, self._token, self._loop, stock.arguments(self._settings))
+        layer = HostedLayer(self._table, self._tokens, self._loop, stock.arguments(self._settings, self._keys.values))
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 
     def _is_served(self, changed: StockLayer) -> bool:
         """Whether the same Redis has it, and it is read in the same way."""
         settings, served = self._settings, self._stock
-        return changed.settings(settings) == served.settings(settings) and (
-            changed.find_addresses(settings) == served.find_addresses(settings)
+        return (
+            changed.settings(settings) == served.settings(settings)
+            and changed.find_addresses(settings) == served.find_addresses(settings)
+            and (bool(settings.encryption_key_files) or changed.keys == served.keys)
         )
 
     def _follow_settings(self, *, setting: str, **_: Any) -> None:

@@ -73,6 +73,7 @@ class EventWriter:
         self._note_crowd = note_crowd
         self._crowded = False
         self._kept = KeptConnection(address, name, outages)
+        self._connection: RedisConnection | None = None
         self._events: collections.deque[Event] = collections.deque()
         self._values: dict[str, bytes] = {}
         self._values_bytes = 0
@@ -89,6 +90,10 @@ class EventWriter:
     def up(self) -> bool:
         """Whether Redis takes events."""
         return self._kept.up
+
+    def connect(self) -> RedisConnection | None:
+        """What it writes on; None while Redis is away."""
+        return self._connection if self.up else None
 
     @property
     def crowded(self) -> bool:
@@ -180,9 +185,11 @@ class EventWriter:
         connection.lost.add_done_callback(lambda _: self._wake.set())
         await self._await_others(connection)
         self._kept.works()
+        self._connection = connection
         try:
             await self._write_all(connection)
         finally:
+            self._connection = None
             self._end_crowd()  # links must stay alive while Redis is away
 
     async def _await_others(self, connection: RedisConnection) -> None:

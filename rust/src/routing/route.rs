@@ -1,10 +1,13 @@
 //! Where an entry of the queue goes: straight to sockets, to Python for its consumers, or nowhere.
 
+use std::sync::Arc;
+
 use crate::error::Reject;
 use crate::ledger::Events;
 use crate::routing::backplane::Backplane;
 use crate::routing::batch::Batch;
 use crate::routing::registry::{Consumer, NOTICES, Registry};
+use crate::wire::entry_format::{EntryFormat, Opened, Serializer};
 use crate::wire::envelope::{self, Envelope, decode_notice, is_notice};
 use crate::wire::peer_event::{self, PeerEvent};
 
@@ -17,11 +20,26 @@ pub struct Entry<'a> {
     pub score: f64,
 }
 
+/// An entry that was taken from the queue, as far as it can be read whatever it says.
+#[derive(Debug)]
+pub struct Received<'a> {
+    opened: Result<Opened<'a>, Reject>,
+    score: f64,
+}
+
+impl Received<'_> {
+    /// The message as its serializer wrote it; empty if there is none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.opened.as_ref().map(Opened::body).unwrap_or_default()
+    }
+}
+
 /// What entries look like, and which messages bypass consumers.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Random bytes before each entry.
-    pub prefix_length: usize,
+    /// How they are written.
+    pub format: Arc<EntryFormat>,
     /// The largest entry that is an event.
     pub max_event_size: usize,
     /// Types of messages whose `text` goes straight to the sockets in a group.
@@ -66,26 +84,43 @@ pub struct Routes<'a> {
 
 impl<'a> Routes<'a> {
     /// Finds the takers of the next entry, and counts it.
-    pub fn add(&mut self, entry: &Entry<'a>, rules: &Rules, registry: &Registry, events: &mut Events) {
+    pub fn add(&mut self, entry: &'a Received<'_>, rules: &Rules, registry: &Registry, events: &mut Events) {
         let index = self.entries;
         self.entries += 1;
-        let taken = match rules.decode(entry.bytes) {
-            Ok(envelope) if self.tell_links(entry, &envelope, rules, registry) => return,
-            Ok(envelope) => self.route(index, &envelope, entry.score, rules, registry),
-            Err(reason) => Err(reason),
+        let taken = match &entry.opened {
+            Ok(opened) => self.add_opened(index, opened, entry.score, rules, registry),
+            Err(reason) => Err(*reason),
         };
-        events.count(taken);
+        if let Some(taken) = taken.transpose() {
+            events.count(taken);
+        }
+    }
+
+    /// Whether there is a taker; nothing for what is no event.
+    fn add_opened(
+        &mut self,
+        index: usize,
+        opened: &'a Opened<'_>,
+        score: f64,
+        rules: &Rules,
+        registry: &Registry,
+    ) -> Result<Option<bool>, Reject> {
+        let envelope = rules.decode(opened)?;
+        if self.tell_links(opened, score, &envelope, registry) {
+            return Ok(None);
+        }
+        self.route(index, &envelope, score, rules, registry).map(Some)
     }
 
     /// Passes a notice on, which is no event, to links of the relay era. False: it is not that.
-    fn tell_links(&mut self, entry: &Entry<'a>, envelope: &Envelope<'a>, rules: &Rules, registry: &Registry) -> bool {
+    fn tell_links(&mut self, opened: &Opened<'_>, score: f64, envelope: &Envelope<'a>, registry: &Registry) -> bool {
         if !envelope.kind.is_some_and(is_notice) {
             return false;
         }
         let Some(backplane) = backplane_of(envelope, registry) else { return false };
-        match decode_notice(&entry.bytes[rules.prefix_length..]) {
+        match decode_notice(opened.packed()) {
             Ok(notice) if backplane.hears(notice.origin) => {
-                self.batch.push(notice.to_text(), entry.score, registry.find(NOTICES).into_iter());
+                self.batch.push(notice.to_text(), score, registry.find(NOTICES).into_iter());
                 true
             }
             Ok(_) => true,
@@ -162,14 +197,21 @@ fn is_for_links(envelope: &Envelope<'_>, registry: &Registry) -> bool {
 }
 
 impl Rules {
-    fn decode<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        if entry.len() > self.max_event_size {
-            return Err(Reject::TooLarge);
-        }
-        let envelope = envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
+    /// Reads an entry as far as that needs no knowledge of who wants it. `now` in Unix seconds.
+    #[must_use]
+    pub fn receive<'a>(&self, entry: &Entry<'a>, now: u64) -> Received<'a> {
+        let is_too_large = entry.bytes.len() > self.max_event_size;
+        let opened = if is_too_large { Err(Reject::TooLarge) } else { self.format.open(entry.bytes, now) };
+        Received { opened, score: entry.score }
+    }
+
+    fn decode<'a>(&self, opened: &'a Opened<'_>) -> Result<Envelope<'a>, Reject> {
+        let envelope = envelope::decode(opened.packed())?;
         match envelope.text {
-            // Python could not read it either.
-            Err(Reject::NotUtf8) if self.consumers => Err(Reject::NotUtf8),
+            // Python could not read it either; of JSON it can.
+            Err(Reject::NotUtf8) if self.consumers && self.format.serializer() == Serializer::Msgpack => {
+                Err(Reject::NotUtf8)
+            }
             _ => Ok(envelope),
         }
     }
