@@ -135,6 +135,14 @@ class TestSettings:
         layer = read_stock_layer("default", stock(hosts=[("h", 1)], capacity=5))
         assert layer.arguments(layer.settings(Settings())) == {"hosts": [("h", 1)], "capacity": 5}
 
+    def test_sentinel_by_option_is_given_to_channels_redis_as_a_dictionary(self) -> None:
+        given = Settings(redis=("redis+sentinel://a:1/m/2",), layer_options=("redis",))
+        layer = read_stock_layer("default", stock(hosts=["redis://h"]))
+        assert layer.find_addresses(given)[0].master_name == "m"
+        assert layer.arguments(given) == {
+            "hosts": [{"master_name": "m", "sentinels": [("a", 1)], "sentinel_kwargs": {}, "db": 2}]
+        }
+
     def test_no_password_is_in_its_repr(self) -> None:
         assert "pass" not in repr(read_stock_layer("default", stock(hosts=["redis://:pass@h"])))
 

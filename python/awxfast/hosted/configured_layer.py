@@ -9,6 +9,7 @@ from typing import Any
 from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, find_django_setting, find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.client_library import describe_sentinel
 from awxfast.redis.hosts import read_hosts
 from awxfast.settings import LAYER_FIELDS, Settings
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys
@@ -43,7 +44,7 @@ class StockLayer:
     def arguments(self, settings: Settings, keys: Sequence[bytes] = ()) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place, and with these keys."""
         given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
-        hosts = {"hosts": [*settings.redis]} if "redis" in settings.layer_options else {}
+        hosts = {"hosts": [as_host(url) for url in settings.redis]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts, **({SETTING: list(keys)} if keys else {})}
 
 
@@ -51,6 +52,12 @@ def refuse_without_cryptography(keys: Sequence[bytes]) -> None:
     """channels_redis' own code, which encrypts what the application sends, needs it. Raises `ConfigurationError`."""
     if keys and importlib.util.find_spec("cryptography") is None:
         raise ConfigurationError("an encrypted channel layer needs cryptography: install channels_redis[cryptography]")
+
+
+def as_host(url: str) -> str | dict[str, Any]:
+    """The same Redis as channels_redis takes it."""
+    address = RedisAddress.parse(url)
+    return describe_sentinel(address) if address.master_name else url
 
 
 def find_stock_layer() -> StockLayer | None:
