@@ -18,7 +18,7 @@ use crate::handover::LeftClient;
 use crate::ledger::{Events, Gaps};
 use crate::routing::backplane::Backplane;
 use crate::routing::registry::{ClientId, Consumers, Registry};
-pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
+pub use crate::routing::route::{Entry, HandedOut, Published, Recipient, Relayed, Rules};
 use crate::routing::slab::Accounts;
 use crate::shard::command::{Backlog, Command};
 use crate::shard::outbox::Bounds;
@@ -194,8 +194,8 @@ impl Fanout {
     }
 
     /// Counts a loss of at most `at_most` events.
-    pub fn count_gap(&self, reason: &str, at_most: u64) {
-        self.state.lock().gaps.count(reason, at_most);
+    pub fn count_gaps(&self, reason: &str, times: u64, at_most: u64) {
+        self.state.lock().gaps.count(reason, times, at_most);
     }
 
     /// Readable when there is news.

@@ -1,13 +1,13 @@
 //! Events in: each batch goes to every shard that has somebody for it, and holds up the next while readers are behind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Fanout, State};
 use crate::error::Reject;
 use crate::routing::batch::Batch;
 use crate::routing::registry::Registry;
-use crate::routing::route::{Entry, HandedOut, Routes};
+use crate::routing::route::{Entry, HandedOut, Published, Routes};
 use crate::routing::slab::{Run, Slab};
 use crate::shard::command::Command;
 use crate::shard::queues::Load;
@@ -26,6 +26,20 @@ impl Fanout {
         let mut routes = Routes::default();
         for entry in entries {
             routes.add(entry, &self.config.rules, registry, events);
+        }
+        self.send_batch(&routes.batch, &mut state);
+        routes.handed_out
+    }
+
+    /// The same for messages that were published. Nobody knows when they were sent, only that they are here now.
+    #[must_use]
+    pub fn publish_pushed(&self, messages: &[Published<'_>]) -> Vec<HandedOut> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        let mut state = self.state.lock();
+        let State { registry, events, .. } = &mut *state;
+        let mut routes = Routes::default();
+        for message in messages {
+            routes.add_published(message, now, &self.config.rules, registry, events);
         }
         self.send_batch(&routes.batch, &mut state);
         routes.handed_out

@@ -91,22 +91,31 @@ impl LinkEncoder {
         }
     }
 
-    fn read<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        let envelope = envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
-        match envelope.kind {
-            Some(EVENT_TYPE) => Ok(envelope),
-            Some(_) => Err(Reject::UnknownType),
-            None => Err(Reject::NoType),
+    /// The same for a message that was published for `group`.
+    pub fn encode_published(&mut self, group: &str, body: &[u8], bundle: &mut Bundle) {
+        self.counts.received += 1;
+        match envelope::decode_published(body).and_then(check) {
+            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+            Ok(envelope) => self.encode_for(vec![group.into()], &envelope, bundle),
+            Err(reason) => self.reject(reason),
         }
     }
 
+    fn read<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
+        check(envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?)
+    }
+
     fn encode_event(&mut self, envelope: &Envelope<'_>, bundle: &mut Bundle) {
+        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        let groups = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
+        self.encode_for(groups, envelope, bundle);
+    }
+
+    fn encode_for(&mut self, groups: Vec<Arc<str>>, envelope: &Envelope<'_>, bundle: &mut Bundle) {
         let text = match envelope.text {
             Ok(text) => text,
             Err(reason) => return self.reject(reason),
         };
-        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
-        let groups: Vec<Arc<str>> = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
         if groups.is_empty() {
             self.counts.no_group += 1;
             return;
@@ -123,7 +132,7 @@ impl LinkEncoder {
     fn push(&mut self, group: Arc<str>, text: &str, bundle: &mut Bundle) -> bool {
         self.payload.clear();
         self.payload.extend_from_slice(b"{\"group\": \"");
-        self.payload.extend_from_slice(group.as_bytes());
+        push_escaped(&mut self.payload, &group);
         self.payload.extend_from_slice(BEFORE_TEXT.as_bytes());
         push_escaped(&mut self.payload, text);
         self.payload.extend_from_slice(AFTER_TEXT.as_bytes());
@@ -137,6 +146,15 @@ impl LinkEncoder {
 
     fn reject(&mut self, reason: Reject) {
         self.counts.rejected[reason.index()] += 1;
+    }
+}
+
+/// Only events are passed on.
+fn check(envelope: Envelope<'_>) -> Result<Envelope<'_>, Reject> {
+    match envelope.kind {
+        Some(EVENT_TYPE) => Ok(envelope),
+        Some(_) => Err(Reject::UnknownType),
+        None => Err(Reject::NoType),
     }
 }
 

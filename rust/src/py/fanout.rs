@@ -10,6 +10,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::fanout::{Config, Entry, Fanout, HandedOut, Rules};
+use crate::py::pushes::{Message as Pushed, take_messages};
 use crate::py::descriptor::borrow;
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
 use crate::py::pairs::take_pair;
@@ -238,6 +239,16 @@ impl PyFanout {
         Ok(handed_out.into_iter().map(with_entry).collect())
     }
 
+    fn publish_pushed<'py>(&self, py: Python<'py>, messages: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
+        let messages = take_messages(messages)?;
+        let published = messages.iter().map(Pushed::read).collect::<PyResult<Vec<_>>>()?;
+        let handed_out = py.detach(|| self.core.publish_pushed(&published));
+        let with_body = |message: HandedOut| {
+            (message.direct, message.groups, message.channels, messages[message.entry].body.clone())
+        };
+        Ok(handed_out.into_iter().map(with_body).collect())
+    }
+
     fn publish_relayed<'py>(&self, py: Python<'py>, payloads: &Bound<'py, PyList>) -> PyResult<PeerAnswer<'py>> {
         let payloads =
             payloads.iter().map(|payload| Ok(payload.cast_into::<PyBytes>()?)).collect::<PyResult<Vec<_>>>()?;
@@ -259,8 +270,9 @@ impl PyFanout {
         self.core.count_too_large(count);
     }
 
-    fn count_gap(&self, reason: &str, at_most: u64) {
-        self.core.count_gap(reason, at_most);
+    #[pyo3(signature = (reason, at_most, times=1))]
+    fn count_gap(&self, reason: &str, at_most: u64, times: u64) {
+        self.core.count_gaps(reason, times, at_most);
     }
 
     fn wait_time(&self) -> f64 {

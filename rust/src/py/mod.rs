@@ -10,6 +10,7 @@ mod front;
 mod http1;
 mod links;
 mod pairs;
+mod pushes;
 mod secret;
 mod transport;
 
@@ -23,5 +24,6 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fanout::register(module)?;
     front::register(module)?;
     http1::register(module)?;
-    links::register(module)
+    links::register(module)?;
+    pushes::register(module)
 }

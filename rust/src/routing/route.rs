@@ -4,7 +4,7 @@ use crate::error::Reject;
 use crate::ledger::Events;
 use crate::routing::backplane::Backplane;
 use crate::routing::batch::Batch;
-use crate::routing::registry::{Consumer, NOTICES, Registry};
+use crate::routing::registry::{Consumer, GroupId, NOTICES, Registry};
 use crate::wire::envelope::{self, Envelope, decode_notice, is_notice};
 use crate::wire::peer_event::{self, PeerEvent};
 
@@ -15,6 +15,24 @@ pub struct Entry<'a> {
     pub bytes: &'a [u8],
     /// Its score: when the producer sent it, in Unix seconds.
     pub score: f64,
+}
+
+/// A message as it was published: nothing in it says whom it is for, and nothing when it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Published<'a> {
+    /// Whom it is for.
+    pub to: Recipient<'a>,
+    /// The message alone.
+    pub body: &'a [u8],
+}
+
+/// Whom a published message is for, by where it was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient<'a> {
+    /// A group.
+    Group(&'a str),
+    /// A channel of this process: the part of its name that is its own.
+    Channel(&'a str),
 }
 
 /// What entries look like, and which messages bypass consumers.
@@ -70,22 +88,60 @@ impl<'a> Routes<'a> {
         let index = self.entries;
         self.entries += 1;
         let taken = match rules.decode(entry.bytes) {
-            Ok(envelope) if self.tell_links(entry, &envelope, rules, registry) => return,
-            Ok(envelope) => self.route(index, &envelope, entry.score, rules, registry),
+            Ok(envelope) => {
+                let body = &entry.bytes[rules.prefix_length..];
+                let letter = Letter { envelope, to: None, body, score: entry.score };
+                let Some(taken) = self.deliver(index, &letter, rules, registry) else { return };
+                taken
+            }
             Err(reason) => Err(reason),
         };
         events.count(taken);
     }
 
+    /// The same for a published message, which came at `now` (Unix seconds).
+    pub fn add_published(
+        &mut self,
+        message: &Published<'a>,
+        now: f64,
+        rules: &Rules,
+        registry: &Registry,
+        events: &mut Events,
+    ) {
+        let index = self.entries;
+        self.entries += 1;
+        let taken = match rules.decode_published(message.body) {
+            Ok(envelope) if envelope.passed_on_by.is_some_and(|process| registry.is_own(process)) => return,
+            Ok(envelope) => {
+                let letter = Letter { envelope, to: Some(message.to), body: message.body, score: now };
+                let Some(taken) = self.deliver(index, &letter, rules, registry) else { return };
+                taken
+            }
+            Err(reason) => Err(reason),
+        };
+        events.count(taken);
+    }
+
+    /// Whether there is a taker. `None`: it was no event, but a notice.
+    fn deliver(
+        &mut self,
+        index: usize,
+        letter: &Letter<'a>,
+        rules: &Rules,
+        registry: &Registry,
+    ) -> Option<Result<bool, Reject>> {
+        (!self.tell_links(letter, registry)).then(|| self.route(index, letter, rules, registry))
+    }
+
     /// Passes a notice on, which is no event, to links of the relay era. False: it is not that.
-    fn tell_links(&mut self, entry: &Entry<'a>, envelope: &Envelope<'a>, rules: &Rules, registry: &Registry) -> bool {
-        if !envelope.kind.is_some_and(is_notice) {
+    fn tell_links(&mut self, letter: &Letter<'a>, registry: &Registry) -> bool {
+        if !letter.envelope.kind.is_some_and(is_notice) {
             return false;
         }
-        let Some(backplane) = backplane_of(envelope, registry) else { return false };
-        match decode_notice(&entry.bytes[rules.prefix_length..]) {
+        let Some(backplane) = letter.backplane(registry) else { return false };
+        match decode_notice(letter.body) {
             Ok(notice) if backplane.hears(notice.origin) => {
-                self.batch.push(notice.to_text(), entry.score, registry.find(NOTICES).into_iter());
+                self.batch.push(notice.to_text(), letter.score, registry.find(NOTICES).into_iter());
                 true
             }
             Ok(_) => true,
@@ -112,35 +168,32 @@ impl<'a> Routes<'a> {
     fn route(
         &mut self,
         index: usize,
-        envelope: &Envelope<'a>,
-        score: f64,
+        letter: &Letter<'a>,
         rules: &Rules,
         registry: &Registry,
     ) -> Result<bool, Reject> {
-        let text = match rules.direct_text(envelope) {
+        let text = match rules.direct_text(&letter.envelope) {
             Ok(text) => Some(text),
-            Err(_) if is_for_links(envelope, registry) => envelope.text.ok(),
+            Err(_) if letter.is_for_links(registry) => letter.envelope.text.ok(),
             Err(_) if rules.consumers => None,
             Err(reason) => return Err(reason),
         };
         let mut taken = false;
         if let Some(text) = text {
-            let groups = envelope.channels.iter().filter_map(|channel| registry.resolve(channel));
-            taken = self.batch.push(text, score, groups);
+            taken = self.batch.push(text, letter.score, letter.groups(registry));
         }
         if rules.consumers {
-            taken |= self.hand_out(index, envelope, text.is_some(), registry);
+            taken |= self.hand_out(index, letter, text.is_some(), registry);
         }
         Ok(taken)
     }
 
-    fn hand_out(&mut self, index: usize, envelope: &Envelope<'_>, direct: bool, registry: &Registry) -> bool {
+    fn hand_out(&mut self, index: usize, letter: &Letter<'_>, direct: bool, registry: &Registry) -> bool {
         let mut message = HandedOut { entry: index, direct, groups: Vec::new(), channels: Vec::new() };
-        for channel in &envelope.channels {
-            match registry.consumer(channel, direct) {
-                Some(Consumer::Group(group)) => message.groups.push(group.to_owned()),
-                Some(Consumer::Channel(local)) => message.channels.push(local.to_owned()),
-                None => {}
+        for consumer in letter.consumers(direct, registry) {
+            match consumer {
+                Consumer::Group(group) => message.groups.push(group.to_owned()),
+                Consumer::Channel(local) => message.channels.push(local.to_owned()),
             }
         }
         let wanted = !message.groups.is_empty() || !message.channels.is_empty();
@@ -151,14 +204,52 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// The backplane, if the entry is for its group.
-fn backplane_of<'r>(envelope: &Envelope<'_>, registry: &'r Registry) -> Option<&'r Backplane> {
-    envelope.channels.iter().find_map(|channel| registry.backplane_of(channel))
+/// A decoded message, and all that says whom it is for.
+struct Letter<'a> {
+    envelope: Envelope<'a>,
+    /// Where it was published. `None`: the envelope's channels say it.
+    to: Option<Recipient<'a>>,
+    body: &'a [u8],
+    score: f64,
 }
 
-/// Whether links get it although the application's sockets would not.
-fn is_for_links(envelope: &Envelope<'_>, registry: &Registry) -> bool {
-    envelope.kind == Some(peer_event::EVENT_TYPE) && backplane_of(envelope, registry).is_some()
+impl Letter<'_> {
+    /// The groups that it is for and that have members.
+    fn groups(&self, registry: &Registry) -> impl Iterator<Item = GroupId> {
+        let published = self.group().and_then(|group| registry.find(group));
+        published.into_iter().chain(self.envelope.channels.iter().filter_map(|channel| registry.resolve(channel)))
+    }
+
+    /// Those whom Python serves.
+    fn consumers<'s>(&'s self, direct: bool, registry: &'s Registry) -> impl Iterator<Item = Consumer<'s>> {
+        let published = match self.to {
+            Some(Recipient::Group(group)) => {
+                registry.has_consumers(group, direct).then_some(Consumer::Group(group))
+            }
+            Some(Recipient::Channel(local)) => registry.own_channel(local),
+            None => None,
+        };
+        let named = self.envelope.channels.iter().filter_map(move |channel| registry.consumer(channel, direct));
+        published.into_iter().chain(named)
+    }
+
+    /// The backplane, if it is for its group.
+    fn backplane<'r>(&self, registry: &'r Registry) -> Option<&'r Backplane> {
+        let published = self.group().and_then(|group| registry.backplane_in(group));
+        published.or_else(|| self.envelope.channels.iter().find_map(|channel| registry.backplane_of(channel)))
+    }
+
+    /// Whether links get it although the application's sockets would not.
+    fn is_for_links(&self, registry: &Registry) -> bool {
+        self.envelope.kind == Some(peer_event::EVENT_TYPE) && self.backplane(registry).is_some()
+    }
+
+    fn group(&self) -> Option<&str> {
+        match self.to {
+            Some(Recipient::Group(group)) => Some(group),
+            _ => None,
+        }
+    }
 }
 
 impl Rules {
@@ -166,7 +257,17 @@ impl Rules {
         if entry.len() > self.max_event_size {
             return Err(Reject::TooLarge);
         }
-        let envelope = envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
+        self.check(envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?)
+    }
+
+    fn decode_published<'a>(&self, body: &'a [u8]) -> Result<Envelope<'a>, Reject> {
+        if body.len() > self.max_event_size {
+            return Err(Reject::TooLarge);
+        }
+        self.check(envelope::decode_published(body)?)
+    }
+
+    fn check<'a>(&self, envelope: Envelope<'a>) -> Result<Envelope<'a>, Reject> {
         match envelope.text {
             // Python could not read it either.
             Err(Reject::NotUtf8) if self.consumers => Err(Reject::NotUtf8),

@@ -6,4 +6,5 @@ pub mod handshake;
 pub mod http1;
 pub mod json;
 pub mod peer_event;
+pub mod push;
 pub mod record;
