@@ -87,7 +87,7 @@ class TestOwnOptions:
         assert parse("--keep-group", "a-*", "--keep-group", "b").keep_groups == ("a-*", "b")
 
     def test_every_own_option_is_a_setting(self) -> None:
-        known = set(Settings.__dataclass_fields__) | {"layer"}
+        known = set(Settings.__dataclass_fields__)
         assert {option.field for option in OWN_OPTIONS} <= known
 
     def test_numbers_and_seconds(self) -> None:

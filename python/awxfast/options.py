@@ -33,7 +33,16 @@ from awxfast.option_parser import (
     whole_number,
     workers,
 )
-from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, LAYER_FIELDS, SECRET_VARIABLE, Settings
+from awxfast.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    LAYER_DEFAULTS,
+    LAYER_FIELDS,
+    LAYERS,
+    PLANNED_LAYERS,
+    SECRET_VARIABLE,
+    Settings,
+)
 
 NOT_BUILT = (
     "--encryption-key-file",
@@ -61,15 +70,21 @@ HOSTED_ONLY = {
     "workers": "native mode has --threads, which use all cores from one process",
 }
 """What is only for an application, and why."""
-LAYER_OPTIONS = ("redis", *LAYER_FIELDS)
+LAYER_OPTIONS = ("redis", "layer", *LAYER_FIELDS)
 """What an application's CHANNEL_LAYERS says unless an option does."""
 
+LAYER_OPTION = OwnOption(
+    "--layer",
+    "layer",
+    one_of(*LAYERS, not_built=PLANNED_LAYERS),
+    f"the form of the producers' channel layer: {', '.join(LAYERS)}",
+)
 
 OWN_OPTIONS = (
     OwnOption(
         "--redis", "redis", non_empty, "redis://, rediss://, unix:///path, or private: one of its own", many=True
     ),
-    OwnOption("--layer", "layer", one_of("core", not_built=("pubsub", "lists")), "the producers' channel layer: core"),
+    LAYER_OPTION,
     OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
@@ -193,7 +208,6 @@ def add_own_options(group: Any) -> None:
 
 def check_values(values: dict[str, Any]) -> Settings:
     """What no single option can check, then the settings."""
-    values.pop("layer", None)
     if "application" in values:
         check_application(values)
     elif values.get("node_endpoints") == "application":
@@ -206,7 +220,7 @@ def check_values(values: dict[str, Any]) -> Settings:
     if len(values.get("redis", ())) > 1:
         raise ConfigurationError("several --redis URLs (a sharded layer) are not built yet; give one")
     check_log_format(values.get("log_fmt"))
-    return Settings.from_values(values)
+    return Settings.from_values({**LAYER_DEFAULTS[values.get("layer", Settings.layer)], **values})
 
 
 def refuse_word(word: str) -> NoReturn:

@@ -18,6 +18,17 @@ SECRET_VARIABLE = "AWXFAST_SECRET"
 """The nodes' secret itself, which has no option: others could read it in the list of processes."""
 
 
+LAYERS = ("core",)
+PLANNED_LAYERS = ("lists", "pubsub")
+"""Forms of the layer that are refused by name, since this version does not speak them."""
+LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "core": {},
+    "lists": {"prefix": "asgi:", "random_prefix_length": 0},
+    "pubsub": {"random_prefix_length": 0},
+}
+"""By form: what its constructor takes for granted other than `LayerSettings` does."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerSettings:
     """How the producers' channel layer is configured, in channels_redis' own words. Times in seconds.
@@ -25,6 +36,8 @@ class LayerSettings:
     The defaults are AWX's (awx/settings/defaults.py).
     """
 
+    layer: str = "core"
+    """Its form: `core` as in channels_redis 3 and 4, `lists` as in version 2, `pubsub` as `channels_redis.pubsub`."""
     prefix: str = "asgi"
     capacity: int = 10_000
     expiry: int = 60
@@ -32,7 +45,13 @@ class LayerSettings:
     random_prefix_length: int = 12
 
 
-LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings))
+LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings) if field.name != "layer")
+"""Those that its constructor takes."""
+
+
+def default_layer(layer: str) -> LayerSettings:
+    """What is so in a layer of this form unless somebody says otherwise."""
+    return LayerSettings(layer=layer, **LAYER_DEFAULTS[layer])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

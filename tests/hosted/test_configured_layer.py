@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from awxfast.django_settings import CORE_BACKEND
 from awxfast.errors import ConfigurationError
-from awxfast.hosted.configured_layer import STOCK, find_stock_layer, read_stock_layer
+from awxfast.hosted.configured_layer import find_stock_layer, read_stock_layer
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
@@ -34,7 +35,7 @@ def configure(django_settings: None) -> Iterator[Configure]:
 
 
 def stock(**configuration: Any) -> dict[str, Any]:
-    return {"BACKEND": STOCK, "CONFIG": configuration}
+    return {"BACKEND": CORE_BACKEND, "CONFIG": configuration}
 
 
 class TestAlias:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from awxfast.django_settings import CORE_BACKEND
 from awxfast.hosted.channel_layer import HostedLayer
-from awxfast.hosted.configured_layer import STOCK, read_stock_layer
+from awxfast.hosted.configured_layer import read_stock_layer
 from awxfast.hosted.layer_replacement import Replacement
 from channels.layers import channel_layers, get_channel_layer
 from channels_redis.core import RedisChannelLayer
@@ -15,7 +16,7 @@ from redis_servers import HANG, RedisServer
 
 
 def entry(server: RedisServer, **configuration: object) -> dict[str, object]:
-    return {"BACKEND": STOCK, "CONFIG": {"hosts": [server.url], **configuration}}
+    return {"BACKEND": CORE_BACKEND, "CONFIG": {"hosts": [server.url], **configuration}}
 
 
 @pytest.fixture

@@ -125,6 +125,8 @@ def find_layer_of_application(settings: Settings) -> StockLayer | None:
     if stock is None and settings.layer_options:
         option = settings.layer_options[0].replace("_", "-")
         raise ConfigurationError(f"--{option}: the application has no channel layer of channels_redis; leave it out")
+    if stock is not None and "layer" in settings.layer_options and settings.layer != stock.layer:
+        raise ConfigurationError(f"--layer {settings.layer}: the application's is {stock.layer}; leave it out")
     return stock
 
 

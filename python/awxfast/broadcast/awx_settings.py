@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.wire.layer_options import read_hosts
 
@@ -23,6 +24,7 @@ class AwxSettings:
     port: int | None = None
     protocol: str = ""
     redis: str = ""
+    layer: str = ""
     prefix: str | None = None
     capacity: int | None = None
     group_expiry: int | None = None
@@ -32,7 +34,7 @@ class AwxSettings:
 
     def values(self) -> dict[str, Any]:
         """Those that are options, by their fields; what AWX does not say is absent."""
-        names = ("name", "port", "protocol", "redis", "prefix", "capacity", "group_expiry", "postgres")
+        names = ("name", "port", "protocol", "redis", "layer", "prefix", "capacity", "group_expiry", "postgres")
         return {name: value for name in names if (value := getattr(self, name)) not in (None, "")}
 
 
@@ -51,12 +53,14 @@ def load_awx_settings() -> AwxSettings:
 
 def read_django_settings(settings: Any) -> AwxSettings:
     """From an object like Django's settings."""
-    layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("CONFIG", {})
+    entry = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {})
+    layer = entry.get("CONFIG", {})
     return AwxSettings(
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
         redis=first_host(layer) or getattr(settings, "BROKER_URL", ""),
+        layer=find_layer_form(str(entry.get("BACKEND", ""))) or "",
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
         group_expiry=layer.get("group_expiry"),

@@ -24,7 +24,7 @@ from awxfast.option_parser import (
     positive,
     whole_number,
 )
-from awxfast.settings import LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
+from awxfast.settings import LAYER_DEFAULTS, LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
 from awxfast.wire.groups import BACKPLANE_GROUP
 
 ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
@@ -39,7 +39,7 @@ OPTIONS = (
     OwnOption("--protocol", "protocol", one_of("http", "https"), "http or https"),
     OwnOption("--ca-file", "ca_file", non_empty, "certificates to trust"),
     OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own"),
-    OwnOption("--layer", "layer", one_of("core", not_built=("pubsub", "lists")), "the channel layer: core"),
+    server_options.LAYER_OPTION,
     OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
@@ -127,7 +127,7 @@ def name_ignored_variables(environ: Mapping[str, str]) -> str:
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:
     """Defaults, and what several options make together."""
-    values = {**DEFAULTS, **values}
+    values = {**DEFAULTS, **LAYER_DEFAULTS[values.get("layer", LayerSettings.layer)], **values}
     if values.get("ca_file") and not values.get("verify_cert", True):
         raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
     return DiallerSettings(
@@ -145,7 +145,7 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         secret_files=tuple(values.get("secret_files", ())),
         admin=values["admin"],
         status=values.get("status", False),
-        layer=LayerSettings(**{name: values[name] for name in LAYER_FIELDS}),
+        layer=LayerSettings(layer=values["layer"], **{name: values[name] for name in LAYER_FIELDS}),
         secret_of_awx=awx.secret,
         **{name: values[name] for name in LOG_FIELDS},
     )

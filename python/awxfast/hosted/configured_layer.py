@@ -5,16 +5,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from awxfast.django_settings import find_django_setting
+from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, find_django_setting, find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.settings import LAYER_FIELDS, Settings
 from awxfast.wire.layer_options import read_hosts, read_layer
 
 log = logging.getLogger(__name__)
-
-STOCK = "channels_redis.core.RedisChannelLayer"
-PRODUCERS = "awxfast.layer.RedisChannelLayer"
-"""The same bytes, written faster."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,10 +20,12 @@ class StockLayer:
     alias: str
     configuration: Mapping[str, Any] = dataclasses.field(repr=False)
     url: str = dataclasses.field(repr=False)
+    layer: str = "core"
+    """Its form, as in `LayerSettings`."""
 
     def settings(self, settings: Settings) -> Settings:
         """The server's settings with this layer's, but for those that options gave."""
-        values = {"redis": (self.url,), **dataclasses.asdict(read_layer(self.configuration))}
+        values = {"redis": (self.url,), **dataclasses.asdict(read_layer(self.configuration, self.layer))}
         return dataclasses.replace(settings, **{k: v for k, v in values.items() if k not in settings.layer_options})
 
     def arguments(self, settings: Settings) -> dict[str, Any]:
@@ -59,15 +57,18 @@ def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
     """Whether it is exactly channels_redis' core layer, or our producers' form of it; a subclass may do anything."""
     from django.utils.module_loading import import_string
 
-    if entry.get("BACKEND") == PRODUCERS:
+    if entry.get("BACKEND") == PRODUCERS_BACKEND:
         return True
     try:
         backend = import_string(entry["BACKEND"])
-        stock = import_string(STOCK)
+        stock = import_string(CORE_BACKEND)
     except (ImportError, KeyError):
         return False  # Channels says what is wrong as soon as somebody asks for it
     if backend is not stock:
-        log.warning("CHANNEL_LAYERS: %s stays as it is: %s is not %s", alias, entry["BACKEND"], STOCK)
+        log.warning("CHANNEL_LAYERS: %s stays as it is: %s is not %s", alias, entry["BACKEND"], CORE_BACKEND)
+    if backend is stock and find_layer_form(CORE_BACKEND) != "core":
+        log.warning("CHANNEL_LAYERS: %s stays as it is: that of channels_redis 2 is not replaced; use 3 or 4", alias)
+        return False
     return backend is stock
 
 
@@ -78,4 +79,5 @@ def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
         raise ConfigurationError(f"CHANNEL_LAYERS: symmetric_encryption_keys of {alias} are not built yet; remove them")
     if configuration.get("serializer_format", "msgpack") != "msgpack":
         raise ConfigurationError(f"CHANNEL_LAYERS: serializer_format of {alias} is not built yet but for msgpack")
-    return StockLayer(alias, configuration, read_hosts(alias, configuration.get("hosts")))
+    layer = find_layer_form(str(entry.get("BACKEND"))) or Settings.layer
+    return StockLayer(alias, configuration, read_hosts(alias, configuration.get("hosts")), layer)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from awxfast.errors import ConfigurationError
-from awxfast.settings import LAYER_FIELDS, LayerSettings
+from awxfast.settings import LAYER_DEFAULTS, LAYER_FIELDS, LayerSettings
 
 STOCK = LayerSettings(capacity=100, group_expiry=86_400)
 """What its constructor takes for granted."""
@@ -16,9 +16,10 @@ IN_URL = ("db", "username", "password", "ssl_ca_certs")
 """Entries of a host's dictionary that have a place in its URL."""
 
 
-def read_layer(configuration: Mapping[str, Any]) -> LayerSettings:
-    """What the constructor's arguments say, with its own defaults."""
-    return dataclasses.replace(STOCK, **{name: configuration[name] for name in LAYER_FIELDS if name in configuration})
+def read_layer(configuration: Mapping[str, Any], layer: str = STOCK.layer) -> LayerSettings:
+    """What the constructor's arguments say, with its own defaults, for a layer of this form."""
+    given = {name: configuration[name] for name in LAYER_FIELDS if name in configuration}
+    return dataclasses.replace(STOCK, **{"layer": layer, **LAYER_DEFAULTS[layer], **given})
 
 
 def read_hosts(alias: str, hosts: Any) -> str:

@@ -1,0 +1,66 @@
+"""The forms of the channel layer that tests/e2e runs with (`pytest --layer FORM`): one entry a form.
+
+Producers' processes read this table too, in whichever Python their form needs: nothing here needs the tests' packages.
+"""
+
+import dataclasses
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerForm:
+    """How a relay is told of a form, and what makes its stock producers.
+
+    `options` are a relay's; `configuration` what CHANNEL_LAYERS has beside `hosts` and the usual, for producers and
+    sites; `servers` how many Redis there are; `python` the interpreter that has the producers' packages.
+    """
+
+    chosen: ClassVar[str] = "core"
+    """That of this run."""
+
+    options: tuple[str, ...] = ()
+    backend: str = "channels_redis.core.RedisChannelLayer"
+    configuration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    servers: int = 1
+    python: Callable[[], str] = lambda: sys.executable
+
+    def new_layer(self, urls: Sequence[str], **options: Any) -> Any:
+        """A stock layer of this form, configured as AWX has it, but for `options`."""
+        module, _, name = self.backend.rpartition(".")
+        configuration = {"hosts": list(urls), "capacity": 10_000, **self.configuration, **options}
+        return getattr(importlib.import_module(module), name)(**configuration)
+
+    def relay_options(self, urls: Sequence[str]) -> list[str]:
+        """Options of a relay that has been given the first of `urls`."""
+        return [*(word for url in urls[1:] for word in ("--redis", url)), *self.options]
+
+
+FORMS: dict[str, LayerForm | None] = {
+    "core": LayerForm(),
+    "lists": None,
+    "pubsub": None,
+    "hosts": None,
+    "encrypted": None,
+}
+"""None: nobody has filled it in yet."""
+
+
+def chosen_form() -> LayerForm:
+    """That of this run."""
+    return find_form(LayerForm.chosen)
+
+
+def find_form(name: str) -> LayerForm:
+    """A form by its name; whoever asks for one that is not filled in is told so."""
+    if (form := FORMS[name]) is None:
+        raise SystemExit(f"tests/layer_forms.py says nothing of {name} yet")
+    return form
+
+
+async def close_layer(layer: Any) -> None:
+    """Closes a stock layer's connections, in any version of channels_redis."""
+    if hasattr(layer, "close_pools"):
+        await layer.close_pools()
