@@ -50,8 +50,8 @@ class TestRead:
     @pytest.mark.parametrize(
         ("host", "url"),
         [
-            (("redis.example", 7), "redis://redis.example:7"),
-            ({"address": ("::1", 7)}, "redis://[::1]:7"),
+            (("redis.example", 7), "redis://redis.example:7/0"),
+            ({"address": ("::1", 7)}, "redis://[::1]:7/0"),
             ({"address": "unix:///r.sock"}, "unix:///r.sock"),
         ],
     )

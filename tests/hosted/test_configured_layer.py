@@ -43,7 +43,7 @@ class TestAlias:
         configure(default=stock(hosts=["redis://h:1/2"]))
         found = find_stock_layer()
         assert found is not None
-        assert (found.alias, found.url) == ("default", "redis://h:1/2")
+        assert (found.alias, found.addresses) == ("default", (RedisAddress(host="h", port=1, db=2),))
 
     def test_default_comes_before_others_and_they_are_named(
         self, configure: Configure, caplog: pytest.LogCaptureFixture
@@ -84,8 +84,9 @@ class TestAlias:
 
 class TestSettings:
     def test_stock_defaults_hold_where_nothing_is_said(self) -> None:
-        settings = read_stock_layer("default", stock()).settings(Settings())
-        assert settings.redis == ("redis://localhost:6379",)
+        layer = read_stock_layer("default", stock())
+        assert layer.find_addresses(Settings()) == (RedisAddress(),)
+        settings = layer.settings(Settings())
         assert (settings.prefix, settings.capacity, settings.expiry) == ("asgi", 100, 60)
         assert (settings.group_expiry, settings.random_prefix_length) == (86_400, 12)
 
@@ -94,7 +95,7 @@ class TestSettings:
             "default", stock(hosts=["unix:///var/run/redis/redis.sock?db=1"], capacity=10_000, group_expiry=157_784_760)
         )
         settings = layer.settings(Settings())
-        assert RedisAddress.parse(settings.redis[0]).path == "/var/run/redis/redis.sock"
+        assert layer.find_addresses(settings)[0].path == "/var/run/redis/redis.sock"
         assert (settings.capacity, settings.group_expiry) == (10_000, 157_784_760)
 
     def test_options_win(self) -> None:
@@ -103,7 +104,8 @@ class TestSettings:
         )
         given = Settings(redis=("redis://other",), prefix="mine", layer_options=("redis", "prefix"))
         settings = layer.settings(given)
-        assert (settings.redis, settings.prefix, settings.capacity) == (("redis://other",), "mine", 5)
+        assert layer.find_addresses(settings) == (RedisAddress(host="other"),)
+        assert (settings.prefix, settings.capacity) == ("mine", 5)
         assert layer.arguments(settings) == {
             "hosts": ["redis://other"],
             "prefix": "mine",

@@ -141,3 +141,15 @@ class TestText:
         assert SECRET not in str(address) + repr(address)
         assert "admin" not in str(address) + repr(address)
         assert str(address) == "rediss://h:1/2"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://u:a%2Fb%3Fc@[::1]:7/3",
+            "rediss://:p@h?ssl_cert_reqs=none&ssl_ca_certs=/c%20a.pem",
+            "unix://u:p@/run/a%20b?db=2",
+        ],
+    )
+    def test_whole_url_is_read_as_the_same_address(self, url: str) -> None:
+        address = RedisAddress.parse(url)
+        assert RedisAddress.parse(address.to_url()) == address

@@ -103,7 +103,7 @@ def build_layer_feed(
         barred=plan.barred_group,
         max_groups=settings.max_groups,
     )
-    address = RedisAddress.parse(settings.redis[0])
+    address = stock.find_addresses(settings)[0]
     keeps_names = settings.replays_consumers
     intake = build_intake(settings, address, table, plan, token if keeps_names else None)
     nodes = build_mesh(plan, fanout, intake, address, table)

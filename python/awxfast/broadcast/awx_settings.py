@@ -8,7 +8,7 @@ from typing import Any
 
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
-from awxfast.wire.layer_options import read_hosts
+from awxfast.redis.hosts import read_hosts
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -74,7 +74,7 @@ def first_host(layer: Mapping[str, Any]) -> str:
     """The URL of the layer's Redis, of the first where there are several; empty for what has none, as Sentinel."""
     hosts = layer.get("hosts")
     try:
-        return read_hosts("default", hosts[:1]) if hosts and not isinstance(hosts, str) else ""
+        return read_hosts("default", hosts[:1])[0].to_url() if hosts and not isinstance(hosts, str) else ""
     except ConfigurationError:
         return ""
 

@@ -7,26 +7,34 @@ from typing import Any
 
 from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, find_django_setting, find_layer_form
 from awxfast.errors import ConfigurationError
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.hosts import read_hosts
 from awxfast.settings import LAYER_FIELDS, Settings
-from awxfast.wire.layer_options import read_hosts, read_layer
+from awxfast.wire.layer_options import read_layer
 
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StockLayer:
-    """One alias whose layer is the stock one: its constructor's arguments, and its Redis as a URL."""
+    """One alias whose layer is the stock one: its constructor's arguments, and its Redis servers."""
 
     alias: str
     configuration: Mapping[str, Any] = dataclasses.field(repr=False)
-    url: str = dataclasses.field(repr=False)
+    addresses: tuple[RedisAddress, ...]
     layer: str = "core"
     """Its form, as in `LayerSettings`."""
 
     def settings(self, settings: Settings) -> Settings:
         """The server's settings with this layer's, but for those that options gave."""
-        values = {"redis": (self.url,), **dataclasses.asdict(read_layer(self.configuration, self.layer))}
+        values = dataclasses.asdict(read_layer(self.configuration, self.layer))
         return dataclasses.replace(settings, **{k: v for k, v in values.items() if k not in settings.layer_options})
+
+    def find_addresses(self, settings: Settings) -> tuple[RedisAddress, ...]:
+        """The layer's servers, or those that options gave in their place."""
+        if "redis" not in settings.layer_options:
+            return self.addresses
+        return tuple(map(RedisAddress.parse, settings.redis))
 
     def arguments(self, settings: Settings) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place."""
@@ -80,4 +88,7 @@ def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
     if configuration.get("serializer_format", "msgpack") != "msgpack":
         raise ConfigurationError(f"CHANNEL_LAYERS: serializer_format of {alias} is not built yet but for msgpack")
     layer = find_layer_form(str(entry.get("BACKEND"))) or Settings.layer
-    return StockLayer(alias, configuration, read_hosts(alias, configuration.get("hosts")), layer)
+    addresses = read_hosts(alias, configuration.get("hosts"))
+    if len(addresses) > 1:
+        raise ConfigurationError(f"CHANNEL_LAYERS: several hosts of {alias} are not built yet; name one")
+    return StockLayer(alias, configuration, addresses, layer)

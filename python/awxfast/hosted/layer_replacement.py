@@ -48,6 +48,13 @@ class Replacement:
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 
+    def _is_served(self, changed: StockLayer) -> bool:
+        """Whether the same Redis has it, and it is read in the same way."""
+        settings, served = self._settings, self._stock
+        return changed.settings(settings) == served.settings(settings) and (
+            changed.find_addresses(settings) == served.find_addresses(settings)
+        )
+
     def _follow_settings(self, *, setting: str, **_: Any) -> None:
         if setting != "CHANNEL_LAYERS":
             return
@@ -60,7 +67,7 @@ class Replacement:
         except ConfigurationError as error:
             log.warning("%s; channels_redis' own layer serves from now on", error)
             return
-        if changed.settings(self._settings) == self._stock.settings(self._settings):
+        if self._is_served(changed):
             self._put(changed)
         else:
             log.warning("CHANNEL_LAYERS: %s has other settings now; channels_redis' own layer serves them", alias)

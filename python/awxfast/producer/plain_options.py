@@ -5,7 +5,7 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
-from awxfast.wire.layer_options import read_hosts
+from awxfast.redis.hosts import read_hosts
 
 
 def is_plain(options: Mapping[str, Any]) -> bool:
@@ -20,7 +20,7 @@ def find_address(hosts: Any) -> RedisAddress | None:
     if isinstance(entry, Mapping) and entry and set(entry) != {"address"}:
         return None
     try:
-        address = RedisAddress.parse(read_hosts("default", hosts))
+        addresses = read_hosts("default", hosts)
     except ConfigurationError:
         return None
-    return None if address.tls else address
+    return None if len(addresses) > 1 or addresses[0].tls else addresses[0]

@@ -3,7 +3,7 @@
 import dataclasses
 import ssl
 from collections.abc import Mapping
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from awxfast.errors import ConfigurationError
 
@@ -56,6 +56,18 @@ class RedisAddress:
             return f"unix://{self.path}" + (f"?db={self.db}" if self.db else "")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
+
+    def to_url(self) -> str:
+        """All of it as `parse` reads it, the password too."""
+        query: dict[str, str | int] = {
+            **({"username": self.username} if self.username is not None else {}),
+            **({"password": self.password} if self.password is not None else {}),
+            **({"ssl_cert_reqs": "none"} if not self.verify else {}),
+            **({"ssl_ca_certs": self.ca_file} if self.ca_file is not None else {}),
+            **({"db": self.db} if self.path is not None and self.db else {}),
+        }
+        where = f"unix://{quote(self.path)}" if self.path is not None else str(self)
+        return f"{where}?{urlencode(query, quote_via=quote)}" if query else where
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """For `rediss://`, else None. Raises `ConfigurationError` when the CA file is not readable."""
