@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.redis.commands import Argument
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice, notice_message, split_notice
@@ -22,11 +23,17 @@ def speaker_of(names: ProcessNames) -> str:
 
 
 class Announcements:
-    """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of."""
+    """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of.
 
-    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter) -> None:
+    `apart`: who writes in that group where the process's groups and it may be on different Redis.
+    """
+
+    def __init__(
+        self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeWriter | None = None
+    ) -> None:
         self._names = names
         self._writer = writer
+        self._apart = apart
         self._silent = {group, names.sentinel}
         self._group = group
 
@@ -35,13 +42,24 @@ class Announcements:
         return [group for group in groups if group not in self._silent]
 
     def commands(self, groups: Sequence[str], *, wanted: bool) -> list[tuple[Argument, ...]]:
-        """Says that the process wants `groups` from now on, or no more."""
-        told = self.list_wanted(groups)
-        if not told:
+        """Says that the process wants `groups` from now on, or no more; nothing where that is said apart."""
+        if self._apart is not None:
             return []
         now = time.time()
-        notices = split_notice(Notice(wanted, tuple(told), speaker_of(self._names)))
-        return [self._writer.command(self._group, notice_message(notice), now) for notice in notices]
+        return [
+            self._writer.command(self._group, notice_message(notice), now)
+            for notice in self._list_notices(groups, wanted)
+        ]
+
+    def tell_apart(self, groups: Sequence[str], *, wanted: bool) -> None:
+        """Says it where `commands` do not, in the order of the calls. While the backplane's Redis is away, nothing."""
+        if self._apart is not None:
+            messages = [notice_message(notice) for notice in self._list_notices(groups, wanted)]
+            self._apart.write(self._names.prefix, self._group, messages)
+
+    def _list_notices(self, groups: Sequence[str], wanted: bool) -> list[Notice]:
+        told = self.list_wanted(groups)
+        return split_notice(Notice(wanted, tuple(told), speaker_of(self._names))) if told else []
 
     def mark(self) -> tuple[Argument, ...]:
         """Says in Redis that the process's groups are wishes of browsers, and where they end when it dies."""

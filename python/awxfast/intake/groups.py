@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
@@ -45,6 +45,7 @@ class Groups:
         channels: EventTaker,
         group_expiry: int,
         announcements: Announcements | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._names = names
         self._channels = channels
@@ -54,18 +55,20 @@ class Groups:
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: Membership(names.sentinel, sentinel, names.channel(sentinel))}
         self._leaving = Leaving(
-            self._members, channels, self._layout, self._send, functools.partial(self._announce, wanted=False)
+            self._members, channels, self._layout, self.send, functools.partial(self._announce, wanted=False)
         )
-        self.turns = Turns(TURN_GROUPS)
+        self.turns = turns or Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
         self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
         announce = functools.partial(self._announce, wanted=True)
         self._joining = Joining(
-            self._members, self._layout, self._send, lambda: self.is_attached, announce, self.turns, self._patience
+            self._members, self._layout, self.send, lambda: self.is_attached, announce, self.turns, self._patience
         )
         self._flushes = 0
+        self.on_attached: Callable[[], None] = lambda: None
+        """Called when commands go somewhere again."""
         self._may_join = asyncio.Event()
         self._may_join.set()
         self._has_left = False
@@ -183,6 +186,7 @@ class Groups:
         """From now on commands go to this connection. `register_all` must follow."""
         self._connection = connection
         self._leaving.send_again()
+        self.on_attached()
 
     def detach(self) -> None:
         """The connection is gone: holds wait from now on."""
@@ -237,7 +241,7 @@ class Groups:
         members = [*self._members.values(), *self._leaving.unanswered]
         self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
-        replies = await self._send([self._layout.leave_at_once(part) for part in parts])
+        replies = await self.send([self._layout.leave_at_once(part) for part in parts])
         for part, reply in zip(parts, replies, strict=True):
             if isinstance(reply, RedisReplyError):  # this user may not EVAL
                 await self._leaving.send_leaves(part)
@@ -259,17 +263,28 @@ class Groups:
         async for notice in list_others_interest(connection, self._names, self._announcements):
             yield notice
 
+    async def announce_again(self) -> None:
+        """Tells other nodes of all groups that Redis has answered for: what they were told may be lost."""
+        groups = list(self._members)
+        for begin in range(0, len(groups), PART):
+            part = groups[begin : begin + PART]
+            await self.turns.take(len(part))
+            self._announce(list(filter(self._is_wanted, part)), wanted=True)
+
     def _is_wanted(self, group: str) -> bool:
         member = self._members.get(group)
         return member is not None and member.known and member.count > 0
 
     def _announce(self, groups: list[str], *, wanted: bool) -> None:
         """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""
-        if self._announcements is not None and (commands := self._announcements.commands(groups, wanted=wanted)):
-            self._send(commands)
+        if self._announcements is None:
+            return
+        self._announcements.tell_apart(groups, wanted=wanted)
+        if commands := self._announcements.commands(groups, wanted=wanted):
+            self.send(commands)
 
     def _add_member(self, group: str) -> Membership:
-        return self._add_channel(group, self._names.local_of(group) or f"n.{next(self._counter)}")
+        return self._add_channel(group, self._names.local_of(group) or self._names.numbered(next(self._counter)))
 
     def _add_channel(self, group: str, local: str) -> Membership:
         """The channel table knows it before producers can."""
@@ -282,7 +297,7 @@ class Groups:
         self._idle.names.difference_update(groups)
         self._leaving.leave([self._members.pop(group) for group in groups])
 
-    def _send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
+    def send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
         """While Redis is away nothing is sent, and nothing is lost: the next connection starts from our tables."""
         if self._connection is not None:
             return self._connection.commands(commands)

@@ -49,3 +49,5 @@ async def _remove(
             removals.append(("ZREM", key, *channels))
     farewells = announcements.commands(groups, wanted=False) if announcements is not None else []
     await connection.commands([*removals, ("SREM", names.groups_key, *groups), *farewells])
+    if announcements is not None:
+        announcements.tell_apart(groups, wanted=False)

@@ -13,6 +13,7 @@ from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.own_keys import replace_other_types
 from awxfast.intake.presence import Presence
 from awxfast.intake.processes import ProcessIdentity
@@ -63,6 +64,7 @@ class Registration:
         *,
         announcements: Announcements | None = None,
         writer: GroupWriter,
+        apart: NoticeWriter | None = None,
         capacity: int,
         group_expiry: int,
     ) -> None:
@@ -74,7 +76,7 @@ class Registration:
         self._kinds = names.kinds if announcements is None else {**names.kinds, names.announced_in_key: "string"}
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         identity = ProcessIdentity.own()
-        self._cleaner = Cleaner(names, identity, writer)
+        self._cleaner = Cleaner(names, identity, writer, apart)
         self._presence = Presence(names, identity, announcements)
         self._kept = KeptConnection(address, "registrations", outages)
         self._connection: RedisConnection | None = None
