@@ -5,13 +5,14 @@ so, but the process knows.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.redis.commands import Argument
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice, notice_message, split_notice
+from awxfast.wire.groups import is_valid_group
 
 SPEAKER = "awxfast"
 """The speaker's channel name after `!`. Nothing is ever sent to it."""
@@ -22,6 +23,13 @@ def speaker_of(names: ProcessNames) -> str:
     return names.channel(SPEAKER)
 
 
+class NoticeSender(Protocol):
+    """Who writes notices where the connection of the groups can't."""
+
+    def write(self, prefix: str, group: str, messages: Sequence[Mapping[str, Any]]) -> None:
+        """In the order of the calls. Nobody waits for it."""
+
+
 class Announcements:
     """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of.
 
@@ -29,7 +37,7 @@ class Announcements:
     """
 
     def __init__(
-        self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeWriter | None = None
+        self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeSender | None = None
     ) -> None:
         self._names = names
         self._writer = writer
@@ -39,7 +47,7 @@ class Announcements:
 
     def list_wanted(self, groups: Sequence[str]) -> list[str]:
         """Those of `groups` that other nodes may have events of."""
-        return [group for group in groups if group not in self._silent]
+        return [group for group in groups if group not in self._silent and is_valid_group(group)]
 
     def commands(self, groups: Sequence[str], *, wanted: bool) -> list[tuple[Argument, ...]]:
         """Says that the process wants `groups` from now on, or no more; nothing where that is said apart."""

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import TypeVar
 
 import hiredis
 
@@ -14,13 +15,19 @@ from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.connection_failure import describe_failure
 from awxfast.system.whoami import whoami
 
+C = TypeVar("C", bound=RedisConnection)
+
 _NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
 """First words of answers to AUTH, SELECT and PING after which another try with the same URL is vain."""
 
 
 async def open_connection(
-    address: RedisAddress, seconds: float = 5.0, patience: float = 5.0, reply_limit: int = REPLY_LIMIT
-) -> RedisConnection:
+    address: RedisAddress,
+    seconds: float = 5.0,
+    patience: float = 5.0,
+    reply_limit: int = REPLY_LIMIT,
+    kind: type[C] = RedisConnection,  # type: ignore[assignment]  # PEP 696 would say that it is C's default
+) -> C:
     """Connects, logs in and selects the database, all within `seconds`.
 
     Raises `RedisUnavailable` when another try may help, `ConfigurationError` when it can't: a wrong password,
@@ -28,7 +35,7 @@ async def open_connection(
     """
     try:
         async with answered_within(seconds):
-            connection = await _connect(address, patience, reply_limit)
+            connection = await _connect(address, lambda name: kind(name, patience, reply_limit))
             try:
                 await _log_in(connection, address)
             except BaseException:
@@ -40,10 +47,10 @@ async def open_connection(
     return connection
 
 
-async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:
+async def _connect(address: RedisAddress, make: Callable[[str], C]) -> C:
     name = str(address)
     try:
-        return await _dial(address, lambda: RedisConnection(name, patience, reply_limit))
+        return await _dial(address, lambda: make(name))
     except ssl.SSLCertVerificationError as error:
         raise ConfigurationError(f"Redis at {name}: its certificate is refused: {error.verify_message}") from error
     except ssl.SSLError as error:
@@ -52,7 +59,7 @@ async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> 
         raise RedisUnavailable(f"Redis at {name}: {describe_failure(error)}, as {whoami()}") from error
 
 
-async def _dial(address: RedisAddress, make: Callable[[], RedisConnection]) -> RedisConnection:
+async def _dial(address: RedisAddress, make: Callable[[], C]) -> C:
     loop = asyncio.get_running_loop()
     if address.path is not None:
         _, connection = await loop.create_unix_connection(make, address.path)
