@@ -1,5 +1,7 @@
 """Builds a relay from its settings: one builder a mode."""
 
+from collections.abc import Sequence
+
 from asgiref.typing import ASGI3Application
 
 from awxfast._rust import Fanout
@@ -15,8 +17,9 @@ from awxfast.hosted.configured_layer import StockLayer, find_stock_layer
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
+from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.native.auth_option import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.awx_settings import read_node_settings
@@ -50,9 +53,8 @@ def build_native(settings: Settings, access_log: AccessLog | None = None, token:
     log = access_log or open_access_log(settings)
     fanout = build_fanout(settings)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
-    address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, address, fanout, plan, token)
-    feed = Feed(address, intake, build_mesh(plan, fanout, intake, address, None))
+    intake = build_intake(settings, [*map(RedisAddress.parse, settings.redis)], fanout, plan, token)
+    feed = Feed(intake, build_mesh(plan, fanout, intake, None))
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
     server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint, feed.tell_caught_up)
@@ -103,20 +105,21 @@ def build_layer_feed(
         barred=plan.barred_group,
         max_groups=settings.max_groups,
     )
-    address = stock.find_addresses(settings)[0]
     keeps_names = settings.replays_consumers
-    intake = build_intake(settings, address, table, plan, token if keeps_names else None)
-    nodes = build_mesh(plan, fanout, intake, address, table)
+    intake = build_intake(settings, stock.find_addresses(settings), table, plan, token if keeps_names else None)
+    nodes = build_mesh(plan, fanout, intake, table)
     table.connect(intake.subscriptions)
-    replacement = Replacement(stock, table, intake.names.token, settings)
-    return LayerFeed(address, intake, nodes, replacement, table, keeps_names=keeps_names)
+    replacement = Replacement(stock, table, [part.names.token for part in intake.parts], settings)
+    return LayerFeed(intake, nodes, replacement, table, keeps_names=keeps_names)
 
 
 def build_intake(
-    settings: Settings, address: RedisAddress, taker: EventTaker, plan: NodePlan, token: str | None = None
-) -> Intake:
+    settings: Settings, addresses: Sequence[RedisAddress], taker: EventTaker, plan: NodePlan, token: str | None = None
+) -> EventIntake:
     """Brings what comes for browsers to `taker`."""
-    return Intake(settings, address, taker, plan.announce_in, max_event_size=settings.max_event_size, token=token)
+    return open_intake(
+        settings, addresses, taker, plan.announce_in, max_event_size=settings.max_event_size, token=token
+    )
 
 
 def find_layer_of_application(settings: Settings) -> StockLayer | None:

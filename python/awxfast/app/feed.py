@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from awxfast.figures import IntakeFigures
+from awxfast.figures import IntakeFigures, RedisFigures
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.layer_replacement import Replacement
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
 
@@ -17,8 +17,8 @@ class Feed:
     keeps_names = True
     """Whether the process's names in Redis are those of the one before it, and of the one after it."""
 
-    def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes) -> None:
-        self.address: RedisAddress | None = address
+    def __init__(self, intake: EventIntake, nodes: Nodes | NoNodes) -> None:
+        self.addresses: Sequence[RedisAddress] = [part.address for part in intake.parts]
         self.nodes = nodes
         self.intake = intake
         self.failed = intake.failed
@@ -27,7 +27,7 @@ class Feed:
     @property
     def token(self) -> str | None:
         """The process's name in Redis; None where each process has one of its own."""
-        return self.intake.names.token if self.keeps_names else None
+        return self.intake.token if self.keeps_names else None
 
     def expect_recovery(self) -> None:
         """The process before this one has died: its groups are kept for a moment where its names are."""
@@ -53,11 +53,11 @@ class Feed:
 
     def intake_figures(self) -> IntakeFigures | None:
         """What of the intake is on `/metrics`."""
-        return IntakeFigures(self.intake.ready, self.intake.depth, self.intake.registration.repaired)
+        return describe_intake(self.intake)
 
     def troubles(self) -> Sequence[str]:
         """What is wrong with Redis."""
-        return [f"Redis at {self.address} {self.intake.trouble}"] if self.intake.trouble else []
+        return [f"Redis at {part.address} {part.trouble}" for part in self.intake.parts if part.trouble]
 
 
 class LayerFeed(Feed):
@@ -65,15 +65,14 @@ class LayerFeed(Feed):
 
     def __init__(
         self,
-        address: RedisAddress,
-        intake: Intake,
+        intake: EventIntake,
         nodes: Nodes | NoNodes,
         replacement: Replacement,
         channels: ChannelTable,
         *,
         keeps_names: bool,
     ) -> None:
-        super().__init__(address, intake, nodes)
+        super().__init__(intake, nodes)
         self._replacement = replacement
         self._is_installed = False
         self.channels = channels
@@ -94,11 +93,17 @@ class LayerFeed(Feed):
         await self._replacement.stop()
 
 
+def describe_intake(intake: EventIntake) -> IntakeFigures:
+    """What operators see of it, and of each Redis where there are several."""
+    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in intake.parts}
+    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts if len(intake.parts) > 1 else {})
+
+
 class NoFeed:
     """No Redis; nodes are the application's affair, or refused."""
 
     def __init__(self, nodes: NoNodes) -> None:
-        self.address: RedisAddress | None = None
+        self.addresses: Sequence[RedisAddress] = ()
         self.nodes = nodes
         self.failed = asyncio.Event()
 

@@ -138,7 +138,7 @@ class Estate:
     def _describe(self, unserved: int) -> dict[str, Any]:
         return {
             "format": self._format,
-            "rested_at": self._intake.drain.rested_at,
+            "rested_at": self._intake.rested_at,
             "drained": self._server.requests,
             "unserved": unserved,
             "intake": self._intake.freeze(),

@@ -79,7 +79,7 @@ class Heir:
         links, self._links = self._links, []
         for link in links:
             self._adopt(*link)
-        self._intake.groups.end_inheritance()
+        self._intake.end_inheritance()
 
     def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, int] | None:
         """Its frames go on at once, what it sends as soon as it has a transport."""

@@ -59,9 +59,9 @@ class Relay:
         """Whether another process has the websockets and goes on under the names in Redis."""
 
     @property
-    def address(self) -> RedisAddress | None:
+    def addresses(self) -> Sequence[RedisAddress]:
         """The Redis of the intake; None without one."""
-        return self._feed.address
+        return self._feed.addresses
 
     @property
     def has_secret(self) -> bool:
@@ -172,8 +172,8 @@ class Relay:
 
     async def look_ahead(self) -> None:
         """Whether all is there that is needed; starts what can stand beside another process. Raises `AwxfastError`."""
-        if self.address is not None:
-            (await open_connection(self.address)).close()
+        for address in self.addresses:
+            (await open_connection(address)).close()
 
     async def give_up(self) -> None:
         """Undoes `look_ahead`: the other process goes on."""

@@ -86,7 +86,7 @@ class Estate:
     def _describe(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "rested_at": self._intake.drain.rested_at,
+            "rested_at": self._intake.rested_at,
             "intake": self._intake.freeze(),
             "sender": self._sender.freeze(),
             "dialler": self._dialler.freeze(),
@@ -103,7 +103,7 @@ class Estate:
         sock.settimeout(LINK_SECONDS + FLUSH_SECONDS)
         first = {
             "format": FORMAT,
-            "token": self._intake.names.token,
+            "token": self._intake.token,
             "redis_names": [*self._intake.redis_names],
             "linked": [peer.member.key for peer in self._dialler.peers if peer.up],
             **self._describe_members(),

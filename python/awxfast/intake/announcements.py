@@ -36,9 +36,7 @@ class Announcements:
     `apart`: who writes in that group where the process's groups and it may be on different Redis.
     """
 
-    def __init__(
-        self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeSender | None = None
-    ) -> None:
+    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeSender | None = None) -> None:
         self._names = names
         self._writer = writer
         self._apart = apart
@@ -65,7 +63,7 @@ class Announcements:
             messages = [notice_message(notice) for notice in self._list_notices(groups, wanted)]
             self._apart.write(self._names.prefix, self._group, messages)
 
-    def _list_notices(self, groups: Sequence[str], wanted: bool) -> list[Notice]:
+    def _list_notices(self, groups: Sequence[str], wanted: bool) -> Sequence[Notice]:
         told = self.list_wanted(groups)
         return split_notice(Notice(wanted, tuple(told), speaker_of(self._names))) if told else []
 

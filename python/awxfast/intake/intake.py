@@ -8,7 +8,6 @@ from typing import Any
 
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
-from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import Drain
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
@@ -91,7 +90,9 @@ class Intake:
         self.address = address
         self.names = names or make_names(layer.prefix, token, 1)[0]
         writer = GroupWriter(layer)
-        announcements = Announcements(self.names, announce_in, writer, shared.apart) if announce_in is not None else None
+        announcements = (
+            Announcements(self.names, announce_in, writer, shared.apart) if announce_in is not None else None
+        )
         self._announcements = announcements
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements, shared.turns)
         self.caught_up = shared.caught_up

@@ -11,7 +11,7 @@ from awxfast.turns import Turns
 
 @dataclasses.dataclass
 class IntakeShared:
-    """`failed`: set when one of them ended by a fault of its own; `apart`: how they tell other nodes of their groups."""
+    """`failed`: set when one ended by a fault of its own; `apart`: how they tell other nodes of their groups."""
 
     caught_up: CaughtUp = dataclasses.field(default_factory=CaughtUp)
     failed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)

@@ -38,10 +38,26 @@ class Event:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity."""
+    """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity.
+
+    `unreached`: copies for queues on another Redis that is away.
+    """
 
     taken: Sequence[int]
     full: int
+    unreached: int = 0
+
+
+class Scores:
+    """The time of sending, always later than the last one's, also when the clock steps back."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def next(self, now: float) -> float:
+        """For one more event, at `now`."""
+        self._last = max(now, self._last + SCORE_STEP)
+        return self._last
 
 
 class GroupWriter:
@@ -50,7 +66,7 @@ class GroupWriter:
     def __init__(self, layer: LayerSettings, own: str = "") -> None:
         self._layer = layer
         self._own = own
-        self._last_score = 0.0
+        self._scores = Scores()
 
     def under(self, prefix: str) -> "GroupWriter":
         """The same for groups of another prefix, with no queue left out."""
@@ -62,7 +78,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         arguments = find_heard_arguments(self._layer, self._own, groups, now)
-        answers = await _run_script(connection, FIND_HEARD, arguments, len(groups))
+        answers = await run_for_numbers(connection, FIND_HEARD, arguments, len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -70,32 +86,32 @@ class GroupWriter:
 
         Raises `RedisError`: then nobody knows whether they were written.
         """
-        entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
+        entries = [(event.group, self._scores.next(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await _run_script(connection, SEND_MANY, arguments, len(events) + 1)
+        answers = await run_for_numbers(connection, SEND_MANY, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
     def command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
         """Writes one message, for callers that don't wait for the answer."""
-        entry = (group, self._next_score(now), pack_message(self._layer, message))
+        entry = (group, self._scores.next(now), pack_message(self._layer, message))
         return ("EVAL", SEND_MANY.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
 
-    def _next_score(self, now: float) -> float:
-        """The time of sending, always later than the last one's, also when the clock steps back."""
-        self._last_score = max(now, self._last_score + SCORE_STEP)
-        return self._last_score
 
-
-async def _run_script(
-    connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
-) -> list[int]:
-    """Its `count` numbers. By its digest; with its text where Redis does not know it, as after a restart."""
+async def run_script(connection: RedisConnection, script: Script, arguments: Sequence[Argument]) -> Any:
+    """By its digest; with its text where Redis does not know it, as after a restart. Raises `RedisError`."""
     try:
-        answers = await connection.command("EVALSHA", script.digest, 0, *arguments)
+        return await connection.command("EVALSHA", script.digest, 0, *arguments)
     except RedisReplyError as error:
         if error.code != "NOSCRIPT":
             raise
-        answers = await connection.command("EVAL", script.text, 0, *arguments)
+        return await connection.command("EVAL", script.text, 0, *arguments)
+
+
+async def run_for_numbers(
+    connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
+) -> list[int]:
+    """One that answers `count` numbers. Raises `RedisError`."""
+    answers = await run_script(connection, script, arguments)
     if not is_numbers(answers, count):
         raise connection.distrust(f"{describe(answers)} to a script")
     numbers: list[int] = answers
