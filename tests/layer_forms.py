@@ -38,9 +38,16 @@ class LayerForm:
         return [*(word for url in urls[1:] for word in ("--redis", url)), *self.options]
 
 
+def find_python_14() -> str:
+    """That of an environment with AWX 14's packages, made when it is first asked for."""
+    from environments import AWX_14, find_python
+
+    return str(find_python(AWX_14))
+
+
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
-    "lists": None,
+    "lists": LayerForm(options=("--layer", "lists"), python=find_python_14),
     "pubsub": None,
     "hosts": None,
     "encrypted": None,

@@ -492,7 +492,8 @@ class Fanout:
         Returns what consumers get, in order: `(direct, groups, channels, entry)`. `direct`: it went to sockets, only
         consumers that are loose want it; `channels` are own channels by their part after `!`.
 
-        `entries` is what a pop gave: `[[entry, score], ...]`, both bytes (score: text of a double, Unix seconds).
+        `entries` is what a pop gave: `[[entry, score], ...]`, both bytes (score: text of a double, Unix seconds), or,
+        of a list, entries alone, whose events have no age.
         Bad entries are counted by reason, never raised.
         """
     def publish_relayed(

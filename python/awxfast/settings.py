@@ -18,8 +18,8 @@ SECRET_VARIABLE = "AWXFAST_SECRET"
 """The nodes' secret itself, which has no option: others could read it in the list of processes."""
 
 
-LAYERS = ("core",)
-PLANNED_LAYERS = ("lists", "pubsub")
+LAYERS = ("core", "lists")
+PLANNED_LAYERS = ("pubsub",)
 """Forms of the layer that are refused by name, since this version does not speak them."""
 LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "core": {},

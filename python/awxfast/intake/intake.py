@@ -16,6 +16,7 @@ from awxfast.intake.host_names import make_names
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.pace import Pace
+from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
@@ -98,7 +99,15 @@ class Intake:
         self.caught_up = shared.caught_up
         """To be told when `taker` need be waited for no longer."""
         self.drain = Drain(
-            address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
+            address,
+            self.names.queue,
+            taker,
+            self.outages,
+            layer.expiry,
+            pace,
+            max_event_size,
+            self.caught_up,
+            pops_of(layer.layer, self.names.queue, max_event_size),
         )
         self.registration = self._make_registration(layer, taker, shared)
         self.subscriptions = Subscriptions(self.groups)
@@ -123,6 +132,7 @@ class Intake:
             apart=shared.apart,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
+            size=size_command(layer.layer, self.names.queue),
         )
 
     @property

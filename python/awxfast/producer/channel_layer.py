@@ -2,9 +2,9 @@
 
     CHANNEL_LAYERS = {"default": {"BACKEND": "awxfast.layer.RedisChannelLayer", "CONFIG": {...}}}
 
-Options, keys and bytes are channels_redis' own; a `group_send` takes one round trip instead of four, on a connection
-that outlives the event loop. Whatever this can't do (several hosts, TLS, encryption, capacities by name, other
-serializers) is done by channels_redis' code as before.
+Options, keys and bytes are channels_redis' own, also those of version 2 where that is installed; a `group_send` takes
+one round trip instead of four, on a connection that outlives the event loop. Whatever this can't do (several hosts,
+TLS, encryption, capacities by name, other serializers) is done by channels_redis' code as before.
 """
 
 import time
@@ -15,11 +15,13 @@ import hiredis
 from channels_redis.core import RedisChannelLayer as StockLayer
 from redis.exceptions import ResponseError
 
+from awxfast.django_settings import PRODUCERS_BACKEND, find_layer_form
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_address, is_plain
 from awxfast.wire.group_send import pack_message, send_one_arguments
 from awxfast.wire.layer_options import read_layer
+from awxfast.wire.send_scripts import SEND_SCRIPTS
 
 
 class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has no types
@@ -27,7 +29,8 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
 
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts, **options)
-        self._layer = read_layer(options)
+        self._layer = read_layer(options, find_layer_form(PRODUCERS_BACKEND) or "core")
+        self._script = SEND_SCRIPTS[self._layer.layer].one
         address = find_address(hosts) if is_plain(options) else None
         self._kept = KeptSockets(address) if address is not None else None
         self._full = FullQueues()
@@ -47,7 +50,7 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
         words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         try:
             with self._kept.borrow() as redis:
-                full, queues = await redis.run_script_later(words)
+                full, queues = await redis.run_script_later(self._script, words)
         except hiredis.ReplyError as error:
             raise ResponseError(str(error)) from None
         if full:

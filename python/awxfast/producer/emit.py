@@ -8,23 +8,25 @@ import sys
 import time
 from typing import Any
 
+from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_address, is_plain
-from awxfast.settings import LayerSettings
+from awxfast.settings import LayerSettings, default_layer
 from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.layer_options import read_layer
+from awxfast.wire.send_scripts import SEND_SCRIPTS
 
 
 def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
-    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`. Raises `TypeError` for a wrong group name,
-    `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it
-    refuses.
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer has the form `AWXFAST_LAYER` (`core`). Raises
+    `TypeError` for a wrong group name, `ConfigurationError` without a Redis, `ConnectionError` when it does not answer,
+    and `hiredis.ReplyError` when it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -36,21 +38,23 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
 class Sender:
     """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], layer: str = LayerSettings.layer) -> None:
+        """`layer`: the form of the layer."""
         address = find_address(options.get("hosts")) if is_plain(options) else None
         if address is None:
             raise ConfigurationError(
                 "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
             )
         self._kept = KeptSockets(address)
-        self._layer = read_layer(options)
+        self._layer = read_layer(options, layer)
+        self._script = SEND_SCRIPTS[layer].one
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip."""
         words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         with self._kept.borrow() as redis:
-            full, queues = redis.run_script(words)
+            full, queues = redis.run_script(self._script, words)
         if full:
             self.full.count(group, full, queues)
 
@@ -58,18 +62,28 @@ class Sender:
 @functools.cache
 def find_sender() -> Sender:
     """The process's. What it reads does not change while a program runs."""
-    return Sender(find_options())
+    return Sender(*find_options())
 
 
-def find_options() -> dict[str, Any]:
-    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names."""
+def find_options() -> tuple[dict[str, Any], str]:
+    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names. And its form."""
     conf = sys.modules.get("django.conf")
     layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
     if layers and "default" in layers:
-        return dict(layers["default"].get("CONFIG") or {})
+        entry = layers["default"]
+        return dict(entry.get("CONFIG") or {}), read_form(find_layer_form(str(entry.get("BACKEND"))))
     if url := os.environ.get("AWXFAST_REDIS"):
-        return {**dataclasses.asdict(LayerSettings()), "hosts": [url]}
+        layer = read_form(os.environ.get("AWXFAST_LAYER"))
+        return {**dataclasses.asdict(default_layer(layer)), "hosts": [url]}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
+
+
+def read_form(layer: str | None) -> str:
+    """The form of a layer; raises `ConfigurationError` for one that can't be written to here."""
+    layer = layer or LayerSettings.layer
+    if layer not in SEND_SCRIPTS:
+        raise ConfigurationError(f"awxfast.emit does not write to the layer {layer}; use {' or '.join(SEND_SCRIPTS)}")
+    return layer
 
 
 def is_configured(conf: Any) -> bool:

@@ -13,6 +13,7 @@ use crate::links::encoder;
 use crate::links::share;
 use crate::fanout::{Published, Recipient};
 use crate::py::descriptor::borrow;
+use crate::py::pairs::take_entry;
 use crate::py::pushes::take_messages;
 
 /// Adds this part to the extension.
@@ -44,7 +45,7 @@ impl LinkEncoder {
     fn encode_batch(&mut self, entries: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
         let mut bundle = self.0.begin();
         for pair in entries {
-            let entry = pair.get_item(0)?.cast_into::<PyBytes>()?;
+            let entry = take_entry(pair)?;
             self.0.encode(entry.as_bytes(), &mut bundle);
         }
         Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
