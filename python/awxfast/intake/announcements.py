@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.commands import Argument
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 from awxfast.wire.groups import is_valid_group
@@ -36,7 +37,9 @@ class Announcements:
     `apart`: who writes in that group where the process's groups and it may be on different Redis.
     """
 
-    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeSender | None = None) -> None:
+    def __init__(
+        self, names: ProcessNames, group: str, writer: GroupWriter | GroupPublisher, apart: NoticeSender | None = None
+    ) -> None:
         self._names = names
         self._writer = writer
         self._apart = apart

@@ -11,7 +11,7 @@ class EventTaker(Protocol):
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
     def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> object:
-        """The same of messages that were published: whether for a group (else a channel of ours), which, the message."""
+        """The same of published messages: whether for a group (else a channel of ours), which, the message."""
 
     def wait_time(self) -> float:
         """Seconds to wait at most with the next pop; `CaughtUp` tells when it may be less."""

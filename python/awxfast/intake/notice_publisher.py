@@ -51,4 +51,3 @@ class NoticePublisher:
         """Returns when all that was said is out."""
         while self._connection is not None and not self._connection.is_idle:
             await self._connection.command("PING")
-

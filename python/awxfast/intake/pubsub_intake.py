@@ -21,7 +21,7 @@ from awxfast.intake.push_backlog import PushBacklog
 from awxfast.intake.push_layout import PushLayout
 from awxfast.intake.subscriber import Subscriber
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
@@ -54,7 +54,7 @@ class PubSubIntake:
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         self.caught_up = CaughtUp()
         self._notices = NoticePublisher(layer, address, self.outages, self._announce_again)
-        writer = GroupWriter(layer)
+        writer = GroupPublisher(layer)
         announcements = Announcements(self.names, announce_in, writer, self._notices) if announce_in else None
         self._announces = announcements is not None
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements, layout=PushLayout(self.names))
@@ -79,6 +79,11 @@ class PubSubIntake:
     def token(self) -> str:
         """What tells the process from others, for the one after it."""
         return self.names.token
+
+    @property
+    def parts(self) -> "Sequence[PubSubIntake]":
+        """One for each Redis."""
+        return (self,)
 
     @property
     def redis_name(self) -> str | None:

@@ -101,7 +101,6 @@ class Subscriber:
         self._stopping = True
         self._wake.set()
 
-
     async def settle(self) -> None:
         """Returns when Redis has answered for all that was sent up to now. Raises `RedisUnavailable`."""
         if self.connection is None:
@@ -169,20 +168,21 @@ class Subscriber:
                 self._address, patience=PATIENCE, reply_limit=self._reply_limit, kind=PushConnection
             )
         sock, unread = left
+
+        def make() -> PushConnection:
+            connection = PushConnection(str(self._address), PATIENCE, self._reply_limit)
+            self._begin_pushes(connection, unread)
+            return connection
+
         try:
-            connection = await adopt_connection(sock, str(self._address), PATIENCE, self._reply_limit)
+            return await adopt_connection(sock, make)
         except OSError as error:
             raise RedisUnavailable(f"Redis at {self._address}: its connection can't be taken over: {error}") from error
-        self._begin_pushes(connection)
-        connection.data_received(unread)
-        connection.resume_reading()
-        return connection
 
-    def _begin_pushes(self, connection: PushConnection) -> None:
+    def _begin_pushes(self, connection: PushConnection, unread: bytes = b"") -> None:
         prefix = self._names.prefix
-        connection.begin_pushes(
-            group_channel(prefix, ""), begin_of_channels(prefix, self._names.token), self._receive
-        )
+        own = begin_of_channels(prefix, self._names.token)
+        connection.begin_pushes(group_channel(prefix, ""), own, self._receive, unread)
 
     async def _keep(self, connection: RedisConnection) -> None:
         assert isinstance(connection, PushConnection)

@@ -6,7 +6,6 @@ one answer.
 """
 
 import asyncio
-import functools
 import socket
 from collections.abc import Callable
 
@@ -28,13 +27,17 @@ class PushConnection(RedisConnection):
     is_inherited = False
     """Whether it was another process's, and has subscribed there."""
 
-    def begin_pushes(self, groups: str, channels: str, receive: Callable[[list[Message]], None]) -> None:
+    def begin_pushes(
+        self, groups: str, channels: str, receive: Callable[[list[Message]], None], unread: bytes = b""
+    ) -> None:
         """From now on messages go to `receive`, many in one call.
 
         `groups`, `channels`: what the names begin with that Redis has for groups, and for channels of this process.
+        `unread`: the beginning of a message that another process has read.
         """
         self._receive = receive
         self._pushes = PushReader(self._reply_limit, groups, channels)
+        self._pushes.feed(unread)
 
     def data_received(self, data: bytes) -> None:
         if self._pushes is None:
@@ -78,15 +81,18 @@ class PushConnection(RedisConnection):
         return self._pushes.rest() if self._pushes is not None else b""
 
 
-async def adopt_connection(sock: socket.socket, name: str, patience: float, reply_limit: int) -> PushConnection:
-    """Goes on with one that another process had; `begin_pushes` must follow in the same turn.
+async def adopt_connection(sock: socket.socket, make: Callable[[], PushConnection]) -> PushConnection:
+    """Goes on with one that another process had, for which `make` has begun pushes and given it what was unread there.
 
     Raises `OSError` where the socket is none that can be used.
     """
+
+    def make_inherited() -> PushConnection:
+        connection = make()
+        connection.is_inherited = True
+        return connection
+
     loop = asyncio.get_running_loop()
-    make = functools.partial(PushConnection, name, patience, reply_limit)
     create = loop.create_unix_connection if sock.family == socket.AF_UNIX else loop.create_connection
-    _, connection = await create(make, sock=sock)
-    connection.is_inherited = True
-    connection.pause_reading()
+    _, connection = await create(make_inherited, sock=sock)
     return connection

@@ -18,6 +18,8 @@ Word = str | bytes | int
 
 ADDRESSEES = "__asgi_channel__"
 """The last key of a message: the channels of one queue that it is for."""
+PASSED_ON_BY = "__awxfast_from__"
+"""The key of a published event that a process passes on from another node: it is subscribed too, and has it already."""
 EMPTY_ARRAY = 1
 """Bytes that msgpack writes for one."""
 
@@ -203,6 +205,7 @@ def unpack_message(prefix_length: int, entry: bytes) -> dict[str, Any]:
     """The message of an entry, as the stock layer's msgpack serializer reads it, but for the list of channels."""
     message: dict[str, Any] = msgpack.unpackb(memoryview(entry)[prefix_length:], raw=False)
     message.pop(ADDRESSEES, None)
+    message.pop(PASSED_ON_BY, None)
     return message
 
 

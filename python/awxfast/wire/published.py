@@ -6,10 +6,7 @@ from typing import Any
 import msgpack
 
 from awxfast.settings import LayerSettings
-from awxfast.wire.group_send import EVENT_TYPE
-
-PASSED_ON_BY = "__awxfast_from__"
-"""The key of an event that a process has passed on from another node: it is subscribed itself, and has it already."""
+from awxfast.wire.group_send import EVENT_TYPE, PASSED_ON_BY
 
 
 def pack_published(layer: LayerSettings, message: Mapping[str, Any]) -> bytes:
@@ -22,10 +19,3 @@ def pack_published_event(layer: LayerSettings, text: bytes, passed_on_by: str = 
     """The same for AWX's message of `text`, UTF-8."""
     origin = {PASSED_ON_BY: passed_on_by} if passed_on_by else {}
     return pack_published(layer, {"type": EVENT_TYPE, "text": text.decode(), **origin})
-
-
-def unpack_published(layer: LayerSettings, body: bytes) -> dict[str, Any]:
-    """The message, as the stock layer's msgpack serializer reads it."""
-    message: dict[str, Any] = msgpack.unpackb(body, raw=False)
-    message.pop(PASSED_ON_BY, None)
-    return message
