@@ -8,22 +8,12 @@ Imported only once the application has imported `channels_redis`.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from channels_redis.core import RedisChannelLayer
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
-from awxfast.errors import RedisReplyError
-from awxfast.hosted.channel_table import JOIN_PATIENCE, ChannelTable
-from awxfast.hosted.current_session import LayerSession, current_session
-
-T = TypeVar("T")
-
-
-class LayerUnavailable(RedisConnectionError, ConnectionError):
-    """Redis is away, as redis-py and aioredis say it."""
+from awxfast.hosted.channel_table import ChannelTable
+from awxfast.hosted.own_channels import OwnChannels
 
 
 class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis has no types
@@ -34,9 +24,7 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
     ) -> None:
         super().__init__(**arguments)
         self.client_prefix = token
-        self._own = f"specific.{token}!"
-        self._table = table
-        self._loop = loop
+        self._own = OwnChannels(table, f"specific.{token}!", loop)
         # Channels 4.2.1 gave these two other names.
         self._require_channel = getattr(self, "require_valid_channel_name", None) or self.valid_channel_name
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
@@ -44,65 +32,38 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
     async def new_channel(self, prefix: str = "specific") -> str:
         """A new name; it ends with the websocket that asks for it, if one does."""
         name: str = await super().new_channel(prefix)
-        if name.startswith(self._own):
-            await self._on_loop(self._open(self._local(name), current_session.get()))
+        if self._own.has(name):
+            await self._own.open(name)
         return name
 
     async def receive(self, channel: str) -> dict[str, Any]:
         """The next message of a channel."""
         self._require_channel(channel)
-        if not channel.startswith(self._own):
+        if not self._own.has(channel):
             message: dict[str, Any] = await super().receive(channel)
             return message
-        return await self._on_loop(self._table.receive(self._local(channel)))
+        return await self._own.receive(channel)
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Joins; what is sent to the group after that arrives.
-
-        Raises `LayerUnavailable` when Redis stays away, redis-py's `ResponseError` when it refuses.
-        """
+        """Joins; what is sent to the group after that arrives. Raises as `OwnChannels.join`."""
         self._require_group(group)
         self._require_channel(channel)
-        if not channel.startswith(self._own):
+        if self._own.has(channel):
+            await self._own.join(group, channel)
+        else:
             await super().group_add(group, channel)
-            return
-        try:
-            await self._on_loop(self._table.join(group, self._local(channel)))
-        except TimeoutError:
-            raise LayerUnavailable(f"Redis has been away for {JOIN_PATIENCE:g} s") from None
-        except RedisReplyError as error:
-            raise ResponseError(str(error)) from None
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Leaves; what the channel's owner sends after that is followed by nothing of the group."""
         self._require_group(group)
         self._require_channel(channel)
-        is_own = channel.startswith(self._own)
-        if not is_own or not await self._on_loop(self._leave(group, self._local(channel))):
+        if not self._own.has(channel) or not await self._own.leave(group, channel):
             await super().group_discard(group, channel)  # perhaps another process has added it
 
     async def flush(self) -> None:
         """Deletes all messages and groups, this process's memberships with them."""
-        await self._on_loop(self._begin_flush())
+        await self._own.begin_flush()
         try:
             await super().flush()
         finally:
-            await self._on_loop(self._table.end_flush())
-
-    async def _open(self, local: str, session: LayerSession | None) -> None:
-        self._table.open_channel(local, session)
-
-    async def _leave(self, group: str, local: str) -> bool:
-        return self._table.leave(group, local)
-
-    async def _begin_flush(self) -> None:
-        self._table.begin_flush()
-
-    def _local(self, channel: str) -> str:
-        return channel[len(self._own) :]
-
-    async def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs `work` on the serving loop, whichever loop asks."""
-        if asyncio.get_running_loop() is self._loop:
-            return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+            await self._own.end_flush()

@@ -5,7 +5,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, find_django_setting, find_layer_form
+from awxfast.django_settings import (
+    CORE_BACKEND,
+    PRODUCERS_BACKEND,
+    PUBSUB_BACKEND,
+    find_django_setting,
+    find_layer_form,
+)
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.hosts import read_hosts
@@ -62,19 +68,19 @@ def configured_layers() -> Mapping[str, Any]:
 
 
 def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
-    """Whether it is exactly channels_redis' core layer, or our producers' form of it; a subclass may do anything."""
+    """Whether it is exactly a layer of channels_redis, or our producers' form of one; a subclass may do anything."""
     from django.utils.module_loading import import_string
 
     if entry.get("BACKEND") == PRODUCERS_BACKEND:
         return True
     try:
         backend = import_string(entry["BACKEND"])
-        stock = import_string(CORE_BACKEND)
+        stock = import_string(PUBSUB_BACKEND if entry["BACKEND"] == PUBSUB_BACKEND else CORE_BACKEND)
     except (ImportError, KeyError):
         return False  # Channels says what is wrong as soon as somebody asks for it
     if backend is not stock:
         log.warning("CHANNEL_LAYERS: %s stays as it is: %s is not %s", alias, entry["BACKEND"], CORE_BACKEND)
-    if backend is stock and find_layer_form(CORE_BACKEND) != "core":
+    if entry["BACKEND"] != PUBSUB_BACKEND and backend is stock and find_layer_form(CORE_BACKEND) != "core":
         log.warning("CHANNEL_LAYERS: %s stays as it is: that of channels_redis 2 is not replaced; use 3 or 4", alias)
         return False
     return backend is stock

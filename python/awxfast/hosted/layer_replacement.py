@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from awxfast.errors import ConfigurationError
@@ -42,9 +43,7 @@ class Replacement:
     def _put(self, stock: StockLayer) -> None:
         from channels.layers import channel_layers
 
-        from awxfast.hosted.channel_layer import HostedLayer
-
-        layer = HostedLayer(self._table, self._token, self._loop, stock.arguments(self._settings))
+        layer = make_layer(stock.layer)(self._table, self._token, self._loop, stock.arguments(self._settings))
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 
@@ -71,3 +70,14 @@ class Replacement:
             self._put(changed)
         else:
             log.warning("CHANNEL_LAYERS: %s has other settings now; channels_redis' own layer serves them", alias)
+
+
+def make_layer(form: str) -> Callable[..., Any]:
+    """The class that stands for the stock one of this form."""
+    if form == "pubsub":
+        from awxfast.hosted.pubsub_layer import HostedPubSubLayer
+
+        return HostedPubSubLayer
+    from awxfast.hosted.channel_layer import HostedLayer
+
+    return HostedLayer
