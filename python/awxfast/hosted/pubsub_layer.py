@@ -1,4 +1,4 @@
-"""The same in place of `channels_redis.pubsub`: what leaves the process is its code, what arrives comes from the intake.
+"""In place of `channels_redis.pubsub`: what leaves the process is its own code, what arrives comes from the intake.
 
 A stock process subscribes to each channel's name. Here all names of a process begin alike, and one pattern is enough.
 Imported only once the application has imported `channels_redis`.

@@ -83,6 +83,11 @@ class Groups:
         """Groups that somebody holds."""
         return len(self._members) - len(self._idle.names) - 1
 
+    def has_joined(self, group: str) -> bool:
+        """Whether its events come to this process, as far as is known."""
+        member = self._members.get(group)
+        return member is not None and member.ready
+
     @property
     def known(self) -> int:
         """Groups that Redis had answered for, when it was last there."""

@@ -13,10 +13,13 @@ from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_address, is_plain
-from awxfast.settings import LayerSettings, default_layer
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import LAYERS, LayerSettings, default_layer
+from awxfast.wire.group_channels import group_channel
 from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.layer_options import read_layer
+from awxfast.wire.published import pack_published
 from awxfast.wire.send_scripts import SEND_SCRIPTS
 
 
@@ -40,12 +43,7 @@ class Sender:
 
     def __init__(self, options: dict[str, Any], layer: str = LayerSettings.layer) -> None:
         """`layer`: the form of the layer."""
-        address = find_address(options.get("hosts")) if is_plain(options) else None
-        if address is None:
-            raise ConfigurationError(
-                "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
-            )
-        self._kept = KeptSockets(address)
+        self._kept = KeptSockets(find_plain_address(options))
         self._layer = read_layer(options, layer)
         self._script = SEND_SCRIPTS[layer].one
         self.full = FullQueues()
@@ -59,10 +57,34 @@ class Sender:
             self.full.count(group, full, queues)
 
 
+class PubSubSender:
+    """The same for a layer that stores nothing: who is not subscribed gets nothing."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._kept = KeptSockets(find_plain_address(options))
+        self._layer = read_layer(options, "pubsub")
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        """Sends one message, in one round trip."""
+        with self._kept.borrow() as redis:
+            redis.ask("PUBLISH", group_channel(self._layer.prefix, group), pack_published(self._layer, message))
+
+
 @functools.cache
-def find_sender() -> Sender:
+def find_sender() -> Sender | PubSubSender:
     """The process's. What it reads does not change while a program runs."""
-    return Sender(*find_options())
+    options, layer = find_options()
+    return PubSubSender(options) if layer == "pubsub" else Sender(options, layer)
+
+
+def find_plain_address(options: dict[str, Any]) -> RedisAddress:
+    """Raises `ConfigurationError` for what only channels_redis' own code can do."""
+    address = find_address(options.get("hosts")) if is_plain(options) else None
+    if address is None:
+        raise ConfigurationError(
+            "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
+        )
+    return address
 
 
 def find_options() -> tuple[dict[str, Any], str]:
@@ -81,8 +103,8 @@ def find_options() -> tuple[dict[str, Any], str]:
 def read_form(layer: str | None) -> str:
     """The form of a layer; raises `ConfigurationError` for one that can't be written to here."""
     layer = layer or LayerSettings.layer
-    if layer not in SEND_SCRIPTS:
-        raise ConfigurationError(f"awxfast.emit does not write to the layer {layer}; use {' or '.join(SEND_SCRIPTS)}")
+    if layer not in LAYERS:
+        raise ConfigurationError(f"awxfast.emit does not write to the layer {layer}; use {' or '.join(LAYERS)}")
     return layer
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.event_writer import EventWriter, Outcomes
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import Event, GroupWriter
 from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
@@ -24,12 +25,17 @@ def open_event_writer(
     places: Sequence[Place],
     outcomes: Outcomes,
     note_crowd: Callable[[bool], None] = lambda _: None,
+    is_joined: Callable[[str], bool] = lambda _: False,
 ) -> "EventWriter | EventWriters":
-    """For the one Redis of a layer, or for all. See `EventWriter` for the rest."""
+    """For the one Redis of a layer, or for all. See `EventWriter` for the rest.
+
+    `is_joined`: whether this process is subscribed to a group (`GroupPublisher`).
+    """
     if len(places) > 1:
         return EventWriters(name, layer, places, outcomes, note_crowd)
     ((address, outages, own),) = places
-    return EventWriter(name, address, GroupWriter(layer, own), outages, outcomes, note_crowd)
+    writer = GroupPublisher(layer, own, is_joined) if layer.layer == "pubsub" else GroupWriter(layer, own)
+    return EventWriter(name, address, writer, outages, outcomes, note_crowd)
 
 
 class EventWriters:
