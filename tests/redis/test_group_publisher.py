@@ -39,7 +39,7 @@ async def join(stock: RedisPubSubChannelLayer, connection: RedisConnection, grou
     channel: str = await stock.new_channel()
     await stock.group_add(group, channel)
     async with asyncio.timeout(HANG):
-        while not (await connection.command("PUBSUB", "NUMSUB", f"asgi__group__{group}"))[1]:
+        while not (await connection.command("PUBSUB", "NUMSUB", f"asgi__group__{group}"))[1]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return channel
 
