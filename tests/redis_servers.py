@@ -87,6 +87,13 @@ def binary_of(version: str) -> str:
     return found or (require_program("redis-server") if os.environ.get("CI") == "true" else binary_of("6.2"))
 
 
+def free_port() -> int:
+    """One that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def start_redis() -> Iterator[Callable[..., RedisServer]]:
     """Starts servers with options of the test's choice."""

@@ -50,9 +50,11 @@ class TestRead:
     @pytest.mark.parametrize(
         ("host", "url"),
         [
-            (("redis.example", 7), "redis://redis.example:7/0"),
-            ({"address": ("::1", 7)}, "redis://[::1]:7/0"),
+            (("redis.example", 7), "redis://redis.example:7"),
+            ({"address": ("::1", 7)}, "redis://[::1]:7"),
             ({"address": "unix:///r.sock"}, "unix:///r.sock"),
+            ({"address": "unix:///r.sock", "db": 1}, ""),
+            ({"master_name": "m", "sentinels": [("a", 1)]}, ""),
         ],
     )
     def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:

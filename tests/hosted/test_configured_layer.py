@@ -127,7 +127,7 @@ class TestNotBuilt:
         [
             {"hosts": "redis://secret"},
             {"hosts": ["redis://secret", "redis://b"]},
-            {"hosts": [{"master_name": "m", "sentinels": [["secret", 1]]}]},
+            {"hosts": [{"host": "secret", "hots": "secret"}]},
             {"symmetric_encryption_keys": ["secret"]},
             {"serializer_format": "json"},
         ],

@@ -7,6 +7,7 @@ import pytest
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.hosts import read_hosts
+from awxfast.redis.tls import TlsOptions
 
 
 class TestHosts:
@@ -22,9 +23,9 @@ class TestHosts:
             ([{"host": "h", "port": 7, "password": "a/b?#c"}], RedisAddress(host="h", port=7, password="a/b?#c")),
             (
                 [{"address": "rediss://h", "ssl_cert_reqs": None}],
-                RedisAddress(host="h", tls=True, verify=False),
+                RedisAddress(host="h", tls=TlsOptions(cert_reqs=ssl.CERT_NONE)),
             ),
-            ([{"address": "rediss://h", "ssl_cert_reqs": ssl.CERT_REQUIRED}], RedisAddress(host="h", tls=True)),
+            ([{"address": "rediss://h", "ssl_cert_reqs": ssl.CERT_REQUIRED}], RedisAddress(host="h", tls=TlsOptions())),
             ([{"address": "unix:///s?db=1", "password": "x"}], RedisAddress(path="/s", db=1, password="x")),
         ],
     )
@@ -32,7 +33,14 @@ class TestHosts:
         assert read_hosts("default", hosts) == (address,)
 
     @pytest.mark.parametrize(
-        "hosts", ["redis://secret", ["ftp://secret"], [{"master_name": "secret", "sentinels": []}]]
+        "hosts",
+        [
+            "redis://secret",
+            {"host": "secret"},
+            ["ftp://secret"],
+            [{"hots": "secret"}],
+            [{"master_name": "secret", "sentinels": []}],
+        ],
     )
     def test_what_names_no_host_is_refused_without_its_values(self, hosts: Any) -> None:
         with pytest.raises(ConfigurationError) as error:

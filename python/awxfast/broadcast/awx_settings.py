@@ -8,7 +8,7 @@ from typing import Any
 
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
-from awxfast.redis.hosts import read_hosts
+from awxfast.redis.address import enclose
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -18,12 +18,16 @@ DJANGOS_OWN = ("assume_role", "isolation_level", "pool", "server_side_binding")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AwxSettings:
-    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`)."""
+    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`).
+
+    `redis` is a URL; empty where the layer's `hosts` say more than fits into one.
+    """
 
     name: str = ""
     port: int | None = None
     protocol: str = ""
-    redis: str = ""
+    redis: str = dataclasses.field(default="", repr=False)
+    hosts: Any = dataclasses.field(default=None, repr=False)
     layer: str = ""
     prefix: str | None = None
     capacity: int | None = None
@@ -59,7 +63,8 @@ def read_django_settings(settings: Any) -> AwxSettings:
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
-        redis=first_host(layer) or getattr(settings, "BROKER_URL", ""),
+        redis=find_url(layer.get("hosts")) if layer.get("hosts") else getattr(settings, "BROKER_URL", ""),
+        hosts=layer.get("hosts"),
         layer=find_layer_form(str(entry.get("BACKEND", ""))) or "",
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
@@ -70,13 +75,14 @@ def read_django_settings(settings: Any) -> AwxSettings:
     )
 
 
-def first_host(layer: Mapping[str, Any]) -> str:
-    """The URL of the layer's Redis, of the first where there are several; empty for what has none, as Sentinel."""
-    hosts = layer.get("hosts")
-    try:
-        return read_hosts("default", hosts[:1])[0].to_url() if hosts and not isinstance(hosts, str) else ""
-    except ConfigurationError:
-        return ""
+def find_url(hosts: Any) -> str:
+    """The URL of the first of the layer's `hosts`; empty for one that has options of its own."""
+    entry = hosts[0] if isinstance(hosts, list | tuple) and hosts else None
+    if isinstance(entry, Mapping) and set(entry) == {"address"}:
+        entry = entry["address"]
+    if isinstance(entry, list | tuple) and len(entry) == 2:
+        return f"redis://{enclose(str(entry[0]))}:{entry[1]}"
+    return entry if isinstance(entry, str) else ""
 
 
 def read_database(settings: Any) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import uvloop
 from awxfast.app.handover import TAKEN
 from awxfast.app.life import live, start_unless_stopped, when_stopped
 from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.program import NodeDialler, find_secret
 from awxfast.errors import HandOverFailed
@@ -17,7 +18,6 @@ from awxfast.process.child import run_reporting, take_start
 from awxfast.process.control import Control
 from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe
-from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.system.queued_stream import leave
 
@@ -56,7 +56,7 @@ async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: so
     Raises `AwxfastError` before it can.
     """
     find_secret(settings)
-    (await open_connection(RedisAddress.parse(settings.redis))).close()
+    (await open_connection(find_redis(settings))).close()
     control.report_ready(FORMAT)
     with sock:
         legacy = Legacy(sock)

@@ -24,6 +24,7 @@ from awxfast.option_parser import (
     positive,
     whole_number,
 )
+from awxfast.redis.hosts import read_hosts
 from awxfast.settings import LAYER_DEFAULTS, LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
 from awxfast.wire.groups import BACKPLANE_GROUP
 
@@ -77,6 +78,7 @@ class DiallerSettings(LogSettings):
     verify_cert: bool
     ca_file: str | None
     redis: str
+    """A URL; empty: what AWX's layer says (`node_redis`)."""
     backplane_group: str
     secret_files: tuple[str, ...]
     admin: str
@@ -113,6 +115,9 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     given = vars(parser.parse_args(arguments))
     values = {**awx.values(), **read_environment(parser, environ, WITH_VARIABLES, NOT_BUILT), **given}
     check_log_format(values.get("log_fmt"))
+    if "redis" not in values and awx.hosts:
+        read_hosts("default", awx.hosts)
+        values["redis"] = ""
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
     return make_settings(values, awx)

@@ -18,13 +18,13 @@ from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.intake import Intake
 from awxfast.intake.pace import Pace
-from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.secret_sources import find_secrets
 
@@ -48,7 +48,7 @@ class NodeDialler:
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
-        address = RedisAddress.parse(settings.redis)
+        address = find_redis(settings)
         self._address = address
         self.taker = LinkTaker(layer.random_prefix_length, self._send)
         self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause), token=token)

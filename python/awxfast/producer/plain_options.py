@@ -23,4 +23,10 @@ def find_address(hosts: Any) -> RedisAddress | None:
         addresses = read_hosts("default", hosts)
     except ConfigurationError:
         return None
-    return None if len(addresses) > 1 or addresses[0].tls else addresses[0]
+    return addresses[0] if len(addresses) == 1 and is_plain_address(addresses[0]) else None
+
+
+def is_plain_address(address: RedisAddress) -> bool:
+    """Whether it says where a Redis is and how to log in, and nothing else."""
+    said = {name: getattr(address, name) for name in ("host", "port", "path", "username", "password", "db")}
+    return address == RedisAddress(**said)

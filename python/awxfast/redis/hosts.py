@@ -1,12 +1,12 @@
 """The Redis servers that channels_redis' option `hosts` names, in every form that its `create_pool` takes."""
 
-import dataclasses
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.url import SENTINEL_SCHEMES, options_in_url
+from awxfast.redis.wrong_option import WrongOption
 
 
 def read_hosts(alias: str, hosts: Any) -> tuple[RedisAddress, ...]:
@@ -18,27 +18,26 @@ def read_hosts(alias: str, hosts: Any) -> tuple[RedisAddress, ...]:
         return (RedisAddress(),)
     if isinstance(hosts, str | bytes) or not isinstance(hosts, list | tuple):
         raise ConfigurationError(f"CHANNEL_LAYERS: hosts of {alias} must be a list")
-    return tuple(read_host(alias, entry) for entry in hosts)
+    try:
+        return tuple(RedisAddress.from_options(read_entry(entry)) for entry in hosts)
+    except WrongOption as error:
+        raise ConfigurationError(f"CHANNEL_LAYERS: hosts of {alias}: {error}") from error
 
 
-def read_host(alias: str, entry: Any) -> RedisAddress:
-    """One entry: a URL, a pair of host and port, or a dictionary."""
+def read_entry(entry: Any) -> Mapping[str, Any]:
+    """One entry's options: of a URL, a pair of host and port, or a dictionary. Raises `WrongOption`."""
     if isinstance(entry, str):
-        return RedisAddress.parse(entry)
+        return read_url(entry)
     if isinstance(entry, Mapping):
-        return read_host_options(alias, entry)
-    host, port = entry
-    return RedisAddress(host=host, port=port)
+        rest = {name: value for name, value in entry.items() if name != "address"}
+        return {**rest, **read_entry(entry["address"])} if entry.get("address") is not None else rest
+    if isinstance(entry, list | tuple) and len(entry) == 2:
+        return {"host": entry[0], "port": entry[1]}
+    raise WrongOption("each is a URL, a pair of host and port, or a dictionary")
 
 
-def read_host_options(alias: str, options: Mapping[str, Any]) -> RedisAddress:
-    """A host given as a dictionary. What merely tunes the client library means nothing here and is left out."""
-    if "master_name" in options:
-        raise ConfigurationError(f"CHANNEL_LAYERS: Sentinel (hosts of {alias}) is not built yet; name the master")
-    address = read_host(alias, options.get("address") or (options.get("host", "localhost"), options.get("port", 6379)))
-    changes = {name: options[name] for name in ("username", "password", "db") if options.get(name) is not None}
-    if options.get("ssl_ca_certs") is not None:
-        changes["ca_file"] = options["ssl_ca_certs"]
-    if "ssl_cert_reqs" in options:
-        changes["verify"] = options["ssl_cert_reqs"] not in (None, "none", ssl.CERT_NONE)
-    return dataclasses.replace(address, **changes)
+def read_url(url: str) -> Mapping[str, Any]:
+    """What a URL says wins over what stands beside it, as in redis-py. Raises `WrongOption`."""
+    if url.partition(":")[0] in SENTINEL_SCHEMES:
+        raise WrongOption("channels_redis knows no URL of Sentinel: give master_name and sentinels in a dictionary")
+    return options_in_url(url)

@@ -87,6 +87,11 @@ def _is_number_or_nil(reply: Any) -> bool:
     return reply is None or is_number(reply)
 
 
+def _is_number_or_text(reply: Any) -> bool:
+    """Of CLIENT: ID and UNBLOCK, or SETNAME."""
+    return is_number(reply) or is_text(reply)
+
+
 def _is_scan(reply: Any) -> bool:
     return type(reply) is list and len(reply) == 2 and is_text(reply[0]) and is_texts(reply[1])
 
@@ -149,13 +154,14 @@ KINDS: dict[type, str] = {
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("AUTH", "SELECT", "PING", "INFO", "WATCH", "UNWATCH", "MULTI", "TYPE"), is_text),
     **dict.fromkeys(("GET", "SET", "ZSCORE"), is_text_or_nil),
-    **dict.fromkeys(("CLIENT", "DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "LLEN"), is_number),
+    **dict.fromkeys(("DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "LLEN"), is_number),
     **dict.fromkeys(("SADD", "SREM", "ZCARD", "ZREM"), is_number),
     **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
     **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE"), _is_subscribed),
     **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE"), _is_unsubscribed),
     "PUBLISH": is_number,
+    "CLIENT": _is_number_or_text,
     "EXEC": is_list_or_nil,
     "MEMORY": _is_number_or_nil,
     **dict.fromkeys(("SCAN", "SSCAN"), _is_scan),

@@ -4,6 +4,7 @@ import dataclasses
 
 from awxfast.errors import RedisReplyError
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.replies import describe, is_number
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ async def ask_facts(connection: RedisConnection) -> ServerFacts:
 async def ask_connection_id(connection: RedisConnection) -> int | None:
     """What the server calls this connection; None where CLIENT is forbidden."""
     try:
-        return int(await connection.command("CLIENT", "ID"))
+        number = await connection.command("CLIENT", "ID")
     except RedisReplyError:
         return None
+    if not is_number(number):
+        raise connection.distrust(f"{describe(number)} to CLIENT ID")
+    return int(number)
