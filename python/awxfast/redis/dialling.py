@@ -5,7 +5,6 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TypeVar
 
 import hiredis
 
@@ -17,8 +16,6 @@ from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.connection_failure import describe_failure
 from awxfast.redis.credentials import find_credentials
 from awxfast.system.whoami import whoami
-
-C = TypeVar("C", bound=RedisConnection)
 
 _NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
 """First words of answers to AUTH, SELECT and PING after which another try with the same address is vain."""
@@ -32,8 +29,8 @@ async def dial(
     seconds: float,
     patience: float,
     reply_limit: int = REPLY_LIMIT,
-    kind: type[C] = RedisConnection,  # type: ignore[assignment]  # PEP 696 would say that it is C's default
-) -> C:
+    kind: type[RedisConnection] = RedisConnection,
+) -> RedisConnection:
     """Connects, logs in and selects the database, all within `seconds`.
 
     Raises `RedisUnavailable` when another try may help, `ConfigurationError` when it can't: a wrong password,
@@ -53,7 +50,7 @@ async def dial(
     return connection
 
 
-async def _connect(address: RedisAddress, make: Callable[[str], C]) -> C:
+async def _connect(address: RedisAddress, make: Callable[[str], RedisConnection]) -> RedisConnection:
     name = str(address)
     try:
         async with answered_within(address.connect_seconds) if address.connect_seconds else contextlib.nullcontext():
@@ -66,7 +63,7 @@ async def _connect(address: RedisAddress, make: Callable[[str], C]) -> C:
         raise RedisUnavailable(f"Redis at {name}: {describe_failure(error)}, as {whoami()}") from error
 
 
-async def _dial(address: RedisAddress, make: Callable[[], C]) -> C:
+async def _dial(address: RedisAddress, make: Callable[[], RedisConnection]) -> RedisConnection:
     loop = asyncio.get_running_loop()
     if address.path is not None:
         _, connection = await loop.create_unix_connection(make, address.path)

@@ -1,14 +1,11 @@
 """Opens connections to a Redis, wherever it is at present."""
 
 import asyncio
-from typing import TypeVar
 
 from awxfast.redis.address import ANSWER_SECONDS, RedisAddress
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.dialling import dial
 from awxfast.redis.sentinel import find_master, watch
-
-C = TypeVar("C", bound=RedisConnection)
 
 
 async def open_connection(
@@ -16,8 +13,8 @@ async def open_connection(
     seconds: float = ANSWER_SECONDS,
     patience: float = ANSWER_SECONDS,
     reply_limit: int = REPLY_LIMIT,
-    kind: type[C] = RedisConnection,  # type: ignore[assignment]  # PEP 696 would say that it is C's default
-) -> C:
+    kind: type[RedisConnection] = RedisConnection,
+) -> RedisConnection:
     """Connects, logs in and selects the database, within `seconds`.
 
     Where the address has times of its own, they take the place of five seconds in both limits.
