@@ -23,8 +23,8 @@ redis.call('SREM', KEYS[1], unpack(ARGV, groups + 1))
 class Layout(Protocol):
     """What a form of the channel layer is asked for."""
 
-    def accepts(self, group: str) -> bool:
-        """Whether a group can have this name."""
+    def check(self, group: str) -> None:
+        """Raises `ValueError` for a name that no group can have."""
 
     def join(self, members: Sequence[Membership], now: float) -> list[Command]:
         """Adds channels, or renews them, at the time `now` (Unix seconds)."""
@@ -52,9 +52,10 @@ class GroupLayout:
         self._names = names
         self._expiry = expiry
 
-    def accepts(self, group: str) -> bool:
+    def check(self, group: str) -> None:
         """Channels' own rule."""
-        return is_valid_group(group)
+        if not is_valid_group(group):
+            raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
 
     def join(self, members: Sequence[Membership], now: float) -> list[Command]:
         """Adds channels, or renews them, at the time `now`. The set of own groups is first, should it be all."""

@@ -101,8 +101,8 @@ class Groups:
         Redis that has been there, but refused, for `REFUSAL_PATIENCE` seconds.
         """
         wanted = list(dict.fromkeys(groups))
-        if not all(map(self._layout.accepts, wanted)):
-            raise ValueError("no group can have this name")
+        for group in wanted:
+            self._layout.check(group)
         members: list[Membership] = []
         try:
             for begin in range(0, len(wanted), PART):

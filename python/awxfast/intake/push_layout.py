@@ -15,13 +15,9 @@ class PushLayout:
     def __init__(self, names: ProcessNames) -> None:
         self._names = names
 
-    def accepts(self, group: str) -> bool:
-        """`channels_redis.pubsub` checks no names: any that UTF-8 can write."""
-        try:
-            group.encode()
-        except UnicodeEncodeError:
-            return False
-        return True
+    def check(self, group: str) -> None:
+        """`channels_redis.pubsub` checks no names. What UTF-8 can't write is a `UnicodeEncodeError`."""
+        group.encode()
 
     def join(self, members: Sequence[Membership], now: float) -> list[Command]:
         """Subscribes; who has is subscribed still."""
