@@ -32,7 +32,7 @@ class Hosted:
         self.intake = Intake(self.settings, server.address, self.table)
         self.table.connect(self.intake.subscriptions)
         arguments = {"hosts": [server.url], **configuration}
-        self.layer = HostedLayer(self.table, self.intake.names.token, asyncio.get_running_loop(), arguments)
+        self.layer = HostedLayer(self.table, [self.intake.names.token], asyncio.get_running_loop(), arguments)
 
     async def stop(self) -> None:
         await self.layer.close_pools()

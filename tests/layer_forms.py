@@ -49,7 +49,7 @@ FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
     "lists": LayerForm(options=("--layer", "lists"), python=find_python_14),
     "pubsub": None,
-    "hosts": None,
+    "hosts": LayerForm(servers=3),
     "encrypted": None,
 }
 """None: nobody has filled it in yet."""

@@ -453,10 +453,10 @@ class Fanout:
         """
     def end_inheritance(self) -> int:
         """What nobody has taken is lost at close: how many clients. Returns when the threads have the others."""
-    def set_backplane(self, group: str, own: str, speaker: str) -> None:
+    def set_backplane(self, group: str, own: list[str], speaker: str) -> None:
         """Names the group that node links get the messages of, whatever types go to browsers.
 
-        Notices of subscriptions from channels that begin with `own` are left out, but for those of `speaker`.
+        Notices of subscriptions from channels that begin with one of `own` are left out, but where `speaker` follows.
         """
     def attach_link(self, fd: int, notices: bool) -> tuple[int, LinkFigures]:
         """The same for another node, which is in the backplane's group from then on; it is not one of `clients`.

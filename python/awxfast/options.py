@@ -216,8 +216,8 @@ def check_values(values: dict[str, Any]) -> Settings:
     for name in ("host", "port"):
         if f"proxy_headers_{name}" in values and not values.get("proxy_headers"):
             raise ConfigurationError(f"--proxy-headers-{name} needs --proxy-headers; add it")
-    if len(values.get("redis", ())) > 1:
-        raise ConfigurationError("several --redis URLs (a sharded layer) are not built yet; give one")
+    if len(values.get("redis", ())) > 1 and "private" in values["redis"]:
+        raise ConfigurationError("--redis private is a Redis of its own, and stands alone; leave it or the others out")
     check_log_format(values.get("log_fmt"))
     return Settings.from_values({**LAYER_DEFAULTS[values.get("layer", Settings.layer)], **values})
 

@@ -20,8 +20,8 @@ fn start(config: Config) -> Fanout {
     let fanout = Fanout::start(config).unwrap();
     fanout.set_backplane(Backplane {
         group: GROUP.into(),
-        own: "specific.a!".into(),
-        speaker: "specific.a!awxfast".into(),
+        own: vec!["specific.a!".into(), "specific.b!".into()],
+        speaker: "awxfast".into(),
     });
     fanout.add_channel(&format!("g.{GROUP}"), GROUP);
     fanout

@@ -38,14 +38,14 @@ class TestRead:
     def test_everything_that_awx_says(self) -> None:
         settings = read()
         assert (settings.name, settings.port, settings.protocol) == ("awx-1", 8052, "http")
-        assert (settings.redis, settings.capacity, settings.group_expiry) == ("unix:///r.sock", 10_000, 157_784_760)
+        assert (settings.redis, settings.capacity, settings.group_expiry) == (("unix:///r.sock",), 10_000, 157_784_760)
         assert (settings.secret, settings.backplane_group) == ("hush", "nodes")
 
     def test_certificates_are_none_of_awxs_business(self) -> None:
         assert "verify_cert" not in read().values()
 
     def test_broker_stands_in_for_a_layer_without_hosts(self) -> None:
-        assert read(CHANNEL_LAYERS={}).redis == "unix:///var/run/redis/redis.sock"
+        assert read(CHANNEL_LAYERS={}).redis == ("unix:///var/run/redis/redis.sock",)
 
     @pytest.mark.parametrize(
         ("host", "url"),
@@ -58,7 +58,7 @@ class TestRead:
         ],
     )
     def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:
-        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host]}}}).redis == url
+        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host, host]}}}).redis == (url, url)
 
     def test_listeners_database_is_the_usual_one_but_for_what_it_names(self) -> None:
         conninfo = pytest.importorskip("psycopg.conninfo")

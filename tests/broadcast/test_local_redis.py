@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.redis import event_writer
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
 from channels_redis.core import RedisChannelLayer
@@ -17,8 +16,8 @@ HANG = 20.0
 
 class Running:
     def __init__(self, server: RedisServer) -> None:
-        writer = GroupWriter(LayerSettings(group_expiry=86_400))
-        self.sender = GroupSender(server.address, writer, Outages(server.address))
+        places = [(server.address, Outages(server.address), "")]
+        self.sender = GroupSender(LayerSettings(group_expiry=86_400), places)
         self.task = asyncio.create_task(self.sender.run())
 
     def balance(self) -> int:

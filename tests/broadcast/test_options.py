@@ -40,15 +40,15 @@ class TestValues:
 
     def test_environment(self) -> None:
         settings = parse(AWXFAST_REDIS="redis://r", AWXFAST_PEER="a b", AWXFAST_ERA="relay", AWXFAST_PORT="")
-        assert settings.redis == "redis://r"
+        assert settings.redis == ("redis://r",)
         assert [member.host for member in settings.peers] == ["a", "b"]
         assert settings.era is Era.RELAY
         assert settings.port == 443
 
     def test_command_line_wins_over_environment_wins_over_awx(self) -> None:
-        awx = AwxSettings(name="awx", port=1, protocol="http", redis="redis://awx", secret="s", backplane_group="g")
+        awx = AwxSettings(name="awx", port=1, protocol="http", redis=("redis://awx",), secret="s", backplane_group="g")
         settings = parse("--name", "me", awx=awx, AWXFAST_PORT="2")
-        assert (settings.name, settings.port, settings.protocol, settings.redis) == ("me", 2, "http", "redis://awx")
+        assert (settings.name, settings.port, settings.protocol, settings.redis) == ("me", 2, "http", ("redis://awx",))
         assert (settings.secret_of_awx, settings.backplane_group) == ("s", "g")
 
     def test_secret_is_not_in_the_repr(self) -> None:

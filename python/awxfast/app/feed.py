@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from awxfast.figures import IntakeFigures, RedisFigures
+from awxfast.figures import IntakeFigures
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.layer_replacement import Replacement
-from awxfast.intake.event_intake import EventIntake
+from awxfast.intake.event_intake import EventIntake, describe_intake
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
 
@@ -91,12 +91,6 @@ class LayerFeed(Feed):
 
     async def _stop_layer(self) -> None:
         await self._replacement.stop()
-
-
-def describe_intake(intake: EventIntake) -> IntakeFigures:
-    """What operators see of it, and of each Redis where there are several."""
-    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in intake.parts}
-    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts if len(intake.parts) > 1 else {})
 
 
 class NoFeed:

@@ -60,7 +60,7 @@ class Relay:
 
     @property
     def addresses(self) -> Sequence[RedisAddress]:
-        """The Redis of the intake; None without one."""
+        """The Redis of the intake, one or several; none without one."""
         return self._feed.addresses
 
     @property

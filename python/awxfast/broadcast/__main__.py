@@ -72,7 +72,7 @@ def print_status(settings: DiallerSettings) -> int:
     from awxfast.broadcast.statistics_writer import fetch_statistics
 
     try:
-        text = asyncio.run(fetch_statistics(find_redis(settings)))
+        text = asyncio.run(fetch_statistics(find_redis(settings)[0]))
     except RedisError as error:
         raise StartError(str(error)) from error
     era = "Broadcast" if settings.era is Era.BROADCAST else "Relay"

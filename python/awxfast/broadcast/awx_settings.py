@@ -20,13 +20,13 @@ DJANGOS_OWN = ("assume_role", "isolation_level", "pool", "server_side_binding")
 class AwxSettings:
     """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`).
 
-    `redis` is a URL; empty where the layer's `hosts` say more than fits into one.
+    `redis` are URLs; empty where the layer's `hosts` say more than fits into one.
     """
 
     name: str = ""
     port: int | None = None
     protocol: str = ""
-    redis: str = dataclasses.field(default="", repr=False)
+    redis: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     hosts: Any = dataclasses.field(default=None, repr=False)
     layer: str = ""
     prefix: str | None = None
@@ -39,7 +39,7 @@ class AwxSettings:
     def values(self) -> dict[str, Any]:
         """Those that are options, by their fields; what AWX does not say is absent."""
         names = ("name", "port", "protocol", "redis", "layer", "prefix", "capacity", "group_expiry", "postgres")
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, "")}
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, "", ())}
 
 
 def load_awx_settings() -> AwxSettings:
@@ -59,12 +59,13 @@ def read_django_settings(settings: Any) -> AwxSettings:
     """From an object like Django's settings."""
     entry = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {})
     layer = entry.get("CONFIG", {})
+    hosts = layer.get("hosts")
     return AwxSettings(
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
-        redis=find_url(layer.get("hosts")) if layer.get("hosts") else getattr(settings, "BROKER_URL", ""),
-        hosts=layer.get("hosts"),
+        redis=find_urls(hosts) if hosts else tuple(filter(None, [getattr(settings, "BROKER_URL", "")])),
+        hosts=hosts,
         layer=find_layer_form(str(entry.get("BACKEND", ""))) or "",
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
@@ -75,9 +76,14 @@ def read_django_settings(settings: Any) -> AwxSettings:
     )
 
 
-def find_url(hosts: Any) -> str:
-    """The URL of the first of the layer's `hosts`; empty for one that has options of its own."""
-    entry = hosts[0] if isinstance(hosts, list | tuple) and hosts else None
+def find_urls(hosts: Any) -> tuple[str, ...]:
+    """Of the layer's `hosts`; empty where one has options of its own."""
+    urls = tuple(map(find_url, hosts)) if isinstance(hosts, list | tuple) else ()
+    return urls if all(urls) else ()
+
+
+def find_url(entry: Any) -> str:
+    """Of one of them; empty for one that has options of its own."""
     if isinstance(entry, Mapping) and set(entry) == {"address"}:
         entry = entry["address"]
     if isinstance(entry, list | tuple) and len(entry) == 2:

@@ -56,7 +56,8 @@ async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: so
     Raises `AwxfastError` before it can.
     """
     find_secret(settings)
-    (await open_connection(find_redis(settings))).close()
+    for address in find_redis(settings):
+        (await open_connection(address)).close()
     control.report_ready(FORMAT)
     with sock:
         legacy = Legacy(sock)

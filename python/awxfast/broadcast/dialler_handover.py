@@ -19,7 +19,7 @@ from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.errors import HandOverFailed
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.system.passing import receive_message, send_message
 
 FORMAT = [1]
@@ -43,7 +43,7 @@ class Estate:
     def __init__(
         self,
         dialler: Dialler,
-        intake: Intake,
+        intake: EventIntake,
         sender: GroupSender,
         describe_members: Callable[[], dict[str, Any]],
         describe_rest: Callable[[], dict[str, Any]],

@@ -6,8 +6,9 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.hosts import read_hosts
 
 
-def find_redis(settings: DiallerSettings) -> RedisAddress:
-    """Raises `ConfigurationError`. Each process asks AWX anew for what is no URL: not all of it can be passed on."""
-    if settings.redis:
-        return RedisAddress.parse(settings.redis)
-    return read_hosts("default", load_awx_settings().hosts)[0]
+def find_redis(settings: DiallerSettings) -> tuple[RedisAddress, ...]:
+    """One for each Redis of the layer. Raises `ConfigurationError`.
+
+    Each process asks AWX anew for what is no URL: not all of it can be passed on.
+    """
+    return tuple(map(RedisAddress.parse, settings.redis)) or read_hosts("default", load_awx_settings().hosts)

@@ -39,7 +39,7 @@ OPTIONS = (
     OwnOption("--port", "port", whole_number(1, 65535), "the port of peers that have none of their own"),
     OwnOption("--protocol", "protocol", one_of("http", "https"), "http or https"),
     OwnOption("--ca-file", "ca_file", non_empty, "certificates to trust"),
-    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own"),
+    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own", many=True),
     server_options.LAYER_OPTION,
     OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
@@ -77,8 +77,8 @@ class DiallerSettings(LogSettings):
     protocol: str
     verify_cert: bool
     ca_file: str | None
-    redis: str
-    """A URL; empty: what AWX's layer says (`node_redis`)."""
+    redis: tuple[str, ...]
+    """URLs; empty: what AWX's layer says (`node_redis`)."""
     backplane_group: str
     secret_files: tuple[str, ...]
     admin: str
@@ -100,6 +100,7 @@ class DiallerSettings(LogSettings):
                 **values,
                 "era": Era[values["era"]] if values["era"] is not None else None,
                 "peers": tuple(Member(**one) for one in values["peers"]),
+                "redis": tuple(values["redis"]),
                 "secret_files": tuple(values["secret_files"]),
                 "layer": LayerSettings(**values["layer"]),
             }
@@ -145,7 +146,7 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         protocol=values["protocol"],
         verify_cert=values.get("verify_cert", True),
         ca_file=values.get("ca_file"),
-        redis=values["redis"],
+        redis=tuple(values["redis"]),
         backplane_group=awx.backplane_group or BACKPLANE_GROUP,
         secret_files=tuple(values.get("secret_files", ())),
         admin=values["admin"],

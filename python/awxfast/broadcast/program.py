@@ -23,9 +23,8 @@ from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
@@ -48,21 +47,21 @@ class NodeDialler:
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
-        address = find_redis(settings)
-        self._address = address
+        self._addresses = find_redis(settings)
         self.taker = LinkTaker(layer.random_prefix_length, self._send)
-        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause), token=token)
-        self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
+        self.intake = open_intake(layer, self._addresses, self.taker, new_pace=self._new_pace, token=token)
+        places = [(part.address, part.outages, "") for part in self.intake.parts]
+        self.sender = GroupSender(layer, places, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
         if died is not None:
             self.intake.recovers = True
             self.taker.count_gap("died", died)
-        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, address)
+        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, self._addresses[0])
         self._sources = MemberSources(settings, self.dialler.set_members)
         self.figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures
         )
         self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
         self._on_counted: Callable[[], None] = lambda: None
@@ -72,6 +71,9 @@ class NodeDialler:
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = self.intake.failed
         """Set when any part of it has ended by a fault of its own (logged)."""
+
+    def _new_pace(self) -> Pace:
+        return Pace(lambda: self.dialler.pause)
 
     def _send(self, bundle: LinkBundle) -> None:
         self.dialler.send(bundle)
@@ -115,7 +117,7 @@ class NodeDialler:
             raise HandOverFailed("the new process is to use another Redis or prefix; restart instead")
         self._owns_names = False
         self._own_node.is_beside = True
-        self.intake.registration.redis_names.extend(first["redis_names"])
+        self.intake.remember_redis(first["redis_names"])
         self._sources.inherit(first)
         await self._sources.follow(self._run)
 
@@ -129,7 +131,7 @@ class NodeDialler:
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
         self._joined.inherits = False
-        self.intake.groups.end_inheritance()
+        self.intake.end_inheritance()
 
     async def begin_anew(self) -> None:
         """Goes on with it."""
@@ -194,7 +196,7 @@ class NodeDialler:
         return {"redis": self._describe_redis(), **members}
 
     def _describe_redis(self) -> list[str]:
-        return [str(self._address), self._settings.layer.prefix]
+        return [*map(str, self._addresses), self._settings.layer.prefix]
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}

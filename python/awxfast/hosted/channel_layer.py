@@ -8,23 +8,30 @@ Imported only once the application has imported `channels_redis`.
 """
 
 import asyncio
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from channels_redis.core import RedisChannelLayer
 
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.own_channels import OwnChannels
+from awxfast.wire.host_choice import choose_host, cut_to_queue
 
 
 class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis has no types
-    """`token`: the process's 32 hex digits; `loop`: the serving one; `arguments`: those of the stock layer."""
+    """`tokens`: the process's 32 hex digits, for each Redis others; `loop`: the serving one.
+
+    `arguments`: those of the stock layer.
+    """
 
     def __init__(
-        self, table: ChannelTable, token: str, loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
+        self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
-        self.client_prefix = token
-        self._own = OwnChannels(table, f"specific.{token}!", loop)
+        self.client_prefix = tokens[0]
+        self._begins = tuple(f"specific.{token}!" for token in tokens)
+        self._own = OwnChannels(table, self._begins, loop)
         # Channels 4.2.1 gave these two other names.
         self._require_channel = getattr(self, "require_valid_channel_name", None) or self.valid_channel_name
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
@@ -33,6 +40,7 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         """A new name; it ends with the websocket that asks for it, if one does."""
         name: str = await super().new_channel(prefix)
         if self._own.has(name):
+            name = self._place(name)
             await self._own.open(name)
         return name
 
@@ -67,3 +75,17 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
             await super().flush()
         finally:
             await self._own.end_flush()
+
+    def consistent_hash(self, value: str | bytes) -> int:
+        """Which Redis: for a channel the one where its queue is read, not the one of its whole name as in stock."""
+        index: int = super().consistent_hash(cut_to_queue(value) if isinstance(value, str) else value)
+        return index
+
+    def _place(self, name: str) -> str:
+        """One like it, on any Redis, whose whole name belongs where its queue is: stock producers `send` there."""
+        if self.ring_size == 1:
+            return name
+        host = secrets.randbelow(self.ring_size)
+        while choose_host(name, self.ring_size) != host or not name.startswith(self._begins[host]):
+            name = self._begins[host] + secrets.token_hex(16)
+        return name

@@ -45,7 +45,7 @@ class StockLayer:
     def arguments(self, settings: Settings) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place."""
         given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
-        hosts = {"hosts": [settings.redis[0]]} if "redis" in settings.layer_options else {}
+        hosts = {"hosts": [*settings.redis]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts}
 
 
@@ -95,6 +95,4 @@ def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
         raise ConfigurationError(f"CHANNEL_LAYERS: serializer_format of {alias} is not built yet but for msgpack")
     layer = find_layer_form(str(entry.get("BACKEND"))) or Settings.layer
     addresses = read_hosts(alias, configuration.get("hosts"))
-    if len(addresses) > 1:
-        raise ConfigurationError(f"CHANNEL_LAYERS: several hosts of {alias} are not built yet; name one")
     return StockLayer(alias, configuration, addresses, layer)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
@@ -14,12 +14,15 @@ log = logging.getLogger(__name__)
 
 
 class Replacement:
-    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop."""
+    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop.
 
-    def __init__(self, stock: StockLayer, table: ChannelTable, token: str, settings: Settings) -> None:
+    `tokens`: the process's, one for each Redis.
+    """
+
+    def __init__(self, stock: StockLayer, table: ChannelTable, tokens: Sequence[str], settings: Settings) -> None:
         self._stock = stock
         self._table = table
-        self._token = token
+        self._tokens = tokens
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._layers: list[Any] = []
@@ -43,7 +46,7 @@ class Replacement:
     def _put(self, stock: StockLayer) -> None:
         from channels.layers import channel_layers
 
-        layer = make_layer(stock.layer)(self._table, self._token, self._loop, stock.arguments(self._settings))
+        layer = make_layer(stock.layer)(self._table, self._tokens, self._loop, stock.arguments(self._settings))
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 

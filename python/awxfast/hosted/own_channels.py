@@ -20,19 +20,19 @@ class LayerUnavailable(RedisConnectionError, ConnectionError):
 
 
 class OwnChannels:
-    """`begin`: what the names of this process's channels begin with; `loop`: the serving one, to which `table` belongs.
+    """`begins`: what the names of this process's channels begin with; `loop`: the serving one, which `table` is of.
 
     The rest of a name is what the table knows a channel by.
     """
 
-    def __init__(self, table: ChannelTable, begin: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, table: ChannelTable, begins: tuple[str, ...], loop: asyncio.AbstractEventLoop) -> None:
         self._table = table
-        self._begin = begin
+        self._begins = begins
         self._loop = loop
 
     def has(self, channel: str) -> bool:
         """Whether it is one of this process."""
-        return channel.startswith(self._begin)
+        return channel.startswith(self._begins)
 
     async def open(self, channel: str) -> None:
         """A new one; it ends with the websocket that asks for it, if one does."""
@@ -76,7 +76,7 @@ class OwnChannels:
         self._table.begin_flush()
 
     def _local(self, channel: str) -> str:
-        return channel[len(self._begin) :]
+        return channel[len(next(filter(channel.startswith, self._begins))) :]
 
     async def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work` on the serving loop, whichever loop asks."""

@@ -6,6 +6,7 @@ Imported only once the application has imported `channels_redis`.
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
@@ -20,11 +21,11 @@ class HostedPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # chann
     """See `HostedLayer`."""
 
     def __init__(
-        self, table: ChannelTable, token: str, loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
+        self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
-        self._begin = begin_of_channels(arguments.get("prefix", LayerSettings.prefix), token)
-        self._own = OwnChannels(table, self._begin, loop)
+        self._begin = begin_of_channels(arguments.get("prefix", LayerSettings.prefix), tokens[0])
+        self._own = OwnChannels(table, (self._begin,), loop)
 
     async def new_channel(self, prefix: str = SPECIFIC) -> str:
         """A new name, as long as a stock one; it ends with the websocket that asks for it, if one does."""

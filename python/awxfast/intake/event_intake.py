@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from awxfast.figures import IntakeFigures, RedisFigures
 from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.intake import Intake, Subscriptions
 from awxfast.wire.backplane import Notice
@@ -96,3 +97,9 @@ class EventIntake(Protocol):
 
     async def stop(self) -> None:
         """Leaves all groups and every key of the process behind it."""
+
+
+def describe_intake(intake: EventIntake) -> IntakeFigures:
+    """What operators see of it, and of each Redis where there are several."""
+    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in intake.parts}
+    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts if len(intake.parts) > 1 else {})

@@ -139,8 +139,9 @@ impl PyFanout {
         py.detach(|| self.core.end_inheritance())
     }
 
-    fn set_backplane(&self, group: &str, own: &str, speaker: &str) {
-        self.core.set_backplane(Backplane { group: group.into(), own: own.into(), speaker: speaker.into() });
+    fn set_backplane(&self, group: &str, own: Vec<String>, speaker: &str) {
+        let own = own.into_iter().map(String::into_boxed_str).collect();
+        self.core.set_backplane(Backplane { group: group.into(), own, speaker: speaker.into() });
     }
 
     fn detach(slf: &Bound<'_, Self>, client: u64) {
