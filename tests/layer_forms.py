@@ -48,7 +48,7 @@ def find_python_14() -> str:
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
     "lists": LayerForm(options=("--layer", "lists"), python=find_python_14),
-    "pubsub": None,
+    "pubsub": LayerForm(options=("--layer", "pubsub"), backend="channels_redis.pubsub.RedisPubSubChannelLayer"),
     "hosts": LayerForm(servers=3),
     "encrypted": None,
 }

@@ -106,7 +106,8 @@ def build_layer_feed(
         max_groups=settings.max_groups,
     )
     keeps_names = settings.replays_consumers
-    intake = build_intake(settings, stock.find_addresses(settings), table, plan, token if keeps_names else None)
+    addresses = stock.find_addresses(settings)
+    intake = build_intake(settings, addresses, table, plan, token if keeps_names else None, has_channels=True)
     nodes = build_mesh(plan, fanout, intake, table)
     table.connect(intake.subscriptions)
     replacement = Replacement(stock, table, [part.names.token for part in intake.parts], settings)
@@ -114,11 +115,23 @@ def build_layer_feed(
 
 
 def build_intake(
-    settings: Settings, addresses: Sequence[RedisAddress], taker: EventTaker, plan: NodePlan, token: str | None = None
+    settings: Settings,
+    addresses: Sequence[RedisAddress],
+    taker: EventTaker,
+    plan: NodePlan,
+    token: str | None = None,
+    *,
+    has_channels: bool = False,
 ) -> EventIntake:
     """Brings what comes for browsers to `taker`."""
     return open_intake(
-        settings, addresses, taker, plan.announce_in, max_event_size=settings.max_event_size, token=token
+        settings,
+        addresses,
+        taker,
+        plan.announce_in,
+        max_event_size=settings.max_event_size,
+        token=token,
+        has_channels=has_channels,
     )
 
 

@@ -20,6 +20,7 @@ from awxfast.intake.intake import START_TIMEOUT, Intake, Subscriptions
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
+from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
@@ -34,8 +35,19 @@ def open_intake(
     new_pace: Callable[[], Pace] = Pace,
     max_event_size: int = MAX_EVENT_SIZE,
     token: str | None = None,
+    *,
+    has_channels: bool = False,
 ) -> EventIntake:
-    """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has."""
+    """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has.
+
+    `has_channels`: this process has channels of its own, to which others may send.
+    """
+    if layer.layer == "pubsub":
+        if len(addresses) > 1:
+            raise ConfigurationError("several Redis of a pub/sub layer are not built yet; name one")
+        return PubSubIntake(
+            layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token, has_channels=has_channels
+        )
     if len(addresses) > MOST_HOSTS:
         raise ConfigurationError(f"a channel layer with more than {MOST_HOSTS} Redis is not built")
     if len(addresses) == 1:
@@ -174,13 +186,18 @@ class HostIntakes:
         """As one Redis would have it: the next process may know of others, and knows where each group belongs."""
         frozen = [part.freeze() for part in self.parts]
         return {
+            "form": self.form,
             "members": [member for one in frozen for member in one["members"]],
             "next": max(one["next"] for one in frozen),
             "repaired": self.repaired,
             "redis_names": [*self.redis_names],
         }
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
+    form = Intake.form
+    descriptors: Sequence[int] = ()
+    """See `Intake.descriptors`."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         parts: list[list[Any]] = [[] for _ in self.parts]
         for member in frozen["members"]:

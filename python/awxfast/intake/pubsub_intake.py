@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 class PubSubIntake:
     """See `Intake`, whose interface this is. What is published while a connection is missing is lost, and counted."""
 
+    form = "subscriptions"
     recovers = False
     """A process that died has left nothing: its subscriptions went with its connection."""
 
@@ -193,7 +194,7 @@ class PubSubIntake:
 
     def freeze(self) -> dict[str, Any]:
         """What the process needs that goes on, besides `descriptors`."""
-        return {**self.groups.freeze(), **self.subscriber.freeze()}
+        return {"form": self.form, **self.groups.freeze(), **self.subscriber.freeze()}
 
     @property
     def descriptors(self) -> Sequence[int]:

@@ -217,7 +217,7 @@ impl Registry {
     /// Whether channel names that begin so are this process's.
     #[must_use]
     pub fn is_own(&self, names: &str) -> bool {
-        self.backplane.as_ref().is_some_and(|backplane| *backplane.own == *names)
+        self.backplane.as_ref().is_some_and(|backplane| backplane.own.iter().any(|own| **own == *names))
     }
 
     /// The backplane's group; empty without one.
