@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast._rust import Fanout
@@ -11,6 +11,8 @@ from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.current_session import current_session
 from awxfast.intake.intake import Intake
 from awxfast.settings import Settings
+from awxfast.wire.encryption_keys import SETTING
+from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import HANG, RedisServer
 
 
@@ -18,20 +20,27 @@ class Hosted:
     """The layer of one process, from Redis to sockets."""
 
     def __init__(
-        self, server: RedisServer, *, direct: tuple[str, ...] = (), max_groups: int = 1000, **configuration: Any
+        self,
+        server: RedisServer,
+        *,
+        direct: tuple[str, ...] = (),
+        max_groups: int = 1000,
+        keys: Sequence[bytes] = (),
+        **configuration: Any,
     ) -> None:
         self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
-        self.fanout = Fanout(direct_types=direct, consumers=True)
+        self.entry_format = make_entry_format(self.settings, keys)
+        self.fanout = Fanout(direct_types=direct, consumers=True, entry_format=self.entry_format)
         self.table = ChannelTable(
             self.fanout,
             capacity=self.settings.capacity,
-            prefix_length=12,
             direct=bool(direct),
+            serializer=self.settings.serializer_format,
             max_groups=max_groups,
         )
-        self.intake = Intake(self.settings, server.address, self.table)
+        self.intake = Intake(self.settings, server.address, self.table, entry_format=self.entry_format)
         self.table.connect(self.intake.subscriptions)
-        arguments = {"hosts": [server.url], **configuration}
+        arguments = {"hosts": [server.url], **configuration, **({SETTING: list(keys)} if keys else {})}
         self.layer = HostedLayer(self.table, [self.intake.names.token], asyncio.get_running_loop(), arguments)
 
     async def stop(self) -> None:

@@ -41,9 +41,42 @@ class SecretVerifier:
         `repeated` tells that this very header was seen before within the window (only set with `"ok"`).
         """
 
+# ---- entries of the channel layer (rust/src/wire/entry_format.rs, fernet.rs) ------------------------------
+
+@final
+class EntryFormat:
+    """What both ends of a channel layer agree on. Whoever reads or writes entries shares it; it prints no key."""
+
+    def __init__(
+        self,
+        *,
+        prefix_length: int = 12,
+        serializer: str = "msgpack",
+        keys: Sequence[bytes] = (),
+        ttl: int | None = None,
+    ) -> None:
+        """`prefix_length`: random bytes before an entry. `serializer`: `msgpack` or `json`.
+
+        `keys`: texts as in `symmetric_encryption_keys`; the first encrypts, each is tried to decrypt; none: nothing is
+        encrypted. `ttl`: seconds that encrypted entries last; None: for ever.
+        """
+    def accept_keys(self, keys: Sequence[bytes]) -> None:
+        """From now on these count, wherever this format is used."""
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether there are keys."""
+    @property
+    def serializer(self) -> str: ...
+    def refused(self) -> dict[str, int]:
+        """How many entries could not be decrypted: `no_token`, `wrong_key`, `too_old`, `too_early`."""
+    def open(self, entry: bytes, now: int | None = None) -> bytes:
+        """What the serializer wrote; `now` in Unix seconds. Raises `ValueError` with the reason's name."""
+    def seal(self, body: bytes) -> bytes:
+        """An entry of what the serializer wrote. Raises `OSError` where the kernel has no random bytes."""
+
 # ---- bytes (rust/src/wire/envelope.rs, frame.rs) ------------------------------------------------------
 
-def decode_envelope(entry: bytes, prefix_length: int) -> tuple[str, bytes, list[str], bool]:
+def decode_envelope(entry: bytes, entry_format: EntryFormat | None = None) -> tuple[str, bytes, list[str], bool]:
     """`(type, text, channels, needs_relay)` of one queue entry; raises `ValueError` with the reason's name.
 
     For tests and tools; events are decoded inside `Fanout.publish_batch`.
@@ -315,10 +348,10 @@ class PushReader:
 class LinkEncoder:
     """Queue entries as masked client frames of the relay era, encoded once for all links.
 
-    `prefix_length`: random bytes before an entry. `max_frame`: bytes of the longest text that peers take.
+    `entry_format`: how entries are written. `max_frame`: bytes of the longest text that peers take.
     """
 
-    def __init__(self, prefix_length: int = 12, max_frame: int = 4_194_304) -> None: ...
+    def __init__(self, entry_format: EntryFormat | None = None, max_frame: int = 4_194_304) -> None: ...
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...
@@ -408,12 +441,12 @@ class Fanout:
         send_buffer: int = 262_144,
         slow_client: str = "shed",
         keep_groups: Sequence[str] = (),
-        prefix_length: int = 12,
+        entry_format: EntryFormat | None = None,
         max_event_size: int = 16_777_216,
         direct_types: Sequence[str] = ("internal.message",),
         consumers: bool = False,
     ) -> None:
-        """`direct_types`: messages whose `text` goes straight to the sockets of a group.
+        """`entry_format`: how entries are written. `direct_types`: messages whose `text` goes straight to sockets.
 
         `reply_bytes` of replies a client may leave unread (None: any; an application waits for room itself).
         `consumers`: Python takes messages of other types (`publish_batch` returns them); without, they are rejected.
@@ -510,8 +543,9 @@ class Fanout:
     def publish_batch(self, entries: Sequence[Any]) -> list[tuple[bool, list[str], list[str], bytes]]:
         """Decodes queue entries and hands their frames to every subscriber. The GIL is released meanwhile.
 
-        Returns what consumers get, in order: `(direct, groups, channels, entry)`. `direct`: it went to sockets, only
-        consumers that are loose want it; `channels` are own channels by their part after `!`.
+        Returns what consumers get, in order: `(direct, groups, channels, body)`. `direct`: it went to sockets, only
+        consumers that are loose want it; `channels` are own channels by their part after `!`; `body` is the entry,
+        opened.
 
         `entries` is what a pop gave: `[[entry, score], ...]`, both bytes (score: text of a double, Unix seconds), or,
         of a list, entries alone, whose events have no age.

@@ -40,11 +40,11 @@ from awxfast.settings import (
     LAYER_FIELDS,
     LAYERS,
     SECRET_VARIABLE,
+    SERIALIZERS,
     Settings,
 )
 
 NOT_BUILT = (
-    "--encryption-key-file",
     "--notify-gaps",
     "--compress",
     "--compress-links",
@@ -69,7 +69,7 @@ HOSTED_ONLY = {
     "workers": "native mode has --threads, which use all cores from one process",
 }
 """What is only for an application, and why."""
-LAYER_OPTIONS = ("redis", "layer", *LAYER_FIELDS)
+LAYER_OPTIONS = ("redis", "layer", *LAYER_FIELDS, "encryption_key_files")
 """What an application's CHANNEL_LAYERS says unless an option does."""
 
 LAYER_OPTION = OwnOption(
@@ -78,6 +78,21 @@ LAYER_OPTION = OwnOption(
     one_of(*LAYERS),
     f"the form of the producers' channel layer: {', '.join(LAYERS)}",
 )
+
+ENTRY_OPTIONS = (
+    OwnOption("--serializer-format", "serializer_format", one_of(*SERIALIZERS), "the channel layer's: msgpack, json"),
+    OwnOption(
+        "--random-prefix-length", "random_prefix_length", whole_number(least=0), "bytes before the layer's messages"
+    ),
+    OwnOption(
+        "--encryption-key-file",
+        "encryption_key_files",
+        non_empty,
+        "keys of an encrypted channel layer, one a line; the first encrypts",
+        many=True,
+    ),
+)
+"""How the layer's messages are written."""
 
 OWN_OPTIONS = (
     OwnOption(
@@ -88,6 +103,7 @@ OWN_OPTIONS = (
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    *ENTRY_OPTIONS,
     OwnOption("--direct", "direct", non_empty, "messages whose text bypasses the application's consumer", many=True),
     OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open; without it nobody"),
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),

@@ -19,6 +19,8 @@ SECRET_VARIABLE = "AWXFAST_SECRET"
 
 
 LAYERS = ("core", "pubsub", "lists")
+SERIALIZERS = ("msgpack", "json")
+"""channels_redis' own."""
 LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "core": {},
     "lists": {"prefix": "asgi:", "random_prefix_length": 0},
@@ -41,6 +43,7 @@ class LayerSettings:
     expiry: int = 60
     group_expiry: int = 157_784_760
     random_prefix_length: int = 12
+    serializer_format: str = "msgpack"
 
 
 LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings) if field.name != "layer")
@@ -80,6 +83,8 @@ class Settings(LayerSettings, LogSettings):
 
     # Redis and, with the layer's settings, what comes through it.
     redis: tuple[str, ...] = ("private",)
+    encryption_key_files: tuple[str, ...] = ()
+    """The keys themselves are no settings."""
     layer_options: tuple[str, ...] = ()
     """Which of Redis and the layer's settings options gave; an application's CHANNEL_LAYERS has the others."""
     direct: tuple[str, ...] = ("internal.message",)

@@ -14,6 +14,7 @@ from awxfast.broadcast.target import Member
 from awxfast.operate.metrics import metrics_text
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
+from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import RedisServer
 from still_figures import view_of
 
@@ -41,7 +42,7 @@ class Dialling:
 
     def __init__(self, redis: RedisServer) -> None:
         layer = LayerSettings(capacity=1, expiry=1, group_expiry=1)
-        self.sender = GroupSender(layer, [(redis.address, Outages(redis.address), "")])
+        self.sender = GroupSender(layer, make_entry_format(layer), [(redis.address, Outages(redis.address), "")])
         self.taker = LinkTaker(12, lambda _: None)
         self.peers = [Peer("web-1"), Peer("web-2")]
         dialler: Any = SimpleNamespace(

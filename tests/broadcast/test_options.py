@@ -55,6 +55,17 @@ class TestValues:
         assert "hush" not in repr(parse(*REDIS, awx=AwxSettings(secret="hush", postgres="password=hush")))
 
 
+class TestLayer:
+    def test_of_lists_has_its_own_defaults(self) -> None:
+        layer = parse(*REDIS, "--layer", "lists").layer
+        assert (layer.layer, layer.prefix, layer.random_prefix_length) == ("lists", "asgi:", 0)
+
+    def test_is_that_of_awx_unless_an_option_says_another(self) -> None:
+        awx = AwxSettings(layer="lists")
+        assert parse(*REDIS, awx=awx).layer.layer == "lists"
+        assert parse(*REDIS, "--layer", "core", awx=awx).layer.prefix == "asgi"
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "named"),
@@ -64,7 +75,7 @@ class TestRefusals:
             ("--port 0", "--port"),
             ("--protocol ws", "--protocol"),
             ("--layer pubsub", "pubsub is not built yet"),
-            ("--encryption-key-file f", "--encryption-key-file is not built yet"),
+            ("--engine f", "--engine is not built yet"),
             ("--log-fmt %(", "--log-fmt"),
             ("--ca-file f --no-verify-cert", "--ca-file"),
             ("--threads 3", "--threads"),
@@ -76,8 +87,8 @@ class TestRefusals:
             parse(*REDIS, *words.split())
 
     def test_variable_of_what_is_not_built_is_named(self) -> None:
-        with pytest.raises(ConfigurationError, match="AWXFAST_ENCRYPTION_KEY_FILE"):
-            parse(*REDIS, AWXFAST_ENCRYPTION_KEY_FILE="f")
+        with pytest.raises(ConfigurationError, match="AWXFAST_ENGINE"):
+            parse(*REDIS, AWXFAST_ENGINE="f")
 
     def test_help_ends_well(self) -> None:
         with pytest.raises(SystemExit) as end:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from awxfast.django_settings import CORE_BACKEND
 from awxfast.errors import ConfigurationError
-from awxfast.hosted.configured_layer import find_stock_layer, read_stock_layer
+from awxfast.hosted.configured_layer import find_stock_layer, read_stock_layer, refuse_without_cryptography
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
+from channels_redis.serializers import JSONSerializer, registry
 from django.test import override_settings
 
 Configure = Callable[..., None]
@@ -121,15 +122,57 @@ class TestSettings:
         assert "pass" not in repr(read_stock_layer("default", stock(hosts=["redis://:pass@h"])))
 
 
+class TestEntries:
+    def test_keys_are_read_and_never_printed(self) -> None:
+        layer = read_stock_layer(
+            "default", stock(symmetric_encryption_keys=["sesame", b"old"], serializer_format="json")
+        )
+        assert layer.keys == (b"sesame", b"old")
+        assert "sesame" not in repr(layer)
+        assert layer.settings(Settings()).serializer_format == "json"
+
+    def test_keys_of_files_take_the_place_of_the_layers(self) -> None:
+        layer = read_stock_layer("default", stock(symmetric_encryption_keys=["old"]))
+        assert layer.arguments(Settings())["symmetric_encryption_keys"] == ["old"]
+        assert layer.arguments(Settings(), (b"new",))["symmetric_encryption_keys"] == [b"new"]
+
+    def test_layer_with_a_serializer_of_its_own_stays_and_is_named(
+        self, configure: Configure, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        registry.register_serializer("site", JSONSerializer)
+        configure(default=stock(serializer_format="site"))
+        assert find_stock_layer() is None
+        assert [record.getMessage() for record in caplog.records] == [
+            "CHANNEL_LAYERS: default stays as it is: its serializer site is the application's own"
+        ]
+
+    def test_stock_serializer_that_was_registered_anew_stays_too(
+        self, configure: Configure, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        registry.register_serializer("json", type("Own", (JSONSerializer,), {}))
+        try:
+            configure(default=stock(serializer_format="json"), other=stock())
+            found = find_stock_layer()
+        finally:
+            registry.register_serializer("json", JSONSerializer)
+        assert found is not None
+        assert found.alias == "other"
+
+    def test_encrypted_layer_without_cryptography_is_refused_in_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refuse_without_cryptography([b"key"])
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        refuse_without_cryptography([])
+        with pytest.raises(ConfigurationError, match=r"install channels_redis\[cryptography\]"):
+            refuse_without_cryptography([b"key"])
+
+
 class TestNotBuilt:
     @pytest.mark.parametrize(
         "configuration",
         [
             {"hosts": "redis://secret"},
-            {"hosts": ["redis://secret", "redis://b"]},
             {"hosts": [{"host": "secret", "hots": "secret"}]},
-            {"symmetric_encryption_keys": ["secret"]},
-            {"serializer_format": "json"},
+            {"symmetric_encryption_keys": "secret"},
         ],
     )
     def test_what_is_not_built_is_refused_in_one_line_without_values(self, configuration: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from awxfast.django_settings import CORE_BACKEND
 from awxfast.hosted.channel_layer import HostedLayer
 from awxfast.hosted.configured_layer import read_stock_layer
 from awxfast.hosted.layer_replacement import Replacement
+from awxfast.wire.encryption_keys import EncryptionKeys
 from channels.layers import channel_layers, get_channel_layer
 from channels_redis.core import RedisChannelLayer
 from django.test import override_settings
@@ -25,7 +26,7 @@ async def replaced(hosted: Hosted, redis_server: RedisServer, django_settings: N
     with override_settings(CHANNEL_LAYERS={"default": entry(redis_server)}):
         stock = read_stock_layer("default", entry(redis_server))
         token = hosted.intake.names.token
-        replacement = Replacement(stock, hosted.table, token, stock.settings(hosted.settings))
+        replacement = Replacement(stock, hosted.table, token, stock.settings(hosted.settings), EncryptionKeys([]))
         replacement.install()
         yield
         await replacement.stop()

@@ -11,6 +11,7 @@ from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.pubsub_layer import HostedPubSubLayer
 from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.settings import default_layer
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from hosted_layers import PlayedSession
 from redis_servers import HANG, RedisServer
@@ -23,12 +24,13 @@ class HostedPubSub:
     """The layer of one process, from Redis to sockets."""
 
     def __init__(self, server: RedisServer, direct: tuple[str, ...] = ()) -> None:
-        self.fanout = Fanout(direct_types=direct, consumers=True, prefix_length=0)
-        self.table = ChannelTable(self.fanout, capacity=100, prefix_length=0, direct=bool(direct))
-        self.intake = PubSubIntake(default_layer("pubsub"), server.address, self.table, has_channels=True)
+        layer = default_layer("pubsub")
+        self.fanout = Fanout(direct_types=direct, consumers=True, entry_format=make_entry_format(layer))
+        self.table = ChannelTable(self.fanout, capacity=100, direct=bool(direct))
+        self.intake = PubSubIntake(layer, server.address, self.table, has_channels=True)
         self.table.connect(self.intake.subscriptions)
         self.layer = HostedPubSubLayer(
-            self.table, self.intake.token, asyncio.get_running_loop(), {"hosts": [server.url], "capacity": 7}
+            self.table, [self.intake.token], asyncio.get_running_loop(), {"hosts": [server.url], "capacity": 7}
         )
 
     async def stop(self) -> None:

@@ -9,6 +9,7 @@ from awxfast.nodes.onward import Onward
 from awxfast.redis import event_writer
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import HANG, RedisServer
 from remembering_fanout import eventually
@@ -38,7 +39,9 @@ def make_onward(
     server: RedisServer, ledger: Ledger, capacity: int = 10_000, tell_caught_up: Callable[[], None] = lambda: None
 ) -> Onward:
     layer = LayerSettings(capacity=capacity, group_expiry=86_400)
-    return Onward(layer, [(server.address, Outages(server.address), OWN)], ledger, tell_caught_up)
+    return Onward(
+        layer, make_entry_format(layer), [(server.address, Outages(server.address), OWN)], ledger, tell_caught_up
+    )
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Events published for others: read by channels_redis' own pub/sub layer, in order."""
 
 import asyncio
+import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator
@@ -13,10 +14,12 @@ from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import Event
 from awxfast.redis.login import open_connection
 from awxfast.settings import default_layer
+from awxfast.wire.entry_bodies import make_entry_format, unpack_body
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from redis_servers import HANG, RedisServer
 
 LAYER = default_layer("pubsub")
+FORMAT = make_entry_format(LAYER)
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "channel-layer-vectors.json").read_text())["pubsub"]
 
 
@@ -50,15 +53,23 @@ class TestReaders:
     ) -> None:
         channel = await join(stock, connection, "job_events-1")
         events = [Event("job_events-1", b"%d" % number) for number in range(50)]
-        sent = await GroupPublisher(LAYER).send(connection, events, time.time())
+        sent = await GroupPublisher(LAYER, FORMAT).send(connection, events, time.time())
         assert (sent.taken, sent.full) == ([1] * 50, 0)
         texts = [await stock.receive(channel) for _ in range(50)]
         assert texts == [{"type": "internal.message", "text": str(number)} for number in range(50)]
 
     @pytest.mark.parametrize("vector", [one for one in VECTORS if "layer" not in one and one["op"] == "group_send"])
     def test_bytes_are_those_of_stock(self, vector: dict) -> None:
-        command = GroupPublisher(LAYER).command(vector["target"], vector["decoded"], 0.0)
-        assert command == ("PUBLISH", vector["redis_channel"], bytes.fromhex(vector["payload_hex"]))
+        said: list = []
+        GroupPublisher(LAYER, FORMAT).tell(said.extend, vector["target"], [vector["decoded"]], 0.0)
+        assert said == [("PUBLISH", vector["redis_channel"], bytes.fromhex(vector["payload_hex"]))]
+
+    @pytest.mark.parametrize("vector", [one for one in VECTORS if "layer" in one])
+    def test_bytes_of_stock_are_read_however_they_are_written(self, vector: dict) -> None:
+        layer = dataclasses.replace(LAYER, serializer_format=vector["layer"].get("serializer_format", "msgpack"))
+        keys = [key.encode() for key in vector["layer"].get("symmetric_encryption_keys", [])]
+        body = make_entry_format(layer, keys).open(bytes.fromhex(vector["payload_hex"]))
+        assert unpack_body(layer.serializer_format, body) == vector["decoded"]
 
 
 class TestTakers:
@@ -67,7 +78,7 @@ class TestTakers:
     ) -> None:
         for group in ("both", "they"):
             await join(stock, connection, group)
-        publisher = GroupPublisher(LAYER, "specific.x!", {"both", "we"}.__contains__)
+        publisher = GroupPublisher(LAYER, FORMAT, "specific.x!", {"both", "we"}.__contains__)
         await connection.command("PING")
         heard = await publisher.find_heard(connection, ["both", "they", "nobody"], time.time())
         assert heard == {"both": False, "they": True, "nobody": False}  # stock alone is subscribed to `both` here
@@ -78,7 +89,7 @@ class TestTakers:
         self, connection: RedisConnection, stock: RedisPubSubChannelLayer
     ) -> None:
         channel = await join(stock, connection, "a")
-        await GroupPublisher(LAYER, "specific.x!").send(connection, [Event("a", b"x")], time.time())
+        await GroupPublisher(LAYER, FORMAT, "specific.x!").send(connection, [Event("a", b"x")], time.time())
         assert (await stock.receive(channel))["__awxfast_from__"] == "specific.x!"
 
     async def test_refusal_is_raised(self, redis_server: RedisServer) -> None:
@@ -87,5 +98,5 @@ class TestTakers:
         address = f"unix://mute:secret@{redis_server.socket}"
         opened = await open_connection(type(redis_server.address).parse(address))
         with pytest.raises(RedisReplyError, match="NOPERM"):
-            await GroupPublisher(LAYER).send(opened, [Event("a", b"x")], time.time())
+            await GroupPublisher(LAYER, FORMAT).send(opened, [Event("a", b"x")], time.time())
         opened.close()

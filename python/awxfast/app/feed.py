@@ -9,6 +9,7 @@ from awxfast.hosted.layer_replacement import Replacement
 from awxfast.intake.event_intake import EventIntake, describe_intake
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
+from awxfast.wire.encryption_keys import EncryptionKeys
 
 
 class Feed:
@@ -17,10 +18,11 @@ class Feed:
     keeps_names = True
     """Whether the process's names in Redis are those of the one before it, and of the one after it."""
 
-    def __init__(self, intake: EventIntake, nodes: Nodes | NoNodes) -> None:
+    def __init__(self, intake: EventIntake, nodes: Nodes | NoNodes, keys: EncryptionKeys) -> None:
         self.addresses: Sequence[RedisAddress] = [part.address for part in intake.parts]
         self.nodes = nodes
         self.intake = intake
+        self._keys = keys
         self.failed = intake.failed
         self.tell_caught_up = intake.caught_up.tell
 
@@ -48,6 +50,11 @@ class Feed:
         await self._stop_layer()
         await self.intake.stop()
 
+    def reload_keys(self) -> None:
+        """Reads the files of the layer's keys again. Raises `ConfigurationError`."""
+        if self._keys.reload():
+            self.intake.entry_format.accept_keys(self._keys.values)
+
     async def _stop_layer(self) -> None:
         """What stands on the intake, which leaves its groups after it."""
 
@@ -67,12 +74,13 @@ class LayerFeed(Feed):
         self,
         intake: EventIntake,
         nodes: Nodes | NoNodes,
+        keys: EncryptionKeys,
         replacement: Replacement,
         channels: ChannelTable,
         *,
         keeps_names: bool,
     ) -> None:
-        super().__init__(intake, nodes)
+        super().__init__(intake, nodes, keys)
         self._replacement = replacement
         self._is_installed = False
         self.channels = channels
@@ -88,6 +96,10 @@ class LayerFeed(Feed):
         if not self._is_installed:
             self._is_installed = True
             self._replacement.install()
+
+    def reload_keys(self) -> None:
+        super().reload_keys()
+        self._replacement.use_keys()
 
     async def _stop_layer(self) -> None:
         await self._replacement.stop()
@@ -105,6 +117,9 @@ class NoFeed:
 
     def expect_recovery(self) -> None:
         """There are no groups to keep."""
+
+    def reload_keys(self) -> None:
+        """There are no keys."""
 
     def tell_caught_up(self) -> None:
         """Nobody waits, since no events come."""

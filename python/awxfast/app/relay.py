@@ -238,10 +238,10 @@ class Relay:
 
     def _reloads(self) -> list[Callable[[], None]]:
         log = [self._access_log.reopen] if self._access_log is not None else []
-        return [self._feed.nodes.reload, self._server.reload, *log]
+        return [self._feed.nodes.reload, self._feed.reload_keys, self._server.reload, *log]
 
     def reload_files(self) -> None:
-        """Reads tokens, secrets and certificates again, reopens the access log; what has a fault stays, and is said."""
+        """Reads tokens, secrets, keys and certificates again, reopens the access log; what has a fault stays."""
         for reload in self._reloads():
             try:
                 reload()

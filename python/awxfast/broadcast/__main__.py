@@ -63,6 +63,7 @@ def check_settings(settings: DiallerSettings) -> DiallerSettings:
     from awxfast.broadcast import program  # what it imports a new version must have, too
 
     program.find_secret(settings)
+    program.find_keys(settings)
     program.make_tls(settings)
     return settings
 

@@ -9,6 +9,10 @@ from typing import Any
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import enclose
+from awxfast.wire.encryption_keys import read_configured_keys
+
+ENTRIES = ("expiry", "random_prefix_length", "serializer_format")
+"""Of the layer: how long entries last, and how they are written."""
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -20,7 +24,7 @@ DJANGOS_OWN = ("assume_role", "isolation_level", "pool", "server_side_binding")
 class AwxSettings:
     """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`).
 
-    `redis` are URLs; empty where the layer's `hosts` say more than fits into one.
+    `redis` are URLs; empty where the layer's `hosts` say more than fits into them.
     """
 
     name: str = ""
@@ -32,13 +36,28 @@ class AwxSettings:
     prefix: str | None = None
     capacity: int | None = None
     group_expiry: int | None = None
+    expiry: int | None = None
+    random_prefix_length: int | None = None
+    serializer_format: str = ""
     postgres: str = dataclasses.field(default="", repr=False)
     secret: str = dataclasses.field(default="", repr=False)
+    encryption_keys: tuple[bytes, ...] = dataclasses.field(default=(), repr=False)
     backplane_group: str = ""
 
     def values(self) -> dict[str, Any]:
         """Those that are options, by their fields; what AWX does not say is absent."""
-        names = ("name", "port", "protocol", "redis", "layer", "prefix", "capacity", "group_expiry", "postgres")
+        names = (
+            "name",
+            "port",
+            "protocol",
+            "redis",
+            "layer",
+            "prefix",
+            "capacity",
+            "group_expiry",
+            *ENTRIES,
+            "postgres",
+        )
         return {name: value for name in names if (value := getattr(self, name)) not in (None, "", ())}
 
 
@@ -59,31 +78,40 @@ def read_django_settings(settings: Any) -> AwxSettings:
     """From an object like Django's settings."""
     entry = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {})
     layer = entry.get("CONFIG", {})
-    hosts = layer.get("hosts")
     return AwxSettings(
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
-        redis=find_urls(hosts) if hosts else tuple(filter(None, [getattr(settings, "BROKER_URL", "")])),
-        hosts=hosts,
+        redis=find_urls(layer.get("hosts")) if layer.get("hosts") else find_broker(settings),
+        hosts=layer.get("hosts"),
         layer=find_layer_form(str(entry.get("BACKEND", ""))) or "",
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
         group_expiry=layer.get("group_expiry"),
+        expiry=layer.get("expiry"),
+        random_prefix_length=layer.get("random_prefix_length"),
+        serializer_format=layer.get("serializer_format", ""),
+        encryption_keys=read_configured_keys("default", layer),
         postgres=make_dsn(read_database(settings)),
         secret=getattr(settings, "BROADCAST_WEBSOCKET_SECRET", ""),
         backplane_group=getattr(settings, "BROADCAST_WEBSOCKET_GROUP_NAME", ""),
     )
 
 
+def find_broker(settings: Any) -> tuple[str, ...]:
+    """Where AWX has its Redis for all else."""
+    url = getattr(settings, "BROKER_URL", "")
+    return (url,) if url else ()
+
+
 def find_urls(hosts: Any) -> tuple[str, ...]:
-    """Of the layer's `hosts`; empty where one has options of its own."""
+    """The URLs of the layer's `hosts`; empty where one has options of its own."""
     urls = tuple(map(find_url, hosts)) if isinstance(hosts, list | tuple) else ()
     return urls if all(urls) else ()
 
 
 def find_url(entry: Any) -> str:
-    """Of one of them; empty for one that has options of its own."""
+    """The URL of one; empty for one that has options of its own."""
     if isinstance(entry, Mapping) and set(entry) == {"address"}:
         entry = entry["address"]
     if isinstance(entry, list | tuple) and len(entry) == 2:

@@ -12,7 +12,7 @@ from awxfast.app.life import live, start_unless_stopped, when_stopped
 from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.broadcast.program import NodeDialler, find_secret
+from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
 from awxfast.errors import HandOverFailed
 from awxfast.process.child import run_reporting, take_start
 from awxfast.process.control import Control
@@ -56,6 +56,7 @@ async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: so
     Raises `AwxfastError` before it can.
     """
     find_secret(settings)
+    find_keys(settings)
     for address in find_redis(settings):
         (await open_connection(address)).close()
     control.report_ready(FORMAT)

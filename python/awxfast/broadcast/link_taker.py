@@ -4,15 +4,15 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from awxfast._rust import LinkBundle, LinkEncoder
+from awxfast._rust import EntryFormat, LinkBundle, LinkEncoder
 from awxfast.broadcast.fragments import MAX_MESSAGE
 
 
 class LinkTaker:
     """Takes what the intake pops (it is the intake's `EventTaker`). Gaps are counted by reason."""
 
-    def __init__(self, prefix_length: int, send: Callable[[LinkBundle], None]) -> None:
-        self.encoder = LinkEncoder(prefix_length, MAX_MESSAGE)
+    def __init__(self, entry_format: EntryFormat, send: Callable[[LinkBundle], None]) -> None:
+        self.encoder = LinkEncoder(entry_format, MAX_MESSAGE)
         self._send = send
         self.too_large = 0
         """Events that were taken from Redis and rejected unread."""

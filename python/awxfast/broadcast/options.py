@@ -25,7 +25,14 @@ from awxfast.option_parser import (
     whole_number,
 )
 from awxfast.redis.hosts import read_hosts
-from awxfast.settings import LAYER_DEFAULTS, LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
+from awxfast.settings import (
+    LAYER_DEFAULTS,
+    LAYER_FIELDS,
+    SECRET_VARIABLE,
+    SERIALIZERS,
+    LayerSettings,
+    LogSettings,
+)
 from awxfast.wire.groups import BACKPLANE_GROUP
 
 ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
@@ -45,6 +52,7 @@ OPTIONS = (
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    *server_options.ENTRY_OPTIONS,
     OwnOption("--secret-file", "secret_files", non_empty, "the nodes' secret; the first is sent", many=True),
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
@@ -60,7 +68,7 @@ DEFAULTS = {
 """By field; what AWX's settings say wins over it."""
 WITH_VARIABLES = (*(option.name for option in OPTIONS), "--verbosity", "--log-fmt")
 """Options that are environment variables too."""
-NOT_BUILT = ("--encryption-key-file", "--compress-links", "--engine")
+NOT_BUILT = ("--compress-links", "--engine")
 LOG_FIELDS = tuple(field.name for field in dataclasses.fields(LogSettings))
 
 
@@ -84,6 +92,8 @@ class DiallerSettings(LogSettings):
     admin: str
     status: bool
     layer: LayerSettings
+    encryption_key_files: tuple[str, ...] = ()
+    has_keys_of_awx: bool = False
     secret_of_awx: str = dataclasses.field(default="", repr=False)
 
     def to_json(self) -> str:
@@ -102,6 +112,7 @@ class DiallerSettings(LogSettings):
                 "peers": tuple(Member(**one) for one in values["peers"]),
                 "redis": tuple(values["redis"]),
                 "secret_files": tuple(values["secret_files"]),
+                "encryption_key_files": tuple(values["encryption_key_files"]),
                 "layer": LayerSettings(**values["layer"]),
             }
         )
@@ -118,7 +129,7 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     check_log_format(values.get("log_fmt"))
     if "redis" not in values and awx.hosts:
         read_hosts("default", awx.hosts)
-        values["redis"] = ""
+        values["redis"] = ()
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
     return make_settings(values, awx)
@@ -136,6 +147,10 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
     values = {**DEFAULTS, **LAYER_DEFAULTS[values.get("layer", LayerSettings.layer)], **values}
     if values.get("ca_file") and not values.get("verify_cert", True):
         raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
+    if values["serializer_format"] not in SERIALIZERS:
+        raise ConfigurationError(
+            f"AWX's channel layer has a serializer of its own: only {' and '.join(SERIALIZERS)} are read"
+        )
     return DiallerSettings(
         era=ERAS[values["era"]],
         peers=tuple(read_peer(text, values["port"]) for text in values.get("peers", ())),
@@ -152,6 +167,8 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         admin=values["admin"],
         status=values.get("status", False),
         layer=LayerSettings(layer=values["layer"], **{name: values[name] for name in LAYER_FIELDS}),
+        encryption_key_files=tuple(values.get("encryption_key_files", ())),
+        has_keys_of_awx=bool(awx.encryption_keys),
         secret_of_awx=awx.secret,
         **{name: values[name] for name in LOG_FIELDS},
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from awxfast._rust import LinkBundle
 from awxfast.app.handover import end_transfer
+from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.dial_attempt import Caller, tls_context
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.dialler_handover import Estate
@@ -23,9 +24,12 @@ from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
+from awxfast.intake.decryption_log import tell_undecryptable
 from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
 from awxfast.settings import LayerSettings
+from awxfast.wire.encryption_keys import EncryptionKeys
+from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
@@ -49,10 +53,19 @@ class NodeDialler:
         self._settings = settings
         self._secret = find_secret(settings)
         self._addresses = find_redis(settings)
-        self.taker = LinkTaker(layer.random_prefix_length, self._send)
-        self.intake = open_intake(layer, self._addresses, self.taker, new_pace=self._new_pace, token=token)
+        self._keys = find_keys(settings)
+        self._entry_format = entry_format = make_entry_format(layer, self._keys.values)
+        self.taker = LinkTaker(entry_format, self._send)
+        self.intake = open_intake(
+            layer,
+            self._addresses,
+            tell_undecryptable(self.taker, entry_format),
+            new_pace=self._new_pace,
+            token=token,
+            entry_format=entry_format,
+        )
         places = [(part.address, part.outages, "") for part in self.intake.parts]
-        self.sender = GroupSender(layer, places, self._hold_reading)
+        self.sender = GroupSender(layer, entry_format, places, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
@@ -235,12 +248,20 @@ class NodeDialler:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def reload_files(self) -> None:
-        """Reads secret and peers again; what has a fault stays as it was."""
-        try:
-            self._secret = find_secret(self._settings)
-        except ConfigurationError as error:
-            log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
+        """Reads secret, keys and peers again; what has a fault stays as it was."""
+        for reload in (self._reload_secret, self._reload_keys):
+            try:
+                reload()
+            except ConfigurationError as error:
+                log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
         self._sources.reload()
+
+    def _reload_secret(self) -> None:
+        self._secret = find_secret(self._settings)
+
+    def _reload_keys(self) -> None:
+        if self._keys.reload():
+            self._entry_format.accept_keys(self._keys.values)
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -259,6 +280,15 @@ def find_secret(settings: DiallerSettings) -> str:
     if not secrets:
         raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
     return secrets[0]
+
+
+def find_keys(settings: DiallerSettings) -> EncryptionKeys:
+    """Those of the layer. AWX's are read from its settings by the process that needs them, and told to nobody.
+
+    Raises `ConfigurationError`.
+    """
+    asks_awx = settings.has_keys_of_awx and not settings.encryption_key_files
+    return EncryptionKeys(settings.encryption_key_files, load_awx_settings().encryption_keys if asks_awx else ())
 
 
 def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:

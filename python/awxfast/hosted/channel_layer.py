@@ -16,6 +16,8 @@ from channels_redis.core import RedisChannelLayer
 
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.own_channels import OwnChannels
+from awxfast.hosted.stock_encryption import encrypt_like
+from awxfast.wire.encryption_keys import SETTING
 from awxfast.wire.host_choice import choose_host, cut_to_queue
 
 
@@ -29,12 +31,17 @@ class HostedLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis ha
         self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
+        self._arguments = arguments
         self.client_prefix = tokens[0]
         self._begins = tuple(f"specific.{token}!" for token in tokens)
         self._own = OwnChannels(table, self._begins, loop)
         # Channels 4.2.1 gave these two other names.
         self._require_channel = getattr(self, "require_valid_channel_name", None) or self.valid_channel_name
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """Encrypts with other keys from now on, as a stock layer would that was made with them."""
+        encrypt_like(self, RedisChannelLayer(**{**self._arguments, SETTING: list(keys)}))
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """A new name; it ends with the websocket that asks for it, if one does."""

@@ -1,8 +1,9 @@
 """What the application's CHANNEL_LAYERS says about the layer that awxfast can stand for."""
 
 import dataclasses
+import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.django_settings import (
@@ -16,6 +17,8 @@ from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.hosts import read_hosts
 from awxfast.settings import LAYER_FIELDS, Settings
+from awxfast.wire.encryption_keys import SETTING, read_configured_keys
+from awxfast.wire.entry_bodies import find_own_serializer
 from awxfast.wire.layer_options import read_layer
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ class StockLayer:
     addresses: tuple[RedisAddress, ...]
     layer: str = "core"
     """Its form, as in `LayerSettings`."""
+    keys: tuple[bytes, ...] = dataclasses.field(default=(), repr=False)
 
     def settings(self, settings: Settings) -> Settings:
         """The server's settings with this layer's, but for those that options gave."""
@@ -42,11 +46,17 @@ class StockLayer:
             return self.addresses
         return tuple(map(RedisAddress.parse, settings.redis))
 
-    def arguments(self, settings: Settings) -> dict[str, Any]:
-        """The stock constructor's arguments, with what options gave in their place."""
+    def arguments(self, settings: Settings, keys: Sequence[bytes] = ()) -> dict[str, Any]:
+        """The stock constructor's arguments, with what options gave in their place, and with these keys."""
         given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
         hosts = {"hosts": [*settings.redis]} if "redis" in settings.layer_options else {}
-        return {**self.configuration, **given, **hosts}
+        return {**self.configuration, **given, **hosts, **({SETTING: list(keys)} if keys else {})}
+
+
+def refuse_without_cryptography(keys: Sequence[bytes]) -> None:
+    """channels_redis' own code, which encrypts what the application sends, needs it. Raises `ConfigurationError`."""
+    if keys and importlib.util.find_spec("cryptography") is None:
+        raise ConfigurationError("an encrypted channel layer needs cryptography: install channels_redis[cryptography]")
 
 
 def find_stock_layer() -> StockLayer | None:
@@ -71,6 +81,9 @@ def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
     """Whether it is exactly a layer of channels_redis, or our producers' form of one; a subclass may do anything."""
     from django.utils.module_loading import import_string
 
+    if (serializer := find_own_serializer(entry.get("CONFIG") or {})) is not None:
+        log.warning("CHANNEL_LAYERS: %s stays as it is: its serializer %s is the application's own", alias, serializer)
+        return False
     if entry.get("BACKEND") == PRODUCERS_BACKEND:
         return True
     try:
@@ -89,10 +102,8 @@ def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
 def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
     """Reads one entry of CHANNEL_LAYERS. Raises `ConfigurationError`, which repeats no value: it may be a secret."""
     configuration = dict(entry.get("CONFIG") or {})
-    if configuration.get("symmetric_encryption_keys"):
-        raise ConfigurationError(f"CHANNEL_LAYERS: symmetric_encryption_keys of {alias} are not built yet; remove them")
-    if configuration.get("serializer_format", "msgpack") != "msgpack":
-        raise ConfigurationError(f"CHANNEL_LAYERS: serializer_format of {alias} is not built yet but for msgpack")
     layer = find_layer_form(str(entry.get("BACKEND"))) or Settings.layer
     addresses = read_hosts(alias, configuration.get("hosts"))
-    return StockLayer(alias, configuration, addresses, layer)
+    if len(addresses) > 1:
+        raise ConfigurationError(f"CHANNEL_LAYERS: several hosts of {alias} are not built yet; name one")
+    return StockLayer(alias, configuration, addresses, layer, read_configured_keys(alias, configuration))

@@ -9,6 +9,7 @@ from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.configured_layer import StockLayer, configured_layers, is_stock, read_stock_layer
 from awxfast.settings import Settings
+from awxfast.wire.encryption_keys import EncryptionKeys
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +20,14 @@ class Replacement:
     `tokens`: the process's, one for each Redis.
     """
 
-    def __init__(self, stock: StockLayer, table: ChannelTable, tokens: Sequence[str], settings: Settings) -> None:
+    def __init__(
+        self, stock: StockLayer, table: ChannelTable, tokens: Sequence[str], settings: Settings, keys: EncryptionKeys
+    ) -> None:
         self._stock = stock
         self._table = table
         self._tokens = tokens
         self._settings = settings
+        self._keys = keys
         self._loop = asyncio.get_running_loop()
         self._layers: list[Any] = []
 
@@ -34,6 +38,11 @@ class Replacement:
         self._put(self._stock)
         # After Channels' own receiver, which forgets all layers: it was connected when Channels was imported.
         setting_changed.connect(self._follow_settings)
+
+    def use_keys(self) -> None:
+        """Sends with the keys that there are now."""
+        for layer in self._layers:
+            layer.use_keys(self._keys.values)
 
     async def stop(self) -> None:
         """Closes the connections that sending has opened on this loop."""
@@ -46,15 +55,18 @@ class Replacement:
     def _put(self, stock: StockLayer) -> None:
         from channels.layers import channel_layers
 
-        layer = make_layer(stock.layer)(self._table, self._tokens, self._loop, stock.arguments(self._settings))
+        arguments = stock.arguments(self._settings, self._keys.values)
+        layer = find_layer_class(stock.layer)(self._table, self._tokens, self._loop, arguments)
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 
     def _is_served(self, changed: StockLayer) -> bool:
         """Whether the same Redis has it, and it is read in the same way."""
         settings, served = self._settings, self._stock
-        return changed.settings(settings) == served.settings(settings) and (
-            changed.find_addresses(settings) == served.find_addresses(settings)
+        return (
+            changed.settings(settings) == served.settings(settings)
+            and changed.find_addresses(settings) == served.find_addresses(settings)
+            and (bool(settings.encryption_key_files) or changed.keys == served.keys)
         )
 
     def _follow_settings(self, *, setting: str, **_: Any) -> None:
@@ -75,7 +87,7 @@ class Replacement:
             log.warning("CHANNEL_LAYERS: %s has other settings now; channels_redis' own layer serves them", alias)
 
 
-def make_layer(form: str) -> Callable[..., Any]:
+def find_layer_class(form: str) -> Callable[..., Any]:
     """The class that stands for the stock one of this form."""
     if form == "pubsub":
         from awxfast.hosted.pubsub_layer import HostedPubSubLayer

@@ -13,7 +13,9 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.own_channels import OwnChannels
+from awxfast.hosted.stock_encryption import encrypt_like
 from awxfast.settings import LayerSettings
+from awxfast.wire.encryption_keys import SETTING
 from awxfast.wire.group_channels import OWN_DIGITS, SPECIFIC, begin_of_channels
 
 
@@ -24,8 +26,13 @@ class HostedPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # chann
         self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
     ) -> None:
         super().__init__(**arguments)
+        self._arguments = arguments
         self._begin = begin_of_channels(arguments.get("prefix", LayerSettings.prefix), tokens[0])
         self._own = OwnChannels(table, (self._begin,), loop)
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """See `HostedLayer.use_keys`."""
+        encrypt_like(self, RedisPubSubChannelLayer(**{**self._arguments, SETTING: list(keys)}))
 
     async def new_channel(self, prefix: str = SPECIFIC) -> str:
         """A new name, as long as a stock one; it ends with the websocket that asks for it, if one does."""

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from awxfast.intake.names import ProcessNames
 from awxfast.redis.commands import Argument
+from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_publisher import GroupPublisher
-from awxfast.redis.group_writer import GroupWriter
+from awxfast.redis.group_writer import GroupWriter, SendCommands
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 from awxfast.wire.groups import is_valid_group
 
@@ -38,7 +39,11 @@ class Announcements:
     """
 
     def __init__(
-        self, names: ProcessNames, group: str, writer: GroupWriter | GroupPublisher, apart: NoticeSender | None = None
+        self,
+        names: ProcessNames,
+        group: str,
+        writer: GroupWriter | GroupPublisher,
+        apart: NoticeSender | None = None,
     ) -> None:
         self._names = names
         self._writer = writer
@@ -50,25 +55,32 @@ class Announcements:
         """Those of `groups` that other nodes may have events of."""
         return [group for group in groups if group not in self._silent and is_valid_group(group)]
 
-    def commands(self, groups: Sequence[str], *, wanted: bool) -> list[tuple[Argument, ...]]:
-        """Says that the process wants `groups` from now on, or no more; nothing where that is said apart."""
+    async def commands(
+        self, connection: RedisConnection, groups: Sequence[str], *, wanted: bool
+    ) -> list[tuple[Argument, ...]]:
+        """What says that the process wants `groups` from now on, or no more; nothing where it must be said apart.
+
+        Raises `RedisError`.
+        """
+        messages = self._messages(groups, wanted) if self._apart is None else []
+        return await self._writer.commands(connection, self._group, messages, time.time()) if messages else []
+
+    def tell(self, send: SendCommands, groups: Sequence[str], *, wanted: bool) -> None:
+        """Says it. Nobody waits for it."""
         if self._apart is not None:
-            return []
-        now = time.time()
-        return [
-            self._writer.command(self._group, notice_message(notice), now)
-            for notice in self._list_notices(groups, wanted)
-        ]
+            self.tell_apart(groups, wanted=wanted)
+        elif messages := self._messages(groups, wanted):
+            self._writer.tell(send, self._group, messages, time.time())
 
     def tell_apart(self, groups: Sequence[str], *, wanted: bool) -> None:
-        """Says it where `commands` do not, in the order of the calls. While the backplane's Redis is away, nothing."""
+        """Says it where `commands` do not, in the order of the calls."""
         if self._apart is not None:
-            messages = [notice_message(notice) for notice in self._list_notices(groups, wanted)]
-            self._apart.write(self._names.prefix, self._group, messages)
+            self._apart.write(self._names.prefix, self._group, self._messages(groups, wanted))
 
-    def _list_notices(self, groups: Sequence[str], wanted: bool) -> Sequence[Notice]:
+    def _messages(self, groups: Sequence[str], wanted: bool) -> list[Mapping[str, Any]]:
         told = self.list_wanted(groups)
-        return split_notice(Notice(wanted, tuple(told), speaker_of(self._names))) if told else []
+        notice = Notice(wanted, tuple(told), speaker_of(self._names))
+        return [notice_message(part) for part in split_notice(notice)] if told else []
 
     def mark(self) -> tuple[Argument, ...]:
         """Says in Redis that the process's groups are wishes of browsers, and where they end when it dies."""

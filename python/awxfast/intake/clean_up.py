@@ -69,8 +69,9 @@ class Cleaner:
         names = await self._names_of(connection, token)
         groups = await self._groups_of(connection, names)
         announcements = await self._announcements_of(connection, names)
-        farewells = announcements.commands(groups, wanted=False) if announcements is not None else []
-        removals = [*await self._removals(connection, names, groups), *farewells]
+        removals = await self._removals(connection, names, groups)
+        if announcements is not None:
+            removals += await announcements.commands(connection, groups, wanted=False)
         answers = await connection.commands([("MULTI",), *removals, ("EXEC",)])
         if isinstance(answers[-1], list):
             if announcements is not None:
@@ -98,7 +99,7 @@ class Cleaner:
         return [group for group in (member.decode("utf-8", "replace") for member in members) if is_valid_group(group)]
 
     async def _announcements_of(self, connection: RedisConnection, names: ProcessNames) -> Announcements | None:
-        """How nodes are told that the dead process wants nothing any more; None: they never heard of it."""
+        """How nodes are told, once, that the dead process wants nothing any more; None: they never heard of it."""
         backplane = (await connection.command("GET", names.announced_in_key) or b"").decode("utf-8", "replace")
         if not is_valid_group(backplane):
             return None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import HandOverFailed
 from awxfast.figures import IntakeFigures, RedisFigures
 from awxfast.intake.caught_up import CaughtUp
@@ -45,6 +46,7 @@ class EventIntake(Protocol):
     recovers: bool
     form: str
     """Who can go on with what it leaves: an intake of the same form."""
+    entry_format: EntryFormat
 
     @property
     def parts(self) -> Sequence[IntakePart]:

@@ -250,16 +250,22 @@ class Groups:
 
     async def leave_all(self) -> None:
         """Removes every name of the process, and joins none any more. Raises `RedisUnavailable`."""
-        self._has_left = True
-        self._may_join.clear()
-        self._idle.stop()
+        self.take_leave()
         members = [*self._members.values(), *self._leaving.unanswered]
-        self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
         asked = [self.send(self._layout.leave_at_once(part)) for part in parts]
         for part, answers in zip(parts, asked, strict=True):
             if any(isinstance(reply, RedisReplyError) for reply in await answers):  # this user may not EVAL
                 await self._leaving.send_leaves(part)
+
+    def take_leave(self) -> None:
+        """Says, once, that the process wants nothing any more; it joins no group from now on."""
+        if not self._has_left:
+            self._has_left = True
+            self._may_join.clear()
+            self._idle.stop()
+            members = [*self._members.values(), *self._leaving.unanswered]
+            self._announce([member.group for member in members if member.known], wanted=False)
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
@@ -299,11 +305,8 @@ class Groups:
 
     def _announce(self, groups: list[str], *, wanted: bool) -> None:
         """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""
-        if self._announcements is None:
-            return
-        self._announcements.tell_apart(groups, wanted=wanted)
-        if commands := self._announcements.commands(groups, wanted=wanted):
-            self.send(commands)
+        if self._announcements is not None:
+            self._announcements.tell(self.send, groups, wanted=wanted)
 
     def _add_member(self, group: str) -> Membership:
         return self._add_channel(group, self._names.local_of(group) or self._names.numbered(next(self._counter)))

@@ -10,13 +10,14 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from awxfast.errors import ConfigurationError
+from awxfast._rust import EntryFormat
+from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.group_layout import Command
 from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
-from awxfast.intake.intake import START_TIMEOUT, Intake, Subscriptions
+from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Intake, Subscriptions
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
@@ -24,6 +25,7 @@ from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.host_choice import MOST_HOSTS, choose_host
 
 
@@ -35,6 +37,7 @@ def open_intake(
     new_pace: Callable[[], Pace] = Pace,
     max_event_size: int = MAX_EVENT_SIZE,
     token: str | None = None,
+    entry_format: EntryFormat | None = None,
     *,
     has_channels: bool = False,
 ) -> EventIntake:
@@ -45,14 +48,15 @@ def open_intake(
     if layer.layer == "pubsub":
         if len(addresses) > 1:
             raise ConfigurationError("several Redis of a pub/sub layer are not built yet; name one")
+        pace, form = new_pace(), entry_format or make_entry_format(layer)
         return PubSubIntake(
-            layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token, has_channels=has_channels
+            layer, addresses[0], taker, announce_in, pace, max_event_size, token, form, has_channels=has_channels
         )
     if len(addresses) > MOST_HOSTS:
         raise ConfigurationError(f"a channel layer with more than {MOST_HOSTS} Redis is not built")
     if len(addresses) == 1:
-        return Intake(layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token)
-    return HostIntakes(layer, addresses, taker, announce_in, new_pace, max_event_size, token)
+        return Intake(layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token, entry_format)
+    return HostIntakes(layer, addresses, taker, announce_in, new_pace, max_event_size, token, entry_format)
 
 
 class HostIntakes:
@@ -67,15 +71,24 @@ class HostIntakes:
         new_pace: Callable[[], Pace] = Pace,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
     ) -> None:
+        self.entry_format = entry_format or make_entry_format(layer)
         self.token = token or secrets.token_hex(16)
         names = make_names(layer.prefix, self.token, len(addresses))
         senders = [functools.partial(self._send, host) for host in range(len(addresses))]
-        notices = NoticeWriter(layer, senders)
+        notices = NoticeWriter(layer, self.entry_format, senders)
         shared = IntakeShared(apart=notices)
         self.caught_up, self.failed = shared.caught_up, shared.failed
+        intake = functools.partial(Intake, layer, taker=taker, announce_in=announce_in, shared=shared)
         self.parts = [
-            Intake(layer, address, taker, announce_in, new_pace(), max_event_size, names=one, shared=shared)
+            intake(
+                address=address,
+                names=one,
+                pace=new_pace(),
+                max_event_size=max_event_size,
+                entry_format=self.entry_format,
+            )
             for address, one in zip(addresses, names, strict=True)
         ]
         self._groups = HostGroups([part.groups for part in self.parts])
@@ -175,7 +188,12 @@ class HostIntakes:
         """See `Intake.rest`. What one has left to say of its groups goes over another one's connection."""
         await do_all(part.rest(successor, seconds) for part in self.parts)
         async with asyncio.timeout(seconds):
-            for part in [*self.parts, *self.parts]:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Twice, since the answer of one Redis may lead to something that is said to another."""
+        for part in [*self.parts, *self.parts]:
+            with contextlib.suppress(RedisUnavailable):
                 await part.registration.settle()
 
     async def end_rest(self) -> None:
@@ -219,11 +237,15 @@ class HostIntakes:
         return [task for part in self.parts for task in part.abandon()]
 
     async def stop(self) -> None:
-        """See `Intake.stop`. The backplane's last: over its connection the others take leave."""
-        await do_all(part.stop() for part in self.parts if part is not self._home)
-        if self._home is not None:
-            await self._home.stop()
+        """See `Intake.stop`. Other nodes are told first, while all connections are there."""
         self._telling.stop()
+        if self._home is not None:
+            for part in self.parts:
+                part.groups.take_leave()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await self._settle()
+        await do_all(part.stop() for part in self.parts)
 
 
 class Telling:

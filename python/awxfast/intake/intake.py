@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.drain import Drain
@@ -15,6 +17,8 @@ from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.needs import list_needs
+from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
 from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
@@ -24,8 +28,11 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.rights import Rights
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +84,7 @@ class Intake:
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
         *,
         names: ProcessNames | None = None,
         shared: IntakeShared | None = None,
@@ -84,13 +92,16 @@ class Intake:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told.
 
         `token`: that of the process which this one takes the place of; or `names`, with what is shared by the intakes
-        from other Redis.
+        from other Redis. `entry_format`: how entries are written; None: as the layer says, without encryption.
         """
         shared = shared or IntakeShared()
-        self.outages = Outages(address)
         self.address = address
+        self._layer = layer
         self.names = names or make_names(layer.prefix, token, 1)[0]
-        writer = GroupWriter(layer)
+        self.rights = Rights(address, functools.partial(list_needs, self.names, layer=layer.layer))
+        self.outages = Outages(address, self.rights)
+        self.entry_format = entry_format or make_entry_format(layer)
+        writer = make_group_writer(layer, self.entry_format)
         announcements = (
             Announcements(self.names, announce_in, writer, shared.apart) if announce_in is not None else None
         )
@@ -109,7 +120,7 @@ class Intake:
             self.caught_up,
             pops_of(layer.layer, self.names.queue, max_event_size),
         )
-        self.registration = self._make_registration(layer, taker, shared)
+        self.registration = self._make_registration(layer, taker, writer, shared)
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.recovers = False
@@ -120,7 +131,9 @@ class Intake:
         self.failed = shared.failed
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
-    def _make_registration(self, layer: LayerSettings, taker: EventTaker, shared: IntakeShared) -> Registration:
+    def _make_registration(
+        self, layer: LayerSettings, taker: EventTaker, writer: GroupWriter, shared: IntakeShared
+    ) -> Registration:
         return Registration(
             self.address,
             self.names,
@@ -128,7 +141,7 @@ class Intake:
             taker,
             self.outages,
             announcements=self._announcements,
-            writer=GroupWriter(layer),
+            writer=writer,
             apart=shared.apart,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
@@ -186,8 +199,10 @@ class Intake:
         """
         try:
             with contextlib.closing(await open_connection(self.address, START_TIMEOUT)) as connection:
+                await warn_of_other_form(connection, self._layer.layer, self._layer.prefix)
                 if self.recovers:
                     await self._begin_recovery(connection)
+            await self.rights.tell()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False

@@ -1,14 +1,15 @@
 """Publishes notices in the backplane's group, on a connection of its own: one that subscribes can't."""
 
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.settings import LayerSettings
-from awxfast.wire.group_channels import group_channel
-from awxfast.wire.published import pack_published
 
 
 class NoticePublisher:
@@ -17,11 +18,12 @@ class NoticePublisher:
     def __init__(
         self,
         layer: LayerSettings,
+        entry_format: EntryFormat,
         address: RedisAddress,
         outages: Outages,
         announce_again: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        self._layer = layer
+        self._publisher = GroupPublisher(layer, entry_format)
         self._kept = KeptConnection(address, "notices", outages)
         self._announce_again = announce_again
         self._connection: RedisConnection | None = None
@@ -44,8 +46,7 @@ class NoticePublisher:
         """See `Announcements`."""
         if self._connection is None or not messages:
             return
-        channel = group_channel(prefix, group)
-        self._connection.commands([("PUBLISH", channel, pack_published(self._layer, one)) for one in messages])
+        self._publisher.tell(self._connection.commands, group, messages, time.time())
 
     async def settle(self) -> None:
         """Returns when all that was said is out."""

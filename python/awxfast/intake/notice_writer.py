@@ -5,25 +5,16 @@ import collections
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.intake.group_layout import Command
-from awxfast.redis.group_writer import Scores
-from awxfast.redis.replies import is_texts
+from awxfast._rust import EntryFormat
+from awxfast.redis.group_writer import SendCommands
+from awxfast.redis.whole_group_writer import WholeGroupWriter, is_members
 from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import UNSUBSCRIBE
-from awxfast.wire.group_send import pack_message
-from awxfast.wire.host_choice import choose_host
-from awxfast.wire.queue_send import (
-    FIND_MEMBERS,
-    SEND_TO_QUEUES,
-    find_members_arguments,
-    send_to_queues_arguments,
-    sort_by_host,
-)
-
-Send = Callable[[list[Command]], asyncio.Future[list[Any]]]
+from awxfast.wire.host_choice import choose_host, sort_by_host
+from awxfast.wire.whole_send import FIND_MEMBERS, WRITE_WHOLE, find_members_arguments, write_whole_arguments
 
 MOST_UNSAID = 1_000
 """Farewells that are kept for a Redis that is away; without them nodes go on sending what nobody wants, no more."""
@@ -32,14 +23,13 @@ _Said = tuple[str, str, Sequence[Mapping[str, Any]]]
 """The layer's prefix, the group, and messages."""
 
 
-class NoticeWriter:
+class NoticeWriter(WholeGroupWriter):
     """Asks the group's Redis who is in it, then writes to each one's queue, on the connections of registrations."""
 
-    def __init__(self, layer: LayerSettings, senders: Sequence[Send]) -> None:
+    def __init__(self, layer: LayerSettings, entry_format: EntryFormat, senders: Sequence[SendCommands]) -> None:
         """`senders`: send commands to each Redis while it is there."""
-        self._layer = layer
+        super().__init__(layer, entry_format)
         self._senders = senders
-        self._scores = Scores()
         self._unsaid: collections.deque[_Said] = collections.deque(maxlen=MOST_UNSAID)
 
     def _find_home(self, group: str) -> int:
@@ -60,7 +50,7 @@ class NoticeWriter:
         if not messages:
             return
         now = time.time()
-        arguments = find_members_arguments(self._under(prefix), [group], now)
+        arguments = find_members_arguments(self._at(prefix), [group], now)
         asked = self._senders[self._find_home(group)]([("EVAL", FIND_MEMBERS.text, 0, *arguments)])
         asked.add_done_callback(functools.partial(self._send_to_members, (prefix, group, messages), now))
 
@@ -71,12 +61,12 @@ class NoticeWriter:
                 self._unsaid.append((prefix, group, messages))
             return
         found = asked.result()[0]
-        if type(found) is not list or not found or not is_texts(found[0]):
+        if not is_members(found, 1):
             return  # it refuses: nobody could read what is written
-        scored = [(self._scores.next(now), pack_message(self._layer, message)) for message in messages]
-        for host, queues in sort_by_host(found[0], len(self._senders)).items():
-            arguments = send_to_queues_arguments(self._under(prefix), [(*entry, queues) for entry in scored], now)
-            self._senders[host]([("EVAL", SEND_TO_QUEUES.text, 0, *arguments)])
+        entries = [entry for message in messages for entry in self._pack(found[0], message, now)]
+        for host, part in sort_by_host(entries, lambda entry: entry[0], len(self._senders)).items():
+            arguments = write_whole_arguments(self._at(prefix), part, now)
+            self._senders[host]([("EVAL", WRITE_WHOLE[self._layer.layer].text, 0, *arguments)])
 
-    def _under(self, prefix: str) -> LayerSettings:
+    def _at(self, prefix: str) -> LayerSettings:
         return dataclasses.replace(self._layer, prefix=prefix)

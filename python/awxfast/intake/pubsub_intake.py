@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.caught_up import CaughtUp
@@ -26,6 +27,7 @@ from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class PubSubIntake:
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
         *,
         has_channels: bool = False,
     ) -> None:
@@ -54,8 +57,9 @@ class PubSubIntake:
         self.address = address
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
         self.caught_up = CaughtUp()
-        self._notices = NoticePublisher(layer, address, self.outages, self._announce_again)
-        writer = GroupPublisher(layer)
+        self.entry_format = entry_format or make_entry_format(layer)
+        self._notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
+        writer = GroupPublisher(layer, self.entry_format)
         announcements = Announcements(self.names, announce_in, writer, self._notices) if announce_in else None
         self._announces = announcements is not None
         self.groups = Groups(self.names, taker, layer.group_expiry, announcements, layout=PushLayout(self.names))

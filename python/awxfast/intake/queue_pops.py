@@ -65,7 +65,7 @@ def size_command(layer: str, queue: str) -> Command:
 
 
 class SortedSetPops:
-    """Pops of a sorted set."""
+    """Pops of a queue that is a sorted set; an entry comes with its score."""
 
     kind = "zset"
 
@@ -79,15 +79,15 @@ class SortedSetPops:
         self.waits_for_many = facts.has_bzmpop
 
     def look(self, count: int) -> Command:
-        """By a script."""
+        """A script that looks at lengths before it takes."""
         return pop_commands.look_command(self._queue, count, self._max_event_size)
 
     def wait(self, count: int) -> Command:
-        """By BZMPOP, or BZPOPMIN."""
+        """BZMPOP where the server has it, else BZPOPMIN."""
         return pop_commands.wait_command(self._queue, BLOCK, count, self.waits_for_many)
 
     def take(self, count: int) -> list[Command]:
-        """By ZPOPMIN."""
+        """ZPOPMIN, which gives the oldest first."""
         return [("ZPOPMIN", self._queue, count)]
 
     def measure(self, count: int) -> list[Command]:
@@ -95,15 +95,15 @@ class SortedSetPops:
         return pop_commands.measure_commands(self._queue, count)
 
     def read_looked(self, connection: RedisConnection, reply: Any) -> Popped:
-        """Entries and scores."""
+        """Entries with their scores, in pairs."""
         return pop_commands.read_looked(connection, reply)
 
     def read_waited(self, reply: Any) -> Batch:
-        """One pair, or many."""
+        """One pair of entry and score, or many."""
         return pop_commands.read_waited(reply)
 
     def read_taken(self, connection: RedisConnection, replies: Sequence[Any]) -> Batch:
-        """Pairs."""
+        """Entries with their scores, in pairs."""
         return pop_commands.read_popped(replies[0])
 
     def read_fits(self, replies: Sequence[Any], count: int, came: int) -> bool:
@@ -112,7 +112,7 @@ class SortedSetPops:
 
 
 class ListPops:
-    """Pops of a list.
+    """Pops of a queue that is a list.
 
     What Redis measures is all that waits. As new entries come behind it, the answer is good until that is popped; the
     next question costs Redis some time for each entry that waits.
@@ -134,7 +134,7 @@ class ListPops:
         self._measured = 0
 
     def look(self, count: int) -> Command:
-        """By a script."""
+        """A script that looks at lengths before it takes."""
         return list_pop_commands.look_command(self._queue, count, self._max_event_size)
 
     def wait(self, count: int) -> Command:
@@ -143,7 +143,7 @@ class ListPops:
         return list_pop_commands.wait_command(self._queue, BLOCK, count, self.waits_for_many)
 
     def take(self, count: int) -> list[Command]:
-        """By RPOP, or a transaction."""
+        """RPOP where it takes several, else a transaction of two commands."""
         return list_pop_commands.take_commands(self._queue, count, self._has_rpop_count)
 
     def measure(self, count: int) -> list[Command]:
@@ -151,15 +151,15 @@ class ListPops:
         return list_pop_commands.measure_commands(self._queue) if self._measured < 2 * count else []
 
     def read_looked(self, connection: RedisConnection, reply: Any) -> Popped:
-        """Entries without scores."""
+        """Entries alone: a list has no scores."""
         return list_pop_commands.read_looked(connection, reply)
 
     def read_waited(self, reply: Any) -> Batch:
-        """One entry, or many."""
+        """One entry alone, or many of them."""
         return list_pop_commands.read_waited(reply)
 
     def read_taken(self, connection: RedisConnection, replies: Sequence[Any]) -> Batch:
-        """Entries."""
+        """Entries alone, the oldest first."""
         return list_pop_commands.read_taken(connection, replies)
 
     def read_fits(self, replies: Sequence[Any], count: int, came: int) -> bool:

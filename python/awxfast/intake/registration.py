@@ -164,7 +164,8 @@ class Registration:
                 await self._check(connection)
                 self._works()
                 await self._clean_when_due(connection)
-        except RedisReplyError as error:
+        except RedisReplyError as refusal:
+            error = await self._kept.explain(refusal)
             self._groups.refuse(error)
             if error.code == "READONLY":
                 self._groups.tell_refused()  # whoever has waited long enough does not wait for the next connection
@@ -263,7 +264,7 @@ class Registration:
         log.warning(
             "%d registrations had vanished from Redis (somebody deleted %s:*, flushed or restarted it): added again",
             vanished,
-            self._names.prefix,
+            self._names.prefix.removesuffix(":"),
         )
 
     async def _clean_when_due(self, connection: RedisConnection) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.nodes.takers import SocketTaker
 from awxfast.redis.event_writer import Loss
 from awxfast.redis.event_writers import Place, open_event_writer
@@ -25,6 +26,7 @@ class Onward:
     def __init__(
         self,
         layer: LayerSettings,
+        entry_format: EntryFormat,
         places: Sequence[Place],
         counter: SocketTaker,
         tell_caught_up: Callable[[], None] = lambda: None,
@@ -36,7 +38,7 @@ class Onward:
         """
         self._counter = counter
         self._tell_caught_up = tell_caught_up
-        self._queue = open_event_writer("peers' events", layer, places, self, self._note_crowd, is_joined)
+        self._queue = open_event_writer("peers' events", layer, entry_format, places, self, self._note_crowd, is_joined)
         self._task: asyncio.Task[None] | None = None
         self.rest = self._queue.rest
         self.end_rest = self._queue.end_rest

@@ -5,6 +5,7 @@ AWX sends each event from a new event loop. A stream belongs to its loop and wou
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Any, Self
 
 import hiredis
@@ -75,7 +76,7 @@ class RedisSocket:
             raise ConnectionError(f"Redis does not answer: {error}") from error
         return reply
 
-    def run_script(self, script: Script, words: tuple[Word, ...]) -> Any:
+    def run_script(self, script: Script, words: Sequence[Word]) -> Any:
         """Runs the script by its digest; with its text where Redis does not know it, which is so after a restart."""
         try:
             return self.ask("EVALSHA", script.digest, 0, *words)
@@ -100,7 +101,7 @@ class RedisSocket:
             raise ConnectionError(f"Redis does not answer: {error}") from error
         return reply
 
-    async def run_script_later(self, script: Script, words: tuple[Word, ...]) -> Any:
+    async def run_script_later(self, script: Script, words: Sequence[Word]) -> Any:
         """The same as `run_script`, in code that must not block."""
         try:
             return await self.ask_later("EVALSHA", script.digest, 0, *words)

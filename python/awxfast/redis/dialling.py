@@ -128,5 +128,10 @@ def _refusal(reply: RedisReplyError, address: RedisAddress) -> Exception:
     if reply.code not in _NEVER or "max number of clients" in sentence:
         return RedisUnavailable(f"Redis at {address}: {sentence}")
     if reply.code == "NOAUTH":
-        return ConfigurationError(f"Redis at {address}: it wants a password, as in redis://:PASSWORD@host:port/0")
+        return ConfigurationError(
+            f"Redis at {address}: NOAUTH it wants a password, as in redis://:PASSWORD@host:port/0"
+        )
+    if reply.code == "NOPERM":
+        user = address.username or "default"
+        return ConfigurationError(f"Redis at {address}: {sentence}; ACL SETUSER {user} +ping +select +client|setname")
     return ConfigurationError(f"Redis at {address}: {sentence}")

@@ -5,13 +5,15 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.event_writer import EventWriter, Outcomes
 from awxfast.redis.group_publisher import GroupPublisher
-from awxfast.redis.group_writer import Event, GroupWriter
+from awxfast.redis.group_writer import Event
 from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
 from awxfast.wire.host_choice import choose_host
 
@@ -22,6 +24,7 @@ Place = tuple[RedisAddress, Outages, str]
 def open_event_writer(
     name: str,
     layer: LayerSettings,
+    entry_format: EntryFormat,
     places: Sequence[Place],
     outcomes: Outcomes,
     note_crowd: Callable[[bool], None] = lambda _: None,
@@ -32,10 +35,12 @@ def open_event_writer(
     `is_joined`: whether this process is subscribed to a group (`GroupPublisher`).
     """
     if len(places) > 1:
-        return EventWriters(name, layer, places, outcomes, note_crowd)
+        return EventWriters(name, layer, entry_format, places, outcomes, note_crowd)
     ((address, outages, own),) = places
-    writer = GroupPublisher(layer, own, is_joined) if layer.layer == "pubsub" else GroupWriter(layer, own)
-    return EventWriter(name, address, writer, outages, outcomes, note_crowd)
+    if layer.layer == "pubsub":
+        publisher = GroupPublisher(layer, entry_format, own, is_joined)
+        return EventWriter(name, address, publisher, outages, outcomes, note_crowd)
+    return EventWriter(name, address, make_group_writer(layer, entry_format, own), outages, outcomes, note_crowd)
 
 
 class EventWriters:
@@ -45,6 +50,7 @@ class EventWriters:
         self,
         name: str,
         layer: LayerSettings,
+        entry_format: EntryFormat,
         places: Sequence[Place],
         outcomes: Outcomes,
         note_crowd: Callable[[bool], None],
@@ -52,12 +58,10 @@ class EventWriters:
         self._note_crowd = note_crowd
         self._crowded = False
         connects = [functools.partial(self._connect, host) for host in range(len(places))]
-        self._hosts = [
-            EventWriter(
-                name, address, HostGroupWriter(layer, host, connects, own), outages, outcomes, self._note_crowd_of_one
-            )
-            for host, (address, outages, own) in enumerate(places)
-        ]
+        self._hosts = []
+        for host, (address, outages, own) in enumerate(places):
+            writer = HostGroupWriter(layer, entry_format, own, host, connects)
+            self._hosts.append(EventWriter(name, address, writer, outages, outcomes, self._note_crowd_of_one))
 
     def _connect(self, host: int) -> RedisConnection | None:
         return self._hosts[host].connect()

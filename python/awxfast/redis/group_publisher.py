@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import RedisReplyError
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import Event, Sent
+from awxfast.redis.group_writer import Event, SendCommands, Sent
 from awxfast.redis.replies import describe, is_number
 from awxfast.settings import LayerSettings
+from awxfast.wire.entry_bodies import pack_whole
 from awxfast.wire.group_channels import group_channel
-from awxfast.wire.published import pack_published, pack_published_event
+from awxfast.wire.group_send import EVENT_TYPE, PASSED_ON_BY
 
 
 class GroupPublisher:
@@ -20,8 +22,15 @@ class GroupPublisher:
     itself, and knows its own events by that name. Without it nothing of ours is left out.
     """
 
-    def __init__(self, layer: LayerSettings, own: str = "", is_joined: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        layer: LayerSettings,
+        entry_format: EntryFormat,
+        own: str = "",
+        is_joined: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._layer = layer
+        self._format = entry_format
         self._own = own
         self._is_joined = is_joined
 
@@ -37,7 +46,7 @@ class GroupPublisher:
         """Publishes events in their order. Raises `RedisError`: then nobody knows whether they are out."""
         answers = await connection.commands(
             [
-                ("PUBLISH", self._channel(event.group), pack_published_event(self._layer, event.text, self._own))
+                ("PUBLISH", self._channel(event.group), pack_whole(self._format, self._message(event), None))
                 for event in events
             ]
         )
@@ -47,9 +56,22 @@ class GroupPublisher:
         own = map(self._is_joined, (event.group for event in events))
         return Sent([max(0, heard - mine) for heard, mine in zip(answers, own, strict=True)], 0)
 
-    def command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
-        """Publishes one message, for callers that don't wait for the answer."""
-        return ("PUBLISH", self._channel(group), pack_published(self._layer, message))
+    def tell(self, send: SendCommands, group: str, messages: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Publishes messages, for callers that don't wait."""
+        send(self._commands(group, messages))
+
+    async def commands(
+        self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
+    ) -> list[tuple[Argument, ...]]:
+        """What publishes messages, for callers that send it with other commands."""
+        return self._commands(group, messages)
+
+    def _commands(self, group: str, messages: Sequence[Mapping[str, Any]]) -> list[tuple[Argument, ...]]:
+        return [("PUBLISH", self._channel(group), pack_whole(self._format, message, None)) for message in messages]
+
+    def _message(self, event: Event) -> Mapping[str, Any]:
+        origin = {PASSED_ON_BY: self._own} if self._own else {}
+        return {"type": EVENT_TYPE, "text": event.text.decode(), **origin}
 
     def _channel(self, group: str) -> str:
         return group_channel(self._layer.prefix, group)

@@ -1,7 +1,8 @@
 """Writes events into groups as channels_redis does, many in one script: what AWX's consumers read is the same."""
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
@@ -27,6 +28,10 @@ MAX_BATCH_BYTES = 1_048_576
 """What one script is given at most: Redis serves nobody else meanwhile."""
 
 
+SendCommands = Callable[[list[tuple[Argument, ...]]], asyncio.Future[list[Any]]]
+"""Sends commands on a connection; the replies come later."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
     """An event of a group: `text` is what browsers get, UTF-8. `taken`: somebody in this process has it already."""
@@ -40,7 +45,7 @@ class Event:
 class Sent:
     """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity.
 
-    `unreached`: copies for queues on another Redis that is away.
+    `unreached`: copies for queues on another Redis, which is away.
     """
 
     taken: Sequence[int]
@@ -48,26 +53,14 @@ class Sent:
     unreached: int = 0
 
 
-class Scores:
-    """The time of sending, always later than the last one's, also when the clock steps back."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def next(self, now: float) -> float:
-        """For one more event, at `now`."""
-        self._last = max(now, self._last + SCORE_STEP)
-        return self._last
-
-
 class GroupWriter:
-    """Writes as the layer is configured. `own`: a non-local name (`specific.<token>!`) whose queue is left out."""
+    """Writes entries that Redis completes. `own`: a non-local name (`specific.<token>!`) whose queue is left out."""
 
     def __init__(self, layer: LayerSettings, own: str = "") -> None:
         self._layer = layer
         self._script = SEND_SCRIPTS[layer.layer].many
         self._own = own
-        self._scores = Scores()
+        self._last_score = 0.0
 
     def under(self, prefix: str) -> "GroupWriter":
         """The same for groups of another prefix, with no queue left out."""
@@ -79,7 +72,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         arguments = find_heard_arguments(self._layer, self._own, groups, now)
-        answers = await run_for_numbers(connection, FIND_HEARD, arguments, len(groups))
+        answers = await _ask_numbers(connection, FIND_HEARD, arguments, len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -87,15 +80,29 @@ class GroupWriter:
 
         Raises `RedisError`: then nobody knows whether they were written.
         """
-        entries = [(event.group, self._scores.next(now), pack_event(self._layer, event.text)) for event in events]
+        entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await run_for_numbers(connection, self._script, arguments, len(events) + 1)
+        answers = await _ask_numbers(connection, self._script, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
-    def command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
-        """Writes one message, for callers that don't wait for the answer."""
-        entry = (group, self._scores.next(now), pack_message(self._layer, message))
+    async def commands(
+        self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
+    ) -> list[tuple[Argument, ...]]:
+        """What writes messages, for callers that send it with other commands. Raises `RedisError`."""
+        return [self._command(group, message, now) for message in messages]
+
+    def tell(self, send: SendCommands, group: str, messages: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Writes messages, for callers that don't wait; in the order of the calls."""
+        send([self._command(group, message, now) for message in messages])
+
+    def _command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
+        entry = (group, self._next_score(now), pack_message(self._layer, message))
         return ("EVAL", self._script.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
+
+    def _next_score(self, now: float) -> float:
+        """The time of sending, always later than the last one's, also when the clock steps back."""
+        self._last_score = max(now, self._last_score + SCORE_STEP)
+        return self._last_score
 
 
 async def run_script(connection: RedisConnection, script: Script, arguments: Sequence[Argument]) -> Any:
@@ -105,13 +112,12 @@ async def run_script(connection: RedisConnection, script: Script, arguments: Seq
     except RedisReplyError as error:
         if error.code != "NOSCRIPT":
             raise
-        return await connection.command("EVAL", script.text, 0, *arguments)
+    return await connection.command("EVAL", script.text, 0, *arguments)
 
 
-async def run_for_numbers(
+async def _ask_numbers(
     connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
 ) -> list[int]:
-    """One that answers `count` numbers. Raises `RedisError`."""
     answers = await run_script(connection, script, arguments)
     if not is_numbers(answers, count):
         raise connection.distrust(f"{describe(answers)} to a script")

@@ -193,20 +193,12 @@ def pack_message(layer: LayerSettings, message: Mapping[str, Any]) -> bytes:
     """An entry up to the list of channels, which the scripts append. Raises `TypeError` for what msgpack can't pack."""
     last = {key: value for key, value in message.items() if key != ADDRESSEES} | {ADDRESSEES: []}
     packed: bytes = msgpack.packb(last)
-    return os.urandom(layer.random_prefix_length) + packed[:-EMPTY_ARRAY]
+    return os.urandom(max(0, layer.random_prefix_length)) + packed[:-EMPTY_ARRAY]
 
 
 def pack_event(layer: LayerSettings, text: bytes) -> bytes:
     """The same for AWX's message of `text`, UTF-8, with the parts that never change made once."""
-    return b"".join((os.urandom(layer.random_prefix_length), _BEFORE_TEXT, _pack(text.decode()), _AFTER_TEXT))
-
-
-def unpack_message(prefix_length: int, entry: bytes) -> dict[str, Any]:
-    """The message of an entry, as the stock layer's msgpack serializer reads it, but for the list of channels."""
-    message: dict[str, Any] = msgpack.unpackb(memoryview(entry)[prefix_length:], raw=False)
-    message.pop(ADDRESSEES, None)
-    message.pop(PASSED_ON_BY, None)
-    return message
+    return b"".join((os.urandom(max(0, layer.random_prefix_length)), _BEFORE_TEXT, _pack(text.decode()), _AFTER_TEXT))
 
 
 _pack = msgpack.Packer().pack

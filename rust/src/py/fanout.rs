@@ -10,10 +10,11 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::fanout::{Config, Entry, Fanout, HandedOut, Rules};
-use crate::py::pushes::{Message as Pushed, take_messages};
 use crate::py::descriptor::borrow;
+use crate::py::entry_format::{PyEntryFormat, core_format};
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
 use crate::py::pairs::take_pair;
+use crate::py::pushes::{Message as Pushed, take_messages};
 use crate::routing::backplane::Backplane;
 use crate::routing::registry::{ClientId, Consumers};
 use crate::shard::outbox::Bounds;
@@ -47,7 +48,7 @@ struct PyFanout {
 impl PyFanout {
     #[new]
     #[pyo3(signature = (*, threads=1, queue_frames=10_000, queue_bytes=67_108_864, queue_memory=536_870_912,
-        reply_bytes=None, send_buffer=262_144, slow_client="shed", keep_groups=vec![], prefix_length=12, max_event_size=16_777_216,
+        reply_bytes=None, send_buffer=262_144, slow_client="shed", keep_groups=vec![], entry_format=None, max_event_size=16_777_216,
         direct_types=vec!["internal.message".to_owned()], consumers=false))]
     #[allow(clippy::too_many_arguments)] // The keyword arguments of the constructor, one by one.
     fn new(
@@ -59,7 +60,7 @@ impl PyFanout {
         send_buffer: usize,
         slow_client: &str,
         keep_groups: Vec<String>,
-        prefix_length: usize,
+        entry_format: Option<&PyEntryFormat>,
         max_event_size: usize,
         direct_types: Vec<String>,
         consumers: bool,
@@ -80,7 +81,7 @@ impl PyFanout {
             send_buffer,
             close_slow,
             status_groups: keep_groups,
-            rules: Rules { prefix_length, max_event_size, direct_types, consumers },
+            rules: Rules { format: core_format(entry_format), max_event_size, direct_types, consumers },
         };
         let core = Fanout::start(config)?;
         Ok(PyFanout { core, call_soon: OnceLock::new(), wake_is_due: AtomicBool::new(false) })
@@ -234,18 +235,29 @@ impl PyFanout {
         let pairs = entries.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
         let entries: Vec<Entry<'_>> =
             pairs.iter().map(|(entry, score)| Entry { bytes: entry.as_bytes(), score: *score }).collect();
-        let handed_out = py.detach(|| self.core.publish(&entries));
-        let with_entry =
-            |message: HandedOut| (message.direct, message.groups, message.channels, pairs[message.entry].0.clone());
-        Ok(handed_out.into_iter().map(with_entry).collect())
+        let (received, handed_out) = py.detach(|| {
+            let received = self.core.receive(&entries);
+            let handed_out = self.core.publish_received(&received);
+            (received, handed_out)
+        });
+        let with_body = |message: HandedOut| {
+            let body = PyBytes::new(py, received[message.entry].body());
+            (message.direct, message.groups, message.channels, body)
+        };
+        Ok(handed_out.into_iter().map(with_body).collect())
     }
 
     fn publish_pushed<'py>(&self, py: Python<'py>, messages: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
         let messages = take_messages(messages)?;
         let published = messages.iter().map(Pushed::read).collect::<PyResult<Vec<_>>>()?;
-        let handed_out = py.detach(|| self.core.publish_pushed(&published));
+        let (received, handed_out) = py.detach(|| {
+            let received = self.core.receive_published(&published);
+            let handed_out = self.core.publish_received(&received);
+            (received, handed_out)
+        });
         let with_body = |message: HandedOut| {
-            (message.direct, message.groups, message.channels, messages[message.entry].body.clone())
+            let body = PyBytes::new(py, received[message.entry].body());
+            (message.direct, message.groups, message.channels, body)
         };
         Ok(handed_out.into_iter().map(with_body).collect())
     }
@@ -327,5 +339,5 @@ type PeerEventParts<'py> = (Bound<'py, PyString>, Bound<'py, PyBytes>, bool, Opt
 /// Whether a frame was malformed, the texts of metrics, the events.
 type PeerAnswer<'py> = (bool, Vec<Bound<'py, PyString>>, Vec<PeerEventParts<'py>>);
 
-/// Whether it went to sockets as well, the groups and the channels whose consumers get it, the entry.
+/// Whether it went to sockets as well, the groups and the channels whose consumers get it, its body.
 type Message<'py> = (bool, Vec<String>, Vec<String>, Bound<'py, PyBytes>);

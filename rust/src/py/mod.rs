@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod bytes;
 mod descriptor;
+mod entry_format;
 mod fanout;
 mod figures;
 mod front;
@@ -21,6 +22,7 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     secret::register(module)?;
     bytes::register(module)?;
+    entry_format::register(module)?;
     fanout::register(module)?;
     front::register(module)?;
     http1::register(module)?;

@@ -1,10 +1,13 @@
 //! Where an entry of the queue goes: straight to sockets, to Python for its consumers, or nowhere.
 
+use std::sync::Arc;
+
 use crate::error::Reject;
 use crate::ledger::Events;
 use crate::routing::backplane::Backplane;
 use crate::routing::batch::Batch;
 use crate::routing::registry::{Consumer, GroupId, NOTICES, Registry};
+use crate::wire::entry_format::{EntryFormat, Opened, Serializer};
 use crate::wire::envelope::{self, Envelope, decode_notice, is_notice};
 use crate::wire::peer_event::{self, PeerEvent};
 
@@ -35,11 +38,28 @@ pub enum Recipient<'a> {
     Channel(&'a str),
 }
 
+/// An entry that was taken from the queue, or a message that was published, as far as it can be read whatever it says.
+#[derive(Debug)]
+pub struct Received<'a> {
+    opened: Result<Opened<'a>, Reject>,
+    /// Where it was published; of an entry the envelope's channels say whom it is for.
+    to: Option<Recipient<'a>>,
+    score: f64,
+}
+
+impl Received<'_> {
+    /// The message as its serializer wrote it; empty if there is none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.opened.as_ref().map(Opened::body).unwrap_or_default()
+    }
+}
+
 /// What entries look like, and which messages bypass consumers.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Random bytes before each entry.
-    pub prefix_length: usize,
+    /// How they are written.
+    pub format: Arc<EntryFormat>,
     /// The largest entry that is an event.
     pub max_event_size: usize,
     /// Types of messages whose `text` goes straight to the sockets in a group.
@@ -84,62 +104,41 @@ pub struct Routes<'a> {
 
 impl<'a> Routes<'a> {
     /// Finds the takers of the next entry, and counts it.
-    pub fn add(&mut self, entry: &Entry<'a>, rules: &Rules, registry: &Registry, events: &mut Events) {
+    pub fn add(&mut self, entry: &'a Received<'_>, rules: &Rules, registry: &Registry, events: &mut Events) {
         let index = self.entries;
         self.entries += 1;
-        let taken = match rules.decode(entry.bytes) {
-            Ok(envelope) => {
-                let body = &entry.bytes[rules.prefix_length..];
-                let letter = Letter { envelope, to: None, body, score: entry.score };
-                let Some(taken) = self.deliver(index, &letter, rules, registry) else { return };
-                taken
-            }
-            Err(reason) => Err(reason),
+        let taken = match &entry.opened {
+            Ok(opened) => self.add_opened(index, entry, opened, rules, registry),
+            Err(reason) => Err(*reason),
         };
-        events.count(taken);
+        if let Some(taken) = taken.transpose() {
+            events.count(taken);
+        }
     }
 
-    /// The same for a published message, which came at `now` (Unix seconds).
-    pub fn add_published(
-        &mut self,
-        message: &Published<'a>,
-        now: f64,
-        rules: &Rules,
-        registry: &Registry,
-        events: &mut Events,
-    ) {
-        let index = self.entries;
-        self.entries += 1;
-        let taken = match rules.decode_published(message.body) {
-            Ok(envelope) if envelope.passed_on_by.is_some_and(|process| registry.is_own(process)) => return,
-            Ok(envelope) => {
-                let letter = Letter { envelope, to: Some(message.to), body: message.body, score: now };
-                let Some(taken) = self.deliver(index, &letter, rules, registry) else { return };
-                taken
-            }
-            Err(reason) => Err(reason),
-        };
-        events.count(taken);
-    }
-
-    /// Whether there is a taker. `None`: it was no event, but a notice.
-    fn deliver(
+    /// Whether there is a taker; nothing for what is no event.
+    fn add_opened(
         &mut self,
         index: usize,
-        letter: &Letter<'a>,
+        entry: &'a Received<'_>,
+        opened: &'a Opened<'_>,
         rules: &Rules,
         registry: &Registry,
-    ) -> Option<Result<bool, Reject>> {
-        (!self.tell_links(letter, registry)).then(|| self.route(index, letter, rules, registry))
+    ) -> Result<Option<bool>, Reject> {
+        let letter = Letter { envelope: rules.decode(entry, opened)?, to: entry.to, score: entry.score };
+        if letter.comes_back(registry) || self.tell_links(opened, &letter, registry) {
+            return Ok(None);
+        }
+        self.route(index, &letter, rules, registry).map(Some)
     }
 
     /// Passes a notice on, which is no event, to links of the relay era. False: it is not that.
-    fn tell_links(&mut self, letter: &Letter<'a>, registry: &Registry) -> bool {
+    fn tell_links(&mut self, opened: &Opened<'_>, letter: &Letter<'a>, registry: &Registry) -> bool {
         if !letter.envelope.kind.is_some_and(is_notice) {
             return false;
         }
         let Some(backplane) = letter.backplane(registry) else { return false };
-        match decode_notice(letter.body) {
+        match decode_notice(opened.packed()) {
             Ok(notice) if backplane.hears(notice.origin) => {
                 self.batch.push(notice.to_text(), letter.score, registry.find(NOTICES).into_iter());
                 true
@@ -165,13 +164,7 @@ impl<'a> Routes<'a> {
     }
 
     /// Whether there is a taker.
-    fn route(
-        &mut self,
-        index: usize,
-        letter: &Letter<'a>,
-        rules: &Rules,
-        registry: &Registry,
-    ) -> Result<bool, Reject> {
+    fn route(&mut self, index: usize, letter: &Letter<'a>, rules: &Rules, registry: &Registry) -> Result<bool, Reject> {
         let text = match rules.direct_text(&letter.envelope) {
             Ok(text) => Some(text),
             Err(_) if letter.is_for_links(registry) => letter.envelope.text.ok(),
@@ -207,13 +200,16 @@ impl<'a> Routes<'a> {
 /// A decoded message, and all that says whom it is for.
 struct Letter<'a> {
     envelope: Envelope<'a>,
-    /// Where it was published. `None`: the envelope's channels say it.
     to: Option<Recipient<'a>>,
-    body: &'a [u8],
     score: f64,
 }
 
 impl Letter<'_> {
+    /// Whether this process has published it itself, of what another node sent: it has it already.
+    fn comes_back(&self, registry: &Registry) -> bool {
+        self.envelope.passed_on_by.is_some_and(|process| registry.is_own(process))
+    }
+
     /// The groups that it is for and that have members.
     fn groups(&self, registry: &Registry) -> impl Iterator<Item = GroupId> {
         let published = self.group().and_then(|group| registry.find(group));
@@ -223,9 +219,7 @@ impl Letter<'_> {
     /// Those whom Python serves.
     fn consumers<'s>(&'s self, direct: bool, registry: &'s Registry) -> impl Iterator<Item = Consumer<'s>> {
         let published = match self.to {
-            Some(Recipient::Group(group)) => {
-                registry.has_consumers(group, direct).then_some(Consumer::Group(group))
-            }
+            Some(Recipient::Group(group)) => registry.has_consumers(group, direct).then_some(Consumer::Group(group)),
             Some(Recipient::Channel(local)) => registry.own_channel(local),
             None => None,
         };
@@ -253,24 +247,33 @@ impl Letter<'_> {
 }
 
 impl Rules {
-    fn decode<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        if entry.len() > self.max_event_size {
-            return Err(Reject::TooLarge);
-        }
-        self.check(envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?)
+    /// Reads an entry as far as that needs no knowledge of who wants it. `now` in Unix seconds.
+    #[must_use]
+    pub fn receive<'a>(&self, entry: &Entry<'a>, now: u64) -> Received<'a> {
+        Received { opened: self.open(entry.bytes, now), to: None, score: entry.score }
     }
 
-    fn decode_published<'a>(&self, body: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        if body.len() > self.max_event_size {
-            return Err(Reject::TooLarge);
-        }
-        self.check(envelope::decode_published(body)?)
+    /// The same for a published message, which came at `now`: nobody knows when it was sent.
+    #[must_use]
+    pub fn receive_published<'a>(&self, message: &Published<'a>, now: f64) -> Received<'a> {
+        // No layer lets such messages get too old.
+        Received { opened: self.open(message.body, 0), to: Some(message.to), score: now }
     }
 
-    fn check<'a>(&self, envelope: Envelope<'a>) -> Result<Envelope<'a>, Reject> {
+    fn open<'a>(&self, bytes: &'a [u8], now: u64) -> Result<Opened<'a>, Reject> {
+        if bytes.len() > self.max_event_size { Err(Reject::TooLarge) } else { self.format.open(bytes, now) }
+    }
+
+    fn decode<'a>(&self, entry: &Received<'_>, opened: &'a Opened<'_>) -> Result<Envelope<'a>, Reject> {
+        let envelope = match entry.to {
+            Some(_) => envelope::decode_published(opened.packed())?,
+            None => envelope::decode(opened.packed())?,
+        };
         match envelope.text {
-            // Python could not read it either.
-            Err(Reject::NotUtf8) if self.consumers => Err(Reject::NotUtf8),
+            // Python could not read it either; of JSON it can.
+            Err(Reject::NotUtf8) if self.consumers && self.format.serializer() == Serializer::Msgpack => {
+                Err(Reject::NotUtf8)
+            }
             _ => Ok(envelope),
         }
     }
