@@ -15,7 +15,7 @@ from awxfast.settings import Settings
 from awxfast.wire.group_send import ADDRESSEES
 from awxfast.wire.host_choice import MOST_HOSTS, choose_host
 from channels_redis.core import RedisChannelLayer
-from redis_servers import HANG, RedisServer, group_on, three_redis  # noqa: F401  a fixture
+from redis_servers import HANG, RedisServer, group_on
 from remembering_fanout import RememberingFanout, eventually
 
 BACKPLANE = "broadcast-group_send"
@@ -45,7 +45,7 @@ def texts_of(fanout: RememberingFanout, group: str) -> list[str]:
 
 
 @pytest.fixture
-async def producer(three_redis: list[RedisServer]) -> AsyncIterator[RedisChannelLayer]:  # noqa: F811
+async def producer(three_redis: list[RedisServer]) -> AsyncIterator[RedisChannelLayer]:
     layer = RedisChannelLayer(hosts=[server.url for server in three_redis], capacity=10_000)
     yield layer
     await layer.close_pools()
@@ -159,7 +159,7 @@ class TestNextProcess:
     @pytest.mark.parametrize("servers", [3, 2, 1])
     async def test_goes_on_with_groups_whatever_it_has_of_redis(
         self,
-        three_redis: list[RedisServer],  # noqa: F811
+        three_redis: list[RedisServer],
         fanout: RememberingFanout,
         servers: int,
     ) -> None:
