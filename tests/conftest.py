@@ -43,6 +43,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture
+def three_redis() -> Iterator[list[RedisServer]]:
+    """Those of a layer that has several."""
+    servers = [RedisServer() for _ in range(3)]
+    yield servers
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
     """A Redis for this test alone."""
     server = RedisServer()

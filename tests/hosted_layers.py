@@ -9,7 +9,7 @@ from awxfast._rust import Fanout
 from awxfast.hosted.channel_layer import HostedLayer
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.current_session import current_session
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.settings import Settings
 from awxfast.wire.encryption_keys import SETTING
 from awxfast.wire.entry_bodies import make_entry_format
@@ -21,14 +21,13 @@ class Hosted:
 
     def __init__(
         self,
-        server: RedisServer,
-        *,
+        *servers: RedisServer,
         direct: tuple[str, ...] = (),
         max_groups: int = 1000,
         keys: Sequence[bytes] = (),
         **configuration: Any,
     ) -> None:
-        self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
+        self.settings = Settings(redis=tuple(server.url for server in servers), direct=direct, **configuration)
         self.entry_format = make_entry_format(self.settings, keys)
         self.fanout = Fanout(direct_types=direct, consumers=True, entry_format=self.entry_format)
         self.table = ChannelTable(
@@ -38,10 +37,12 @@ class Hosted:
             serializer=self.settings.serializer_format,
             max_groups=max_groups,
         )
-        self.intake = Intake(self.settings, server.address, self.table, entry_format=self.entry_format)
+        addresses = [server.address for server in servers]
+        self.intake: Any = open_intake(self.settings, addresses, self.table, entry_format=self.entry_format)
         self.table.connect(self.intake.subscriptions)
-        arguments = {"hosts": [server.url], **configuration, **({SETTING: list(keys)} if keys else {})}
-        self.layer = HostedLayer(self.table, [self.intake.names.token], asyncio.get_running_loop(), arguments)
+        arguments = {"hosts": [*self.settings.redis], **configuration, **({SETTING: list(keys)} if keys else {})}
+        tokens = [part.names.token for part in self.intake.parts]
+        self.layer = HostedLayer(self.table, tokens, asyncio.get_running_loop(), arguments)
 
     async def stop(self) -> None:
         await self.layer.close_pools()

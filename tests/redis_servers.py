@@ -130,15 +130,6 @@ def either_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     server.close()
 
 
-@pytest.fixture
-def three_redis() -> Iterator[list[RedisServer]]:
-    """Those of a layer that has several."""
-    servers = [RedisServer() for _ in range(3)]
-    yield servers
-    for server in servers:
-        server.close()
-
-
 def group_on(host: int, servers: int = 3, name: str = "job_events") -> str:
     """A group whose key producers put on this one of so many servers."""
     names = (f"{name}-{number}" for number in range(10_000))

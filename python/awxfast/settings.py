@@ -20,7 +20,7 @@ SECRET_VARIABLE = "AWXFAST_SECRET"
 
 LAYERS = ("core", "pubsub", "lists")
 SERIALIZERS = ("msgpack", "json")
-"""channels_redis' own."""
+"""How channels_redis writes messages, unless an application has a way of its own."""
 LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "core": {},
     "lists": {"prefix": "asgi:", "random_prefix_length": 0},

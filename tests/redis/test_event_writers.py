@@ -14,7 +14,7 @@ from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.host_choice import choose_host
 from channels_redis.core import RedisChannelLayer
-from redis_servers import HANG, RedisServer, group_on, three_redis  # noqa: F401  a fixture
+from redis_servers import HANG, RedisServer, group_on
 from remembering_fanout import eventually
 
 
@@ -44,7 +44,7 @@ class Running:
 
 
 @pytest.fixture
-async def running(three_redis: list[RedisServer]) -> AsyncIterator[Running]:  # noqa: F811
+async def running(three_redis: list[RedisServer]) -> AsyncIterator[Running]:
     running = Running(three_redis)
     await running.queue.wait_up()
     yield running
@@ -68,7 +68,7 @@ class TestReaders:
     async def test_consumers_get_events_wherever_their_queue_is(
         self,
         running: Running,
-        three_redis: list[RedisServer],  # noqa: F811
+        three_redis: list[RedisServer],
     ) -> None:
         groups = [group_on(host) for host in range(3)]
         layers = [stock_layer(three_redis, queue) for queue in range(3)]
@@ -88,7 +88,7 @@ class TestReaders:
 
     async def test_group_of_nobody_is_unheard_and_own_queue_is_left_out(
         self,
-        three_redis: list[RedisServer],  # noqa: F811
+        three_redis: list[RedisServer],
     ) -> None:
         group = group_on(1)
         running = Running(three_redis, ["", "specific.own!", ""])
@@ -105,7 +105,7 @@ class TestOutage:
     async def test_group_on_another_redis_goes_on(
         self,
         running: Running,
-        three_redis: list[RedisServer],  # noqa: F811
+        three_redis: list[RedisServer],
     ) -> None:
         assert isinstance(running.queue, EventWriters)
         layer = stock_layer(three_redis, 0)
@@ -122,7 +122,7 @@ class TestOutage:
     async def test_queue_on_one_that_is_away_costs_no_other_queue(
         self,
         running: Running,
-        three_redis: list[RedisServer],  # noqa: F811
+        three_redis: list[RedisServer],
     ) -> None:
         group, near, far = group_on(0), stock_layer(three_redis, 0), stock_layer(three_redis, 1)
         channel = await near.new_channel()
@@ -139,7 +139,7 @@ class TestOutage:
 
 
 class TestNextProcess:
-    async def test_what_waits_goes_to_it(self, three_redis: list[RedisServer]) -> None:  # noqa: F811
+    async def test_what_waits_goes_to_it(self, three_redis: list[RedisServer]) -> None:
         first, second = Running(three_redis), Running(three_redis)
         await first.queue.wait_up()
         await first.queue.rest()

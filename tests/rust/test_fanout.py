@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgpack
 import pytest
 from awxfast import _rust
-from awxfast._rust import Fanout
+from awxfast._rust import EntryFormat, Fanout
 
 HANG = 20.0
 
@@ -94,7 +94,7 @@ class TestPublish:
 
     def test_entries_of_a_list_have_no_age(self, pair: tuple[socket.socket, socket.socket]) -> None:
         near, far = pair
-        fanout = Fanout(prefix_length=0)
+        fanout = Fanout(entry_format=EntryFormat(prefix_length=0))
         client = fanout.attach(near.fileno())
         fanout.add_channel("g.a", "a")
         fanout.subscribe(client, ["a"], [])

@@ -60,19 +60,19 @@ class DecryptionLog:
         return self._taker.wait_time()
 
     def add_channel(self, local: str, group: str) -> None:
-        """Tells the taker."""
+        """Entries for the channel are events of `group`, for the taker."""
         self._taker.add_channel(local, group)
 
     def remove_channel(self, local: str) -> None:
-        """Tells the taker."""
+        """Entries for the channel are its group's no longer, for the taker."""
         self._taker.remove_channel(local)
 
     def count_too_large(self, count: int) -> None:
-        """Tells the taker."""
+        """Passes on how many events were too large."""
         self._taker.count_too_large(count)
 
     def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
-        """Tells the taker."""
+        """Passes on a loss that nobody can number."""
         self._taker.count_gap(reason, at_most, times)
 
 

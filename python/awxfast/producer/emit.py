@@ -68,6 +68,12 @@ class Sender:
         with self._kept.borrow() as redis:
             return run(redis, self._sends.steps(group, message))
 
+    def close(self) -> None:
+        """Closes the connections that are idle."""
+        self._kept.close()
+        if self._hosts is not None:
+            self._hosts.close()
+
 
 class PubSubSender:
     """The same for a layer that stores nothing: who is not subscribed gets nothing."""

@@ -286,3 +286,5 @@ class EventWriter:
             log.error("Redis refuses events of other nodes: %s", error)
         self._refused = True
         self._outcomes.note_lost(events, "refused")
+        if error.code == "READONLY":  # no master any more: its successor has the same name
+            raise error

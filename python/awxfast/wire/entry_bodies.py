@@ -67,5 +67,8 @@ def find_own_serializer(configuration: Mapping[str, Any]) -> str | None:
     module = sys.modules.get("channels_redis.serializers")
     if module is None:
         return None
-    stock = getattr(module, STOCK_CLASSES[name])
-    return None if type(module.registry.get_serializer(name)) is stock else name
+    try:
+        made = module.registry.get_serializer(name)
+    except Exception:  # an application's own may want arguments, or do whatever it likes
+        return name
+    return None if type(made) is getattr(module, STOCK_CLASSES[name]) else name

@@ -123,7 +123,7 @@ impl Key {
         }
     }
 
-    /// In constant time.
+    /// Whether the digest is this key's; takes the same time wherever it differs.
     fn has_signed(&self, data: &[u8]) -> bool {
         let (signed, digest) = data.split_at(data.len() - MAC);
         self.signing.clone().chain_update(signed).verify_slice(digest).is_ok()
