@@ -208,8 +208,9 @@ class TestNotBuilt:
     def test_layer_core_is_what_there_is(self) -> None:
         assert parse("--layer", "core") == Settings()
 
-    def test_sharded_layer_is_refused(self) -> None:
-        assert "several --redis" in refusal("--redis", "redis://a", "--redis", "redis://b")
+    def test_private_redis_stands_alone(self) -> None:
+        assert parse("--redis", "redis://a", "--redis", "redis://b").redis == ("redis://a", "redis://b")
+        assert "--redis private" in refusal("--redis", "redis://a", "--redis", "private")
 
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")

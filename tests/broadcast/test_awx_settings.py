@@ -58,7 +58,7 @@ class TestRead:
         ],
     )
     def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:
-        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host, host]}}}).redis == (url, url)
+        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host, host]}}}).redis == ((url, url) if url else ())
 
     def test_listeners_database_is_the_usual_one_but_for_what_it_names(self) -> None:
         conninfo = pytest.importorskip("psycopg.conninfo")
