@@ -18,7 +18,9 @@ class LayerForm:
     """How a relay is told of a form, and what makes its stock producers.
 
     `options` are a relay's; `configuration` what CHANNEL_LAYERS has beside `hosts` and the usual, for producers and
-    sites; `servers` how many Redis there are; `python` the interpreter that has the producers' packages.
+    sites; `servers` how many Redis there are; `python` the interpreter that has the producers' packages. `prefix` and
+    `size`, the command that counts a queue's entries, are for tests that look into Redis; not if nothing `stores`.
+    `rate`: events a second of a producer that is not to be faster than fifty browsers in Python; 0: it is not.
     """
 
     chosen: ClassVar[str] = "core"
@@ -28,6 +30,10 @@ class LayerForm:
     backend: str = "channels_redis.core.RedisChannelLayer"
     configuration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     servers: int = 1
+    prefix: str = "asgi"
+    size: str = "ZCARD"
+    stores: bool = True
+    rate: int = 0
     python: Callable[[], str] = lambda: sys.executable
 
     def new_layer(self, urls: Sequence[str], **options: Any) -> Any:
@@ -36,15 +42,32 @@ class LayerForm:
         configuration = {"hosts": list(urls), "capacity": 10_000, **self.configuration, **options}
         return getattr(importlib.import_module(module), name)(**configuration)
 
+    def group_key(self, group: str) -> str:
+        """Where the members of a group stand."""
+        return f"{self.prefix}:group:{group}"
+
+    def count_waiting(self, client: Any) -> int:
+        """Events in the queues of all processes."""
+        return sum(client.execute_command(self.size, key) for key in client.keys(f"{self.prefix}specific.*"))
+
     def relay_options(self, urls: Sequence[str]) -> list[str]:
         """Options of a relay that has been given the first of `urls`."""
         return [*(word for url in urls[1:] for word in ("--redis", url)), *self.options]
 
 
+def find_python_14() -> str:
+    """That of an environment with AWX 14's packages, made when it is first asked for."""
+    from environments import AWX_14, find_python
+
+    return str(find_python(AWX_14))
+
+
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
-    "lists": None,
-    "pubsub": None,
+    "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", python=find_python_14),
+    "pubsub": LayerForm(
+        options=("--layer", "pubsub"), backend="channels_redis.pubsub.RedisPubSubChannelLayer", stores=False, rate=120
+    ),
     "hosts": LayerForm(servers=3),
     "encrypted": LayerForm(
         options=("--encryption-key-file", str(KEY_FILE)),

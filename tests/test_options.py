@@ -201,7 +201,7 @@ class TestNotBuilt:
     def test_reload_leads_to_runserver(self, words: list[str]) -> None:
         assert "`manage.py runserver` starts again when a file changes" in refusal(*words)
 
-    @pytest.mark.parametrize("layer", ["pubsub", "lists"])
+    @pytest.mark.parametrize("layer", ["pubsub"])
     def test_layer_is_refused_by_name(self, layer: str) -> None:
         assert f"{layer} is not built yet" in refusal("--layer", layer)
 
@@ -211,6 +211,11 @@ class TestNotBuilt:
     def test_private_redis_stands_alone(self) -> None:
         assert parse("--redis", "redis://a", "--redis", "redis://b").redis == ("redis://a", "redis://b")
         assert "--redis private" in refusal("--redis", "redis://a", "--redis", "private")
+
+    def test_layer_of_lists_has_its_own_defaults(self) -> None:
+        settings = parse("--layer", "lists")
+        assert (settings.layer, settings.prefix, settings.random_prefix_length) == ("lists", "asgi:", 0)
+        assert parse("--layer", "lists", "--prefix", "p").prefix == "p"
 
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")

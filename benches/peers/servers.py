@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from machine.accounting import Usage, usage_of
+from traffic.encrypted_queue import KEY
 from workloads.kinds import APPLICATION
 
 HERE = Path(__file__).resolve().parent.parent
@@ -147,6 +148,32 @@ class Awxfast(Server):
                 return body
         except OSError:
             return None
+
+
+class Encrypted(Awxfast):
+    """awxfast on an encrypted channel layer."""
+
+    name = "encrypted"
+
+    def listen(self, folder: Path) -> list[str]:
+        keys = folder / "layer-keys"
+        keys.write_text(KEY)
+        return ["--encryption-key-file", str(keys), *super().listen(folder)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "encrypted", {"redis": redis.url}
+
+
+class Lists(Awxfast):
+    """awxfast on the layer of channels_redis 2, whose queues are lists."""
+
+    name = "lists"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--layer", "lists", *super().mode(redis)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "lists", {"redis": redis.url}
 
 
 class Hosted(Awxfast):

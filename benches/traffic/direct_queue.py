@@ -67,11 +67,11 @@ class DirectQueue:
         return max(map(int, self._redis.call(self._depths)))
 
 
-def members_by_queue(names: list[bytes]) -> dict[bytes, list[bytes]]:
+def members_by_queue(names: list[bytes], prefix: str = PREFIX) -> dict[bytes, list[bytes]]:
     """Channels by the key that their process reads."""
     queues: dict[bytes, list[bytes]] = {}
     for name in names:
-        queues.setdefault(PREFIX.encode() + name[: name.index(b"!") + 1], []).append(name)
+        queues.setdefault(prefix.encode() + name[: name.index(b"!") + 1], []).append(name)
     return queues
 
 

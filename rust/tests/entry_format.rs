@@ -37,7 +37,8 @@ fn prefix_of_any_length_is_taken_off() {
 
 #[test]
 fn text_in_json_comes_out_as_it_was() {
-    let cases = [(r#""""#, ""), (r#""a\"\\\/\b\f\n\r\t""#, "a\"\\/\u{8}\u{c}\n\r\t"), (r#""h\u00e9 \ud83d\ude80""#, "hé 🚀")];
+    let cases =
+        [(r#""""#, ""), (r#""a\"\\\/\b\f\n\r\t""#, "a\"\\/\u{8}\u{c}\n\r\t"), (r#""h\u00e9 \ud83d\ude80""#, "hé 🚀")];
     for (written, text) in cases {
         assert_eq!(text_of(&message(written)).unwrap(), text);
     }
@@ -65,8 +66,10 @@ fn whatever_else_is_in_the_message_is_passed_over() {
 #[test]
 fn what_python_does_not_read_as_json_is_malformed() {
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-    let wrong = ["", "{", r#"{"a" 1}"#, r#"{"a": 1,}"#, "[1,]", "{a: 1}", "01", "1.", "-", ".5", "1e", "tru", "nul", "{} {}"];
-    for entry in wrong.iter().copied().chain([deep.as_str(), "\"\u{1}\"", r#""\x""#, r#""\u12g4""#, r#""\u123"#, "\"a"]) {
+    let wrong =
+        ["", "{", r#"{"a" 1}"#, r#"{"a": 1,}"#, "[1,]", "{a: 1}", "01", "1.", "-", ".5", "1e", "tru", "nul", "{} {}"];
+    for entry in wrong.iter().copied().chain([deep.as_str(), "\"\u{1}\"", r#""\x""#, r#""\u12g4""#, r#""\u123"#, "\"a"])
+    {
         assert_eq!(json().open(entry.as_bytes(), NOW).unwrap_err(), Reject::Malformed, "{entry}");
     }
     assert_eq!(json().open(b"\"\xff\"", NOW).unwrap_err(), Reject::Malformed);

@@ -60,6 +60,13 @@ class TestRead:
     def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:
         assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host, host]}}}).redis == ((url, url) if url else ())
 
+    def test_how_the_layers_messages_are_written_is_taken_over(self) -> None:
+        said = {"expiry": 30, "random_prefix_length": 0, "serializer_format": "json"}
+        settings = read(CHANNEL_LAYERS={"default": {"CONFIG": {**said, "symmetric_encryption_keys": ["sesame"]}}})
+        assert {name: settings.values()[name] for name in said} == said
+        assert settings.encryption_keys == (b"sesame",)
+        assert "sesame" not in repr(settings) + repr(settings.values())
+
     def test_listeners_database_is_the_usual_one_but_for_what_it_names(self) -> None:
         conninfo = pytest.importorskip("psycopg.conninfo")
         listener = {"default": {"HOST": "listener", "OPTIONS": {"keepalives_idle": 5, "sslmode": "require"}}}

@@ -20,6 +20,13 @@ class TestLinkTaker:
         assert (batch.groups, batch.share({"a-1"}).frames) == ({"a-1"}, 2)
         assert taker.encoder.counts()["not_for_relay"] == 1
 
+    def test_entries_of_a_list_are_sent_as_those_with_scores(self) -> None:
+        sent: list[LinkBundle] = []
+        taker = LinkTaker(EntryFormat(prefix_length=0), sent.append)
+        taker.add_channel("g.a-1", "a-1")
+        taker.publish_batch([member("a-1")[0][12:], member("a-1")[0][12:]])
+        assert [batch.share({"a-1"}).frames for batch in sent] == [2]
+
     def test_nothing_to_send_is_no_call(self) -> None:
         sent: list[LinkBundle] = []
         taker = LinkTaker(EntryFormat(), sent.append)

@@ -55,6 +55,17 @@ class TestValues:
         assert "hush" not in repr(parse(*REDIS, awx=AwxSettings(secret="hush", postgres="password=hush")))
 
 
+class TestLayer:
+    def test_of_lists_has_its_own_defaults(self) -> None:
+        layer = parse(*REDIS, "--layer", "lists").layer
+        assert (layer.layer, layer.prefix, layer.random_prefix_length) == ("lists", "asgi:", 0)
+
+    def test_is_that_of_awx_unless_an_option_says_another(self) -> None:
+        awx = AwxSettings(layer="lists")
+        assert parse(*REDIS, awx=awx).layer.layer == "lists"
+        assert parse(*REDIS, "--layer", "core", awx=awx).layer.prefix == "asgi"
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "named"),

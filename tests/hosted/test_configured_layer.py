@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from awxfast.django_settings import CORE_BACKEND
+from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.configured_layer import find_stock_layer, read_stock_layer, refuse_without_cryptography
 from awxfast.redis.address import RedisAddress
@@ -37,6 +37,23 @@ def configure(django_settings: None) -> Iterator[Configure]:
 
 def stock(**configuration: Any) -> dict[str, Any]:
     return {"BACKEND": CORE_BACKEND, "CONFIG": configuration}
+
+
+class TestVersion2:
+    @pytest.mark.parametrize("backend", [CORE_BACKEND, PRODUCERS_BACKEND])
+    def test_layer_whose_queues_are_lists_stays_and_is_named(
+        self,
+        configure: Configure,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        backend: str,
+    ) -> None:
+        monkeypatch.setattr("importlib.metadata.version", lambda _: "2.4.2")
+        configure(default={"BACKEND": backend})
+        assert find_stock_layer() is None
+        assert caplog.messages == [
+            "CHANNEL_LAYERS: default stays as it is: that of channels_redis 2 is not replaced; use 3 or 4"
+        ]
 
 
 class TestAlias:
@@ -117,6 +134,14 @@ class TestSettings:
     def test_arguments_are_the_sites_own_without_options(self) -> None:
         layer = read_stock_layer("default", stock(hosts=[("h", 1)], capacity=5))
         assert layer.arguments(layer.settings(Settings())) == {"hosts": [("h", 1)], "capacity": 5}
+
+    def test_sentinel_by_option_is_given_to_channels_redis_as_a_dictionary(self) -> None:
+        given = Settings(redis=("redis+sentinel://a:1/m/2",), layer_options=("redis",))
+        layer = read_stock_layer("default", stock(hosts=["redis://h"]))
+        assert layer.find_addresses(given)[0].master_name == "m"
+        assert layer.arguments(given) == {
+            "hosts": [{"master_name": "m", "sentinels": [("a", 1)], "sentinel_kwargs": {}, "db": 2}]
+        }
 
     def test_no_password_is_in_its_repr(self) -> None:
         assert "pass" not in repr(read_stock_layer("default", stock(hosts=["redis://:pass@h"])))

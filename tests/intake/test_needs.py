@@ -12,7 +12,7 @@ from awxfast.intake.needs import list_needs
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.rights import Missing, Need, all_words
 from awxfast.redis.server_facts import ask_facts
-from awxfast.settings import Settings
+from awxfast.settings import Settings, default_layer
 from channels_redis.core import RedisChannelLayer
 from redis_impostors import connected
 from redis_servers import RedisServer
@@ -69,6 +69,27 @@ class TestEnough:
         await producer.close_pools()
         assert caplog.messages == []
         assert either_redis.client().keys("*") == []
+
+
+class TestLists:
+    async def test_user_with_the_rights_of_the_table_has_events_and_no_line(
+        self, either_redis: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        layer = default_layer("lists")
+        async with connected(either_redis.address) as connection:
+            needs = list_needs(ProcessNames("asgi:"), await ask_facts(connection), "lists")
+        words = dict.fromkeys(word for need in (*needs, Need(("PING",))) for word in all_words(need))
+        intake = Intake(layer, make_user(either_redis, *words, "+multi", "+exec", "+discard"), fanout)
+        await intake.start()
+        await intake.hold(["a"])
+        with either_redis.client() as client:
+            for size in (1, 1_000):
+                client.lpush(intake.names.queue, *[b"x"] * size)
+                await eventually(lambda: not client.exists(intake.names.queue))
+        assert await intake.rights.find_missing() is None
+        await intake.stop()
+        assert sum(map(len, fanout.batches)) == 1_001
+        assert caplog.messages == []
 
 
 class TestVital:

@@ -326,6 +326,16 @@ class TestRedisThatIsAway:
         assert done.returncode == 1
         assert ": no permission to open the socket, as user " in done.stderr
 
+    def test_user_who_may_not_do_all_is_a_problem_and_the_line_says_what_to_allow(
+        self, redis_server: RedisServer
+    ) -> None:
+        with redis_server.client() as client:
+            client.execute_command("ACL", "SETUSER", "relay", "on", ">pw", "~asgi*", "~awxfast:*", "+@all", "-zadd")
+        done = check(*LOOPBACK, "--redis", f"unix://relay:pw@{redis_server.socket}")
+        assert done.returncode == 2
+        assert done.stderr.endswith(": the user relay lacks rights: ACL SETUSER relay ~asgi* +zadd\n")
+        assert done.stderr.count("\n") == 1
+
     def test_application_whose_import_needs_it(self, tmp_path: Path) -> None:
         done = check_site(tmp_path, NEEDS_REDIS, HOST=f"{tmp_path}/none")
         assert done.returncode == 1

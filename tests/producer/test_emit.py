@@ -39,6 +39,31 @@ def queued(server: RedisServer) -> list[dict[str, Any]]:
     return [msgpack.unpackb(member[12:]) for member in server.client().zrange(QUEUE, 0, -1)]
 
 
+class TestLists:
+    def test_message_goes_into_a_list_where_the_environment_says_so(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "lists")
+        client = emitting_redis.client()
+        client.zadd("asgi::group:jobs-summary", {"specific.x!g": 9e9})
+        awxfast.emit("jobs-summary", "{}", needs_relay=False)
+        (entry,) = client.lrange("asgi:specific.x!", 0, -1)
+        assert msgpack.unpackb(entry) == {
+            "type": "internal.message",
+            "text": "{}",
+            "__asgi_channel__": ["specific.x!g"],
+        }
+
+    def test_layer_that_it_does_not_write_to_is_named(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "stream")
+        with pytest.raises(ConfigurationError, match="does not write to the layer stream"):
+            awxfast.emit("jobs-summary", "{}")
+        monkeypatch.delenv("AWXFAST_LAYER")
+        awxfast.emit("jobs-summary", "{}")
+
+
 class TestMessage:
     def test_it_is_awx_own(self, emitting_redis: RedisServer) -> None:
         awxfast.emit("jobs-summary", '{"final_counter": 7}')

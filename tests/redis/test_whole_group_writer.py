@@ -1,4 +1,4 @@
-"""Events of encrypted and JSON layers, written for others: read by channels_redis itself, in order, within its rules."""
+"""Events of encrypted and JSON layers, written for others: read by channels_redis itself, within its rules."""
 
 import asyncio
 import time

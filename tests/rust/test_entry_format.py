@@ -85,7 +85,12 @@ class TestSerializers:
         body = json.dumps(message, ensure_ascii=ascii_only).encode(errors="replace")
         expected = json.loads(body)
         entry_format = EntryFormat(prefix_length=0, serializer="json")
-        assert decode_envelope(body, entry_format) == ("a", expected["text"].encode(), expected["__asgi_channel__"], True)
+        assert decode_envelope(body, entry_format) == (
+            "a",
+            expected["text"].encode(),
+            expected["__asgi_channel__"],
+            True,
+        )
 
     @given(st.text(alphabet='{}[]",:\\u0123 ntrueNaI-.e+', max_size=30))
     def test_what_is_no_json_to_python_is_malformed(self, text: str) -> None:
@@ -100,7 +105,9 @@ class TestSerializers:
     @pytest.mark.parametrize("serializer", ["msgpack", "json"])
     @pytest.mark.parametrize("keys", [[], KEYS])
     @pytest.mark.parametrize("prefix_length", [0, 1, 12, 32])
-    def test_channels_redis_and_we_read_each_other(self, serializer: str, keys: list[bytes], prefix_length: int) -> None:
+    def test_channels_redis_and_we_read_each_other(
+        self, serializer: str, keys: list[bytes], prefix_length: int
+    ) -> None:
         theirs = stock(serializer, symmetric_encryption_keys=keys, random_prefix_length=prefix_length)
         ours = EntryFormat(prefix_length=prefix_length, serializer=serializer, keys=keys, ttl=70)
         body = msgpack.packb(EVENT) if serializer == "msgpack" else json.dumps(EVENT).encode()

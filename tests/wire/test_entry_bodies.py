@@ -1,6 +1,8 @@
 """Messages as bytes, as channels_redis' serializers write and read them."""
 
 import json
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,8 +75,6 @@ class TestWhole:
     def test_encrypted_entries_last_ten_seconds_longer_than_expiry_but_on_pubsub_for_ever(
         self, form: str, age: int | None
     ) -> None:
-        import time
-
         entry_format = make_entry_format(LayerSettings(layer=form, expiry=60, random_prefix_length=0), [b"key"])
         entry = entry_format.seal(b"body")
         now = int(time.time())
@@ -105,6 +105,16 @@ class TestOwnSerializers:
         assert find_own_serializer({"serializer_format": "json"}) == "json"
         assert find_own_serializer({"serializer_format": "msgpack"}) is None
 
+    def test_own_class_that_can_not_be_made_just_so_is_an_own_one(self) -> None:
+        def refuse(self: Any, needed: int, **options: Any) -> None:
+            """Wants an argument of its own."""
+
+        registry.register_serializer("json", type("Wanting", (Own,), {"__init__": refuse}))
+        try:
+            assert find_own_serializer({"serializer_format": "json"}) == "json"
+        finally:
+            registry.register_serializer("json", JSONSerializer)
+
     def test_channels_redis_without_serializers_has_none_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delitem(__import__("sys").modules, serializers.__name__)
+        monkeypatch.delitem(sys.modules, serializers.__name__)
         assert find_own_serializer({}) is None

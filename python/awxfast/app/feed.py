@@ -58,6 +58,11 @@ class Feed:
     async def _stop_layer(self) -> None:
         """What stands on the intake, which leaves its groups after it."""
 
+    async def find_missing_rights(self) -> Sequence[str]:
+        """A line for each Redis whose user lacks some."""
+        found = [(part.address, await part.rights.find_missing()) for part in self.intake.parts]
+        return [f"Redis at {address}: {missing}" for address, missing in found if missing is not None]
+
     def intake_figures(self) -> IntakeFigures | None:
         """What of the intake is on `/metrics`."""
         return describe_intake(self.intake)
@@ -132,6 +137,10 @@ class NoFeed:
 
     async def stop(self) -> None:
         """There is nothing to stop."""
+
+    async def find_missing_rights(self) -> Sequence[str]:
+        """There is no Redis."""
+        return []
 
     def intake_figures(self) -> IntakeFigures | None:
         """None: an application without a channel layer has no intake."""

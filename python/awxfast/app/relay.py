@@ -63,6 +63,10 @@ class Relay:
         """The Redis of the intake, one or several; none without one."""
         return self._feed.addresses
 
+    async def find_missing_rights(self) -> Sequence[str]:
+        """A line for each Redis whose user would have to be allowed more."""
+        return await self._feed.find_missing_rights()
+
     @property
     def has_secret(self) -> bool:
         """Whether the nodes' shared secret is known."""
@@ -241,7 +245,7 @@ class Relay:
         return [self._feed.nodes.reload, self._feed.reload_keys, self._server.reload, *log]
 
     def reload_files(self) -> None:
-        """Reads tokens, secrets, keys and certificates again, reopens the access log; what has a fault stays as it was."""
+        """Reads tokens, secrets, keys and certificates again, reopens the access log; what has a fault stays."""
         for reload in self._reloads():
             try:
                 reload()

@@ -6,9 +6,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, find_django_setting, find_layer_form
+from awxfast.django_settings import (
+    CORE_BACKEND,
+    PRODUCERS_BACKEND,
+    PUBSUB_BACKEND,
+    find_django_setting,
+    find_layer_form,
+)
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.client_library import describe_sentinel
 from awxfast.redis.hosts import read_hosts
 from awxfast.settings import LAYER_FIELDS, Settings
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys
@@ -43,7 +50,7 @@ class StockLayer:
     def arguments(self, settings: Settings, keys: Sequence[bytes] = ()) -> dict[str, Any]:
         """The stock constructor's arguments, with what options gave in their place, and with these keys."""
         given = {name: getattr(settings, name) for name in LAYER_FIELDS if name in settings.layer_options}
-        hosts = {"hosts": [*settings.redis]} if "redis" in settings.layer_options else {}
+        hosts = {"hosts": [as_host(url) for url in settings.redis]} if "redis" in settings.layer_options else {}
         return {**self.configuration, **given, **hosts, **({SETTING: list(keys)} if keys else {})}
 
 
@@ -51,6 +58,12 @@ def refuse_without_cryptography(keys: Sequence[bytes]) -> None:
     """channels_redis' own code, which encrypts what the application sends, needs it. Raises `ConfigurationError`."""
     if keys and importlib.util.find_spec("cryptography") is None:
         raise ConfigurationError("an encrypted channel layer needs cryptography: install channels_redis[cryptography]")
+
+
+def as_host(url: str) -> str | dict[str, Any]:
+    """The same Redis as channels_redis takes it."""
+    address = RedisAddress.parse(url)
+    return describe_sentinel(address) if address.master_name else url
 
 
 def find_stock_layer() -> StockLayer | None:
@@ -72,24 +85,24 @@ def configured_layers() -> Mapping[str, Any]:
 
 
 def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
-    """Whether it is exactly channels_redis' core layer, or our producers' form of it; a subclass may do anything."""
+    """Whether it is exactly a layer of channels_redis, or our producers' form of one; a subclass may do anything."""
     from django.utils.module_loading import import_string
 
     if (serializer := find_own_serializer(entry.get("CONFIG") or {})) is not None:
         log.warning("CHANNEL_LAYERS: %s stays as it is: its serializer %s is the application's own", alias, serializer)
         return False
+    if find_layer_form(str(entry.get("BACKEND"))) == "lists":
+        log.warning("CHANNEL_LAYERS: %s stays as it is: that of channels_redis 2 is not replaced; use 3 or 4", alias)
+        return False
     if entry.get("BACKEND") == PRODUCERS_BACKEND:
         return True
     try:
         backend = import_string(entry["BACKEND"])
-        stock = import_string(CORE_BACKEND)
+        stock = import_string(PUBSUB_BACKEND if entry["BACKEND"] == PUBSUB_BACKEND else CORE_BACKEND)
     except (ImportError, KeyError):
         return False  # Channels says what is wrong as soon as somebody asks for it
     if backend is not stock:
         log.warning("CHANNEL_LAYERS: %s stays as it is: %s is not %s", alias, entry["BACKEND"], CORE_BACKEND)
-    if backend is stock and find_layer_form(CORE_BACKEND) != "core":
-        log.warning("CHANNEL_LAYERS: %s stays as it is: that of channels_redis 2 is not replaced; use 3 or 4", alias)
-        return False
     return backend is stock
 
 

@@ -35,11 +35,20 @@ class DecryptionLog:
     def publish_batch(self, entries: Sequence[Any]) -> object:
         """Takes a batch; what could not be decrypted is told."""
         answer = self._taker.publish_batch(entries)
+        self._look()
+        return answer
+
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> object:
+        """The same of published messages."""
+        answer = self._taker.publish_pushed(messages)
+        self._look()
+        return answer
+
+    def _look(self) -> None:
         refused = self._format.refused()
         if refused != self._seen:
             former, self._seen = self._seen, refused
             self._tell({reason: count - former[reason] for reason, count in refused.items()})
-        return answer
 
     def _tell(self, fresh: dict[str, int]) -> None:
         for reason, count in fresh.items():
@@ -51,20 +60,20 @@ class DecryptionLog:
         return self._taker.wait_time()
 
     def add_channel(self, local: str, group: str) -> None:
-        """Tells the taker."""
+        """Entries for the channel are events of `group`, for the taker."""
         self._taker.add_channel(local, group)
 
     def remove_channel(self, local: str) -> None:
-        """Tells the taker."""
+        """Entries for the channel are its group's no longer, for the taker."""
         self._taker.remove_channel(local)
 
     def count_too_large(self, count: int) -> None:
-        """Tells the taker."""
+        """Passes on how many events were too large."""
         self._taker.count_too_large(count)
 
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Tells the taker."""
-        self._taker.count_gap(reason, at_most)
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        """Passes on a loss that nobody can number."""
+        self._taker.count_gap(reason, at_most, times)
 
 
 def tell_undecryptable(taker: EventTaker, entry_format: EntryFormat) -> EventTaker:

@@ -21,6 +21,7 @@ from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Intake, Subscript
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
+from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
@@ -37,8 +38,20 @@ def open_intake(
     max_event_size: int = MAX_EVENT_SIZE,
     token: str | None = None,
     entry_format: EntryFormat | None = None,
+    *,
+    has_channels: bool = False,
 ) -> EventIntake:
-    """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has."""
+    """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has.
+
+    `has_channels`: this process has channels of its own, to which others may send.
+    """
+    if layer.layer == "pubsub":
+        if len(addresses) > 1:
+            raise ConfigurationError("several Redis of a pub/sub layer are not built yet; name one")
+        pace, form = new_pace(), entry_format or make_entry_format(layer)
+        return PubSubIntake(
+            layer, addresses[0], taker, announce_in, pace, max_event_size, token, form, has_channels=has_channels
+        )
     if len(addresses) > MOST_HOSTS:
         raise ConfigurationError(f"a channel layer with more than {MOST_HOSTS} Redis is not built")
     if len(addresses) == 1:
@@ -191,13 +204,18 @@ class HostIntakes:
         """As one Redis would have it: the next process may know of others, and knows where each group belongs."""
         frozen = [part.freeze() for part in self.parts]
         return {
+            "form": self.form,
             "members": [member for one in frozen for member in one["members"]],
             "next": max(one["next"] for one in frozen),
             "repaired": self.repaired,
             "redis_names": [*self.redis_names],
         }
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
+    form = Intake.form
+    descriptors: Sequence[int] = ()
+    """See `Intake.descriptors`."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         parts: list[list[Any]] = [[] for _ in self.parts]
         for member in frozen["members"]:

@@ -18,7 +18,9 @@ from awxfast.intake.host_names import make_names
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.needs import list_needs
+from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
+from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
@@ -94,8 +96,9 @@ class Intake:
         """
         shared = shared or IntakeShared()
         self.address = address
+        self._layer = layer
         self.names = names or make_names(layer.prefix, token, 1)[0]
-        self.rights = Rights(address, functools.partial(list_needs, self.names))
+        self.rights = Rights(address, functools.partial(list_needs, self.names, layer=layer.layer))
         self.outages = Outages(address, self.rights)
         self.entry_format = entry_format or make_entry_format(layer)
         writer = make_group_writer(layer, self.entry_format)
@@ -107,7 +110,15 @@ class Intake:
         self.caught_up = shared.caught_up
         """To be told when `taker` need be waited for no longer."""
         self.drain = Drain(
-            address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
+            address,
+            self.names.queue,
+            taker,
+            self.outages,
+            layer.expiry,
+            pace,
+            max_event_size,
+            self.caught_up,
+            pops_of(layer.layer, self.names.queue, max_event_size),
         )
         self.registration = self._make_registration(layer, taker, writer, shared)
         self.subscriptions = Subscriptions(self.groups)
@@ -134,6 +145,7 @@ class Intake:
             apart=shared.apart,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
+            size=size_command(layer.layer, self.names.queue),
         )
 
     @property
@@ -187,6 +199,7 @@ class Intake:
         """
         try:
             with contextlib.closing(await open_connection(self.address, START_TIMEOUT)) as connection:
+                await warn_of_other_form(connection, self._layer.layer, self._layer.prefix)
                 if self.recovers:
                     await self._begin_recovery(connection)
             await self.rights.tell()
@@ -294,9 +307,13 @@ class Intake:
         """What the process needs that goes on under these names."""
         registration = self.registration
         names = [*registration.redis_names]
-        return {**self.groups.freeze(), "repaired": registration.repaired, "redis_names": names}
+        return {**self.groups.freeze(), "form": self.form, "repaired": registration.repaired, "redis_names": names}
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
+    form = "queues"
+    descriptors: Sequence[int] = ()
+    """No connection goes with it: what comes meanwhile waits in Redis."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         self.groups.inherit(frozen)
         self.registration.repaired = frozen["repaired"]

@@ -1,7 +1,8 @@
 """The names that this process has in Redis.
 
-Keys are byte for byte those of channels_redis 3 and 4 (its zset form); `awxfast:*` keys are our own and stand outside
-the layer's prefix, so that AWX's wipe of `asgi:*` leaves them alone.
+Keys are byte for byte those of channels_redis' core layer: version 2, whose queues are lists, differs by its prefix,
+which ends with a colon. `awxfast:*` keys are our own and stand outside the layer's prefix, so that AWX's wipe of
+`asgi:*` leaves them alone.
 """
 
 import dataclasses
@@ -43,7 +44,7 @@ class ProcessNames:
 
     @property
     def queue(self) -> str:
-        """Where producers put messages; there is no colon after the prefix."""
+        """Where producers put messages; no colon comes after the prefix."""
         return self.prefix + self.non_local
 
     @property

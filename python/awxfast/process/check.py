@@ -174,6 +174,8 @@ async def check_rooms(findings: Findings, settings: Settings, application: ASGI3
     relay = findings.attempt(build_relay, settings, application, None)
     if relay is not None:
         await ask_redis(findings, relay.addresses)
+        for missing in await relay.find_missing_rights():
+            findings.add(ConfigurationError(missing))
         findings.remarks.append(
             f"the nodes' secret: {'set' if relay.has_secret else 'not set (only AWX nodes need one)'}"
         )

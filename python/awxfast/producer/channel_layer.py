@@ -2,10 +2,11 @@
 
     CHANNEL_LAYERS = {"default": {"BACKEND": "awxfast.layer.RedisChannelLayer", "CONFIG": {...}}}
 
-Options, keys and bytes are channels_redis' own; a `group_send` takes one round trip instead of four, on a connection
-that outlives the event loop. Encrypted messages, those in JSON and those of a layer with several hosts take two where a
-group has other members than the last time, and one more for each other host that has queues of theirs. Whatever this
-can't do (TLS, capacities by name, serializers of an application's own) is done by channels_redis' code as before.
+Options, keys and bytes are channels_redis' own, also those of version 2 where that is installed; a `group_send` takes
+one round trip instead of four, on a connection that outlives the event loop. Encrypted messages, those in JSON and
+those of a layer with several hosts take two where a group has other members than the last time, and one more for each
+other host that has queues of theirs. Whatever this can't do (TLS, capacities by name, serializers of an application's
+own) is done by channels_redis' code as before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import hiredis
 from channels_redis.core import RedisChannelLayer as StockLayer
 from redis.exceptions import ResponseError
 
+from awxfast.django_settings import PRODUCERS_BACKEND, find_layer_form
 from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.group_sends import GroupSends, run_later
 from awxfast.producer.host_sends import HostSends
@@ -36,7 +38,7 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
         self._hosts: HostSends | None = None
         self._full = FullQueues()
         if addresses:
-            layer = read_layer(options)
+            layer = read_layer(options, find_layer_form(PRODUCERS_BACKEND) or "core")
             entry_format = make_entry_format(layer, read_configured_keys("awxfast.layer", options))
             self._sends = GroupSends(layer, entry_format)
             self._hosts = HostSends(layer, entry_format, addresses) if len(addresses) > 1 else None

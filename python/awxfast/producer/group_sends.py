@@ -12,7 +12,8 @@ from awxfast._rust import EntryFormat
 from awxfast.producer.redis_socket import RedisSocket
 from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import is_completed_by_redis, pack_whole
-from awxfast.wire.group_send import SEND_ONE, Script, Word, pack_message, send_one_arguments
+from awxfast.wire.group_send import Script, Word, pack_message, send_one_arguments
+from awxfast.wire.send_scripts import SEND_SCRIPTS
 from awxfast.wire.whole_send import CHANGED, SEND_WHOLE, send_whole_arguments, sort_by_queue
 
 MOST_GROUPS = 256
@@ -39,7 +40,7 @@ class GroupSends:
         if not self._is_completed:
             return (yield from self._send_whole(group, message))
         words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
-        answer: Sequence[int] = yield SEND_ONE, words
+        answer: Sequence[int] = yield SEND_SCRIPTS[self._layer.layer].one, words
         return answer
 
     def _send_whole(self, group: str, message: Mapping[str, Any]) -> Steps:

@@ -9,6 +9,7 @@ from awxfast._rust import EntryFormat
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.event_writer import EventWriter, Outcomes
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import Event
 from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
@@ -27,11 +28,18 @@ def open_event_writer(
     places: Sequence[Place],
     outcomes: Outcomes,
     note_crowd: Callable[[bool], None] = lambda _: None,
+    is_joined: Callable[[str], bool] = lambda _: False,
 ) -> "EventWriter | EventWriters":
-    """For the one Redis of a layer, or for all. See `EventWriter` for the rest."""
+    """For the one Redis of a layer, or for all. See `EventWriter` for the rest.
+
+    `is_joined`: whether this process is subscribed to a group (`GroupPublisher`).
+    """
     if len(places) > 1:
         return EventWriters(name, layer, entry_format, places, outcomes, note_crowd)
     ((address, outages, own),) = places
+    if layer.layer == "pubsub":
+        publisher = GroupPublisher(layer, entry_format, own, is_joined)
+        return EventWriter(name, address, publisher, outages, outcomes, note_crowd)
     return EventWriter(name, address, make_group_writer(layer, entry_format, own), outages, outcomes, note_crowd)
 
 

@@ -12,13 +12,13 @@ from awxfast.redis.replies import describe, is_numbers
 from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import (
     FIND_HEARD,
-    SEND_MANY,
     Script,
     find_heard_arguments,
     pack_event,
     pack_message,
     send_many_arguments,
 )
+from awxfast.wire.send_scripts import SEND_SCRIPTS
 
 SCORE_STEP = 2e-6
 """Seconds between two scores. Equal ones would leave the queue in random order; doubles of our time resolve 0.24e-6."""
@@ -58,6 +58,7 @@ class GroupWriter:
 
     def __init__(self, layer: LayerSettings, own: str = "") -> None:
         self._layer = layer
+        self._script = SEND_SCRIPTS[layer.layer].many
         self._own = own
         self._last_score = 0.0
 
@@ -81,7 +82,7 @@ class GroupWriter:
         """
         entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await _ask_numbers(connection, SEND_MANY, arguments, len(events) + 1)
+        answers = await _ask_numbers(connection, self._script, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
     async def commands(
@@ -96,7 +97,7 @@ class GroupWriter:
 
     def _command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
         entry = (group, self._next_score(now), pack_message(self._layer, message))
-        return ("EVAL", SEND_MANY.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
+        return ("EVAL", self._script.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
 
     def _next_score(self, now: float) -> float:
         """The time of sending, always later than the last one's, also when the clock steps back."""

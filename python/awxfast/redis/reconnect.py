@@ -90,12 +90,15 @@ class KeptConnection:
         outages: Outages,
         patience: float = 5.0,
         reply_limit: int = REPLY_LIMIT,
+        connect: Callable[[], Awaitable[RedisConnection]] | None = None,
     ) -> None:
+        """`connect`: opens one of another kind."""
         self._address = address
         self._name = name
         self._outages = outages
         self._patience = patience
         self._reply_limit = reply_limit
+        self._connect = connect or self._open
         self._up = asyncio.Event()
         self.reconnects = 0
 
@@ -117,9 +120,7 @@ class KeptConnection:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                connection = await open_connection(
-                    self._address, patience=self._patience, reply_limit=self._reply_limit
-                )
+                connection = await self._connect()
                 with contextlib.closing(connection):
                     return await self._work(work, connection)
             except (RedisError, ConfigurationError) as error:
@@ -130,6 +131,9 @@ class KeptConnection:
                 self._up.clear()
             await asyncio.sleep(pauses.take())
             self.reconnects += 1
+
+    async def _open(self) -> RedisConnection:
+        return await open_connection(self._address, patience=self._patience, reply_limit=self._reply_limit)
 
     async def _work(self, work: Callable[[RedisConnection], Awaitable[None]], connection: RedisConnection) -> None:
         try:

@@ -31,7 +31,7 @@ from awxfast.wire.whole_send import (
 )
 
 Members = Mapping[str, Sequence[bytes]]
-"""Of each group."""
+"""Names of the channels in each group."""
 
 
 def make_group_writer(layer: LayerSettings, entry_format: EntryFormat, own: str = "") -> GroupWriter:

@@ -12,7 +12,7 @@ import msgpack
 
 from awxfast._rust import EntryFormat
 from awxfast.settings import LayerSettings
-from awxfast.wire.group_send import ADDRESSEES
+from awxfast.wire.group_send import ADDRESSEES, PASSED_ON_BY
 
 STOCK_CLASSES = {"msgpack": "MsgPackSerializer", "json": "JSONSerializer"}
 """Of channels_redis' serializers the classes that stand behind their names unless an application says otherwise."""
@@ -52,6 +52,7 @@ def unpack_body(serializer: str, body: bytes) -> dict[str, Any]:
     """The message of an opened entry, as the stock layer's serializer reads it, but for the list of channels."""
     message: dict[str, Any] = msgpack.unpackb(body, raw=False) if serializer == "msgpack" else json.loads(body)
     message.pop(ADDRESSEES, None)
+    message.pop(PASSED_ON_BY, None)
     return message
 
 
@@ -66,5 +67,8 @@ def find_own_serializer(configuration: Mapping[str, Any]) -> str | None:
     module = sys.modules.get("channels_redis.serializers")
     if module is None:
         return None
-    stock = getattr(module, STOCK_CLASSES[name])
-    return None if type(module.registry.get_serializer(name)) is stock else name
+    try:
+        made = module.registry.get_serializer(name)
+    except Exception:  # an application's own may want arguments, or do whatever it likes
+        return name
+    return None if type(made) is getattr(module, STOCK_CLASSES[name]) else name

@@ -28,11 +28,7 @@ type Decoded<'py> = (String, Bound<'py, PyBytes>, Vec<String>, bool);
 
 #[pyfunction]
 #[pyo3(signature = (entry, entry_format=None))]
-fn decode_envelope<'py>(
-    py: Python<'py>,
-    entry: &[u8],
-    entry_format: Option<&PyEntryFormat>,
-) -> PyResult<Decoded<'py>> {
+fn decode_envelope<'py>(py: Python<'py>, entry: &[u8], entry_format: Option<&PyEntryFormat>) -> PyResult<Decoded<'py>> {
     let opened = core_format(entry_format).open(entry, unix_seconds()).map_err(to_value_error)?;
     let envelope = envelope::decode(opened.packed()).map_err(to_value_error)?;
     let kind = envelope.kind.ok_or(Reject::NoType).map_err(to_value_error)?;

@@ -25,7 +25,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyclass(name = "EntryFormat", module = "awxfast._rust", frozen)]
 pub struct PyEntryFormat(Arc<EntryFormat>);
 
-/// `None`: that of stock channels_redis.
+/// `None`: that of stock `channels_redis`.
 pub fn core_format(format: Option<&PyEntryFormat>) -> Arc<EntryFormat> {
     format.map_or_else(|| Arc::new(EntryFormat::plain(12)), |format| Arc::clone(&format.0))
 }

@@ -11,12 +11,12 @@ use crate::error::Reject;
 use crate::wire::fernet::{Keys, Refusal};
 use crate::wire::json_entry;
 
-/// `channels_redis`' own serializers.
+/// How `channels_redis` writes messages, unless an application has a way of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serializer {
-    /// The default.
+    /// Binary, and the default.
     Msgpack,
-    /// JSON text.
+    /// JSON as Python writes it.
     Json,
 }
 
@@ -30,7 +30,7 @@ pub struct EntryFormat {
 }
 
 impl fmt::Debug for EntryFormat {
-    /// Without its keys.
+    /// Its keys are left out.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut told = formatter.debug_struct("EntryFormat");
         told.field("prefix_length", &self.prefix_length).field("serializer", &self.serializer).finish_non_exhaustive()
@@ -66,13 +66,13 @@ impl EntryFormat {
         Self { prefix_length, serializer, ttl, keys: RwLock::new(Arc::new(keys)), refused: Default::default() }
     }
 
-    /// msgpack without encryption.
+    /// That of a layer in msgpack without encryption.
     #[must_use]
     pub fn plain(prefix_length: usize) -> Self {
         Self::new(prefix_length, Serializer::Msgpack, Keys::default(), None)
     }
 
-    /// By which serializer.
+    /// By which serializer messages are written.
     #[must_use]
     pub fn serializer(&self) -> Serializer {
         self.serializer
@@ -135,8 +135,8 @@ impl EntryFormat {
 
 /// Bytes that nobody can foretell, for one entry.
 pub struct Random<'a> {
-    /// `prefix_length` of them.
+    /// As many as the format has before an entry.
     pub prefix: &'a [u8],
-    /// For the encryption.
+    /// Where the encryption begins.
     pub iv: [u8; 16],
 }

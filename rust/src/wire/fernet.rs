@@ -3,12 +3,12 @@
 //! A token is URL-safe base64 of version, seconds, IV, AES-128-CBC with PKCS#7, and HMAC-SHA256 over all before. Nothing
 //! is decrypted whose HMAC is not right. Nothing here has `Debug`: what can't be printed can't reach a log.
 
+use ::hmac::{Hmac, Mac};
 use aes::Aes128;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use ::hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 const VERSION: u8 = 0x80;
@@ -123,7 +123,7 @@ impl Key {
         }
     }
 
-    /// In constant time.
+    /// Whether the digest is this key's; takes the same time wherever it differs.
     fn has_signed(&self, data: &[u8]) -> bool {
         let (signed, digest) = data.split_at(data.len() - MAC);
         self.signing.clone().chain_update(signed).verify_slice(digest).is_ok()
