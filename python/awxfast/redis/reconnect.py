@@ -11,7 +11,7 @@ from awxfast.pauses import Pauses
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.login import open_connection
-from awxfast.redis.rights import Rights
+from awxfast.redis.rights import Missing, Rights
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ class Outages:
             self._since = time.monotonic()
         self._reasons[connection] = strip_place(str(error), self._address).partition(". ")[0]
         self._tell()
+
+    async def find_missing_rights(self) -> Missing | None:
+        """What the user of Redis lacks, as `Rights` tells it; None where nobody knows of any."""
+        return await self._rights.find_missing() if self._rights is not None else None
 
     async def explain(self, error: RedisReplyError) -> RedisReplyError:
         """The same, or one that names all rights that are missing."""
