@@ -135,8 +135,9 @@ class EventIntake(Protocol):
 
 def describe_intake(intake: EventIntake) -> IntakeFigures:
     """What operators see of it, and of each Redis where there are several."""
-    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in intake.parts}
-    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts if len(intake.parts) > 1 else {})
+    parts = intake.parts if len(intake.parts) > 1 else ()
+    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in parts}
+    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts)
 
 
 def check_form(intake: EventIntake, frozen: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ Each has its own queue, drain, registrations and outages. One that is away stops
 import asyncio
 import contextlib
 import functools
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
@@ -62,6 +63,8 @@ def open_intake(
 class HostIntakes:
     """What `Intake` does, for several Redis. See there for the arguments."""
 
+    form = Intake.form
+
     def __init__(
         self,
         layer: LayerSettings,
@@ -111,17 +114,18 @@ class HostIntakes:
 
     @property
     def redis_name(self) -> str | None:
-        """The first one's: whoever has the same first one has the same layer."""
-        return self.parts[0].redis_name
+        """That of the first which was there: whoever has one Redis of a layer has all."""
+        return next((part.redis_name for part in self.parts if part.redis_name is not None), None)
 
     @property
     def redis_names(self) -> Collection[str]:
-        """The first one's."""
-        return self.parts[0].redis_names
+        """Those of all."""
+        return [name for part in self.parts for name in part.redis_names]
 
     def remember_redis(self, names: Iterable[str]) -> None:
-        """The first one's."""
-        self.parts[0].remember_redis(names)
+        """Each keeps some of them, since that is bounded."""
+        for part, name in zip(itertools.cycle(self.parts), names, strict=False):
+            part.remember_redis([name])
 
     @property
     def ready(self) -> bool:
@@ -211,7 +215,6 @@ class HostIntakes:
             "redis_names": [*self.redis_names],
         }
 
-    form = Intake.form
     descriptors: Sequence[int] = ()
     """See `Intake.descriptors`."""
 
@@ -223,7 +226,9 @@ class HostIntakes:
         for part, members in zip(self.parts, parts, strict=True):
             is_first = part is self.parts[0]
             repaired = frozen["repaired"] if is_first else 0
-            part.inherit({"members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []})
+            part.inherit(
+                {"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []}
+            )
         self.remember_redis(frozen["redis_names"])
 
     def end_inheritance(self) -> None:
