@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from machine.accounting import Usage, usage_of
 from traffic.encrypted_queue import KEY
+from traffic.host_queues import list_hosts
 from workloads.kinds import APPLICATION
 
 HERE = Path(__file__).resolve().parent.parent

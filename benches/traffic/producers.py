@@ -2,9 +2,9 @@
 
 `stock` calls `group_send` of an unmodified channels_redis; `fresh-loops`, `layer` and `emit` are its rivals
 (layer_calls.py). `pipeline` writes the same bytes to the same keys (ZADD and EXPIRE an event) without the script
-around them, for rates that the stock way can't reach on one core; `encrypted` those of an encrypted layer, `lists`
-those of channels_redis 2. `nchan` posts to nchan. All print `ready`, wait for a line on stdin, and end with one line
-of JSON.
+around them, for rates that the stock way can't reach on one core; `encrypted` those of an encrypted layer, `hosts`
+those of one with several Redis, `lists` those of channels_redis 2. `nchan` posts to nchan. All print `ready`, wait for
+a line on stdin, and end with one line of JSON.
 """
 
 import argparse

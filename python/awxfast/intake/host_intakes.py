@@ -63,8 +63,6 @@ def open_intake(
 class HostIntakes:
     """What `Intake` does, for several Redis. See there for the arguments."""
 
-    form = Intake.form
-
     def __init__(
         self,
         layer: LayerSettings,
@@ -209,7 +207,6 @@ class HostIntakes:
         frozen = [part.freeze() for part in self.parts]
         return {
             "form": self.form,
-            "form": self.form,
             "members": [member for one in frozen for member in one["members"]],
             "next": max(one["next"] for one in frozen),
             "repaired": self.repaired,
@@ -228,7 +225,9 @@ class HostIntakes:
         for part, members in zip(self.parts, parts, strict=True):
             is_first = part is self.parts[0]
             repaired = frozen["repaired"] if is_first else 0
-            part.inherit({"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []})
+            part.inherit(
+                {"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []}
+            )
         self.remember_redis(frozen["redis_names"])
 
     def end_inheritance(self) -> None:
