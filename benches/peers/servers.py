@@ -165,6 +165,18 @@ class Encrypted(Awxfast):
         return "encrypted", {"redis": redis.url}
 
 
+class Hosts(Awxfast):
+    """awxfast on a layer with several Redis."""
+
+    name = "hosts"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--auth", "open", *(word for url in list_hosts(redis.url) for word in ("--redis", url))]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "hosts", {"redis": redis.url}
+
+
 class Lists(Awxfast):
     """awxfast on the layer of channels_redis 2, whose queues are lists."""
 
