@@ -19,7 +19,8 @@ class LayerForm:
 
     `options` are a relay's; `configuration` what CHANNEL_LAYERS has beside `hosts` and the usual, for producers and
     sites; `servers` how many Redis there are; `python` the interpreter that has the producers' packages. `prefix` and
-    `size`, the command that counts a queue's entries, are for tests that look into Redis.
+    `size`, the command that counts a queue's entries, are for tests that look into Redis; not if nothing `stores`.
+    `rate`: events a second of a producer that is not to be faster than fifty browsers in Python; 0: it is not.
     """
 
     chosen: ClassVar[str] = "core"
@@ -31,6 +32,8 @@ class LayerForm:
     servers: int = 1
     prefix: str = "asgi"
     size: str = "ZCARD"
+    stores: bool = True
+    rate: int = 0
     python: Callable[[], str] = lambda: sys.executable
 
     def new_layer(self, urls: Sequence[str], **options: Any) -> Any:
@@ -62,7 +65,9 @@ def find_python_14() -> str:
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
     "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", python=find_python_14),
-    "pubsub": None,
+    "pubsub": LayerForm(
+        options=("--layer", "pubsub"), backend="channels_redis.pubsub.RedisPubSubChannelLayer", stores=False, rate=120
+    ),
     "hosts": LayerForm(servers=3),
     "encrypted": LayerForm(
         options=("--encryption-key-file", str(KEY_FILE)),

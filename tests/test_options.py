@@ -208,13 +208,14 @@ class TestNotBuilt:
     def test_layer_core_is_what_there_is(self) -> None:
         assert parse("--layer", "core") == Settings()
 
+    def test_private_redis_stands_alone(self) -> None:
+        assert parse("--redis", "redis://a", "--redis", "redis://b").redis == ("redis://a", "redis://b")
+        assert "--redis private" in refusal("--redis", "redis://a", "--redis", "private")
+
     def test_layer_of_lists_has_its_own_defaults(self) -> None:
         settings = parse("--layer", "lists")
         assert (settings.layer, settings.prefix, settings.random_prefix_length) == ("lists", "asgi:", 0)
         assert parse("--layer", "lists", "--prefix", "p").prefix == "p"
-
-    def test_sharded_layer_is_refused(self) -> None:
-        assert "several --redis" in refusal("--redis", "redis://a", "--redis", "redis://b")
 
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")

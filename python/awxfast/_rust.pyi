@@ -323,6 +323,25 @@ class RequestRefusal:
     def reason(self) -> str:
         """One lower-case phrase for the log, e.g. `bare line feed`."""
 
+# ---- from a Redis that publishes (rust/src/wire/push.rs) ---------------------------------------------------
+
+@final
+class PushReader:
+    """Reads what comes over a connection that has subscribed, in RESP2.
+
+    `limit`: bytes of one reply. `groups`, `channels`: what the names begin with under which Redis has groups, and
+    channels of this process; what is published elsewhere is dropped.
+    """
+
+    def __init__(self, limit: int, groups: str, channels: str) -> None: ...
+    def feed(self, data: bytes) -> tuple[list[tuple[bool, bytes, bytes]], list[bytes | str]]:
+        """What is whole: messages as `(is_group, name, message)`, and answers: a command in small letters, or an error.
+
+        `name` is what follows `groups` or `channels`. Raises `ValueError` for what is out of protocol, or too long.
+        """
+    def rest(self) -> bytes:
+        """What has come of a reply that is not whole."""
+
 # ---- to other nodes (rust/src/links/encoder.rs) ------------------------------------------------------------
 
 @final
@@ -341,6 +360,8 @@ class LinkEncoder:
 
         `entries` is what a pop gave. Bad entries are counted by reason, never raised.
         """
+    def encode_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> LinkBundle | None:
+        """The same of published messages (`PushReader.feed`); those for channels are nothing to other nodes."""
     def counts(self) -> dict[str, Any]:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
 
@@ -530,6 +551,10 @@ class Fanout:
         of a list, entries alone, whose events have no age.
         Bad entries are counted by reason, never raised.
         """
+    def publish_pushed(
+        self, messages: list[tuple[bool, bytes, bytes]]
+    ) -> list[tuple[bool, list[str], list[str], bytes]]:
+        """The same of published messages (`PushReader.feed`), whose age nobody knows: they count as sent now."""
     def publish_relayed(
         self, payloads: list[bytes]
     ) -> tuple[bool, list[str], list[tuple[str, bytes, bool, bool | None]]]:
@@ -543,8 +568,8 @@ class Fanout:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""
     def count_too_large(self, count: int) -> None:
         """Counts events that were taken from Redis and rejected unread, for their length."""
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts a loss that can't be counted in events: one more time, of at most so many events."""
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        """Counts losses that can't be counted in events: so many more times, of at most so many events together."""
     def wait_time(self) -> float:
         """Seconds that intake should wait at most, since the threads are behind, or most readers are; often 0.0.
 

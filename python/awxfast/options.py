@@ -39,7 +39,6 @@ from awxfast.settings import (
     LAYER_DEFAULTS,
     LAYER_FIELDS,
     LAYERS,
-    PLANNED_LAYERS,
     SECRET_VARIABLE,
     SERIALIZERS,
     Settings,
@@ -76,7 +75,7 @@ LAYER_OPTIONS = ("redis", "layer", *LAYER_FIELDS, "encryption_key_files")
 LAYER_OPTION = OwnOption(
     "--layer",
     "layer",
-    one_of(*LAYERS, not_built=PLANNED_LAYERS),
+    one_of(*LAYERS),
     f"the form of the producers' channel layer: {', '.join(LAYERS)}",
 )
 

@@ -18,15 +18,13 @@ SECRET_VARIABLE = "AWXFAST_SECRET"
 """The nodes' secret itself, which has no option: others could read it in the list of processes."""
 
 
-LAYERS = ("core", "lists")
-PLANNED_LAYERS = ("pubsub",)
-"""Forms of the layer that are refused by name, since this version does not speak them."""
+LAYERS = ("core", "pubsub", "lists")
 SERIALIZERS = ("msgpack", "json")
 """How channels_redis writes messages, unless an application has a way of its own."""
 LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "core": {},
     "lists": {"prefix": "asgi:", "random_prefix_length": 0},
-    "pubsub": {"random_prefix_length": 0},
+    "pubsub": {"random_prefix_length": 0, "capacity": 10_000},
 }
 """By form: what its constructor takes for granted other than `LayerSettings` does."""
 

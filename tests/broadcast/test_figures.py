@@ -43,7 +43,7 @@ class Dialling:
     def __init__(self, redis: RedisServer) -> None:
         layer = LayerSettings(capacity=1, expiry=1, group_expiry=1)
         self.sender = GroupSender(layer, make_entry_format(layer), [(redis.address, Outages(redis.address), "")])
-        self.taker = LinkTaker(12, lambda _: None)
+        self.taker = LinkTaker(make_entry_format(layer), lambda _: None)
         self.peers = [Peer("web-1"), Peer("web-2")]
         dialler: Any = SimpleNamespace(
             peers=self.peers[:1], shown=self.peers, total=LinkCounts(), joined={"a-1": 1}, dials={}

@@ -25,6 +25,13 @@ def layer_urls(redis_server: RedisServer) -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def one_redis() -> None:
+    """For what looks into the Redis of its groups; `test_hosts` has the same for several."""
+    if chosen_form().servers > 1:
+        pytest.skip("the layer has several Redis: see test_hosts")
+
+
+@pytest.fixture
 def start_relay(layer_urls: list[str]) -> Iterator[Callable[..., AwxfastServer]]:
     """Starts awxfast with options of the test's choice on the test's Redis."""
     started: list[AwxfastServer] = []

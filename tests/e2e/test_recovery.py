@@ -12,6 +12,7 @@ from producers import Producer
 from redis_servers import RedisServer
 from reloading import Faults
 from servers import AwxfastServer, wait_for
+from stored_layers import of_stored_layers
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -24,6 +25,8 @@ def count_waiting(redis_server: RedisServer) -> int:
     return chosen_form().count_waiting(redis_server.client())
 
 
+@of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_what_waited_in_redis_is_delivered_to_the_browsers_that_come_back(
     faults: Faults,
     start_relay: Callable[..., AwxfastServer],
@@ -60,6 +63,7 @@ async def test_what_waited_in_redis_is_delivered_to_the_browsers_that_come_back(
     assert redis_server.client().keys("*") == []
 
 
+@of_stored_layers
 async def test_what_nobody_comes_back_for_is_left_soon(
     faults: Faults,
     start_relay: Callable[..., AwxfastServer],

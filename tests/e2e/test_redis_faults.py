@@ -11,6 +11,7 @@ from layer_forms import chosen_form
 from producers import Producer
 from redis_servers import RedisServer
 from servers import AwxfastServer, wait_for
+from stored_layers import of_stored_layers
 
 GROUP = "job_events-1"
 
@@ -42,6 +43,7 @@ def names_in(redis_server: RedisServer) -> set[bytes]:
         return set(client.keys("*"))
 
 
+@of_stored_layers
 async def test_wiped_registrations_are_repaired_and_counted(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -69,6 +71,7 @@ async def test_flushall_costs_no_browser_its_socket(
     await close_browsers(browsers)
 
 
+@pytest.mark.usefixtures("one_redis")
 async def test_killed_redis_that_comes_back_serves_the_same_sockets(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -120,6 +123,7 @@ async def test_subscription_while_redis_is_read_only_gets_its_error_within_ten_s
     await close_browsers([browser])
 
 
+@of_stored_layers
 async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -149,6 +153,8 @@ async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
     await close_browsers(browsers)
 
 
+@of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_names_of_a_killed_relay_are_gone_once_the_next_serves(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -171,6 +177,7 @@ async def test_names_of_a_killed_relay_are_gone_once_the_next_serves(
     await close_browsers([again])
 
 
+@of_stored_layers
 async def test_clean_exit_leaves_nothing_in_redis(redis_server: RedisServer, relay: AwxfastServer) -> None:
     browser = await open_browser(relay.url, [GROUP])
     assert names_in(redis_server)

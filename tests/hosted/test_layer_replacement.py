@@ -25,8 +25,8 @@ async def replaced(hosted: Hosted, redis_server: RedisServer, django_settings: N
     """A site with one stock layer, served by us."""
     with override_settings(CHANNEL_LAYERS={"default": entry(redis_server)}):
         stock = read_stock_layer("default", entry(redis_server))
-        token = hosted.intake.names.token
-        replacement = Replacement(stock, hosted.table, token, stock.settings(hosted.settings), EncryptionKeys([]))
+        tokens = [hosted.intake.names.token]
+        replacement = Replacement(stock, hosted.table, tokens, stock.settings(hosted.settings), EncryptionKeys([]))
         replacement.install()
         yield
         await replacement.stop()

@@ -200,6 +200,19 @@ class TestNextProcess:
         assert keys_in(three_redis) == []
 
 
+class TestNames:
+    async def test_say_that_two_processes_share_a_layer_whichever_redis_was_there(
+        self, three_redis: list[RedisServer], fanout: RememberingFanout
+    ) -> None:
+        three_redis[0].kill()
+        async with started(three_redis, fanout) as one, started(three_redis, fanout) as other:
+            assert one.redis_name
+            assert one.redis_name in other.redis_names
+            heir = open_intake(Settings(), [server.address for server in three_redis], fanout)
+            heir.remember_redis(one.redis_names)
+            assert {*heir.redis_names} == {*one.redis_names}
+
+
 class TestAnnouncements:
     """Other nodes hear of groups on every Redis, in the backplane's group on one."""
 

@@ -123,7 +123,8 @@ def build_layer_feed(
     )
     addresses = stock.find_addresses(settings)
     keeps_names = settings.replays_consumers
-    intake = build_intake(settings, entry_format, addresses, table, plan, token if keeps_names else None)
+    former = token if keeps_names else None
+    intake = build_intake(settings, entry_format, addresses, table, plan, former, has_channels=True)
     nodes = build_mesh(plan, fanout, intake, table)
     table.connect(intake.subscriptions)
     replacement = Replacement(stock, table, [part.names.token for part in intake.parts], settings, keys)
@@ -137,6 +138,8 @@ def build_intake(
     taker: EventTaker,
     plan: NodePlan,
     token: str | None = None,
+    *,
+    has_channels: bool = False,
 ) -> EventIntake:
     """Brings what comes for browsers to `taker`."""
     return open_intake(
@@ -147,6 +150,7 @@ def build_intake(
         max_event_size=settings.max_event_size,
         token=token,
         entry_format=entry_format,
+        has_channels=has_channels,
     )
 
 

@@ -60,7 +60,7 @@ class Feed:
 
     async def find_missing_rights(self) -> Sequence[str]:
         """A line for each Redis whose user lacks some."""
-        found = [(part.address, await part.rights.find_missing()) for part in self.intake.parts]
+        found = [(part.address, await part.outages.find_missing_rights()) for part in self.intake.parts]
         return [f"Redis at {address}: {missing}" for address, missing in found if missing is not None]
 
     def intake_figures(self) -> IntakeFigures | None:

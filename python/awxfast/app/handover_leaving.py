@@ -113,7 +113,7 @@ class Estate:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
 
         def write() -> Iterator[Message]:
-            yield orjson.dumps(self._describe(unserved)), [memory]
+            yield orjson.dumps(self._describe(unserved)), [memory, *self._intake.descriptors]
             yield from write_connections(connections, carried)
             yield from write_idle(idle)
 

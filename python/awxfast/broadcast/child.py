@@ -102,7 +102,7 @@ async def link_beside(node: NodeDialler, legacy: Legacy, first: Any) -> Any:
         return None
     if record is None or not legacy.answer(TAKEN):
         return None
-    node.inherit(record)
+    node.inherit(record, legacy.descriptors)
     return record
 
 

@@ -8,7 +8,7 @@ then this one can go on. What came on both links is told apart by `broadcast.dou
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -70,7 +70,7 @@ class Estate:
         if not await start_unless_stopped(self._rest(heir), self):
             raise HandOverFailed("it stops")
         record = self._describe()
-        await in_thread(lambda: transfer(sock, [(orjson.dumps(record), ())]))
+        await in_thread(lambda: transfer(sock, [(orjson.dumps(record), self._intake.descriptors)]))
 
     async def _rest(self, heir: int) -> None:
         """Nothing is popped, read or written any more, and peers have read what they can."""
@@ -124,11 +124,13 @@ class Legacy:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.descriptors: Sequence[int] = ()
+        """Those of the last message."""
 
     async def receive(self) -> Mapping[str, Any] | None:
         """The next message; None: the other process goes on itself. Raises `HandOverFailed` for another format."""
         try:
-            payload, _ = await in_thread(lambda: receive_message(self._sock))
+            payload, self.descriptors = await in_thread(lambda: receive_message(self._sock))
         except (OSError, EOFError):
             return None
         record: Mapping[str, Any] = orjson.loads(payload)

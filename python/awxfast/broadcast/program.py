@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkBundle
@@ -27,6 +27,7 @@ from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
 from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
+from awxfast.settings import LayerSettings
 from awxfast.wire.encryption_keys import EncryptionKeys
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.secret_sources import find_secrets
@@ -63,8 +64,8 @@ class NodeDialler:
             token=token,
             entry_format=entry_format,
         )
-        places = [(part.address, part.outages, "") for part in self.intake.parts]
-        self.sender = GroupSender(layer, entry_format, places, self._hold_reading)
+        hosts = [(part.address, part.outages, "") for part in self.intake.parts]
+        self.sender = GroupSender(layer, entry_format, hosts, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
@@ -134,10 +135,10 @@ class NodeDialler:
         self._sources.inherit(first)
         await self._sources.follow(self._run)
 
-    def inherit(self, record: Mapping[str, Any]) -> None:
+    def inherit(self, record: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """What the other process has left is this one's from now on; `begin_anew` must follow."""
         self._owns_names = True
-        self.intake.inherit(record["intake"])
+        self.intake.inherit(record["intake"], descriptors)
         self.sender.inherit(record["sender"])
         self.figures.inherit(record["figures"])
         self._statistics.failures += record["statistics_failures"]
@@ -209,7 +210,9 @@ class NodeDialler:
         return {"redis": self._describe_redis(), **members}
 
     def _describe_redis(self) -> list[str]:
-        return [*map(str, self._addresses), self._settings.layer.prefix]
+        layer = self._settings.layer
+        form = [layer.layer] if layer.layer != LayerSettings.layer else []  # who knows of one says no more
+        return [*map(str, self._addresses), layer.prefix, *form]
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}

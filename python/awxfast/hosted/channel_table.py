@@ -242,7 +242,14 @@ class ChannelTable:
 
     def publish_batch(self, entries: Sequence[Any]) -> None:
         """Events go to sockets, messages to the channels of those that they name."""
-        for direct, groups, channels, body in self._fanout.publish_batch(entries):
+        self._take(self._fanout.publish_batch(entries))
+
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> None:
+        """The same of published messages."""
+        self._take(self._fanout.publish_pushed(messages))
+
+    def _take(self, handed_out: list[tuple[bool, list[str], list[str], bytes]]) -> None:
+        for direct, groups, channels, body in handed_out:
             try:
                 message = unpack_body(self._serializer, body)
             except Exception as error:  # whatever a producer put there, it costs this message only
@@ -280,9 +287,9 @@ class ChannelTable:
         """Tells the fan-out of events that were too large."""
         self._fanout.count_too_large(count)
 
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Tells the fan-out of a loss that nobody can number."""
-        self._fanout.count_gap(reason, at_most)
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        """Tells the fan-out of losses that nobody can number."""
+        self._fanout.count_gap(reason, at_most, times)
 
     def add_channel(self, local: str, group: str) -> None:
         """Tells the fan-out which group a channel's entries are for."""

@@ -6,7 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, find_django_setting, find_layer_form
+from awxfast.django_settings import (
+    CORE_BACKEND,
+    PRODUCERS_BACKEND,
+    PUBSUB_BACKEND,
+    find_django_setting,
+    find_layer_form,
+)
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.client_library import describe_sentinel
@@ -79,7 +85,7 @@ def configured_layers() -> Mapping[str, Any]:
 
 
 def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
-    """Whether it is exactly channels_redis' core layer, or our producers' form of it; a subclass may do anything."""
+    """Whether it is exactly a layer of channels_redis, or our producers' form of one; a subclass may do anything."""
     from django.utils.module_loading import import_string
 
     if (serializer := find_own_serializer(entry.get("CONFIG") or {})) is not None:
@@ -92,7 +98,7 @@ def is_stock(alias: str, entry: Mapping[str, Any]) -> bool:
         return True
     try:
         backend = import_string(entry["BACKEND"])
-        stock = import_string(CORE_BACKEND)
+        stock = import_string(PUBSUB_BACKEND if entry["BACKEND"] == PUBSUB_BACKEND else CORE_BACKEND)
     except (ImportError, KeyError):
         return False  # Channels says what is wrong as soon as somebody asks for it
     if backend is not stock:

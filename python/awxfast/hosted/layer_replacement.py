@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
@@ -55,9 +55,8 @@ class Replacement:
     def _put(self, stock: StockLayer) -> None:
         from channels.layers import channel_layers
 
-        from awxfast.hosted.channel_layer import HostedLayer
-
-        layer = HostedLayer(self._table, self._tokens, self._loop, stock.arguments(self._settings, self._keys.values))
+        arguments = stock.arguments(self._settings, self._keys.values)
+        layer = find_layer_class(stock.layer)(self._table, self._tokens, self._loop, arguments)
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
 
@@ -86,3 +85,14 @@ class Replacement:
             self._put(changed)
         else:
             log.warning("CHANNEL_LAYERS: %s has other settings now; channels_redis' own layer serves them", alias)
+
+
+def find_layer_class(form: str) -> Callable[..., Any]:
+    """The class that stands for the stock one of this form."""
+    if form == "pubsub":
+        from awxfast.hosted.pubsub_layer import HostedPubSubLayer
+
+        return HostedPubSubLayer
+    from awxfast.hosted.channel_layer import HostedLayer
+
+    return HostedLayer

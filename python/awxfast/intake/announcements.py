@@ -6,14 +6,15 @@ so, but the process knows.
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import GroupWriter, SendCommands
 from awxfast.wire.backplane import Notice, notice_message, split_notice
+from awxfast.wire.groups import is_valid_group
 
 SPEAKER = "awxfast"
 """The speaker's channel name after `!`. Nothing is ever sent to it."""
@@ -24,13 +25,26 @@ def speaker_of(names: ProcessNames) -> str:
     return names.channel(SPEAKER)
 
 
+class NoticeSender(Protocol):
+    """Who writes notices where the connection of the groups can't."""
+
+    def write(self, prefix: str, group: str, messages: Sequence[Mapping[str, Any]]) -> None:
+        """In the order of the calls. Nobody waits for it."""
+
+
 class Announcements:
     """Makes the commands. `group` is the backplane's, which nobody outside needs to hear of.
 
     `apart`: who writes in that group where the process's groups and it may be on different Redis.
     """
 
-    def __init__(self, names: ProcessNames, group: str, writer: GroupWriter, apart: NoticeWriter | None = None) -> None:
+    def __init__(
+        self,
+        names: ProcessNames,
+        group: str,
+        writer: GroupWriter | GroupPublisher,
+        apart: NoticeSender | None = None,
+    ) -> None:
         self._names = names
         self._writer = writer
         self._apart = apart
@@ -39,7 +53,7 @@ class Announcements:
 
     def list_wanted(self, groups: Sequence[str]) -> list[str]:
         """Those of `groups` that other nodes may have events of."""
-        return [group for group in groups if group not in self._silent]
+        return [group for group in groups if group not in self._silent and is_valid_group(group)]
 
     async def commands(
         self, connection: RedisConnection, groups: Sequence[str], *, wanted: bool

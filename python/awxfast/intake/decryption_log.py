@@ -35,11 +35,20 @@ class DecryptionLog:
     def publish_batch(self, entries: Sequence[Any]) -> object:
         """Takes a batch; what could not be decrypted is told."""
         answer = self._taker.publish_batch(entries)
+        self._look()
+        return answer
+
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> object:
+        """The same of published messages."""
+        answer = self._taker.publish_pushed(messages)
+        self._look()
+        return answer
+
+    def _look(self) -> None:
         refused = self._format.refused()
         if refused != self._seen:
             former, self._seen = self._seen, refused
             self._tell({reason: count - former[reason] for reason, count in refused.items()})
-        return answer
 
     def _tell(self, fresh: dict[str, int]) -> None:
         for reason, count in fresh.items():
@@ -62,9 +71,9 @@ class DecryptionLog:
         """Passes on how many events were too large."""
         self._taker.count_too_large(count)
 
-    def count_gap(self, reason: str, at_most: int) -> None:
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
         """Passes on a loss that nobody can number."""
-        self._taker.count_gap(reason, at_most)
+        self._taker.count_gap(reason, at_most, times)
 
 
 def tell_undecryptable(taker: EventTaker, entry_format: EntryFormat) -> EventTaker:

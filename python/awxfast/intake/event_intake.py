@@ -5,10 +5,36 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import Any, Protocol
 
 from awxfast._rust import EntryFormat
+from awxfast.errors import HandOverFailed
 from awxfast.figures import IntakeFigures, RedisFigures
 from awxfast.intake.caught_up import CaughtUp
-from awxfast.intake.intake import Intake, Subscriptions
+from awxfast.intake.groups import Groups
+from awxfast.intake.intake import Subscriptions
+from awxfast.intake.names import ProcessNames
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.reconnect import Outages
 from awxfast.wire.backplane import Notice
+
+
+class IntakePart(Protocol):
+    """What is read from one Redis."""
+
+    address: RedisAddress
+    outages: Outages
+    names: ProcessNames
+    groups: Groups
+
+    @property
+    def ready(self) -> bool:
+        """Whether events are taken and registrations stand."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with this Redis; empty while it does its work."""
+
+    @property
+    def depth(self) -> int:
+        """Events that waited when last looked at."""
 
 
 class EventIntake(Protocol):
@@ -18,10 +44,12 @@ class EventIntake(Protocol):
     caught_up: CaughtUp
     subscriptions: Subscriptions
     recovers: bool
+    form: str
+    """Who can go on with what it leaves: an intake of the same form."""
     entry_format: EntryFormat
 
     @property
-    def parts(self) -> Sequence[Intake]:
+    def parts(self) -> Sequence[IntakePart]:
         """One for each Redis, in the layer's order."""
 
     @property
@@ -85,8 +113,12 @@ class EventIntake(Protocol):
     def freeze(self) -> dict[str, Any]:
         """What the process needs that goes on under these names."""
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
-        """What `freeze` gave in the process before this one, before `start`."""
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """Connections that go with it."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """What `freeze` and `descriptors` gave in the process before this one, before `start`."""
 
     def end_inheritance(self) -> None:
         """Groups that nobody holds any more are left."""
@@ -103,5 +135,12 @@ class EventIntake(Protocol):
 
 def describe_intake(intake: EventIntake) -> IntakeFigures:
     """What operators see of it, and of each Redis where there are several."""
-    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in intake.parts}
-    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts if len(intake.parts) > 1 else {})
+    parts = intake.parts if len(intake.parts) > 1 else ()
+    hosts = {str(part.address): RedisFigures(part.ready, part.depth) for part in parts}
+    return IntakeFigures(intake.ready, intake.depth, intake.repaired, hosts)
+
+
+def check_form(intake: EventIntake, frozen: Mapping[str, Any]) -> None:
+    """Whether it can go on with what another process has left. Raises `HandOverFailed`."""
+    if frozen.get("form", intake.form) != intake.form:
+        raise HandOverFailed("the channel layer has another form now; restart instead")

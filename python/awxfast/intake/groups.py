@@ -14,7 +14,7 @@ from typing import Any
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, GroupLayout
+from awxfast.intake.group_layout import Command, GroupLayout, Layout
 from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.joining import Joining
 from awxfast.intake.leaving import Leaving
@@ -24,7 +24,6 @@ from awxfast.intake.others_interest import TURN_TOLD, list_others_interest
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice
-from awxfast.wire.groups import is_valid_group
 
 TURN_GROUPS = 150
 """Groups that join or leave in one turn of the loop: some milliseconds' work."""
@@ -46,10 +45,11 @@ class Groups:
         group_expiry: int,
         announcements: Announcements | None = None,
         turns: Turns | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self._names = names
         self._channels = channels
-        self._layout = GroupLayout(names, group_expiry)
+        self._layout = layout or GroupLayout(names, group_expiry)
         self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
@@ -83,6 +83,16 @@ class Groups:
         """Groups that somebody holds."""
         return len(self._members) - len(self._idle.names) - 1
 
+    def has_joined(self, group: str) -> bool:
+        """Whether its events come to this process, as far as is known."""
+        member = self._members.get(group)
+        return member is not None and member.ready
+
+    @property
+    def known(self) -> int:
+        """Groups that Redis had answered for, when it was last there."""
+        return sum(member.known for member in self._members.values()) - self._members[self._names.sentinel].known
+
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """Makes events of `groups` come to this process. Returns when Redis has answered for all of them.
 
@@ -91,8 +101,8 @@ class Groups:
         Redis that has been there, but refused, for `REFUSAL_PATIENCE` seconds.
         """
         wanted = list(dict.fromkeys(groups))
-        if not all(map(is_valid_group, wanted)):
-            raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
+        for group in wanted:
+            self._layout.check(group)
         members: list[Membership] = []
         try:
             for begin in range(0, len(wanted), PART):
@@ -153,7 +163,8 @@ class Groups:
 
     def freeze(self) -> dict[str, Any]:
         """The groups that are registered, for the process that goes on under the same names."""
-        members = [member for member in self._members.values() if member.group != self._names.sentinel]
+        left = [member for member in self._leaving.unanswered if member.group not in self._members]
+        members = [*(one for one in self._members.values() if one.group != self._names.sentinel), *left]
         return {"members": [[one.group, one.local, one.ready] for one in members], "next": next(self._counter)}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
@@ -187,6 +198,10 @@ class Groups:
         self._connection = connection
         self._leaving.send_again()
         self.on_attached()
+
+    def begin_silence(self) -> None:
+        """Nothing is sent from now on, though the connection is good: another process is to go on with it."""
+        self._connection = None
 
     def detach(self) -> None:
         """The connection is gone: holds wait from now on."""
@@ -238,9 +253,9 @@ class Groups:
         self.take_leave()
         members = [*self._members.values(), *self._leaving.unanswered]
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
-        replies = await self.send([self._layout.leave_at_once(part) for part in parts])
-        for part, reply in zip(parts, replies, strict=True):
-            if isinstance(reply, RedisReplyError):  # this user may not EVAL
+        asked = [self.send(self._layout.leave_at_once(part)) for part in parts]
+        for part, answers in zip(parts, asked, strict=True):
+            if any(isinstance(reply, RedisReplyError) for reply in await answers):  # this user may not EVAL
                 await self._leaving.send_leaves(part)
 
     def take_leave(self) -> None:
@@ -261,13 +276,20 @@ class Groups:
         connection = self._connection
         if self._announcements is None or connection is None:
             return
+        async for notice in self.list_own_interest():
+            yield notice
+        async for notice in list_others_interest(connection, self._names, self._announcements):
+            yield notice
+
+    async def list_own_interest(self) -> AsyncIterator[Notice]:
+        """The same of this process alone."""
+        if self._announcements is None:
+            return
         groups = list(self._members)
         for begin in range(0, len(groups), TURN_TOLD):
             wanted = list(filter(self._is_wanted, groups[begin : begin + TURN_TOLD]))
             yield Notice(True, tuple(sorted(self._announcements.list_wanted(wanted))), speaker_of(self._names))
             await asyncio.sleep(0)
-        async for notice in list_others_interest(connection, self._names, self._announcements):
-            yield notice
 
     async def announce_again(self) -> None:
         """Tells other nodes of all groups that Redis has answered for: what they were told may be lost."""

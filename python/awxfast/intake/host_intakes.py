@@ -6,6 +6,7 @@ Each has its own queue, drain, registrations and outages. One that is away stops
 import asyncio
 import contextlib
 import functools
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Intake, Subscript
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
+from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
@@ -37,8 +39,20 @@ def open_intake(
     max_event_size: int = MAX_EVENT_SIZE,
     token: str | None = None,
     entry_format: EntryFormat | None = None,
+    *,
+    has_channels: bool = False,
 ) -> EventIntake:
-    """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has."""
+    """From the one Redis of a layer, or from all. Raises `ConfigurationError` for more than anybody has.
+
+    `has_channels`: this process has channels of its own, to which others may send.
+    """
+    if layer.layer == "pubsub":
+        if len(addresses) > 1:
+            raise ConfigurationError("several Redis of a pub/sub layer are not built yet; name one")
+        pace, form = new_pace(), entry_format or make_entry_format(layer)
+        return PubSubIntake(
+            layer, addresses[0], taker, announce_in, pace, max_event_size, token, form, has_channels=has_channels
+        )
     if len(addresses) > MOST_HOSTS:
         raise ConfigurationError(f"a channel layer with more than {MOST_HOSTS} Redis is not built")
     if len(addresses) == 1:
@@ -98,17 +112,18 @@ class HostIntakes:
 
     @property
     def redis_name(self) -> str | None:
-        """The first one's: whoever has the same first one has the same layer."""
-        return self.parts[0].redis_name
+        """That of the first which was there: whoever has one Redis of a layer has all."""
+        return next((part.redis_name for part in self.parts if part.redis_name is not None), None)
 
     @property
     def redis_names(self) -> Collection[str]:
-        """The first one's."""
-        return self.parts[0].redis_names
+        """Those of all."""
+        return [name for part in self.parts for name in part.redis_names]
 
     def remember_redis(self, names: Iterable[str]) -> None:
-        """The first one's."""
-        self.parts[0].remember_redis(names)
+        """Each keeps some of them, since that is bounded."""
+        for part, name in zip(itertools.cycle(self.parts), names, strict=False):
+            part.remember_redis([name])
 
     @property
     def ready(self) -> bool:
@@ -191,13 +206,18 @@ class HostIntakes:
         """As one Redis would have it: the next process may know of others, and knows where each group belongs."""
         frozen = [part.freeze() for part in self.parts]
         return {
+            "form": self.form,
             "members": [member for one in frozen for member in one["members"]],
             "next": max(one["next"] for one in frozen),
             "repaired": self.repaired,
             "redis_names": [*self.redis_names],
         }
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
+    form = Intake.form
+    descriptors: Sequence[int] = ()
+    """See `Intake.descriptors`."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         parts: list[list[Any]] = [[] for _ in self.parts]
         for member in frozen["members"]:
@@ -205,7 +225,9 @@ class HostIntakes:
         for part, members in zip(self.parts, parts, strict=True):
             is_first = part is self.parts[0]
             repaired = frozen["repaired"] if is_first else 0
-            part.inherit({"members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []})
+            part.inherit(
+                {"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []}
+            )
         self.remember_redis(frozen["redis_names"])
 
     def end_inheritance(self) -> None:

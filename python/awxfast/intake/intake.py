@@ -307,9 +307,13 @@ class Intake:
         """What the process needs that goes on under these names."""
         registration = self.registration
         names = [*registration.redis_names]
-        return {**self.groups.freeze(), "repaired": registration.repaired, "redis_names": names}
+        return {**self.groups.freeze(), "form": self.form, "repaired": registration.repaired, "redis_names": names}
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
+    form = "queues"
+    descriptors: Sequence[int] = ()
+    """No connection goes with it: what comes meanwhile waits in Redis."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         self.groups.inherit(frozen)
         self.registration.repaired = frozen["repaired"]

@@ -15,13 +15,14 @@ from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_addresses, is_plain
-from awxfast.settings import LayerSettings, default_layer
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import LAYERS, LayerSettings, default_layer
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
-from awxfast.wire.entry_bodies import make_entry_format
+from awxfast.wire.entry_bodies import make_entry_format, pack_whole
+from awxfast.wire.group_channels import group_channel
 from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.layer_options import read_layer
-from awxfast.wire.send_scripts import SEND_SCRIPTS
 
 KEY_FILES_VARIABLE = "AWXFAST_ENCRYPTION_KEY_FILE"
 """As the server has it."""
@@ -47,11 +48,7 @@ class Sender:
 
     def __init__(self, options: dict[str, Any], layer: str = LayerSettings.layer) -> None:
         """`layer`: the form of the layer."""
-        addresses = find_addresses(options.get("hosts")) if is_plain(options) else ()
-        if not addresses:
-            raise ConfigurationError(
-                "awxfast.emit needs a Redis without TLS, capacities by name or own serializers; use the layer"
-            )
+        addresses = find_plain_addresses(options)
         settings = read_layer(options, layer)
         entry_format = make_entry_format(settings, read_configured_keys("default", options))
         self._kept = KeptSockets(addresses[0])
@@ -78,10 +75,38 @@ class Sender:
             self._hosts.close()
 
 
+class PubSubSender:
+    """The same for a layer that stores nothing: who is not subscribed gets nothing."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        addresses = find_plain_addresses(options)
+        if len(addresses) > 1:
+            raise ConfigurationError("awxfast.emit does not write to several Redis of a pub/sub layer yet")
+        self._kept = KeptSockets(addresses[0])
+        self._layer = read_layer(options, "pubsub")
+        self._format = make_entry_format(self._layer, read_configured_keys("default", options))
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        """Sends one message, in one round trip."""
+        with self._kept.borrow() as redis:
+            redis.ask("PUBLISH", group_channel(self._layer.prefix, group), pack_whole(self._format, message, None))
+
+
 @functools.cache
-def find_sender() -> Sender:
+def find_sender() -> Sender | PubSubSender:
     """The process's. What it reads does not change while a program runs."""
-    return Sender(*find_options())
+    options, layer = find_options()
+    return PubSubSender(options) if layer == "pubsub" else Sender(options, layer)
+
+
+def find_plain_addresses(options: dict[str, Any]) -> Sequence[RedisAddress]:
+    """Raises `ConfigurationError` for what only channels_redis' own code can do."""
+    addresses = find_addresses(options.get("hosts")) if is_plain(options) else ()
+    if not addresses:
+        raise ConfigurationError(
+            "awxfast.emit needs a Redis without TLS, capacities by name or own serializers; use the layer"
+        )
+    return addresses
 
 
 def find_options() -> tuple[dict[str, Any], str]:
@@ -104,8 +129,8 @@ def find_options() -> tuple[dict[str, Any], str]:
 def read_form(layer: str | None) -> str:
     """The form of a layer; raises `ConfigurationError` for one that can't be written to here."""
     layer = layer or LayerSettings.layer
-    if layer not in SEND_SCRIPTS:
-        raise ConfigurationError(f"awxfast.emit does not write to the layer {layer}; use {' or '.join(SEND_SCRIPTS)}")
+    if layer not in LAYERS:
+        raise ConfigurationError(f"awxfast.emit does not write to the layer {layer}; use {' or '.join(LAYERS)}")
     return layer
 
 

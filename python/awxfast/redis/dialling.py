@@ -25,7 +25,11 @@ _OLD_AUTH = "wrong number of arguments for 'auth'"
 
 
 async def dial(
-    address: RedisAddress, seconds: float, patience: float, reply_limit: int = REPLY_LIMIT
+    address: RedisAddress,
+    seconds: float,
+    patience: float,
+    reply_limit: int = REPLY_LIMIT,
+    kind: type[RedisConnection] = RedisConnection,
 ) -> RedisConnection:
     """Connects, logs in and selects the database, all within `seconds`.
 
@@ -34,7 +38,7 @@ async def dial(
     """
     try:
         async with answered_within(seconds):
-            connection = await _connect(address, patience, reply_limit)
+            connection = await _connect(address, lambda name: kind(name, patience, reply_limit))
             try:
                 await _log_in(connection, address)
             except BaseException:
@@ -46,11 +50,11 @@ async def dial(
     return connection
 
 
-async def _connect(address: RedisAddress, patience: float, reply_limit: int) -> RedisConnection:
+async def _connect(address: RedisAddress, make: Callable[[str], RedisConnection]) -> RedisConnection:
     name = str(address)
     try:
         async with answered_within(address.connect_seconds) if address.connect_seconds else contextlib.nullcontext():
-            return await _dial(address, lambda: RedisConnection(name, patience, reply_limit))
+            return await _dial(address, lambda: make(name))
     except ssl.SSLError as error:
         raise ConfigurationError(f"Redis at {name}: {describe_failure(error)}") from error
     except TimeoutError as error:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Event, GroupWriter, Sent
 from awxfast.redis.reconnect import LONGEST_PAUSE, KeptConnection, Outages
 from awxfast.redis.server_facts import ask_facts
@@ -62,7 +63,7 @@ class EventWriter:
         self,
         name: str,
         address: RedisAddress,
-        writer: GroupWriter,
+        writer: GroupWriter | GroupPublisher,
         outages: Outages,
         outcomes: Outcomes,
         note_crowd: Callable[[bool], None] = lambda _: None,

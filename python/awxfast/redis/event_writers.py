@@ -9,6 +9,7 @@ from awxfast._rust import EntryFormat
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.event_writer import EventWriter, Outcomes
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import Event
 from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
@@ -16,7 +17,7 @@ from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
 from awxfast.wire.host_choice import choose_host
 
-Place = tuple[RedisAddress, Outages, str]
+WriterHost = tuple[RedisAddress, Outages, str]
 """One Redis, who tells of its outages, and the non-local name there whose queue is left out; empty: none is."""
 
 
@@ -24,14 +25,21 @@ def open_event_writer(
     name: str,
     layer: LayerSettings,
     entry_format: EntryFormat,
-    places: Sequence[Place],
+    hosts: Sequence[WriterHost],
     outcomes: Outcomes,
     note_crowd: Callable[[bool], None] = lambda _: None,
+    is_joined: Callable[[str], bool] = lambda _: False,
 ) -> "EventWriter | EventWriters":
-    """For the one Redis of a layer, or for all. See `EventWriter` for the rest."""
-    if len(places) > 1:
-        return EventWriters(name, layer, entry_format, places, outcomes, note_crowd)
-    ((address, outages, own),) = places
+    """For the one Redis of a layer, or for all. See `EventWriter` for the rest.
+
+    `is_joined`: whether this process is subscribed to a group (`GroupPublisher`).
+    """
+    if len(hosts) > 1:
+        return EventWriters(name, layer, entry_format, hosts, outcomes, note_crowd)
+    ((address, outages, own),) = hosts
+    if layer.layer == "pubsub":
+        publisher = GroupPublisher(layer, entry_format, own, is_joined)
+        return EventWriter(name, address, publisher, outages, outcomes, note_crowd)
     return EventWriter(name, address, make_group_writer(layer, entry_format, own), outages, outcomes, note_crowd)
 
 
@@ -43,15 +51,15 @@ class EventWriters:
         name: str,
         layer: LayerSettings,
         entry_format: EntryFormat,
-        places: Sequence[Place],
+        hosts: Sequence[WriterHost],
         outcomes: Outcomes,
         note_crowd: Callable[[bool], None],
     ) -> None:
         self._note_crowd = note_crowd
         self._crowded = False
-        connects = [functools.partial(self._connect, host) for host in range(len(places))]
+        connects = [functools.partial(self._connect, host) for host in range(len(hosts))]
         self._hosts = []
-        for host, (address, outages, own) in enumerate(places):
+        for host, (address, outages, own) in enumerate(hosts):
             writer = HostGroupWriter(layer, entry_format, own, host, connects)
             self._hosts.append(EventWriter(name, address, writer, outages, outcomes, self._note_crowd_of_one))
 

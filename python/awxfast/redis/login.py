@@ -13,6 +13,7 @@ async def open_connection(
     seconds: float = ANSWER_SECONDS,
     patience: float = ANSWER_SECONDS,
     reply_limit: int = REPLY_LIMIT,
+    kind: type[RedisConnection] = RedisConnection,
 ) -> RedisConnection:
     """Connects, logs in and selects the database, within `seconds`.
 
@@ -23,9 +24,9 @@ async def open_connection(
     seconds = max(seconds, address.connect_seconds or 0.0)
     patience += (address.answer_seconds or ANSWER_SECONDS) - ANSWER_SECONDS
     if not address.master_name:
-        return await dial(address, seconds, patience, reply_limit)
+        return await dial(address, seconds, patience, reply_limit, kind)
     master = await find_master(address)
-    connection = await dial(master, seconds, patience, reply_limit)
+    connection = await dial(master, seconds, patience, reply_limit, kind)
     watching = asyncio.get_running_loop().create_task(watch(address, connection, master))
     connection.lost.add_done_callback(lambda _: watching.cancel())
     return connection

@@ -11,7 +11,7 @@ from awxfast.pauses import Pauses
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.login import open_connection
-from awxfast.redis.rights import Rights
+from awxfast.redis.rights import Missing, Rights
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ class Outages:
             self._since = time.monotonic()
         self._reasons[connection] = strip_place(str(error), self._address).partition(". ")[0]
         self._tell()
+
+    async def find_missing_rights(self) -> Missing | None:
+        """What the user of Redis lacks, as `Rights` tells it; None where nobody knows of any."""
+        return await self._rights.find_missing() if self._rights is not None else None
 
     async def explain(self, error: RedisReplyError) -> RedisReplyError:
         """The same, or one that names all rights that are missing."""
@@ -90,12 +94,15 @@ class KeptConnection:
         outages: Outages,
         patience: float = 5.0,
         reply_limit: int = REPLY_LIMIT,
+        connect: Callable[[], Awaitable[RedisConnection]] | None = None,
     ) -> None:
+        """`connect`: opens one of another kind."""
         self._address = address
         self._name = name
         self._outages = outages
         self._patience = patience
         self._reply_limit = reply_limit
+        self._connect = connect or self._open
         self._up = asyncio.Event()
         self.reconnects = 0
 
@@ -117,9 +124,7 @@ class KeptConnection:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                connection = await open_connection(
-                    self._address, patience=self._patience, reply_limit=self._reply_limit
-                )
+                connection = await self._connect()
                 with contextlib.closing(connection):
                     return await self._work(work, connection)
             except (RedisError, ConfigurationError) as error:
@@ -130,6 +135,9 @@ class KeptConnection:
                 self._up.clear()
             await asyncio.sleep(pauses.take())
             self.reconnects += 1
+
+    async def _open(self) -> RedisConnection:
+        return await open_connection(self._address, patience=self._patience, reply_limit=self._reply_limit)
 
     async def _work(self, work: Callable[[RedisConnection], Awaitable[None]], connection: RedisConnection) -> None:
         try:

@@ -134,6 +134,15 @@ def _is_scored(reply: Any) -> bool:
     return is_number(reply) or is_text_or_nil(reply)
 
 
+def _is_subscribed(reply: Any) -> bool:
+    """Of a subscribed connection, which tells no more than which command it is that it answers."""
+    return reply in (b"subscribe", b"psubscribe")
+
+
+def _is_unsubscribed(reply: Any) -> bool:
+    return reply in (b"unsubscribe", b"punsubscribe")
+
+
 KINDS: dict[type, str] = {
     bytes: "a string",
     int: "a number",
@@ -149,6 +158,9 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("SADD", "SREM", "ZCARD", "ZREM"), is_number),
     **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
+    **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE"), _is_subscribed),
+    **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE"), _is_unsubscribed),
+    "PUBLISH": is_number,
     "CLIENT": _is_number_or_text,
     "EXEC": is_list_or_nil,
     "MEMORY": _is_number_or_nil,

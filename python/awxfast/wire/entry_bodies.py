@@ -12,7 +12,7 @@ import msgpack
 
 from awxfast._rust import EntryFormat
 from awxfast.settings import LayerSettings
-from awxfast.wire.group_send import ADDRESSEES
+from awxfast.wire.group_send import ADDRESSEES, PASSED_ON_BY
 
 STOCK_CLASSES = {"msgpack": "MsgPackSerializer", "json": "JSONSerializer"}
 """Of channels_redis' serializers the classes that stand behind their names unless an application says otherwise."""
@@ -52,6 +52,7 @@ def unpack_body(serializer: str, body: bytes) -> dict[str, Any]:
     """The message of an opened entry, as the stock layer's serializer reads it, but for the list of channels."""
     message: dict[str, Any] = msgpack.unpackb(body, raw=False) if serializer == "msgpack" else json.loads(body)
     message.pop(ADDRESSEES, None)
+    message.pop(PASSED_ON_BY, None)
     return message
 
 

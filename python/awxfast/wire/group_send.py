@@ -18,6 +18,8 @@ Word = str | bytes | int
 
 ADDRESSEES = "__asgi_channel__"
 """The last key of a message: the channels of one queue that it is for."""
+PASSED_ON_BY = "__awxfast_from__"
+"""The key of a published event that a process passes on from another node: it is subscribed too, and has it already."""
 EMPTY_ARRAY = 1
 """Bytes that msgpack writes for one."""
 

@@ -7,7 +7,7 @@ use super::{Fanout, State};
 use crate::error::Reject;
 use crate::routing::batch::Batch;
 use crate::routing::registry::Registry;
-use crate::routing::route::{Entry, HandedOut, Received, Routes};
+use crate::routing::route::{Entry, HandedOut, Published, Received, Routes};
 use crate::routing::slab::{Run, Slab};
 use crate::shard::command::Command;
 use crate::shard::queues::Load;
@@ -23,6 +23,13 @@ impl Fanout {
     pub fn receive<'a>(&self, entries: &[Entry<'a>]) -> Vec<Received<'a>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         entries.iter().map(|entry| self.config.rules.receive(entry, now)).collect()
+    }
+
+    /// The same for messages that were published: nobody knows when they were sent, only that they are here now.
+    #[must_use]
+    pub fn receive_published<'a>(&self, messages: &[Published<'a>]) -> Vec<Received<'a>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        messages.iter().map(|message| self.config.rules.receive_published(message, now)).collect()
     }
 
     /// Reads entries and hands their frames to every shard that has a subscriber. Returns what consumers get.

@@ -93,13 +93,29 @@ impl LinkEncoder {
         }
     }
 
+    /// The same for a message that was published for `group`.
+    pub fn encode_published(&mut self, group: &str, body: &[u8], bundle: &mut Bundle) {
+        self.counts.received += 1;
+        let opened = self.format.open(body, 0);
+        let decoded = opened.as_ref().map_err(|reason| *reason);
+        match decoded.and_then(|opened| envelope::decode_published(opened.packed())).and_then(check) {
+            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+            Ok(envelope) => self.encode_for(vec![group.into()], &envelope, bundle),
+            Err(reason) => self.reject(reason),
+        }
+    }
+
     fn encode_event(&mut self, envelope: &Envelope<'_>, bundle: &mut Bundle) {
+        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        let groups = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
+        self.encode_for(groups, envelope, bundle);
+    }
+
+    fn encode_for(&mut self, groups: Vec<Arc<str>>, envelope: &Envelope<'_>, bundle: &mut Bundle) {
         let text = match envelope.text {
             Ok(text) => text,
             Err(reason) => return self.reject(reason),
         };
-        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
-        let groups: Vec<Arc<str>> = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
         if groups.is_empty() {
             self.counts.no_group += 1;
             return;
@@ -116,7 +132,7 @@ impl LinkEncoder {
     fn push(&mut self, group: Arc<str>, text: &str, bundle: &mut Bundle) -> bool {
         self.payload.clear();
         self.payload.extend_from_slice(b"{\"group\": \"");
-        self.payload.extend_from_slice(group.as_bytes());
+        push_escaped(&mut self.payload, &group);
         self.payload.extend_from_slice(BEFORE_TEXT.as_bytes());
         push_escaped(&mut self.payload, text);
         self.payload.extend_from_slice(AFTER_TEXT.as_bytes());
@@ -134,7 +150,11 @@ impl LinkEncoder {
 }
 
 fn read(packed: &[u8]) -> Result<Envelope<'_>, Reject> {
-    let envelope = envelope::decode(packed)?;
+    check(envelope::decode(packed)?)
+}
+
+/// Only events are passed on.
+fn check(envelope: Envelope<'_>) -> Result<Envelope<'_>, Reject> {
     match envelope.kind {
         Some(EVENT_TYPE) => Ok(envelope),
         Some(_) => Err(Reject::UnknownType),

@@ -14,6 +14,7 @@ use crate::py::descriptor::borrow;
 use crate::py::entry_format::{PyEntryFormat, core_format};
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
 use crate::py::pairs::take_pair;
+use crate::py::pushes::{Message as Pushed, take_messages};
 use crate::routing::backplane::Backplane;
 use crate::routing::registry::{ClientId, Consumers};
 use crate::shard::outbox::Bounds;
@@ -246,6 +247,21 @@ impl PyFanout {
         Ok(handed_out.into_iter().map(with_body).collect())
     }
 
+    fn publish_pushed<'py>(&self, py: Python<'py>, messages: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
+        let messages = take_messages(messages)?;
+        let published = messages.iter().map(Pushed::read).collect::<PyResult<Vec<_>>>()?;
+        let (received, handed_out) = py.detach(|| {
+            let received = self.core.receive_published(&published);
+            let handed_out = self.core.publish_received(&received);
+            (received, handed_out)
+        });
+        let with_body = |message: HandedOut| {
+            let body = PyBytes::new(py, received[message.entry].body());
+            (message.direct, message.groups, message.channels, body)
+        };
+        Ok(handed_out.into_iter().map(with_body).collect())
+    }
+
     fn publish_relayed<'py>(&self, py: Python<'py>, payloads: &Bound<'py, PyList>) -> PyResult<PeerAnswer<'py>> {
         let payloads =
             payloads.iter().map(|payload| Ok(payload.cast_into::<PyBytes>()?)).collect::<PyResult<Vec<_>>>()?;
@@ -267,8 +283,9 @@ impl PyFanout {
         self.core.count_too_large(count);
     }
 
-    fn count_gap(&self, reason: &str, at_most: u64) {
-        self.core.count_gap(reason, at_most);
+    #[pyo3(signature = (reason, at_most, times=1))]
+    fn count_gap(&self, reason: &str, at_most: u64, times: u64) {
+        self.core.count_gaps(reason, times, at_most);
     }
 
     fn wait_time(&self) -> f64 {

@@ -9,11 +9,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList};
 
 use crate::error::Reject;
+use crate::fanout::{Published, Recipient};
 use crate::links::encoder;
 use crate::links::share;
 use crate::py::descriptor::borrow;
 use crate::py::entry_format::{PyEntryFormat, core_format, unix_seconds};
 use crate::py::pairs::take_entry;
+use crate::py::pushes::take_messages;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -47,6 +49,15 @@ impl LinkEncoder {
         for pair in entries {
             let entry = take_entry(pair)?;
             self.0.encode(entry.as_bytes(), now, &mut bundle);
+        }
+        Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
+    }
+
+    fn encode_pushed(&mut self, messages: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
+        let mut bundle = self.0.begin();
+        for message in take_messages(messages)? {
+            let Published { to: Recipient::Group(group), body } = message.read()? else { continue };
+            self.0.encode_published(group, body, &mut bundle);
         }
         Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
     }

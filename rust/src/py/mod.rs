@@ -11,6 +11,7 @@ mod front;
 mod http1;
 mod links;
 mod pairs;
+mod pushes;
 mod secret;
 mod transport;
 
@@ -25,5 +26,6 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fanout::register(module)?;
     front::register(module)?;
     http1::register(module)?;
-    links::register(module)
+    links::register(module)?;
+    pushes::register(module)
 }

@@ -9,4 +9,5 @@ pub mod http1;
 pub mod json;
 mod json_entry;
 pub mod peer_event;
+pub mod push;
 pub mod record;
