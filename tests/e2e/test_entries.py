@@ -82,6 +82,7 @@ async def test_keys_are_changed_without_a_restart_and_nobody_sees_them(
     rejected = await asyncio.to_thread(wait_for, lambda: relay.ledger()["events"]["rejected"])
     assert set(rejected) == {"undecryptable"}
     await asyncio.to_thread(wait_for, lambda: relay.ledger()["events"]["rejected"] == {"undecryptable": 2})
+    await asyncio.to_thread(wait_for, lambda: "no key reads them" in relay.text())
     assert relay.text().count("no key reads them") == 1
 
     keys.write_text(f"{NEW}\n{OLD}\n")
