@@ -63,6 +63,8 @@ def open_intake(
 class HostIntakes:
     """What `Intake` does, for several Redis. See there for the arguments."""
 
+    form = Intake.form
+
     def __init__(
         self,
         layer: LayerSettings,
