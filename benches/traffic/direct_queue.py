@@ -67,11 +67,11 @@ class DirectQueue:
         return max(map(int, self._redis.call(self._depths)))
 
 
-def members_by_queue(names: list[bytes]) -> dict[bytes, list[bytes]]:
+def members_by_queue(names: list[bytes], prefix: str = PREFIX) -> dict[bytes, list[bytes]]:
     """Channels by the key that their process reads."""
     queues: dict[bytes, list[bytes]] = {}
     for name in names:
-        queues.setdefault(PREFIX.encode() + name[: name.index(b"!") + 1], []).append(name)
+        queues.setdefault(prefix.encode() + name[: name.index(b"!") + 1], []).append(name)
     return queues
 
 
@@ -98,8 +98,11 @@ class RedisPipe:
     def __init__(self, url: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(30)
-        self._socket.connect(urlsplit(url).path)
+        parts = urlsplit(url)
+        self._socket.connect(parts.path)
         self._reader = hiredis.Reader()
+        if parts.query:
+            self.call([(b"SELECT", parts.query.removeprefix("db=").encode())])
 
     def call(self, commands: Sequence[tuple[bytes, ...]]) -> list[Any]:
         """Sends commands, returns their answers."""

@@ -118,6 +118,28 @@ RELAY: tuple[Workload, ...] = (
     flat_out(9000, *ALONE, quick=()),
     flat_out(100, "nchan", "awxfast", size=4096),
     flat_out(1000, *ALONE, size=4096),
+    Stream(
+        name="encrypted-100",
+        title="Flat out on an encrypted layer and on a plain one: 100 clients, 1 KiB",
+        servers=("awxfast", "encrypted"),
+    ),
+    Stream(
+        name="hosts-100",
+        title="Flat out on a layer with three Redis and on one: three groups, 100 clients, 1 KiB",
+        servers=("awxfast", "hosts"),
+        groups=("job_events-9", "job_events-4", "job_events-1"),
+    ),
+    Stream(
+        name="lists-100",
+        title="Flat out on a layer whose queues are lists and on one of sorted sets: 100 clients, 1 KiB",
+        servers=("awxfast", "lists"),
+    ),
+    Stream(
+        name="pubsub-100",
+        title=f"{EQUAL_FRAMES:,} frames a second on a pub/sub layer and on a usual one: 100 clients, 1 KiB",
+        servers=("awxfast", "pubsub"),
+        rate=EQUAL_FRAMES / 100,
+    ),
     equal_frames(100),
     equal_frames(1000),
     equal_frames(9000),

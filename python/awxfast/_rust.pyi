@@ -41,9 +41,42 @@ class SecretVerifier:
         `repeated` tells that this very header was seen before within the window (only set with `"ok"`).
         """
 
+# ---- entries of the channel layer (rust/src/wire/entry_format.rs, fernet.rs) ------------------------------
+
+@final
+class EntryFormat:
+    """What both ends of a channel layer agree on. Whoever reads or writes entries shares it; it prints no key."""
+
+    def __init__(
+        self,
+        *,
+        prefix_length: int = 12,
+        serializer: str = "msgpack",
+        keys: Sequence[bytes] = (),
+        ttl: int | None = None,
+    ) -> None:
+        """`prefix_length`: random bytes before an entry. `serializer`: `msgpack` or `json`.
+
+        `keys`: texts as in `symmetric_encryption_keys`; the first encrypts, each is tried to decrypt; none: nothing is
+        encrypted. `ttl`: seconds that encrypted entries last; None: for ever.
+        """
+    def accept_keys(self, keys: Sequence[bytes]) -> None:
+        """From now on these count, wherever this format is used."""
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether there are keys."""
+    @property
+    def serializer(self) -> str: ...
+    def refused(self) -> dict[str, int]:
+        """How many entries could not be decrypted: `no_token`, `wrong_key`, `too_old`, `too_early`."""
+    def open(self, entry: bytes, now: int | None = None) -> bytes:
+        """What the serializer wrote; `now` in Unix seconds. Raises `ValueError` with the reason's name."""
+    def seal(self, body: bytes) -> bytes:
+        """An entry of what the serializer wrote. Raises `OSError` where the kernel has no random bytes."""
+
 # ---- bytes (rust/src/wire/envelope.rs, frame.rs) ------------------------------------------------------
 
-def decode_envelope(entry: bytes, prefix_length: int) -> tuple[str, bytes, list[str], bool]:
+def decode_envelope(entry: bytes, entry_format: EntryFormat | None = None) -> tuple[str, bytes, list[str], bool]:
     """`(type, text, channels, needs_relay)` of one queue entry; raises `ValueError` with the reason's name.
 
     For tests and tools; events are decoded inside `Fanout.publish_batch`.
@@ -291,16 +324,35 @@ class RequestRefusal:
     def reason(self) -> str:
         """One lower-case phrase for the log, e.g. `bare line feed`."""
 
+# ---- from a Redis that publishes (rust/src/wire/push.rs) ---------------------------------------------------
+
+@final
+class PushReader:
+    """Reads what comes over a connection that has subscribed, in RESP2.
+
+    `limit`: bytes of one reply. `groups`, `channels`: what the names begin with under which Redis has groups, and
+    channels of this process; what is published elsewhere is dropped.
+    """
+
+    def __init__(self, limit: int, groups: str, channels: str) -> None: ...
+    def feed(self, data: bytes) -> tuple[list[tuple[bool, bytes, bytes]], list[bytes | str]]:
+        """What is whole: messages as `(is_group, name, message)`, and answers: a command in small letters, or an error.
+
+        `name` is what follows `groups` or `channels`. Raises `ValueError` for what is out of protocol, or too long.
+        """
+    def rest(self) -> bytes:
+        """What has come of a reply that is not whole."""
+
 # ---- to other nodes (rust/src/links/encoder.rs) ------------------------------------------------------------
 
 @final
 class LinkEncoder:
     """Queue entries as masked client frames of the relay era, encoded once for all links.
 
-    `prefix_length`: random bytes before an entry. `max_frame`: bytes of the longest text that peers take.
+    `entry_format`: how entries are written. `max_frame`: bytes of the longest text that peers take.
     """
 
-    def __init__(self, prefix_length: int = 12, max_frame: int = 4_194_304) -> None: ...
+    def __init__(self, entry_format: EntryFormat | None = None, max_frame: int = 4_194_304) -> None: ...
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...
@@ -309,6 +361,8 @@ class LinkEncoder:
 
         `entries` is what a pop gave. Bad entries are counted by reason, never raised.
         """
+    def encode_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> LinkBundle | None:
+        """The same of published messages (`PushReader.feed`); those for channels are nothing to other nodes."""
     def counts(self) -> dict[str, Any]:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
 
@@ -388,12 +442,12 @@ class Fanout:
         send_buffer: int = 262_144,
         slow_client: str = "shed",
         keep_groups: Sequence[str] = (),
-        prefix_length: int = 12,
+        entry_format: EntryFormat | None = None,
         max_event_size: int = 16_777_216,
         direct_types: Sequence[str] = ("internal.message",),
         consumers: bool = False,
     ) -> None:
-        """`direct_types`: messages whose `text` goes straight to the sockets of a group.
+        """`entry_format`: how entries are written. `direct_types`: messages whose `text` goes straight to sockets.
 
         `reply_bytes` of replies a client may leave unread (None: any; an application waits for room itself).
         `consumers`: Python takes messages of other types (`publish_batch` returns them); without, they are rejected.
@@ -433,10 +487,10 @@ class Fanout:
         """
     def end_inheritance(self) -> int:
         """What nobody has taken is lost at close: how many clients. Returns when the threads have the others."""
-    def set_backplane(self, group: str, own: str, speaker: str) -> None:
+    def set_backplane(self, group: str, own: list[str], speaker: str) -> None:
         """Names the group that node links get the messages of, whatever types go to browsers.
 
-        Notices of subscriptions from channels that begin with `own` are left out, but for those of `speaker`.
+        Notices of subscriptions from channels that begin with one of `own` are left out, but where `speaker` follows.
         """
     def attach_link(self, fd: int, notices: bool) -> tuple[int, LinkFigures]:
         """The same for another node, which is in the backplane's group from then on; it is not one of `clients`.
@@ -492,12 +546,18 @@ class Fanout:
     def publish_batch(self, entries: Sequence[Any]) -> list[tuple[bool, list[str], list[str], bytes]]:
         """Decodes queue entries and hands their frames to every subscriber. The GIL is released meanwhile.
 
-        Returns what consumers get, in order: `(direct, groups, channels, entry)`. `direct`: it went to sockets, only
-        consumers that are loose want it; `channels` are own channels by their part after `!`.
+        Returns what consumers get, in order: `(direct, groups, channels, body)`. `direct`: it went to sockets, only
+        consumers that are loose want it; `channels` are own channels by their part after `!`; `body` is the entry,
+        opened.
 
-        `entries` is what a pop gave: `[[entry, score], ...]`, both bytes (score: text of a double, Unix seconds).
+        `entries` is what a pop gave: `[[entry, score], ...]`, both bytes (score: text of a double, Unix seconds), or,
+        of a list, entries alone, whose events have no age.
         Bad entries are counted by reason, never raised.
         """
+    def publish_pushed(
+        self, messages: list[tuple[bool, bytes, bytes]]
+    ) -> list[tuple[bool, list[str], list[str], bytes]]:
+        """The same of published messages (`PushReader.feed`), whose age nobody knows: they count as sent now."""
     def publish_relayed(
         self, payloads: list[bytes]
     ) -> tuple[bool, list[str], list[tuple[str, bytes, bool, bool | None]]]:
@@ -511,8 +571,8 @@ class Fanout:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""
     def count_too_large(self, count: int) -> None:
         """Counts events that were taken from Redis and rejected unread, for their length."""
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts a loss that can't be counted in events: one more time, of at most so many events."""
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        """Counts losses that can't be counted in events: so many more times, of at most so many events together."""
     def wait_time(self) -> float:
         """Seconds that intake should wait at most, since the threads are behind, or most readers are; often 0.0.
 

@@ -6,12 +6,24 @@ from typing import Any, Protocol
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RedisFigures:
+    """One Redis of several: is it there, and how many events waited in it at the last look."""
+
+    up: bool
+    depth: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class IntakeFigures:
-    """The intake's state: is Redis there, how many events waited at the last look, what had to be mended."""
+    """The intake's state: is Redis there, how many events waited at the last look, what had to be mended.
+
+    `hosts`: where there are several Redis, each by its address; the rest is of all of them.
+    """
 
     redis_up: bool
     depth: int
     registrations_repaired: int
+    hosts: Mapping[str, RedisFigures] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -33,10 +33,18 @@ from awxfast.option_parser import (
     whole_number,
     workers,
 )
-from awxfast.settings import DEFAULT_HOST, DEFAULT_PORT, LAYER_FIELDS, SECRET_VARIABLE, Settings
+from awxfast.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    LAYER_DEFAULTS,
+    LAYER_FIELDS,
+    LAYERS,
+    SECRET_VARIABLE,
+    SERIALIZERS,
+    Settings,
+)
 
 NOT_BUILT = (
-    "--encryption-key-file",
     "--notify-gaps",
     "--compress",
     "--compress-links",
@@ -61,19 +69,41 @@ HOSTED_ONLY = {
     "workers": "native mode has --threads, which use all cores from one process",
 }
 """What is only for an application, and why."""
-LAYER_OPTIONS = ("redis", *LAYER_FIELDS)
+LAYER_OPTIONS = ("redis", "layer", *LAYER_FIELDS, "encryption_key_files")
 """What an application's CHANNEL_LAYERS says unless an option does."""
 
+LAYER_OPTION = OwnOption(
+    "--layer",
+    "layer",
+    one_of(*LAYERS),
+    f"the form of the producers' channel layer: {', '.join(LAYERS)}",
+)
+
+ENTRY_OPTIONS = (
+    OwnOption("--serializer-format", "serializer_format", one_of(*SERIALIZERS), "the channel layer's: msgpack, json"),
+    OwnOption(
+        "--random-prefix-length", "random_prefix_length", whole_number(least=0), "bytes before the layer's messages"
+    ),
+    OwnOption(
+        "--encryption-key-file",
+        "encryption_key_files",
+        non_empty,
+        "keys of an encrypted channel layer, one a line; the first encrypts",
+        many=True,
+    ),
+)
+"""How the layer's messages are written."""
 
 OWN_OPTIONS = (
     OwnOption(
         "--redis", "redis", non_empty, "redis://, rediss://, unix:///path, or private: one of its own", many=True
     ),
-    OwnOption("--layer", "layer", one_of("core", not_built=("pubsub", "lists")), "the producers' channel layer: core"),
+    LAYER_OPTION,
     OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    *ENTRY_OPTIONS,
     OwnOption("--direct", "direct", non_empty, "messages whose text bypasses the application's consumer", many=True),
     OwnOption("--auth", "auth", non_empty, "who may connect: tokens=FILE, forward=URL or open; without it nobody"),
     OwnOption("--auth-ca-file", "auth_ca_file", non_empty, "certificates to trust for forward=https://..."),
@@ -193,7 +223,6 @@ def add_own_options(group: Any) -> None:
 
 def check_values(values: dict[str, Any]) -> Settings:
     """What no single option can check, then the settings."""
-    values.pop("layer", None)
     if "application" in values:
         check_application(values)
     elif values.get("node_endpoints") == "application":
@@ -203,10 +232,10 @@ def check_values(values: dict[str, Any]) -> Settings:
     for name in ("host", "port"):
         if f"proxy_headers_{name}" in values and not values.get("proxy_headers"):
             raise ConfigurationError(f"--proxy-headers-{name} needs --proxy-headers; add it")
-    if len(values.get("redis", ())) > 1:
-        raise ConfigurationError("several --redis URLs (a sharded layer) are not built yet; give one")
+    if len(values.get("redis", ())) > 1 and "private" in values["redis"]:
+        raise ConfigurationError("--redis private is a Redis of its own, and stands alone; leave it or the others out")
     check_log_format(values.get("log_fmt"))
-    return Settings.from_values(values)
+    return Settings.from_values({**LAYER_DEFAULTS[values.get("layer", Settings.layer)], **values})
 
 
 def refuse_word(word: str) -> NoReturn:

@@ -18,6 +18,17 @@ SECRET_VARIABLE = "AWXFAST_SECRET"
 """The nodes' secret itself, which has no option: others could read it in the list of processes."""
 
 
+LAYERS = ("core", "pubsub", "lists")
+SERIALIZERS = ("msgpack", "json")
+"""How channels_redis writes messages, unless an application has a way of its own."""
+LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "core": {},
+    "lists": {"prefix": "asgi:", "random_prefix_length": 0},
+    "pubsub": {"random_prefix_length": 0, "capacity": 10_000},
+}
+"""By form: what its constructor takes for granted other than `LayerSettings` does."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerSettings:
     """How the producers' channel layer is configured, in channels_redis' own words. Times in seconds.
@@ -25,14 +36,23 @@ class LayerSettings:
     The defaults are AWX's (awx/settings/defaults.py).
     """
 
+    layer: str = "core"
+    """Its form: `core` as in channels_redis 3 and 4, `lists` as in version 2, `pubsub` as `channels_redis.pubsub`."""
     prefix: str = "asgi"
     capacity: int = 10_000
     expiry: int = 60
     group_expiry: int = 157_784_760
     random_prefix_length: int = 12
+    serializer_format: str = "msgpack"
 
 
-LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings))
+LAYER_FIELDS = tuple(field.name for field in dataclasses.fields(LayerSettings) if field.name != "layer")
+"""Those that its constructor takes."""
+
+
+def default_layer(layer: str) -> LayerSettings:
+    """What is so in a layer of this form unless somebody says otherwise."""
+    return LayerSettings(layer=layer, **LAYER_DEFAULTS[layer])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +83,8 @@ class Settings(LayerSettings, LogSettings):
 
     # Redis and, with the layer's settings, what comes through it.
     redis: tuple[str, ...] = ("private",)
+    encryption_key_files: tuple[str, ...] = ()
+    """The keys themselves are no settings."""
     layer_options: tuple[str, ...] = ()
     """Which of Redis and the layer's settings options gave; an application's CHANNEL_LAYERS has the others."""
     direct: tuple[str, ...] = ("internal.message",)

@@ -5,7 +5,8 @@
 pub enum Reject {
     /// It is longer than `max_event_size`.
     TooLarge,
-    /// Shorter than the random prefix, not msgpack, truncated, nested too deeply, or not a map with text keys.
+    /// Shorter than the random prefix, not as the serializer writes, truncated, nested too deeply, or not a map with
+    /// text keys.
     Malformed,
     /// The map has no `type`, or it is not text.
     NoType,
@@ -19,11 +20,13 @@ pub enum Reject {
     NoChannel,
     /// From a peer: a group that no group can be called, or the backplane's own, which would go in circles.
     Group,
+    /// The layer is encrypted, and no key reads it; or it is too old, or from the future.
+    Undecryptable,
 }
 
 impl Reject {
     /// Every reason, in the order of `index`.
-    pub const ALL: [Reject; 8] = [
+    pub const ALL: [Reject; 9] = [
         Reject::TooLarge,
         Reject::Malformed,
         Reject::NoType,
@@ -32,6 +35,7 @@ impl Reject {
         Reject::NotUtf8,
         Reject::NoChannel,
         Reject::Group,
+        Reject::Undecryptable,
     ];
 
     /// The reason as metrics and the ledger name it.
@@ -46,6 +50,7 @@ impl Reject {
             Reject::NotUtf8 => "not_utf8",
             Reject::NoChannel => "no_channel",
             Reject::Group => "group",
+            Reject::Undecryptable => "undecryptable",
         }
     }
 

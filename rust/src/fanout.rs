@@ -18,7 +18,7 @@ use crate::handover::LeftClient;
 use crate::ledger::{Events, Gaps};
 use crate::routing::backplane::Backplane;
 use crate::routing::registry::{ClientId, Consumers, Registry};
-pub use crate::routing::route::{Entry, HandedOut, Relayed, Rules};
+pub use crate::routing::route::{Entry, HandedOut, Published, Received, Recipient, Relayed, Rules};
 use crate::routing::slab::Accounts;
 use crate::shard::command::{Backlog, Command};
 use crate::shard::outbox::Bounds;
@@ -193,9 +193,9 @@ impl Fanout {
         self.state.lock().registry.set_backplane(backplane);
     }
 
-    /// Counts a loss of at most `at_most` events.
-    pub fn count_gap(&self, reason: &str, at_most: u64) {
-        self.state.lock().gaps.count(reason, at_most);
+    /// Counts losses of at most `at_most` events together.
+    pub fn count_gaps(&self, reason: &str, times: u64, at_most: u64) {
+        self.state.lock().gaps.count(reason, times, at_most);
     }
 
     /// Readable when there is news.

@@ -195,10 +195,10 @@ pub struct Gaps {
 }
 
 impl Gaps {
-    /// One more loss of at most `at_most` events.
-    pub fn count(&mut self, reason: &str, at_most: u64) {
+    /// So many more losses, of at most `at_most` events together.
+    pub fn count(&mut self, reason: &str, times: u64, at_most: u64) {
         let gap = self.reasons.entry(reason.to_owned()).or_default();
-        gap.0 += 1;
+        gap.0 += times;
         gap.1 += at_most;
     }
 

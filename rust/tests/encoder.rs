@@ -3,6 +3,7 @@
 use awxfast_core::error::Reject;
 use awxfast_core::links::encoder::LinkEncoder;
 use awxfast_core::links::share::{Bundle, Share};
+use awxfast_core::wire::entry_format::EntryFormat;
 use awxfast_core::wire::frame::{Budget, Decoder, Received};
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ fn entry(kind: &str, text: &str, needs_relay: bool, channels: &[&str]) -> Vec<u8
 }
 
 fn encoder() -> LinkEncoder {
-    let mut encoder = LinkEncoder::new(12, MAX_FRAME);
+    let mut encoder = LinkEncoder::new(Arc::new(EntryFormat::plain(12)), MAX_FRAME);
     encoder.add_channel("g.jobs-summary", "jobs-summary");
     encoder.add_channel("n.1", "job_events-42");
     encoder
@@ -36,7 +37,7 @@ fn encoder() -> LinkEncoder {
 fn encode_all(encoder: &mut LinkEncoder, entries: &[Vec<u8>]) -> Bundle {
     let mut bundle = encoder.begin();
     for entry in entries {
-        encoder.encode(entry, &mut bundle);
+        encoder.encode(entry, 0, &mut bundle);
     }
     bundle
 }

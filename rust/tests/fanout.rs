@@ -68,7 +68,7 @@ fn bad_entries_are_counted_by_reason_and_cost_nobody_an_event() {
     assert_eq!(browser.receive_text(), "good");
     let events = fanout.counts().events;
     assert_eq!((events.received, events.routed, events.no_subscriber), (6, 1, 1));
-    assert_eq!(events.rejected, [1, 2, 0, 1, 0, 0, 0, 0], "in the order of Reject::ALL");
+    assert_eq!(events.rejected, [1, 2, 0, 1, 0, 0, 0, 0, 0], "in the order of Reject::ALL");
     assert_books_balance(&fanout);
 }
 

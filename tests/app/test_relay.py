@@ -18,7 +18,7 @@ class Rooms:
     def __init__(self) -> None:
         self.nodes = self
         self.token = "a token"
-        self.address = None
+        self.addresses = ()
         self.served = 0
         self.said: list[Any] = []
         self.faults: dict[str, Exception] = {}

@@ -38,14 +38,14 @@ class TestRead:
     def test_everything_that_awx_says(self) -> None:
         settings = read()
         assert (settings.name, settings.port, settings.protocol) == ("awx-1", 8052, "http")
-        assert (settings.redis, settings.capacity, settings.group_expiry) == ("unix:///r.sock", 10_000, 157_784_760)
+        assert (settings.redis, settings.capacity, settings.group_expiry) == (("unix:///r.sock",), 10_000, 157_784_760)
         assert (settings.secret, settings.backplane_group) == ("hush", "nodes")
 
     def test_certificates_are_none_of_awxs_business(self) -> None:
         assert "verify_cert" not in read().values()
 
     def test_broker_stands_in_for_a_layer_without_hosts(self) -> None:
-        assert read(CHANNEL_LAYERS={}).redis == "unix:///var/run/redis/redis.sock"
+        assert read(CHANNEL_LAYERS={}).redis == ("unix:///var/run/redis/redis.sock",)
 
     @pytest.mark.parametrize(
         ("host", "url"),
@@ -53,10 +53,20 @@ class TestRead:
             (("redis.example", 7), "redis://redis.example:7"),
             ({"address": ("::1", 7)}, "redis://[::1]:7"),
             ({"address": "unix:///r.sock"}, "unix:///r.sock"),
+            ({"address": "unix:///r.sock", "db": 1}, ""),
+            ({"master_name": "m", "sentinels": [("a", 1)]}, ""),
         ],
     )
     def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:
-        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host]}}}).redis == url
+        layers = {"default": {"CONFIG": {"hosts": [host, host]}}}
+        assert read(CHANNEL_LAYERS=layers).redis == ((url, url) if url else ())
+
+    def test_how_the_layers_messages_are_written_is_taken_over(self) -> None:
+        said = {"expiry": 30, "random_prefix_length": 0, "serializer_format": "json"}
+        settings = read(CHANNEL_LAYERS={"default": {"CONFIG": {**said, "symmetric_encryption_keys": ["sesame"]}}})
+        assert {name: settings.values()[name] for name in said} == said
+        assert settings.encryption_keys == (b"sesame",)
+        assert "sesame" not in repr(settings) + repr(settings.values())
 
     def test_listeners_database_is_the_usual_one_but_for_what_it_names(self) -> None:
         conninfo = pytest.importorskip("psycopg.conninfo")

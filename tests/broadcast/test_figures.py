@@ -12,9 +12,9 @@ from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.target import Member
 from awxfast.operate.metrics import metrics_text
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
+from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import RedisServer
 from still_figures import view_of
 
@@ -41,17 +41,17 @@ class Dialling:
     """A dialler with peers whose counts the test writes."""
 
     def __init__(self, redis: RedisServer) -> None:
-        writer = GroupWriter(LayerSettings(capacity=1, expiry=1, group_expiry=1))
-        self.sender = GroupSender(redis.address, writer, Outages(redis.address))
-        self.taker = LinkTaker(12, lambda _: None)
+        layer = LayerSettings(capacity=1, expiry=1, group_expiry=1)
+        self.sender = GroupSender(layer, make_entry_format(layer), [(redis.address, Outages(redis.address), "")])
+        self.taker = LinkTaker(make_entry_format(layer), lambda _: None)
         self.peers = [Peer("web-1"), Peer("web-2")]
         dialler: Any = SimpleNamespace(
             peers=self.peers[:1], shown=self.peers, total=LinkCounts(), joined={"a-1": 1}, dials={}
         )
         self.dialler = dialler
-        registration = SimpleNamespace(repaired=0)
-        intake: Any = SimpleNamespace(ready=True, depth=3, trouble="does not answer", registration=registration)
-        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2, redis.address)
+        part = SimpleNamespace(address=redis.address, trouble="does not answer")
+        intake: Any = SimpleNamespace(ready=True, depth=3, parts=[part], repaired=0)
+        self.figures = DiallerFigures(dialler, self.taker, intake, self.sender, lambda: 2)
 
 
 @pytest.fixture

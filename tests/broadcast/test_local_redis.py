@@ -1,14 +1,16 @@
 """Events of other nodes on their way into Redis: in order, bounded, each accounted for whatever Redis does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
+import msgpack
 import pytest
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.redis import event_writer
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
-from awxfast.settings import LayerSettings
+from awxfast.settings import LayerSettings, default_layer
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 
@@ -16,9 +18,9 @@ HANG = 20.0
 
 
 class Running:
-    def __init__(self, server: RedisServer) -> None:
-        writer = GroupWriter(LayerSettings(group_expiry=86_400))
-        self.sender = GroupSender(server.address, writer, Outages(server.address))
+    def __init__(self, server: RedisServer, layer: LayerSettings) -> None:
+        hosts = [(server.address, Outages(server.address), "")]
+        self.sender = GroupSender(layer, make_entry_format(layer), hosts)
         self.task = asyncio.create_task(self.sender.run())
 
     def balance(self) -> int:
@@ -29,7 +31,7 @@ class Running:
 
 @pytest.fixture
 async def running(redis_server: RedisServer) -> AsyncIterator[Running]:
-    running = Running(redis_server)
+    running = Running(redis_server, LayerSettings(group_expiry=86_400))
     await running.sender.wait_up()
     yield running
     running.task.cancel()
@@ -54,6 +56,24 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def until_idle(running: Running) -> None:
     await until(lambda: not running.sender.pending)
+
+
+class TestLists:
+    async def test_more_than_a_batch_arrives_in_order(self, redis_server: RedisServer) -> None:
+        running = Running(redis_server, default_layer("lists"))
+        sender = running.sender
+        with redis_server.client() as client:
+            client.zadd("asgi::group:a", {"specific.x!a": time.time()})
+            for number in range(600):
+                sender.send("a", str(number).encode())
+            sender.send("nobody", b"")
+            await until(lambda: not sender.pending and sender.unheard)
+            entries = [msgpack.unpackb(entry) for entry in reversed(client.lrange("asgi:specific.x!", 0, -1))]
+        running.task.cancel()
+        await asyncio.gather(running.task, return_exceptions=True)
+        assert [entry["text"] for entry in entries] == [str(number) for number in range(600)]
+        assert entries[0]["__asgi_channel__"] == ["specific.x!a"]
+        assert (sender.written, sender.unheard) == (600, 1)
 
 
 class TestEvents:

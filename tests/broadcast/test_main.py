@@ -126,6 +126,71 @@ class TestEvents:
             await layer.close_pools()
 
 
+class TestEncryptedLayer:
+    """This node's own Redis is encrypted, the peer's is not."""
+
+    @pytest.mark.parametrize("peer", ["broadcast"], indirect=True)
+    async def test_peers_events_are_encrypted_for_this_nodes_consumers(
+        self,
+        redis_server: RedisServer,
+        far_redis: RedisServer,
+        peer: StockServer,
+        dial: Callable[..., Any],
+        tmp_path: Path,
+    ) -> None:
+        near, far = new_layer(redis_server.url, symmetric_encryption_keys=["sesame"]), new_layer(far_redis.url)
+        channel = await near.new_channel()
+        await near.group_add(GROUP, channel)
+        keys = write(tmp_path / "keys", "sesame")
+        await dial(peer, options=("--encryption-key-file", str(keys)))
+        with far_redis.client() as client:
+            await until(lambda: client.zcard("asgi:group:broadcast-group_send"))
+        for number in range(20):
+            await send_event(far, "broadcast", GROUP, json.dumps({"n": number}))
+        texts = [(await near.receive(channel))["text"] for _ in range(20)]
+        assert [json.loads(text)["n"] for text in texts] == list(range(20))
+        for layer in (near, far):
+            await layer.close_pools()
+
+    async def test_encrypted_events_reach_the_peer_also_with_other_keys_after_a_hangup(
+        self,
+        redis_server: RedisServer,
+        far_redis: RedisServer,
+        peer: StockServer,
+        dial: Callable[..., Any],
+        tmp_path: Path,
+    ) -> None:
+        far = new_layer(far_redis.url)
+        old, new = (new_layer(redis_server.url, symmetric_encryption_keys=[key]) for key in ("old sesame", "sesame"))
+        channel = await far.new_channel()
+        await far.group_add(GROUP, channel)
+        keys = write(tmp_path / "keys", "old sesame")
+        dialler = await dial(peer, options=("--encryption-key-file", str(keys)))
+        with far_redis.client() as client:
+            await until(lambda: client.zcard("asgi:group:broadcast-group_send"))
+        await far.group_send(
+            "broadcast-group_send", {"type": "consumer.subscribe", "groups": [GROUP], "origin_channel": channel}
+        )
+        with redis_server.client() as client:
+            await until(lambda: client.zcard(f"asgi:group:{GROUP}"))
+        await send_event(old, "relay", GROUP, "1")
+        assert (await far.receive(channel))["text"] == "1"
+        await send_event(new, "relay", GROUP, "2")
+        await until(lambda: "no key reads them" in dialler.text())
+        ledger = await asyncio.to_thread(dialler.ledger)
+        assert ledger["events"]["rejected"]["undecryptable"] == 1
+        write(keys, "sesame\nold sesame\n")
+        dialler.signal(signal.SIGHUP)
+        received = asyncio.create_task(far.receive(channel))
+        while not received.done():  # nobody says when the files are read
+            await send_event(new, "relay", GROUP, "3")
+            await asyncio.wait([received], timeout=0.05)
+        assert received.result()["text"] == "3"
+        assert "sesame" not in dialler.text() + await asyncio.to_thread(dialler.ask, "/metrics")
+        for layer in (old, new, far):
+            await layer.close_pools()
+
+
 class TestOperation:
     async def test_pages_statistics_and_status(
         self, redis_server: RedisServer, peer: StockServer, dial: Callable[..., Any]

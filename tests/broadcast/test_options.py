@@ -40,19 +40,30 @@ class TestValues:
 
     def test_environment(self) -> None:
         settings = parse(AWXFAST_REDIS="redis://r", AWXFAST_PEER="a b", AWXFAST_ERA="relay", AWXFAST_PORT="")
-        assert settings.redis == "redis://r"
+        assert settings.redis == ("redis://r",)
         assert [member.host for member in settings.peers] == ["a", "b"]
         assert settings.era is Era.RELAY
         assert settings.port == 443
 
     def test_command_line_wins_over_environment_wins_over_awx(self) -> None:
-        awx = AwxSettings(name="awx", port=1, protocol="http", redis="redis://awx", secret="s", backplane_group="g")
+        awx = AwxSettings(name="awx", port=1, protocol="http", redis=("redis://awx",), secret="s", backplane_group="g")
         settings = parse("--name", "me", awx=awx, AWXFAST_PORT="2")
-        assert (settings.name, settings.port, settings.protocol, settings.redis) == ("me", 2, "http", "redis://awx")
+        assert (settings.name, settings.port, settings.protocol, settings.redis) == ("me", 2, "http", ("redis://awx",))
         assert (settings.secret_of_awx, settings.backplane_group) == ("s", "g")
 
     def test_secret_is_not_in_the_repr(self) -> None:
         assert "hush" not in repr(parse(*REDIS, awx=AwxSettings(secret="hush", postgres="password=hush")))
+
+
+class TestLayer:
+    def test_of_lists_has_its_own_defaults(self) -> None:
+        layer = parse(*REDIS, "--layer", "lists").layer
+        assert (layer.layer, layer.prefix, layer.random_prefix_length) == ("lists", "asgi:", 0)
+
+    def test_is_that_of_awx_unless_an_option_says_another(self) -> None:
+        awx = AwxSettings(layer="lists")
+        assert parse(*REDIS, awx=awx).layer.layer == "lists"
+        assert parse(*REDIS, "--layer", "core", awx=awx).layer.prefix == "asgi"
 
 
 class TestRefusals:
@@ -64,7 +75,7 @@ class TestRefusals:
             ("--port 0", "--port"),
             ("--protocol ws", "--protocol"),
             ("--layer pubsub", "pubsub is not built yet"),
-            ("--encryption-key-file f", "--encryption-key-file is not built yet"),
+            ("--engine f", "--engine is not built yet"),
             ("--log-fmt %(", "--log-fmt"),
             ("--ca-file f --no-verify-cert", "--ca-file"),
             ("--threads 3", "--threads"),
@@ -76,8 +87,8 @@ class TestRefusals:
             parse(*REDIS, *words.split())
 
     def test_variable_of_what_is_not_built_is_named(self) -> None:
-        with pytest.raises(ConfigurationError, match="AWXFAST_ENCRYPTION_KEY_FILE"):
-            parse(*REDIS, AWXFAST_ENCRYPTION_KEY_FILE="f")
+        with pytest.raises(ConfigurationError, match="AWXFAST_ENGINE"):
+            parse(*REDIS, AWXFAST_ENGINE="f")
 
     def test_help_ends_well(self) -> None:
         with pytest.raises(SystemExit) as end:

@@ -11,7 +11,7 @@ import pytest
 from awxfast.broadcast import statistics_writer
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.options import DiallerSettings, parse_settings
-from awxfast.broadcast.program import NodeDialler, find_secret
+from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
 from awxfast.errors import ConfigurationError, HandOverFailed
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from redis_servers import RedisServer
@@ -131,6 +131,29 @@ class TestEnd:
         await node.stop()
         with redis_server.client() as client:
             assert client.keys() == []
+
+
+class TestKeys:
+    def test_awx_keys_are_read_by_the_process_itself_and_told_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        awx = AwxSettings(secret="secret", redis="redis://h", encryption_keys=(b"sesame",), serializer_format="json")
+        settings = parse_settings((), {}, awx)
+        assert "sesame" not in settings.to_json() + repr(settings) + repr(awx)
+        monkeypatch.setattr("awxfast.broadcast.program.load_awx_settings", lambda: awx)
+        child = DiallerSettings.from_json(settings.to_json())
+        assert (find_keys(child).values, child.layer.serializer_format) == ((b"sesame",), "json")
+
+    def test_files_take_their_place(self, tmp_path: Path) -> None:
+        (tmp_path / "keys").write_text("from a file\n")
+        awx = AwxSettings(secret="secret", redis="redis://h", encryption_keys=(b"sesame",))
+        settings = parse_settings(("--encryption-key-file", f"{tmp_path}/keys"), {}, awx)
+        assert find_keys(DiallerSettings.from_json(settings.to_json())).values == (b"from a file",)
+
+    def test_layer_without_keys_is_not_encrypted(self) -> None:
+        assert find_keys(settings_of("redis://h")).values == ()
+
+    def test_serializer_of_a_sites_own_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="a serializer of its own: only msgpack and json are read"):
+            parse_settings((), {}, AwxSettings(secret="secret", redis="redis://h", serializer_format="site"))
 
 
 class TestSecret:

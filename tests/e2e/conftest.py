@@ -2,24 +2,42 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from channels_redis.core import RedisChannelLayer
+from layer_forms import LayerForm, chosen_form, close_layer
 from producers import Producer
 from redis_servers import RedisServer
 from reloaded_site import Site
 from reloading import Faults
+from sentinels import watched  # noqa: F401  a fixture
 from servers import AwxfastServer
 from site_browsers import python_path
 
 
 @pytest.fixture
-def start_relay(redis_server: RedisServer) -> Iterator[Callable[..., AwxfastServer]]:
+def layer_urls(redis_server: RedisServer) -> Iterator[list[str]]:
+    """All Redis of the layer: the test's own, and more where the form is one of several."""
+    more = [RedisServer() for _ in range(chosen_form().servers - 1)]
+    yield [redis_server.url, *(server.url for server in more)]
+    for server in more:
+        server.close()
+
+
+@pytest.fixture
+def one_redis() -> None:
+    """For what looks into the Redis of its groups; `test_hosts` has the same for several."""
+    if chosen_form().servers > 1:
+        pytest.skip("the layer has several Redis: see test_hosts")
+
+
+@pytest.fixture
+def start_relay(layer_urls: list[str]) -> Iterator[Callable[..., AwxfastServer]]:
     """Starts awxfast with options of the test's choice on the test's Redis."""
     started: list[AwxfastServer] = []
 
     def start(*options: str) -> AwxfastServer:
-        started.append(AwxfastServer(redis_server.url, *options))
+        started.append(AwxfastServer(layer_urls[0], *chosen_form().relay_options(layer_urls), *options))
         return started[-1]
 
     yield start
@@ -40,12 +58,12 @@ def relay(start_relay: Callable[..., AwxfastServer]) -> AwxfastServer:
 
 
 @pytest.fixture
-def new_producer(redis_server: RedisServer) -> Iterator[Callable[..., Producer]]:
+def new_producer(layer_urls: list[str]) -> Iterator[Callable[..., Producer]]:
     """Makes producer processes: `new_producer(producer, count, *options)`."""
     made: list[Producer] = []
 
     def make(producer: int, count: int, *options: str) -> Producer:
-        made.append(Producer(redis_server.url, producer, count, *options))
+        made.append(Producer(layer_urls, producer, count, *options))
         return made[-1]
 
     yield make
@@ -55,9 +73,10 @@ def new_producer(redis_server: RedisServer) -> Iterator[Callable[..., Producer]]
 
 @pytest.fixture
 def start_site(
-    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, layer_urls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Site]]:
-    monkeypatch.setenv("EVENTS_SITE_REDIS", redis_server.url)
+    monkeypatch.setenv("EVENTS_SITE_REDIS", " ".join(layer_urls))
+    monkeypatch.setenv("EVENTS_SITE_LAYER", LayerForm.chosen)
     monkeypatch.setenv("RELOAD_SITE", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", python_path())
     started: list[Site] = []
@@ -72,10 +91,11 @@ def start_site(
 
 
 @pytest.fixture
-async def producer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
-    layer = RedisChannelLayer(hosts=[redis_server.url], capacity=10_000)
+async def producer(layer_urls: list[str]) -> AsyncIterator[Any]:
+    """A stock layer in the test's own process."""
+    layer = chosen_form().new_layer(layer_urls)
     yield layer
-    await layer.close_pools()
+    await close_layer(layer)
 
 
 def balanced(ledger: dict) -> bool:

@@ -8,12 +8,13 @@ import argparse
 import asyncio
 import sys
 import time
+from typing import Any
 
-from channels_redis.core import RedisChannelLayer
 from events import event_text, group_of
+from layer_forms import FORMS, close_layer, find_form
 
 
-async def send(layer: RedisChannelLayer, producer: int, number: int, group: str | None) -> None:
+async def send(layer: Any, producer: int, number: int, group: str | None) -> None:
     group = group or group_of(number)
     text = event_text(producer, number, group)
     await layer.group_send(group, {"type": "internal.message", "text": text, "needs_relay": True})
@@ -27,7 +28,7 @@ async def send_all(options: argparse.Namespace) -> None:
         if options.rate:
             due = begin + (number - options.first + 1) / options.rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-    await layer.close_pools()
+    await close_layer(layer)
 
 
 async def send_on_demand(options: argparse.Namespace) -> None:
@@ -35,7 +36,7 @@ async def send_on_demand(options: argparse.Namespace) -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         group, number = line.split()
         await send(layer, options.producer, int(number), group)
-    await layer.close_pools()
+    await close_layer(layer)
 
 
 def send_in_fresh_loops(options: argparse.Namespace) -> None:
@@ -45,13 +46,14 @@ def send_in_fresh_loops(options: argparse.Namespace) -> None:
         asyncio.run(send(layer, options.producer, number, options.group))
 
 
-def new_layer(options: argparse.Namespace) -> RedisChannelLayer:
-    return RedisChannelLayer(hosts=[options.redis], capacity=10_000, group_expiry=157_784_760)
+def new_layer(options: argparse.Namespace) -> Any:
+    return find_form(options.layer).new_layer(options.redis, group_expiry=157_784_760)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--redis", required=True)
+    parser.add_argument("--redis", required=True, action="append")
+    parser.add_argument("--layer", default="core", choices=FORMS)
     parser.add_argument("--producer", type=int, required=True)
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)

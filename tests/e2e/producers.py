@@ -1,10 +1,13 @@
 """Producers as a test sees them: processes that wait for the word, and end by themselves."""
 
+import os
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from layer_forms import LayerForm, chosen_form
 from servers import HANG
+from site_browsers import python_path
 
 SCRIPT = Path(__file__).with_name("producer.py")
 
@@ -12,11 +15,13 @@ SCRIPT = Path(__file__).with_name("producer.py")
 class Producer:
     """One producer process."""
 
-    def __init__(self, redis_url: str, producer: int, count: int, *options: str) -> None:
+    def __init__(self, urls: Sequence[str], producer: int, count: int, *options: str) -> None:
         self.count = count
-        command = [sys.executable, str(SCRIPT), "--redis", redis_url, "--producer", str(producer)]
+        command = [chosen_form().python(), str(SCRIPT), "--layer", LayerForm.chosen, "--producer", str(producer)]
+        command += [word for url in urls for word in ("--redis", url)]
         command += ["--count", str(count), *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environ = {**os.environ, "PYTHONPATH": python_path()}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browsers import Browser, open_browser, reset
+from layer_forms import chosen_form
 from producers import Producer
 from redis_servers import RedisServer
 from servers import HANG, AwxfastServer, wait_for
@@ -29,7 +30,8 @@ class Footprint:
     @property
     def is_settled(self) -> bool:
         """Whether nobody is there, and all groups are left, in Redis too: that is done a moment later, and in parts."""
-        return not (self.clients or self.groups or any(key.startswith(b"asgi:group:job_events") for key in self.keys))
+        jobs = chosen_form().group_key("job_events").encode()
+        return not (self.clients or self.groups or any(key.startswith(jobs) for key in self.keys))
 
     def is_within(self, other: "Footprint") -> bool:
         """Whether there is nothing that the other has not."""

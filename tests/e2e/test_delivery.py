@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from browsers import Browser, NeverReads, close_browsers, open_browser
 from events import GROUPS, group_of
+from layer_forms import chosen_form
 from producers import Producer
 from servers import AwxfastServer, wait_for
 
@@ -52,7 +53,8 @@ async def test_fifty_browsers_get_all_events_of_four_producers(
     readers = await open_readers(relay.url, 50)
     never = [await NeverReads.open(relay.port, GROUPS) for _ in range(stuck)]
 
-    await run_producers([new_producer(producer, each) for producer in range(4)])
+    rate = str(chosen_form().rate)
+    await run_producers([new_producer(producer, each, "--rate", rate) for producer in range(4)])
     for groups, browser in readers:
         wanted = expected(groups, 4, each)
         await browser.until(lambda browser=browser, wanted=wanted: browser.events >= wanted)

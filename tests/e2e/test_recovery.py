@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 from browsers import NeverReads, close_browsers, open_browser
 from events import GROUPS
+from layer_forms import chosen_form
 from producers import Producer
 from redis_servers import RedisServer
 from reloading import Faults
 from servers import AwxfastServer, wait_for
+from stored_layers import of_stored_layers
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -20,10 +22,11 @@ SHORT_TIME = "import awxfast.intake.intake as i; i.COME_BACK_SECONDS = 0.1"
 
 def count_waiting(redis_server: RedisServer) -> int:
     """Events in the queues of all processes."""
-    client = redis_server.client()
-    return sum(client.zcard(key) for key in client.keys("asgispecific.*"))
+    return chosen_form().count_waiting(redis_server.client())
 
 
+@of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_what_waited_in_redis_is_delivered_to_the_browsers_that_come_back(
     faults: Faults,
     start_relay: Callable[..., AwxfastServer],
@@ -60,6 +63,7 @@ async def test_what_waited_in_redis_is_delivered_to_the_browsers_that_come_back(
     assert redis_server.client().keys("*") == []
 
 
+@of_stored_layers
 async def test_what_nobody_comes_back_for_is_left_soon(
     faults: Faults,
     start_relay: Callable[..., AwxfastServer],
@@ -73,7 +77,7 @@ async def test_what_nobody_comes_back_for_is_left_soon(
     await browser.gone.wait()
     client = redis_server.client()
     wait_for(lambda: relay.text().count("Listening on TCP") == 2)
-    wait_for(lambda: not client.exists(f"asgi:group:{GROUPS[0]}", f"asgi:group:{GROUPS[1]}"))
+    wait_for(lambda: not client.exists(*map(chosen_form().group_key, GROUPS[:2])))
     assert len(client.keys("awxfast:process:*")) == 1
     producer = new_producer(0, 0, "--on-demand")
     back = await open_browser(relay.url, GROUPS[:1])

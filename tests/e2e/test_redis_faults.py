@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 from browsers import Browser, close_browsers, open_browser
 from events import GROUPS
+from layer_forms import chosen_form
 from producers import Producer
 from redis_servers import RedisServer
 from servers import AwxfastServer, wait_for
+from stored_layers import of_stored_layers
 
 GROUP = "job_events-1"
 
@@ -41,6 +43,7 @@ def names_in(redis_server: RedisServer) -> set[bytes]:
         return set(client.keys("*"))
 
 
+@of_stored_layers
 async def test_wiped_registrations_are_repaired_and_counted(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -68,6 +71,7 @@ async def test_flushall_costs_no_browser_its_socket(
     await close_browsers(browsers)
 
 
+@pytest.mark.usefixtures("one_redis")
 async def test_killed_redis_that_comes_back_serves_the_same_sockets(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -87,10 +91,13 @@ async def test_killed_redis_that_comes_back_serves_the_same_sockets(
     await close_browsers(browsers)
 
 
+POPS = {"bzmpop", "bzpopmin", "zpopmin", "blmpop", "brpop", "rpop"}
+
+
 def cut_pop(redis_server: RedisServer) -> bool:
     """Ends the connection that waits for events; whether there was one."""
     with redis_server.client() as client:
-        popping = [entry["id"] for entry in client.client_list() if entry["cmd"] in {"bzmpop", "bzpopmin", "zpopmin"}]
+        popping = [entry["id"] for entry in client.client_list() if entry["cmd"] in POPS]
         return bool(popping and client.client_kill_filter(_id=popping[0]))
 
 
@@ -116,6 +123,7 @@ async def test_subscription_while_redis_is_read_only_gets_its_error_within_ten_s
     await close_browsers([browser])
 
 
+@of_stored_layers
 async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -145,12 +153,14 @@ async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
     await close_browsers(browsers)
 
 
+@of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_names_of_a_killed_relay_are_gone_once_the_next_serves(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
     browsers = [await open_browser(relay.url, [GROUP]) for _ in range(3)]
     with redis_server.client() as client:
-        dead = client.zrange(f"asgi:group:{GROUP}", 0, -1)
+        dead = client.zrange(chosen_form().group_key(GROUP), 0, -1)
     assert len(dead) == 1
     relay.kill()
     for browser in browsers:
@@ -161,12 +171,13 @@ async def test_names_of_a_killed_relay_are_gone_once_the_next_serves(
     wait_for(lambda: not any(process in name for name in names_in(redis_server)))
     print(f"names of the dead gone {time.monotonic() - begin:.2f} s after the next was started")
     with redis_server.client() as client:
-        assert not client.exists(f"asgi:group:{GROUP}")
+        assert not client.exists(chosen_form().group_key(GROUP))
     again = await open_browser(relay.url, [GROUP])
     await Probe(new_producer).until_one_arrives([again])
     await close_browsers([again])
 
 
+@of_stored_layers
 async def test_clean_exit_leaves_nothing_in_redis(redis_server: RedisServer, relay: AwxfastServer) -> None:
     browser = await open_browser(relay.url, [GROUP])
     assert names_in(redis_server)

@@ -322,3 +322,45 @@ class TestRedisAway:
         redis_server.start()
         await hosted.layer.group_add("other", channel)
         assert hosted.intake.groups.held == 1
+
+
+class TestEncryptedAndJson:
+    @pytest.mark.parametrize(
+        ("keys", "options"),
+        [
+            ([b"new", b"old"], {}),
+            ([], {"serializer_format": "json"}),
+            ([b"new"], {"serializer_format": "json", "random_prefix_length": 0}),
+            ([], {"random_prefix_length": 3}),
+        ],
+    )
+    async def test_hosted_and_stock_processes_hear_each_other(
+        self, start_hosted: Callable[..., Any], redis_server: RedisServer, keys: list[bytes], options: dict[str, Any]
+    ) -> None:
+        hosted = await start_hosted(keys=keys, **options)
+        stock = RedisChannelLayer(hosts=[redis_server.url], symmetric_encryption_keys=keys, **options)
+        ours, theirs = await hosted.layer.new_channel(), await stock.new_channel()
+        for layer, channel in ((hosted.layer, ours), (stock, theirs)):
+            await layer.group_add("room", channel)
+        message = {"type": "chat.message", "text": "Привет 🚀", "numbers": [1, 2**40, 1.5, None]}
+        for sender in (hosted.layer, stock):
+            await sender.group_send("room", message)
+            assert await receive(hosted.layer, ours) == message
+            assert await receive(stock, theirs) == message
+        await stock.send(ours, message)
+        assert await receive(hosted.layer, ours) == message
+        await stock.close_pools()
+
+    async def test_other_keys_count_for_both_ways_at_once(
+        self, start_hosted: Callable[..., Any], redis_server: RedisServer
+    ) -> None:
+        hosted = await start_hosted(keys=[b"old"])
+        stock = RedisChannelLayer(hosts=[redis_server.url], symmetric_encryption_keys=["new"])
+        ours, theirs = await hosted.layer.new_channel(), await stock.new_channel()
+        hosted.entry_format.accept_keys([b"new", b"old"])
+        hosted.layer.use_keys([b"new", b"old"])
+        await stock.send(ours, {"type": "a"})
+        assert await receive(hosted.layer, ours) == {"type": "a"}
+        await hosted.layer.send(theirs, {"type": "b"})
+        assert await receive(stock, theirs) == {"type": "b"}
+        await stock.close_pools()

@@ -303,7 +303,7 @@ class AnsweringHolder(Subscriptions):
 class TestManyJoinsThatWaitForRedis:
     def make(self, joins: int) -> tuple[AnsweringHolder, list[asyncio.Task[None]]]:
         holder = AnsweringHolder()
-        table = ChannelTable(Fanout(consumers=True), capacity=10, prefix_length=12, direct=False)
+        table = ChannelTable(Fanout(consumers=True), capacity=10, direct=False)
         table.connect(holder)
         return holder, [asyncio.create_task(table.join("room", f"c.{number}")) for number in range(joins)]
 

@@ -1,6 +1,6 @@
 """What other nodes hear of this process's groups, through the backplane's group and at once when they link."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgpack
 import pytest
@@ -10,10 +10,11 @@ from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.processes import ProcessIdentity, announce_commands
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
@@ -24,9 +25,10 @@ BACKPLANE = "broadcast-group_send"
 class Process:
     """One process's registrations, with its announcements."""
 
-    def __init__(self, prefix: str = "asgi") -> None:
+    def __init__(self, prefix: str = "asgi", keys: Sequence[bytes] = ()) -> None:
         self.names = ProcessNames(prefix)
-        writer = GroupWriter(LayerSettings(prefix=prefix, group_expiry=86_400))
+        layer = LayerSettings(prefix=prefix, group_expiry=86_400)
+        writer = make_group_writer(layer, make_entry_format(layer, keys))
         self.announcements = Announcements(self.names, BACKPLANE, writer)
         self.groups = Groups(self.names, RememberingFanout(), 1000, self.announcements)
 
@@ -133,6 +135,24 @@ class TestChanges:
         assert told() == groups
         assert all(len(notice["groups"]) <= 10_000 for notice in heard)  # type: ignore[arg-type]
         assert len(heard) > 1
+
+
+class TestEncryptedLayer:
+    async def test_changes_are_announced_in_their_order_and_so_is_the_end(
+        self, connection: RedisConnection, redis_server: RedisServer
+    ) -> None:
+        layer = RedisChannelLayer(hosts=[redis_server.url], symmetric_encryption_keys=["sesame"])
+        channel = await layer.new_channel()
+        await layer.group_add(BACKPLANE, channel)
+        process = Process(keys=[b"sesame"])
+        await process.attach(connection)
+        for group in ("a", "b", "c"):
+            await process.groups.hold([group])
+        await process.groups.leave_all()
+        notices = [await layer.receive(channel) for _ in range(4)]
+        assert [notice["groups"] for notice in notices] == [["a"], ["b"], ["c"], ["a", "b", "c"]]
+        assert notices[-1]["type"] == "consumer.unsubscribe"
+        await layer.close_pools()
 
 
 class TestInterest:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from awxfast.errors import RedisReplyError
-from awxfast.intake.group_layout import GroupLayout, count_added, read_joins
+from awxfast.intake.group_layout import GroupLayout
 from awxfast.intake.members import Membership
 from awxfast.intake.names import ProcessNames
 
@@ -38,7 +38,7 @@ class TestCommands:
         ]
 
     def test_script_has_all_keys_then_all_channels_then_all_groups(self) -> None:
-        command, script, *rest = LAYOUT.leave_at_once(MEMBERS)
+        ((command, script, *rest),) = LAYOUT.leave_at_once(MEMBERS)
         assert command == "EVAL" and b"ZREM" in bytes(script)  # type: ignore[arg-type]
         keys = [NAMES.groups_key, "asgi:group:jobs-1", "asgi:group:jobs-2"]
         assert rest == [3, *keys, *CHANNELS, "jobs-1", "jobs-2"]
@@ -51,7 +51,7 @@ class TestAnswers:
     REFUSED = RedisReplyError("WRONGTYPE of a group's key")
 
     def test_of_a_join_one_is_about_each_channel(self) -> None:
-        assert read_joins([2, 1, 1, self.REFUSED, 0]) == [1, self.REFUSED]
+        assert LAYOUT.read_joins([2, 1, 1, self.REFUSED, 0]) == [1, self.REFUSED]
 
     @pytest.mark.parametrize(
         ("known", "replies", "count"),
@@ -64,4 +64,4 @@ class TestAnswers:
         ids=["all there", "one gone", "a new one beside it", "a refused one beside it"],
     )
     def test_known_channel_that_was_added_had_vanished(self, known: list[bool], replies: list[Any], count: int) -> None:
-        assert count_added(known, replies) == count
+        assert LAYOUT.count_added(known, replies) == count

@@ -18,9 +18,9 @@ POLL = 0.25
 """Seconds of one blocking pop. The layer's own 5 are how long it may stall when a channel goes; tests wait for that."""
 
 
-def new_layer(redis_url: str) -> RedisChannelLayer:
+def new_layer(redis_url: str, **options: Any) -> RedisChannelLayer:
     """A layer with a process name of its own, as each AWX process has one."""
-    layer = RedisChannelLayer(hosts=[redis_url], capacity=CAPACITY, group_expiry=GROUP_EXPIRY)
+    layer = RedisChannelLayer(hosts=[redis_url], capacity=CAPACITY, group_expiry=GROUP_EXPIRY, **options)
     layer.brpop_timeout = POLL
     return layer
 

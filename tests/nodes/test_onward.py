@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from awxfast.nodes.onward import Onward
 from awxfast.redis import event_writer
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings
+from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
 from redis_servers import HANG, RedisServer
 from remembering_fanout import eventually
@@ -38,8 +38,10 @@ def ledger() -> Ledger:
 def make_onward(
     server: RedisServer, ledger: Ledger, capacity: int = 10_000, tell_caught_up: Callable[[], None] = lambda: None
 ) -> Onward:
-    writer = GroupWriter(LayerSettings(capacity=capacity, group_expiry=86_400), OWN)
-    return Onward(server.address, writer, ledger, Outages(server.address), tell_caught_up)
+    layer = LayerSettings(capacity=capacity, group_expiry=86_400)
+    return Onward(
+        layer, make_entry_format(layer), [(server.address, Outages(server.address), OWN)], ledger, tell_caught_up
+    )
 
 
 @pytest.fixture

@@ -111,6 +111,7 @@ class TestStartUp:
             ("--auth", "forward=nowhere"),
             ("--trusted-proxy", "proxy.example"),
             ("--secret-file", "/nonexistent"),
+            ("--encryption-key-file", "/nonexistent"),
             ("--redis", "http://x"),
             ("--access-log", "/nonexistent/log"),
             ("--admin", "192.0.2.1:1"),

@@ -9,13 +9,17 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import awxfast
 import msgpack
 import pytest
+from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError
 from awxfast.producer.emit import find_sender
+from awxfast.settings import default_layer
+from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import RedisServer
 
 QUEUE = "asgispecific.x!"
@@ -35,6 +39,31 @@ def emitting_redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -
 
 def queued(server: RedisServer) -> list[dict[str, Any]]:
     return [msgpack.unpackb(member[12:]) for member in server.client().zrange(QUEUE, 0, -1)]
+
+
+class TestLists:
+    def test_message_goes_into_a_list_where_the_environment_says_so(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "lists")
+        client = emitting_redis.client()
+        client.zadd("asgi::group:jobs-summary", {"specific.x!g": 9e9})
+        awxfast.emit("jobs-summary", "{}", needs_relay=False)
+        (entry,) = client.lrange("asgi:specific.x!", 0, -1)
+        assert msgpack.unpackb(entry) == {
+            "type": "internal.message",
+            "text": "{}",
+            "__asgi_channel__": ["specific.x!g"],
+        }
+
+    def test_layer_that_it_does_not_write_to_is_named(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "stream")
+        with pytest.raises(ConfigurationError, match="does not write to the layer stream"):
+            awxfast.emit("jobs-summary", "{}")
+        monkeypatch.delenv("AWXFAST_LAYER")
+        awxfast.emit("jobs-summary", "{}")
 
 
 class TestMessage:
@@ -128,9 +157,40 @@ class TestFullQueue:
         """django/channels_redis#181, with 5,000 sends; a line a second at most, by a clock that stands still."""
         sender = find_sender()
         monkeypatch.setattr(sender.full, "_now", lambda: 100.0)
-        monkeypatch.setattr(sender, "_layer", dataclasses.replace(sender._layer, capacity=1))
+        monkeypatch.setattr(sender._sends, "_layer", dataclasses.replace(sender._sends._layer, capacity=1))
         for _ in range(5_001):
             awxfast.emit("jobs-summary", "x")
         assert sender.full.dropped == 5_000
         assert len(caplog.records) == 1
         assert "jobs-summary" in caplog.text
+
+
+class TestEncryption:
+    def test_keys_of_the_file_encrypt(
+        self, emitting_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "keys").write_text("sesame\n")
+        monkeypatch.setenv("AWXFAST_ENCRYPTION_KEY_FILE", str(tmp_path / "keys"))
+        awxfast.emit("jobs-summary", "x")
+        (member,) = emitting_redis.client().zrange(QUEUE, 0, -1)
+        assert msgpack.unpackb(EntryFormat(keys=[b"sesame"]).open(member))["text"] == "x"
+
+
+class TestPubSub:
+    @pytest.mark.parametrize("is_encrypted", [False, True])
+    def test_event_is_published_as_stock_does(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_encrypted: bool
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "pubsub")
+        keys = [b"a key"] if is_encrypted else []
+        if is_encrypted:
+            (tmp_path / "keys").write_bytes(keys[0])
+            monkeypatch.setenv("AWXFAST_ENCRYPTION_KEY_FILE", str(tmp_path / "keys"))
+        with emitting_redis.client() as client, client.pubsub() as listener:
+            listener.subscribe("asgi__group__jobs-summary")
+            assert listener.get_message(timeout=5)["type"] == "subscribe"
+            awxfast.emit("jobs-summary", "x")
+            body = listener.get_message(timeout=5)["data"]
+        opened = make_entry_format(default_layer("pubsub"), keys).open(body)
+        assert msgpack.unpackb(opened) == {"type": "internal.message", "text": "x", "needs_relay": True}
+        assert queued(emitting_redis) == []

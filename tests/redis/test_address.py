@@ -20,7 +20,7 @@ class TestTcp:
             6379,
             0,
             None,
-            False,
+            None,
         )
         assert address.username is None
         assert address.password is None
@@ -39,9 +39,13 @@ class TestTcp:
         assert address.host == "::1"
         assert str(address) == "redis://[::1]:6379/1"
 
-    def test_query_wins_over_path_and_credentials(self) -> None:
+    def test_query_wins_over_path_but_not_over_credentials(self) -> None:
         address = RedisAddress.parse("redis://a:b@h/1?db=2&username=c&password=d")
-        assert (address.db, address.username, address.password) == (2, "c", "d")
+        assert (address.db, address.username, address.password) == (2, "a", "b")
+
+    def test_name_and_password_may_stand_in_the_query_alone(self) -> None:
+        address = RedisAddress.parse("redis://h?username=c&password=d")
+        assert (address.username, address.password) == ("c", "d")
 
 
 class TestUnix:
@@ -104,9 +108,11 @@ class TestRefusal:
             "redis://h/-1",
             "redis://h?db=",
             "redis://h?db=1&db=2",
-            "redis://h?socket_timeout=5",
+            "redis://h?socket_timeout=soon",
+            "redis://h?no_such_option=1",
             "redis://h?=",
-            "rediss://h?ssl_cert_reqs=optional",
+            "rediss://h?ssl_cert_reqs=maybe",
+            "redis+sentinel:///m",
             "unix:///s?ssl_cert_reqs=none",
         ],
     )

@@ -56,6 +56,20 @@ def listen(server: RedisServer, group: str) -> None:
 EVENT = Event("a", b"{}")
 
 
+class TestMasterThatIsNoneAnyMore:
+    async def test_it_is_looked_up_anew(self, running: Running, redis_server: RedisServer) -> None:
+        listen(redis_server, "a")
+        with redis_server.client() as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", 1)
+            running.queue.put([EVENT])
+            await eventually(lambda: running.outcomes["refused"] == 1)
+            await eventually(lambda: running.queue._kept.reconnects > 0)
+            client.execute_command("REPLICAOF", "NO", "ONE")
+        await running.queue.wait_up()
+        running.queue.put([EVENT])
+        await eventually(lambda: running.outcomes["sent"] == 1)
+
+
 class TestOutage:
     async def test_broken_connection_costs_only_what_may_have_been_written(
         self, running: Running, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """Every way in to a Redis, and in which words it fails."""
 
 import asyncio
+import dataclasses
 import os
 import socket
 from collections.abc import Callable
@@ -9,18 +10,13 @@ from pathlib import Path
 import pytest
 from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.tls import TlsOptions
 from awxfast.system.whoami import whoami
 from certificates import SelfSigned
 from redis_impostors import connected, impostor
-from redis_servers import RedisServer
+from redis_servers import RedisServer, free_port
 
 Start = Callable[..., RedisServer]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def refusal(address: RedisAddress | str, seconds: float = 5.0) -> Exception:
@@ -80,6 +76,23 @@ class TestWaysIn:
         assert isinstance(unknown, ConfigurationError)
         assert "certificate is refused" in str(unknown)
 
+    async def test_connection_has_the_name_that_is_asked_for(self, redis_server: RedisServer) -> None:
+        async with connected(f"{redis_server.url}?client_name=relay-1&lib_name=awxfast&lib_version=9") as connection:
+            own = await connection.command("CLIENT", "LIST", "ID", await connection.command("CLIENT", "ID"))
+        assert b" name=relay-1 " in own
+        assert b" lib-name=awxfast " in own or b" lib-name=" not in own  # Redis knows it since 7.2
+
+    async def test_keepalive_is_as_the_address_says(self, start_redis: Start) -> None:
+        port = free_port()
+        start_redis("--port", str(port))
+        for keepalive, idle in ((None, None), (((socket.TCP_KEEPIDLE, 77),), 77)):
+            async with connected(RedisAddress(host="127.0.0.1", port=port, keepalive=keepalive)) as connection:
+                transport = connection._transport
+                assert transport is not None
+                sock = transport.get_extra_info("socket")
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == (idle is not None)
+                assert idle is None or sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == idle
+
     async def test_no_tls_where_tls_is_asked_for(self, start_redis: Start) -> None:
         port = free_port()
         start_redis("--port", str(port))
@@ -120,6 +133,27 @@ class TestUnreachable:
             error = await refusal(address, seconds=0.2)
         assert isinstance(error, RedisUnavailable)
         assert str(error).endswith("no answer within 0.2 s")
+
+    async def test_answer_that_takes_longer_than_the_address_allows(self) -> None:
+        async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"+PONG\r\n")
+            await reader.read()
+
+        async with impostor(stall) as address:
+            hasty = dataclasses.replace(address, answer_seconds=0.1)
+            async with connected(hasty) as connection:
+                with pytest.raises(RedisUnavailable, match=r"no answer for 0\.1 s"):
+                    await connection.command("PING")
+
+    async def test_handshake_that_takes_longer_than_the_address_allows(self) -> None:
+        async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await reader.read()
+
+        async with impostor(say_nothing) as address:
+            error = await refusal(dataclasses.replace(address, tls=TlsOptions(), connect_seconds=0.2))
+        assert isinstance(error, RedisUnavailable)
+        assert str(error).endswith("not connected within 0.2 s")
 
     async def test_too_many_clients(self, redis_server: RedisServer) -> None:
         with redis_server.client() as client:

@@ -26,6 +26,19 @@ class TestParse:
     def test_version_decides(self, line: bytes, has_bzmpop: bool) -> None:
         assert ServerFacts.parse(b"# Server\r\n" + line + b"\r\n").has_bzmpop is has_bzmpop
 
+    @pytest.mark.parametrize(
+        ("line", "has_rpop_count"),
+        [
+            (b"redis_version:6.0.20", False),
+            (b"redis_version:6.2.0", True),
+            (b"redis_version:7.0.15", True),
+            (b"redis_version:6.9\r\nvalkey_version:9.0.0", True),
+            (b"redis_version:10", True),
+        ],
+    )
+    def test_version_decides_on_pops_of_several(self, line: bytes, has_rpop_count: bool) -> None:
+        assert ServerFacts.parse(line + b"\r\n").has_rpop_count is has_rpop_count
+
     def test_uptime_in_seconds(self) -> None:
         assert ServerFacts.parse(b"uptime_in_seconds:90\r\n").uptime == 90.0
         assert ServerFacts.parse(b"uptime_in_seconds:\r\n").uptime == 0.0

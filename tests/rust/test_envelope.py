@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from awxfast._rust import decode_envelope
+from awxfast._rust import EntryFormat, decode_envelope
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,9 +54,9 @@ def decode_by_hand(message: dict[str, Any]) -> Any:
     return message["type"], message["text"].encode(), names, message.get("needs_relay") is True
 
 
-def decode(member: bytes, prefix_length: int = len(PREFIX)) -> Any:
+def decode(member: bytes, prefix_length: int = len(PREFIX), **entry_format: Any) -> Any:
     try:
-        return decode_envelope(member, prefix_length)
+        return decode_envelope(member, EntryFormat(prefix_length=prefix_length, **entry_format))
     except ValueError as error:
         return str(error)
 
@@ -78,6 +78,16 @@ def entries(*, plain: bool) -> list[Any]:
         for case in LAYER["core"]
         for write in case.get("writes", [])
         if plain == (case["layer"]["serializer_format"] == "msgpack" and "fernet_time" not in write)
+    ]
+
+
+def told_entries() -> list[Any]:
+    """The layer's options, member and decoded message of those that are in JSON or encrypted."""
+    return [
+        pytest.param(case["layer"], member_of(write), write["decoded"], id=case["name"])
+        for case in LAYER["core"]
+        for write in case.get("writes", [])
+        if case["layer"]["serializer_format"] == "json" or "fernet_time" in write
     ]
 
 
@@ -109,10 +119,18 @@ class TestStockProducers:
         assert decode(member, prefix_length) == decode_by_hand(message)
 
     @pytest.mark.parametrize(("member", "prefix_length", "message"), entries(plain=False))
-    def test_json_and_encrypted_entries_are_malformed(
+    def test_json_and_encrypted_entries_are_malformed_to_who_knows_no_better(
         self, member: bytes, prefix_length: int, message: dict[str, Any]
     ) -> None:
         assert decode(member, prefix_length) == "malformed"
+
+    @pytest.mark.parametrize(("layer", "member", "message"), told_entries())
+    def test_captured_json_and_encrypted_entries_are_read(
+        self, layer: dict[str, Any], member: bytes, message: dict[str, Any]
+    ) -> None:
+        keys = [key.encode() for key in layer.get("symmetric_encryption_keys", [])]
+        read = decode(member, layer["random_prefix_length"], serializer=layer["serializer_format"], keys=keys)
+        assert read == decode_by_hand(message)
 
     def test_message_of_the_pubsub_layer_has_no_channel(self) -> None:
         assert decode(bytes.fromhex(LAYER["pubsub"][0]["payload_hex"]), 0) == "no_channel"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgpack
 import pytest
 from awxfast import _rust
-from awxfast._rust import Fanout
+from awxfast._rust import EntryFormat, Fanout
 
 HANG = 20.0
 
@@ -92,7 +92,24 @@ class TestPublish:
             assert time.monotonic() < deadline
         assert (age["sum"], sum(age["counts"])) == (0, 0)
 
-    @pytest.mark.parametrize("batch", [[b"no pair"], [[b"one"]], [["text", b"1"]], [[b"member", b"no number"]]])
+    def test_entries_of_a_list_have_no_age(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        near, far = pair
+        fanout = Fanout(entry_format=EntryFormat(prefix_length=0))
+        client = fanout.attach(near.fileno())
+        fanout.add_channel("g.a", "a")
+        fanout.subscribe(client, ["a"], [])
+        fanout.publish_batch([member("p!g.a", text)[12:] for text in "xy"])
+        received = b""
+        while len(received) < 6:
+            received += far.recv(10)
+        deadline = time.monotonic() + HANG
+        while fanout.metrics()["event_age"]["odd"] < 2:
+            assert time.monotonic() < deadline
+        fanout.stop()
+        assert received == b"\x81\x01x\x81\x01y"
+        assert fanout.ledger()["events"]["rejected"] == {}
+
+    @pytest.mark.parametrize("batch", [["no pair"], [[b"one"]], [["text", b"1"]], [[b"member", b"no number"]]])
     def test_answer_of_another_shape_raises_and_publishes_nothing(self, fanout: Fanout, batch: list[object]) -> None:
         with pytest.raises((TypeError, ValueError, IndexError)):
             fanout.publish_batch(batch)

@@ -15,6 +15,8 @@ import pytest
 NEWEST = "Channels 4.3"
 AWX_24 = "Channels 3.0.5"
 AWX_DEVEL = "Channels 4.3.1"
+AWX_14 = "Channels 2.4"
+"""For producers alone: no site here runs on it."""
 ENVIRONMENTS = (NEWEST, AWX_24, pytest.param(AWX_DEVEL, marks=pytest.mark.long))
 """AWX's devel is so near to the tests' own that it has its turn with the long ones."""
 
@@ -43,7 +45,15 @@ PINS_DEVEL = [
 ]
 """The same of AWX's devel, in December 2025 (requirements/requirements.txt at 00449486)."""
 
-PACKAGES = {AWX_24: PINS_24, AWX_DEVEL: PINS_DEVEL}
+PINS_14 = [
+    "aioredis==1.3.1",
+    "async-timeout==3.0.1",
+    "channels==2.4.0",
+    "channels-redis==2.4.2",
+]
+"""What AWX 14.1 pins of what its producers send with; the rest is the tests', which makes the same bytes."""
+
+PACKAGES = {AWX_24: PINS_24, AWX_DEVEL: PINS_DEVEL, AWX_14: PINS_14}
 
 
 def find_python(environment: str) -> Path:

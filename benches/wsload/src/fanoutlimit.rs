@@ -5,10 +5,12 @@
 
 use std::net::TcpStream;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use awxfast_core::fanout::{Config, Entry, Fanout, Rules};
 use awxfast_core::shard::outbox::Bounds;
+use awxfast_core::wire::entry_format::EntryFormat;
 use rmp::encode;
 
 use crate::arguments::Arguments;
@@ -58,7 +60,7 @@ fn config() -> Config {
         close_slow: false,
         status_groups: Vec::new(),
         rules: Rules {
-            prefix_length: PREFIX,
+            format: Arc::new(EntryFormat::plain(PREFIX)),
             max_event_size: 16 << 20,
             direct_types: vec!["internal.message".into()],
             consumers: false,

@@ -1,8 +1,10 @@
 """Builds a relay from its settings: one builder a mode."""
 
+from collections.abc import Sequence
+
 from asgiref.typing import ASGI3Application
 
-from awxfast._rust import Fanout
+from awxfast._rust import EntryFormat, Fanout
 from awxfast.app.feed import Feed, LayerFeed, NoFeed
 from awxfast.app.fellows import Fellows
 from awxfast.app.hosted_relay import DrainingRelay, HostedRelay
@@ -11,20 +13,25 @@ from awxfast.app.relay import Relay
 from awxfast.app.replaying_relay import ReplayingRelay
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
-from awxfast.hosted.configured_layer import StockLayer, find_stock_layer
+from awxfast.hosted.configured_layer import StockLayer, find_stock_layer, refuse_without_cryptography
 from awxfast.hosted.endpoints import HostedEndpoints
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.http.access_log import AccessLog, open_access_log
+from awxfast.intake.decryption_log import tell_undecryptable
+from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.intake import Intake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.native.auth_option import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.awx_settings import read_node_settings
 from awxfast.nodes.mesh import NoNodes, build_mesh
 from awxfast.nodes.plan import NodePlan
+from awxfast.options import OWN_OPTIONS
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import MAX_GROUPS, REPLY_BYTES, Settings
 from awxfast.sockets.server import Server
+from awxfast.wire.encryption_keys import EncryptionKeys
+from awxfast.wire.entry_bodies import make_entry_format
 
 
 def build_relay(
@@ -48,11 +55,13 @@ def build_relay(
 def build_native(settings: Settings, access_log: AccessLog | None = None, token: str | None = None) -> NativeRelay:
     """A relay that speaks AWX's protocol itself. `token`: its name in Redis."""
     log = access_log or open_access_log(settings)
-    fanout = build_fanout(settings)
+    keys = EncryptionKeys(settings.encryption_key_files)
+    entry_format = make_entry_format(settings, keys.values)
+    fanout = build_fanout(settings, entry_format)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
-    address = RedisAddress.parse(settings.redis[0])
-    intake = build_intake(settings, address, fanout, plan, token)
-    feed = Feed(address, intake, build_mesh(plan, fanout, intake, address, None))
+    addresses = [*map(RedisAddress.parse, settings.redis)]
+    intake = build_intake(settings, entry_format, addresses, fanout, plan, token)
+    feed = Feed(intake, build_mesh(plan, fanout, intake, None), keys)
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
     server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint, feed.tell_caught_up)
@@ -73,7 +82,9 @@ def build_hosted(
     stock = find_layer_of_application(settings)
     settings = stock.settings(settings) if stock is not None else settings
     log = access_log or open_access_log(settings)
-    fanout = build_fanout(settings)
+    keys = EncryptionKeys(settings.encryption_key_files, stock.keys if stock is not None else ())
+    entry_format = make_entry_format(settings, keys.values)
+    fanout = build_fanout(settings, entry_format)
     plan = NodePlan.make(settings, read_node_settings(), has_layer=stock is not None)
     host = HostedEndpoints(application, settings)
     shares = fellows.shares if fellows is not None else None
@@ -81,7 +92,7 @@ def build_hosted(
         nobody = NoFeed(NoNodes(plan))
         server = Server(settings, fanout, host, log, nobody.nodes.endpoint, nobody.tell_caught_up, shares)
         return DrainingRelay(settings, fanout, nobody, server, log, host=host)
-    feed = build_layer_feed(settings, fanout, plan, stock, token)
+    feed = build_layer_feed(settings, fanout, plan, stock, keys, entry_format, token)
     server = Server(settings, fanout, host, log, feed.nodes.endpoint, feed.tell_caught_up, shares)
     if settings.replays_consumers:
         return ReplayingRelay(settings, fanout, feed, server, log, host=host)
@@ -89,46 +100,72 @@ def build_hosted(
 
 
 def build_layer_feed(
-    settings: Settings, fanout: Fanout, plan: NodePlan, stock: StockLayer, token: str | None = None
+    settings: Settings,
+    fanout: Fanout,
+    plan: NodePlan,
+    stock: StockLayer,
+    keys: EncryptionKeys,
+    entry_format: EntryFormat,
+    token: str | None = None,
 ) -> LayerFeed:
     """The table of channels stands between intake and fan-out, and between the application's consumers and both.
 
     Only who can begin its consumers anew keeps the names of the process before it.
     """
+    refuse_without_cryptography(keys.values)
     table = ChannelTable(
         fanout,
         capacity=settings.capacity,
-        prefix_length=settings.random_prefix_length,
+        serializer=settings.serializer_format,
         direct=bool(settings.direct),
         barred=plan.barred_group,
         max_groups=settings.max_groups,
     )
-    address = RedisAddress.parse(settings.redis[0])
+    addresses = stock.find_addresses(settings)
     keeps_names = settings.replays_consumers
-    intake = build_intake(settings, address, table, plan, token if keeps_names else None)
-    nodes = build_mesh(plan, fanout, intake, address, table)
+    former = token if keeps_names else None
+    intake = build_intake(settings, entry_format, addresses, table, plan, former, has_channels=True)
+    nodes = build_mesh(plan, fanout, intake, table)
     table.connect(intake.subscriptions)
-    replacement = Replacement(stock, table, intake.names.token, settings)
-    return LayerFeed(address, intake, nodes, replacement, table, keeps_names=keeps_names)
+    replacement = Replacement(stock, table, [part.names.token for part in intake.parts], settings, keys)
+    return LayerFeed(intake, nodes, keys, replacement, table, keeps_names=keeps_names)
 
 
 def build_intake(
-    settings: Settings, address: RedisAddress, taker: EventTaker, plan: NodePlan, token: str | None = None
-) -> Intake:
+    settings: Settings,
+    entry_format: EntryFormat,
+    addresses: Sequence[RedisAddress],
+    taker: EventTaker,
+    plan: NodePlan,
+    token: str | None = None,
+    *,
+    has_channels: bool = False,
+) -> EventIntake:
     """Brings what comes for browsers to `taker`."""
-    return Intake(settings, address, taker, plan.announce_in, max_event_size=settings.max_event_size, token=token)
+    return open_intake(
+        settings,
+        addresses,
+        tell_undecryptable(taker, entry_format),
+        plan.announce_in,
+        max_event_size=settings.max_event_size,
+        token=token,
+        entry_format=entry_format,
+        has_channels=has_channels,
+    )
 
 
 def find_layer_of_application(settings: Settings) -> StockLayer | None:
     """The layer to replace, if the application has one; without it there is nothing that options could be for."""
     stock = find_stock_layer()
     if stock is None and settings.layer_options:
-        option = settings.layer_options[0].replace("_", "-")
-        raise ConfigurationError(f"--{option}: the application has no channel layer of channels_redis; leave it out")
+        option = next(option.name for option in OWN_OPTIONS if option.field == settings.layer_options[0])
+        raise ConfigurationError(f"{option}: the application has no channel layer of channels_redis; leave it out")
+    if stock is not None and "layer" in settings.layer_options and settings.layer != stock.layer:
+        raise ConfigurationError(f"--layer {settings.layer}: the application's is {stock.layer}; leave it out")
     return stock
 
 
-def build_fanout(settings: Settings) -> Fanout:
+def build_fanout(settings: Settings, entry_format: EntryFormat) -> Fanout:
     """The fan-out with the settings' bounds."""
     return Fanout(
         threads=settings.threads,
@@ -139,7 +176,7 @@ def build_fanout(settings: Settings) -> Fanout:
         send_buffer=settings.send_buffer,
         slow_client=settings.slow_client,
         keep_groups=settings.keep_groups,
-        prefix_length=settings.random_prefix_length,
+        entry_format=entry_format,
         max_event_size=settings.max_event_size,
         direct_types=settings.direct,
         consumers=settings.application is not None,

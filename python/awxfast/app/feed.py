@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from awxfast.figures import IntakeFigures
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.layer_replacement import Replacement
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake, describe_intake
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
+from awxfast.wire.encryption_keys import EncryptionKeys
 
 
 class Feed:
@@ -17,17 +18,18 @@ class Feed:
     keeps_names = True
     """Whether the process's names in Redis are those of the one before it, and of the one after it."""
 
-    def __init__(self, address: RedisAddress, intake: Intake, nodes: Nodes | NoNodes) -> None:
-        self.address: RedisAddress | None = address
+    def __init__(self, intake: EventIntake, nodes: Nodes | NoNodes, keys: EncryptionKeys) -> None:
+        self.addresses: Sequence[RedisAddress] = [part.address for part in intake.parts]
         self.nodes = nodes
         self.intake = intake
+        self._keys = keys
         self.failed = intake.failed
         self.tell_caught_up = intake.caught_up.tell
 
     @property
     def token(self) -> str | None:
         """The process's name in Redis; None where each process has one of its own."""
-        return self.intake.names.token if self.keeps_names else None
+        return self.intake.token if self.keeps_names else None
 
     def expect_recovery(self) -> None:
         """The process before this one has died: its groups are kept for a moment where its names are."""
@@ -48,16 +50,26 @@ class Feed:
         await self._stop_layer()
         await self.intake.stop()
 
+    def reload_keys(self) -> None:
+        """Reads the files of the layer's keys again. Raises `ConfigurationError`."""
+        if self._keys.reload():
+            self.intake.entry_format.accept_keys(self._keys.values)
+
     async def _stop_layer(self) -> None:
         """What stands on the intake, which leaves its groups after it."""
 
+    async def find_missing_rights(self) -> Sequence[str]:
+        """A line for each Redis whose user lacks some."""
+        found = [(part.address, await part.outages.find_missing_rights()) for part in self.intake.parts]
+        return [f"Redis at {address}: {missing}" for address, missing in found if missing is not None]
+
     def intake_figures(self) -> IntakeFigures | None:
         """What of the intake is on `/metrics`."""
-        return IntakeFigures(self.intake.ready, self.intake.depth, self.intake.registration.repaired)
+        return describe_intake(self.intake)
 
     def troubles(self) -> Sequence[str]:
         """What is wrong with Redis."""
-        return [f"Redis at {self.address} {self.intake.trouble}"] if self.intake.trouble else []
+        return [f"Redis at {part.address} {part.trouble}" for part in self.intake.parts if part.trouble]
 
 
 class LayerFeed(Feed):
@@ -65,15 +77,15 @@ class LayerFeed(Feed):
 
     def __init__(
         self,
-        address: RedisAddress,
-        intake: Intake,
+        intake: EventIntake,
         nodes: Nodes | NoNodes,
+        keys: EncryptionKeys,
         replacement: Replacement,
         channels: ChannelTable,
         *,
         keeps_names: bool,
     ) -> None:
-        super().__init__(address, intake, nodes)
+        super().__init__(intake, nodes, keys)
         self._replacement = replacement
         self._is_installed = False
         self.channels = channels
@@ -90,6 +102,10 @@ class LayerFeed(Feed):
             self._is_installed = True
             self._replacement.install()
 
+    def reload_keys(self) -> None:
+        super().reload_keys()
+        self._replacement.use_keys()
+
     async def _stop_layer(self) -> None:
         await self._replacement.stop()
 
@@ -98,7 +114,7 @@ class NoFeed:
     """No Redis; nodes are the application's affair, or refused."""
 
     def __init__(self, nodes: NoNodes) -> None:
-        self.address: RedisAddress | None = None
+        self.addresses: Sequence[RedisAddress] = ()
         self.nodes = nodes
         self.failed = asyncio.Event()
 
@@ -106,6 +122,9 @@ class NoFeed:
 
     def expect_recovery(self) -> None:
         """There are no groups to keep."""
+
+    def reload_keys(self) -> None:
+        """There are no keys."""
 
     def tell_caught_up(self) -> None:
         """Nobody waits, since no events come."""
@@ -118,6 +137,10 @@ class NoFeed:
 
     async def stop(self) -> None:
         """There is nothing to stop."""
+
+    async def find_missing_rights(self) -> Sequence[str]:
+        """There is no Redis."""
+        return []
 
     def intake_figures(self) -> IntakeFigures | None:
         """None: an application without a channel layer has no intake."""

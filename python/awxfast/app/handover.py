@@ -1,9 +1,9 @@
 """How one process leaves all to another, over one socket.
 
-A head (JSON) with the fan-out's memory file, then parts of clients (a line of JSON each) with their descriptors, then
-connections without a request (`null`), then an empty message. The other one answers `TAKEN` when it has read all of it;
-until then nothing has changed here but that nothing was read, written or popped. Whoever's answer does not arrive has
-not taken: a socket that is shut down lets none of it in.
+A head (JSON) with the fan-out's memory file, and with connections to Redis where they go with it; then parts of clients
+(a line of JSON each) with their descriptors, then connections without a request (`null`), then an empty message. The
+other one answers `TAKEN` when it has read all of it; until then nothing has changed here but that nothing was read,
+written or popped. Whoever's answer does not arrive has not taken: a socket that is shut down lets none of it in.
 """
 
 import contextlib
@@ -137,6 +137,8 @@ class Inheritance:
     def __init__(self) -> None:
         self.head: Mapping[str, Any] = {}
         self.memory = -1
+        self.redis: Sequence[int] = ()
+        """Connections to Redis, with which another intake goes on."""
         self.clients: list[tuple[bytes, Sequence[int]]] = []
         """In the parts in which they came, each read when it is used: what all records take is never there at once."""
         self.idle: list[int] = []
@@ -155,6 +157,7 @@ class Inheritance:
     def _receive(self, sock: socket.socket) -> None:
         payload, memory = receive_message(sock)
         self.memory = memory[0] if memory else -1
+        self.redis = memory[1:]
         self.head = orjson.loads(payload)
         while True:
             payload, descriptors = receive_message(sock)
@@ -187,4 +190,5 @@ class Inheritance:
 
     def close(self) -> None:
         """Nobody goes on with them here."""
-        close_all([self.memory, *self.idle, *itertools.chain.from_iterable(part for _, part in self.clients)])
+        clients = itertools.chain.from_iterable(descriptors for _, descriptors in self.clients)
+        close_all([self.memory, *self.redis, *self.idle, *clients])

@@ -113,7 +113,7 @@ class Estate:
             raise HandOverFailed(f"what is queued can't be written down: {error}") from error
 
         def write() -> Iterator[Message]:
-            yield orjson.dumps(self._describe(unserved)), [memory]
+            yield orjson.dumps(self._describe(unserved)), [memory, *self._intake.descriptors]
             yield from write_connections(connections, carried)
             yield from write_idle(idle)
 
@@ -138,7 +138,7 @@ class Estate:
     def _describe(self, unserved: int) -> dict[str, Any]:
         return {
             "format": self._format,
-            "rested_at": self._intake.drain.rested_at,
+            "rested_at": self._intake.rested_at,
             "drained": self._server.requests,
             "unserved": unserved,
             "intake": self._intake.freeze(),

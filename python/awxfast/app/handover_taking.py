@@ -12,6 +12,7 @@ from awxfast._rust import LinkFigures
 from awxfast.app.handover import FORMAT, Inheritance, batched
 from awxfast.app.rooms import LastingSession, Rooms
 from awxfast.errors import HandOverFailed, describe_unexpected
+from awxfast.intake.event_intake import check_form
 from awxfast.native.session_record import Identities
 from awxfast.nodes.link import LinkSession
 from awxfast.quiet_log import QuietLog
@@ -39,6 +40,7 @@ class Heir:
     def accept(self, inheritance: Inheritance) -> None:
         """Looks whether all can be taken; reads the fan-out's part. Nothing is used yet. Raises `HandOverFailed`."""
         inheritance.check(self._understood)
+        check_form(self._intake, inheritance.head["intake"])
         try:
             self._fanout.inherit(inheritance.memory)
         except OSError as error:
@@ -49,7 +51,7 @@ class Heir:
 
         `on_counted`: called when all is counted here that was counted there.
         """
-        self._intake.inherit(inheritance.head["intake"])
+        self._intake.inherit(inheritance.head["intake"], inheritance.redis)
         self._server.inherit_counts(inheritance.head["counts"])
         self._sessions.refusals.update(inheritance.head["refusals"])
         self._nodes.inherit(inheritance.head["nodes"])
@@ -79,7 +81,7 @@ class Heir:
         links, self._links = self._links, []
         for link in links:
             self._adopt(*link)
-        self._intake.groups.end_inheritance()
+        self._intake.end_inheritance()
 
     def _take_client(self, record: dict[str, Any], descriptor: int) -> tuple[Connection, int] | None:
         """Its frames go on at once, what it sends as soon as it has a transport."""

@@ -61,9 +61,13 @@ class Relay:
         """Whether another process has the websockets and goes on under the names in Redis."""
 
     @property
-    def address(self) -> RedisAddress | None:
-        """The Redis of the intake; None without one."""
-        return self._feed.address
+    def addresses(self) -> Sequence[RedisAddress]:
+        """The Redis of the intake, one or several; none without one."""
+        return self._feed.addresses
+
+    async def find_missing_rights(self) -> Sequence[str]:
+        """A line for each Redis whose user would have to be allowed more."""
+        return await self._feed.find_missing_rights()
 
     @property
     def has_secret(self) -> bool:
@@ -174,8 +178,8 @@ class Relay:
 
     async def look_ahead(self) -> None:
         """Whether all is there that is needed; starts what can stand beside another process. Raises `AwxfastError`."""
-        if self.address is not None:
-            (await open_connection(self.address)).close()
+        for address in self.addresses:
+            (await open_connection(address)).close()
 
     async def give_up(self) -> None:
         """Undoes `look_ahead`: the other process goes on."""
@@ -243,10 +247,10 @@ class Relay:
 
     def _reloads(self) -> list[Callable[[], None]]:
         log = [self._access_log.reopen] if self._access_log is not None else []
-        return [self._feed.nodes.reload, self._server.reload, *log]
+        return [self._feed.nodes.reload, self._feed.reload_keys, self._server.reload, *log]
 
     def reload_files(self) -> None:
-        """Reads tokens, secrets and certificates again, reopens the access log; what has a fault stays, and is said."""
+        """Reads tokens, secrets, keys and certificates again, reopens the access log; what has a fault stays."""
         for reload in self._reloads():
             try:
                 reload()

@@ -35,7 +35,7 @@ class RelayFigures:
 
     def about(self) -> About:
         """Which process this is."""
-        redis = str(self._feed.address) if self._feed.address is not None else None
+        redis = ", ".join(map(str, self._feed.addresses)) or None
         return About(__version__, time.monotonic() - self._began, self._entrances.addresses, redis)
 
     def ledger(self) -> Mapping[str, Any]:

@@ -96,12 +96,12 @@ class ReplayingRelay(HostedRelay):
     async def _take(
         self, inheritance: Inheritance, listenings: Sequence[Listening], on_counted: Callable[[], None]
     ) -> int:
-        self._intake.drain.begin_rest()
+        self._intake.hold_events()
         kept = await self._heir.take(inheritance, on_counted)
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
         await self._await_consumers()
         self._heir.end()
-        self._intake.drain.end_rest()
+        self._intake.let_events_come()
         return kept
 
     async def _await_consumers(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from awxfast._rust import Fanout
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.native.session_record import Identities
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.sockets.connection import Connection
@@ -43,7 +43,7 @@ class Rooms:
     """Each has a part of what there is to leave: `handover_leaving` collects it, `handover_taking` gives it back."""
 
     fanout: Fanout
-    intake: Intake
+    intake: EventIntake
     server: Server
     sessions: Sessions
     nodes: Nodes | NoNodes

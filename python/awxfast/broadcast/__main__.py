@@ -11,6 +11,7 @@ from awxfast import __version__
 from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.dialler_resources import DiallerResources
 from awxfast.broadcast.era import Era
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
 from awxfast.errors import RedisError, StartError
@@ -19,7 +20,6 @@ from awxfast.process.log import configure_log
 from awxfast.process.main import hold_signals, live
 from awxfast.process.notify import Notifier
 from awxfast.process.renewal import answer_trial, take_left
-from awxfast.redis.address import RedisAddress
 from awxfast.system.offspring import own_command
 from awxfast.system.queued_stream import leave
 
@@ -63,6 +63,7 @@ def check_settings(settings: DiallerSettings) -> DiallerSettings:
     from awxfast.broadcast import program  # what it imports a new version must have, too
 
     program.find_secret(settings)
+    program.find_keys(settings)
     program.make_tls(settings)
     return settings
 
@@ -72,7 +73,7 @@ def print_status(settings: DiallerSettings) -> int:
     from awxfast.broadcast.statistics_writer import fetch_statistics
 
     try:
-        text = asyncio.run(fetch_statistics(RedisAddress.parse(settings.redis)))
+        text = asyncio.run(fetch_statistics(find_redis(settings)[0]))
     except RedisError as error:
         raise StartError(str(error)) from error
     era = "Broadcast" if settings.era is Era.BROADCAST else "Relay"

@@ -6,8 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
-from awxfast.wire.layer_options import read_hosts
+from awxfast.redis.address import enclose
+from awxfast.wire.encryption_keys import read_configured_keys
+
+ENTRIES = ("expiry", "random_prefix_length", "serializer_format")
+"""Of the layer: how long entries last, and how they are written."""
 
 SETTINGS_MODULE = "awx.settings.production"
 
@@ -17,23 +22,43 @@ DJANGOS_OWN = ("assume_role", "isolation_level", "pool", "server_side_binding")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AwxSettings:
-    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`)."""
+    """What AWX says. Certificates are verified all the same: its own default is not to (`--no-verify-cert`).
+
+    `redis` are URLs; empty where the layer's `hosts` say more than fits into them.
+    """
 
     name: str = ""
     port: int | None = None
     protocol: str = ""
-    redis: str = ""
+    redis: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    hosts: Any = dataclasses.field(default=None, repr=False)
+    layer: str = ""
     prefix: str | None = None
     capacity: int | None = None
     group_expiry: int | None = None
+    expiry: int | None = None
+    random_prefix_length: int | None = None
+    serializer_format: str = ""
     postgres: str = dataclasses.field(default="", repr=False)
     secret: str = dataclasses.field(default="", repr=False)
+    encryption_keys: tuple[bytes, ...] = dataclasses.field(default=(), repr=False)
     backplane_group: str = ""
 
     def values(self) -> dict[str, Any]:
         """Those that are options, by their fields; what AWX does not say is absent."""
-        names = ("name", "port", "protocol", "redis", "prefix", "capacity", "group_expiry", "postgres")
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, "")}
+        names = (
+            "name",
+            "port",
+            "protocol",
+            "redis",
+            "layer",
+            "prefix",
+            "capacity",
+            "group_expiry",
+            *ENTRIES,
+            "postgres",
+        )
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, "", ())}
 
 
 def load_awx_settings() -> AwxSettings:
@@ -51,28 +76,47 @@ def load_awx_settings() -> AwxSettings:
 
 def read_django_settings(settings: Any) -> AwxSettings:
     """From an object like Django's settings."""
-    layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("CONFIG", {})
+    entry = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {})
+    layer = entry.get("CONFIG", {})
     return AwxSettings(
         name=getattr(settings, "CLUSTER_HOST_ID", ""),
         port=getattr(settings, "BROADCAST_WEBSOCKET_PORT", None),
         protocol=getattr(settings, "BROADCAST_WEBSOCKET_PROTOCOL", ""),
-        redis=first_host(layer) or getattr(settings, "BROKER_URL", ""),
+        redis=find_urls(layer.get("hosts")) if layer.get("hosts") else find_broker(settings),
+        hosts=layer.get("hosts"),
+        layer=find_layer_form(str(entry.get("BACKEND", ""))) or "",
         prefix=layer.get("prefix"),
         capacity=layer.get("capacity"),
         group_expiry=layer.get("group_expiry"),
+        expiry=layer.get("expiry"),
+        random_prefix_length=layer.get("random_prefix_length"),
+        serializer_format=layer.get("serializer_format", ""),
+        encryption_keys=read_configured_keys("default", layer),
         postgres=make_dsn(read_database(settings)),
         secret=getattr(settings, "BROADCAST_WEBSOCKET_SECRET", ""),
         backplane_group=getattr(settings, "BROADCAST_WEBSOCKET_GROUP_NAME", ""),
     )
 
 
-def first_host(layer: Mapping[str, Any]) -> str:
-    """The URL of the layer's Redis, of the first where there are several; empty for what has none, as Sentinel."""
-    hosts = layer.get("hosts")
-    try:
-        return read_hosts("default", hosts[:1]) if hosts and not isinstance(hosts, str) else ""
-    except ConfigurationError:
-        return ""
+def find_broker(settings: Any) -> tuple[str, ...]:
+    """Where AWX has its Redis for all else."""
+    url = getattr(settings, "BROKER_URL", "")
+    return (url,) if url else ()
+
+
+def find_urls(hosts: Any) -> tuple[str, ...]:
+    """The URLs of the layer's `hosts`; empty where one has options of its own."""
+    urls = tuple(map(find_url, hosts)) if isinstance(hosts, list | tuple) else ()
+    return urls if all(urls) else ()
+
+
+def find_url(entry: Any) -> str:
+    """The URL of one; empty for one that has options of its own."""
+    if isinstance(entry, Mapping) and set(entry) == {"address"}:
+        entry = entry["address"]
+    if isinstance(entry, list | tuple) and len(entry) == 2:
+        return f"redis://{enclose(str(entry[0]))}:{entry[1]}"
+    return entry if isinstance(entry, str) else ""
 
 
 def read_database(settings: Any) -> Mapping[str, Any]:

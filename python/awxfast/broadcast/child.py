@@ -10,14 +10,14 @@ import uvloop
 from awxfast.app.handover import TAKEN
 from awxfast.app.life import live, start_unless_stopped, when_stopped
 from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.broadcast.program import NodeDialler, find_secret
+from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
 from awxfast.errors import HandOverFailed
 from awxfast.process.child import run_reporting, take_start
 from awxfast.process.control import Control
 from awxfast.process.log import configure_log
 from awxfast.process.pipe import Pipe
-from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
 from awxfast.system.queued_stream import leave
 
@@ -56,7 +56,9 @@ async def succeed(settings: DiallerSettings, control: "DiallerControl", sock: so
     Raises `AwxfastError` before it can.
     """
     find_secret(settings)
-    (await open_connection(RedisAddress.parse(settings.redis))).close()
+    find_keys(settings)
+    for address in find_redis(settings):
+        (await open_connection(address)).close()
     control.report_ready(FORMAT)
     with sock:
         legacy = Legacy(sock)
@@ -100,7 +102,7 @@ async def link_beside(node: NodeDialler, legacy: Legacy, first: Any) -> Any:
         return None
     if record is None or not legacy.answer(TAKEN):
         return None
-    node.inherit(record)
+    node.inherit(record, legacy.descriptors)
     return record
 
 

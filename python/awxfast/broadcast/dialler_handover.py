@@ -8,7 +8,7 @@ then this one can go on. What came on both links is told apart by `broadcast.dou
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -19,7 +19,7 @@ from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.errors import HandOverFailed
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.system.passing import receive_message, send_message
 
 FORMAT = [1]
@@ -43,7 +43,7 @@ class Estate:
     def __init__(
         self,
         dialler: Dialler,
-        intake: Intake,
+        intake: EventIntake,
         sender: GroupSender,
         describe_members: Callable[[], dict[str, Any]],
         describe_rest: Callable[[], dict[str, Any]],
@@ -70,7 +70,7 @@ class Estate:
         if not await start_unless_stopped(self._rest(heir), self):
             raise HandOverFailed("it stops")
         record = self._describe()
-        await in_thread(lambda: transfer(sock, [(orjson.dumps(record), ())]))
+        await in_thread(lambda: transfer(sock, [(orjson.dumps(record), self._intake.descriptors)]))
 
     async def _rest(self, heir: int) -> None:
         """Nothing is popped, read or written any more, and peers have read what they can."""
@@ -86,7 +86,7 @@ class Estate:
     def _describe(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "rested_at": self._intake.drain.rested_at,
+            "rested_at": self._intake.rested_at,
             "intake": self._intake.freeze(),
             "sender": self._sender.freeze(),
             "dialler": self._dialler.freeze(),
@@ -103,7 +103,7 @@ class Estate:
         sock.settimeout(LINK_SECONDS + FLUSH_SECONDS)
         first = {
             "format": FORMAT,
-            "token": self._intake.names.token,
+            "token": self._intake.token,
             "redis_names": [*self._intake.redis_names],
             "linked": [peer.member.key for peer in self._dialler.peers if peer.up],
             **self._describe_members(),
@@ -124,11 +124,13 @@ class Legacy:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.descriptors: Sequence[int] = ()
+        """Those of the last message."""
 
     async def receive(self) -> Mapping[str, Any] | None:
         """The next message; None: the other process goes on itself. Raises `HandOverFailed` for another format."""
         try:
-            payload, _ = await in_thread(lambda: receive_message(self._sock))
+            payload, self.descriptors = await in_thread(lambda: receive_message(self._sock))
         except (OSError, EOFError):
             return None
         record: Mapping[str, Any] = orjson.loads(payload)

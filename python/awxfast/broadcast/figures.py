@@ -1,6 +1,7 @@
 """The dialler's figures in the shape of the server's, so that the admin listener, its metrics and tools serve both."""
 
 import collections
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,9 +13,8 @@ from awxfast.broadcast.link_counts import LinkCounts, add_counts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, SlowClient
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake, describe_intake
 from awxfast.printable import LINE, escape
-from awxfast.redis.address import RedisAddress
 
 
 class DiallerFigures:
@@ -27,17 +27,15 @@ class DiallerFigures:
         self,
         dialler: Dialler,
         taker: LinkTaker,
-        intake: Intake,
+        intake: EventIntake,
         sender: GroupSender,
         statistics_failures: Callable[[], int],
-        redis: RedisAddress,
     ) -> None:
         self._dialler = dialler
         self._taker = taker
         self._intake = intake
         self._sender = sender
         self._statistics_failures = statistics_failures
-        self._redis = redis
         self._former_events: Mapping[str, Any] = {"in": 0, "routed": 0, "no_subscriber": 0, "rejected": {}}
         self._former_encodings = 0
         self._began = time.monotonic()
@@ -55,7 +53,8 @@ class DiallerFigures:
 
     def about(self) -> About:
         """It listens nowhere: it dials."""
-        return About(__version__, time.monotonic() - self._began, (), str(self._redis))
+        redis = ", ".join(str(part.address) for part in self._intake.parts)
+        return About(__version__, time.monotonic() - self._began, (), redis)
 
     def ledger(self) -> Mapping[str, Any]:
         """Events from this node's Redis and from peers; one that still waits for Redis is not in yet."""
@@ -121,8 +120,8 @@ class DiallerFigures:
 
     def intake(self) -> IntakeFigures | None:
         """Whether this node's Redis takes and gives events, and how much waits."""
-        intake = self._intake
-        return IntakeFigures(intake.ready and self._sender.up, intake.depth, intake.registration.repaired)
+        figures = describe_intake(self._intake)
+        return dataclasses.replace(figures, redis_up=figures.redis_up and self._sender.up)
 
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         """Dials, by how they ended."""
@@ -171,7 +170,10 @@ class DiallerFigures:
         """Peers that are away are no reason: they come and go."""
         if self._intake.ready and self._sender.up:
             return []
-        return [f"this node's Redis {self._intake.trouble or 'does not answer'}"]
+        parts = self._intake.parts
+        names = [f" at {part.address}" if len(parts) > 1 else "" for part in parts]
+        troubles = [f"{name} {part.trouble}" for name, part in zip(names, parts, strict=True) if part.trouble]
+        return [f"this node's Redis{trouble}" for trouble in troubles or [" does not answer"]]
 
 
 def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:

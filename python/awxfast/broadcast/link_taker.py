@@ -4,15 +4,15 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from awxfast._rust import LinkBundle, LinkEncoder
+from awxfast._rust import EntryFormat, LinkBundle, LinkEncoder
 from awxfast.broadcast.fragments import MAX_MESSAGE
 
 
 class LinkTaker:
     """Takes what the intake pops (it is the intake's `EventTaker`). Gaps are counted by reason."""
 
-    def __init__(self, prefix_length: int, send: Callable[[LinkBundle], None]) -> None:
-        self.encoder = LinkEncoder(prefix_length, MAX_MESSAGE)
+    def __init__(self, entry_format: EntryFormat, send: Callable[[LinkBundle], None]) -> None:
+        self.encoder = LinkEncoder(entry_format, MAX_MESSAGE)
         self._send = send
         self.too_large = 0
         """Events that were taken from Redis and rejected unread."""
@@ -24,6 +24,12 @@ class LinkTaker:
         if bundle is not None:
             self._send(bundle)
 
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> None:
+        """The same of published messages."""
+        bundle = self.encoder.encode_pushed(messages)
+        if bundle is not None:
+            self._send(bundle)
+
     def count_too_large(self, count: int) -> None:
         """Counts events that were larger than `--max-event-size`."""
         self.too_large += count
@@ -32,9 +38,9 @@ class LinkTaker:
         """None: a peer that reads slowly loses its own events, nobody else's."""
         return 0.0
 
-    def count_gap(self, reason: str, at_most: int) -> None:
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
         """A loss that can't be counted in events."""
-        self.gaps.setdefault(reason, collections.Counter()).update(times=1, at_most=at_most)
+        self.gaps.setdefault(reason, collections.Counter()).update(times=times, at_most=at_most)
 
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""

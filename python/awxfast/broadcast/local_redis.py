@@ -4,10 +4,11 @@ import collections
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from awxfast.redis.address import RedisAddress
-from awxfast.redis.event_writer import EventWriter, Loss
-from awxfast.redis.group_writer import Event, GroupWriter, Sent
-from awxfast.redis.reconnect import Outages
+from awxfast._rust import EntryFormat
+from awxfast.redis.event_writer import Loss
+from awxfast.redis.event_writers import WriterHost, open_event_writer
+from awxfast.redis.group_writer import Event, Sent
+from awxfast.settings import LayerSettings
 
 
 class GroupSender:
@@ -15,13 +16,13 @@ class GroupSender:
 
     def __init__(
         self,
-        address: RedisAddress,
-        writer: GroupWriter,
-        outages: Outages,
+        layer: LayerSettings,
+        entry_format: EntryFormat,
+        hosts: Sequence[WriterHost],
         note_crowd: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """`note_crowd` is called by the `EventWriter` when its queue fills, and when it empties."""
-        self._queue = EventWriter("group sends", address, writer, outages, self, note_crowd)
+        self._queue = open_event_writer("group sends", layer, entry_format, hosts, self, note_crowd)
         self.run = self._queue.run
         self.wait_up = self._queue.wait_up
         self.drained = self._queue.drained
@@ -69,7 +70,8 @@ class GroupSender:
         """Copies that a full queue did not take are no event of their own."""
         written = sum(taken > 0 for taken in sent.taken)
         self.written += written
-        self.dropped["over_capacity"] += len(events) - written
+        reason = "over_capacity" if not sent.unreached else "connection_broken"
+        self.dropped[reason] += len(events) - written
         self.over_capacity += sent.full
 
     def note_unheard(self, events: Sequence[Event]) -> None:

@@ -24,7 +24,15 @@ from awxfast.option_parser import (
     positive,
     whole_number,
 )
-from awxfast.settings import LAYER_FIELDS, SECRET_VARIABLE, LayerSettings, LogSettings
+from awxfast.redis.hosts import read_hosts
+from awxfast.settings import (
+    LAYER_DEFAULTS,
+    LAYER_FIELDS,
+    SECRET_VARIABLE,
+    SERIALIZERS,
+    LayerSettings,
+    LogSettings,
+)
 from awxfast.wire.groups import BACKPLANE_GROUP
 
 ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
@@ -38,12 +46,13 @@ OPTIONS = (
     OwnOption("--port", "port", whole_number(1, 65535), "the port of peers that have none of their own"),
     OwnOption("--protocol", "protocol", one_of("http", "https"), "http or https"),
     OwnOption("--ca-file", "ca_file", non_empty, "certificates to trust"),
-    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own"),
-    OwnOption("--layer", "layer", one_of("core", not_built=("pubsub", "lists")), "the channel layer: core"),
+    OwnOption("--redis", "redis", non_empty, "redis://, rediss:// or unix:///path: this node's own", many=True),
+    server_options.LAYER_OPTION,
     OwnOption("--prefix", "prefix", str, "the channel layer's prefix"),
     OwnOption("--capacity", "capacity", positive, "the channel layer's capacity"),
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
+    *server_options.ENTRY_OPTIONS,
     OwnOption("--secret-file", "secret_files", non_empty, "the nodes' secret; the first is sent", many=True),
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
@@ -59,7 +68,7 @@ DEFAULTS = {
 """By field; what AWX's settings say wins over it."""
 WITH_VARIABLES = (*(option.name for option in OPTIONS), "--verbosity", "--log-fmt")
 """Options that are environment variables too."""
-NOT_BUILT = ("--encryption-key-file", "--compress-links", "--engine")
+NOT_BUILT = ("--compress-links", "--engine")
 LOG_FIELDS = tuple(field.name for field in dataclasses.fields(LogSettings))
 
 
@@ -76,12 +85,15 @@ class DiallerSettings(LogSettings):
     protocol: str
     verify_cert: bool
     ca_file: str | None
-    redis: str
+    redis: tuple[str, ...]
+    """URLs; empty: what AWX's layer says (`node_redis`)."""
     backplane_group: str
     secret_files: tuple[str, ...]
     admin: str
     status: bool
     layer: LayerSettings
+    encryption_key_files: tuple[str, ...] = ()
+    has_keys_of_awx: bool = False
     secret_of_awx: str = dataclasses.field(default="", repr=False)
 
     def to_json(self) -> str:
@@ -98,7 +110,9 @@ class DiallerSettings(LogSettings):
                 **values,
                 "era": Era[values["era"]] if values["era"] is not None else None,
                 "peers": tuple(Member(**one) for one in values["peers"]),
+                "redis": tuple(values["redis"]),
                 "secret_files": tuple(values["secret_files"]),
+                "encryption_key_files": tuple(values["encryption_key_files"]),
                 "layer": LayerSettings(**values["layer"]),
             }
         )
@@ -113,6 +127,9 @@ def parse_settings(arguments: Sequence[str], environ: Mapping[str, str], awx: Aw
     given = vars(parser.parse_args(arguments))
     values = {**awx.values(), **read_environment(parser, environ, WITH_VARIABLES, NOT_BUILT), **given}
     check_log_format(values.get("log_fmt"))
+    if "redis" not in values and awx.hosts:
+        read_hosts("default", awx.hosts)
+        values["redis"] = ()
     if "redis" not in values:
         raise ConfigurationError("--redis: give this node's Redis, the one that AWX's producers on it use")
     return make_settings(values, awx)
@@ -127,9 +144,13 @@ def name_ignored_variables(environ: Mapping[str, str]) -> str:
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:
     """Defaults, and what several options make together."""
-    values = {**DEFAULTS, **values}
+    values = {**DEFAULTS, **LAYER_DEFAULTS[values.get("layer", LayerSettings.layer)], **values}
     if values.get("ca_file") and not values.get("verify_cert", True):
         raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
+    if values["serializer_format"] not in SERIALIZERS:
+        raise ConfigurationError(
+            f"AWX's channel layer has a serializer of its own: only {' and '.join(SERIALIZERS)} are read"
+        )
     return DiallerSettings(
         era=ERAS[values["era"]],
         peers=tuple(read_peer(text, values["port"]) for text in values.get("peers", ())),
@@ -140,12 +161,14 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         protocol=values["protocol"],
         verify_cert=values.get("verify_cert", True),
         ca_file=values.get("ca_file"),
-        redis=values["redis"],
+        redis=tuple(values["redis"]),
         backplane_group=awx.backplane_group or BACKPLANE_GROUP,
         secret_files=tuple(values.get("secret_files", ())),
         admin=values["admin"],
         status=values.get("status", False),
-        layer=LayerSettings(**{name: values[name] for name in LAYER_FIELDS}),
+        layer=LayerSettings(layer=values["layer"], **{name: values[name] for name in LAYER_FIELDS}),
+        encryption_key_files=tuple(values.get("encryption_key_files", ())),
+        has_keys_of_awx=bool(awx.encryption_keys),
         secret_of_awx=awx.secret,
         **{name: values[name] for name in LOG_FIELDS},
     )

@@ -5,11 +5,12 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkBundle
 from awxfast.app.handover import end_transfer
+from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.dial_attempt import Caller, tls_context
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.dialler_handover import Estate
@@ -18,14 +19,17 @@ from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
+from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
-from awxfast.intake.intake import Intake
+from awxfast.intake.decryption_log import tell_undecryptable
+from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
-from awxfast.redis.address import RedisAddress
-from awxfast.redis.group_writer import GroupWriter
+from awxfast.settings import LayerSettings
+from awxfast.wire.encryption_keys import EncryptionKeys
+from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
@@ -48,21 +52,30 @@ class NodeDialler:
         layer = settings.layer
         self._settings = settings
         self._secret = find_secret(settings)
-        address = RedisAddress.parse(settings.redis)
-        self._address = address
-        self.taker = LinkTaker(layer.random_prefix_length, self._send)
-        self.intake = Intake(layer, address, self.taker, pace=Pace(lambda: self.dialler.pause), token=token)
-        self.sender = GroupSender(address, GroupWriter(layer), self.intake.outages, self._hold_reading)
+        self._addresses = find_redis(settings)
+        self._keys = find_keys(settings)
+        self._entry_format = entry_format = make_entry_format(layer, self._keys.values)
+        self.taker = LinkTaker(entry_format, self._send)
+        self.intake = open_intake(
+            layer,
+            self._addresses,
+            tell_undecryptable(self.taker, entry_format),
+            new_pace=self._new_pace,
+            token=token,
+            entry_format=entry_format,
+        )
+        hosts = [(part.address, part.outages, "") for part in self.intake.parts]
+        self.sender = GroupSender(layer, entry_format, hosts, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
         if died is not None:
             self.intake.recovers = True
             self.taker.count_gap("died", died)
-        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, address)
+        self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, self._addresses[0])
         self._sources = MemberSources(settings, self.dialler.set_members)
         self.figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, address
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures
         )
         self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
         self._on_counted: Callable[[], None] = lambda: None
@@ -72,6 +85,9 @@ class NodeDialler:
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = self.intake.failed
         """Set when any part of it has ended by a fault of its own (logged)."""
+
+    def _new_pace(self) -> Pace:
+        return Pace(lambda: self.dialler.pause)
 
     def _send(self, bundle: LinkBundle) -> None:
         self.dialler.send(bundle)
@@ -115,21 +131,21 @@ class NodeDialler:
             raise HandOverFailed("the new process is to use another Redis or prefix; restart instead")
         self._owns_names = False
         self._own_node.is_beside = True
-        self.intake.registration.redis_names.extend(first["redis_names"])
+        self.intake.remember_redis(first["redis_names"])
         self._sources.inherit(first)
         await self._sources.follow(self._run)
 
-    def inherit(self, record: Mapping[str, Any]) -> None:
+    def inherit(self, record: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """What the other process has left is this one's from now on; `begin_anew` must follow."""
         self._owns_names = True
-        self.intake.inherit(record["intake"])
+        self.intake.inherit(record["intake"], descriptors)
         self.sender.inherit(record["sender"])
         self.figures.inherit(record["figures"])
         self._statistics.failures += record["statistics_failures"]
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
         self._joined.inherits = False
-        self.intake.groups.end_inheritance()
+        self.intake.end_inheritance()
 
     async def begin_anew(self) -> None:
         """Goes on with it."""
@@ -194,7 +210,9 @@ class NodeDialler:
         return {"redis": self._describe_redis(), **members}
 
     def _describe_redis(self) -> list[str]:
-        return [str(self._address), self._settings.layer.prefix]
+        layer = self._settings.layer
+        form = [layer.layer] if layer.layer != LayerSettings.layer else []  # who knows of one says no more
+        return [*map(str, self._addresses), layer.prefix, *form]
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}
@@ -230,12 +248,20 @@ class NodeDialler:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def reload_files(self) -> None:
-        """Reads secret and peers again; what has a fault stays as it was."""
-        try:
-            self._secret = find_secret(self._settings)
-        except ConfigurationError as error:
-            log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
+        """Reads secret, keys and peers again; what has a fault stays as it was."""
+        for reload in (self._reload_secret, self._reload_keys):
+            try:
+                reload()
+            except ConfigurationError as error:
+                log.error("%s; the old one stays in force", error)  # noqa: TRY400  an operator's fault, not ours
         self._sources.reload()
+
+    def _reload_secret(self) -> None:
+        self._secret = find_secret(self._settings)
+
+    def _reload_keys(self) -> None:
+        if self._keys.reload():
+            self._entry_format.accept_keys(self._keys.values)
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -254,6 +280,15 @@ def find_secret(settings: DiallerSettings) -> str:
     if not secrets:
         raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
     return secrets[0]
+
+
+def find_keys(settings: DiallerSettings) -> EncryptionKeys:
+    """Those of the layer. AWX's are read from its settings by the process that needs them, and told to nobody.
+
+    Raises `ConfigurationError`.
+    """
+    asks_awx = settings.has_keys_of_awx and not settings.encryption_key_files
+    return EncryptionKeys(settings.encryption_key_files, load_awx_settings().encryption_keys if asks_awx else ())
 
 
 def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:

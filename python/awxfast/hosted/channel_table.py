@@ -19,7 +19,8 @@ from awxfast.intake.intake import Subscriptions
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
 from awxfast.turns import Turns
-from awxfast.wire.group_send import EVENT_TYPE, unpack_message
+from awxfast.wire.entry_bodies import unpack_body
+from awxfast.wire.group_send import EVENT_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ class _Group:
 class ChannelTable:
     """The table of channels. It stands between the intake and the fan-out, and takes what is for consumers.
 
-    `capacity` bounds each channel's messages, `prefix_length` is that of queue entries, and `direct` says whether any
-    type of message goes straight to sockets. `barred` is a group that nobody here is let into: joining it does nothing.
+    `capacity` bounds each channel's messages, `serializer` reads them, and `direct` says whether any type of message
+    goes straight to sockets. `barred` is a group that nobody here is let into: joining it does nothing.
     `max_groups`: a websocket whose consumer joins more is closed.
     """
 
@@ -55,14 +56,14 @@ class ChannelTable:
         fanout: Fanout,
         *,
         capacity: int,
-        prefix_length: int,
         direct: bool,
+        serializer: str = "msgpack",
         barred: str | None = None,
         max_groups: int = MAX_GROUPS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fanout = fanout
-        self._prefix_length = prefix_length
+        self._serializer = serializer
         self._capacity = capacity
         self._direct = direct
         self._barred = barred
@@ -241,9 +242,16 @@ class ChannelTable:
 
     def publish_batch(self, entries: Sequence[Any]) -> None:
         """Events go to sockets, messages to the channels of those that they name."""
-        for direct, groups, channels, entry in self._fanout.publish_batch(entries):
+        self._take(self._fanout.publish_batch(entries))
+
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> None:
+        """The same of published messages."""
+        self._take(self._fanout.publish_pushed(messages))
+
+    def _take(self, handed_out: list[tuple[bool, list[str], list[str], bytes]]) -> None:
+        for direct, groups, channels, body in handed_out:
             try:
-                message = unpack_message(self._prefix_length, entry)
+                message = unpack_body(self._serializer, body)
             except Exception as error:  # whatever a producer put there, it costs this message only
                 kind = type(error).__name__  # its text may have the payload
                 self._log.warn(kind, f"a message could not be decoded and is dropped: {kind}")
@@ -279,9 +287,9 @@ class ChannelTable:
         """Tells the fan-out of events that were too large."""
         self._fanout.count_too_large(count)
 
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Tells the fan-out of a loss that nobody can number."""
-        self._fanout.count_gap(reason, at_most)
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        """Tells the fan-out of losses that nobody can number."""
+        self._fanout.count_gap(reason, at_most, times)
 
     def add_channel(self, local: str, group: str) -> None:
         """Tells the fan-out which group a channel's entries are for."""

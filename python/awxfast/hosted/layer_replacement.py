@@ -2,24 +2,32 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.configured_layer import StockLayer, configured_layers, is_stock, read_stock_layer
 from awxfast.settings import Settings
+from awxfast.wire.encryption_keys import EncryptionKeys
 
 log = logging.getLogger(__name__)
 
 
 class Replacement:
-    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop."""
+    """The hosted layer of one alias, for as long as the process serves. Made on the serving loop.
 
-    def __init__(self, stock: StockLayer, table: ChannelTable, token: str, settings: Settings) -> None:
+    `tokens`: the process's, one for each Redis.
+    """
+
+    def __init__(
+        self, stock: StockLayer, table: ChannelTable, tokens: Sequence[str], settings: Settings, keys: EncryptionKeys
+    ) -> None:
         self._stock = stock
         self._table = table
-        self._token = token
+        self._tokens = tokens
         self._settings = settings
+        self._keys = keys
         self._loop = asyncio.get_running_loop()
         self._layers: list[Any] = []
 
@@ -30,6 +38,11 @@ class Replacement:
         self._put(self._stock)
         # After Channels' own receiver, which forgets all layers: it was connected when Channels was imported.
         setting_changed.connect(self._follow_settings)
+
+    def use_keys(self) -> None:
+        """Sends with the keys that there are now."""
+        for layer in self._layers:
+            layer.use_keys(self._keys.values)
 
     async def stop(self) -> None:
         """Closes the connections that sending has opened on this loop."""
@@ -42,11 +55,19 @@ class Replacement:
     def _put(self, stock: StockLayer) -> None:
         from channels.layers import channel_layers
 
-        from awxfast.hosted.channel_layer import HostedLayer
-
-        layer = HostedLayer(self._table, self._token, self._loop, stock.arguments(self._settings))
+        arguments = stock.arguments(self._settings, self._keys.values)
+        layer = find_layer_class(stock.layer)(self._table, self._tokens, self._loop, arguments)
         channel_layers.set(stock.alias, layer)
         self._layers.append(layer)
+
+    def _is_served(self, changed: StockLayer) -> bool:
+        """Whether the same Redis has it, and it is read in the same way."""
+        settings, served = self._settings, self._stock
+        return (
+            changed.settings(settings) == served.settings(settings)
+            and changed.find_addresses(settings) == served.find_addresses(settings)
+            and (bool(settings.encryption_key_files) or changed.keys == served.keys)
+        )
 
     def _follow_settings(self, *, setting: str, **_: Any) -> None:
         if setting != "CHANNEL_LAYERS":
@@ -60,7 +81,18 @@ class Replacement:
         except ConfigurationError as error:
             log.warning("%s; channels_redis' own layer serves from now on", error)
             return
-        if changed.settings(self._settings) == self._stock.settings(self._settings):
+        if self._is_served(changed):
             self._put(changed)
         else:
             log.warning("CHANNEL_LAYERS: %s has other settings now; channels_redis' own layer serves them", alias)
+
+
+def find_layer_class(form: str) -> Callable[..., Any]:
+    """The class that stands for the stock one of this form."""
+    if form == "pubsub":
+        from awxfast.hosted.pubsub_layer import HostedPubSubLayer
+
+        return HostedPubSubLayer
+    from awxfast.hosted.channel_layer import HostedLayer
+
+    return HostedLayer

@@ -9,6 +9,7 @@ import logging
 from awxfast.errors import RedisReplyError
 from awxfast.intake.announcements import Announcements
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
+from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.processes import SUCCESSOR, ProcessIdentity
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
@@ -26,10 +27,18 @@ SCAN_COUNT = 1_000
 class Cleaner:
     """Looks for the dead on behalf of one living process."""
 
-    def __init__(self, names: ProcessNames, identity: ProcessIdentity, writer: GroupWriter) -> None:
+    def __init__(
+        self,
+        names: ProcessNames,
+        identity: ProcessIdentity,
+        writer: GroupWriter,
+        apart: NoticeWriter | None = None,
+    ) -> None:
+        """`apart`: as `Announcements` has it."""
         self._names = names
         self._identity = identity
         self._writer = writer
+        self._apart = apart
         self.cleaned = 0
 
     async def clean_with_lock(self, connection: RedisConnection) -> None:
@@ -59,9 +68,14 @@ class Cleaner:
             return
         names = await self._names_of(connection, token)
         groups = await self._groups_of(connection, names)
-        removals = [*await self._removals(connection, names, groups), *await self._farewells(connection, names, groups)]
+        announcements = await self._announcements_of(connection, names)
+        removals = await self._removals(connection, names, groups)
+        if announcements is not None:
+            removals += await announcements.commands(connection, groups, wanted=False)
         answers = await connection.commands([("MULTI",), *removals, ("EXEC",)])
         if isinstance(answers[-1], list):
+            if announcements is not None:
+                announcements.tell_apart(groups, wanted=False)
             self.cleaned += 1
             log.info("removed what a dead awxfast process (%s) left in Redis", token)
 
@@ -84,15 +98,12 @@ class Cleaner:
         members = await connection.command("SMEMBERS", names.groups_key)
         return [group for group in (member.decode("utf-8", "replace") for member in members) if is_valid_group(group)]
 
-    async def _farewells(
-        self, connection: RedisConnection, names: ProcessNames, groups: list[str]
-    ) -> list[tuple[Argument, ...]]:
-        """Tells nodes that the dead process wants nothing any more; to be sent once, with the rest."""
+    async def _announcements_of(self, connection: RedisConnection, names: ProcessNames) -> Announcements | None:
+        """How nodes are told, once, that the dead process wants nothing any more; None: they never heard of it."""
         backplane = (await connection.command("GET", names.announced_in_key) or b"").decode("utf-8", "replace")
         if not is_valid_group(backplane):
-            return []
-        announcements = Announcements(names, backplane, self._writer.under(names.prefix))
-        return announcements.commands(groups, wanted=False)
+            return None
+        return Announcements(names, backplane, self._writer.under(names.prefix), self._apart)
 
     async def _removals(
         self, connection: RedisConnection, names: ProcessNames, groups: list[str]

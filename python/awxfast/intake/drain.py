@@ -11,16 +11,8 @@ from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
 from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
-from awxfast.intake.pop_commands import (
-    Batch,
-    look_command,
-    measure_commands,
-    read_fits,
-    read_looked,
-    read_popped,
-    read_waited,
-    wait_command,
-)
+from awxfast.intake.pop_commands import Batch
+from awxfast.intake.queue_pops import BLOCK, QueuePops, SortedSetPops
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Argument
 from awxfast.redis.connection import RedisConnection
@@ -33,9 +25,6 @@ BATCH = 256
 
 HELD_BATCH = 64
 """The same after a hold: readers that are behind get what they can take soon, not a queue."""
-
-BLOCK = 5
-"""Seconds that a pop of an empty queue waits in Redis."""
 
 OVERDUE = 5
 """Seconds past `BLOCK` after which the connection counts as dead."""
@@ -63,21 +52,22 @@ class Drain:
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
         caught_up: CaughtUp | None = None,
+        pops: QueuePops | None = None,
     ) -> None:
-        """`caught_up`: tells that `publisher` may be asked again whether to wait."""
+        """`caught_up`: tells that `publisher` may be asked again whether to wait. `pops`: of a sorted set if None."""
         self._queue = queue
         self._publisher = publisher
         self._caught_up = caught_up or CaughtUp()
         self._expiry = expiry
-        self._max_event_size = max_event_size
+        self._pops = pops or SortedSetPops(queue, max_event_size)
         reply_limit = max_event_size + REPLY_SPARE
         self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE, reply_limit=reply_limit)
         self._pace = pace or Pace()
-        self._has_bzmpop = True
         self._may_look = self._may_measure = True
         self._asked = BATCH
         self._asked_at = -math.inf
-        self._looks = self._waits = self._measures = False
+        self._looks = self._waits = False
+        self._measures = 0
         self._is_full = self._is_large = self._fits = False
         self._came = 0
         self._pop_outstanding = False
@@ -128,7 +118,7 @@ class Drain:
 
     async def _drain(self, connection: RedisConnection) -> None:
         facts = await ask_facts(connection)
-        self._has_bzmpop = facts.has_bzmpop
+        self._pops.begin(facts)
         self.connection_id = await ask_connection_id(connection)
         if self._unread_since is not None:  # a Redis that was not running took no events either
             self._unread_since = max(self._unread_since, time.monotonic() - facts.uptime)
@@ -141,7 +131,7 @@ class Drain:
     async def _mend(self, connection: RedisConnection, error: RedisReplyError) -> None:
         """So that the next pop can do better. Raises what nothing here can mend."""
         if error.code == "WRONGTYPE":
-            await delete_other_type(connection, self._queue, "zset")
+            await delete_other_type(connection, self._queue, self._pops.kind)
         elif error.code == "NOPERM" and self._looks:
             self._may_look = False
         elif error.code == "UNBLOCKED":  # what others hear from now on; it hangs up
@@ -233,56 +223,50 @@ class Drain:
             count, is_near = 1, True  # Lua would copy what can only be taken alone
         self._looks = self._may_look and not is_near and not self._fits
         self._waits = not self._is_full
-        self._measures = self._may_measure and self._is_full
         self._asked, self._asked_at = count, now
         self._pop_outstanding = True
-        measures = measure_commands(self._queue, BATCH) if self._measures else []
+        measures = self._pops.measure(BATCH) if self._may_measure and self._is_full else []
+        self._measures = len(measures)
         return connection.commands([*self._pop_commands(count), *measures])
 
     def _pop_commands(self, count: int) -> list[tuple[Argument, ...]]:
         """Redis runs the second when an event wakes the first; one after the other would be a round trip more."""
-        look = look_command(self._queue, count, self._max_event_size)
+        pops = self._pops
         if self._looks:
-            wait = wait_command(self._queue, BLOCK, 1, self._has_bzmpop)
-            return [wait, look_command(self._queue, count - 1, self._max_event_size)] if self._waits else [look]
-        rest = ("ZPOPMIN", self._queue, count)
+            return [pops.wait(1), pops.look(count - 1)] if self._waits else [pops.look(count)]
         if not self._waits:
-            return [rest]
-        wait = wait_command(self._queue, BLOCK, count, self._has_bzmpop)
-        return [wait] if self._has_bzmpop else [wait, ("ZPOPMIN", self._queue, count - 1)]
+            return pops.take(count)
+        return [pops.wait(count)] if pops.waits_for_many else [pops.wait(1), *pops.take(count - 1)]
 
     def _read_batch(self, connection: RedisConnection, replies: list[Any]) -> Batch:
-        """Any form of pop as `[[entry, score], ...]`."""
+        """Any form of pop as `[[entry, score], ...]`, or as entries where they have no score."""
         is_cut = False
         batch: Batch = []
-        replies = self._read_measured(replies)
+        end = len(replies) - self._measures
+        replies, measured = replies[:end], replies[end:]
         if self._waits:
             batch = self._read_waited(connection, replies[0])
         if self._looks:
-            popped = read_looked(connection, replies[-1])
+            popped = self._pops.read_looked(connection, replies[-1])
             batch += popped.batch
             is_cut = popped.cut
             if popped.too_large:
                 self._publisher.count_too_large(popped.too_large)
-        elif not self._waits or not self._has_bzmpop:
-            batch += read_popped(replies[-1])
+        elif not self._waits or not self._pops.waits_for_many:
+            batch += self._pops.read_taken(connection, replies[self._waits :])
         self._came = len(batch)
+        self._note_measured(measured)
         self._is_full = is_cut or self._came >= self._asked
         self._is_large = connection.reply_size > LARGE
         return batch
 
-    def _read_measured(self, replies: list[Any]) -> list[Any]:
-        """The replies but for the last two, if those measure what comes next."""
-        self._fits = False
-        if not self._measures:
-            return replies
-        measured = replies[-2:]
-        self._may_measure = not isinstance(measured[-1], RedisReplyError)
-        self._fits = read_fits(measured, BATCH)
-        return replies[:-2]
+    def _note_measured(self, replies: list[Any]) -> None:
+        if replies:
+            self._may_measure = not isinstance(replies[-1], RedisReplyError)
+        self._fits = self._pops.read_fits(replies, BATCH, self._came)
 
     def _read_waited(self, connection: RedisConnection, reply: Any) -> Batch:
-        batch = read_waited(reply)
+        batch = self._pops.read_waited(reply)
         if not batch and not self._rests and time.monotonic() - self._asked_at < BLOCK / 2:
             raise connection.distrust("nothing, before the time that a pop waits is over")
         return batch

@@ -10,6 +10,9 @@ class EventTaker(Protocol):
     def publish_batch(self, entries: Sequence[Any]) -> object:
         """Takes a batch as popped. Bad entries are its business; it raises for none."""
 
+    def publish_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> object:
+        """The same of published messages: whether for a group (else a channel of ours), which, the message."""
+
     def wait_time(self) -> float:
         """Seconds to wait at most with the next pop; `CaughtUp` tells when it may be less."""
 
@@ -22,5 +25,5 @@ class EventTaker(Protocol):
     def count_too_large(self, count: int) -> None:
         """Counts events that were taken out of the queue unread, for their length."""
 
-    def count_gap(self, reason: str, at_most: int) -> None:
-        """Counts one more loss of at most so many events."""
+    def count_gap(self, reason: str, at_most: int, times: int = 1) -> None:
+        """Counts one more loss of at most so many events, or several of at most so many together."""

@@ -8,13 +8,13 @@ import asyncio
 import contextlib
 import functools
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, GroupLayout
+from awxfast.intake.group_layout import Command, GroupLayout, Layout
 from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.joining import Joining
 from awxfast.intake.leaving import Leaving
@@ -24,7 +24,6 @@ from awxfast.intake.others_interest import TURN_TOLD, list_others_interest
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice
-from awxfast.wire.groups import is_valid_group
 
 TURN_GROUPS = 150
 """Groups that join or leave in one turn of the loop: some milliseconds' work."""
@@ -45,27 +44,31 @@ class Groups:
         channels: EventTaker,
         group_expiry: int,
         announcements: Announcements | None = None,
+        turns: Turns | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self._names = names
         self._channels = channels
-        self._layout = GroupLayout(names, group_expiry)
+        self._layout = layout or GroupLayout(names, group_expiry)
         self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: Membership(names.sentinel, sentinel, names.channel(sentinel))}
         self._leaving = Leaving(
-            self._members, channels, self._layout, self._send, functools.partial(self._announce, wanted=False)
+            self._members, channels, self._layout, self.send, functools.partial(self._announce, wanted=False)
         )
-        self.turns = Turns(TURN_GROUPS)
+        self.turns = turns or Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
         self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
         announce = functools.partial(self._announce, wanted=True)
         self._joining = Joining(
-            self._members, self._layout, self._send, lambda: self.is_attached, announce, self.turns, self._patience
+            self._members, self._layout, self.send, lambda: self.is_attached, announce, self.turns, self._patience
         )
         self._flushes = 0
+        self.on_attached: Callable[[], None] = lambda: None
+        """Called when commands go somewhere again."""
         self._may_join = asyncio.Event()
         self._may_join.set()
         self._has_left = False
@@ -80,6 +83,16 @@ class Groups:
         """Groups that somebody holds."""
         return len(self._members) - len(self._idle.names) - 1
 
+    def has_joined(self, group: str) -> bool:
+        """Whether its events come to this process, as far as is known."""
+        member = self._members.get(group)
+        return member is not None and member.ready
+
+    @property
+    def known(self) -> int:
+        """Groups that Redis had answered for, when it was last there."""
+        return sum(member.known for member in self._members.values()) - self._members[self._names.sentinel].known
+
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """Makes events of `groups` come to this process. Returns when Redis has answered for all of them.
 
@@ -88,8 +101,8 @@ class Groups:
         Redis that has been there, but refused, for `REFUSAL_PATIENCE` seconds.
         """
         wanted = list(dict.fromkeys(groups))
-        if not all(map(is_valid_group, wanted)):
-            raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
+        for group in wanted:
+            self._layout.check(group)
         members: list[Membership] = []
         try:
             for begin in range(0, len(wanted), PART):
@@ -150,7 +163,8 @@ class Groups:
 
     def freeze(self) -> dict[str, Any]:
         """The groups that are registered, for the process that goes on under the same names."""
-        members = [member for member in self._members.values() if member.group != self._names.sentinel]
+        left = [member for member in self._leaving.unanswered if member.group not in self._members]
+        members = [*(one for one in self._members.values() if one.group != self._names.sentinel), *left]
         return {"members": [[one.group, one.local, one.ready] for one in members], "next": next(self._counter)}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
@@ -183,6 +197,11 @@ class Groups:
         """From now on commands go to this connection. `register_all` must follow."""
         self._connection = connection
         self._leaving.send_again()
+        self.on_attached()
+
+    def begin_silence(self) -> None:
+        """Nothing is sent from now on, though the connection is good: another process is to go on with it."""
+        self._connection = None
 
     def detach(self) -> None:
         """The connection is gone: holds wait from now on."""
@@ -231,16 +250,22 @@ class Groups:
 
     async def leave_all(self) -> None:
         """Removes every name of the process, and joins none any more. Raises `RedisUnavailable`."""
-        self._has_left = True
-        self._may_join.clear()
-        self._idle.stop()
+        self.take_leave()
         members = [*self._members.values(), *self._leaving.unanswered]
-        self._announce([member.group for member in members if member.known], wanted=False)
         parts = [members[start : start + LEAVE_AT_ONCE] for start in range(0, len(members), LEAVE_AT_ONCE)]
-        replies = await self._send([self._layout.leave_at_once(part) for part in parts])
-        for part, reply in zip(parts, replies, strict=True):
-            if isinstance(reply, RedisReplyError):  # this user may not EVAL
+        asked = [self.send(self._layout.leave_at_once(part)) for part in parts]
+        for part, answers in zip(parts, asked, strict=True):
+            if any(isinstance(reply, RedisReplyError) for reply in await answers):  # this user may not EVAL
                 await self._leaving.send_leaves(part)
+
+    def take_leave(self) -> None:
+        """Says, once, that the process wants nothing any more; it joins no group from now on."""
+        if not self._has_left:
+            self._has_left = True
+            self._may_join.clear()
+            self._idle.stop()
+            members = [*self._members.values(), *self._leaving.unanswered]
+            self._announce([member.group for member in members if member.known], wanted=False)
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
@@ -251,13 +276,28 @@ class Groups:
         connection = self._connection
         if self._announcements is None or connection is None:
             return
+        async for notice in self.list_own_interest():
+            yield notice
+        async for notice in list_others_interest(connection, self._names, self._announcements):
+            yield notice
+
+    async def list_own_interest(self) -> AsyncIterator[Notice]:
+        """The same of this process alone."""
+        if self._announcements is None:
+            return
         groups = list(self._members)
         for begin in range(0, len(groups), TURN_TOLD):
             wanted = list(filter(self._is_wanted, groups[begin : begin + TURN_TOLD]))
             yield Notice(True, tuple(sorted(self._announcements.list_wanted(wanted))), speaker_of(self._names))
             await asyncio.sleep(0)
-        async for notice in list_others_interest(connection, self._names, self._announcements):
-            yield notice
+
+    async def announce_again(self) -> None:
+        """Tells other nodes of all groups that Redis has answered for: what they were told may be lost."""
+        groups = list(self._members)
+        for begin in range(0, len(groups), PART):
+            part = groups[begin : begin + PART]
+            await self.turns.take(len(part))
+            self._announce(list(filter(self._is_wanted, part)), wanted=True)
 
     def _is_wanted(self, group: str) -> bool:
         member = self._members.get(group)
@@ -265,11 +305,11 @@ class Groups:
 
     def _announce(self, groups: list[str], *, wanted: bool) -> None:
         """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""
-        if self._announcements is not None and (commands := self._announcements.commands(groups, wanted=wanted)):
-            self._send(commands)
+        if self._announcements is not None:
+            self._announcements.tell(self.send, groups, wanted=wanted)
 
     def _add_member(self, group: str) -> Membership:
-        return self._add_channel(group, self._names.local_of(group) or f"n.{next(self._counter)}")
+        return self._add_channel(group, self._names.local_of(group) or self._names.numbered(next(self._counter)))
 
     def _add_channel(self, group: str, local: str) -> Membership:
         """The channel table knows it before producers can."""
@@ -282,7 +322,7 @@ class Groups:
         self._idle.names.difference_update(groups)
         self._leaving.leave([self._members.pop(group) for group in groups])
 
-    def _send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
+    def send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
         """While Redis is away nothing is sent, and nothing is lost: the next connection starts from our tables."""
         if self._connection is not None:
             return self._connection.commands(commands)

@@ -2,18 +2,25 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
-from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.drain import Drain
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
+from awxfast.intake.host_groups import HostGroups
+from awxfast.intake.host_names import make_names
+from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.needs import list_needs
+from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
+from awxfast.intake.queue_pops import pops_of, size_command
 from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
 from awxfast.intake.registration import Registration
 from awxfast.redis.address import RedisAddress
@@ -21,8 +28,11 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.rights import Rights
+from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +43,7 @@ STOP_TIMEOUT = 3.0
 class Subscriptions:
     """What browsers and an application hold: where Redis refuses it, they are told."""
 
-    def __init__(self, groups: Groups) -> None:
+    def __init__(self, groups: Groups | HostGroups) -> None:
         self._groups = groups
         self.turns = groups.turns
 
@@ -74,23 +84,43 @@ class Intake:
         pace: Pace | None = None,
         max_event_size: int = MAX_EVENT_SIZE,
         token: str | None = None,
+        entry_format: EntryFormat | None = None,
+        *,
+        names: ProcessNames | None = None,
+        shared: IntakeShared | None = None,
     ) -> None:
         """`announce_in`: the group in which other nodes hear what this process wants; None: they are not told.
 
-        `token`: that of the process which this one takes the place of.
+        `token`: that of the process which this one takes the place of; or `names`, with what is shared by the intakes
+        from other Redis. `entry_format`: how entries are written; None: as the layer says, without encryption.
         """
-        self.outages = Outages(address)
-        self._address = address
-        self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
-        announcements = Announcements(self.names, announce_in, GroupWriter(layer)) if announce_in is not None else None
+        shared = shared or IntakeShared()
+        self.address = address
+        self._layer = layer
+        self.names = names or make_names(layer.prefix, token, 1)[0]
+        self.rights = Rights(address, functools.partial(list_needs, self.names, layer=layer.layer))
+        self.outages = Outages(address, self.rights)
+        self.entry_format = entry_format or make_entry_format(layer)
+        writer = make_group_writer(layer, self.entry_format)
+        announcements = (
+            Announcements(self.names, announce_in, writer, shared.apart) if announce_in is not None else None
+        )
         self._announcements = announcements
-        self.groups = Groups(self.names, taker, layer.group_expiry, announcements)
-        self.caught_up = CaughtUp()
+        self.groups = Groups(self.names, taker, layer.group_expiry, announcements, shared.turns)
+        self.caught_up = shared.caught_up
         """To be told when `taker` need be waited for no longer."""
         self.drain = Drain(
-            address, self.names.queue, taker, self.outages, layer.expiry, pace, max_event_size, self.caught_up
+            address,
+            self.names.queue,
+            taker,
+            self.outages,
+            layer.expiry,
+            pace,
+            max_event_size,
+            self.caught_up,
+            pops_of(layer.layer, self.names.queue, max_event_size),
         )
-        self.registration = self._make_registration(layer, taker)
+        self.registration = self._make_registration(layer, taker, writer, shared)
         self.subscriptions = Subscriptions(self.groups)
         self._tasks: list[asyncio.Task[None]] = []
         self.recovers = False
@@ -98,21 +128,35 @@ class Intake:
         self._recovery: asyncio.TimerHandle | None = None
         self._most_waiting = layer.capacity // 2
         """Events that may wait while it recovers."""
-        self.failed = asyncio.Event()
+        self.failed = shared.failed
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
-    def _make_registration(self, layer: LayerSettings, taker: EventTaker) -> Registration:
+    def _make_registration(
+        self, layer: LayerSettings, taker: EventTaker, writer: GroupWriter, shared: IntakeShared
+    ) -> Registration:
         return Registration(
-            self._address,
+            self.address,
             self.names,
             self.groups,
             taker,
             self.outages,
             announcements=self._announcements,
-            writer=GroupWriter(layer),
+            writer=writer,
+            apart=shared.apart,
             capacity=layer.capacity,
             group_expiry=layer.group_expiry,
+            size=size_command(layer.layer, self.names.queue),
         )
+
+    @property
+    def token(self) -> str:
+        """What tells the process from others, for the one after it."""
+        return self.names.token
+
+    @property
+    def parts(self) -> "Sequence[Intake]":
+        """One for each Redis."""
+        return (self,)
 
     @property
     def redis_name(self) -> str | None:
@@ -139,6 +183,11 @@ class Intake:
         return "" if self.ready else self.outages.refusal or "does not answer"
 
     @property
+    def repaired(self) -> int:
+        """Registrations that were found missing and added again."""
+        return self.registration.repaired
+
+    @property
     def depth(self) -> int:
         """Events that waited in the queue when last looked at, at most a second ago while Redis is there."""
         return self.registration.depth
@@ -149,9 +198,11 @@ class Intake:
         Raises `ConfigurationError` for a Redis that can never work: a wrong password, or no Redis at all.
         """
         try:
-            with contextlib.closing(await open_connection(self._address, START_TIMEOUT)) as connection:
+            with contextlib.closing(await open_connection(self.address, START_TIMEOUT)) as connection:
+                await warn_of_other_form(connection, self._layer.layer, self._layer.prefix)
                 if self.recovers:
                     await self._begin_recovery(connection)
+            await self.rights.tell()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
             is_there = False
@@ -213,7 +264,7 @@ class Intake:
         `successor`: the process that is about to go on under these names. Raises `RedisError`, `TimeoutError`.
         """
         if not self.ready:
-            raise RedisUnavailable(f"Redis at {self._address} {self.trouble}")
+            raise RedisUnavailable(f"Redis at {self.address} {self.trouble}")
         self._end_recovery()
         await self.registration.name_successor(successor)
         async with asyncio.timeout(seconds):
@@ -223,6 +274,27 @@ class Intake:
             await self.registration.end_waiting(self.drain.connection_id)
             await self.drain.wait_at_rest()
             await self.registration.settle()
+
+    @property
+    def rested_at(self) -> float:
+        """When the last rest began (monotonic)."""
+        return self.drain.rested_at
+
+    def hold_events(self) -> None:
+        """Leaves in Redis what comes, until `let_events_come`."""
+        self.drain.begin_rest()
+
+    def let_events_come(self) -> None:
+        """Takes what waits, and what comes."""
+        self.drain.end_rest()
+
+    def end_inheritance(self) -> None:
+        """See `Groups.end_inheritance`."""
+        self.groups.end_inheritance()
+
+    def remember_redis(self, names: Iterable[str]) -> None:
+        """What `redis_names` said in the process before this one."""
+        self.registration.redis_names.extend(names)
 
     async def end_rest(self) -> None:
         """Pops again: nobody else goes on under these names."""
@@ -235,13 +307,17 @@ class Intake:
         """What the process needs that goes on under these names."""
         registration = self.registration
         names = [*registration.redis_names]
-        return {**self.groups.freeze(), "repaired": registration.repaired, "redis_names": names}
+        return {**self.groups.freeze(), "form": self.form, "repaired": registration.repaired, "redis_names": names}
 
-    def inherit(self, frozen: Mapping[str, Any]) -> None:
+    form = "queues"
+    descriptors: Sequence[int] = ()
+    """No connection goes with it: what comes meanwhile waits in Redis."""
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         self.groups.inherit(frozen)
         self.registration.repaired = frozen["repaired"]
-        self.registration.redis_names.extend(frozen["redis_names"])
+        self.remember_redis(frozen["redis_names"])
 
     def abandon(self) -> Sequence[asyncio.Task[None]]:
         """Another process goes on under these names: nothing is said to Redis any more. What is about to end."""

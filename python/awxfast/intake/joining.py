@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
-from awxfast.intake.group_layout import GroupLayout, count_added, read_joins
+from awxfast.intake.group_layout import Layout
 from awxfast.intake.idle_groups import PART
 from awxfast.intake.leaving import Send
 from awxfast.intake.members import Membership, Patience
@@ -28,7 +28,7 @@ class Joining:
     def __init__(
         self,
         members: Mapping[str, Membership],
-        layout: GroupLayout,
+        layout: Layout,
         send: Send,
         is_attached: Callable[[], bool],
         announce: Callable[[list[str]], None],
@@ -60,7 +60,7 @@ class Joining:
         if answers.cancelled() or answers.exception() is not None:
             return  # the connection broke; the next one registers all
         joined = []
-        for member, reply in zip(members, read_joins(answers.result()), strict=True):
+        for member, reply in zip(members, self._layout.read_joins(answers.result()), strict=True):
             if isinstance(reply, RedisReplyError):
                 self._note_refusal(member, reply)
                 continue
@@ -84,10 +84,10 @@ class Joining:
         asked = []
         async for part in self._in_turns(list(self._members.values())):
             asked.append(([member.known for member in part], self.send_joins(part)))
-        sentinel = (await asked[0][1])[1]
+        sentinel = self._layout.read_joins(await asked[0][1])[0]
         if isinstance(sentinel, RedisReplyError):
             raise sentinel
-        return sum([count_added(known, await answers) for known, answers in asked])
+        return sum([self._layout.count_added(known, await answers) for known, answers in asked])
 
     async def register_refused(self) -> None:
         """Tries again what Redis refused."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, GroupLayout
+from awxfast.intake.group_layout import Command, Layout
 from awxfast.intake.members import Membership
 
 LINGER = 2.0
@@ -25,7 +25,7 @@ class Leaving:
         self,
         members: Mapping[str, Membership],
         channels: EventTaker,
-        layout: GroupLayout,
+        layout: Layout,
         send: Send,
         announce: Callable[[list[str]], None],
     ) -> None:

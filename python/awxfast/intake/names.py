@@ -1,7 +1,8 @@
 """The names that this process has in Redis.
 
-Keys are byte for byte those of channels_redis 3 and 4 (its zset form); `awxfast:*` keys are our own and stand outside
-the layer's prefix, so that AWX's wipe of `asgi:*` leaves them alone.
+Keys are byte for byte those of channels_redis' core layer: version 2, whose queues are lists, differs by its prefix,
+which ends with a colon. `awxfast:*` keys are our own and stand outside the layer's prefix, so that AWX's wipe of
+`asgi:*` leaves them alone.
 """
 
 import dataclasses
@@ -25,10 +26,14 @@ def token_of_groups_key(key: bytes) -> str | None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProcessNames:
-    """All names of one awxfast process; `token` (32 hex digits) tells processes apart."""
+    """All names of one awxfast process on one Redis; `token` (32 hex digits) tells processes apart.
+
+    `host`: which Redis it is, where a layer has several.
+    """
 
     prefix: str
     token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(16))
+    host: int = 0
 
     GROUPS_PATTERN = _GROUPS_KEY + "*"
 
@@ -39,7 +44,7 @@ class ProcessNames:
 
     @property
     def queue(self) -> str:
-        """Where producers put messages; there is no colon after the prefix."""
+        """Where producers put messages; no colon comes after the prefix."""
         return self.prefix + self.non_local
 
     @property
@@ -95,3 +100,7 @@ class ProcessNames:
         """The local part that names the group itself, or None when the channel would get too long for Channels."""
         local = f"g.{group}"
         return local if len(self.non_local) + len(local) <= MAX_NAME_LENGTH else None
+
+    def numbered(self, number: int) -> str:
+        """The local part for a group that it can't name: no two of the process are the same, on whichever Redis."""
+        return f"n.{self.host}.{number}" if self.host else f"n.{number}"

@@ -47,5 +47,9 @@ async def _remove(
     for key, reply in zip(keys, replies, strict=True):
         if isinstance(reply, list) and (channels := [name for name in reply if name.startswith(own)]):
             removals.append(("ZREM", key, *channels))
-    farewells = announcements.commands(groups, wanted=False) if announcements is not None else []
+    farewells = []
+    if announcements is not None:
+        farewells = await announcements.commands(connection, groups, wanted=False)
     await connection.commands([*removals, ("SREM", names.groups_key, *groups), *farewells])
+    if announcements is not None:
+        announcements.tell_apart(groups, wanted=False)

@@ -11,8 +11,10 @@ from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
+from awxfast.intake.group_layout import Command
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.own_keys import replace_other_types
 from awxfast.intake.presence import Presence
 from awxfast.intake.processes import ProcessIdentity
@@ -63,18 +65,22 @@ class Registration:
         *,
         announcements: Announcements | None = None,
         writer: GroupWriter,
+        apart: NoticeWriter | None = None,
         capacity: int,
         group_expiry: int,
+        size: Command | None = None,
     ) -> None:
+        """`size`: the command that asks how much waits in the queue; None: it is a sorted set."""
         self._database = address.db
         self._names = names
         self._groups = groups
         self._gaps = gaps
         self._capacity = capacity
+        self._size = size or ("ZCARD", names.queue)
         self._kinds = names.kinds if announcements is None else {**names.kinds, names.announced_in_key: "string"}
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         identity = ProcessIdentity.own()
-        self._cleaner = Cleaner(names, identity, writer)
+        self._cleaner = Cleaner(names, identity, writer, apart)
         self._presence = Presence(names, identity, announcements)
         self._kept = KeptConnection(address, "registrations", outages)
         self._connection: RedisConnection | None = None
@@ -85,7 +91,7 @@ class Registration:
         self._arrivals = 0
         self._seen_at = self._renewed_at = time.monotonic()
         self._renew_at = self._clean_at = 0.0
-        self.depth = 0
+        self.depth = self._former_depth = 0
         self.repaired = 0
         self.redis_names: collections.deque[str] = collections.deque(maxlen=REDIS_NAMES)
         """Fingerprints of the Redis that it registered with, the last at the end; empty where Redis does not say."""
@@ -158,7 +164,8 @@ class Registration:
                 await self._check(connection)
                 self._works()
                 await self._clean_when_due(connection)
-        except RedisReplyError as error:
+        except RedisReplyError as refusal:
+            error = await self._kept.explain(refusal)
             self._groups.refuse(error)
             if error.code == "READONLY":
                 self._groups.tell_refused()  # whoever has waited long enough does not wait for the next connection
@@ -226,11 +233,12 @@ class Registration:
         score, depth = await connection.commands(
             [
                 ("ZADD", self._names.group_key(sentinel), "XX", "INCR", 0, self._names.channel(f"g.{sentinel}")),
-                ("ZCARD", self._names.queue),
+                self._size,
             ]
         )
         if isinstance(score, RedisReplyError):
             raise score
+        self._former_depth = self.depth
         self._note_depth(depth)
         return are_whole and score is not None
 
@@ -251,11 +259,12 @@ class Registration:
             return
         self._confirmations_left = CONFIRMATIONS
         self.repaired += vanished
-        self._gaps.count_gap("wiped", most_events_in(self._renewed_at - watched_until))
+        # The queue may be gone as well: a flush takes it, and AWX's wipe does where it is a list.
+        self._gaps.count_gap("wiped", self._former_depth + most_events_in(self._renewed_at - watched_until))
         log.warning(
             "%d registrations had vanished from Redis (somebody deleted %s:*, flushed or restarted it): added again",
             vanished,
-            self._names.prefix,
+            self._names.prefix.removesuffix(":"),
         )
 
     async def _clean_when_due(self, connection: RedisConnection) -> None:
@@ -267,7 +276,7 @@ class Registration:
         """Leaves, gives the drain a moment to take what producers had already sent, and deletes what is left."""
         await self._groups.leave_all()
         for _ in range(EMPTY_QUEUE_STEPS):
-            if not await connection.command("ZCARD", self._names.queue):
+            if not await connection.command(*self._size):
                 break
             await asyncio.sleep(0.01)
         await connection.command("DEL", *self._names.own_keys)

@@ -8,7 +8,7 @@ from typing import Any
 
 from awxfast._rust import LinkFigures
 from awxfast.http.plain_answers import NOT_FOUND
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.peers import Peer, Peers
@@ -64,7 +64,7 @@ class NodeEndpoint(ClosedEndpoint):
         paths: Paths,
         *,
         group: str,
-        backplane: Intake,
+        backplane: EventIntake,
         ingest: Ingest,
         redis_name: Callable[[], str | None],
         max_message_size: int,

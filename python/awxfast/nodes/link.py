@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from awxfast.intake.intake import Intake
+from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.peers import LinkFigures, Peer
 from awxfast.sockets.connection import Connection
@@ -20,7 +20,7 @@ class LinkSession:
 
     takes_str = False
 
-    def __init__(self, peer: Peer, era: str, group: str, backplane: Intake, ingest: Ingest | None) -> None:
+    def __init__(self, peer: Peer, era: str, group: str, backplane: EventIntake, ingest: Ingest | None) -> None:
         """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected."""
         self._peer = peer
         peer.sessions += 1

@@ -9,8 +9,8 @@ from typing import Any
 from awxfast._rust import Fanout, LinkFigures
 from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
-from awxfast.intake.announcements import speaker_of
-from awxfast.intake.intake import Intake
+from awxfast.intake.announcements import SPEAKER
+from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
@@ -19,8 +19,6 @@ from awxfast.nodes.peers import Peer
 from awxfast.nodes.plan import NodePlan
 from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
-from awxfast.redis.address import RedisAddress
-from awxfast.redis.group_writer import GroupWriter
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.wire.secret_sources import find_secrets
@@ -29,10 +27,10 @@ log = logging.getLogger(__name__)
 
 
 def build_mesh(
-    plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: ConsumerTaker | None
+    plan: NodePlan, fanout: Fanout, intake: EventIntake, consumers: ConsumerTaker | None
 ) -> "Nodes | NoNodes":
     """Whoever answers. `consumers`: those of an application."""
-    return Nodes(plan, fanout, intake, address, consumers) if plan.answers == "native" else NoNodes(plan)
+    return Nodes(plan, fanout, intake, consumers) if plan.answers == "native" else NoNodes(plan)
 
 
 class NoNodes:
@@ -85,16 +83,14 @@ class NoNodes:
 class Nodes:
     """The server's end of all links."""
 
-    def __init__(
-        self, plan: NodePlan, fanout: Fanout, intake: Intake, address: RedisAddress, consumers: ConsumerTaker | None
-    ) -> None:
+    def __init__(self, plan: NodePlan, fanout: Fanout, intake: EventIntake, consumers: ConsumerTaker | None) -> None:
         settings = plan.settings
-        names = intake.names
         group = plan.application.group
-        fanout.set_backplane(group, names.non_local, speaker_of(names))
+        fanout.set_backplane(group, [part.names.non_local for part in intake.parts], SPEAKER)
         self._plan = plan
-        writer = GroupWriter(settings, own=names.non_local)
-        self._onward = Onward(address, writer, fanout, intake.outages, intake.caught_up.tell)
+        hosts = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
+        tell, is_joined = intake.caught_up.tell, intake.parts[0].groups.has_joined
+        self._onward = Onward(settings, intake.entry_format, hosts, fanout, tell, is_joined)
         self._ingest = Ingest(fanout, self._onward, consumers, intake.caught_up)
         self.endpoint = NodeEndpoint(
             plan.paths,

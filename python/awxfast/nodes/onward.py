@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from awxfast._rust import EntryFormat
 from awxfast.nodes.takers import SocketTaker
-from awxfast.redis.address import RedisAddress
-from awxfast.redis.event_writer import EventWriter, Loss
-from awxfast.redis.group_writer import Event, GroupWriter, Sent
-from awxfast.redis.reconnect import Outages
+from awxfast.redis.event_writer import Loss
+from awxfast.redis.event_writers import WriterHost, open_event_writer
+from awxfast.redis.group_writer import Event, Sent
+from awxfast.settings import LayerSettings
 
 GAPS: dict[Loss, str] = {
     "queue_full": "peer_events_overflow",
@@ -24,16 +25,20 @@ class Onward:
 
     def __init__(
         self,
-        address: RedisAddress,
-        writer: GroupWriter,
+        layer: LayerSettings,
+        entry_format: EntryFormat,
+        hosts: Sequence[WriterHost],
         counter: SocketTaker,
-        outages: Outages,
         tell_caught_up: Callable[[], None] = lambda: None,
+        is_joined: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`tell_caught_up`: is called when links need wait no longer."""
+        """`tell_caught_up`: is called when links need wait no longer.
+
+        `is_joined`: whether this process hears a group itself, which a layer that stores nothing asks.
+        """
         self._counter = counter
         self._tell_caught_up = tell_caught_up
-        self._queue = EventWriter("peers' events", address, writer, outages, self, self._note_crowd)
+        self._queue = open_event_writer("peers' events", layer, entry_format, hosts, self, self._note_crowd, is_joined)
         self._task: asyncio.Task[None] | None = None
         self.rest = self._queue.rest
         self.end_rest = self._queue.end_rest
@@ -81,6 +86,8 @@ class Onward:
         """What a full queue did not take is a gap of whoever reads it."""
         if sent.full:
             self._counter.count_gap("peer_queue_full", sent.full)
+        if sent.unreached:
+            self._counter.count_gap(GAPS["connection_broken"], sent.unreached)
         routed = sum(1 for event, count in zip(events, sent.taken, strict=True) if count and not event.taken)
         self._count(events, routed)
 

@@ -61,8 +61,14 @@ class ViewCollector(Collector):
         intake = self._figures.intake()
         if intake is None:
             return
-        yield GaugeMetricFamily("awxfast_redis_up", "1 while Redis answers.", int(intake.redis_up))
-        yield GaugeMetricFamily("awxfast_intake_depth", "Events waiting in Redis at the last look.", intake.depth)
+        up = "awxfast_redis_up", "1 while Redis answers."
+        depth = "awxfast_intake_depth", "Events waiting in Redis at the last look."
+        if intake.hosts:
+            yield labelled_gauge(*up, "redis", {address: int(host.up) for address, host in intake.hosts.items()})
+            yield labelled_gauge(*depth, "redis", {address: host.depth for address, host in intake.hosts.items()})
+        else:
+            yield GaugeMetricFamily(*up, int(intake.redis_up))
+            yield GaugeMetricFamily(*depth, intake.depth)
         yield CounterMetricFamily(
             "awxfast_registrations_repaired", "Registrations found missing and renewed.", intake.registrations_repaired
         )

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import Figures, PeerFigures
+from awxfast.figures import Figures, IntakeFigures, PeerFigures
 from awxfast.operate.counts import Counts, subtract_counts
 from awxfast.operate.process_watch import ProcessWatch
 from awxfast.system.queued_stream import dropped_lines
@@ -111,7 +111,7 @@ def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatc
         "queued_bytes": fanout["queued_bytes"],
         "reply_bytes": fanout["reply_bytes"],
         "age_bounds": fanout["event_age"]["bounds"],
-        "intake": {"redis_up": intake.redis_up, "depth": intake.depth} if intake is not None else None,
+        "intake": list_intake(intake) if intake is not None else None,
         "unserved": figures.unserved(),
         "max_clients": figures.max_clients(),
         "plain": {"open": plain.open, "unanswered": plain.unanswered} if plain is not None else None,
@@ -120,6 +120,12 @@ def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatc
         "about": {**list_fields(about), "addresses": [*about.addresses]},
         "process": list_fields(watch.read()),
     }
+
+
+def list_intake(intake: IntakeFigures) -> dict[str, Any]:
+    """What is so now, as JSON has it."""
+    hosts = {address: list_fields(host) for address, host in intake.hosts.items()}
+    return {"redis_up": intake.redis_up, "depth": intake.depth, "hosts": hosts}
 
 
 def list_peer(peer: PeerFigures) -> dict[str, Any]:

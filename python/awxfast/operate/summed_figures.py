@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, ProcessFigures, SlowClient
+from awxfast.figures import (
+    About,
+    GonePeers,
+    IntakeFigures,
+    PeerFigures,
+    PlainFigures,
+    ProcessFigures,
+    RedisFigures,
+    SlowClient,
+)
 from awxfast.operate.counts import Counts, add_counts
 from awxfast.operate.snapshot import unnest
 
@@ -98,7 +107,7 @@ class SummedFigures:
             return None
         depth = sum(present["intake"]["depth"] for present in self._all if present["intake"] is not None)
         is_up = all(intake["redis_up"] for intake in intakes)
-        return IntakeFigures(is_up, depth, self._counted["registrations_repaired"])
+        return IntakeFigures(is_up, depth, self._counted["registrations_repaired"], sum_hosts(intakes))
 
     def handshakes(self) -> Mapping[tuple[str, str], int]:
         """How many handshakes ended with (result, reason)."""
@@ -181,3 +190,13 @@ def merge_peers(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
         "last_error": first["last_error"] or second["last_error"],
         "groups_waiting": max(first["groups_waiting"], second["groups_waiting"]),
     }
+
+
+def sum_hosts(intakes: Sequence[Mapping[str, Any]]) -> Mapping[str, RedisFigures]:
+    """Each Redis of several, as all processes see it."""
+    hosts: dict[str, RedisFigures] = {}
+    for intake in intakes:
+        for address, host in intake["hosts"].items():
+            known = hosts.get(address, RedisFigures(True, 0))
+            hosts[address] = RedisFigures(known.up and host["up"], known.depth + host["depth"])
+    return hosts

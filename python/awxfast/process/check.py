@@ -11,7 +11,7 @@ import functools
 import os
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -173,21 +173,25 @@ async def check_rooms(findings: Findings, settings: Settings, application: ASGI3
     """Builds them as for serving, asks Redis, and takes them down."""
     relay = findings.attempt(build_relay, settings, application, None)
     if relay is not None:
-        await ask_redis(findings, relay.address)
+        await ask_redis(findings, relay.addresses)
+        for missing in await relay.find_missing_rights():
+            findings.add(ConfigurationError(missing))
         findings.remarks.append(
             f"the nodes' secret: {'set' if relay.has_secret else 'not set (only AWX nodes need one)'}"
         )
         if said := await findings.attempt_async(relay.probe()):
             findings.remarks.append(f"--auth forward: {said}")
         await relay.stop()
-    elif application is None and (address := findings.attempt(RedisAddress.parse, settings.redis[0])):
-        await ask_redis(findings, address)
+    elif application is None:
+        urls = [findings.attempt(RedisAddress.parse, url) for url in settings.redis]
+        await ask_redis(findings, [address for address in urls if address is not None])
 
 
-async def ask_redis(findings: Findings, address: RedisAddress | None) -> None:
-    """Whether it lets us in."""
-    if address is None:
+async def ask_redis(findings: Findings, addresses: Sequence[RedisAddress]) -> None:
+    """Whether each lets us in."""
+    if not addresses:
         findings.remarks.append("Redis: not asked, there is no channel layer of channels_redis")
-    elif connection := await findings.attempt_async(open_connection(address)):
-        connection.close()
-        findings.remarks.append(f"Redis: {address} answers")
+    for address in addresses:
+        if connection := await findings.attempt_async(open_connection(address)):
+            connection.close()
+            findings.remarks.append(f"Redis: {address} answers")

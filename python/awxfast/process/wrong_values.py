@@ -6,6 +6,7 @@ from awxfast.http.access_log import check_log_file
 from awxfast.native.auth_option import check_auth
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
+from awxfast.wire.encryption_keys import read_key_files
 from awxfast.wire.forwarded import read_networks
 from awxfast.wire.secret_sources import find_secrets
 
@@ -33,5 +34,17 @@ def check_secret_files(settings: Settings) -> None:
     find_secrets(settings.secret_files, os.environ)
 
 
-VALUE_CHECKS = (check_redis_urls, check_trusted_proxies, check_secret_files, check_auth, check_log_file)
+def check_key_files(settings: Settings) -> None:
+    """Whether each can be read and holds a key."""
+    read_key_files(settings.encryption_key_files)
+
+
+VALUE_CHECKS = (
+    check_redis_urls,
+    check_trusted_proxies,
+    check_secret_files,
+    check_key_files,
+    check_auth,
+    check_log_file,
+)
 """Each raises `ConfigurationError` for its own option."""

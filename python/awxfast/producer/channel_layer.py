@@ -2,23 +2,29 @@
 
     CHANNEL_LAYERS = {"default": {"BACKEND": "awxfast.layer.RedisChannelLayer", "CONFIG": {...}}}
 
-Options, keys and bytes are channels_redis' own; a `group_send` takes one round trip instead of four, on a connection
-that outlives the event loop. Whatever this can't do (several hosts, TLS, encryption, capacities by name, other
-serializers) is done by channels_redis' code as before.
+Options, keys and bytes are channels_redis' own, also those of version 2 where that is installed; a `group_send` takes
+one round trip instead of four, on a connection that outlives the event loop. Encrypted messages, those in JSON and
+those of a layer with several hosts take two where a group has other members than the last time, and one more for each
+other host that has queues of theirs. Whatever this can't do (TLS, capacities by name, serializers of an application's
+own) is done by channels_redis' code as before.
 """
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import hiredis
 from channels_redis.core import RedisChannelLayer as StockLayer
 from redis.exceptions import ResponseError
 
+from awxfast.django_settings import PRODUCERS_BACKEND, find_layer_form
 from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_sends import GroupSends, run_later
+from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
-from awxfast.producer.plain_options import find_address, is_plain
-from awxfast.wire.group_send import pack_message, send_one_arguments
+from awxfast.producer.plain_options import find_addresses, is_plain
+from awxfast.wire.encryption_keys import read_configured_keys
+from awxfast.wire.entry_bodies import make_entry_format
+from awxfast.wire.host_choice import cut_to_queue
 from awxfast.wire.layer_options import read_layer
 
 
@@ -27,10 +33,15 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
 
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts, **options)
-        self._layer = read_layer(options)
-        address = find_address(hosts) if is_plain(options) else None
-        self._kept = KeptSockets(address) if address is not None else None
+        addresses = find_addresses(hosts) if is_plain(options) else ()
+        self._kept = KeptSockets(addresses[0]) if len(addresses) == 1 else None
+        self._hosts: HostSends | None = None
         self._full = FullQueues()
+        if addresses:
+            layer = read_layer(options, find_layer_form(PRODUCERS_BACKEND) or "core")
+            entry_format = make_entry_format(layer, read_configured_keys("awxfast.layer", options))
+            self._sends = GroupSends(layer, entry_format)
+            self._hosts = HostSends(layer, entry_format, addresses) if len(addresses) > 1 else None
         # Channels 4.2.1 gave it another name.
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
 
@@ -40,21 +51,32 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
         Raises `TypeError` for a name that Channels refuses, `ConnectionError` when Redis does not answer, and
         `redis.exceptions.ResponseError` for what Redis refuses.
         """
-        if self._kept is None:
+        if self._kept is None and self._hosts is None:
             await super().group_send(group, message)
             return
         self._require_group(group)
-        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
         try:
-            with self._kept.borrow() as redis:
-                full, queues = await redis.run_script_later(words)
+            full, queues = await self._send(group, message)
         except hiredis.ReplyError as error:
             raise ResponseError(str(error)) from None
         if full:
             self._full.count(group, full, queues)
 
+    async def _send(self, group: str, message: Mapping[str, Any]) -> Sequence[int]:
+        if self._hosts is not None:
+            return await self._hosts.send_later(group, message)
+        assert self._kept is not None
+        with self._kept.borrow() as redis:
+            return await run_later(redis, self._sends.steps(group, message))
+
+    def consistent_hash(self, value: str | bytes) -> int:
+        """Which Redis: for a channel the one where its queue is read, not the one of its whole name as in stock."""
+        index: int = super().consistent_hash(cut_to_queue(value) if isinstance(value, str) else value)
+        return index
+
     async def close_pools(self) -> None:
         """Closes all connections; the layer can be used again."""
-        if self._kept is not None:
-            self._kept.close()
+        for kept in (self._kept, self._hosts):
+            if kept is not None:
+                kept.close()
         await super().close_pools()

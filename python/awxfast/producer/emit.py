@@ -5,26 +5,36 @@ import functools
 import json
 import os
 import sys
-import time
+from collections.abc import Sequence
 from typing import Any
 
+from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
+from awxfast.producer.group_sends import GroupSends, run
+from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
-from awxfast.producer.plain_options import find_address, is_plain
-from awxfast.settings import LayerSettings
-from awxfast.wire.group_send import EVENT_TYPE, pack_message, send_one_arguments
+from awxfast.producer.plain_options import find_addresses, is_plain
+from awxfast.redis.address import RedisAddress
+from awxfast.settings import LAYERS, LayerSettings, default_layer
+from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
+from awxfast.wire.entry_bodies import make_entry_format, pack_whole
+from awxfast.wire.group_channels import group_channel
+from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
 from awxfast.wire.layer_options import read_layer
+
+KEY_FILES_VARIABLE = "AWXFAST_ENCRYPTION_KEY_FILE"
+"""As the server has it."""
 
 
 def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
-    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`. Raises `TypeError` for a wrong group name,
-    `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it
-    refuses.
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer has the form `AWXFAST_LAYER` (`core`) and the
+    keys in the files `AWXFAST_ENCRYPTION_KEY_FILE`. Raises `TypeError` for a wrong group name, `ConfigurationError`
+    without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -34,42 +44,94 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
 
 
 class Sender:
-    """Sends to one Redis, by the options of a `CHANNEL_LAYERS` entry."""
+    """Sends to one Redis or several, by the options of a `CHANNEL_LAYERS` entry."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        address = find_address(options.get("hosts")) if is_plain(options) else None
-        if address is None:
-            raise ConfigurationError(
-                "awxfast.emit needs one Redis without TLS, encryption and capacities by name; use the channel layer"
-            )
-        self._kept = KeptSockets(address)
-        self._layer = read_layer(options)
+    def __init__(self, options: dict[str, Any], layer: str = LayerSettings.layer) -> None:
+        """`layer`: the form of the layer."""
+        addresses = find_plain_addresses(options)
+        settings = read_layer(options, layer)
+        entry_format = make_entry_format(settings, read_configured_keys("default", options))
+        self._kept = KeptSockets(addresses[0])
+        self._sends = GroupSends(settings, entry_format)
+        self._hosts = HostSends(settings, entry_format, addresses) if len(addresses) > 1 else None
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
-        """Sends one message, in one round trip."""
-        words = send_one_arguments(self._layer, group, pack_message(self._layer, message), time.time())
-        with self._kept.borrow() as redis:
-            full, queues = redis.run_script(words)
+        """Sends one message, in one round trip or two."""
+        full, queues = self._send(group, message)
         if full:
             self.full.count(group, full, queues)
 
+    def _send(self, group: str, message: dict[str, Any]) -> Sequence[int]:
+        if self._hosts is not None:
+            return self._hosts.send(group, message)
+        with self._kept.borrow() as redis:
+            return run(redis, self._sends.steps(group, message))
+
+    def close(self) -> None:
+        """Closes the connections that are idle."""
+        self._kept.close()
+        if self._hosts is not None:
+            self._hosts.close()
+
+
+class PubSubSender:
+    """The same for a layer that stores nothing: who is not subscribed gets nothing."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        addresses = find_plain_addresses(options)
+        if len(addresses) > 1:
+            raise ConfigurationError("awxfast.emit does not write to several Redis of a pub/sub layer yet")
+        self._kept = KeptSockets(addresses[0])
+        self._layer = read_layer(options, "pubsub")
+        self._format = make_entry_format(self._layer, read_configured_keys("default", options))
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        """Sends one message, in one round trip."""
+        with self._kept.borrow() as redis:
+            redis.ask("PUBLISH", group_channel(self._layer.prefix, group), pack_whole(self._format, message, None))
+
 
 @functools.cache
-def find_sender() -> Sender:
+def find_sender() -> Sender | PubSubSender:
     """The process's. What it reads does not change while a program runs."""
-    return Sender(find_options())
+    options, layer = find_options()
+    return PubSubSender(options) if layer == "pubsub" else Sender(options, layer)
 
 
-def find_options() -> dict[str, Any]:
-    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names."""
+def find_plain_addresses(options: dict[str, Any]) -> Sequence[RedisAddress]:
+    """Raises `ConfigurationError` for what only channels_redis' own code can do."""
+    addresses = find_addresses(options.get("hosts")) if is_plain(options) else ()
+    if not addresses:
+        raise ConfigurationError(
+            "awxfast.emit needs a Redis without TLS, capacities by name or own serializers; use the layer"
+        )
+    return addresses
+
+
+def find_options() -> tuple[dict[str, Any], str]:
+    """Of the layer `default` of Django's settings if there is one; else what `AWXFAST_REDIS` names.
+
+    And the layer's form.
+    """
     conf = sys.modules.get("django.conf")
     layers = getattr(conf.settings, "CHANNEL_LAYERS", None) if conf is not None and is_configured(conf) else None
     if layers and "default" in layers:
-        return dict(layers["default"].get("CONFIG") or {})
-    if url := os.environ.get("AWXFAST_REDIS"):
-        return {**dataclasses.asdict(LayerSettings()), "hosts": [url]}
+        entry = layers["default"]
+        return dict(entry.get("CONFIG") or {}), read_form(find_layer_form(str(entry.get("BACKEND"))))
+    if urls := os.environ.get("AWXFAST_REDIS", "").split():
+        layer = read_form(os.environ.get("AWXFAST_LAYER"))
+        keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
+        return {**dataclasses.asdict(default_layer(layer)), "hosts": urls, SETTING: keys}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
+
+
+def read_form(layer: str | None) -> str:
+    """The form of a layer; raises `ConfigurationError` for one that can't be written to here."""
+    layer = layer or LayerSettings.layer
+    if layer not in LAYERS:
+        raise ConfigurationError(f"awxfast.emit does not write to the layer {layer}; use {' or '.join(LAYERS)}")
+    return layer
 
 
 def is_configured(conf: Any) -> bool:

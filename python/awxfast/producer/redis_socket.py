@@ -5,13 +5,14 @@ AWX sends each event from a new event loop. A stream belongs to its loop and wou
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Any, Self
 
 import hiredis
 
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import pack
-from awxfast.wire.group_send import SEND_ONE, Word
+from awxfast.wire.group_send import Script, Word
 
 PATIENCE = 5.0
 """Seconds that Redis may take to connect, or to answer."""
@@ -75,14 +76,14 @@ class RedisSocket:
             raise ConnectionError(f"Redis does not answer: {error}") from error
         return reply
 
-    def run_script(self, words: tuple[Word, ...]) -> Any:
+    def run_script(self, script: Script, words: Sequence[Word]) -> Any:
         """Runs the script by its digest; with its text where Redis does not know it, which is so after a restart."""
         try:
-            return self.ask("EVALSHA", SEND_ONE.digest, 0, *words)
+            return self.ask("EVALSHA", script.digest, 0, *words)
         except hiredis.ReplyError as error:
             if not is_unknown_script(error):
                 raise
-        return self.ask("EVAL", SEND_ONE.text, 0, *words)
+        return self.ask("EVAL", script.text, 0, *words)
 
     # The same in a coroutine, of any loop
 
@@ -100,14 +101,14 @@ class RedisSocket:
             raise ConnectionError(f"Redis does not answer: {error}") from error
         return reply
 
-    async def run_script_later(self, words: tuple[Word, ...]) -> Any:
+    async def run_script_later(self, script: Script, words: Sequence[Word]) -> Any:
         """The same as `run_script`, in code that must not block."""
         try:
-            return await self.ask_later("EVALSHA", SEND_ONE.digest, 0, *words)
+            return await self.ask_later("EVALSHA", script.digest, 0, *words)
         except hiredis.ReplyError as error:
             if not is_unknown_script(error):
                 raise
-        return await self.ask_later("EVAL", SEND_ONE.text, 0, *words)
+        return await self.ask_later("EVAL", script.text, 0, *words)
 
     def _next_reply(self) -> Any:
         """False: it has not come yet."""

@@ -1,125 +1,111 @@
-"""Where a Redis is and how to get in, read from a URL as redis-py reads it."""
+"""Where a Redis is and how to get in."""
 
 import dataclasses
+import socket
 import ssl
 from collections.abc import Mapping
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from typing import Any
 
 from awxfast.errors import ConfigurationError
+from awxfast.redis.client_options import read_options
+from awxfast.redis.tls import TlsOptions
+from awxfast.redis.url import options_in_url
+from awxfast.redis.wrong_option import WrongOption
 
-MAX_SOCKET_PATH = 107
-"""Bytes that fit into `sockaddr_un` (unix(7)), without the closing zero."""
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
+"""Seconds, seconds, probes: a peer that vanished is noticed after 30 s although nothing is being sent."""
 
-_QUERY_OPTIONS = ("db", "username", "password", "ssl_cert_reqs", "ssl_ca_certs")
+ANSWER_SECONDS = 5.0
+"""Within which a Redis answers what it can answer at once, and lets somebody in."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RedisAddress:
-    """One Redis. `path` is set for a unix socket, `host` and `port` otherwise; text and repr tell no password."""
+    """One Redis. `path` is set for a unix socket, `host` and `port` otherwise; text and repr tell no password.
+
+    `master_name`: `sentinels` are asked under this name where it is at present, and `host` and `port` mean nothing.
+    `credential_provider`: an object of redis-py's kind that is asked at each connection. `keepalive`: TCP's options
+    and their values; None: off. Times in seconds; None: the program's own.
+    """
 
     host: str = "localhost"
     port: int = 6379
     path: str | None = None
     username: str | None = dataclasses.field(default=None, repr=False)
     password: str | None = dataclasses.field(default=None, repr=False)
+    credential_provider: Any = dataclasses.field(default=None, repr=False)
     db: int = 0
-    tls: bool = False
-    verify: bool = True
-    ca_file: str | None = None
+    tls: TlsOptions | None = None
+    client_name: str | None = None
+    lib_name: str | None = None
+    lib_version: str | None = None
+    connect_seconds: float | None = None
+    answer_seconds: float | None = None
+    keepalive: tuple[tuple[int, int], ...] | None = KEEPALIVE
+    master_name: str = ""
+    sentinels: tuple["RedisAddress", ...] = ()
 
     @classmethod
     def parse(cls, url: str) -> "RedisAddress":
-        """Reads `redis://`, `rediss://` and `unix://` URLs.
+        """Reads `redis://`, `rediss://`, `unix://` and `redis+sentinel://` URLs (`redis.url`).
 
-        Raises `ConfigurationError`. Its text never repeats a part of the URL: with an unescaped `/` or `?` in the
-        password, any part may be a piece of it.
+        Raises `ConfigurationError`, whose text never repeats a part of the URL.
         """
         try:
-            parts = urlsplit(url)
-            query = _read_query(parts.query)
-            if parts.fragment:
-                raise ValueError("a # outside of the password means nothing in a Redis URL")
-            if parts.scheme == "unix":
-                return _from_unix(parts, query)
-            if parts.scheme in ("redis", "rediss"):
-                return _from_tcp(parts, query)
-        except ConfigurationError:
-            raise
-        except ValueError as error:
-            raise ConfigurationError(
-                "Redis URL: the host or port is not readable; escape /, ?, # and @ of a password with %"
-            ) from error
-        raise ConfigurationError("Redis URL: it must begin with redis://, rediss:// or unix:///")
+            return cls.from_options(options_in_url(url))
+        except WrongOption as error:
+            raise ConfigurationError(f"Redis URL: {error}") from error
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "RedisAddress":
+        """Reads what channels_redis hands to redis-py for one host. Raises `WrongOption`."""
+        if options.get("master_name") is None:
+            return cls(**read_options(options))
+        rest = {name: value for name, value in options.items() if name not in OF_SENTINEL}
+        if not isinstance(options["master_name"], str) or not options["master_name"]:
+            raise WrongOption("master_name is what Sentinel calls the master")
+        if foreign := [name for name in ("host", "port", "path") if name in rest]:
+            raise WrongOption(f"{foreign[0]} means nothing beside master_name: Sentinel says where it is")
+        return cls(
+            **read_options(rest),
+            master_name=options["master_name"],
+            sentinels=read_sentinels(options.get("sentinels"), options.get("sentinel_kwargs") or {}),
+        )
 
     def __str__(self) -> str:
+        if self.master_name:
+            places = ",".join(f"{enclose(one.host)}:{one.port}" for one in self.sentinels)
+            return f"{'rediss' if self.tls else 'redis'}+sentinel://{places}/{self.master_name}/{self.db}"
         if self.path is not None:
             return f"unix://{self.path}" + (f"?db={self.db}" if self.db else "")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
+        return f"{'rediss' if self.tls else 'redis'}://{enclose(self.host)}:{self.port}/{self.db}"
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """For `rediss://`, else None. Raises `ConfigurationError` when the CA file is not readable."""
-        if not self.tls:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except OSError as error:
-            raise ConfigurationError(f"Redis URL: ssl_ca_certs={self.ca_file} is not a readable PEM file") from error
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        """For TLS, else None. Raises `ConfigurationError` for files that can't be used."""
+        return self.tls.context() if self.tls is not None else None
 
 
-def _read_query(text: str) -> dict[str, str]:
-    query = parse_qs(text, keep_blank_values=True, strict_parsing=bool(text))
-    if not query.keys() <= set(_QUERY_OPTIONS) or any(len(values) > 1 for values in query.values()):
-        raise ConfigurationError(f"Redis URL: after the ? only {', '.join(_QUERY_OPTIONS)} are known, each once")
-    return {key: values[0] for key, values in query.items()}
+OF_SENTINEL = ("master_name", "sentinels", "sentinel_kwargs")
+"""What channels_redis takes out of a host's dictionary before redis-py sees it."""
 
 
-def _from_unix(parts: SplitResult, query: Mapping[str, str]) -> RedisAddress:
-    path = unquote(parts.path)
-    if parts.hostname or not path.startswith("/") or path == "/":
-        raise ConfigurationError("Redis URL: a unix socket is written with three slashes, unix:///path/to/redis.sock")
-    if len(path.encode()) > MAX_SOCKET_PATH or "\0" in path:
-        raise ConfigurationError(f"Redis URL: a unix socket's path has at most {MAX_SOCKET_PATH} bytes, none of them 0")
-    if "ssl_cert_reqs" in query or "ssl_ca_certs" in query:
-        raise ConfigurationError("Redis URL: there is no TLS on a unix socket")
-    username, password = _read_credentials(parts, query)
-    return RedisAddress(path=path, db=_read_db(query.get("db", "0")), username=username, password=password)
+def enclose(host: str) -> str:
+    """As a URL has it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
-def _from_tcp(parts: SplitResult, query: Mapping[str, str]) -> RedisAddress:
-    tls = parts.scheme == "rediss"
-    if not tls and ("ssl_cert_reqs" in query or "ssl_ca_certs" in query):
-        raise ConfigurationError("Redis URL: ssl_cert_reqs and ssl_ca_certs need rediss://")
-    if query.get("ssl_cert_reqs", "required") not in ("required", "none"):
-        raise ConfigurationError("Redis URL: ssl_cert_reqs is required or none")
-    port = parts.port
-    if port == 0:
-        raise ConfigurationError("Redis URL: port 0 is not one that a Redis can have")
-    username, password = _read_credentials(parts, query)
-    return RedisAddress(
-        host=unquote(parts.hostname or "localhost"),
-        port=port or 6379,
-        username=username,
-        password=password,
-        db=_read_db(query.get("db", parts.path.strip("/") or "0")),
-        tls=tls,
-        verify=query.get("ssl_cert_reqs") != "none",
-        ca_file=query.get("ssl_ca_certs"),
-    )
-
-
-def _read_credentials(parts: SplitResult, query: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Name and password from before the `@`, or from the query, which wins (redis-py's rule)."""
-    username = query.get("username") or unquote(parts.username or "") or None
-    password = query.get("password") or unquote(parts.password or "") or None
-    return username, password
-
-
-def _read_db(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise ConfigurationError("Redis URL: the database is a number, as in redis://host:6379/1 or ?db=1")
-    return int(text)
+def read_sentinels(sentinels: Any, options: Any) -> tuple[RedisAddress, ...]:
+    """Each sentinel, a pair of host and port; `options` are for the connections to them. Raises `WrongOption`."""
+    if not isinstance(sentinels, list | tuple) or not sentinels:
+        raise WrongOption("sentinels is a list of host and port, of one at least")
+    if not isinstance(options, Mapping):
+        raise WrongOption("sentinel_kwargs is a dictionary of options")
+    try:
+        return tuple(
+            RedisAddress.from_options({**options, "host": host, "port": port, "master_name": None})
+            for host, port in sentinels
+        )
+    except WrongOption as error:
+        raise WrongOption(f"of the sentinels: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise WrongOption("sentinels is a list of host and port") from error

@@ -8,7 +8,6 @@ or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
 import asyncio
 import collections
 import re
-import socket
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -31,8 +30,6 @@ _HEADS = 64
 """Bytes at the beginning of a reply in which such an announcement stands."""
 
 _WATCH_INTERVAL = 1.0
-_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""Seconds, seconds, probes: a peer that vanished is noticed after 30 s although nothing is being sent."""
 
 
 class _Expected:
@@ -86,9 +83,9 @@ class RedisConnection(asyncio.Protocol):
         """Whether every command has its answer."""
         return not self._expected
 
-    def close(self) -> None:
+    def close(self, why: str = "the connection was closed") -> None:
         """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
-        self._fail("the connection was closed")
+        self._fail(why)
 
     def distrust(self, why: str) -> RedisUnavailable:
         """Ends the connection for an answer that makes no sense to who asked; returns what to raise."""
@@ -112,7 +109,6 @@ class RedisConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        _keep_alive(transport)
         self._check_progress()
 
     def data_received(self, data: bytes) -> None:
@@ -161,7 +157,7 @@ class RedisConnection(asyncio.Protocol):
         self._beginning = b"" if data[_HEADS:] else seen[:_HEADS]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(describe_failure(exc) if exc else "it closed the connection")
+        self._fail(describe_failure(exc) if exc else "it closed the connection", cause=exc)
 
     def _take(self, reply: Any) -> None:
         if not self._expected:
@@ -227,12 +223,3 @@ def make_reader() -> tuple[hiredis.Reader, object]:
         return hiredis.Reader(replyError=RedisReplyError, notEnoughData=incomplete), incomplete
     except TypeError:  # hiredis 2.0 of AWX 24 gives False, which no reply of RESP2 is
         return hiredis.Reader(replyError=RedisReplyError), False
-
-
-def _keep_alive(transport: asyncio.BaseTransport) -> None:
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _KEEPALIVE.items():
-        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Event, GroupWriter, Sent
 from awxfast.redis.reconnect import LONGEST_PAUSE, KeptConnection, Outages
 from awxfast.redis.server_facts import ask_facts
@@ -62,7 +63,7 @@ class EventWriter:
         self,
         name: str,
         address: RedisAddress,
-        writer: GroupWriter,
+        writer: GroupWriter | GroupPublisher,
         outages: Outages,
         outcomes: Outcomes,
         note_crowd: Callable[[bool], None] = lambda _: None,
@@ -73,6 +74,7 @@ class EventWriter:
         self._note_crowd = note_crowd
         self._crowded = False
         self._kept = KeptConnection(address, name, outages)
+        self._connection: RedisConnection | None = None
         self._events: collections.deque[Event] = collections.deque()
         self._values: dict[str, bytes] = {}
         self._values_bytes = 0
@@ -89,6 +91,10 @@ class EventWriter:
     def up(self) -> bool:
         """Whether Redis takes events."""
         return self._kept.up
+
+    def connect(self) -> RedisConnection | None:
+        """What it writes on; None while Redis is away."""
+        return self._connection if self.up else None
 
     @property
     def crowded(self) -> bool:
@@ -180,9 +186,11 @@ class EventWriter:
         connection.lost.add_done_callback(lambda _: self._wake.set())
         await self._await_others(connection)
         self._kept.works()
+        self._connection = connection
         try:
             await self._write_all(connection)
         finally:
+            self._connection = None
             self._end_crowd()  # links must stay alive while Redis is away
 
     async def _await_others(self, connection: RedisConnection) -> None:
@@ -278,3 +286,5 @@ class EventWriter:
             log.error("Redis refuses events of other nodes: %s", error)
         self._refused = True
         self._outcomes.note_lost(events, "refused")
+        if error.code == "READONLY":  # no master any more: its successor has the same name
+            raise error

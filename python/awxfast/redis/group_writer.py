@@ -1,7 +1,8 @@
 """Writes events into groups as channels_redis does, many in one script: what AWX's consumers read is the same."""
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
@@ -11,13 +12,13 @@ from awxfast.redis.replies import describe, is_numbers
 from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import (
     FIND_HEARD,
-    SEND_MANY,
     Script,
     find_heard_arguments,
     pack_event,
     pack_message,
     send_many_arguments,
 )
+from awxfast.wire.send_scripts import SEND_SCRIPTS
 
 SCORE_STEP = 2e-6
 """Seconds between two scores. Equal ones would leave the queue in random order; doubles of our time resolve 0.24e-6."""
@@ -25,6 +26,10 @@ SCORE_STEP = 2e-6
 MAX_BATCH_EVENTS = 256
 MAX_BATCH_BYTES = 1_048_576
 """What one script is given at most: Redis serves nobody else meanwhile."""
+
+
+SendCommands = Callable[[list[tuple[Argument, ...]]], asyncio.Future[list[Any]]]
+"""Sends commands on a connection; the replies come later."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,17 +43,22 @@ class Event:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity."""
+    """What became of a batch. `taken`: for each event, into how many queues it went. `full`: copies over capacity.
+
+    `unreached`: copies for queues on another Redis, which is away.
+    """
 
     taken: Sequence[int]
     full: int
+    unreached: int = 0
 
 
 class GroupWriter:
-    """Writes as the layer is configured. `own`: a non-local name (`specific.<token>!`) whose queue is left out."""
+    """Writes entries that Redis completes. `own`: a non-local name (`specific.<token>!`) whose queue is left out."""
 
     def __init__(self, layer: LayerSettings, own: str = "") -> None:
         self._layer = layer
+        self._script = SEND_SCRIPTS[layer.layer].many
         self._own = own
         self._last_score = 0.0
 
@@ -62,7 +72,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         arguments = find_heard_arguments(self._layer, self._own, groups, now)
-        answers = await _run_script(connection, FIND_HEARD, arguments, len(groups))
+        answers = await _ask_numbers(connection, FIND_HEARD, arguments, len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -72,13 +82,22 @@ class GroupWriter:
         """
         entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await _run_script(connection, SEND_MANY, arguments, len(events) + 1)
+        answers = await _ask_numbers(connection, self._script, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
-    def command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
-        """Writes one message, for callers that don't wait for the answer."""
+    async def commands(
+        self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
+    ) -> list[tuple[Argument, ...]]:
+        """What writes messages, for callers that send it with other commands. Raises `RedisError`."""
+        return [self._command(group, message, now) for message in messages]
+
+    def tell(self, send: SendCommands, group: str, messages: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Writes messages, for callers that don't wait; in the order of the calls."""
+        send([self._command(group, message, now) for message in messages])
+
+    def _command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
         entry = (group, self._next_score(now), pack_message(self._layer, message))
-        return ("EVAL", SEND_MANY.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
+        return ("EVAL", self._script.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
 
     def _next_score(self, now: float) -> float:
         """The time of sending, always later than the last one's, also when the clock steps back."""
@@ -86,16 +105,20 @@ class GroupWriter:
         return self._last_score
 
 
-async def _run_script(
-    connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
-) -> list[int]:
-    """Its `count` numbers. By its digest; with its text where Redis does not know it, as after a restart."""
+async def run_script(connection: RedisConnection, script: Script, arguments: Sequence[Argument]) -> Any:
+    """By its digest; with its text where Redis does not know it, as after a restart. Raises `RedisError`."""
     try:
-        answers = await connection.command("EVALSHA", script.digest, 0, *arguments)
+        return await connection.command("EVALSHA", script.digest, 0, *arguments)
     except RedisReplyError as error:
         if error.code != "NOSCRIPT":
             raise
-        answers = await connection.command("EVAL", script.text, 0, *arguments)
+    return await connection.command("EVAL", script.text, 0, *arguments)
+
+
+async def _ask_numbers(
+    connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
+) -> list[int]:
+    answers = await run_script(connection, script, arguments)
     if not is_numbers(answers, count):
         raise connection.distrust(f"{describe(answers)} to a script")
     numbers: list[int] = answers

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from awxfast.errors import StartError, StopAsked
-from awxfast.redis.address import MAX_SOCKET_PATH
+from awxfast.redis.client_options import MAX_SOCKET_PATH
 from awxfast.system.child_process import ChildProcess
 from awxfast.system.offspring import dying_with_us
 

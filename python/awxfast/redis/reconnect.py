@@ -11,6 +11,7 @@ from awxfast.pauses import Pauses
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.login import open_connection
+from awxfast.redis.rights import Missing, Rights
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,10 @@ class Outages:
     However many connections notice.
     """
 
-    def __init__(self, address: RedisAddress) -> None:
+    def __init__(self, address: RedisAddress, rights: Rights | None = None) -> None:
+        """`rights`: what its user has to be allowed."""
         self._address = address
+        self._rights = rights
         self._reasons: dict[str, str] = {}
         self._said = ""
         self._since = 0.0
@@ -40,8 +43,16 @@ class Outages:
         """The connection of this name broke or could not be opened, or what it asks for is refused."""
         if not self._reasons:
             self._since = time.monotonic()
-        self._reasons[connection] = str(error).removeprefix(f"Redis at {self._address}: ").partition(". ")[0]
+        self._reasons[connection] = strip_place(str(error), self._address).partition(". ")[0]
         self._tell()
+
+    async def find_missing_rights(self) -> Missing | None:
+        """What the user of Redis lacks, as `Rights` tells it; None where nobody knows of any."""
+        return await self._rights.find_missing() if self._rights is not None else None
+
+    async def explain(self, error: RedisReplyError) -> RedisReplyError:
+        """The same, or one that names all rights that are missing."""
+        return await self._rights.explain(error) if self._rights is not None else error
 
     def mended(self, connection: str) -> None:
         """The connection of this name works."""
@@ -61,6 +72,12 @@ class Outages:
             log.warning("Redis at %s is back after %.1f s", self._address, time.monotonic() - self._since)
 
 
+def strip_place(text: str, address: RedisAddress) -> str:
+    """An error's text without the server's name, which of a master that Sentinel names is its own."""
+    place, separator, rest = text.partition(": ") if address.master_name else ("", "", text)
+    return rest if separator and place.startswith("Redis at ") else text.removeprefix(f"Redis at {address}: ")
+
+
 def find_word(reason: str) -> str:
     """The word with which Redis begins an error: MISCONF, OOM, READONLY, LOADING, NOPERM; empty: it says nothing."""
     word = reason.partition(" ")[0]
@@ -77,12 +94,15 @@ class KeptConnection:
         outages: Outages,
         patience: float = 5.0,
         reply_limit: int = REPLY_LIMIT,
+        connect: Callable[[], Awaitable[RedisConnection]] | None = None,
     ) -> None:
+        """`connect`: opens one of another kind."""
         self._address = address
         self._name = name
         self._outages = outages
         self._patience = patience
         self._reply_limit = reply_limit
+        self._connect = connect or self._open
         self._up = asyncio.Event()
         self.reconnects = 0
 
@@ -104,11 +124,9 @@ class KeptConnection:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                connection = await open_connection(
-                    self._address, patience=self._patience, reply_limit=self._reply_limit
-                )
+                connection = await self._connect()
                 with contextlib.closing(connection):
-                    return await work(connection)
+                    return await self._work(work, connection)
             except (RedisError, ConfigurationError) as error:
                 if self.up:
                     pauses.begin_again()
@@ -117,6 +135,19 @@ class KeptConnection:
                 self._up.clear()
             await asyncio.sleep(pauses.take())
             self.reconnects += 1
+
+    async def _open(self) -> RedisConnection:
+        return await open_connection(self._address, patience=self._patience, reply_limit=self._reply_limit)
+
+    async def _work(self, work: Callable[[RedisConnection], Awaitable[None]], connection: RedisConnection) -> None:
+        try:
+            await work(connection)
+        except RedisReplyError as error:
+            raise await self._outages.explain(error) from error
+
+    async def explain(self, error: RedisReplyError) -> RedisReplyError:
+        """See `Outages.explain`."""
+        return await self._outages.explain(error)
 
     def refuse(self, error: RedisReplyError) -> None:
         """The connection is good, but Redis does not do what is needed."""

@@ -87,6 +87,11 @@ def _is_number_or_nil(reply: Any) -> bool:
     return reply is None or is_number(reply)
 
 
+def _is_number_or_text(reply: Any) -> bool:
+    """Of CLIENT: ID and UNBLOCK, or SETNAME."""
+    return is_number(reply) or is_text(reply)
+
+
 def _is_scan(reply: Any) -> bool:
     return type(reply) is list and len(reply) == 2 and is_text(reply[0]) and is_texts(reply[1])
 
@@ -110,9 +115,32 @@ def _is_many_popped(reply: Any) -> bool:
     )
 
 
+def _is_listed(reply: Any) -> bool:
+    """Of BRPOP: key and entry."""
+    return reply is None or (is_texts(reply) and len(reply) == 2)
+
+
+def _is_many_listed(reply: Any) -> bool:
+    """Of BLMPOP: key and entries."""
+    return reply is None or (type(reply) is list and len(reply) == 2 and is_texts(reply[1]))
+
+
+def _is_texts_or_nil(reply: Any) -> bool:
+    return reply is None or is_texts(reply)
+
+
 def _is_scored(reply: Any) -> bool:
     """Of ZADD: a number, or with INCR a score or nil."""
     return is_number(reply) or is_text_or_nil(reply)
+
+
+def _is_subscribed(reply: Any) -> bool:
+    """Of a subscribed connection, which tells no more than which command it is that it answers."""
+    return reply in (b"subscribe", b"psubscribe")
+
+
+def _is_unsubscribed(reply: Any) -> bool:
+    return reply in (b"unsubscribe", b"punsubscribe")
 
 
 KINDS: dict[type, str] = {
@@ -126,13 +154,21 @@ KINDS: dict[type, str] = {
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("AUTH", "SELECT", "PING", "INFO", "WATCH", "UNWATCH", "MULTI", "TYPE"), is_text),
     **dict.fromkeys(("GET", "SET", "ZSCORE"), is_text_or_nil),
-    **dict.fromkeys(("CLIENT", "DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "SADD", "SREM", "ZCARD", "ZREM"), is_number),
+    **dict.fromkeys(("DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "LLEN"), is_number),
+    **dict.fromkeys(("SADD", "SREM", "ZCARD", "ZREM"), is_number),
     **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
+    **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE"), _is_subscribed),
+    **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE"), _is_unsubscribed),
+    "PUBLISH": is_number,
+    "CLIENT": _is_number_or_text,
     "EXEC": is_list_or_nil,
     "MEMORY": _is_number_or_nil,
     **dict.fromkeys(("SCAN", "SSCAN"), _is_scan),
     "ZADD": _is_scored,
     "BZPOPMIN": _is_popped,
     "BZMPOP": _is_many_popped,
+    "BRPOP": _is_listed,
+    "BLMPOP": _is_many_listed,
+    "RPOP": _is_texts_or_nil,
 }

@@ -4,16 +4,18 @@ import dataclasses
 
 from awxfast.errors import RedisReplyError
 from awxfast.redis.connection import RedisConnection
+from awxfast.redis.replies import describe, is_number
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """`has_bzmpop`: Redis 7.0 and every Valkey. `uptime` in seconds; 0.0 when it does not say.
+    """`has_bzmpop`: Redis 7.0, where BLMPOP is new, too. `has_rpop_count`: Redis 6.2. Every Valkey has both.
 
-    `run_id`: random at each of its starts; empty when it does not say.
+    `uptime` in seconds; 0.0 when it does not say. `run_id`: random at each of its starts; empty when it does not say.
     """
 
     has_bzmpop: bool = False
+    has_rpop_count: bool = False
     uptime: float = 0.0
     run_id: str = ""
 
@@ -22,10 +24,13 @@ class ServerFacts:
         """Reads the reply to `INFO server`."""
         lines = (line.partition(":") for line in info.decode("utf-8", "replace").splitlines())
         fields = {key: value.strip() for key, _, value in lines}
-        major = fields.get("redis_version", "").partition(".")[0]
+        major, _, rest = fields.get("redis_version", "").partition(".")
+        version = [int(number) if number.isdecimal() else 0 for number in (major, rest.partition(".")[0])]
+        is_valkey = "valkey_version" in fields
         uptime = fields.get("uptime_in_seconds", "")
         return cls(
-            has_bzmpop="valkey_version" in fields or (major.isdecimal() and int(major) >= 7),
+            has_bzmpop=is_valkey or version >= [7],
+            has_rpop_count=is_valkey or version >= [6, 2],
             uptime=float(uptime) if uptime.isdecimal() else 0.0,
             run_id=fields.get("run_id", ""),
         )
@@ -42,6 +47,9 @@ async def ask_facts(connection: RedisConnection) -> ServerFacts:
 async def ask_connection_id(connection: RedisConnection) -> int | None:
     """What the server calls this connection; None where CLIENT is forbidden."""
     try:
-        return int(await connection.command("CLIENT", "ID"))
+        number = await connection.command("CLIENT", "ID")
     except RedisReplyError:
         return None
+    if not is_number(number):
+        raise connection.distrust(f"{describe(number)} to CLIENT ID")
+    return int(number)

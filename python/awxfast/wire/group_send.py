@@ -1,7 +1,7 @@
 """How a `group_send` is written, and read: into which queues it goes, and the bytes of an entry.
 
 Keys, steps and bytes are those of `RedisChannelLayer.group_send` (channels_redis 3 and 4, zset form), which needs four
-round trips for them; here Redis finds the members and writes in one script.
+round trips for them; here Redis finds the members and writes in one script. Version 2's are in `send_scripts`.
 """
 
 import dataclasses
@@ -18,6 +18,8 @@ Word = str | bytes | int
 
 ADDRESSEES = "__asgi_channel__"
 """The last key of a message: the channels of one queue that it is for."""
+PASSED_ON_BY = "__awxfast_from__"
+"""The key of a published event that a process passes on from another node: it is subscribed too, and has it already."""
 EMPTY_ARRAY = 1
 """Bytes that msgpack writes for one."""
 
@@ -39,7 +41,7 @@ class Script:
         return cls(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
 
-_FIND_QUEUES = b"""
+FIND_QUEUES = b"""
 local function find_queues(channels, own)
   local by_queue, queues = {}, {}
   for _, channel in ipairs(channels) do
@@ -59,7 +61,7 @@ end
 """The queues of a group's members, which share one up to and including the first `!`, but for `own`."""
 
 SEND_ONE = Script.of(
-    _FIND_QUEUES,
+    FIND_QUEUES,
     b"""
 local prefix, group, oldest_member, oldest_entry, expiry, capacity, score, entry = unpack(ARGV)
 local key = prefix .. ':group:' .. group
@@ -85,7 +87,7 @@ The answer: how many queues were full, of how many.
 """
 
 SEND_MANY = Script.of(
-    _FIND_QUEUES,
+    FIND_QUEUES,
     b"""
 local prefix, own = ARGV[1], ARGV[2]
 local expiry, oldest_entry, capacity = ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -191,19 +193,12 @@ def pack_message(layer: LayerSettings, message: Mapping[str, Any]) -> bytes:
     """An entry up to the list of channels, which the scripts append. Raises `TypeError` for what msgpack can't pack."""
     last = {key: value for key, value in message.items() if key != ADDRESSEES} | {ADDRESSEES: []}
     packed: bytes = msgpack.packb(last)
-    return os.urandom(layer.random_prefix_length) + packed[:-EMPTY_ARRAY]
+    return os.urandom(max(0, layer.random_prefix_length)) + packed[:-EMPTY_ARRAY]
 
 
 def pack_event(layer: LayerSettings, text: bytes) -> bytes:
     """The same for AWX's message of `text`, UTF-8, with the parts that never change made once."""
-    return b"".join((os.urandom(layer.random_prefix_length), _BEFORE_TEXT, _pack(text.decode()), _AFTER_TEXT))
-
-
-def unpack_message(prefix_length: int, entry: bytes) -> dict[str, Any]:
-    """The message of an entry, as the stock layer's msgpack serializer reads it, but for the list of channels."""
-    message: dict[str, Any] = msgpack.unpackb(memoryview(entry)[prefix_length:], raw=False)
-    message.pop(ADDRESSEES, None)
-    return message
+    return b"".join((os.urandom(max(0, layer.random_prefix_length)), _BEFORE_TEXT, _pack(text.decode()), _AFTER_TEXT))
 
 
 _pack = msgpack.Packer().pack

@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use awxfast_core::hmac::{self, Secrets};
 use awxfast_core::nonce::Nonces;
+use awxfast_core::wire::entry_format::{EntryFormat, Random, Serializer};
 use awxfast_core::wire::envelope;
+use awxfast_core::wire::fernet::Keys;
 use awxfast_core::wire::frame::{self, Budget, Decoder, Received};
 
 use crate::Work;
@@ -60,6 +62,35 @@ pub fn envelope() -> Work {
     let member = entry(&["asgi.benchmark!g.job_events-4711"], &text());
     Box::new(move || {
         let envelope = envelope::decode(black_box(&member[PREFIX..])).expect("an entry");
+        assert_eq!(envelope.text.map(str::len), Ok(TEXT_BYTES));
+        black_box(envelope.channels.iter().count());
+    })
+}
+
+/// An entry that is encrypted, up to its channels.
+#[must_use]
+pub fn encrypted_entry() -> Work {
+    let format = EntryFormat::new(PREFIX, Serializer::Msgpack, Keys::new(["key"]), Some(70));
+    let body = entry(&["asgi.benchmark!g.job_events-4711"], &text()).split_off(PREFIX);
+    let random = Random { prefix: &[0xff; PREFIX], iv: [7; 16] };
+    read_entry(format.seal(&body, NOW.unsigned_abs(), &random), format)
+}
+
+/// An entry in JSON, up to its channels.
+#[must_use]
+pub fn json_entry() -> Work {
+    let escaped = text().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let message = format!(
+        r#"{{"type": "internal.message", "text": "{escaped}", "__asgi_channel__": ["asgi.benchmark!g.job_events-4711"]}}"#
+    );
+    let format = EntryFormat::new(0, Serializer::Json, Keys::default(), None);
+    read_entry(message.into_bytes(), format)
+}
+
+fn read_entry(member: Vec<u8>, format: EntryFormat) -> Work {
+    Box::new(move || {
+        let opened = format.open(black_box(&member), NOW.unsigned_abs()).expect("an entry");
+        let envelope = envelope::decode(opened.packed()).expect("a message");
         assert_eq!(envelope.text.map(str::len), Ok(TEXT_BYTES));
         black_box(envelope.channels.iter().count());
     })

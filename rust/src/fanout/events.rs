@@ -1,13 +1,13 @@
 //! Events in: each batch goes to every shard that has somebody for it, and holds up the next while readers are behind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Fanout, State};
 use crate::error::Reject;
 use crate::routing::batch::Batch;
 use crate::routing::registry::Registry;
-use crate::routing::route::{Entry, HandedOut, Routes};
+use crate::routing::route::{Entry, HandedOut, Published, Received, Routes};
 use crate::routing::slab::{Run, Slab};
 use crate::shard::command::Command;
 use crate::shard::queues::Load;
@@ -18,9 +18,29 @@ const ALWAYS: u32 = 200_000;
 const QUEUE_WAIT: Duration = Duration::from_millis(100);
 
 impl Fanout {
-    /// Decodes entries and hands their frames to every shard that has a subscriber. Returns what consumers get.
+    /// Reads entries, and decrypts them, while nobody waits for it.
+    #[must_use]
+    pub fn receive<'a>(&self, entries: &[Entry<'a>]) -> Vec<Received<'a>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        entries.iter().map(|entry| self.config.rules.receive(entry, now)).collect()
+    }
+
+    /// The same for messages that were published: nobody knows when they were sent, only that they are here now.
+    #[must_use]
+    pub fn receive_published<'a>(&self, messages: &[Published<'a>]) -> Vec<Received<'a>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        messages.iter().map(|message| self.config.rules.receive_published(message, now)).collect()
+    }
+
+    /// Reads entries and hands their frames to every shard that has a subscriber. Returns what consumers get.
     #[must_use]
     pub fn publish(&self, entries: &[Entry<'_>]) -> Vec<HandedOut> {
+        self.publish_received(&self.receive(entries))
+    }
+
+    /// The same for entries that are read.
+    #[must_use]
+    pub fn publish_received(&self, entries: &[Received<'_>]) -> Vec<HandedOut> {
         let mut state = self.state.lock();
         let State { registry, events, .. } = &mut *state;
         let mut routes = Routes::default();

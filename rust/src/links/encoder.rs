@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Reject;
 use crate::links::share::{Bundle, Spare};
+use crate::wire::entry_format::EntryFormat;
 use crate::wire::envelope::{self, Envelope};
 use crate::wire::frame;
 
@@ -35,7 +36,7 @@ pub struct Counts {
 /// Turns entries of this process's queue into frames.
 #[derive(Debug)]
 pub struct LinkEncoder {
-    prefix_length: usize,
+    format: Arc<EntryFormat>,
     max_frame: usize,
     groups: HashMap<Box<str>, Arc<str>>,
     masks: Masks,
@@ -45,11 +46,11 @@ pub struct LinkEncoder {
 }
 
 impl LinkEncoder {
-    /// `prefix_length`: random bytes before an entry; `max_frame`: the longest text that peers take.
+    /// `format`: how entries are written; `max_frame`: the longest text that peers take.
     #[must_use]
-    pub fn new(prefix_length: usize, max_frame: usize) -> Self {
+    pub fn new(format: Arc<EntryFormat>, max_frame: usize) -> Self {
         Self {
-            prefix_length,
+            format,
             max_frame,
             groups: HashMap::new(),
             masks: Masks::default(),
@@ -81,32 +82,40 @@ impl LinkEncoder {
         Bundle::new(&self.spare)
     }
 
-    /// Appends the frames of one entry, or counts why there are none.
-    pub fn encode(&mut self, entry: &[u8], bundle: &mut Bundle) {
+    /// Appends the frames of one entry, or counts why there are none. `now` in Unix seconds.
+    pub fn encode(&mut self, entry: &[u8], now: u64, bundle: &mut Bundle) {
         self.counts.received += 1;
-        match self.read(entry) {
+        let opened = self.format.open(entry, now);
+        match opened.as_ref().map_err(|reason| *reason).and_then(|opened| read(opened.packed())) {
             Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
             Ok(envelope) => self.encode_event(&envelope, bundle),
             Err(reason) => self.reject(reason),
         }
     }
 
-    fn read<'a>(&self, entry: &'a [u8]) -> Result<Envelope<'a>, Reject> {
-        let envelope = envelope::decode(entry.get(self.prefix_length..).ok_or(Reject::Malformed)?)?;
-        match envelope.kind {
-            Some(EVENT_TYPE) => Ok(envelope),
-            Some(_) => Err(Reject::UnknownType),
-            None => Err(Reject::NoType),
+    /// The same for a message that was published for `group`.
+    pub fn encode_published(&mut self, group: &str, body: &[u8], bundle: &mut Bundle) {
+        self.counts.received += 1;
+        let opened = self.format.open(body, 0);
+        let decoded = opened.as_ref().map_err(|reason| *reason);
+        match decoded.and_then(|opened| envelope::decode_published(opened.packed())).and_then(check) {
+            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+            Ok(envelope) => self.encode_for(vec![group.into()], &envelope, bundle),
+            Err(reason) => self.reject(reason),
         }
     }
 
     fn encode_event(&mut self, envelope: &Envelope<'_>, bundle: &mut Bundle) {
+        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        let groups = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
+        self.encode_for(groups, envelope, bundle);
+    }
+
+    fn encode_for(&mut self, groups: Vec<Arc<str>>, envelope: &Envelope<'_>, bundle: &mut Bundle) {
         let text = match envelope.text {
             Ok(text) => text,
             Err(reason) => return self.reject(reason),
         };
-        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
-        let groups: Vec<Arc<str>> = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
         if groups.is_empty() {
             self.counts.no_group += 1;
             return;
@@ -123,7 +132,7 @@ impl LinkEncoder {
     fn push(&mut self, group: Arc<str>, text: &str, bundle: &mut Bundle) -> bool {
         self.payload.clear();
         self.payload.extend_from_slice(b"{\"group\": \"");
-        self.payload.extend_from_slice(group.as_bytes());
+        push_escaped(&mut self.payload, &group);
         self.payload.extend_from_slice(BEFORE_TEXT.as_bytes());
         push_escaped(&mut self.payload, text);
         self.payload.extend_from_slice(AFTER_TEXT.as_bytes());
@@ -137,6 +146,19 @@ impl LinkEncoder {
 
     fn reject(&mut self, reason: Reject) {
         self.counts.rejected[reason.index()] += 1;
+    }
+}
+
+fn read(packed: &[u8]) -> Result<Envelope<'_>, Reject> {
+    check(envelope::decode(packed)?)
+}
+
+/// Only events are passed on.
+fn check(envelope: Envelope<'_>) -> Result<Envelope<'_>, Reject> {
+    match envelope.kind {
+        Some(EVENT_TYPE) => Ok(envelope),
+        Some(_) => Err(Reject::UnknownType),
+        None => Err(Reject::NoType),
     }
 }
 

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::error::Reject;
+use crate::py::entry_format::{PyEntryFormat, core_format, unix_seconds};
 use crate::wire::envelope;
 use crate::wire::frame::{self, Budget, Decoder, Message, Pongs, Received};
 
@@ -26,9 +27,10 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 type Decoded<'py> = (String, Bound<'py, PyBytes>, Vec<String>, bool);
 
 #[pyfunction]
-fn decode_envelope<'py>(py: Python<'py>, entry: &[u8], prefix_length: usize) -> PyResult<Decoded<'py>> {
-    let body = entry.get(prefix_length..).ok_or(Reject::Malformed);
-    let envelope = body.and_then(envelope::decode).map_err(to_value_error)?;
+#[pyo3(signature = (entry, entry_format=None))]
+fn decode_envelope<'py>(py: Python<'py>, entry: &[u8], entry_format: Option<&PyEntryFormat>) -> PyResult<Decoded<'py>> {
+    let opened = core_format(entry_format).open(entry, unix_seconds()).map_err(to_value_error)?;
+    let envelope = envelope::decode(opened.packed()).map_err(to_value_error)?;
     let kind = envelope.kind.ok_or(Reject::NoType).map_err(to_value_error)?;
     let text = envelope.text.map_err(to_value_error)?;
     Ok((
@@ -39,7 +41,7 @@ fn decode_envelope<'py>(py: Python<'py>, entry: &[u8], prefix_length: usize) -> 
     ))
 }
 
-fn to_value_error(reject: Reject) -> PyErr {
+pub(super) fn to_value_error(reject: Reject) -> PyErr {
     PyValueError::new_err(reject.name())
 }
 

@@ -11,8 +11,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use crate::py::descriptor::borrow;
+use crate::py::entry_format::{PyEntryFormat, core_format};
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
 use crate::py::pairs::take_pair;
+use crate::py::pushes::{Message as Pushed, take_messages};
 use crate::routing::backplane::Backplane;
 use crate::routing::registry::{ClientId, Consumers};
 use crate::shard::outbox::Bounds;
@@ -46,7 +48,7 @@ struct PyFanout {
 impl PyFanout {
     #[new]
     #[pyo3(signature = (*, threads=1, queue_frames=10_000, queue_bytes=67_108_864, queue_memory=536_870_912,
-        reply_bytes=None, send_buffer=262_144, slow_client="shed", keep_groups=vec![], prefix_length=12, max_event_size=16_777_216,
+        reply_bytes=None, send_buffer=262_144, slow_client="shed", keep_groups=vec![], entry_format=None, max_event_size=16_777_216,
         direct_types=vec!["internal.message".to_owned()], consumers=false))]
     #[allow(clippy::too_many_arguments)] // The keyword arguments of the constructor, one by one.
     fn new(
@@ -58,7 +60,7 @@ impl PyFanout {
         send_buffer: usize,
         slow_client: &str,
         keep_groups: Vec<String>,
-        prefix_length: usize,
+        entry_format: Option<&PyEntryFormat>,
         max_event_size: usize,
         direct_types: Vec<String>,
         consumers: bool,
@@ -79,7 +81,7 @@ impl PyFanout {
             send_buffer,
             close_slow,
             status_groups: keep_groups,
-            rules: Rules { prefix_length, max_event_size, direct_types, consumers },
+            rules: Rules { format: core_format(entry_format), max_event_size, direct_types, consumers },
         };
         let core = Fanout::start(config)?;
         Ok(PyFanout { core, call_soon: OnceLock::new(), wake_is_due: AtomicBool::new(false) })
@@ -138,8 +140,9 @@ impl PyFanout {
         py.detach(|| self.core.end_inheritance())
     }
 
-    fn set_backplane(&self, group: &str, own: &str, speaker: &str) {
-        self.core.set_backplane(Backplane { group: group.into(), own: own.into(), speaker: speaker.into() });
+    fn set_backplane(&self, group: &str, own: Vec<String>, speaker: &str) {
+        let own = own.into_iter().map(String::into_boxed_str).collect();
+        self.core.set_backplane(Backplane { group: group.into(), own, speaker: speaker.into() });
     }
 
     fn detach(slf: &Bound<'_, Self>, client: u64) {
@@ -238,10 +241,31 @@ impl PyFanout {
         let pairs = entries.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
         let entries: Vec<Entry<'_>> =
             pairs.iter().map(|(entry, score)| Entry { bytes: entry.as_bytes(), score: *score }).collect();
-        let handed_out = py.detach(|| self.core.publish(&entries));
-        let with_entry =
-            |message: HandedOut| (message.direct, message.groups, message.channels, pairs[message.entry].0.clone());
-        Ok(handed_out.into_iter().map(with_entry).collect())
+        let (received, handed_out) = py.detach(|| {
+            let received = self.core.receive(&entries);
+            let handed_out = self.core.publish_received(&received);
+            (received, handed_out)
+        });
+        let with_body = |message: HandedOut| {
+            let body = PyBytes::new(py, received[message.entry].body());
+            (message.direct, message.groups, message.channels, body)
+        };
+        Ok(handed_out.into_iter().map(with_body).collect())
+    }
+
+    fn publish_pushed<'py>(&self, py: Python<'py>, messages: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
+        let messages = take_messages(messages)?;
+        let published = messages.iter().map(Pushed::read).collect::<PyResult<Vec<_>>>()?;
+        let (received, handed_out) = py.detach(|| {
+            let received = self.core.receive_published(&published);
+            let handed_out = self.core.publish_received(&received);
+            (received, handed_out)
+        });
+        let with_body = |message: HandedOut| {
+            let body = PyBytes::new(py, received[message.entry].body());
+            (message.direct, message.groups, message.channels, body)
+        };
+        Ok(handed_out.into_iter().map(with_body).collect())
     }
 
     fn publish_relayed<'py>(&self, py: Python<'py>, payloads: &Bound<'py, PyList>) -> PyResult<PeerAnswer<'py>> {
@@ -265,8 +289,9 @@ impl PyFanout {
         self.core.count_too_large(count);
     }
 
-    fn count_gap(&self, reason: &str, at_most: u64) {
-        self.core.count_gap(reason, at_most);
+    #[pyo3(signature = (reason, at_most, times=1))]
+    fn count_gap(&self, reason: &str, at_most: u64, times: u64) {
+        self.core.count_gaps(reason, times, at_most);
     }
 
     fn wait_time(&self) -> f64 {
@@ -320,5 +345,5 @@ type PeerEventParts<'py> = (Bound<'py, PyString>, Bound<'py, PyBytes>, bool, Opt
 /// Whether a frame was malformed, the texts of metrics, the events.
 type PeerAnswer<'py> = (bool, Vec<Bound<'py, PyString>>, Vec<PeerEventParts<'py>>);
 
-/// Whether it went to sockets as well, the groups and the channels whose consumers get it, the entry.
+/// Whether it went to sockets as well, the groups and the channels whose consumers get it, its body.
 type Message<'py> = (bool, Vec<String>, Vec<String>, Bound<'py, PyBytes>);

@@ -9,9 +9,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList};
 
 use crate::error::Reject;
+use crate::fanout::{Published, Recipient};
 use crate::links::encoder;
 use crate::links::share;
 use crate::py::descriptor::borrow;
+use crate::py::entry_format::{PyEntryFormat, core_format, unix_seconds};
+use crate::py::pairs::take_entry;
+use crate::py::pushes::take_messages;
 
 /// Adds this part to the extension.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -26,9 +30,9 @@ struct LinkEncoder(encoder::LinkEncoder);
 #[pymethods]
 impl LinkEncoder {
     #[new]
-    #[pyo3(signature = (prefix_length = 12, max_frame = 4_194_304))]
-    fn new(prefix_length: usize, max_frame: usize) -> Self {
-        Self(encoder::LinkEncoder::new(prefix_length, max_frame))
+    #[pyo3(signature = (entry_format = None, max_frame = 4_194_304))]
+    fn new(entry_format: Option<&PyEntryFormat>, max_frame: usize) -> Self {
+        Self(encoder::LinkEncoder::new(core_format(entry_format), max_frame))
     }
 
     fn add_channel(&mut self, local: &str, group: &str) {
@@ -41,9 +45,19 @@ impl LinkEncoder {
 
     fn encode_batch(&mut self, entries: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
         let mut bundle = self.0.begin();
+        let now = unix_seconds();
         for pair in entries {
-            let entry = pair.get_item(0)?.cast_into::<PyBytes>()?;
-            self.0.encode(entry.as_bytes(), &mut bundle);
+            let entry = take_entry(pair)?;
+            self.0.encode(entry.as_bytes(), now, &mut bundle);
+        }
+        Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
+    }
+
+    fn encode_pushed(&mut self, messages: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
+        let mut bundle = self.0.begin();
+        for message in take_messages(messages)? {
+            let Published { to: Recipient::Group(group), body } = message.read()? else { continue };
+            self.0.encode_published(group, body, &mut bundle);
         }
         Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
     }

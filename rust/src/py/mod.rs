@@ -4,12 +4,14 @@ use pyo3::prelude::*;
 
 mod bytes;
 mod descriptor;
+mod entry_format;
 mod fanout;
 mod figures;
 mod front;
 mod http1;
 mod links;
 mod pairs;
+mod pushes;
 mod secret;
 mod transport;
 
@@ -20,8 +22,10 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     secret::register(module)?;
     bytes::register(module)?;
+    entry_format::register(module)?;
     fanout::register(module)?;
     front::register(module)?;
     http1::register(module)?;
-    links::register(module)
+    links::register(module)?;
+    pushes::register(module)
 }

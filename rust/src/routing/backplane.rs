@@ -5,9 +5,10 @@
 pub struct Backplane {
     /// The name of the backplane's group.
     pub group: Box<str>,
-    /// What this process's channel names begin with. Its consumers' notices are left out: one channel speaks for all.
-    pub own: Box<str>,
-    /// The one channel of this process that speaks for all.
+    /// What this process's channel names begin with, on each Redis. Its consumers' notices are left out: one channel
+    /// speaks for all.
+    pub own: Vec<Box<str>>,
+    /// The rest of the name of the one channel that speaks for all.
     pub speaker: Box<str>,
 }
 
@@ -15,6 +16,7 @@ impl Backplane {
     /// Whether links are told what this channel wants.
     #[must_use]
     pub fn hears(&self, origin: &str) -> bool {
-        !origin.starts_with(&*self.own) || origin == &*self.speaker
+        let local = self.own.iter().find_map(|own| origin.strip_prefix(&**own));
+        local.is_none_or(|local| local == &*self.speaker)
     }
 }

@@ -178,6 +178,12 @@ impl Registry {
             let entry = self.groups[group as usize].as_ref()?;
             return entry.consumers.want(direct).then_some(Consumer::Group(&entry.name));
         }
+        self.own_channel(local)
+    }
+
+    /// A channel of its own that Python serves, by the part of its name that is its own.
+    #[must_use]
+    pub fn own_channel<'a>(&self, local: &'a str) -> Option<Consumer<'a>> {
         self.own_channels.contains(local).then_some(Consumer::Channel(local))
     }
 
@@ -200,6 +206,18 @@ impl Registry {
         let backplane = self.backplane.as_ref().filter(|_| self.clients.has_links())?;
         let group = *self.by_local.get(channel.split_once('!')?.1)?;
         (self.name(group) == &*backplane.group).then_some(backplane)
+    }
+
+    /// The backplane, if there is one that has links and this is its group.
+    #[must_use]
+    pub fn backplane_in(&self, group: &str) -> Option<&Backplane> {
+        self.backplane.as_ref().filter(|backplane| self.clients.has_links() && *backplane.group == *group)
+    }
+
+    /// Whether channel names that begin so are this process's.
+    #[must_use]
+    pub fn is_own(&self, names: &str) -> bool {
+        self.backplane.as_ref().is_some_and(|backplane| backplane.own.iter().any(|own| **own == *names))
     }
 
     /// The backplane's group; empty without one.

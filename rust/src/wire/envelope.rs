@@ -12,6 +12,9 @@ use crate::error::Reject;
 use msgpack::{Reader, Value};
 pub use notice::{Notice, decode_notice, is_notice};
 
+/// The key of a published message that a process has passed on from another node: its channel names begin so.
+const PASSED_ON_BY: &str = "__awxfast_from__";
+
 /// One entry of the queue; everything borrows from its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
@@ -21,6 +24,8 @@ pub struct Envelope<'a> {
     pub text: Result<&'a str, Reject>,
     /// Set by producers of the relay era (AWX 22 on) on what other nodes want as well.
     pub needs_relay: bool,
+    /// Which process has passed it on from another node, where that would get it back.
+    pub passed_on_by: Option<&'a str>,
     /// Whom it is for.
     pub channels: Channels<'a>,
 }
@@ -33,11 +38,7 @@ pub struct Envelope<'a> {
 ///
 /// `Malformed`, or, of an entry without channels, `NoType`, `NoText`, `NotUtf8` or `NoChannel`, in this precedence.
 pub fn decode(body: &[u8]) -> Result<Envelope<'_>, Reject> {
-    let mut reader = Reader::new(body);
-    let fields = Fields::read(&mut reader)?;
-    if !reader.is_empty() {
-        return Err(Reject::Malformed);
-    }
+    let fields = Fields::read_all(body)?;
     let channels = Channels::check(fields.channels)?;
     let kind = fields.kind()?;
     let text = fields.text();
@@ -45,7 +46,18 @@ pub fn decode(body: &[u8]) -> Result<Envelope<'_>, Reject> {
         let faults = [kind.is_none().then_some(Reject::NoType), text.err()];
         return Err(faults.into_iter().flatten().next().unwrap_or(Reject::NoChannel));
     };
-    Ok(Envelope { kind, text, needs_relay: fields.needs_relay, channels })
+    Ok(Envelope { kind, text, needs_relay: fields.needs_relay, passed_on_by: None, channels })
+}
+
+/// The same of a message that was published: where it was says whom it is for, and nothing in it does.
+///
+/// # Errors
+///
+/// `Malformed`.
+pub fn decode_published(body: &[u8]) -> Result<Envelope<'_>, Reject> {
+    let fields = Fields::read_all(body)?;
+    let (kind, text, passed_on_by) = (fields.kind()?, fields.text(), fields.passed_on_by()?);
+    Ok(Envelope { kind, text, needs_relay: fields.needs_relay, passed_on_by, channels: Channels::NONE })
 }
 
 /// The names in `__asgi_channel__`, checked by [`decode`] and read again by each iteration, so that nothing is
@@ -63,6 +75,8 @@ enum Names<'a> {
 }
 
 impl<'a> Channels<'a> {
+    const NONE: Self = Channels { names: Names::List { count: 0, items: &[] } };
+
     fn check(value: Value<'a>) -> Result<Option<Self>, Reject> {
         let names = match value {
             Value::Str(bytes) => Names::One(utf8(bytes)?),
@@ -158,17 +172,37 @@ fn utf8(bytes: &[u8]) -> Result<&str, Reject> {
     str::from_utf8(bytes).map_err(|_| Reject::Malformed)
 }
 
+fn utf8_of(value: Value<'_>) -> Result<Option<&str>, Reject> {
+    match value {
+        Value::Str(bytes) => utf8(bytes).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// The last value of each key that means something here.
 struct Fields<'a> {
     kind: Value<'a>,
     text: Value<'a>,
     needs_relay: bool,
+    passed_on_by: Value<'a>,
     channels: Value<'a>,
 }
 
 impl<'a> Fields<'a> {
+    fn read_all(body: &'a [u8]) -> Result<Self, Reject> {
+        let mut reader = Reader::new(body);
+        let fields = Self::read(&mut reader)?;
+        if reader.is_empty() { Ok(fields) } else { Err(Reject::Malformed) }
+    }
+
     fn read(reader: &mut Reader<'a>) -> Result<Self, Reject> {
-        let mut fields = Self { kind: Value::Other, text: Value::Other, needs_relay: false, channels: Value::Other };
+        let mut fields = Self {
+            kind: Value::Other,
+            text: Value::Other,
+            needs_relay: false,
+            passed_on_by: Value::Other,
+            channels: Value::Other,
+        };
         for _ in 0..reader.map()? {
             let Value::Str(key) = reader.value()? else {
                 return Err(Reject::Malformed);
@@ -184,15 +218,17 @@ impl<'a> Fields<'a> {
             "text" => self.text = value,
             "needs_relay" => self.needs_relay = matches!(value, Value::True),
             "__asgi_channel__" => self.channels = value,
+            PASSED_ON_BY => self.passed_on_by = value,
             _ => {}
         }
     }
 
     fn kind(&self) -> Result<Option<&'a str>, Reject> {
-        match self.kind {
-            Value::Str(bytes) => utf8(bytes).map(Some),
-            _ => Ok(None),
-        }
+        utf8_of(self.kind)
+    }
+
+    fn passed_on_by(&self) -> Result<Option<&'a str>, Reject> {
+        utf8_of(self.passed_on_by)
     }
 
     fn text(&self) -> Result<&'a str, Reject> {

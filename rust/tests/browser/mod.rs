@@ -4,12 +4,14 @@
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use awxfast_core::fanout::{Config, Entry, Fanout, HandedOut, Rules};
 use awxfast_core::routing::registry::ClientId;
 use awxfast_core::shard::outbox::Bounds;
 use awxfast_core::shard::queues::News;
+use awxfast_core::wire::entry_format::EntryFormat;
 
 /// A small fan-out of two threads.
 pub fn config() -> Config {
@@ -22,7 +24,7 @@ pub fn config() -> Config {
         close_slow: false,
         status_groups: vec!["jobs-*".into()],
         rules: Rules {
-            prefix_length: 12,
+            format: Arc::new(EntryFormat::plain(12)),
             max_event_size: 1 << 20,
             direct_types: vec!["internal.message".into()],
             consumers: false,

@@ -1,0 +1,81 @@
+"""The groups of a process whose layer has several Redis: each with those of its own host, under one interface."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from awxfast.intake.groups import Groups
+from awxfast.wire.host_choice import choose_host
+
+
+class HostGroups:
+    """What `Groups` does for whoever holds groups, each on the Redis that producers look for it."""
+
+    def __init__(self, hosts: Sequence[Groups]) -> None:
+        """`hosts`: in the layer's order. They share their turns."""
+        self._hosts = hosts
+        self.turns = hosts[0].turns
+
+    @property
+    def held(self) -> int:
+        """Groups that somebody holds."""
+        return sum(host.held for host in self._hosts)
+
+    def split(self, groups: Iterable[str]) -> Mapping[Groups, list[str]]:
+        """Each group with the others of its Redis."""
+        parts: dict[Groups, list[str]] = {}
+        for group in groups:
+            parts.setdefault(self._hosts[choose_host(group, len(self._hosts))], []).append(group)
+        return parts
+
+    async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
+        """See `Groups.hold`: of all at once, so that a Redis which is away keeps nobody from the others' groups."""
+        parts = self.split(dict.fromkeys(groups))
+        if len(parts) == 1:
+            ((host, part),) = parts.items()
+            await host.hold(part, gives_up=gives_up)
+            return
+        holds = {asyncio.ensure_future(host.hold(part, gives_up=gives_up)): host for host, part in parts.items()}
+        try:
+            await asyncio.gather(*holds)
+        except BaseException:
+            for (hold, host), part in zip(holds.items(), parts.values(), strict=True):
+                undo(hold, host, part)
+            raise
+
+    def hold_at_once(self, groups: Sequence[str]) -> bool:
+        """See `Groups.hold_at_once`; all or none."""
+        held: list[tuple[Groups, list[str]]] = []
+        for host, part in self.split(groups).items():
+            if not host.hold_at_once(part):
+                for other, others in held:
+                    other.release(others)
+                return False
+            held.append((host, part))
+        return True
+
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """See `Groups.hold_inherited`."""
+        for host, part in self.split(groups).items():
+            host.hold_inherited(part)
+
+    def release(self, groups: Iterable[str]) -> None:
+        """See `Groups.release`."""
+        for host, part in self.split(groups).items():
+            host.release(part)
+
+    def begin_flush(self) -> None:
+        """See `Groups.begin_flush`: a flush deletes what all Redis have."""
+        for host in self._hosts:
+            host.begin_flush()
+
+    async def end_flush(self) -> None:
+        """See `Groups.end_flush`."""
+        await asyncio.gather(*(host.end_flush() for host in self._hosts))
+
+
+def undo(hold: asyncio.Future[None], host: Groups, groups: Iterable[str]) -> None:
+    """Of several holds that belong together, one has failed or all are cancelled: nothing is to be held."""
+    if not hold.done():
+        hold.cancel()  # it undoes itself
+    elif not hold.cancelled() and hold.exception() is None:
+        host.release(groups)

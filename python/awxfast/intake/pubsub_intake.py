@@ -1,0 +1,247 @@
+"""The intake of a layer that stores nothing (`channels_redis.pubsub`): one connection that is subscribed."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from awxfast._rust import EntryFormat
+from awxfast.errors import RedisError, RedisUnavailable
+from awxfast.intake.announcements import Announcements
+from awxfast.intake.caught_up import CaughtUp
+from awxfast.intake.event_taker import EventTaker
+from awxfast.intake.groups import Groups
+from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Subscriptions
+from awxfast.intake.names import ProcessNames
+from awxfast.intake.notice_publisher import NoticePublisher
+from awxfast.intake.pace import Pace
+from awxfast.intake.push_backlog import PushBacklog
+from awxfast.intake.push_layout import PushLayout
+from awxfast.intake.subscriber import Subscriber
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.group_publisher import GroupPublisher
+from awxfast.redis.login import open_connection
+from awxfast.redis.reconnect import Outages
+from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
+from awxfast.wire.backplane import Notice
+from awxfast.wire.entry_bodies import make_entry_format
+
+log = logging.getLogger(__name__)
+
+
+class PubSubIntake:
+    """See `Intake`, whose interface this is. What is published while a connection is missing is lost, and counted."""
+
+    form = "subscriptions"
+    recovers = False
+    """A process that died has left nothing: its subscriptions went with its connection."""
+
+    def __init__(
+        self,
+        layer: LayerSettings,
+        address: RedisAddress,
+        taker: EventTaker,
+        announce_in: str | None = None,
+        pace: Pace | None = None,
+        max_event_size: int = MAX_EVENT_SIZE,
+        token: str | None = None,
+        entry_format: EntryFormat | None = None,
+        *,
+        has_channels: bool = False,
+    ) -> None:
+        """See `Intake`. `has_channels`: this process has channels of its own, to which others may send."""
+        self.outages = Outages(address)
+        self.address = address
+        self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
+        self.caught_up = CaughtUp()
+        self.entry_format = entry_format or make_entry_format(layer)
+        self._notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
+        writer = GroupPublisher(layer, self.entry_format)
+        announcements = Announcements(self.names, announce_in, writer, self._notices) if announce_in else None
+        self._announces = announcements is not None
+        self.groups = Groups(self.names, taker, layer.group_expiry, announcements, layout=PushLayout(self.names))
+        self.backlog = PushBacklog(taker, self.caught_up)
+        self.subscriber = Subscriber(
+            address,
+            self.names,
+            self.groups,
+            self.backlog,
+            taker,
+            self.outages,
+            pace or Pace(),
+            max_event_size,
+            has_channels=has_channels,
+        )
+        self.subscriptions = Subscriptions(self.groups)
+        self.rested_at = 0.0
+        self.failed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def token(self) -> str:
+        """What tells the process from others, for the one after it."""
+        return self.names.token
+
+    @property
+    def parts(self) -> "Sequence[PubSubIntake]":
+        """One for each Redis."""
+        return (self,)
+
+    @property
+    def redis_name(self) -> str | None:
+        """See `Intake.redis_name`."""
+        names = self.subscriber.redis_names
+        return names[-1] if names else None
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """See `Intake.redis_names`."""
+        return self.subscriber.redis_names
+
+    @property
+    def ready(self) -> bool:
+        """Whether Redis has confirmed all subscriptions."""
+        return self.subscriber.up
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with Redis, to follow its name; empty while it does its work."""
+        return "" if self.ready else self.outages.refusal or "does not answer"
+
+    @property
+    def depth(self) -> int:
+        """Events that wait here; what waits in Redis nobody knows."""
+        return len(self.backlog)
+
+    @property
+    def repaired(self) -> int:
+        """Subscriptions that were lost with a connection and made again."""
+        return self.subscriber.repaired
+
+    async def start(self) -> None:
+        """See `Intake.start`."""
+        is_there = True
+        if not self.subscriber.is_heir:
+            try:
+                (await open_connection(self.address, START_TIMEOUT)).close()
+            except RedisError:  # the tasks try again, and say so in the log
+                is_there = False
+        works = [("subscriptions", self.subscriber.run()), ("backlog", self.backlog.run())]
+        if self._announces:
+            works.append(("notices", self._notices.run()))
+        self._tasks = [asyncio.create_task(work, name=name) for name, work in works]
+        for task in self._tasks:
+            task.add_done_callback(self._notice_end)
+        if is_there:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(START_TIMEOUT):
+                    await self.subscriber.wait_up()
+
+    async def hold(self, groups: Iterable[str]) -> None:
+        """Holds groups, however long Redis takes (`Groups.hold`)."""
+        await self.groups.hold(groups)
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Lets go of groups (`Groups.release`)."""
+        self.groups.release(groups)
+
+    def hold_inherited(self, groups: Iterable[str]) -> None:
+        """Holds what was held before (`Groups.hold_inherited`)."""
+        self.groups.hold_inherited(groups)
+
+    async def wait_registered(self) -> None:
+        """Returns when Redis has confirmed all subscriptions."""
+        await self.subscriber.wait_up()
+
+    async def list_interest(self) -> AsyncIterator[Notice]:
+        """What this process wants. Others on its Redis are not known: they are asked, and tell all links themselves."""
+        async for notice in self.groups.list_own_interest():
+            yield notice
+
+    # From one process to the next
+
+    async def rest(self, successor: int, seconds: float) -> None:
+        """Stops reading, and returns when all that was read is handed on. Raises `RedisError`, `TimeoutError`."""
+        if not self.ready:
+            raise RedisUnavailable(f"Redis at {self.address} {self.trouble}")
+        async with asyncio.timeout(seconds):
+            self.groups.begin_rest()
+            await self._notices.settle()
+            await self.subscriber.settle()
+        self.subscriber.begin_rest()
+        self.backlog.hand_all_on()
+        self.rested_at = time.monotonic()
+
+    async def end_rest(self) -> None:
+        """Reads again: nobody else goes on with the connection."""
+        self.subscriber.end_rest()
+        self.groups.end_rest()
+
+    def hold_events(self) -> None:
+        """Keeps here what comes, until `let_events_come`."""
+        self.backlog.keep()
+
+    def let_events_come(self) -> None:
+        """Hands on what waits, and what comes."""
+        self.backlog.go_on()
+
+    def end_inheritance(self) -> None:
+        """See `Groups.end_inheritance`."""
+        self.groups.end_inheritance()
+
+    def remember_redis(self, names: Iterable[str]) -> None:
+        """What `redis_names` said in the process before this one."""
+        self.subscriber.redis_names.extend(names)
+
+    def freeze(self) -> dict[str, Any]:
+        """What the process needs that goes on, besides `descriptors`."""
+        return {"form": self.form, **self.groups.freeze(), **self.subscriber.freeze()}
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """The subscribed connection; none where it can't be passed on, so that what comes meanwhile is lost."""
+        return self.subscriber.descriptors
+
+    def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """What `freeze` and `descriptors` gave in the process before this one, before `start`."""
+        self.groups.inherit(frozen)
+        sock = socket.socket(fileno=descriptors[0]) if descriptors else None
+        self.subscriber.inherit(frozen, sock)
+
+    def abandon(self) -> Sequence[asyncio.Task[None]]:
+        """Another process goes on: nothing is said to Redis any more. What is about to end."""
+        self.groups.detach()
+        ending, self._tasks = self._tasks, []
+        for task in ending:
+            task.cancel()
+        return ending
+
+    async def stop(self) -> None:
+        """Ends all subscriptions, and hands on what still waits."""
+        if not self._tasks:
+            return
+        await self.end_rest()
+        self.backlog.go_on()
+        subscriptions = self._tasks[0]
+        if self.groups.is_attached:
+            self.subscriber.request_stop()
+            await asyncio.wait([subscriptions], timeout=STOP_TIMEOUT)
+        self.backlog.hand_all_on()
+        with contextlib.suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._notices.settle()
+        ending, self._tasks = self._tasks, []
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _announce_again(self) -> None:
+        await self.groups.announce_again()
+
+    def _notice_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
+            self.failed.set()

@@ -1,0 +1,86 @@
+"""A master that real sentinels know, and move."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from awxfast.errors import RedisUnavailable
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.sentinel import find_master, read_place
+from redis_impostors import connected, impostor
+from redis_servers import binary_of, free_port
+from sentinels import Sentinel, Watched, wait_until
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Watched]:
+    """Nothing here moves the master but the last test."""
+    watched = Watched()
+    yield watched
+    watched.close()
+
+
+class TestFinding:
+    async def test_master_is_where_the_sentinels_say(self, watched: Watched) -> None:
+        address = dataclasses.replace(watched.address, db=1, password="pw", client_name="relay")
+        assert await find_master(address) == RedisAddress(
+            host="127.0.0.1", port=watched.first, db=1, password="pw", client_name="relay"
+        )
+
+    async def test_connection_leads_there(self, watched: Watched) -> None:
+        for address in (watched.address, RedisAddress.parse(watched.url)):
+            async with connected(address) as connection:
+                assert f"tcp_port:{watched.first}\r".encode() in await connection.command("INFO", "server")
+
+    async def test_sentinels_that_are_away_or_silent_are_passed_over(self, watched: Watched) -> None:
+        async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await reader.read()
+
+        async with impostor(say_nothing) as silent:
+            away = RedisAddress(host="127.0.0.1", port=free_port())
+            impatient = dataclasses.replace(silent, connect_seconds=0.2)
+            sentinels = (away, impatient, *watched.address.sentinels)
+            found = await find_master(dataclasses.replace(watched.address, sentinels=sentinels))
+        assert found.port == watched.first
+
+    async def test_master_that_nobody_knows_is_another_try_worth(self, watched: Watched) -> None:
+        with pytest.raises(RedisUnavailable, match="it knows no master nobody") as caught:
+            await find_master(dataclasses.replace(watched.address, master_name="nobody"))
+        assert "\n" not in str(caught.value)
+
+    async def test_no_sentinel_at_all_is_said_with_their_reasons(self) -> None:
+        away = RedisAddress(host="127.0.0.1", port=free_port())
+        with pytest.raises(RedisUnavailable, match=r"no sentinel knows the master: .*connection refused"):
+            await find_master(RedisAddress(master_name="m", sentinels=(away,)))
+
+    async def test_sentinels_may_have_a_password_of_their_own(self, watched: Watched) -> None:
+        guarded = Sentinel(binary_of("installed"), watched.first, 1, "requirepass theirs", name="other")
+        options = {"master_name": "other", "sentinels": [("127.0.0.1", guarded.port)]}
+        try:
+            wait_until(guarded.is_up)
+            found = await find_master(RedisAddress.from_options({**options, "sentinel_kwargs": {"password": "theirs"}}))
+            assert found.port == watched.first
+            assert found.password is None
+            with pytest.raises(RedisUnavailable, match="wants a password"):
+                await find_master(RedisAddress.from_options(options))
+        finally:
+            guarded.close()
+
+    @pytest.mark.parametrize("reply", [None, [], [b"h"], [b"h", b"0"], [b"h", b"70000"], [b"h", 1], b"h", [b"h", b"x"]])
+    def test_answer_that_names_no_place_is_none(self, reply: object) -> None:
+        assert read_place(reply) is None
+
+
+class TestMoving:
+    async def test_connection_to_a_former_master_ends_though_that_one_goes_on(self, watched: Watched) -> None:
+        """It does not hear of its successor itself, and would take what is lost."""
+        async with connected(watched.address) as connection:
+            with watched.sentinels[0].client() as client, contextlib.suppress(Exception):
+                client.execute_command("SENTINEL", "FAILOVER", "mymaster")
+            async with asyncio.timeout(30):
+                await connection.lost
+            watched.wait_for_new_master()
+        async with connected(watched.address) as connection:
+            assert f"tcp_port:{watched.second}\r".encode() in await connection.command("INFO", "server")
