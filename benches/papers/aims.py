@@ -133,6 +133,8 @@ AIMS = (
     Aim("group_send AWX's way with awxfast.layer: times as many a second",
         times("made_per_s", "producers", "layer"), least=5),
     Aim("the same: times fewer Redis CPU seconds", times("redis_us_an_event", "producers", "layer"), least=4),
+    Aim("a layer with three Redis: frames a CPU second, by those of one",
+        beside("frames_per_cpu_s", "awxfast", "hosts-100", server="hosts"), least=0.9),
     Aim("a layer whose queues are lists: frames a CPU second, by those of a usual one",
         beside("frames_per_cpu_s", "awxfast", "lists-100", server="lists"), least=0.9),
     Aim("CPU a frame, dearest / cheapest of 100, 1,000 and 9,000 clients at equal frames/s", spread_of_costs, most=1.3),

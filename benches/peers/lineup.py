@@ -8,7 +8,7 @@ from workloads.kinds import Requests, Workload
 
 from peers.behind_nginx import BehindNginx
 from peers.compared import NCHAN_MODULE, Daphne, Granian, Hypercorn, Nchan, Uvicorn
-from peers.servers import Awxfast, Direct, Encrypted, Hosted, Lists, OneWorker, PubSub, Server, TwoWorkers
+from peers.servers import Awxfast, Direct, Encrypted, Hosted, Hosts, Lists, OneWorker, PubSub, Server, TwoWorkers
 
 CLASSES: tuple[type[Server], ...] = (
     Daphne,
@@ -20,6 +20,7 @@ CLASSES: tuple[type[Server], ...] = (
     Direct,
     Awxfast,
     Encrypted,
+    Hosts,
     Lists,
     PubSub,
     BehindNginx,
@@ -27,7 +28,18 @@ CLASSES: tuple[type[Server], ...] = (
     TwoWorkers,
 )
 SERVERS: dict[str, Callable[..., Server]] = {server.name: server for server in CLASSES}
-OURS = ("hosted", "direct", "awxfast", "encrypted", "lists", "pubsub", "nginx+awxfast", "one-worker", "two-workers")
+OURS = (
+    "hosted",
+    "direct",
+    "awxfast",
+    "encrypted",
+    "hosts",
+    "lists",
+    "pubsub",
+    "nginx+awxfast",
+    "one-worker",
+    "two-workers",
+)
 SPARE_DESCRIPTORS = 300
 DESCRIPTORS_A_CLIENT = 2
 """awxfast's; the others and the load client need one."""

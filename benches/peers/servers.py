@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from machine.accounting import Usage, usage_of
 from traffic.encrypted_queue import KEY
+from traffic.host_queues import list_hosts
 from workloads.kinds import APPLICATION
 
 HERE = Path(__file__).resolve().parent.parent
@@ -162,6 +163,18 @@ class Encrypted(Awxfast):
 
     def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
         return "encrypted", {"redis": redis.url}
+
+
+class Hosts(Awxfast):
+    """awxfast on a layer with several Redis."""
+
+    name = "hosts"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--auth", "open", *(word for url in list_hosts(redis.url) for word in ("--redis", url))]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "hosts", {"redis": redis.url}
 
 
 class Lists(Awxfast):

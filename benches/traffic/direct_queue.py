@@ -98,8 +98,11 @@ class RedisPipe:
     def __init__(self, url: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(30)
-        self._socket.connect(urlsplit(url).path)
+        parts = urlsplit(url)
+        self._socket.connect(parts.path)
         self._reader = hiredis.Reader()
+        if parts.query:
+            self.call([(b"SELECT", parts.query.removeprefix("db=").encode())])
 
     def call(self, commands: Sequence[tuple[bytes, ...]]) -> list[Any]:
         """Sends commands, returns their answers."""

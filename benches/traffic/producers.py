@@ -2,9 +2,9 @@
 
 `stock` calls `group_send` of an unmodified channels_redis; `fresh-loops`, `layer` and `emit` are its rivals
 (layer_calls.py). `pipeline` writes the same bytes to the same keys (ZADD and EXPIRE an event) without the script
-around them, for rates that the stock way can't reach on one core; `encrypted` those of an encrypted layer, `lists`
-those of channels_redis 2, `pubsub` those of its pub/sub layer. `nchan` posts to nchan. All print `ready`, wait for a
-line on stdin, and end with one line of JSON.
+around them, for rates that the stock way can't reach on one core; `encrypted` those of an encrypted layer, `hosts`
+those of one with several Redis, `lists` those of channels_redis 2, `pubsub` those of its pub/sub layer. `nchan` posts
+to nchan. All print `ready`, wait for a line on stdin, and end with one line of JSON.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from dataclasses import asdict
 from traffic.direct_queue import DirectQueue
 from traffic.encrypted_queue import EncryptedQueue
 from traffic.event_texts import NANOSECONDS, text_template
+from traffic.host_queues import HostQueues
 from traffic.layer_calls import CALLS
 from traffic.list_queue import ListQueue
 from traffic.nchan_posts import NchanPosts
@@ -35,6 +36,8 @@ def build_way(options: argparse.Namespace) -> Way:
         return DirectQueue(options.redis, groups, template)
     if options.way == "encrypted":
         return EncryptedQueue(options.redis, groups, template)
+    if options.way == "hosts":
+        return HostQueues(options.redis, groups, template)
     if options.way == "lists":
         return ListQueue(options.redis, groups, template)
     if options.way == "pubsub":
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace, made: Made) -> Made:
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("way", choices=["pipeline", "encrypted", "lists", "pubsub", "nchan", *CALLS])
+    parser.add_argument("way", choices=["pipeline", "encrypted", "hosts", "lists", "pubsub", "nchan", *CALLS])
     parser.add_argument("--redis", help="unix:///PATH; all but nchan need it")
     parser.add_argument("--nchan", help="HOST:PORT")
     parser.add_argument("--group", default="job_events-1", help="pipeline: or several, with commas, in turns")

@@ -124,6 +124,12 @@ RELAY: tuple[Workload, ...] = (
         servers=("awxfast", "encrypted"),
     ),
     Stream(
+        name="hosts-100",
+        title="Flat out on a layer with three Redis and on one: three groups, 100 clients, 1 KiB",
+        servers=("awxfast", "hosts"),
+        groups=("job_events-9", "job_events-4", "job_events-1"),
+    ),
+    Stream(
         name="lists-100",
         title="Flat out on a layer whose queues are lists and on one of sorted sets: 100 clients, 1 KiB",
         servers=("awxfast", "lists"),

@@ -58,9 +58,8 @@ class TestRead:
         ],
     )
     def test_hosts_are_read_as_the_server_reads_them(self, host: object, url: str) -> None:
-        assert read(CHANNEL_LAYERS={"default": {"CONFIG": {"hosts": [host, host]}}}).redis == (
-            (url, url) if url else ()
-        )
+        layers = {"default": {"CONFIG": {"hosts": [host, host]}}}
+        assert read(CHANNEL_LAYERS=layers).redis == ((url, url) if url else ())
 
     def test_how_the_layers_messages_are_written_is_taken_over(self) -> None:
         said = {"expiry": 30, "random_prefix_length": 0, "serializer_format": "json"}

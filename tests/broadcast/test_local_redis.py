@@ -19,8 +19,8 @@ HANG = 20.0
 
 class Running:
     def __init__(self, server: RedisServer, layer: LayerSettings) -> None:
-        places = [(server.address, Outages(server.address), "")]
-        self.sender = GroupSender(layer, make_entry_format(layer), places)
+        hosts = [(server.address, Outages(server.address), "")]
+        self.sender = GroupSender(layer, make_entry_format(layer), hosts)
         self.task = asyncio.create_task(self.sender.run())
 
     def balance(self) -> int:

@@ -10,6 +10,7 @@ from producers import Producer
 from redis_servers import RedisServer
 from reloaded_site import Site
 from reloading import Faults
+from sentinels import watched  # noqa: F401  a fixture
 from servers import AwxfastServer
 from site_browsers import python_path
 
@@ -21,6 +22,13 @@ def layer_urls(redis_server: RedisServer) -> Iterator[list[str]]:
     yield [redis_server.url, *(server.url for server in more)]
     for server in more:
         server.close()
+
+
+@pytest.fixture
+def one_redis() -> None:
+    """For what looks into the Redis of its groups; `test_hosts` has the same for several."""
+    if chosen_form().servers > 1:
+        pytest.skip("the layer has several Redis: see test_hosts")
 
 
 @pytest.fixture

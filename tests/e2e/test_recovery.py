@@ -26,6 +26,7 @@ def count_waiting(redis_server: RedisServer) -> int:
 
 
 @of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_what_waited_in_redis_is_delivered_to_the_browsers_that_come_back(
     faults: Faults,
     start_relay: Callable[..., AwxfastServer],

@@ -71,6 +71,7 @@ async def test_flushall_costs_no_browser_its_socket(
     await close_browsers(browsers)
 
 
+@pytest.mark.usefixtures("one_redis")
 async def test_killed_redis_that_comes_back_serves_the_same_sockets(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:
@@ -153,6 +154,7 @@ async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
 
 
 @of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_names_of_a_killed_relay_are_gone_once_the_next_serves(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]
 ) -> None:

@@ -25,8 +25,8 @@ class Running:
         self.outcomes: Counter[str] = Counter()
         self.crowds: list[bool] = []
         layer = LayerSettings(group_expiry=86_400)
-        places = [(server.address, Outages(server.address), name) for server, name in zip(servers, own, strict=True)]
-        self.queue = open_event_writer("events", layer, make_entry_format(layer), places, self, self.crowds.append)
+        hosts = [(server.address, Outages(server.address), name) for server, name in zip(servers, own, strict=True)]
+        self.queue = open_event_writer("events", layer, make_entry_format(layer), hosts, self, self.crowds.append)
         self.task = asyncio.create_task(self.queue.run())
 
     def note_sent(self, events: Sequence[Event], sent: Sent) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from awxfast._rust import EntryFormat
 from awxfast.redis.event_writer import Loss
-from awxfast.redis.event_writers import Place, open_event_writer
+from awxfast.redis.event_writers import WriterHost, open_event_writer
 from awxfast.redis.group_writer import Event, Sent
 from awxfast.settings import LayerSettings
 
@@ -18,11 +18,11 @@ class GroupSender:
         self,
         layer: LayerSettings,
         entry_format: EntryFormat,
-        places: Sequence[Place],
+        hosts: Sequence[WriterHost],
         note_crowd: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """`note_crowd` is called by the `EventWriter` when its queue fills, and when it empties."""
-        self._queue = open_event_writer("group sends", layer, entry_format, places, self, note_crowd)
+        self._queue = open_event_writer("group sends", layer, entry_format, hosts, self, note_crowd)
         self.run = self._queue.run
         self.wait_up = self._queue.wait_up
         self.drained = self._queue.drained

@@ -64,8 +64,8 @@ class NodeDialler:
             token=token,
             entry_format=entry_format,
         )
-        places = [(part.address, part.outages, "") for part in self.intake.parts]
-        self.sender = GroupSender(layer, entry_format, places, self._hold_reading)
+        hosts = [(part.address, part.outages, "") for part in self.intake.parts]
+        self.sender = GroupSender(layer, entry_format, hosts, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)

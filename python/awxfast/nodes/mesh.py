@@ -88,9 +88,9 @@ class Nodes:
         group = plan.application.group
         fanout.set_backplane(group, [part.names.non_local for part in intake.parts], SPEAKER)
         self._plan = plan
-        places = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
+        hosts = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
         tell, is_joined = intake.caught_up.tell, intake.parts[0].groups.has_joined
-        self._onward = Onward(settings, intake.entry_format, places, fanout, tell, is_joined)
+        self._onward = Onward(settings, intake.entry_format, hosts, fanout, tell, is_joined)
         self._ingest = Ingest(fanout, self._onward, consumers, intake.caught_up)
         self.endpoint = NodeEndpoint(
             plan.paths,

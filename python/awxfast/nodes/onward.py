@@ -7,7 +7,7 @@ from typing import Any
 from awxfast._rust import EntryFormat
 from awxfast.nodes.takers import SocketTaker
 from awxfast.redis.event_writer import Loss
-from awxfast.redis.event_writers import Place, open_event_writer
+from awxfast.redis.event_writers import WriterHost, open_event_writer
 from awxfast.redis.group_writer import Event, Sent
 from awxfast.settings import LayerSettings
 
@@ -27,7 +27,7 @@ class Onward:
         self,
         layer: LayerSettings,
         entry_format: EntryFormat,
-        places: Sequence[Place],
+        hosts: Sequence[WriterHost],
         counter: SocketTaker,
         tell_caught_up: Callable[[], None] = lambda: None,
         is_joined: Callable[[str], bool] = lambda _: False,
@@ -38,7 +38,7 @@ class Onward:
         """
         self._counter = counter
         self._tell_caught_up = tell_caught_up
-        self._queue = open_event_writer("peers' events", layer, entry_format, places, self, self._note_crowd, is_joined)
+        self._queue = open_event_writer("peers' events", layer, entry_format, hosts, self, self._note_crowd, is_joined)
         self._task: asyncio.Task[None] | None = None
         self.rest = self._queue.rest
         self.end_rest = self._queue.end_rest

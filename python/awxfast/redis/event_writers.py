@@ -17,7 +17,7 @@ from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
 from awxfast.wire.host_choice import choose_host
 
-Place = tuple[RedisAddress, Outages, str]
+WriterHost = tuple[RedisAddress, Outages, str]
 """One Redis, who tells of its outages, and the non-local name there whose queue is left out; empty: none is."""
 
 
@@ -25,7 +25,7 @@ def open_event_writer(
     name: str,
     layer: LayerSettings,
     entry_format: EntryFormat,
-    places: Sequence[Place],
+    hosts: Sequence[WriterHost],
     outcomes: Outcomes,
     note_crowd: Callable[[bool], None] = lambda _: None,
     is_joined: Callable[[str], bool] = lambda _: False,
@@ -34,9 +34,9 @@ def open_event_writer(
 
     `is_joined`: whether this process is subscribed to a group (`GroupPublisher`).
     """
-    if len(places) > 1:
-        return EventWriters(name, layer, entry_format, places, outcomes, note_crowd)
-    ((address, outages, own),) = places
+    if len(hosts) > 1:
+        return EventWriters(name, layer, entry_format, hosts, outcomes, note_crowd)
+    ((address, outages, own),) = hosts
     if layer.layer == "pubsub":
         publisher = GroupPublisher(layer, entry_format, own, is_joined)
         return EventWriter(name, address, publisher, outages, outcomes, note_crowd)
@@ -51,15 +51,15 @@ class EventWriters:
         name: str,
         layer: LayerSettings,
         entry_format: EntryFormat,
-        places: Sequence[Place],
+        hosts: Sequence[WriterHost],
         outcomes: Outcomes,
         note_crowd: Callable[[bool], None],
     ) -> None:
         self._note_crowd = note_crowd
         self._crowded = False
-        connects = [functools.partial(self._connect, host) for host in range(len(places))]
+        connects = [functools.partial(self._connect, host) for host in range(len(hosts))]
         self._hosts = []
-        for host, (address, outages, own) in enumerate(places):
+        for host, (address, outages, own) in enumerate(hosts):
             writer = HostGroupWriter(layer, entry_format, own, host, connects)
             self._hosts.append(EventWriter(name, address, writer, outages, outcomes, self._note_crowd_of_one))
 
