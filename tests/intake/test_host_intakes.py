@@ -289,7 +289,8 @@ async def hear(listener: RedisChannelLayer, channel: str) -> tuple[str, list[str
 def out_of_reach(server: RedisServer) -> Iterator[None]:
     """It runs on, and nobody is connected or can connect."""
     aside = server.socket.with_name("aside")
-    with server.client() as client:
+    with server.client(single_connection_client=True) as client:
+        client.ping()
         server.socket.rename(aside)
         client.client_kill_filter(_type="normal", skipme=True)
         yield
