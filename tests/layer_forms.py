@@ -64,7 +64,7 @@ def find_python_14() -> str:
 
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
-    "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", python=find_python_14),
+    "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", rate=200, python=find_python_14),
     "pubsub": LayerForm(
         options=("--layer", "pubsub"), backend="channels_redis.pubsub.RedisPubSubChannelLayer", stores=False, rate=120
     ),

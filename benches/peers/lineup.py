@@ -8,7 +8,7 @@ from workloads.kinds import Requests, Workload
 
 from peers.behind_nginx import BehindNginx
 from peers.compared import NCHAN_MODULE, Daphne, Granian, Hypercorn, Nchan, Uvicorn
-from peers.servers import Awxfast, Direct, Encrypted, Hosted, Hosts, Lists, OneWorker, Server, TwoWorkers
+from peers.servers import Awxfast, Direct, Encrypted, Hosted, Hosts, Lists, OneWorker, PubSub, Server, TwoWorkers
 
 CLASSES: tuple[type[Server], ...] = (
     Daphne,
@@ -22,12 +22,24 @@ CLASSES: tuple[type[Server], ...] = (
     Encrypted,
     Hosts,
     Lists,
+    PubSub,
     BehindNginx,
     OneWorker,
     TwoWorkers,
 )
 SERVERS: dict[str, Callable[..., Server]] = {server.name: server for server in CLASSES}
-OURS = ("hosted", "direct", "awxfast", "encrypted", "hosts", "lists", "nginx+awxfast", "one-worker", "two-workers")
+OURS = (
+    "hosted",
+    "direct",
+    "awxfast",
+    "encrypted",
+    "hosts",
+    "lists",
+    "pubsub",
+    "nginx+awxfast",
+    "one-worker",
+    "two-workers",
+)
 SPARE_DESCRIPTORS = 300
 DESCRIPTORS_A_CLIENT = 2
 """awxfast's; the others and the load client need one."""

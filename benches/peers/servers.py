@@ -189,6 +189,18 @@ class Lists(Awxfast):
         return "lists", {"redis": redis.url}
 
 
+class PubSub(Awxfast):
+    """awxfast on channels_redis' pub/sub layer."""
+
+    name = "pubsub"
+
+    def mode(self, redis: Redis) -> list[str]:
+        return ["--layer", "pubsub", *super().mode(redis)]
+
+    def producer(self, way: str, redis: Redis) -> tuple[str, dict[str, str]]:
+        return "pubsub", {"redis": redis.url}
+
+
 class Hosted(Awxfast):
     """awxfast with daphne's application; every event goes through its consumer."""
 

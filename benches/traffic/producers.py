@@ -3,8 +3,8 @@
 `stock` calls `group_send` of an unmodified channels_redis; `fresh-loops`, `layer` and `emit` are its rivals
 (layer_calls.py). `pipeline` writes the same bytes to the same keys (ZADD and EXPIRE an event) without the script
 around them, for rates that the stock way can't reach on one core; `encrypted` those of an encrypted layer, `hosts`
-those of one with several Redis, `lists` those of channels_redis 2. `nchan` posts to nchan. All print `ready`, wait for
-a line on stdin, and end with one line of JSON.
+those of one with several Redis, `lists` those of channels_redis 2, `pubsub` those of its pub/sub layer. `nchan` posts
+to nchan. All print `ready`, wait for a line on stdin, and end with one line of JSON.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from traffic.layer_calls import CALLS
 from traffic.list_queue import ListQueue
 from traffic.nchan_posts import NchanPosts
 from traffic.pacing import Made, Way, send_flat_out, send_paced
+from traffic.published import Published
 
 FLAT_OUT_BATCH = 64
 BATCHES_A_SECOND = 1000
@@ -39,6 +40,8 @@ def build_way(options: argparse.Namespace) -> Way:
         return HostQueues(options.redis, groups, template)
     if options.way == "lists":
         return ListQueue(options.redis, groups, template)
+    if options.way == "pubsub":
+        return Published(options.redis, groups, template)
     if options.way == "nchan":
         return NchanPosts(options.nchan, groups[0], template)
     return CALLS[options.way](options.redis, groups[0], template)
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace, made: Made) -> Made:
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("way", choices=["pipeline", "encrypted", "hosts", "lists", "nchan", *CALLS])
+    parser.add_argument("way", choices=["pipeline", "encrypted", "hosts", "lists", "pubsub", "nchan", *CALLS])
     parser.add_argument("--redis", help="unix:///PATH; all but nchan need it")
     parser.add_argument("--nchan", help="HOST:PORT")
     parser.add_argument("--group", default="job_events-1", help="pipeline: or several, with commas, in turns")

@@ -134,6 +134,12 @@ RELAY: tuple[Workload, ...] = (
         title="Flat out on a layer whose queues are lists and on one of sorted sets: 100 clients, 1 KiB",
         servers=("awxfast", "lists"),
     ),
+    Stream(
+        name="pubsub-100",
+        title=f"{EQUAL_FRAMES:,} frames a second on a pub/sub layer and on a usual one: 100 clients, 1 KiB",
+        servers=("awxfast", "pubsub"),
+        rate=EQUAL_FRAMES / 100,
+    ),
     equal_frames(100),
     equal_frames(1000),
     equal_frames(9000),

@@ -10,6 +10,7 @@ from producers import Producer
 from redis_servers import RedisServer
 from reloaded_site import Site
 from reloading import Faults
+from sentinels import watched  # noqa: F401  a fixture
 from servers import AwxfastServer
 from site_browsers import python_path
 

@@ -1,6 +1,7 @@
 """Layers whose entries are encrypted, in JSON, or have another prefix: stock producers to browsers, and back."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ from browsers import open_browser
 from channels_redis.core import RedisChannelLayer
 from events import event_text
 from redis_servers import RedisServer
-from servers import AwxfastServer, wait_for
+from reloaded_site import Site
+from servers import HANG, AwxfastServer, wait_for
 from stock_producers import stock_layer
+from websockets.asyncio.client import connect
 
 __all__ = ["stock_layer"]
 
@@ -82,6 +85,7 @@ async def test_keys_are_changed_without_a_restart_and_nobody_sees_them(
     rejected = await asyncio.to_thread(wait_for, lambda: relay.ledger()["events"]["rejected"])
     assert set(rejected) == {"undecryptable"}
     await asyncio.to_thread(wait_for, lambda: relay.ledger()["events"]["rejected"] == {"undecryptable": 2})
+    await asyncio.to_thread(wait_for, lambda: "no key reads them" in relay.text())
     assert relay.text().count("no key reads them") == 1
 
     keys.write_text(f"{NEW}\n{OLD}\n")
@@ -110,3 +114,39 @@ async def test_keys_are_changed_without_a_restart_and_nobody_sees_them(
     seen += await asyncio.to_thread(Path(f"/proc/{relay.child_pid()}/cmdline").read_text)
     assert "sesame" not in seen
     browser.transport.disconnect()
+
+
+async def test_applications_layer_sends_and_receives_with_the_keys_of_the_file_also_once_they_are_others(
+    start_site: Callable[..., Site],
+    stock_layer: Callable[..., RedisChannelLayer],
+    redis_server: RedisServer,
+    tmp_path: Path,
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    site = start_site("--encryption-key-file", str(keys))
+    old = stock_layer(redis_server, symmetric_encryption_keys=[OLD])
+    new = stock_layer(redis_server, symmetric_encryption_keys=[NEW])
+    async with connect(f"ws://127.0.0.1:{site.port}/commands/") as browser:
+        await browser.send("join room")
+        assert await browser.recv() == "done join"
+        await old.group_send("room", {"type": "chat.message", "text": "1"})
+        assert await browser.recv() == "chat 1"
+        channel = await new.new_channel()
+        await new.group_add("other", channel)
+
+        keys.write_text(f"{NEW}\n{OLD}\n")
+        site.server.process.send_signal(signal.SIGHUP)
+        told = ""
+        while told != "chat 2":  # nobody says when the files are read
+            await new.group_send("room", {"type": "chat.message", "text": "2"})
+            with contextlib.suppress(TimeoutError):
+                told = str(await asyncio.wait_for(browser.recv(), 0.2))
+        await browser.send("send other 3")
+        async with asyncio.timeout(HANG):
+            assert await new.receive(channel) == {"type": "chat.message", "text": "3"}
+        await old.group_send("room", {"type": "chat.message", "text": "4"})
+        async with asyncio.timeout(HANG):
+            while await browser.recv() != "chat 4":
+                pass
+    assert "sesame" not in site.server.text()

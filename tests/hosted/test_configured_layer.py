@@ -5,16 +5,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND
+from awxfast.django_settings import CORE_BACKEND, PRODUCERS_BACKEND, PUBSUB_BACKEND
 from awxfast.errors import ConfigurationError
 from awxfast.hosted.configured_layer import find_stock_layer, read_stock_layer, refuse_without_cryptography
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from channels_redis.serializers import JSONSerializer, registry
 from django.test import override_settings
 
 Configure = Callable[..., None]
+
+
+class OtherPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
+    """It may do anything."""
 
 
 class OtherLayer(RedisChannelLayer):
@@ -78,7 +83,6 @@ class TestAlias:
         "backend",
         [
             "channels.layers.InMemoryChannelLayer",
-            "channels_redis.pubsub.RedisPubSubChannelLayer",
             f"{__name__}.OtherLayer",
         ],
     )
@@ -98,6 +102,23 @@ class TestAlias:
     def test_site_without_layers_has_none(self, configure: Configure) -> None:
         configure()
         assert find_stock_layer() is None
+
+
+class TestPubSub:
+    def test_it_is_found_with_what_it_has_of_settings(self, configure: Configure) -> None:
+        configure(default={"BACKEND": PUBSUB_BACKEND, "CONFIG": {"prefix": "p", "random_prefix_length": 7}})
+        found = find_stock_layer()
+        assert found is not None
+        settings = found.settings(Settings())
+        assert (settings.layer, settings.prefix) == ("pubsub", "p")
+        assert (settings.random_prefix_length, settings.capacity) == (0, 10_000), (
+            "it makes nothing of the one, has no other"
+        )
+
+    def test_subclass_stays(self, configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
+        configure(default={"BACKEND": f"{__name__}.OtherPubSubLayer"})
+        assert find_stock_layer() is None
+        assert "OtherPubSubLayer" in caplog.text
 
 
 class TestSettings:

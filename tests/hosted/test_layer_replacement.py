@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from awxfast.django_settings import CORE_BACKEND
+from awxfast.django_settings import CORE_BACKEND, PUBSUB_BACKEND
 from awxfast.hosted.channel_layer import HostedLayer
 from awxfast.hosted.configured_layer import read_stock_layer
 from awxfast.hosted.layer_replacement import Replacement
+from awxfast.hosted.pubsub_layer import HostedPubSubLayer
 from awxfast.wire.encryption_keys import EncryptionKeys
 from channels.layers import channel_layers, get_channel_layer
 from channels_redis.core import RedisChannelLayer
@@ -66,3 +67,18 @@ class TestReplacement:
     async def test_layer_of_another_class_is_the_sites_own(self) -> None:
         with override_settings(CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}):
             assert not isinstance(get_channel_layer(), RedisChannelLayer)
+
+
+async def test_pubsub_layer_is_replaced_by_its_own_kind(
+    hosted: Hosted, redis_server: RedisServer, django_settings: None
+) -> None:
+    pubsub = {"BACKEND": PUBSUB_BACKEND, "CONFIG": {"hosts": [redis_server.url]}}
+    with override_settings(CHANNEL_LAYERS={"default": pubsub}):
+        stock = read_stock_layer("default", pubsub)
+        replacement = Replacement(stock, hosted.table, ["0" * 32], stock.settings(hosted.settings), EncryptionKeys(()))
+        replacement.install()
+        layer = get_channel_layer()
+        assert isinstance(layer, HostedPubSubLayer)
+        assert (await layer.new_channel()).startswith(f"asgispecific.{'0' * 16}")
+        await replacement.stop()
+    channel_layers.backends.clear()

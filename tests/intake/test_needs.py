@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from awxfast.intake.intake import Intake
@@ -90,6 +91,14 @@ class TestLists:
         await intake.stop()
         assert sum(map(len, fanout.batches)) == 1_001
         assert caplog.messages == []
+
+
+class TestPage:
+    async def test_user_that_the_page_makes_lacks_nothing(self, either_redis: RedisServer) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+        (words,) = re.findall(r"^    ACL SETUSER awxfast on >password (.*)$", page, re.MULTILINE)
+        intake = Intake(Settings(), make_user(either_redis, *words.split()), RememberingFanout())
+        assert await intake.rights.find_missing() is None
 
 
 class TestVital:

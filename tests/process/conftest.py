@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from main_process import LOOPBACK, MainProcess
-from redis_servers import RedisServer
+from redis_servers import RedisServer, start_redis  # noqa: F401  a fixture
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from certificates import SelfSigned
 from main_process import LOOPBACK, run_to_its_end
-from redis_servers import RedisServer
+from redis_servers import RedisServer, free_port
 from servers import HANG
 
 SITE = """
@@ -375,3 +375,56 @@ class TestApplication:
             "awxfast: APPLICATION site_of_test:application: there is no 'application' in module 'site_of_test'; "
             "did you mean 'aplication'?\n"
         )
+
+
+HOST_SITE = """
+import redis, redis.asyncio.connection as redis_py
+class Provider(redis.CredentialProvider):
+    def get_credentials(self): return "relay", "pw"
+layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [{}]}}
+from django.conf import settings
+settings.configure(SECRET_KEY="x", CHANNEL_LAYERS={"default": layer})
+async def application(scope, receive, send): raise ValueError
+"""
+
+
+class TestHosts:
+    """What an application's `hosts` say with objects of redis-py's, which no URL has."""
+
+    def check_host(self, folder: Path, entry: str, **names: str) -> subprocess.CompletedProcess[str]:
+        return check_site(folder, HOST_SITE.replace("[{}]", f"[{entry}]"), **names)
+
+    def test_unix_socket_by_its_class(self, tmp_path: Path, redis_server: RedisServer) -> None:
+        entry = '{"connection_class": redis_py.UnixDomainSocketConnection, "path": SOCKET, "health_check_interval": 9}'
+        done = self.check_host(tmp_path, entry, SOCKET=str(redis_server.socket))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"Redis: {redis_server.address} answers" in done.stdout
+
+    def test_provider_of_credentials(self, tmp_path: Path, redis_server: RedisServer) -> None:
+        with redis_server.client() as client:
+            client.execute_command("ACL", "SETUSER", "relay", "on", ">pw", "~*", "&*", "+@all")
+            client.execute_command("ACL", "SETUSER", "default", "off")
+        done = self.check_host(tmp_path, '{"address": URL, "credential_provider": Provider()}', URL=redis_server.url)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_certificate_of_ours(self, tmp_path: Path, start_redis: Callable[..., RedisServer]) -> None:
+        files, port = SelfSigned(tmp_path), free_port()
+        certificate, key = files.files
+        start_redis(
+            *("--tls-port", str(port), "--tls-cert-file", certificate, "--tls-key-file", key),
+            *("--tls-ca-cert-file", certificate, "--tls-auth-clients", "yes"),
+        )
+        place = f'{{"host": "127.0.0.1", "port": {port}, "connection_class": redis_py.SSLConnection, '
+        trust = '"ssl_ca_certs": CERTIFICATE, "ssl_check_hostname": False'
+        without = self.check_host(tmp_path, f"{place}{trust}}}", CERTIFICATE=certificate)
+        assert without.returncode == 2
+        assert "it wants a certificate of ours: ssl_certfile and ssl_keyfile" in without.stderr
+        entry = f'{place}{trust}, "ssl_certfile": CERTIFICATE, "ssl_keyfile": KEY}}'
+        done = self.check_host(tmp_path, entry, CERTIFICATE=certificate, KEY=key)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_option_that_nobody_knows_is_named(self, tmp_path: Path) -> None:
+        done = self.check_host(tmp_path, '{"host": "h", "hots": "secret"}')
+        assert done.returncode == 2
+        line = "awxfast: CHANNEL_LAYERS: hosts of default: hots: there is no such option of a Redis connection\n"
+        assert done.stderr == line

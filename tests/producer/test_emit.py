@@ -18,6 +18,8 @@ import pytest
 from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError
 from awxfast.producer.emit import find_sender
+from awxfast.settings import default_layer
+from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import RedisServer
 
 QUEUE = "asgispecific.x!"
@@ -172,3 +174,23 @@ class TestEncryption:
         awxfast.emit("jobs-summary", "x")
         (member,) = emitting_redis.client().zrange(QUEUE, 0, -1)
         assert msgpack.unpackb(EntryFormat(keys=[b"sesame"]).open(member))["text"] == "x"
+
+
+class TestPubSub:
+    @pytest.mark.parametrize("is_encrypted", [False, True])
+    def test_event_is_published_as_stock_does(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_encrypted: bool
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "pubsub")
+        keys = [b"a key"] if is_encrypted else []
+        if is_encrypted:
+            (tmp_path / "keys").write_bytes(keys[0])
+            monkeypatch.setenv("AWXFAST_ENCRYPTION_KEY_FILE", str(tmp_path / "keys"))
+        with emitting_redis.client() as client, client.pubsub() as listener:
+            listener.subscribe("asgi__group__jobs-summary")
+            assert listener.get_message(timeout=5)["type"] == "subscribe"
+            awxfast.emit("jobs-summary", "x")
+            body = listener.get_message(timeout=5)["data"]
+        opened = make_entry_format(default_layer("pubsub"), keys).open(body)
+        assert msgpack.unpackb(opened) == {"type": "internal.message", "text": "x", "needs_relay": True}
+        assert queued(emitting_redis) == []

@@ -111,6 +111,4 @@ def read_stock_layer(alias: str, entry: Mapping[str, Any]) -> StockLayer:
     configuration = dict(entry.get("CONFIG") or {})
     layer = find_layer_form(str(entry.get("BACKEND"))) or Settings.layer
     addresses = read_hosts(alias, configuration.get("hosts"))
-    if len(addresses) > 1:
-        raise ConfigurationError(f"CHANNEL_LAYERS: several hosts of {alias} are not built yet; name one")
     return StockLayer(alias, configuration, addresses, layer, read_configured_keys(alias, configuration))

@@ -63,6 +63,8 @@ def open_intake(
 class HostIntakes:
     """What `Intake` does, for several Redis. See there for the arguments."""
 
+    form = Intake.form
+
     def __init__(
         self,
         layer: LayerSettings,
@@ -213,7 +215,6 @@ class HostIntakes:
             "redis_names": [*self.redis_names],
         }
 
-    form = Intake.form
     descriptors: Sequence[int] = ()
     """None, as of one `Intake`: no connection is handed over."""
 
