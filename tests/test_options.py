@@ -201,12 +201,11 @@ class TestNotBuilt:
     def test_reload_leads_to_runserver(self, words: list[str]) -> None:
         assert "`manage.py runserver` starts again when a file changes" in refusal(*words)
 
-    @pytest.mark.parametrize("layer", ["pubsub"])
-    def test_layer_is_refused_by_name(self, layer: str) -> None:
-        assert f"{layer} is not built yet" in refusal("--layer", layer)
-
     def test_layer_core_is_what_there_is(self) -> None:
         assert parse("--layer", "core") == Settings()
+
+    def test_layer_pubsub_has_no_random_prefix(self) -> None:
+        assert parse("--layer", "pubsub") == Settings(layer="pubsub", random_prefix_length=0)
 
     def test_private_redis_stands_alone(self) -> None:
         assert parse("--redis", "redis://a", "--redis", "redis://b").redis == ("redis://a", "redis://b")

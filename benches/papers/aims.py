@@ -137,6 +137,8 @@ AIMS = (
         beside("frames_per_cpu_s", "awxfast", "hosts-100", server="hosts"), least=0.9),
     Aim("a layer whose queues are lists: frames a CPU second, by those of a usual one",
         beside("frames_per_cpu_s", "awxfast", "lists-100", server="lists"), least=0.9),
+    Aim("a pub/sub layer: frames a CPU second, by those of a usual one",
+        beside("frames_per_cpu_s", "awxfast", "pubsub-100", server="pubsub"), least=0.9),
     Aim("CPU a frame, dearest / cheapest of 100, 1,000 and 9,000 clients at equal frames/s", spread_of_costs, most=1.3),
     Aim("slow readers: frames that the others miss beyond what was shed from the slow",
         got("missing", "slow-readers"), most=0),

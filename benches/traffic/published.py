@@ -11,7 +11,7 @@ PREFIX = "asgi__group__"
 
 
 class Published:
-    """One group's channel."""
+    """The channel of one group, in Redis."""
 
     def __init__(self, redis_url: str, groups: Sequence[str], template: bytes) -> None:
         self._redis = RedisPipe(redis_url)

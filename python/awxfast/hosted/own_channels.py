@@ -39,7 +39,7 @@ class OwnChannels:
         await self._on_loop(self._open(self._local(channel), current_session.get()))
 
     async def receive(self, channel: str) -> Message:
-        """Its next message."""
+        """The next message of one of them."""
         return await self._on_loop(self._table.receive(self._local(channel)))
 
     async def join(self, group: str, channel: str) -> None:

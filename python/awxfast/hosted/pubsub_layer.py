@@ -20,7 +20,7 @@ from awxfast.wire.group_channels import OWN_DIGITS, SPECIFIC, begin_of_channels
 
 
 class HostedPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channels_redis has no types
-    """See `HostedLayer`."""
+    """See `HostedLayer` for what it is given."""
 
     def __init__(
         self, table: ChannelTable, tokens: Sequence[str], loop: asyncio.AbstractEventLoop, arguments: dict[str, Any]
@@ -31,7 +31,7 @@ class HostedPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # chann
         self._own = OwnChannels(table, (self._begin,), loop)
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
-        """See `HostedLayer.use_keys`."""
+        """Encrypts with other keys from now on (`HostedLayer.use_keys`)."""
         encrypt_like(self, RedisPubSubChannelLayer(**{**self._arguments, SETTING: list(keys)}))
 
     async def new_channel(self, prefix: str = SPECIFIC) -> str:

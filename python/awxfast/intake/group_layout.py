@@ -53,7 +53,7 @@ class GroupLayout:
         self._expiry = expiry
 
     def check(self, group: str) -> None:
-        """Channels' own rule."""
+        """Channels has a rule for names, which is this one."""
         if not is_valid_group(group):
             raise ValueError("a group name is 1 to 99 letters, digits, hyphens, underscores and periods")
 

@@ -216,7 +216,7 @@ class HostIntakes:
         }
 
     descriptors: Sequence[int] = ()
-    """See `Intake.descriptors`."""
+    """No connection goes with what is left (`Intake.descriptors`)."""
 
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""

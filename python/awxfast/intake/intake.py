@@ -289,7 +289,7 @@ class Intake:
         self.drain.end_rest()
 
     def end_inheritance(self) -> None:
-        """See `Groups.end_inheritance`."""
+        """Leaves groups that nobody holds any more (`Groups.end_inheritance`)."""
         self.groups.end_inheritance()
 
     def remember_redis(self, names: Iterable[str]) -> None:

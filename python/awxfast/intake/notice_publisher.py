@@ -43,7 +43,7 @@ class NoticePublisher:
             self._connection = None
 
     def write(self, prefix: str, group: str, messages: Sequence[Mapping[str, Any]]) -> None:
-        """See `Announcements`."""
+        """Publishes messages in a group; nothing while Redis is away."""
         if self._connection is None or not messages:
             return
         self._publisher.tell(self._connection.commands, group, messages, time.time())

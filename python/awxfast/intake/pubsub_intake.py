@@ -92,13 +92,13 @@ class PubSubIntake:
 
     @property
     def redis_name(self) -> str | None:
-        """See `Intake.redis_name`."""
+        """Says which Redis this is, to somebody who knows the same of his (`Intake.redis_name`)."""
         names = self.subscriber.redis_names
         return names[-1] if names else None
 
     @property
     def redis_names(self) -> Collection[str]:
-        """See `Intake.redis_names`."""
+        """What `redis_name` says, and would have said before restarts of Redis."""
         return self.subscriber.redis_names
 
     @property
@@ -122,7 +122,7 @@ class PubSubIntake:
         return self.subscriber.repaired
 
     async def start(self) -> None:
-        """See `Intake.start`."""
+        """Connects and subscribes, also while Redis is away (`Intake.start`)."""
         is_there = True
         if not self.subscriber.is_heir:
             try:
@@ -189,7 +189,7 @@ class PubSubIntake:
         self.backlog.go_on()
 
     def end_inheritance(self) -> None:
-        """See `Groups.end_inheritance`."""
+        """Leaves groups that nobody holds any more (`Groups.end_inheritance`)."""
         self.groups.end_inheritance()
 
     def remember_redis(self, names: Iterable[str]) -> None:

@@ -30,11 +30,11 @@ class PushBacklog:
         self.events = self.holds = 0
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many messages wait here."""
         return len(self._waiting)
 
     def put(self, messages: list[Message]) -> None:
-        """More that came."""
+        """Takes what has come, and hands it on if that can be."""
         self.events += len(messages)
         if not self._waiting and not self._keeps and len(messages) <= BATCH and not self._taker.wait_time():
             self._taker.publish_pushed(messages)
@@ -61,7 +61,7 @@ class PushBacklog:
         self._keeps = True
 
     def go_on(self) -> None:
-        """It is again."""
+        """What waits and what comes is handed on again."""
         self._keeps = False
         self._wake.set()
 

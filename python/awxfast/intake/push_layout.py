@@ -24,7 +24,7 @@ class PushLayout:
         return [("SUBSCRIBE", group_channel(self._names.prefix, member.group)) for member in members]
 
     def read_joins(self, replies: Sequence[Any]) -> Sequence[Any]:
-        """All of them."""
+        """There is nothing else among them."""
         return replies
 
     def count_added(self, known: Sequence[bool], replies: Sequence[Any]) -> int:
@@ -32,11 +32,11 @@ class PushLayout:
         return 0
 
     def leave(self, members: Sequence[Membership]) -> list[Command]:
-        """Ends subscriptions."""
+        """Unsubscribes, with one answer for each."""
         return [("UNSUBSCRIBE", group_channel(self._names.prefix, member.group)) for member in members]
 
     def leave_at_once(self, members: Sequence[Membership]) -> list[Command]:
-        """The same."""
+        """Unsubscribes from all: there is no shorter way."""
         return self.leave(members)
 
     def look(self, members: Sequence[Membership]) -> list[Command]:

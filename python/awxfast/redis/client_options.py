@@ -133,7 +133,7 @@ def read_provider(name: str, value: Any) -> Any:
 
 
 def take(name: str, value: Any) -> None:
-    """Whatever it is."""
+    """Accepts it, whatever it is."""
 
 
 def check_protocol(name: str, value: Any) -> None:
@@ -154,7 +154,7 @@ def check_interval(name: str, value: Any) -> None:
 
 
 def check_encoding(name: str, value: Any) -> None:
-    """Names are UTF-8."""
+    """Whether names are written in UTF-8."""
     try:
         is_utf8 = codecs.lookup(value).name == "utf-8"
     except (LookupError, TypeError):

@@ -42,7 +42,7 @@ def has_coroutine(provider: Any) -> bool:
 
 
 def ask_blocking(provider: Any) -> Any:
-    """In a thread."""
+    """Runs in a thread of its own."""
     with _one_at_a_time:
         return provider.get_credentials()
 

@@ -61,7 +61,7 @@ class PushConnection(RedisConnection):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads it."""
+        """Reads what has waited, and what comes."""
         if self._transport is not None and not self.lost.done():
             self._transport.resume_reading()
 

@@ -146,7 +146,7 @@ class KeptConnection:
             raise await self._outages.explain(error) from error
 
     async def explain(self, error: RedisReplyError) -> RedisReplyError:
-        """See `Outages.explain`."""
+        """The same error, or one that names all rights that are missing."""
         return await self._outages.explain(error)
 
     def refuse(self, error: RedisReplyError) -> None:

@@ -17,7 +17,7 @@ SENTINEL_SCHEMES = {"redis+sentinel": False, "rediss+sentinel": True}
 """With and without TLS, to the sentinels too."""
 
 SENTINEL_PORT = 26_379
-"""Sentinel's own default."""
+"""The port that Sentinel itself takes for granted."""
 
 OF_SENTINELS = "sentinel_"
 """Before options in a query that are for connections to the sentinels."""

@@ -61,7 +61,7 @@ impl PushReader {
 pub struct Message<'py> {
     is_group: bool,
     name: Bound<'py, PyBytes>,
-    /// The message itself.
+    /// The message as it was published.
     pub body: Bound<'py, PyBytes>,
 }
 

@@ -25,14 +25,14 @@ pub struct Entry<'a> {
 pub struct Published<'a> {
     /// Whom it is for.
     pub to: Recipient<'a>,
-    /// The message alone.
+    /// The message, which is all that was published.
     pub body: &'a [u8],
 }
 
 /// Whom a published message is for, by where it was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient<'a> {
-    /// A group.
+    /// All members of this group.
     Group(&'a str),
     /// A channel of this process: the part of its name that is its own.
     Channel(&'a str),

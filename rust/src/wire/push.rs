@@ -12,14 +12,14 @@ const LINE: usize = 4096;
 /// What is kept of memory that a large message has taken.
 const KEPT: usize = 1_048_576;
 
-/// One reply.
+/// One reply of a subscribed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push<'a> {
     /// Somebody has published something.
     Message {
         /// Where it was published.
         channel: &'a [u8],
-        /// What.
+        /// What was published there.
         payload: &'a [u8],
     },
     /// The answer to a command: its kind, which is the command's name in small letters, or `pong`.
