@@ -30,5 +30,5 @@ class HostQueues:
 
 
 def list_hosts(redis_url: str) -> list[str]:
-    """The layer's hosts."""
+    """The hosts of a layer that is spread over databases of one Redis."""
     return [f"{redis_url}?db={number}" for number in range(HOSTS)]

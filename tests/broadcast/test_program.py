@@ -13,8 +13,9 @@ from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
 from awxfast.errors import ConfigurationError, HandOverFailed
+from channels_redis.core import RedisChannelLayer
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
-from redis_servers import RedisServer
+from redis_servers import RedisServer, group_on
 
 
 def settings_of(redis_url: str, *words: str, secret: str = "secret") -> DiallerSettings:
@@ -170,3 +171,24 @@ class TestSecret:
     def test_none_is_a_wrong_configuration(self) -> None:
         with pytest.raises(ConfigurationError, match="--secret-file"):
             find_secret(settings_of("unix:///r", secret=""))
+
+
+class TestSeveralRedis:
+    async def test_events_of_peers_reach_groups_on_each(self, three_redis: list[RedisServer]) -> None:
+        first, *others = (server.url for server in three_redis)
+        node = NodeDialler(settings_of(first, *(word for url in others for word in ("--redis", url))))
+        await node.start()
+        layer = RedisChannelLayer(hosts=[server.url for server in three_redis])
+        channel = await layer.new_channel()
+        for host in range(3):
+            await layer.group_add(group_on(host), channel)
+            node.sender.send(group_on(host), b"{}")
+            assert (await asyncio.wait_for(layer.receive(channel), 20))["text"] == "{}"
+        figures = node.figures.intake()
+        assert figures is not None
+        assert [host.up for host in figures.hosts.values()] == [True] * 3
+        three_redis[1].kill()
+        await until(lambda: not node.intake.ready)
+        assert [str(three_redis[1].address) in reason for reason in node.figures.unready_reasons()] == [True]
+        await layer.close_pools()
+        await node.stop()

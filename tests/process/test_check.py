@@ -428,3 +428,14 @@ class TestHosts:
         assert done.returncode == 2
         line = "awxfast: CHANNEL_LAYERS: hosts of default: hots: there is no such option of a Redis connection\n"
         assert done.stderr == line
+
+
+class TestSeveralRedis:
+    def test_each_is_asked(self, three_redis: list[RedisServer]) -> None:
+        three_redis[1].kill()
+        urls = [word for server in three_redis for word in ("--redis", server.url)]
+        done = check(*urls, "-p", "0", "--auth", "open", "--admin", "off")
+        asked = [line for line in done.stdout.splitlines() if line.startswith("Redis:")]
+        assert asked == [f"Redis: {server.address} answers" for server in (three_redis[0], three_redis[2])]
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert f"Redis at {three_redis[1].address}" in done.stderr

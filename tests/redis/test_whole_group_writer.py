@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgpack
 import pytest
 from awxfast._rust import EntryFormat
 from awxfast.redis.connection import RedisConnection
@@ -166,3 +167,18 @@ class TestKeys:
 
     def test_plain_msgpack_is_left_to_redis(self) -> None:
         assert not isinstance(make_group_writer(LayerSettings(), EntryFormat()), WholeGroupWriter)
+
+
+class TestLists:
+    async def test_encrypted_entries_of_a_list_are_in_order_and_within_capacity(
+        self, connection: RedisConnection, redis_server: RedisServer
+    ) -> None:
+        layer = LayerSettings(layer="lists", prefix="asgi:", random_prefix_length=0, capacity=2)
+        entry_format = make_entry_format(layer, [b"key"])
+        with redis_server.client() as client:
+            client.zadd("asgi::group:a-1", {"specific.a!x": time.time()})
+            events = [Event("a-1", str(number).encode()) for number in range(3)]
+            sent = await make_group_writer(layer, entry_format).send(connection, events, time.time())
+            entries = [entry_format.open(entry) for entry in reversed(client.lrange("asgi:specific.a!", 0, -1))]
+        assert (sent.taken, sent.full) == ([1, 1, 0], 1)
+        assert [msgpack.unpackb(entry)["text"] for entry in entries] == ["0", "1"]

@@ -54,12 +54,12 @@ class HostGroups:
         return True
 
     def hold_inherited(self, groups: Iterable[str]) -> None:
-        """See `Groups.hold_inherited`."""
+        """Holds what was held before (`Groups.hold_inherited`)."""
         for host, part in self.split(groups).items():
             host.hold_inherited(part)
 
     def release(self, groups: Iterable[str]) -> None:
-        """See `Groups.release`."""
+        """Lets go of groups (`Groups.release`)."""
         for host, part in self.split(groups).items():
             host.release(part)
 
@@ -69,7 +69,7 @@ class HostGroups:
             host.begin_flush()
 
     async def end_flush(self) -> None:
-        """See `Groups.end_flush`."""
+        """Registers on all what is held again (`Groups.end_flush`)."""
         await asyncio.gather(*(host.end_flush() for host in self._hosts))
 
 

@@ -119,7 +119,7 @@ class HostIntakes:
 
     @property
     def redis_names(self) -> Collection[str]:
-        """Those of all."""
+        """What `redis_name` says of each Redis, and would have said before restarts."""
         return [name for part in self.parts for name in part.redis_names]
 
     def remember_redis(self, names: Iterable[str]) -> None:
@@ -166,7 +166,7 @@ class HostIntakes:
                     await part.wait_registered()
 
     async def list_interest(self) -> AsyncIterator[Notice]:
-        """See `Intake.list_interest`."""
+        """Which groups this process and others want, Redis by Redis (`Intake.list_interest`)."""
         for part in self.parts:
             async for notice in part.list_interest():
                 yield notice
@@ -201,7 +201,7 @@ class HostIntakes:
                 await part.registration.settle()
 
     async def end_rest(self) -> None:
-        """Pops again."""
+        """Pops again from all: nobody else goes on under these names."""
         await do_all(part.end_rest() for part in self.parts)
 
     def freeze(self) -> dict[str, Any]:

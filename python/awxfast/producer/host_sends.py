@@ -19,7 +19,7 @@ from awxfast.wire.host_choice import choose_host, sort_by_host
 from awxfast.wire.whole_send import CHANGED, SEND_WHOLE, send_whole_arguments, sort_by_queue
 
 Entries = Mapping[str, bytes]
-"""By queue."""
+"""Entries by the queue that each is for."""
 Steps = Generator[tuple[int, Script, Sequence[Word]], Any, tuple[int, int]]
 """Which Redis, and what it is to run. What comes out in the end: how many queues were full, and of how many."""
 
