@@ -67,7 +67,7 @@ class Drain:
         self._asked = BATCH
         self._asked_at = -math.inf
         self._looks = self._waits = False
-        self._measures = 0
+        self._measures: list[tuple[Argument, ...]] = []
         self._is_full = self._is_large = self._fits = False
         self._came = 0
         self._pop_outstanding = False
@@ -225,9 +225,8 @@ class Drain:
         self._waits = not self._is_full
         self._asked, self._asked_at = count, now
         self._pop_outstanding = True
-        measures = self._pops.measure(BATCH) if self._may_measure and self._is_full else []
-        self._measures = len(measures)
-        return connection.commands([*self._pop_commands(count), *measures])
+        self._measures = self._pops.measure(BATCH) if self._may_measure and self._is_full else []
+        return connection.commands([*self._pop_commands(count), *self._measures])
 
     def _pop_commands(self, count: int) -> list[tuple[Argument, ...]]:
         """Redis runs the second when an event wakes the first; one after the other would be a round trip more."""
@@ -242,8 +241,9 @@ class Drain:
         """Any form of pop as `[[entry, score], ...]`, or as entries where they have no score."""
         is_cut = False
         batch: Batch = []
-        end = len(replies) - self._measures
-        replies, measured = replies[:end], replies[end:]
+        measured: list[Any] = []
+        if self._measures:
+            replies, measured = replies[:-2], replies[-2:]
         if self._waits:
             batch = self._read_waited(connection, replies[0])
         if self._looks:

@@ -5,6 +5,7 @@ anything. Lua copies all that passes through it, which takes Redis two or three 
 is for where it matters: a full pop asks with it how large the next ones are, which costs Redis microseconds.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from awxfast.errors import RedisReplyError
@@ -73,13 +74,13 @@ def wait_command(queue: str, seconds: float, count: int, has_bzmpop: bool) -> tu
     return ("BZPOPMIN", queue, seconds)
 
 
-def measure_commands(queue: str, count: int) -> list[tuple[Argument, ...]]:
-    """How large the next `count` are: Redis measures a sorted set by the first of it, and multiplies."""
-    return [("ZCARD", queue), ("MEMORY", "USAGE", queue, "SAMPLES", count)]
+def read_fits(replies: Sequence[Any], count: int, came: int = 0) -> bool:
+    """Whether, by how many wait and what Redis says they take, the next `count` fit into `BATCH_BYTES`.
 
-
-def read_fits(replies: list[Any], count: int) -> bool:
-    """Whether, by the answer to `measure_commands`, the next `count` fit into `BATCH_BYTES`. Not known counts as no."""
+    Not known counts as no.
+    """
+    if not replies:
+        return False
     waiting, size = replies
     return type(size) is int and type(waiting) is int and waiting > 0 and size // waiting * count <= BATCH_BYTES
 

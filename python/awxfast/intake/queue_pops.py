@@ -39,7 +39,7 @@ class QueuePops(Protocol):
         """Takes up to `count` unseen, without waiting."""
 
     def measure(self, count: int) -> list[Command]:
-        """Asks whether `count` may be taken unseen after this pop; empty where that is known, or may not be asked."""
+        """Asks whether `count` may be taken unseen after this pop: two commands, or none where that is known."""
 
     def read_looked(self, connection: RedisConnection, reply: Any) -> Popped:
         """Of `look`. Raises `RedisError`."""
@@ -68,6 +68,9 @@ class SortedSetPops:
     """Pops of a queue that is a sorted set; an entry comes with its score."""
 
     kind = "zset"
+    read_looked = staticmethod(pop_commands.read_looked)
+    read_waited = staticmethod(pop_commands.read_waited)
+    read_fits = staticmethod(pop_commands.read_fits)
 
     def __init__(self, queue: str, max_event_size: int) -> None:
         self._queue = queue
@@ -91,24 +94,12 @@ class SortedSetPops:
         return [("ZPOPMIN", self._queue, count)]
 
     def measure(self, count: int) -> list[Command]:
-        """Each time: what comes next is the first that Redis measures."""
-        return pop_commands.measure_commands(self._queue, count)
-
-    def read_looked(self, connection: RedisConnection, reply: Any) -> Popped:
-        """Entries with their scores, in pairs."""
-        return pop_commands.read_looked(connection, reply)
-
-    def read_waited(self, reply: Any) -> Batch:
-        """One pair of entry and score, or many."""
-        return pop_commands.read_waited(reply)
+        """Each time: Redis measures a sorted set by the first of it, and multiplies."""
+        return [("ZCARD", self._queue), ("MEMORY", "USAGE", self._queue, "SAMPLES", count)]
 
     def read_taken(self, connection: RedisConnection, replies: Sequence[Any]) -> Batch:
         """Entries with their scores, in pairs."""
         return pop_commands.read_popped(replies[0])
-
-    def read_fits(self, replies: Sequence[Any], count: int, came: int) -> bool:
-        """By the mean of those that come next."""
-        return bool(replies) and pop_commands.read_fits(list(replies), count)
 
 
 class ListPops:
