@@ -74,7 +74,7 @@ class TestRefusals:
             ("--peer a:0", "port"),
             ("--port 0", "--port"),
             ("--protocol ws", "--protocol"),
-            ("--layer pubsub", "pubsub is not built yet"),
+            ("--layer stream", "core or pubsub or lists is needed"),
             ("--engine f", "--engine is not built yet"),
             ("--log-fmt %(", "--log-fmt"),
             ("--ca-file f --no-verify-cert", "--ca-file"),
