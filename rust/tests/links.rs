@@ -20,7 +20,7 @@ fn start(config: Config) -> Fanout {
     let fanout = Fanout::start(config).unwrap();
     fanout.set_backplane(Backplane {
         group: GROUP.into(),
-        own: vec!["specific.a!".into(), "specific.b!".into()],
+        own: vec!["specific.a!".into(), "specific.other-redis!".into()],
         speaker: "awxfast".into(),
     });
     fanout.add_channel(&format!("g.{GROUP}"), GROUP);
@@ -126,10 +126,13 @@ fn own_consumers_are_spoken_for_by_the_process() {
         &fanout,
         &[
             notice("consumer.subscribe", &["a"], "specific.a!consumer"),
+            notice("consumer.subscribe", &["a"], "specific.other-redis!consumer"),
             notice("consumer.subscribe", &["b"], "specific.a!awxfast"),
+            notice("consumer.subscribe", &["c"], "specific.other-redis!awxfast"),
         ],
     );
     assert!(link.node.receive_text().contains(r#"["b"]"#));
+    assert!(link.node.receive_text().contains(r#"["c"]"#));
 }
 
 #[test]
