@@ -33,8 +33,9 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
     that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer is as the server's variables have it
-    (`AWXFAST_LAYER`, `AWXFAST_PREFIX`, `AWXFAST_ENCRYPTION_KEY_FILE` and so on). Raises `TypeError` for a wrong group name, `ConfigurationError`
-    without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it refuses.
+    (`AWXFAST_LAYER`, `AWXFAST_PREFIX`, `AWXFAST_ENCRYPTION_KEY_FILE` and so on). Raises `TypeError` for a wrong group
+    name, `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when
+    it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
