@@ -42,7 +42,7 @@ def inherit_parts(
     for part, mine in zip(parts, members, strict=True):
         part.groups.inherit({"members": mine, "next": frozen["next"]})
     sockets = (socket.socket(fileno=number) for number in descriptors)
-    left = [(one, next(sockets) if one["passed"] else None) for one in frozen["connections"]]
+    left = [(one, next(sockets, None) if one["passed"] else None) for one in frozen["connections"]]
     if frozen["addresses"] == [str(part.address) for part in parts]:
         for part, (connection, sock) in zip(parts, left, strict=True):
             part.subscriber.inherit(connection, sock)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 import time
@@ -16,6 +17,7 @@ from awxfast.intake.groups import Groups
 from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Subscriptions
 from awxfast.intake.intake_shared import IntakeShared
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.needs import list_pubsub_needs
 from awxfast.intake.notice_publisher import NoticePublisher
 from awxfast.intake.pace import Pace
 from awxfast.intake.pubsub_estate import freeze_parts, inherit_parts
@@ -26,6 +28,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.rights import Rights
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
@@ -62,9 +65,10 @@ class PubSubIntake:
         `apart`: who publishes its notices, where another one has the backplane's group.
         """
         shared = shared or IntakeShared()
-        self.outages = Outages(address)
         self.address = address
         self.names = ProcessNames(layer.prefix, token or secrets.token_hex(16), host)
+        self.rights = Rights(address, functools.partial(list_pubsub_needs, self.names, has_channels=has_channels))
+        self.outages = Outages(address, self.rights)
         self.caught_up = shared.caught_up
         self.entry_format = entry_format or make_entry_format(layer)
         self.notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
@@ -141,6 +145,7 @@ class PubSubIntake:
         if not self.subscriber.is_heir:
             try:
                 (await open_connection(self.address, START_TIMEOUT)).close()
+                await self.rights.tell()
             except RedisError:  # the tasks try again, and say so in the log
                 is_there = False
         works = [("subscriptions", self.subscriber.run()), ("backlog", self.backlog.run())]

@@ -91,6 +91,11 @@ class PubSubSender:
         with self._hosts[choose_host(channel, len(self._hosts))].borrow() as redis:
             redis.ask("PUBLISH", channel, pack_whole(self._format, message, None))
 
+    def close(self) -> None:
+        """Closes the connections that are idle."""
+        for kept in self._hosts:
+            kept.close()
+
 
 @functools.cache
 def find_sender() -> Sender | PubSubSender:
