@@ -77,7 +77,7 @@ async def theirs(servers: list[RedisServer]) -> AsyncIterator[RedisPubSubChannel
 
 
 @pytest.fixture(params=["ours", "theirs"])
-def layer(request: pytest.FixtureRequest) -> Any:
+def layer(request: pytest.FixtureRequest, servers: list[RedisServer]) -> Any:
     """Each test runs with both."""
     found = request.getfixturevalue(request.param)
     return found.layer if isinstance(found, HostedPubSub) else found
