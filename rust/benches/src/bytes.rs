@@ -102,7 +102,8 @@ fn read_entry(member: Vec<u8>, format: EntryFormat) -> Work {
 pub fn pushed_message() -> Work {
     const CHANNEL: &str = "asgi__group__job_events-4711";
     let body = entry(&[], &text()).split_off(PREFIX);
-    let mut reply = format!("*3\r\n$7\r\nmessage\r\n${}\r\n{CHANNEL}\r\n${}\r\n", CHANNEL.len(), body.len()).into_bytes();
+    let mut reply =
+        format!("*3\r\n$7\r\nmessage\r\n${}\r\n{CHANNEL}\r\n${}\r\n", CHANNEL.len(), body.len()).into_bytes();
     reply.extend_from_slice(&body);
     reply.extend_from_slice(b"\r\n");
     let mut reader = PushReader::new(reply.len());
