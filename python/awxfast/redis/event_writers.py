@@ -56,7 +56,6 @@ class EventWriters:
         note_crowd: Callable[[bool], None] = lambda _: None,
         is_joined: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """See `open_event_writer`."""
         self._choose = choose_by_group(layer, len(hosts))
         self._note_crowd = note_crowd
         self._crowded = False
