@@ -280,3 +280,30 @@ async def test_dialler_is_reloaded_without_loss(nodes: Nodes, send: Callable[...
     assert browser.events == 1500
     assert_untouched([browser])
     await close_browsers([browser])
+
+
+async def test_dialler_of_a_layer_with_three_redis_brings_events_and_is_reloaded_without_loss(
+    three_redis: list[RedisServer], start: Callable[..., AwxfastServer], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    server = start("--secret-file", str(secret))
+    more = [word for one in three_redis[1:] for word in ("--redis", one.url)]
+    peers = [f"127.0.0.1:{server.port}"]
+    dialler = AwxfastDialler(three_redis[0].url, secret, "relay", peers, *PUBSUB, *more, "--name", "far")
+    try:
+        dialler.start()
+        browsers = [await open_browser(server.url, [group]) for group in SPREAD]
+        for redis, group in zip(three_redis, SPREAD, strict=True):
+            wait_for(lambda redis=redis, group=group: f"asgi__group__{group}".encode() in subscribed(redis))
+        sending = asyncio.ensure_future(send_to_all(three_redis, 0, 300))
+        done = await asyncio.to_thread(dialler.reload)
+        assert done.returncode == 0, done.stderr + dialler.text()
+        await sending
+        for browser in browsers:
+            await browser.until(lambda browser=browser: browser.last_number == 299)
+            assert browser.events == 300
+        assert_untouched(browsers)
+        await close_browsers(browsers)
+    finally:
+        dialler.close()
