@@ -1,18 +1,18 @@
 """The groups of a process whose layer has several Redis: each with those of its own host, under one interface."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from awxfast.intake.groups import Groups
-from awxfast.wire.host_choice import choose_host
 
 
 class HostGroups:
     """What `Groups` does for whoever holds groups, each on the Redis that producers look for it."""
 
-    def __init__(self, hosts: Sequence[Groups]) -> None:
-        """`hosts`: in the layer's order. They share their turns."""
+    def __init__(self, hosts: Sequence[Groups], choose: Callable[[str], int]) -> None:
+        """`hosts`: in the layer's order. They share their turns. `choose` says which one has a group."""
         self._hosts = hosts
+        self._choose = choose
         self.turns = hosts[0].turns
 
     @property
@@ -24,7 +24,7 @@ class HostGroups:
         """Each group with the others of its Redis."""
         parts: dict[Groups, list[str]] = {}
         for group in groups:
-            parts.setdefault(self._hosts[choose_host(group, len(self._hosts))], []).append(group)
+            parts.setdefault(self._hosts[self._choose(group)], []).append(group)
         return parts
 
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:

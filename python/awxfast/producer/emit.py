@@ -22,6 +22,7 @@ from awxfast.wire.entry_bodies import make_entry_format, pack_whole
 from awxfast.wire.group_channels import group_channel
 from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
+from awxfast.wire.host_choice import choose_host
 from awxfast.wire.layer_options import read_layer
 
 KEY_FILES_VARIABLE = "AWXFAST_ENCRYPTION_KEY_FILE"
@@ -81,16 +82,20 @@ class PubSubSender:
 
     def __init__(self, options: dict[str, Any]) -> None:
         addresses = find_plain_addresses(options)
-        if len(addresses) > 1:
-            raise ConfigurationError("awxfast.emit does not write to several Redis of a pub/sub layer yet")
-        self._kept = KeptSockets(addresses[0])
+        self._hosts = [KeptSockets(address) for address in addresses]
         self._layer = read_layer(options, "pubsub")
         self._format = make_entry_format(self._layer, read_configured_keys("default", options))
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip."""
-        with self._kept.borrow() as redis:
-            redis.ask("PUBLISH", group_channel(self._layer.prefix, group), pack_whole(self._format, message, None))
+        channel = group_channel(self._layer.prefix, group)
+        with self._hosts[choose_host(channel, len(self._hosts))].borrow() as redis:
+            redis.ask("PUBLISH", channel, pack_whole(self._format, message, None))
+
+    def close(self) -> None:
+        """Closes the connections that are idle."""
+        for kept in self._hosts:
+            kept.close()
 
 
 @functools.cache
