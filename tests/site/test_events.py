@@ -7,9 +7,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from channels_redis.core import RedisChannelLayer
+from layer_forms import chosen_form, close_layer
 from parity.hosts import HostingServer
-from redis_servers import RedisServer
 from servers import HANG
 from site_process import Site, log_in, open_session
 
@@ -17,10 +16,10 @@ Socket = aiohttp.ClientWebSocketResponse
 
 
 @pytest.fixture
-async def producer(site_redis: RedisServer) -> AsyncIterator[RedisChannelLayer]:
-    layer = RedisChannelLayer(hosts=[site_redis.url], capacity=10_000)
+async def producer(site_redis: list[str]) -> AsyncIterator[Any]:
+    layer = chosen_form().new_layer(site_redis)
     yield layer
-    await layer.close_pools()
+    await close_layer(layer)
 
 
 async def receive(socket: Socket) -> Any:
@@ -44,7 +43,7 @@ class TestEvents:
             assert socket.close_code == 1000
 
     async def test_user_subscribes_and_gets_events_of_a_stock_producer(
-        self, server: HostingServer, producer: RedisChannelLayer
+        self, server: HostingServer, producer: Any
     ) -> None:
         async with open_session() as session:
             token = await log_in(session, server, "alice")

@@ -1,0 +1,138 @@
+"""A hosted application on each kind of layer that its settings may name, beside a stock process, through reloads."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from channels_redis.core import RedisChannelLayer
+from layer_forms import KEY_FILE
+from redis_servers import HANG, RedisServer, group_on
+from reloaded_site import Site
+from sentinels import Watched
+from site_browsers import browser, command, receive
+from websockets.asyncio.client import ClientConnection
+
+KEYS = KEY_FILE.read_text().splitlines()
+GROUPS = [group_on(host, name="room") for host in range(3)]
+RELOADS = {"drain": (), "replay": ("--reload-consumers", "replay")}
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Any]]:
+    """What a test starts for its layer."""
+    started: list[Any] = []
+    yield started
+    for one in started:
+        one.close()
+
+
+def one_host(servers: list[Any]) -> list[Any]:
+    servers.append(RedisServer())
+    return [servers[0].url]
+
+
+def several_hosts(servers: list[Any]) -> list[Any]:
+    servers.extend(RedisServer() for _ in range(3))
+    return [server.url for server in servers]
+
+
+def sentinel(servers: list[Any]) -> list[Any]:
+    servers.append(Watched())
+    return [servers[0].host]
+
+
+LAYERS: dict[str, tuple[Callable[[list[Any]], list[Any]], dict[str, Any]]] = {
+    "encrypted": (one_host, {"symmetric_encryption_keys": KEYS}),
+    "encrypted_json": (one_host, {"symmetric_encryption_keys": KEYS, "serializer_format": "json"}),
+    "several_hosts": (several_hosts, {}),
+    "several_hosts_encrypted": (several_hosts, {"symmetric_encryption_keys": KEYS}),
+    "sentinel": (sentinel, {}),
+}
+
+
+@pytest.fixture(params=LAYERS)
+async def configuration(request: pytest.FixtureRequest, servers: list[Any]) -> dict[str, Any]:
+    """As in CHANNEL_LAYERS."""
+    begin, options = LAYERS[request.param]
+    hosts = await asyncio.to_thread(begin, servers)
+    return {"hosts": hosts, "capacity": 10_000, **options}
+
+
+@pytest.fixture
+async def stock(configuration: dict[str, Any]) -> AsyncIterator[RedisChannelLayer]:
+    """The layer of a stock process beside ours."""
+    layer = RedisChannelLayer(**configuration)
+    yield layer
+    await layer.close_pools()
+
+
+async def take(layer: RedisChannelLayer, channel: str) -> str:
+    async with asyncio.timeout(HANG):
+        return str((await layer.receive(channel))["text"])
+
+
+def chat(text: str) -> dict[str, str]:
+    return {"type": "chat.message", "text": text}
+
+
+async def assert_both_ways(connection: ClientConnection, name: str, stock: RedisChannelLayer) -> None:
+    """By groups of each host, and by channels."""
+    theirs = await stock.new_channel()
+    for group in GROUPS:
+        await stock.group_add(group, theirs)
+        for number in range(20):
+            await stock.group_send(group, chat(f"{number} ä"))
+        assert [await receive(connection) for _ in range(20)] == [f"chat {number} ä" for number in range(20)]
+        assert [await take(stock, theirs) for _ in range(20)] == [f"{number} ä" for number in range(20)]
+        await connection.send(f"send {group} мир")
+        assert {await receive(connection) for _ in range(2)} == {"done send", "chat мир"}
+        assert await take(stock, theirs) == "мир"
+        await stock.group_discard(group, theirs)
+    await stock.send(name, chat("for one"))
+    assert await receive(connection) == "chat for one"
+    await command(connection, f"tell {theirs} back")
+    assert await take(stock, theirs) == "back"
+
+
+async def ask_name(connection: ClientConnection) -> str:
+    await connection.send("name")
+    name = await receive(connection)
+    assert await receive(connection) == "done name"
+    return name
+
+
+async def join_all(connection: ClientConnection) -> str:
+    for group in GROUPS:
+        await command(connection, f"join {group}")
+    return await ask_name(connection)
+
+
+@pytest.mark.parametrize("how", RELOADS)
+async def test_consumer_and_stock_process_reach_each_other_before_and_after_a_reload(
+    how: str,
+    start_site: Callable[..., Site],
+    configuration: dict[str, Any],
+    stock: RedisChannelLayer,
+    monkeypatch: pytest.MonkeyPatch,
+    servers: list[Any],
+) -> None:
+    monkeypatch.setenv("EVENTS_SITE_LAYER", "core")
+    monkeypatch.setenv("EVENTS_SITE_OPTIONS", json.dumps(configuration))
+    site = await asyncio.to_thread(start_site, *RELOADS[how])
+    async with browser(site.port) as early:
+        await assert_both_ways(early, await join_all(early), stock)
+        said = await site.must_reload()
+        assert (", 1 sockets kept, 0 drained" if how == "replay" else ", 0 sockets kept, 1 drained") in said
+        await assert_both_ways(early, await ask_name(early), stock)
+        for group in GROUPS:
+            await command(early, f"leave {group}")
+        async with browser(site.port) as late:
+            await assert_both_ways(late, await join_all(late), stock)
+        await site.until(lambda: site.server.ledger()["gaps"] == {})
+    assert await asyncio.to_thread(site.server.stop) == 0
+    assert "stays as it is" not in site.server.text()
+    masters = [one.servers[one.first] if isinstance(one, Watched) else one for one in servers]
+    assert [one.client().keys("awxfast*") + one.client().keys("asgi:group:*") for one in masters] == [[]] * len(masters)
