@@ -1,22 +1,32 @@
 """A hosted application on each kind of layer that its settings may name, beside a stock process, through reloads."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from channels_redis.core import RedisChannelLayer
+from environments import AWX_24, NEWEST, find_python
 from layer_forms import KEY_FILE
 from redis_servers import HANG, RedisServer, group_on
 from reloaded_site import Site
 from sentinels import Watched
 from site_browsers import browser, command, receive
+from stock_producers import StockProcess
 from websockets.asyncio.client import ClientConnection
 
 KEYS = KEY_FILE.read_text().splitlines()
 GROUPS = [group_on(host, name="room") for host in range(3)]
 RELOADS = {"drain": (), "replay": ("--reload-consumers", "replay")}
+SHORT = {
+    ("encrypted", AWX_24, "replay"),
+    ("encrypted_json", NEWEST, "drain"),
+    ("several_hosts", AWX_24, "drain"),
+    ("several_hosts", NEWEST, "replay"),
+    ("sentinel", NEWEST, "replay"),
+}
+"""Each layer, and each way of reloading; all combinations have their turn with the long tests."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -53,23 +63,23 @@ LAYERS: dict[str, tuple[Callable[[list[Any]], list[Any]], dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=LAYERS)
-async def configuration(request: pytest.FixtureRequest, servers: list[Any]) -> dict[str, Any]:
+@pytest.fixture
+async def configuration(layer: str, servers: list[Any]) -> dict[str, Any]:
     """As in CHANNEL_LAYERS."""
-    begin, options = LAYERS[request.param]
+    begin, options = LAYERS[layer]
     hosts = await asyncio.to_thread(begin, servers)
     return {"hosts": hosts, "capacity": 10_000, **options}
 
 
 @pytest.fixture
-async def stock(configuration: dict[str, Any]) -> AsyncIterator[RedisChannelLayer]:
-    """The layer of a stock process beside ours."""
-    layer = RedisChannelLayer(**configuration)
-    yield layer
-    await layer.close_pools()
+async def stock(configuration: dict[str, Any], packages: str) -> AsyncIterator[StockProcess]:
+    """A stock process beside ours."""
+    process = StockProcess(str(find_python(packages)), configuration)
+    yield process
+    await process.close_pools()
 
 
-async def take(layer: RedisChannelLayer, channel: str) -> str:
+async def take(layer: StockProcess, channel: str) -> str:
     async with asyncio.timeout(HANG):
         return str((await layer.receive(channel))["text"])
 
@@ -78,7 +88,7 @@ def chat(text: str) -> dict[str, str]:
     return {"type": "chat.message", "text": text}
 
 
-async def assert_both_ways(connection: ClientConnection, name: str, stock: RedisChannelLayer) -> None:
+async def assert_both_ways(connection: ClientConnection, name: str, stock: StockProcess) -> None:
     """By groups of each host, and by channels."""
     theirs = await stock.new_channel()
     for group in GROUPS:
@@ -110,12 +120,20 @@ async def join_all(connection: ClientConnection) -> str:
     return await ask_name(connection)
 
 
-@pytest.mark.parametrize("how", RELOADS)
+COMBINATIONS = [
+    pytest.param(layer, packages, how, marks=[pytest.mark.long] * ((layer, packages, how) not in SHORT))
+    for layer, packages, how in itertools.product(LAYERS, (NEWEST, AWX_24), RELOADS)
+    if (layer, packages) != ("encrypted_json", AWX_24)
+]
+"""channels_redis 3 has no JSON."""
+
+
+@pytest.mark.parametrize(("layer", "packages", "how"), COMBINATIONS)
 async def test_consumer_and_stock_process_reach_each_other_before_and_after_a_reload(
     how: str,
     start_site: Callable[..., Site],
     configuration: dict[str, Any],
-    stock: RedisChannelLayer,
+    stock: StockProcess,
     monkeypatch: pytest.MonkeyPatch,
     servers: list[Any],
 ) -> None:
@@ -124,9 +142,12 @@ async def test_consumer_and_stock_process_reach_each_other_before_and_after_a_re
     site = await asyncio.to_thread(start_site, *RELOADS[how])
     async with browser(site.port) as early:
         await assert_both_ways(early, await join_all(early), stock)
+        await command(early, f"join {GROUPS[1]}")  # what is replayed
         said = await site.must_reload()
         assert (", 1 sockets kept, 0 drained" if how == "replay" else ", 0 sockets kept, 1 drained") in said
-        await assert_both_ways(early, await ask_name(early), stock)
+        await stock.group_send(GROUPS[1], chat("after the reload"))
+        assert await receive(early) == "chat after the reload"
+        await assert_both_ways(early, await join_all(early), stock)
         for group in GROUPS:
             await command(early, f"leave {group}")
         async with browser(site.port) as late:
