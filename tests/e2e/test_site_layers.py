@@ -123,9 +123,9 @@ async def join_all(connection: ClientConnection) -> str:
 COMBINATIONS = [
     pytest.param(layer, packages, how, marks=[pytest.mark.long] * ((layer, packages, how) not in SHORT))
     for layer, packages, how in itertools.product(LAYERS, (NEWEST, AWX_24), RELOADS)
-    if (layer, packages) != ("encrypted_json", AWX_24)
+    if packages == NEWEST or layer not in ("encrypted_json", "sentinel")
 ]
-"""channels_redis 3 has no JSON."""
+"""channels_redis 3 has no JSON, and its client library does not find a sentinel's master on today's Python."""
 
 
 @pytest.mark.parametrize(("layer", "packages", "how"), COMBINATIONS)
