@@ -7,9 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+import redis
 from layer_forms import chosen_form, close_layer
 from parity.hosts import HostingServer
-from servers import HANG
+from servers import HANG, wait_for
 from site_process import Site, log_in, open_session
 
 Socket = aiohttp.ClientWebSocketResponse
@@ -33,6 +34,11 @@ async def subscribe(socket: Socket, token: str | None, groups: Any) -> Any:
 
 def event(text: str) -> dict[str, Any]:
     return {"type": "internal.message", "text": text, "needs_relay": True}
+
+
+def is_subscribed(url: str, channel: str) -> bool:
+    with redis.Redis.from_url(url) as client:
+        return channel.encode() in client.pubsub_channels()
 
 
 class TestEvents:
@@ -87,9 +93,11 @@ class TestChat:
             for socket in (first, second):
                 assert [await receive(socket) for _ in range(20)] == [{"said": number} for number in range(20)]
 
-    async def test_worker_answers_a_consumer(self, server: HostingServer, site: Site) -> None:
+    async def test_worker_answers_a_consumer(self, server: HostingServer, site: Site, site_redis: list[str]) -> None:
         worker = site.start_worker("background")
         try:
+            if not chosen_form().stores:  # nobody keeps what is sent before it listens
+                await asyncio.to_thread(wait_for, lambda: is_subscribed(site_redis[0], "background"))
             url = server.url("/ws/chat/hall/", "http")
             async with open_session() as session, session.ws_connect(url) as socket:
                 await socket.send_json({"background": "louder"})
