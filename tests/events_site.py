@@ -1,9 +1,11 @@
 """A Channels site whose browsers join groups by text commands.
 
-`EVENTS_SITE_REDIS` names its Redis, several with blanks between; `EVENTS_SITE_LAYER` the form of its layer.
+`EVENTS_SITE_REDIS` names its Redis, several with blanks between; `EVENTS_SITE_LAYER` the form of its layer,
+`EVENTS_SITE_OPTIONS` what that is made with beside the usual, or in its place.
 """
 
 import asyncio
+import json
 import os
 from typing import Any
 
@@ -16,7 +18,12 @@ from layer_forms import find_form
 FORM = find_form(os.environ.get("EVENTS_SITE_LAYER", "core"))
 LAYER = {
     "BACKEND": FORM.backend,
-    "CONFIG": {"hosts": os.environ["EVENTS_SITE_REDIS"].split(), "capacity": 10_000, **FORM.configuration},
+    "CONFIG": {
+        "hosts": os.environ["EVENTS_SITE_REDIS"].split(),
+        "capacity": 10_000,
+        **FORM.configuration,
+        **json.loads(os.environ.get("EVENTS_SITE_OPTIONS", "{}")),
+    },
 }
 settings.configure(
     SECRET_KEY="of a test",
@@ -27,7 +34,10 @@ settings.configure(
 
 
 class Commands(AsyncWebsocketConsumer):
-    """`join G`, `leave G`, `send G TEXT`, `wait SECONDS`, `pid`, `close`, `fail`; what handlers get is marked so."""
+    """`join G`, `leave G`, `send G TEXT`, `tell CHANNEL TEXT`, `name`, `wait SECONDS`, `pid`, `close`, `fail`.
+
+    What handlers get is marked so.
+    """
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         command, _, rest = (text_data or "").partition(" ")
@@ -38,6 +48,10 @@ class Commands(AsyncWebsocketConsumer):
             await self.channel_layer.group_discard(group, self.channel_name)
         elif command == "send":
             await self.channel_layer.group_send(group, {"type": "chat.message", "text": text})
+        elif command == "tell":
+            await self.channel_layer.send(group, {"type": "chat.message", "text": text})
+        elif command == "name":
+            await self.send(self.channel_name)
         elif command == "wait":
             await asyncio.sleep(float(rest))
         elif command == "pid":

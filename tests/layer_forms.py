@@ -62,6 +62,19 @@ def find_python_14() -> str:
     return str(find_python(AWX_14))
 
 
+def find_python_24() -> str:
+    """The same of AWX 24's, among them channels_redis 3."""
+    from environments import AWX_24, find_python
+
+    return str(find_python(AWX_24))
+
+
+ENCRYPTED = LayerForm(
+    options=("--encryption-key-file", str(KEY_FILE)),
+    configuration={"symmetric_encryption_keys": KEY_FILE.read_text().splitlines()},
+)
+
+
 FORMS: dict[str, LayerForm | None] = {
     "core": LayerForm(),
     "lists": LayerForm(options=("--layer", "lists"), prefix="asgi:", size="LLEN", rate=200, python=find_python_14),
@@ -69,10 +82,9 @@ FORMS: dict[str, LayerForm | None] = {
         options=("--layer", "pubsub"), backend="channels_redis.pubsub.RedisPubSubChannelLayer", stores=False, rate=120
     ),
     "hosts": LayerForm(servers=3),
-    "encrypted": LayerForm(
-        options=("--encryption-key-file", str(KEY_FILE)),
-        configuration={"symmetric_encryption_keys": KEY_FILE.read_text().splitlines()},
-    ),
+    "encrypted": ENCRYPTED,
+    "channels_redis_3": LayerForm(python=find_python_24),
+    "channels_redis_3_encrypted": dataclasses.replace(ENCRYPTED, python=find_python_24),
 }
 """None: nobody has filled it in yet."""
 

@@ -49,13 +49,17 @@ def serving_child(main: int) -> int:
 
 
 class AwxfastServer:
-    """`python -m awxfast` on a free port of the loopback, for everybody, with its admin listener on a unix socket."""
+    """`python -m awxfast` on a free port of the loopback, for everybody, with its admin listener on a unix socket.
 
-    def __init__(self, redis_url: str, *options: str, auth: str | None = "open", port: int = 0) -> None:
+    Without `redis_url` an application's settings say where Redis is.
+    """
+
+    def __init__(self, redis_url: str | None, *options: str, auth: str | None = "open", port: int = 0) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="awxfast-server-"))
         self.admin = self.folder / "admin"
         self.log = self.folder / "log"
-        self.command = [sys.executable, "-m", "awxfast", "-b", "127.0.0.1", "--redis", redis_url]
+        self.command = [sys.executable, "-m", "awxfast", "-b", "127.0.0.1"]
+        self.command += ["--redis", redis_url] if redis_url else []
         self.command += ["--auth", auth] if auth else []
         self.command += ["--admin", str(self.admin), "--access-log", str(self.folder / "access"), *options]
         self.port = port

@@ -177,7 +177,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(params=[AWX_24, AWX_DEVEL])
 def pod(request: pytest.FixtureRequest, tmp_path: Path, redis: RedisServer) -> Iterator[Pod]:
-    one = Pod(tmp_path, Site(redis.url, find_python(request.param)))
+    one = Pod(tmp_path, Site([redis.url], find_python(request.param)))
     yield one
     one.close()
 

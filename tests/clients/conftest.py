@@ -13,7 +13,7 @@ from site_process import Site
 @pytest.fixture(scope="session")
 def server() -> Iterator[HostingServer]:
     redis = RedisServer()
-    site = Site(redis.url, find_python(NEWEST))
+    site = Site([redis.url], find_python(NEWEST))
     one = site.serve("awxfast", "--grace", "1")
     yield one
     one.close()

@@ -26,7 +26,7 @@ class Site:
     def __init__(self, redis: RedisServer, folder: Path, *options: str) -> None:
         self.folder = folder
         self.redis = redis
-        self.server = AwxfastServer(redis.url, *options, APPLICATION, auth=None)
+        self.server = AwxfastServer(None, *options, APPLICATION, auth=None)
         self.port = self.server.port
 
     def reload(self) -> subprocess.CompletedProcess[str]:

@@ -382,7 +382,7 @@ async def test_old_process_goes_on_while_redis_is_away(
     failed = await reload(relay)
     assert (failed.returncode, "Redis" in failed.stderr) == (1, True)
     redis_server.start()
-    wait_for(lambda: relay.metric("awxfast_redis_up") == 1)
+    wait_for(lambda: relay.ask("/readyz").strip() == "ok")
     producer = new_producer(0, 0, "--on-demand")
     producer.send(GROUPS[0], 3)
     await browser.until(lambda: browser.events == 1)

@@ -1,11 +1,14 @@
 """The site under a server of the test's choice: only the first word of the command line differs."""
 
+import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
+from layer_forms import chosen_form
 from parity.hosts import HostingServer
 
 HERE = Path(__file__).resolve().parent
@@ -24,12 +27,14 @@ for name in ("alice", "bob"):
 class Site:
     """Its database and the environment of its processes. `python` has the packages that it runs on."""
 
-    def __init__(self, redis_url: str, python: Path) -> None:
+    def __init__(self, redis_urls: Sequence[str], python: Path) -> None:
         self.python = python
         self.folder = Path(tempfile.mkdtemp(prefix="awxfast-site-"))
         self.environ = {
             "SITE_FOLDER": str(self.folder),
-            "SITE_REDIS": redis_url,
+            "SITE_REDIS": " ".join(redis_urls),
+            "SITE_LAYER": chosen_form().backend,
+            "SITE_LAYER_OPTIONS": json.dumps(chosen_form().configuration),
             "DJANGO_SETTINGS_MODULE": "project.settings",
         }
         self.run_python("-c", SETUP.format(password=PASSWORD))

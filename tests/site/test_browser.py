@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from channels_redis.core import RedisChannelLayer
 from e2e.chromium import Chromium
 from environments import AWX_24
+from layer_forms import chosen_form, close_layer
 from nginx import Nginx
 from programs import require_program
-from redis_servers import RedisServer
 from servers import wait_for
 from site_process import PASSWORD, Site
 
@@ -44,20 +43,20 @@ def page(address: str) -> Iterator[Chromium]:
     one.close()
 
 
-def send_event(redis: RedisServer, stdout: str) -> None:
+def send_event(urls: Sequence[str], stdout: str) -> None:
     """As a process of the site's does it."""
 
     async def send() -> None:
-        layer = RedisChannelLayer(hosts=[redis.url])
+        layer = chosen_form().new_layer(urls)
         text = json.dumps({"stdout": stdout})
         await layer.group_send("job_events-42", {"type": "internal.message", "text": text, "needs_relay": True})
-        await layer.close_pools()
+        await close_layer(layer)
 
     asyncio.run(send())
 
 
 @pytest.mark.parametrize("site", [AWX_24], indirect=True)
-def test_person_logs_in_sees_events_and_loads_the_page_again(page: Chromium, site_redis: RedisServer) -> None:
+def test_person_logs_in_sees_events_and_loads_the_page_again(page: Chromium, site_redis: list[str]) -> None:
     wait_for(lambda: page.evaluate("document.readyState === 'complete' && !!document.getElementById('send')"))
     page.evaluate("username.value = 'alice'")
     page.evaluate(f"password.value = '{PASSWORD}'")

@@ -1,7 +1,12 @@
-"""A layer that a server has to leave as it is, since it may do anything."""
+"""Layers that a server has to leave as they are, since they may do anything."""
 
 from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
 
 
-class OwnLayer(RedisChannelLayer):
+class OwnCoreLayer(RedisChannelLayer):
     """The stock one under another name."""
+
+
+class OwnPubSubLayer(RedisPubSubChannelLayer):
+    """That of pub/sub."""

@@ -1,5 +1,9 @@
-"""Settings of the site; SITE_FOLDER has its database, SITE_REDIS is its Redis."""
+"""Settings of the site; SITE_FOLDER has its database, SITE_REDIS are its Redis, with blanks between.
 
+SITE_LAYER is its layer's class, SITE_LAYER_OPTIONS what that is made with beside the usual.
+"""
+
+import json
 import os
 from pathlib import Path
 
@@ -21,13 +25,13 @@ MIDDLEWARE = [
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "db", "OPTIONS": {"timeout": 20}}}
 # The stock layer asks for one connection a message on its way, of which the client library has 100.
 # channels_redis 3 opens as many as it needs, and knows no such word.
-REDIS = {"address": os.environ["SITE_REDIS"]} | (
-    {} if channels_redis.__version__.startswith("3.") else {"max_connections": 1_000}
-)
+MANY = {} if channels_redis.__version__.startswith("3.") else {"max_connections": 1_000}
+HOSTS = [{"address": url} | MANY for url in os.environ["SITE_REDIS"].split()]
+LAYER_OPTIONS = json.loads(os.environ.get("SITE_LAYER_OPTIONS", "{}"))
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": os.environ.get("SITE_LAYER", "channels_redis.core.RedisChannelLayer"),
-        "CONFIG": {"hosts": [REDIS], "capacity": 10_000, "group_expiry": 157_784_760},
+        "CONFIG": {"hosts": HOSTS, "capacity": 10_000, "group_expiry": 157_784_760, **LAYER_OPTIONS},
     }
 }
 SESSION_COOKIE_NAME = "awx_sessionid"
