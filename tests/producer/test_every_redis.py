@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from awxfast.layer import RedisChannelLayer
 from awxfast.producer.emit import PubSubSender, Sender, find_sender
 from channels_redis.core import RedisChannelLayer as StockLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis.asyncio.sentinel import Sentinel
 from redis.credentials import CredentialProvider
 from redis_servers import HANG, RedisServer
 from sentinels import Watched
@@ -49,6 +51,14 @@ def provider(start_redis: Start) -> dict[str, Any]:
     return {"address": server.url, "credential_provider": Provider()}
 
 
+def consumers_host(request: pytest.FixtureRequest, host: dict[str, Any]) -> Any:
+    """The same Redis; of Sentinel's the master itself: a loop of uvloop's does not end after stock's sentinels."""
+    if "master_name" not in host:
+        return host
+    watched: Watched = request.getfixturevalue("watched")
+    return watched.servers[watched.first].url
+
+
 @pytest.fixture(params=["tls", "sentinel", "provider"])
 def host(request: pytest.FixtureRequest) -> dict[str, Any]:
     found: dict[str, Any] = request.getfixturevalue(request.param)
@@ -60,14 +70,36 @@ def options(request: pytest.FixtureRequest, host: dict[str, Any]) -> dict[str, A
     return {"hosts": [host], **OPTIONS[request.param]}
 
 
+async def close_sentinels() -> None:
+    """channels_redis never closes its connections to them."""
+    for manager in [one for one in gc.get_objects() if type(one) is Sentinel]:
+        for client in manager.sentinels:
+            await client.aclose()
+
+
 @contextlib.asynccontextmanager
 async def consuming(layer: Any) -> AsyncIterator[str]:
     """A channel of a stock layer that is in the group."""
     channel = await layer.new_channel()
     await layer.group_add("jobs", channel)
-    yield channel
-    close = getattr(layer, "close_pools", None) or layer.flush
-    await close()
+    try:
+        yield channel
+    finally:
+        await (getattr(layer, "close_pools", None) or layer.flush)()
+
+
+def send_by_layer(options: dict[str, Any], *messages: dict[str, Any]) -> None:
+    """In a loop of its own."""
+
+    async def send() -> None:
+        layer = RedisChannelLayer(**options)
+        for message in messages:
+            await layer.group_send("jobs", message)
+        await layer.close_pools()
+        await close_sentinels()
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(send())
 
 
 async def receive(layer: Any, channel: str) -> dict[str, Any]:
@@ -76,22 +108,25 @@ async def receive(layer: Any, channel: str) -> dict[str, Any]:
         return message
 
 
-async def test_stock_consumers_get_what_emit_and_the_layer_send(options: dict[str, Any]) -> None:
-    stock, ours, sender = StockLayer(**options), RedisChannelLayer(**options), Sender(options)
+async def test_stock_consumers_get_what_emit_and_the_layer_send(
+    options: dict[str, Any], host: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    stock, sender = StockLayer(**{**options, "hosts": [consumers_host(request, host)]}), Sender(options)
     async with consuming(stock) as channel:
         for number in range(3):
             await asyncio.to_thread(sender.send, "jobs", {**MESSAGE, "number": number})
-            await ours.group_send("jobs", {**MESSAGE, "number": number})
+            await asyncio.to_thread(send_by_layer, options, {**MESSAGE, "number": number})
         received = [await receive(stock, channel) for _ in range(6)]
     assert received == [{**MESSAGE, "number": number} for number in (0, 0, 1, 1, 2, 2)]
-    await ours.close_pools()
     sender.close()
 
 
 @pytest.mark.parametrize("encryption", [{}, {"symmetric_encryption_keys": ["new"]}])
-async def test_pubsub_consumers_get_what_emit_sends(host: dict[str, Any], encryption: dict[str, Any]) -> None:
-    options = {"hosts": [host], **encryption}
-    stock, sender = RedisPubSubChannelLayer(**options), PubSubSender(options)
+async def test_pubsub_consumers_get_what_emit_sends(
+    host: dict[str, Any], encryption: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    stock = RedisPubSubChannelLayer(hosts=[consumers_host(request, host)], **encryption)
+    sender = PubSubSender({"hosts": [host], **encryption})
     async with consuming(stock) as channel:
         await asyncio.to_thread(sender.send, "jobs", MESSAGE)
         assert await receive(stock, channel) == MESSAGE
@@ -101,32 +136,26 @@ async def test_pubsub_consumers_get_what_emit_sends(host: dict[str, Any], encryp
 async def test_several_hosts_may_be_of_different_kinds(tls: dict[str, Any], provider: dict[str, Any]) -> None:
     options = {"hosts": [tls, provider]}
     stocks = [StockLayer(**options) for _ in range(4)]
-    ours, sender = RedisChannelLayer(**options), Sender(options)
+    sender = Sender(options)
     async with contextlib.AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(consuming(stock)) for stock in stocks]
         await asyncio.to_thread(sender.send, "jobs", MESSAGE)
-        await ours.group_send("jobs", MESSAGE)
+        await asyncio.to_thread(send_by_layer, options, MESSAGE)
         for stock, channel in zip(stocks, channels, strict=True):
             assert [await receive(stock, channel) for _ in range(2)] == [MESSAGE] * 2
-    await ours.close_pools()
     sender.close()
 
 
-@pytest.fixture
-def url(request: pytest.FixtureRequest) -> str:
-    """What the environment of a plain program has."""
-    if request.param == "sentinel":
-        watched: Watched = request.getfixturevalue("watched")
-        return watched.url
-    return TlsRedis(request.getfixturevalue("start_redis"), request.getfixturevalue("tmp_path")).url
-
-
-@pytest.mark.parametrize("url", ["tls", "sentinel"], indirect=True)
-async def test_url_of_the_environment_may_name_tls_and_sentinels(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["tls", "sentinel"])
+async def test_url_of_the_environment_may_name_tls_and_sentinels(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = request.getfixturevalue(kind)
+    url = request.getfixturevalue("watched").url if kind == "sentinel" else as_url(host)
     monkeypatch.setenv("AWXFAST_REDIS", url)
     monkeypatch.setattr("awxfast.producer.emit.sys", type("NoDjango", (), {"modules": {}}))
     find_sender.cache_clear()
-    stock = StockLayer(hosts=[url_as_host(url)])
+    stock = StockLayer(hosts=[consumers_host(request, host)])
     async with consuming(stock) as channel:
         await asyncio.to_thread(awxfast.emit, "jobs", "änderung")
         assert await receive(stock, channel) == MESSAGE
@@ -134,9 +163,6 @@ async def test_url_of_the_environment_may_name_tls_and_sentinels(url: str, monke
     find_sender.cache_clear()
 
 
-def url_as_host(url: str) -> Any:
-    """As channels_redis takes it, which knows no URL of Sentinel."""
-    if not url.startswith("redis+sentinel"):
-        return url
-    places, _, name = url.removeprefix("redis+sentinel://").partition("/")
-    return {"master_name": name, "sentinels": [tuple(place.split(":")) for place in places.split(",")]}
+def as_url(host: dict[str, Any]) -> str:
+    """Of a Redis with TLS."""
+    return f"{host['address']}?ssl_ca_certs={host['ssl_ca_certs']}"
