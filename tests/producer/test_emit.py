@@ -138,7 +138,7 @@ class TestErrors:
         with monkeypatch.context() as patched:
             patched.setenv("AWXFAST_REDIS", url)
             find_sender.cache_clear()
-            with pytest.raises(ConfigurationError, match="^Redis URL: "):
+            with pytest.raises(ConfigurationError, match=r"^Redis URL: "):
                 awxfast.emit("jobs-summary", "x")
         find_sender.cache_clear()
 

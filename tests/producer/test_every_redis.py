@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from awxfast.layer import RedisChannelLayer
 from awxfast.producer.emit import PubSubSender, Sender, find_sender
 from channels_redis.core import RedisChannelLayer as StockLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from redis.asyncio.sentinel import Sentinel
 from redis.credentials import CredentialProvider
 from redis_servers import HANG, RedisServer
 from sentinels import Watched
@@ -70,13 +70,6 @@ def options(request: pytest.FixtureRequest, host: dict[str, Any]) -> dict[str, A
     return {"hosts": [host], **OPTIONS[request.param]}
 
 
-async def close_sentinels() -> None:
-    """channels_redis never closes its connections to them."""
-    for manager in [one for one in gc.get_objects() if type(one) is Sentinel]:
-        for client in manager.sentinels:
-            await client.aclose()
-
-
 @contextlib.asynccontextmanager
 async def consuming(layer: Any) -> AsyncIterator[str]:
     """A channel of a stock layer that is in the group."""
@@ -89,17 +82,19 @@ async def consuming(layer: Any) -> AsyncIterator[str]:
 
 
 def send_by_layer(options: dict[str, Any], *messages: dict[str, Any]) -> None:
-    """In a loop of its own."""
+    """In a loop of its own: channels_redis never closes its connections to sentinels."""
 
     async def send() -> None:
         layer = RedisChannelLayer(**options)
         for message in messages:
             await layer.group_send("jobs", message)
         await layer.close_pools()
-        await close_sentinels()
 
-    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        runner.run(send())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(send())
+        gc.collect()
 
 
 async def receive(layer: Any, channel: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class TestMaster:
         assert find_master(watched.address).port == watched.first
 
     def test_name_that_nobody_knows_is_said(self, watched: Watched) -> None:
-        with pytest.raises(ConnectionError, match="no sentinel knows the master: .*it knows no master other"):
+        with pytest.raises(ConnectionError, match=r"no sentinel knows the master: .*it knows no master other"):
             find_master(dataclasses.replace(watched.address, master_name="other"))
 
 
