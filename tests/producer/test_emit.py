@@ -170,6 +170,23 @@ class TestFullQueue:
         assert "jobs-summary" in caplog.text
 
 
+class TestLayerOfTheEnvironment:
+    def test_message_is_written_as_the_servers_variables_say(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {"PREFIX": "site", "SERIALIZER_FORMAT": "json", "RANDOM_PREFIX_LENGTH": "0"}.items():
+            monkeypatch.setenv(f"AWXFAST_{name}", value)
+        client = emitting_redis.client()
+        client.zadd("site:group:jobs-summary", {"specific.x!g": 9e9})
+        awxfast.emit("jobs-summary", "x", needs_relay=False)
+        (member,) = client.zrange("sitespecific.x!", 0, -1)
+        assert json.loads(member) == {
+            "type": "internal.message",
+            "text": "x",
+            "__asgi_channel__": ["specific.x!g"],
+        }
+
+
 class TestEncryption:
     def test_keys_of_the_file_encrypt(
         self, emitting_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,5 @@
 """AWX's message from plain synchronous code, over connections that the process keeps."""
 
-import dataclasses
 import functools
 import json
 import os
@@ -14,11 +13,12 @@ from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
+from awxfast.producer.layer_variables import read_layer_variables
 from awxfast.producer.plain_options import is_plain
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.hosts import read_hosts
 from awxfast.redis.url import options_in_url
-from awxfast.settings import LAYERS, LayerSettings, default_layer
+from awxfast.settings import LAYERS, LayerSettings
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
 from awxfast.wire.entry_bodies import make_entry_format, pack_whole
 from awxfast.wire.group_channels import group_channel
@@ -34,10 +34,10 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
-    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer has the form `AWXFAST_LAYER` (`core`) and the
-    keys in the files `AWXFAST_ENCRYPTION_KEY_FILE`. Raises `TypeError` for a wrong group name, `ConfigurationError`
-    without a Redis or for what can't be used of it, `ConnectionError` when it does not answer, and `hiredis.ReplyError`
-    when it refuses.
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer is as the server's variables have it
+    (`AWXFAST_LAYER`, `AWXFAST_PREFIX`, `AWXFAST_ENCRYPTION_KEY_FILE` and so on). Raises `TypeError` for a wrong group
+    name, `ConfigurationError` without a Redis or for what can't be used of it, `ConnectionError` when it does not
+    answer, and `hiredis.ReplyError` when it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -125,7 +125,7 @@ def find_options() -> tuple[dict[str, Any], str]:
     if urls := os.environ.get("AWXFAST_REDIS", "").split():
         layer = read_form(os.environ.get("AWXFAST_LAYER"))
         keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
-        return {**dataclasses.asdict(default_layer(layer)), "hosts": read_urls(urls), SETTING: keys}, layer
+        return {**read_layer_variables(os.environ, layer), "hosts": read_urls(urls), SETTING: keys}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 
