@@ -6,7 +6,8 @@ import pytest
 from awxfast.layer import RedisChannelLayer
 from channels_redis.core import RedisChannelLayer as StockLayer
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
-from redis_servers import RedisServer
+from redis_servers import RedisServer, start_redis  # noqa: F401  a fixture
+from sentinels import watched  # noqa: F401  a fixture
 
 
 @pytest.fixture

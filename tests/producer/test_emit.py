@@ -17,7 +17,7 @@ import msgpack
 import pytest
 from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError
-from awxfast.producer.emit import find_sender
+from awxfast.producer.emit import Sender, find_sender
 from awxfast.settings import default_layer
 from awxfast.wire.entry_bodies import make_entry_format
 from redis_servers import RedisServer, group_published_on
@@ -131,15 +131,20 @@ class TestErrors:
             with pytest.raises(ConfigurationError, match="AWXFAST_REDIS"):
                 awxfast.emit("jobs-summary", "x")
 
-    def test_redis_over_tls_is_refused_by_name(
-        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("url", ["rediss://localhost?ssl_cert_reqs=perhaps", "redis+sentinel://localhost"])
+    def test_wrong_url_is_said_as_one(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch, url: str
     ) -> None:
         with monkeypatch.context() as patched:
-            patched.setenv("AWXFAST_REDIS", "rediss://localhost")
+            patched.setenv("AWXFAST_REDIS", url)
             find_sender.cache_clear()
-            with pytest.raises(ConfigurationError, match="TLS"):
+            with pytest.raises(ConfigurationError, match=r"^Redis URL: "):
                 awxfast.emit("jobs-summary", "x")
         find_sender.cache_clear()
+
+    def test_options_that_only_the_layer_knows_are_refused_by_name(self) -> None:
+        with pytest.raises(ConfigurationError, match="capacities by name"):
+            Sender({"channel_capacity": {"a": 1}})
 
     def test_redis_that_is_away_is_a_connection_error(self, emitting_redis: RedisServer) -> None:
         awxfast.emit("jobs-summary", "x")

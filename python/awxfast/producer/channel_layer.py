@@ -5,8 +5,8 @@
 Options, keys and bytes are channels_redis' own, also those of version 2 where that is installed; a `group_send` takes
 one round trip instead of four, on a connection that outlives the event loop. Encrypted messages, those in JSON and
 those of a layer with several hosts take two where a group has other members than the last time, and one more for each
-other host that has queues of theirs. Whatever this can't do (TLS, capacities by name, serializers of an application's
-own) is done by channels_redis' code as before.
+other host that has queues of theirs. Whatever this can't do (TLS, Sentinel, capacities by name, serializers of
+an application's own) is done by channels_redis' code as before.
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,8 +14,10 @@ from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.layer_variables import read_layer_variables
-from awxfast.producer.plain_options import find_addresses, is_plain
+from awxfast.producer.plain_options import is_plain
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.hosts import read_hosts
+from awxfast.redis.url import options_in_url
 from awxfast.settings import LAYERS, LayerSettings
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
 from awxfast.wire.entry_bodies import make_entry_format, pack_whole
@@ -35,8 +37,8 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
     that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer is as the server's variables have it
     (`AWXFAST_LAYER`, `AWXFAST_PREFIX`, `AWXFAST_ENCRYPTION_KEY_FILE` and so on). Raises `TypeError` for a wrong group
-    name, `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when
-    it refuses.
+    name, `ConfigurationError` without a Redis or for what can't be used of it, `ConnectionError` when it does not
+    answer, and `hiredis.ReplyError` when it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -50,7 +52,7 @@ class Sender:
 
     def __init__(self, options: dict[str, Any], layer: str = LayerSettings.layer) -> None:
         """`layer`: the form of the layer."""
-        addresses = find_plain_addresses(options)
+        addresses = find_addresses(options)
         settings = read_layer(options, layer)
         entry_format = make_entry_format(settings, read_configured_keys("default", options))
         self._kept = KeptSockets(addresses[0])
@@ -67,8 +69,7 @@ class Sender:
     def _send(self, group: str, message: dict[str, Any]) -> Sequence[int]:
         if self._hosts is not None:
             return self._hosts.send(group, message)
-        with self._kept.borrow() as redis:
-            return run(redis, self._sends.steps(group, message))
+        return run(self._kept, self._sends.steps(group, message))
 
     def close(self) -> None:
         """Closes the connections that are idle."""
@@ -81,16 +82,15 @@ class PubSubSender:
     """The same for a layer that stores nothing: who is not subscribed gets nothing."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        addresses = find_plain_addresses(options)
-        self._hosts = [KeptSockets(address) for address in addresses]
+        self._hosts = [KeptSockets(address) for address in find_addresses(options)]
         self._layer = read_layer(options, "pubsub")
         self._format = make_entry_format(self._layer, read_configured_keys("default", options))
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip."""
         channel = group_channel(self._layer.prefix, group)
-        with self._hosts[choose_host(channel, len(self._hosts))].borrow() as redis:
-            redis.ask("PUBLISH", channel, pack_whole(self._format, message, None))
+        hosts = self._hosts
+        hosts[choose_host(channel, len(hosts))].ask("PUBLISH", channel, pack_whole(self._format, message, None))
 
     def close(self) -> None:
         """Closes the connections that are idle."""
@@ -105,14 +105,11 @@ def find_sender() -> Sender | PubSubSender:
     return PubSubSender(options) if layer == "pubsub" else Sender(options, layer)
 
 
-def find_plain_addresses(options: dict[str, Any]) -> Sequence[RedisAddress]:
-    """Raises `ConfigurationError` for what only channels_redis' own code can do."""
-    addresses = find_addresses(options.get("hosts")) if is_plain(options) else ()
-    if not addresses:
-        raise ConfigurationError(
-            "awxfast.emit needs a Redis without TLS, capacities by name or own serializers; use the layer"
-        )
-    return addresses
+def find_addresses(options: dict[str, Any]) -> Sequence[RedisAddress]:
+    """Raises `ConfigurationError` for a wrong one, and for what only channels_redis' own code can do."""
+    if not is_plain(options):
+        raise ConfigurationError("awxfast.emit knows no capacities by name and no own serializers; use the layer")
+    return read_hosts("default", options.get("hosts"))
 
 
 def find_options() -> tuple[dict[str, Any], str]:
@@ -128,8 +125,15 @@ def find_options() -> tuple[dict[str, Any], str]:
     if urls := os.environ.get("AWXFAST_REDIS", "").split():
         layer = read_form(os.environ.get("AWXFAST_LAYER"))
         keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
-        return {**read_layer_variables(os.environ, layer), "hosts": urls, SETTING: keys}, layer
+        return {**read_layer_variables(os.environ, layer), "hosts": read_urls(urls), SETTING: keys}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
+
+
+def read_urls(urls: Sequence[str]) -> Sequence[dict[str, Any]]:
+    """As entries of `hosts`, where a URL can't name sentinels."""
+    for url in urls:
+        RedisAddress.parse(url)  # whose errors speak of a URL
+    return [options_in_url(url) for url in urls]
 
 
 def read_form(layer: str | None) -> str:

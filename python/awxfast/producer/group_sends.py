@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
+from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.redis_socket import RedisSocket
 from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import is_completed_by_redis, pack_whole
@@ -70,7 +71,7 @@ class GroupSends:
             self._members.popitem(last=False)
 
 
-def run(redis: RedisSocket, steps: Steps) -> Sequence[int]:
+def run(kept: KeptSockets, steps: Steps) -> Sequence[int]:
     """Runs the steps in code that may block. Raises `ConnectionError`, and `hiredis.ReplyError` for a refusal."""
     answer = None
     while True:
@@ -79,7 +80,7 @@ def run(redis: RedisSocket, steps: Steps) -> Sequence[int]:
         except StopIteration as end:
             result: Sequence[int] = end.value
             return result
-        answer = redis.run_script(script, words)
+        answer = kept.run_script(script, words)
 
 
 async def run_later(redis: RedisSocket, steps: Steps) -> Sequence[int]:

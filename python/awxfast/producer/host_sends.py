@@ -78,8 +78,7 @@ class HostSends:
                 host, script, words = steps.send(answer)
             except StopIteration as end:
                 return read_result(end)
-            with self._kept[host].borrow() as redis:
-                answer = redis.run_script(script, words)
+            answer = self._kept[host].run_script(script, words)
 
     async def send_later(self, group: str, message: Mapping[str, Any]) -> tuple[int, int]:
         """The same as `send`, in code that must not block."""

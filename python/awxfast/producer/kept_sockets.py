@@ -4,10 +4,15 @@ import collections
 import contextlib
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import hiredis
+
+from awxfast.producer.master import connect_to_master, may_have_moved
 from awxfast.producer.redis_socket import RedisSocket
 from awxfast.redis.address import RedisAddress
+from awxfast.wire.group_send import Script, Word
 
 MOST_KEPT = 8
 """As many calls at once keep their connection; those of further ones are closed after use."""
@@ -28,7 +33,7 @@ class KeptSockets:
 
         After an error or a cancelled call it is closed: nobody knows what Redis would say to the next one.
         """
-        borrowed = self._take() or RedisSocket.connect(self._address)
+        borrowed = self._take() or connect_to_master(self._address)
         try:
             yield borrowed
         except BaseException:
@@ -38,6 +43,26 @@ class KeptSockets:
             self._idle.append(borrowed)
         else:
             borrowed.close()
+
+    def ask(self, *words: Word) -> Any:
+        """One command on one of them, in code that may block. Raises `ConnectionError`, and `hiredis.ReplyError`."""
+        return self._ask_master(lambda redis: redis.ask(*words))
+
+    def run_script(self, script: Script, words: Sequence[Word]) -> Any:
+        """The same with a script."""
+        return self._ask_master(lambda redis: redis.run_script(script, words))
+
+    def _ask_master(self, step: Callable[[RedisSocket], Any]) -> Any:
+        """A second time where Sentinel may name another master by now: the others to the former one go."""
+        try:
+            with self.borrow() as redis:
+                return step(redis)
+        except (ConnectionError, hiredis.ReplyError) as error:
+            if not self._address.master_name or not may_have_moved(error):
+                raise
+        self.close()
+        with self.borrow() as redis:
+            return step(redis)
 
     def _take(self) -> RedisSocket | None:
         while self._idle:

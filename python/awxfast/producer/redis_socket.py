@@ -1,58 +1,62 @@
-"""A connection to Redis that belongs to the process: a plain socket, used from any thread or loop, one at a time.
+"""A connection to Redis that belongs to the process: a socket, used from any thread or loop, one at a time.
 
 AWX sends each event from a new event loop. A stream belongs to its loop and would be opened and closed for each event.
 """
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from typing import Any, Self
 
 import hiredis
 
+from awxfast.errors import RedisUnavailable
+from awxfast.producer.way_in import PATIENCE, get_in, open_socket
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import pack
+from awxfast.redis.connection_failure import describe_failure
 from awxfast.wire.group_send import Script, Word
 
-PATIENCE = 5.0
-"""Seconds that Redis may take to connect, or to answer."""
 CHUNK = 65_536
 
 
 class RedisSocket:
     """Commands and their replies. Every failure to reach Redis is a `ConnectionError`; then it must be closed."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, patience: float = PATIENCE) -> None:
+        """`patience`: seconds that an answer may take."""
         self._socket = connected
+        self._patience = patience
         self._reader = hiredis.Reader()
 
     @classmethod
     def connect(cls, address: RedisAddress) -> Self:
-        """Connects and gets in. Raises `ConnectionError`, which names no password."""
+        """Connects to an address that says the place, and gets in. Raises `ConnectionError`, which names no password.
+
+        Also `ConfigurationError` for what can't be used of the address, and `hiredis.ReplyError` for a refusal.
+        """
         try:
-            made = cls(connect(address))
+            made = cls(open_socket(address), address.answer_seconds or PATIENCE)
         except OSError as error:
-            raise ConnectionError(f"Redis at {address.path or f'{address.host}:{address.port}'}: {error}") from error
+            raise ConnectionError(f"Redis at {address}: {describe_failure(error)}") from error
         try:
-            made._get_in(address)
+            get_in(made.ask, address)
+        except RedisUnavailable as error:
+            made.close()
+            raise ConnectionError(str(error)) from error
         except BaseException:
             made.close()
             raise
         return made
-
-    def _get_in(self, address: RedisAddress) -> None:
-        if address.password is not None:
-            self.ask("AUTH", *([address.username] if address.username else []), address.password)
-        if address.db:
-            self.ask("SELECT", address.db)
 
     @property
     def is_stale(self) -> bool:
         """Whether Redis has closed it meanwhile, or said what nobody asked for."""
         self._socket.setblocking(False)
         try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError:
             return True
@@ -67,7 +71,7 @@ class RedisSocket:
     def ask(self, *words: Word) -> Any:
         """The reply. Raises `hiredis.ReplyError` for an error that Redis reports."""
         packed = pack(words)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(self._patience)
         try:
             self._socket.sendall(packed)
             while (reply := self._next_reply()) is False:
@@ -85,7 +89,7 @@ class RedisSocket:
                 raise
         return self.ask("EVAL", script.text, 0, *words)
 
-    # The same in a coroutine, of any loop
+    # The same in a coroutine, of any loop, without TLS: loops read no such socket
 
     async def ask_later(self, *words: Word) -> Any:
         """The same as `ask`, in code that must not block."""
@@ -93,7 +97,7 @@ class RedisSocket:
         loop = asyncio.get_running_loop()
         self._socket.setblocking(False)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await loop.sock_sendall(self._socket, packed)
                 while (reply := self._next_reply()) is False:
                     self._feed(await loop.sock_recv(self._socket, CHUNK))
@@ -121,30 +125,6 @@ class RedisSocket:
         if not data:
             raise ConnectionResetError("it closed the connection")
         self._reader.feed(data)
-
-
-def connect(address: RedisAddress) -> socket.socket:
-    """Connects, without TLS. Raises `OSError`."""
-    return connect_unix(address.path) if address.path is not None else connect_tcp(address.host, address.port)
-
-
-def connect_unix(path: str) -> socket.socket:
-    """Connects to a socket file. Raises `OSError`."""
-    connected = socket.socket(socket.AF_UNIX)
-    connected.settimeout(PATIENCE)
-    try:
-        connected.connect(path)
-    except OSError:
-        connected.close()
-        raise
-    return connected
-
-
-def connect_tcp(host: str, port: int) -> socket.socket:
-    """Connects to a port. Raises `OSError`."""
-    connected = socket.create_connection((host, port), PATIENCE)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connected
 
 
 def is_unknown_script(error: Exception) -> bool:

@@ -19,6 +19,22 @@ async def find_credentials(address: RedisAddress) -> tuple[str, ...]:
     """
     if address.credential_provider is not None:
         return check_credentials(address, await ask_provider(address))
+    return read_credentials(address)
+
+
+def find_credentials_blocking(address: RedisAddress) -> tuple[str, ...]:
+    """The same in code that may block, where no loop runs that could wait for a provider's coroutine."""
+    if address.credential_provider is None:
+        return read_credentials(address)
+    try:
+        given = ask_blocking(address.credential_provider)
+    except Exception as error:
+        raise describe_provider(address, error) from error
+    return check_credentials(address, given)
+
+
+def read_credentials(address: RedisAddress) -> tuple[str, ...]:
+    """Those that the address itself says."""
     if address.username is not None:
         return (address.username, address.password or "")
     return (address.password,) if address.password is not None else ()
@@ -31,8 +47,13 @@ async def ask_provider(address: RedisAddress) -> Any:
         if has_coroutine(provider):
             return await provider.get_credentials_async()
         return await asyncio.to_thread(ask_blocking, provider)
-    except Exception as error:  # a site's code, and its text may hold what it has found
-        raise RedisUnavailable(f"Redis at {address}: credential_provider raised {type(error).__name__}") from error
+    except Exception as error:
+        raise describe_provider(address, error) from error
+
+
+def describe_provider(address: RedisAddress, error: Exception) -> RedisUnavailable:
+    """Without the text of an error of the site's code, which may hold what that has found."""
+    return RedisUnavailable(f"Redis at {address}: credential_provider raised {type(error).__name__}")
 
 
 def has_coroutine(provider: Any) -> bool:
@@ -42,7 +63,7 @@ def has_coroutine(provider: Any) -> bool:
 
 
 def ask_blocking(provider: Any) -> Any:
-    """Runs in a thread of its own."""
+    """In a thread that may wait."""
     with _one_at_a_time:
         return provider.get_credentials()
 

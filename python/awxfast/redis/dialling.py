@@ -20,7 +20,7 @@ from awxfast.system.whoami import whoami
 _NEVER = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED", "ERR"})
 """First words of answers to AUTH, SELECT and PING after which another try with the same address is vain."""
 
-_OLD_AUTH = "wrong number of arguments for 'auth'"
+OLD_AUTH = "wrong number of arguments for 'auth'"
 """What a Redis before 6.0 says to a name beside the password; redis-py tries the password alone then."""
 
 
@@ -86,7 +86,7 @@ async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
     credentials = await find_credentials(address)
     for words in (credentials, credentials[-1:]):
         replies = await _say_hello(connection, address, words)
-        if not (len(words) == 2 and isinstance(replies[0], RedisReplyError) and _OLD_AUTH in str(replies[0])):
+        if not (len(words) == 2 and isinstance(replies[0], RedisReplyError) and OLD_AUTH in str(replies[0])):
             break
     for reply in replies:
         if isinstance(reply, RedisReplyError):

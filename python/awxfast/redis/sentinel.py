@@ -47,7 +47,16 @@ async def ask_sentinels(address: RedisAddress) -> AsyncIterator[tuple[RedisConne
 
 async def ask(connection: RedisConnection, address: RedisAddress) -> RedisAddress:
     """What one sentinel says. Raises `RedisError`."""
-    reply = await connection.command("SENTINEL", "get-master-addr-by-name", address.master_name)
+    return read_master(await connection.command(*question(address)), address)
+
+
+def question(address: RedisAddress) -> tuple[str, ...]:
+    """What a sentinel is asked."""
+    return ("SENTINEL", "get-master-addr-by-name", address.master_name)
+
+
+def read_master(reply: Any, address: RedisAddress) -> RedisAddress:
+    """What a sentinel has answered. Raises `RedisReplyError` when it knows none."""
     place = read_place(reply)
     if place is None:
         raise RedisReplyError(f"it knows no master {address.master_name}")
