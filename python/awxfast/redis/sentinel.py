@@ -66,9 +66,10 @@ async def watch(address: RedisAddress, connection: RedisConnection, master: Redi
     """Ends the connection to `master` as soon as the sentinels name another one; for ever.
 
     A master that was cut off, or hangs, would not say itself that it is none any more, and would take what is lost.
+    A sentinel that is away, or does not know the master at the moment, says nothing about it.
     """
     while True:
-        with contextlib.suppress(RedisUnavailable):
+        with contextlib.suppress(RedisError):
             async with ask_sentinels(address) as (sentinel, found):
                 while found == master:
                     await asyncio.sleep(LOOK_SECONDS)
