@@ -287,3 +287,16 @@ class TestHandOver:
             await eventually(lambda: not intake.ready)
             with pytest.raises(RedisUnavailable):
                 await intake.rest(1, 5.0)
+
+
+class TestEnd:
+    @pytest.mark.parametrize("end", ["stop", "abandon"])
+    async def test_of_a_process_that_tells_other_nodes_is_no_fault(
+        self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture, end: str
+    ) -> None:
+        async with started(redis_server.url, fanout, announce_in="backplane") as intake:
+            await intake.hold(["a"])
+            if end == "abandon":
+                await asyncio.gather(*intake.abandon(), return_exceptions=True)
+        assert not intake.failed.is_set()
+        assert caplog.messages == []

@@ -1,5 +1,6 @@
 """Publishes notices in the backplane's group, on a connection of its own: one that subscribes can't."""
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
@@ -38,7 +39,8 @@ class NoticePublisher:
         self._kept.works()
         try:
             await self._announce_again()
-            raise await connection.lost
+            await asyncio.wait([connection.lost])
+            raise connection.lost.result()
         finally:
             self._connection = None
 
