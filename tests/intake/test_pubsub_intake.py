@@ -12,6 +12,7 @@ from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import LayerSettings, default_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from failing_disk import fail_to_save
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
 
@@ -299,4 +300,29 @@ class TestEnd:
             if end == "abandon":
                 await asyncio.gather(*intake.abandon(), return_exceptions=True)
         assert not intake.failed.is_set()
+        assert caplog.messages == []
+
+
+class TestRedisThatCannotSave:
+    """It refuses PING as if that were a write, and publishes as ever."""
+
+    async def test_keeps_its_subscriptions(
+        self,
+        redis_server: RedisServer,
+        fanout: RememberingFanout,
+        producer: RedisPubSubChannelLayer,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr("awxfast.intake.subscriber.CHECK_INTERVAL", 0.02)
+        async with started(redis_server.url, fanout, announce_in="backplane") as intake:
+            await intake.hold(["a"])
+            with redis_server.client() as client:
+                fail_to_save(client)
+            await asyncio.sleep(0.2)
+            await send(producer, "a", "1")
+            await eventually(lambda: fanout.pushed_texts() == ["1"])
+            await intake.rest(1, 5.0)
+            await intake.end_rest()
+        assert not fanout.gaps
         assert caplog.messages == []

@@ -126,9 +126,7 @@ class Registration:
 
     async def settle(self) -> None:
         """Returns when Redis has answered for all that was sent up to now, and for what that led to."""
-        connection = self._connect()
-        while not connection.is_idle:
-            await connection.command("PING")
+        await self._connect().settle()
 
     def _connect(self) -> RedisConnection:
         if self._stopping:  # what is said now may follow the deletion of all

@@ -105,8 +105,7 @@ class Subscriber:
         """Returns when Redis has answered for all that was sent up to now. Raises `RedisUnavailable`."""
         if self.connection is None:
             raise RedisUnavailable("Redis is away")
-        while not self.connection.is_idle:
-            await self.connection.command("PING")
+        await self.connection.settle()
 
     # From one process to the next
 
@@ -253,7 +252,7 @@ class Subscriber:
     async def _check(self, connection: PushConnection) -> None:
         """Whether it is there still, and up to when nothing can be missing."""
         asked_at = time.monotonic()
-        await connection.command("PING")
+        await connection.ask_for_life()
         self._watched_until = asked_at
         await self._groups.register_refused()
         self._groups.tell_refused()

@@ -7,6 +7,7 @@ or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
 
 import asyncio
 import collections
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import Any, cast
@@ -82,6 +83,16 @@ class RedisConnection(asyncio.Protocol):
     def is_idle(self) -> bool:
         """Whether every command has its answer."""
         return not self._expected
+
+    async def settle(self) -> None:
+        """Returns when every command has its answer, and those that followed from these. Raises `RedisUnavailable`."""
+        while not self.is_idle:
+            await self.ask_for_life()
+
+    async def ask_for_life(self) -> None:
+        """Returns when it answers. Raises `RedisUnavailable`."""
+        with contextlib.suppress(RedisReplyError):  # who can't save refuses PING as if it were a write: an answer too
+            await self.command("PING")
 
     def close(self, why: str = "the connection was closed") -> None:
         """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""
