@@ -16,11 +16,11 @@ from sentinels import Sentinel, Watched, wait_until
 
 
 async def answer_pings(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: Iterator[bytes] = iter(())
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: Iterator[bytes] | None = None
 ) -> None:
     """A Redis that knows PING, or a sentinel that says these things of its master."""
     while asked := await reader.read(1000):
-        writer.write(next(said) if b"SENTINEL" in asked else b"+PONG\r\n")
+        writer.write(next(said) if said and b"SENTINEL" in asked else b"+PONG\r\n")
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ from typing import Any
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, speaker_of
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, GroupLayout, Layout
+from awxfast.intake.group_layout import GroupLayout, Layout
 from awxfast.intake.idle_groups import PART, IdleGroups
 from awxfast.intake.joining import Joining
 from awxfast.intake.leaving import Leaving
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.others_interest import TURN_TOLD, list_others_interest
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
 from awxfast.wire.backplane import Notice

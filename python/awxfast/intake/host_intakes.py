@@ -15,7 +15,6 @@ from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command
 from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
 from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Intake, Subscriptions
@@ -24,6 +23,7 @@ from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
 from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.commands import Command
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from awxfast.intake.announcements import Announcements
-from awxfast.intake.group_layout import Command
 from awxfast.intake.names import ProcessNames
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.wire.groups import is_valid_group
 

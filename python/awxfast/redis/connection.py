@@ -16,7 +16,7 @@ import hiredis
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import call_after_reading
-from awxfast.redis.commands import Argument, pack
+from awxfast.redis.commands import Argument, Command, pack
 from awxfast.redis.connection_failure import describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
 
@@ -73,7 +73,7 @@ class RedisConnection(asyncio.Protocol):
         """Sends one command. The future gives its reply (bytes, int, None or a list) or raises `RedisError`."""
         return self._send(pack(arguments), [expect(arguments[0])], None)
 
-    def commands(self, commands: Iterable[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
+    def commands(self, commands: Iterable[Command]) -> asyncio.Future[list[Any]]:
         """Sends several in one write. An error reply is a `RedisReplyError` in the list of results, not raised."""
         listed = list(commands)
         expectations = expect_all([command[0] for command in listed])

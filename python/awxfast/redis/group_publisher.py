@@ -5,9 +5,9 @@ from typing import Any
 
 from awxfast._rust import EntryFormat
 from awxfast.errors import RedisReplyError
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command, SendCommands
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import Event, SendCommands, Sent
+from awxfast.redis.group_writer import Event, Sent
 from awxfast.redis.replies import describe, is_number
 from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import pack_whole
@@ -37,7 +37,7 @@ class GroupPublisher:
     async def find_heard(self, connection: RedisConnection, groups: Sequence[str], now: float) -> Mapping[str, bool]:
         """For each of `groups` whether anybody but us is subscribed. Raises `RedisError`.
 
-        Who joins or leaves meanwhile may not be in Redis' count: then somebody else is taken to hear rather than nobody.
+        Where we join or leave meanwhile, Redis' count may not have us: it is then all others'.
         """
         joined = self._list_joined(groups)
         answers = await connection.command("PUBSUB", "NUMSUB", *map(self._channel, groups))
@@ -66,14 +66,14 @@ class GroupPublisher:
 
     async def commands(
         self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
-    ) -> list[tuple[Argument, ...]]:
+    ) -> list[Command]:
         """What publishes messages, for callers that send it with other commands."""
         return self._commands(group, messages)
 
     def _list_joined(self, groups: Sequence[str]) -> Sequence[bool]:
         return [self._is_joined(group) for group in groups]
 
-    def _commands(self, group: str, messages: Sequence[Mapping[str, Any]]) -> list[tuple[Argument, ...]]:
+    def _commands(self, group: str, messages: Sequence[Mapping[str, Any]]) -> list[Command]:
         return [("PUBLISH", self._channel(group), pack_whole(self._format, message, None)) for message in messages]
 
     def _message(self, event: Event) -> Mapping[str, Any]:

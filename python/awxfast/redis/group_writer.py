@@ -1,12 +1,11 @@
 """Writes events into groups as channels_redis does, many in one script: what AWX's consumers read is the same."""
 
-import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Argument, Command, SendCommands
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.replies import describe, is_numbers
 from awxfast.settings import LayerSettings
@@ -26,10 +25,6 @@ SCORE_STEP = 2e-6
 MAX_BATCH_EVENTS = 256
 MAX_BATCH_BYTES = 1_048_576
 """What one script is given at most: Redis serves nobody else meanwhile."""
-
-
-SendCommands = Callable[[list[tuple[Argument, ...]]], asyncio.Future[list[Any]]]
-"""Sends commands on a connection; the replies come later."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ class GroupWriter:
 
     async def commands(
         self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
-    ) -> list[tuple[Argument, ...]]:
+    ) -> list[Command]:
         """What writes messages, for callers that send it with other commands. Raises `RedisError`."""
         return [self._command(group, message, now) for message in messages]
 
@@ -95,7 +90,7 @@ class GroupWriter:
         """Writes messages, for callers that don't wait; in the order of the calls."""
         send([self._command(group, message, now) for message in messages])
 
-    def _command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
+    def _command(self, group: str, message: Mapping[str, Any], now: float) -> Command:
         entry = (group, self._next_score(now), pack_message(self._layer, message))
         return ("EVAL", self._script.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
 
