@@ -28,7 +28,6 @@ class TestCommands:
             (["awx.asgi:"], "give module:attribute"),
             (["--no-such-option"], "--no-such-option"),
             (["--compress"], "--compress is not built yet"),
-            (["--layer", "pubsub"], "pubsub is not built yet"),
             (["-e", "ssl:443:privateKey=k:certKey=c"], "certKey=c: No such file"),
             (["-e", "systemd:domain=INET:index=0"], "systemd has passed 0 sockets"),
             (["demo", "--rate", "0"], "--rate"),

@@ -118,6 +118,11 @@ class TestEvents:
             await until_idle(running)
         assert running.sender.dropped["refused"] == 3
         assert len(caplog.records) == 1
+        with redis_server.client() as client:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+        running.sender.send("a-1", b"{}")
+        await until(lambda: running.sender.up and running.sender.pending == 0)
+        assert running.sender.dropped["refused"] == 3
 
 
 class TestOutage:

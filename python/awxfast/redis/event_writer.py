@@ -17,7 +17,7 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.group_writer import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Event, GroupWriter, Sent
 from awxfast.redis.reconnect import LONGEST_PAUSE, KeptConnection, Outages
-from awxfast.redis.server_facts import ask_facts
+from awxfast.redis.server_facts import ask_facts, is_master
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,8 @@ class EventWriter:
         self._is_still.set()
         self._run_id = ""
         self._refused = False
+        self._is_read_only = False
+        """Whether it last was no master, so that a connection alone proves nothing."""
         self.queued_bytes = 0
 
     @property
@@ -185,7 +187,9 @@ class EventWriter:
     async def _work(self, connection: RedisConnection) -> None:
         connection.lost.add_done_callback(lambda _: self._wake.set())
         await self._await_others(connection)
-        self._kept.works()
+        if not self._is_read_only or await is_master(connection):
+            self._is_read_only = False
+            self._kept.works()
         self._connection = connection
         try:
             await self._write_all(connection)
@@ -282,9 +286,10 @@ class EventWriter:
 
     def _note_refusal(self, error: RedisReplyError, events: Sequence[Event]) -> None:
         """A Redis without memory, or one that is read-only: said once, counted each time."""
+        self._outcomes.note_lost(events, "refused")
+        if error.code == "READONLY":  # no master any more: its successor has the same name, and the outage is said
+            self._is_read_only = True
+            raise error
         if not self._refused:
             log.error("Redis refuses events of other nodes: %s", error)
         self._refused = True
-        self._outcomes.note_lost(events, "refused")
-        if error.code == "READONLY":  # no master any more: its successor has the same name
-            raise error

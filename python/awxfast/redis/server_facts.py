@@ -44,6 +44,14 @@ async def ask_facts(connection: RedisConnection) -> ServerFacts:
         return ServerFacts()
 
 
+async def is_master(connection: RedisConnection) -> bool:
+    """Whether it may be written to, as far as it says."""
+    try:
+        return b"role:slave" not in await connection.command("INFO", "replication")
+    except RedisReplyError:
+        return True
+
+
 async def ask_connection_id(connection: RedisConnection) -> int | None:
     """What the server calls this connection; None where CLIENT is forbidden."""
     try:
