@@ -17,11 +17,12 @@ from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
-from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Intake, Subscriptions
-from awxfast.intake.intake_shared import IntakeShared
+from awxfast.intake.intake import Intake
+from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
 from awxfast.intake.pubsub_intake import PubSubIntake
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Command
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -11,16 +10,16 @@ from typing import Any
 from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
-from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
-from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Subscriptions
+from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.notice_publisher import NoticePublisher
 from awxfast.intake.pace import Pace
 from awxfast.intake.push_backlog import PushBacklog
 from awxfast.intake.push_layout import PushLayout
 from awxfast.intake.subscriber import Subscriber
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.login import open_connection
@@ -28,8 +27,6 @@ from awxfast.redis.reconnect import Outages
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
-
-log = logging.getLogger(__name__)
 
 
 class PubSubIntake:
@@ -56,13 +53,14 @@ class PubSubIntake:
         self.outages = Outages(address)
         self.address = address
         self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
-        self.caught_up = CaughtUp()
+        self._shared = shared = IntakeShared()
+        self.caught_up, self.failed = shared.caught_up, shared.failed
         self.entry_format = entry_format or make_entry_format(layer)
         self._notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
         writer = GroupPublisher(layer, self.entry_format)
         announcements = Announcements(self.names, announce_in, writer, self._notices) if announce_in else None
         self._announces = announcements is not None
-        self.groups = Groups(self.names, taker, layer.group_expiry, announcements, layout=PushLayout(self.names))
+        self.groups = Groups(self.names, taker, layer.group_expiry, announcements, shared.turns, PushLayout(self.names))
         self.backlog = PushBacklog(taker, self.caught_up)
         self.subscriber = Subscriber(
             address,
@@ -77,7 +75,6 @@ class PubSubIntake:
         )
         self.subscriptions = Subscriptions(self.groups)
         self.rested_at = 0.0
-        self.failed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -133,8 +130,7 @@ class PubSubIntake:
         if self._announces:
             works.append(("notices", self._notices.run()))
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works]
-        for task in self._tasks:
-            task.add_done_callback(self._notice_end)
+        self._shared.watch(self._tasks)
         if is_there:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_TIMEOUT):
@@ -240,8 +236,3 @@ class PubSubIntake:
 
     async def _announce_again(self) -> None:
         await self.groups.announce_again()
-
-    def _notice_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
-            self.failed.set()
