@@ -274,7 +274,7 @@ class Telling:
     async def _tell(self) -> None:
         for part in self._parts:
             if part is not self._home:
-                await part.groups.announce_again()
+                await part.groups.interest.announce_again()
 
     def stop(self) -> None:
         """Nothing is said again any more."""

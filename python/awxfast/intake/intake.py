@@ -190,9 +190,9 @@ class Intake:
         await self.registration.wait_up()
 
     async def list_interest(self) -> AsyncIterator[Notice]:
-        """See `Groups.list_interest`; nothing while Redis is away, since all is announced when it is back."""
+        """See `Interest.list_all`; nothing while Redis is away, since all is announced when it is back."""
         with contextlib.suppress(RedisError):
-            async for notice in self.groups.list_interest():
+            async for notice in self.groups.interest.list_all():
                 yield notice
 
     async def rest(self, successor: int, seconds: float) -> None:

@@ -154,7 +154,7 @@ class PubSubIntake:
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """What this process wants. Others on its Redis are not known: they are asked, and tell all links themselves."""
-        async for notice in self.groups.list_own_interest():
+        async for notice in self.groups.interest.list_own():
             yield notice
 
     # From one process to the next
@@ -235,4 +235,4 @@ class PubSubIntake:
         await asyncio.gather(*ending, return_exceptions=True)
 
     async def _announce_again(self) -> None:
-        await self.groups.announce_again()
+        await self.groups.interest.announce_again()

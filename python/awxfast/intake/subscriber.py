@@ -24,7 +24,7 @@ from awxfast.intake.push_backlog import PushBacklog
 from awxfast.intake.registration import REDIS_NAMES
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.login import open_connection
+from awxfast.redis.login import keep_watch, open_connection
 from awxfast.redis.push_connection import Message, PushConnection, adopt_connection
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ask_facts
@@ -174,9 +174,11 @@ class Subscriber:
             return connection
 
         try:
-            return await adopt_connection(sock, make)
+            connection = await adopt_connection(sock, make)
         except OSError as error:
             raise RedisUnavailable(f"Redis at {self._address}: its connection can't be taken over: {error}") from error
+        keep_watch(self._address, connection)
+        return connection
 
     def _begin_pushes(self, connection: PushConnection, unread: bytes = b"") -> None:
         prefix = self._names.prefix
