@@ -51,6 +51,9 @@ class Rooms:
         if self.faults:
             raise self.faults.popitem()[1]
 
+    def reload_keys(self) -> None:
+        self.said.append("reload keys")
+
 
 class Leaving(Relay):
     """A mode that only notes what it is to undo."""
@@ -155,9 +158,9 @@ class TestDraining:
 
 class TestFiles:
     def test_fault_in_one_file_keeps_no_other_from_being_read(self, caplog: pytest.LogCaptureFixture) -> None:
-        """The nodes' secrets and the certificates, which one room stands for here."""
+        """The nodes' secrets, the layer's keys and the certificates, for all of which one room stands here."""
         rooms = Rooms()
         rooms.faults["secrets"] = ConfigurationError("--secret-file /s: it is empty")
         build(rooms).reload_files()
-        assert rooms.said == ["reload", "reload"]
+        assert rooms.said == ["reload", "reload keys", "reload"]
         assert "--secret-file /s: it is empty; the old one stays in force" in caplog.text
