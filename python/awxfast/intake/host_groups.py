@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from awxfast.intake.groups import Groups
-from awxfast.wire.host_choice import choose_host
+from awxfast.wire.host_choice import sort_by_host
 
 
 class HostGroups:
@@ -22,10 +22,8 @@ class HostGroups:
 
     def split(self, groups: Iterable[str]) -> Mapping[Groups, list[str]]:
         """Each group with the others of its Redis."""
-        parts: dict[Groups, list[str]] = {}
-        for group in groups:
-            parts.setdefault(self._hosts[choose_host(group, len(self._hosts))], []).append(group)
-        return parts
+        parts = sort_by_host(groups, str, len(self._hosts))
+        return {self._hosts[host]: part for host, part in parts.items()}
 
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """See `Groups.hold`: of all at once, so that a Redis which is away keeps nobody from the others' groups."""

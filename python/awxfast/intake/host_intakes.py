@@ -28,7 +28,7 @@ from awxfast.redis.commands import Command
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
-from awxfast.wire.host_choice import MOST_HOSTS, choose_host
+from awxfast.wire.host_choice import MOST_HOSTS, choose_host, sort_by_host
 
 
 def open_intake(
@@ -221,15 +221,10 @@ class HostIntakes:
 
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
-        parts: list[list[Any]] = [[] for _ in self.parts]
-        for member in frozen["members"]:
-            parts[choose_host(member[0], len(parts))].append(member)
-        for part, members in zip(self.parts, parts, strict=True):
-            is_first = part is self.parts[0]
-            repaired = frozen["repaired"] if is_first else 0
-            part.inherit(
-                {"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []}
-            )
+        members = sort_by_host(frozen["members"], lambda member: member[0], len(self.parts))
+        for host, part in enumerate(self.parts):
+            repaired = 0 if host else frozen["repaired"]
+            part.inherit({**frozen, "members": members.get(host, []), "repaired": repaired, "redis_names": []})
         self.remember_redis(frozen["redis_names"])
 
     def end_inheritance(self) -> None:

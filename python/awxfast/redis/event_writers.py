@@ -15,7 +15,7 @@ from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
-from awxfast.wire.host_choice import choose_host
+from awxfast.wire.host_choice import sort_by_host
 
 WriterHost = tuple[RedisAddress, Outages, str]
 """One Redis, who tells of its outages, and the non-local name there whose queue is left out; empty: none is."""
@@ -99,9 +99,7 @@ class EventWriters:
 
     def put(self, events: Sequence[Event]) -> None:
         """Queues events, for each Redis in their order."""
-        parts: dict[int, list[Event]] = {}
-        for event in events:
-            parts.setdefault(choose_host(event.group, len(self._hosts)), []).append(event)
+        parts = sort_by_host(events, lambda event: event.group, len(self._hosts))
         for host, part in parts.items():
             self._hosts[host].put(part)
 

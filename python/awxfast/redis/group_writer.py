@@ -67,7 +67,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         arguments = find_heard_arguments(self._layer, self._own, groups, now)
-        answers = await _ask_numbers(connection, FIND_HEARD, arguments, len(groups))
+        answers = await ask_numbers(connection, FIND_HEARD, arguments, len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -77,7 +77,7 @@ class GroupWriter:
         """
         entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await _ask_numbers(connection, self._script, arguments, len(events) + 1)
+        answers = await ask_numbers(connection, self._script, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
     async def commands(
@@ -110,9 +110,10 @@ async def run_script(connection: RedisConnection, script: Script, arguments: Seq
     return await connection.command("EVAL", script.text, 0, *arguments)
 
 
-async def _ask_numbers(
+async def ask_numbers(
     connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
 ) -> list[int]:
+    """A script that answers so many numbers. Raises `RedisError`."""
     answers = await run_script(connection, script, arguments)
     if not is_numbers(answers, count):
         raise connection.distrust(f"{describe(answers)} to a script")

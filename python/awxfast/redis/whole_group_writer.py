@@ -9,8 +9,16 @@ from typing import Any
 from awxfast._rust import EntryFormat
 from awxfast.redis.commands import Command, SendCommands
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Event, GroupWriter, Sent, run_script
-from awxfast.redis.replies import describe, is_numbers
+from awxfast.redis.group_writer import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    Event,
+    GroupWriter,
+    Sent,
+    ask_numbers,
+    run_script,
+)
+from awxfast.redis.replies import describe
 from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import is_completed_by_redis, pack_whole
 from awxfast.wire.group_send import EVENT_TYPE
@@ -109,10 +117,7 @@ class WholeGroupWriter(GroupWriter):
         script = WRITE_WHOLE[self._layer.layer]
         numbers: list[int] = []
         for part in split_entries(entries):
-            answers = await run_script(connection, script, write_whole_arguments(self._layer, part, now))
-            if not is_numbers(answers, len(part)):
-                raise connection.distrust(f"{describe(answers)} to a script")
-            numbers += answers
+            numbers += await ask_numbers(connection, script, write_whole_arguments(self._layer, part, now), len(part))
         return numbers
 
     async def _find_members(self, connection: RedisConnection, groups: Sequence[str], now: float) -> Members:
