@@ -134,3 +134,9 @@ def group_on(host: int, servers: int = 3, name: str = "job_events") -> str:
     """A group whose key producers put on this one of so many servers."""
     names = (f"{name}-{number}" for number in range(10_000))
     return next(group for group in names if choose_host(group, servers) == host)
+
+
+def group_published_on(host: int, servers: int = 3, name: str = "job_events") -> str:
+    """A group whose events a pub/sub layer's producers publish on this one of so many servers."""
+    names = (f"{name}-{number}" for number in range(10_000))
+    return next(group for group in names if choose_host(f"asgi__group__{group}", servers) == host)

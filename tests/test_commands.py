@@ -87,7 +87,7 @@ def test_command_has_its_options(words: list[str]) -> None:
 )
 def test_dialler_understands_its_own(words: list[str]) -> None:
     words = [re.sub("^URL$", "redis://h", word) for word in words]
-    assert dialler_options.parse_settings(words, {}, AwxSettings(redis="redis://h", secret="s"))
+    assert dialler_options.parse_settings(words, {}, AwxSettings(redis=("redis://h",), secret="s"))
 
 
 class TestMake:

@@ -1,15 +1,16 @@
-"""A queue entry: to type, text and channels, from msgpack, from JSON, and decrypted."""
+"""A queue entry: to type, text and channels, from msgpack, from JSON, decrypted, and as it is pushed."""
 
 import base64
 import hashlib
 import json
 
+import hiredis
 import msgpack
-from awxfast._rust import EntryFormat, decode_envelope
+from awxfast._rust import EntryFormat, PushReader, decode_envelope
 from cryptography.fernet import Fernet
 
 from guard.comparison import Compare
-from guard.samples import CHANNEL, RANDOM_PREFIX, event_text, queue_entry
+from guard.samples import CHANNEL, GROUP, RANDOM_PREFIX, event_text, queue_entry
 
 KEY = b"a key of the benchmark"
 
@@ -40,3 +41,22 @@ def test_json_entry(compare: Compare) -> None:
     entry_format = EntryFormat(prefix_length=0, serializer="json")
     assert decode_envelope(entry, entry_format)[1].decode() == event_text(1024)
     compare(lambda: decode_envelope(entry, entry_format), lambda: json.loads(entry))
+
+
+def test_pushed_message(compare: Compare) -> None:
+    """Of a pub/sub layer, from what Redis sends to the text, against hiredis and msgpack."""
+    channel, body = f"asgi__group__{GROUP}".encode(), queue_entry(event_text(1024), prefix=b"")
+    reply = b"*3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(channel), channel, len(body), body)
+    ours, theirs = PushReader(10 * len(reply), "asgi__group__", "asgispecific."), hiredis.Reader()
+    entry_format = EntryFormat(prefix_length=0)
+
+    def read() -> bytes:
+        ((_, _, message),), _ = ours.feed(reply)
+        return decode_envelope(message, entry_format)[1]
+
+    def read_theirs() -> object:
+        theirs.feed(reply)
+        return msgpack.unpackb(theirs.gets()[2])
+
+    assert read().decode() == event_text(1024)
+    compare(read, read_theirs)

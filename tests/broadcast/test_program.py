@@ -136,7 +136,7 @@ class TestEnd:
 
 class TestKeys:
     def test_awx_keys_are_read_by_the_process_itself_and_told_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        awx = AwxSettings(secret="secret", redis="redis://h", encryption_keys=(b"sesame",), serializer_format="json")
+        awx = AwxSettings(secret="secret", redis=("redis://h",), encryption_keys=(b"sesame",), serializer_format="json")
         settings = parse_settings((), {}, awx)
         assert "sesame" not in settings.to_json() + repr(settings) + repr(awx)
         monkeypatch.setattr("awxfast.broadcast.program.load_awx_settings", lambda: awx)
@@ -145,7 +145,7 @@ class TestKeys:
 
     def test_files_take_their_place(self, tmp_path: Path) -> None:
         (tmp_path / "keys").write_text("from a file\n")
-        awx = AwxSettings(secret="secret", redis="redis://h", encryption_keys=(b"sesame",))
+        awx = AwxSettings(secret="secret", redis=("redis://h",), encryption_keys=(b"sesame",))
         settings = parse_settings(("--encryption-key-file", f"{tmp_path}/keys"), {}, awx)
         assert find_keys(DiallerSettings.from_json(settings.to_json())).values == (b"from a file",)
 
@@ -154,7 +154,7 @@ class TestKeys:
 
     def test_serializer_of_a_sites_own_is_refused(self) -> None:
         with pytest.raises(ConfigurationError, match="a serializer of its own: only msgpack and json are read"):
-            parse_settings((), {}, AwxSettings(secret="secret", redis="redis://h", serializer_format="site"))
+            parse_settings((), {}, AwxSettings(secret="secret", redis=("redis://h",), serializer_format="site"))
 
 
 class TestSecret:

@@ -5,18 +5,22 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from awxfast_dialler import AwxfastDialler
 from browsers import Browser, close_browsers, open_browser
+from certificates import SelfSigned
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from events import GROUPS, event_text
 from node_server import SECRET
-from redis_servers import RedisServer
+from redis_servers import RedisServer, free_port, group_published_on
 from servers import HANG, AwxfastServer, wait_for
 
 GROUP = GROUPS[0]
 PUBSUB = ("--layer", "pubsub")
+SPREAD = [group_published_on(host) for host in range(3)]
+"""Groups on three Redis."""
 
 
 @pytest.fixture
@@ -139,6 +143,83 @@ async def test_nothing_stays_of_a_relay_however_it_ends(
         assert client.keys("*") == []
 
 
+@pytest.fixture
+def spread(three_redis: list[RedisServer], start: Callable[..., AwxfastServer]) -> AwxfastServer:
+    """A relay whose layer has three Redis."""
+    more = [word for server in three_redis[1:] for word in ("--redis", server.url)]
+    return start(*more, server=three_redis[0])
+
+
+async def send_to_all(servers: list[RedisServer], first: int, count: int) -> None:
+    """Sends events to a group on each of a stock layer's Redis."""
+    layer = RedisPubSubChannelLayer(hosts=[server.url for server in servers])
+    for number in range(first, first + count):
+        for group in SPREAD:
+            text = event_text(0, number, group)
+            await layer.group_send(group, {"type": "internal.message", "text": text, "needs_relay": True})
+    await layer.flush()
+
+
+async def test_layer_with_three_redis_reaches_browsers_and_one_away_costs_its_own_groups_alone(
+    three_redis: list[RedisServer], spread: AwxfastServer
+) -> None:
+    browsers = [await open_browser(spread.url, [group]) for group in SPREAD]
+    await send_to_all(three_redis, 0, 300)
+    for browser in browsers:
+        await browser.until(lambda browser=browser: browser.events == 300)
+    three_redis[1].kill()
+    wait_for(lambda: "is away" in spread.text())
+    three_redis[1].start()
+    wait_for(lambda: subscribed(three_redis[1]))
+    await send_to_all(three_redis, 300, 300)
+    for browser in browsers:
+        await browser.until(lambda browser=browser: browser.events == 600)
+    assert_untouched(browsers)
+    assert spread.ledger()["gaps"]["unsubscribed"]["times"] == 1
+    await close_browsers(browsers)
+
+
+async def test_relay_with_three_redis_is_reloaded_without_loss(
+    three_redis: list[RedisServer], spread: AwxfastServer
+) -> None:
+    browsers = [await open_browser(spread.url, [group]) for group in SPREAD]
+    sending = asyncio.ensure_future(send_to_all(three_redis, 0, 500))
+    done = await asyncio.to_thread(spread.reload)
+    assert done.returncode == 0, done.stderr + spread.text()
+    await sending
+    for browser in browsers:
+        await browser.until(lambda browser=browser: browser.last_number == 499)
+        assert browser.events == 500
+    assert_untouched(browsers)
+    assert spread.ledger()["gaps"] == {}
+    await close_browsers(browsers)
+
+
+async def test_reload_over_tls_counts_what_was_lost_and_costs_no_browser_its_socket(
+    redis_server: RedisServer, start: Callable[..., AwxfastServer], send: Callable[..., object], tmp_path: Path
+) -> None:
+    """The connection can't be handed on: the new process subscribes anew."""
+    signed, port = SelfSigned(tmp_path), free_port()
+    certificate, key = signed.files
+    tls = {"tls-cert-file": certificate, "tls-key-file": key, "tls-ca-cert-file": certificate}
+    with redis_server.client() as client:
+        client.config_set(*[word for item in tls.items() for word in item], "tls-auth-clients", "no", "tls-port", port)
+    relay = start(server=SimpleNamespace(url=f"rediss://localhost:{port}?ssl_ca_certs={certificate}"))
+    browsers = [await open_browser(relay.url, [GROUP]) for _ in range(2)]
+    for round_ in range(2):
+        sending = asyncio.ensure_future(send(round_ * 1000, 999))
+        done = await asyncio.to_thread(relay.reload)
+        assert done.returncode == 0, done.stderr + relay.text()
+        await sending
+        wait_for(lambda round_=round_: relay.ledger()["gaps"].get("unsubscribed", {}).get("times") == round_ + 1)
+        await send(round_ * 1000 + 999, 1)
+        for browser in browsers:
+            await browser.until(lambda browser=browser, last=round_ * 1000 + 999: browser.last_number == last)
+    assert_untouched(browsers)
+    assert 2000 - browsers[0].events <= relay.ledger()["gaps"]["unsubscribed"]["at_most"]
+    await close_browsers(browsers)
+
+
 class Nodes:
     """Two nodes with a Redis each; the second one dials the first."""
 
@@ -199,3 +280,30 @@ async def test_dialler_is_reloaded_without_loss(nodes: Nodes, send: Callable[...
     assert browser.events == 1500
     assert_untouched([browser])
     await close_browsers([browser])
+
+
+async def test_dialler_of_a_layer_with_three_redis_brings_events_and_is_reloaded_without_loss(
+    three_redis: list[RedisServer], start: Callable[..., AwxfastServer], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    server = start("--secret-file", str(secret))
+    more = [word for one in three_redis[1:] for word in ("--redis", one.url)]
+    peers = [f"127.0.0.1:{server.port}"]
+    dialler = AwxfastDialler(three_redis[0].url, secret, "relay", peers, *PUBSUB, *more, "--name", "far")
+    try:
+        dialler.start()
+        browsers = [await open_browser(server.url, [group]) for group in SPREAD]
+        for redis, group in zip(three_redis, SPREAD, strict=True):
+            wait_for(lambda redis=redis, group=group: f"asgi__group__{group}".encode() in subscribed(redis))
+        sending = asyncio.ensure_future(send_to_all(three_redis, 0, 300))
+        done = await asyncio.to_thread(dialler.reload)
+        assert done.returncode == 0, done.stderr + dialler.text()
+        await sending
+        for browser in browsers:
+            await browser.until(lambda browser=browser: browser.last_number == 299)
+            assert browser.events == 300
+        assert_untouched(browsers)
+        await close_browsers(browsers)
+    finally:
+        dialler.close()

@@ -106,14 +106,12 @@ class TestAlias:
 
 class TestPubSub:
     def test_it_is_found_with_what_it_has_of_settings(self, configure: Configure) -> None:
-        configure(default={"BACKEND": PUBSUB_BACKEND, "CONFIG": {"prefix": "p", "random_prefix_length": 7}})
+        configure(default={"BACKEND": PUBSUB_BACKEND, "CONFIG": {"prefix": "p"}})
         found = find_stock_layer()
         assert found is not None
         settings = found.settings(Settings())
         assert (settings.layer, settings.prefix) == ("pubsub", "p")
-        assert (settings.random_prefix_length, settings.capacity) == (0, 10_000), (
-            "it makes nothing of the one, has no other"
-        )
+        assert settings.capacity == 10_000, "its constructor has none"
 
     def test_subclass_stays(self, configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
         configure(default={"BACKEND": f"{__name__}.OtherPubSubLayer"})

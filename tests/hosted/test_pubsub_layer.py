@@ -2,16 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 from awxfast._rust import Fanout
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.pubsub_layer import HostedPubSubLayer
-from awxfast.intake.pubsub_intake import PubSubIntake
+from awxfast.intake.host_intakes import open_intake
 from awxfast.settings import default_layer
 from awxfast.wire.entry_bodies import make_entry_format
+from awxfast.wire.host_choice import choose_host
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from hosted_layers import PlayedSession
 from redis_servers import HANG, RedisServer
@@ -23,15 +24,16 @@ EVENT = {"type": "internal.message", "text": "event"}
 class HostedPubSub:
     """The layer of one process, from Redis to sockets."""
 
-    def __init__(self, server: RedisServer, direct: tuple[str, ...] = ()) -> None:
+    def __init__(self, servers: Sequence[RedisServer], direct: tuple[str, ...] = ()) -> None:
         layer = default_layer("pubsub")
         self.fanout = Fanout(direct_types=direct, consumers=True, entry_format=make_entry_format(layer))
         self.table = ChannelTable(self.fanout, capacity=100, direct=bool(direct))
-        self.intake = PubSubIntake(layer, server.address, self.table, has_channels=True)
+        addresses = [server.address for server in servers]
+        self.intake = open_intake(layer, addresses, self.table, has_channels=True)
         self.table.connect(self.intake.subscriptions)
-        self.layer = HostedPubSubLayer(
-            self.table, [self.intake.token], asyncio.get_running_loop(), {"hosts": [server.url], "capacity": 7}
-        )
+        configuration = {"hosts": [server.url for server in servers], "capacity": 7}
+        tokens = [part.names.token for part in self.intake.parts]
+        self.layer = HostedPubSubLayer(self.table, tokens, asyncio.get_running_loop(), configuration)
 
     async def stop(self) -> None:
         await self.layer.close_pools()
@@ -40,12 +42,18 @@ class HostedPubSub:
         assert self.fanout.ledger()["balance"] == {"events": 0, "frames": 0}
 
 
+@pytest.fixture(params=[1, 3])
+def servers(request: pytest.FixtureRequest, three_redis: list[RedisServer]) -> list[RedisServer]:
+    """Each test runs with one Redis, and with several."""
+    return three_redis[: request.param]
+
+
 @pytest.fixture
-async def start(redis_server: RedisServer) -> AsyncIterator[Callable[..., Any]]:
+async def start(servers: list[RedisServer]) -> AsyncIterator[Callable[..., Any]]:
     started: list[HostedPubSub] = []
 
     async def begin(*direct: str) -> HostedPubSub:
-        started.append(HostedPubSub(redis_server, direct))
+        started.append(HostedPubSub(servers, direct))
         await started[-1].intake.start()
         return started[-1]
 
@@ -61,15 +69,15 @@ async def ours(start: Callable[..., Any]) -> HostedPubSub:
 
 
 @pytest.fixture
-async def theirs(redis_server: RedisServer) -> AsyncIterator[RedisPubSubChannelLayer]:
+async def theirs(servers: list[RedisServer]) -> AsyncIterator[RedisPubSubChannelLayer]:
     """The layer of a stock process."""
-    layer = RedisPubSubChannelLayer(hosts=[redis_server.url])
+    layer = RedisPubSubChannelLayer(hosts=[server.url for server in servers])
     yield layer
     await layer.flush()
 
 
 @pytest.fixture(params=["ours", "theirs"])
-def layer(request: pytest.FixtureRequest) -> Any:
+def layer(request: pytest.FixtureRequest, servers: list[RedisServer]) -> Any:
     """Each test runs with both."""
     found = request.getfixturevalue(request.param)
     return found.layer if isinstance(found, HostedPubSub) else found
@@ -190,23 +198,23 @@ class TestSockets:
             session.end()
 
     async def test_message_that_does_not_decode_is_counted_and_costs_nobody(
-        self, ours: HostedPubSub, theirs: RedisPubSubChannelLayer, redis_server: RedisServer
+        self, ours: HostedPubSub, theirs: RedisPubSubChannelLayer, servers: list[RedisServer]
     ) -> None:
         channel = await ours.layer.new_channel()
         await ours.layer.group_add("room", channel)
-        with redis_server.client() as client:
+        with servers[choose_host("asgi__group__room", len(servers))].client() as client:
             client.publish("asgi__group__room", b"\xc1")
         await theirs.group_send("room", MESSAGE)
         assert await receive(ours.layer, channel) == MESSAGE
         assert ours.fanout.ledger()["events"]["rejected"]["malformed"] == 1
 
-    async def test_ended_session_leaves_redis(self, ours: HostedPubSub, redis_server: RedisServer) -> None:
+    async def test_ended_session_leaves_redis(self, ours: HostedPubSub, servers: list[RedisServer]) -> None:
         session = PlayedSession(ours.fanout)
         session.enter()
         channel = await ours.layer.new_channel()
         await ours.layer.group_add("room", channel)
         session.end()
-        with redis_server.client() as client:
+        with servers[choose_host("asgi__group__room", len(servers))].client() as client:
             async with asyncio.timeout(HANG):
                 while client.pubsub_numsub("asgi__group__room")[0][1]:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)

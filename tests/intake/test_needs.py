@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 from awxfast.intake.intake import Intake
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.needs import list_needs
+from awxfast.intake.needs import list_needs, list_pubsub_needs
+from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.rights import Missing, Need, all_words
 from awxfast.redis.server_facts import ask_facts
 from awxfast.settings import Settings, default_layer
 from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from redis_impostors import connected
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
 
 PLACES = ("~asgi*", "~awxfast:*")
+PUBSUB = default_layer("pubsub")
 SAID = re.compile(r"the user relay lacks rights: ACL SETUSER relay ([^;\n]*)")
 
 
@@ -157,3 +160,71 @@ class TestOthers:
             client.execute_command("ACL", "SETUSER", "default", "-zadd")
         missing = await Intake(Settings(), either_redis.address, RememberingFanout()).rights.find_missing()
         assert missing == Missing("default", ("~asgi*", "+zadd"), is_vital=True)
+
+
+class TestPubSub:
+    """Channels of Redis' in place of keys."""
+
+    @pytest.mark.parametrize("has_channels", [False, True])
+    async def test_user_with_the_rights_of_the_table_has_events_and_no_line(
+        self,
+        either_redis: RedisServer,
+        fanout: RememberingFanout,
+        caplog: pytest.LogCaptureFixture,
+        has_channels: bool,
+    ) -> None:
+        async with connected(either_redis.address) as connection:
+            facts = await ask_facts(connection)
+        needs = list_pubsub_needs(ProcessNames("asgi"), facts, has_channels=has_channels)
+        words = dict.fromkeys(word for need in needs for word in all_words(need))
+        address = make_user(either_redis, "resetchannels", *words, "+multi", "+exec", "+discard")
+        producer = RedisPubSubChannelLayer(hosts=[either_redis.url])
+        intake = PubSubIntake(PUBSUB, address, fanout, announce_in="broadcast-group_send", has_channels=has_channels)
+        await intake.start()
+        await intake.hold(["a", "b"])
+        intake.release(["b"])
+        await producer.group_send("a", {"type": "internal.message", "text": "here"})
+        await eventually(lambda: len(fanout.pushed) == 1)
+        assert await intake.rights.find_missing() is None
+        await intake.stop()
+        await producer.flush()
+        assert caplog.messages == []
+
+    async def test_channels_that_end_elsewhere_are_told_in_one_line_and_its_words_mend_it(
+        self, either_redis: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        address = make_user(either_redis, "resetchannels", "&other*", "+@all", "-subscribe", "-pubsub")
+        intake = PubSubIntake(PUBSUB, address, fanout)
+        await intake.start()
+        await eventually(lambda: intake.trouble.startswith("refuses: NOPERM "))
+        (words,) = SAID.findall(caplog.text)
+        assert words == "&asgi__group__* +subscribe +pubsub|numsub"
+        allow(either_redis, words)
+        await eventually(lambda: intake.ready)
+        await intake.stop()
+
+    async def test_pattern_of_an_applications_channels_needs_all(self, either_redis: RedisServer) -> None:
+        address = make_user(either_redis, "resetchannels", "&asgi*", "+@all")
+        for has_channels, words in ((False, None), (True, ("allchannels",))):
+            intake = PubSubIntake(PUBSUB, address, RememberingFanout(), has_channels=has_channels)
+            missing = await intake.rights.find_missing()
+            assert (missing and missing.words) == words
+
+    async def test_what_only_tells_others_is_told_once_and_keeps_nobody(
+        self, either_redis: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        address = make_user(either_redis, "resetchannels", "&asgi*", "+@all", "-publish", "-info")
+        intake = PubSubIntake(PUBSUB, address, fanout)
+        await intake.start()
+        await eventually(lambda: intake.ready)
+        assert SAID.findall(caplog.text) == ["&asgi__group__* +publish +info"]
+        await intake.stop()
+
+    @pytest.mark.parametrize("has_channels", [False, True])
+    async def test_user_that_the_page_makes_lacks_nothing(self, either_redis: RedisServer, has_channels: bool) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+        words, more = re.search(r"`ACL SETUSER awxfast ([^`]*)`, with an\s+application `([^`]*)` too", page).groups()  # type: ignore[union-attr]
+        given = [*words.split(), *(more.split() if has_channels else [])]
+        address = make_user(either_redis, "resetchannels", *given, "+multi", "+exec", "+discard")
+        intake = PubSubIntake(PUBSUB, address, RememberingFanout(), has_channels=has_channels)
+        assert await intake.rights.find_missing() is None

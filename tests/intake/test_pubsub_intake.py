@@ -139,11 +139,15 @@ class TestSubscriptions:
             intake.release(["a"])
             await eventually(lambda: subscribers(redis_server) == {sentinel: 1})
 
-    async def test_clean_exit_leaves_nothing(self, redis_server: RedisServer, fanout: RememberingFanout) -> None:
+    async def test_clean_exit_leaves_nothing(
+        self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async with started(redis_server.url, fanout, announce_in="broadcast-group_send") as intake:
             await intake.hold([f"job_events-{number}" for number in range(3_000)])
             assert len(subscribers(redis_server)) == 3_001
         assert subscribers(redis_server) == {}
+        assert not intake.failed.is_set()
+        assert caplog.messages == []
         with redis_server.client() as client:
             assert client.keys("*") == []
 
@@ -349,7 +353,7 @@ class TestSentinel:
 
         async with impostor(functools.partial(name_master, name=name)) as sentinel:
             heir = PubSubIntake(LAYER, RedisAddress(master_name="m", sentinels=(sentinel,)), fanout, token=former.token)
-            heir.inherit(frozen, descriptors)
+            heir.inherit({**frozen, "addresses": [str(heir.address)]}, descriptors)
             await heir.start()
             await eventually(lambda: asked)
             assert heir.ready

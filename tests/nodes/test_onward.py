@@ -163,16 +163,30 @@ class TestRedisAway:
         with redis_server.client() as client:
             await eventually(lambda: client.get("awx_metrics_instance_a") == b"new")
 
+    @pytest.mark.parametrize(
+        ("refusal", "allowance", "said"),
+        [
+            (("ACL", "SETUSER", "default", "-zadd"), ("ACL", "SETUSER", "default", "+zadd"), "Redis refuses events"),
+            (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "refuses: READONLY"),
+        ],
+    )
     async def test_redis_that_refuses_is_said_once(
-        self, onward: Onward, ledger: Ledger, layer: RedisChannelLayer, caplog: pytest.LogCaptureFixture
+        self,
+        onward: Onward,
+        ledger: Ledger,
+        layer: RedisChannelLayer,
+        caplog: pytest.LogCaptureFixture,
+        refusal: tuple[str, ...],
+        allowance: tuple[str, ...],
+        said: str,
     ) -> None:
         await layer.group_add("a", await layer.new_channel())
-        await layer.connection(0).execute_command("REPLICAOF", "127.0.0.1", "1")  # it takes no writes any more
+        await layer.connection(0).execute_command(*refusal)
         for count in (1, 2):
             onward.offer([("a", b"x", False)])
             await eventually(lambda count=count: ledger.counts["peer_events_refused"] == count)
-        await layer.connection(0).execute_command("REPLICAOF", "NO", "ONE")
-        assert caplog.text.count("Redis refuses events of other nodes") == 1
+        await layer.connection(0).execute_command(*allowance)
+        assert caplog.text.count(said) == 1
 
 
 class TestMetrics:

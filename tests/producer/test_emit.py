@@ -20,7 +20,7 @@ from awxfast.errors import ConfigurationError
 from awxfast.producer.emit import find_sender
 from awxfast.settings import default_layer
 from awxfast.wire.entry_bodies import make_entry_format
-from redis_servers import RedisServer
+from redis_servers import RedisServer, group_published_on
 
 QUEUE = "asgispecific.x!"
 
@@ -33,7 +33,7 @@ def emitting_redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -
     find_sender.cache_clear()
     redis_server.client().zadd("asgi:group:jobs-summary", {f"{QUEUE[4:]}g": 9e9})
     yield redis_server
-    find_sender()._kept.close()
+    find_sender().close()
     find_sender.cache_clear()
 
 
@@ -165,6 +165,23 @@ class TestFullQueue:
         assert "jobs-summary" in caplog.text
 
 
+class TestLayerOfTheEnvironment:
+    def test_message_is_written_as_the_servers_variables_say(
+        self, emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {"PREFIX": "site", "SERIALIZER_FORMAT": "json", "RANDOM_PREFIX_LENGTH": "0"}.items():
+            monkeypatch.setenv(f"AWXFAST_{name}", value)
+        client = emitting_redis.client()
+        client.zadd("site:group:jobs-summary", {"specific.x!g": 9e9})
+        awxfast.emit("jobs-summary", "x", needs_relay=False)
+        (member,) = client.zrange("sitespecific.x!", 0, -1)
+        assert json.loads(member) == {
+            "type": "internal.message",
+            "text": "x",
+            "__asgi_channel__": ["specific.x!g"],
+        }
+
+
 class TestEncryption:
     def test_keys_of_the_file_encrypt(
         self, emitting_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -194,3 +211,16 @@ class TestPubSub:
         opened = make_entry_format(default_layer("pubsub"), keys).open(body)
         assert msgpack.unpackb(opened) == {"type": "internal.message", "text": "x", "needs_relay": True}
         assert queued(emitting_redis) == []
+
+    def test_event_is_published_where_stock_would(
+        self, three_redis: list[RedisServer], emitting_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWXFAST_LAYER", "pubsub")
+        monkeypatch.setenv("AWXFAST_REDIS", " ".join(server.url for server in three_redis))
+        for host, server in enumerate(three_redis):
+            group = group_published_on(host)
+            with server.client() as client, client.pubsub() as listener:
+                listener.subscribe(f"asgi__group__{group}")
+                assert listener.get_message(timeout=5)["type"] == "subscribe"
+                awxfast.emit(group, "x")
+                assert msgpack.unpackb(listener.get_message(timeout=5)["data"])["text"] == "x"

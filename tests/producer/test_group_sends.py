@@ -72,6 +72,9 @@ class TestMembers:
         self, ours: RedisChannelLayer, redis_server: RedisServer
     ) -> None:
         await ours.group_send("a", MESSAGE)
+        before = scripts_run(redis_server)
+        await ours.group_send("a", MESSAGE)
+        assert scripts_run(redis_server) - before == 1
         assert redis_server.client().keys("*") == []
 
     async def test_channels_of_one_process_share_an_entry(

@@ -10,21 +10,28 @@ from awxfast.redis.event_writer import Loss
 from awxfast.redis.event_writers import EventWriters, open_event_writer
 from awxfast.redis.group_writer import Event, Sent
 from awxfast.redis.reconnect import Outages
-from awxfast.settings import LayerSettings
+from awxfast.settings import LayerSettings, default_layer
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.host_choice import choose_host
 from channels_redis.core import RedisChannelLayer
-from redis_servers import HANG, RedisServer, group_on
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis_servers import HANG, RedisServer, group_on, group_published_on
 from remembering_fanout import eventually
+
+LAYER = LayerSettings(group_expiry=86_400)
 
 
 class Running:
     """Writers, and what became of events."""
 
-    def __init__(self, servers: Sequence[RedisServer], own: Sequence[str] = ("", "", "")) -> None:
+    def __init__(
+        self,
+        servers: Sequence[RedisServer],
+        own: Sequence[str] = ("", "", ""),
+        layer: LayerSettings = LAYER,
+    ) -> None:
         self.outcomes: Counter[str] = Counter()
         self.crowds: list[bool] = []
-        layer = LayerSettings(group_expiry=86_400)
         hosts = [(server.address, Outages(server.address), name) for server, name in zip(servers, own, strict=True)]
         self.queue = open_event_writer("events", layer, make_entry_format(layer), hosts, self, self.crowds.append)
         self.task = asyncio.create_task(self.queue.run())
@@ -153,3 +160,20 @@ class TestNextProcess:
         assert first.outcomes == {"stopped": 3}
         for one in (first, second):
             await one.stop()
+
+
+async def test_events_of_a_pubsub_layer_are_published_where_stock_listens(three_redis: list[RedisServer]) -> None:
+    running = Running(three_redis, layer=default_layer("pubsub"))
+    await running.queue.wait_up()
+    stock = RedisPubSubChannelLayer(hosts=[server.url for server in three_redis])
+    groups = [group_published_on(host) for host in range(3)]
+    channel = await stock.new_channel()
+    for group in groups:
+        await stock.group_add(group, channel)
+    running.queue.put([Event(group, group.encode(), False) for group in groups])
+    async with asyncio.timeout(HANG):
+        texts = {(await stock.receive(channel))["text"] for _ in groups}
+    assert texts == {*groups}
+    await eventually(lambda: running.outcomes["sent"] == running.outcomes["taken"] == 3)
+    await running.stop()
+    await stock.flush()

@@ -62,6 +62,10 @@ class TestWhole:
         entry = pack_whole(make_entry_format(LayerSettings(random_prefix_length=0)), MESSAGE, None)
         assert msgpack.unpackb(entry) == MESSAGE
 
+    def test_nothing_stands_before_what_is_published_whatever_length_the_layer_is_told(self) -> None:
+        entry = pack_whole(make_entry_format(LayerSettings(layer="pubsub", random_prefix_length=12)), MESSAGE, None)
+        assert msgpack.unpackb(entry) == MESSAGE
+
     def test_what_json_has_no_form_for_is_a_type_error(self) -> None:
         with pytest.raises(TypeError):
             pack_whole(make_entry_format(LayerSettings(serializer_format="json")), {"type": "a", "b": b"x"}, [])

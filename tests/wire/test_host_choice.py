@@ -1,11 +1,14 @@
 """Which Redis a name belongs to: what unmodified channels_redis says."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from awxfast.wire.host_choice import MOST_HOSTS, choose_host, cut_to_queue
+from awxfast.settings import LayerSettings, default_layer
+from awxfast.wire.host_choice import MOST_HOSTS, choose_by_group, choose_host, cut_to_queue
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from channels_redis.utils import _consistent_hash
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "channel-layer-vectors.json").read_text())
@@ -22,6 +25,18 @@ class TestChoice:
         for hosts in range(1, MOST_HOSTS + 1):
             names = [f"job_events-{number}" for number in range(200)]
             assert [choose_host(name, hosts) for name in names] == [_consistent_hash(name, hosts) for name in names]
+
+
+class TestGroups:
+    @pytest.mark.parametrize("hosts", [1, 2, 3, 7])
+    async def test_are_where_producers_of_the_form_send(self, hosts: int) -> None:
+        urls = [f"redis://host-{number}" for number in range(hosts)]
+        stock = RedisPubSubChannelLayer(hosts=urls, prefix="räume")
+        core = choose_by_group(LayerSettings(prefix="räume"), hosts)
+        pubsub = choose_by_group(dataclasses.replace(default_layer("pubsub"), prefix="räume"), hosts)
+        for group in (f"job_events-{number}" for number in range(200)):
+            assert core(group) == _consistent_hash(group, hosts)
+            assert stock._shards[pubsub(group)] is stock._get_shard(stock._get_group_channel_name(group))
 
 
 class TestQueue:

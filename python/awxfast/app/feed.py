@@ -53,7 +53,11 @@ class Feed:
     def reload_keys(self) -> None:
         """Reads the files of the layer's keys again. Raises `ConfigurationError`."""
         if self._keys.reload():
-            self.intake.entry_format.accept_keys(self._keys.values)
+            self._use_keys()
+
+    def _use_keys(self) -> None:
+        """There are others now."""
+        self.intake.entry_format.accept_keys(self._keys.values)
 
     async def _stop_layer(self) -> None:
         """What stands on the intake, which leaves its groups after it."""
@@ -102,8 +106,8 @@ class LayerFeed(Feed):
             self._is_installed = True
             self._replacement.install()
 
-    def reload_keys(self) -> None:
-        super().reload_keys()
+    def _use_keys(self) -> None:
+        super()._use_keys()
         self._replacement.use_keys()
 
     async def _stop_layer(self) -> None:

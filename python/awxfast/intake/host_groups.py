@@ -1,18 +1,18 @@
 """The groups of a process whose layer has several Redis: each with those of its own host, under one interface."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from awxfast.intake.groups import Groups
-from awxfast.wire.host_choice import sort_by_host
 
 
 class HostGroups:
     """What `Groups` does for whoever holds groups, each on the Redis that producers look for it."""
 
-    def __init__(self, hosts: Sequence[Groups]) -> None:
-        """`hosts`: in the layer's order. They share their turns."""
+    def __init__(self, hosts: Sequence[Groups], choose: Callable[[str], int]) -> None:
+        """`hosts`: in the layer's order. They share their turns. `choose` says which one has a group."""
         self._hosts = hosts
+        self._choose = choose
         self.turns = hosts[0].turns
 
     @property
@@ -22,8 +22,10 @@ class HostGroups:
 
     def split(self, groups: Iterable[str]) -> Mapping[Groups, list[str]]:
         """Each group with the others of its Redis."""
-        parts = sort_by_host(groups, str, len(self._hosts))
-        return {self._hosts[host]: part for host, part in parts.items()}
+        parts: dict[Groups, list[str]] = {}
+        for group in groups:
+            parts.setdefault(self._hosts[self._choose(group)], []).append(group)
+        return parts
 
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """See `Groups.hold`: of all at once, so that a Redis which is away keeps nobody from the others' groups."""

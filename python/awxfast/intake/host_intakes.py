@@ -6,29 +6,26 @@ Each has its own queue, drain, registrations and outages. One that is away stops
 import asyncio
 import contextlib
 import functools
-import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
+from awxfast.intake.host_parts import HostParts, do_all
 from awxfast.intake.intake import Intake
-from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
+from awxfast.intake.intake_shared import STOP_TIMEOUT, IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
-from awxfast.intake.pubsub_intake import PubSubIntake
-from awxfast.intake.subscriptions import Subscriptions
+from awxfast.intake.pubsub_hosts import open_pubsub_intake
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Command
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
-from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
-from awxfast.wire.host_choice import MOST_HOSTS, choose_host, sort_by_host
+from awxfast.wire.host_choice import MOST_HOSTS, choose_host
 
 
 def open_intake(
@@ -47,21 +44,17 @@ def open_intake(
 
     `has_channels`: this process has channels of its own, to which others may send.
     """
-    if layer.layer == "pubsub":
-        if len(addresses) > 1:
-            raise ConfigurationError("several Redis of a pub/sub layer are not built yet; name one")
-        pace, form = new_pace(), entry_format or make_entry_format(layer)
-        return PubSubIntake(
-            layer, addresses[0], taker, announce_in, pace, max_event_size, token, form, has_channels=has_channels
-        )
     if len(addresses) > MOST_HOSTS:
         raise ConfigurationError(f"a channel layer with more than {MOST_HOSTS} Redis is not built")
+    if layer.layer == "pubsub":
+        arguments = (taker, announce_in, new_pace, max_event_size, token, entry_format)
+        return open_pubsub_intake(layer, addresses, *arguments, has_channels=has_channels)
     if len(addresses) == 1:
         return Intake(layer, addresses[0], taker, announce_in, new_pace(), max_event_size, token, entry_format)
     return HostIntakes(layer, addresses, taker, announce_in, new_pace, max_event_size, token, entry_format)
 
 
-class HostIntakes:
+class HostIntakes(HostParts[Intake]):
     """What `Intake` does, for several Redis. See there for the arguments."""
 
     form = Intake.form
@@ -85,7 +78,7 @@ class HostIntakes:
         shared = IntakeShared(apart=notices)
         self.caught_up, self.failed = shared.caught_up, shared.failed
         intake = functools.partial(Intake, layer, taker=taker, announce_in=announce_in, shared=shared)
-        self.parts = [
+        parts = [
             intake(
                 address=address,
                 names=one,
@@ -95,8 +88,7 @@ class HostIntakes:
             )
             for address, one in zip(addresses, names, strict=True)
         ]
-        self._groups = HostGroups([part.groups for part in self.parts])
-        self.subscriptions = Subscriptions(self._groups)
+        super().__init__(layer, parts)
         self._home = self.parts[choose_host(announce_in, len(addresses))] if announce_in is not None else None
         self._telling = Telling(self.parts, self._home, notices)
 
@@ -113,81 +105,7 @@ class HostIntakes:
         for part in self.parts:
             part.recovers = recovers
 
-    @property
-    def redis_name(self) -> str | None:
-        """That of the first which was there: whoever has one Redis of a layer has all."""
-        return next((part.redis_name for part in self.parts if part.redis_name is not None), None)
-
-    @property
-    def redis_names(self) -> Collection[str]:
-        """What `redis_name` says of each Redis, and would have said before restarts."""
-        return [name for part in self.parts for name in part.redis_names]
-
-    def remember_redis(self, names: Iterable[str]) -> None:
-        """Each keeps some of them, since that is bounded."""
-        for part, name in zip(itertools.cycle(self.parts), names, strict=False):
-            part.remember_redis([name])
-
-    @property
-    def ready(self) -> bool:
-        """Whether every Redis answers."""
-        return all(part.ready for part in self.parts)
-
-    @property
-    def depth(self) -> int:
-        """Events that waited in all queues when last looked at."""
-        return sum(part.depth for part in self.parts)
-
-    @property
-    def repaired(self) -> int:
-        """Registrations that were found missing and added again, on all."""
-        return sum(part.repaired for part in self.parts)
-
-    async def start(self) -> None:
-        """See `Intake.start`: all at once, so that one which is away keeps nobody waiting for the others."""
-        await do_all(part.start() for part in self.parts)
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """Holds groups, however long each Redis takes."""
-        await self._groups.hold(groups)
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Lets go of groups."""
-        self._groups.release(groups)
-
-    def hold_inherited(self, groups: Iterable[str]) -> None:
-        """Holds what was held before."""
-        self._groups.hold_inherited(groups)
-
-    async def wait_registered(self) -> None:
-        """Returns when each Redis has answered for what is registered, but for those that are away for longer."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_TIMEOUT):
-                for part in self.parts:
-                    await part.wait_registered()
-
-    async def list_interest(self) -> AsyncIterator[Notice]:
-        """Which groups this process and others want, Redis by Redis (`Intake.list_interest`)."""
-        for part in self.parts:
-            async for notice in part.list_interest():
-                yield notice
-
     # From one process to the next
-
-    @property
-    def rested_at(self) -> float:
-        """When the first of the last rests began (monotonic)."""
-        return min(part.rested_at for part in self.parts)
-
-    def hold_events(self) -> None:
-        """Leaves what comes in each Redis."""
-        for part in self.parts:
-            part.hold_events()
-
-    def let_events_come(self) -> None:
-        """Takes what waits, and what comes."""
-        for part in self.parts:
-            part.let_events_come()
 
     async def rest(self, successor: int, seconds: float) -> None:
         """See `Intake.rest`. What one has left to say of its groups goes over another one's connection."""
@@ -200,10 +118,6 @@ class HostIntakes:
         for part in [*self.parts, *self.parts]:
             with contextlib.suppress(RedisUnavailable):
                 await part.registration.settle()
-
-    async def end_rest(self) -> None:
-        """Pops again from all: nobody else goes on under these names."""
-        await do_all(part.end_rest() for part in self.parts)
 
     def freeze(self) -> dict[str, Any]:
         """As one Redis would have it: the next process may know of others, and knows where each group belongs."""
@@ -221,16 +135,16 @@ class HostIntakes:
 
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
-        members = sort_by_host(frozen["members"], lambda member: member[0], len(self.parts))
-        for host, part in enumerate(self.parts):
-            repaired = 0 if host else frozen["repaired"]
-            part.inherit({**frozen, "members": members.get(host, []), "repaired": repaired, "redis_names": []})
+        parts: list[list[Any]] = [[] for _ in self.parts]
+        for member in frozen["members"]:
+            parts[self.choose(member[0])].append(member)
+        for part, members in zip(self.parts, parts, strict=True):
+            is_first = part is self.parts[0]
+            repaired = frozen["repaired"] if is_first else 0
+            part.inherit(
+                {"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []}
+            )
         self.remember_redis(frozen["redis_names"])
-
-    def end_inheritance(self) -> None:
-        """Groups that nobody holds any more are left."""
-        for part in self.parts:
-            part.end_inheritance()
 
     def abandon(self) -> Sequence[asyncio.Task[None]]:
         """Another process goes on under these names. What is about to end."""
@@ -276,14 +190,3 @@ class Telling:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-
-
-async def do_all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All at once. The first that fails ends the others; its exception is raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,6 +8,7 @@ from awxfast.redis.commands import Command
 from awxfast.redis.rights import Need
 from awxfast.redis.server_facts import ServerFacts
 from awxfast.settings import LayerSettings
+from awxfast.wire.group_channels import begin_of_channels, escape_pattern, group_channel
 
 OWN = ("~awxfast:*",)
 LOOKING: Mapping[str, Callable[[str], Sequence[Command]]] = {
@@ -51,6 +52,26 @@ def list_needs(names: ProcessNames, facts: ServerFacts, layer: str = LayerSettin
         Need(("INFO", "server"), is_vital=False),
         Need(("CLIENT", "ID"), is_vital=False),
         Need(("CLIENT", "UNBLOCK", 1), is_vital=False),
+    )
+
+
+def list_pubsub_needs(names: ProcessNames, facts: ServerFacts, *, has_channels: bool) -> Sequence[Need]:
+    """The same where nothing is stored: channels of Redis', and no keys.
+
+    `has_channels`: this process has channels of its own. It subscribes to them by one pattern, which Redis compares
+    with those of the user as a text: but for all channels there is no pattern that allows it.
+    """
+    groups = (f"&{escape_pattern(group_channel(names.prefix, ''))}*",)
+    channel = group_channel(names.prefix, names.sentinel)
+    begin = escape_pattern(begin_of_channels(names.prefix, names.token))
+    return (
+        Need(("PING",)),
+        Need(("SUBSCRIBE", channel), groups),
+        *([Need(("PSUBSCRIBE", f"{begin}*"), ("allchannels",))] if has_channels else []),
+        Need(("UNSUBSCRIBE", channel), is_vital=False),
+        Need(("PUBLISH", channel, "x"), groups, is_vital=False),
+        Need(("PUBSUB", "NUMSUB", channel), is_vital=False),
+        Need(("INFO", "server"), is_vital=False),
     )
 
 

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-import socket
+import functools
+import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
 from awxfast.errors import RedisError, RedisUnavailable
-from awxfast.intake.announcements import Announcements
+from awxfast.intake.announcements import Announcements, NoticeSender
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
 from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.needs import list_pubsub_needs
 from awxfast.intake.notice_publisher import NoticePublisher
 from awxfast.intake.pace import Pace
+from awxfast.intake.pubsub_estate import freeze_parts, inherit_parts
 from awxfast.intake.push_backlog import PushBacklog
 from awxfast.intake.push_layout import PushLayout
 from awxfast.intake.subscriber import Subscriber
@@ -24,6 +27,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
+from awxfast.redis.rights import Rights
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
@@ -48,19 +52,30 @@ class PubSubIntake:
         entry_format: EntryFormat | None = None,
         *,
         has_channels: bool = False,
+        host: int = 0,
+        shared: IntakeShared | None = None,
+        apart: NoticeSender | None = None,
     ) -> None:
-        """See `Intake`. `has_channels`: this process has channels of its own, to which others may send."""
-        self.outages = Outages(address)
+        """See `Intake`. `has_channels`: this process has channels of its own, to which others may send.
+
+        `host`: which Redis it is, where a layer has several; `shared`: what it has in common with those of the others;
+        `apart`: who publishes its notices, where another one has the backplane's group.
+        """
+        self._shared = shared = shared or IntakeShared()
         self.address = address
-        self.names = ProcessNames(layer.prefix) if token is None else ProcessNames(layer.prefix, token)
-        self._shared = shared = IntakeShared()
+        self.names = ProcessNames(layer.prefix, token or secrets.token_hex(16), host)
+        self.rights = Rights(address, functools.partial(list_pubsub_needs, self.names, has_channels=has_channels))
+        self.outages = Outages(address, self.rights)
         self.caught_up, self.failed = shared.caught_up, shared.failed
         self.entry_format = entry_format or make_entry_format(layer)
-        self._notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
+        self.notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
         writer = GroupPublisher(layer, self.entry_format)
-        announcements = Announcements(self.names, announce_in, writer, self._notices) if announce_in else None
-        self._announces = announcements is not None
-        self.groups = Groups(self.names, taker, layer.group_expiry, announcements, shared.turns, PushLayout(self.names))
+        notices = apart or self.notices
+        announcements = Announcements(self.names, announce_in, writer, notices) if announce_in is not None else None
+        self._announces = announcements is not None and apart is None
+        self.groups = Groups(
+            self.names, taker, layer.group_expiry, announcements, shared.turns, layout=PushLayout(self.names)
+        )
         self.backlog = PushBacklog(taker, self.caught_up)
         self.subscriber = Subscriber(
             address,
@@ -74,6 +89,8 @@ class PubSubIntake:
             has_channels=has_channels,
         )
         self.subscriptions = Subscriptions(self.groups)
+        self.announcing = [self.groups]
+        """Whose groups are told anew when the connection of notices is back."""
         self.rested_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -124,11 +141,12 @@ class PubSubIntake:
         if not self.subscriber.is_heir:
             try:
                 (await open_connection(self.address, START_TIMEOUT)).close()
+                await self.rights.tell()
             except RedisError:  # the tasks try again, and say so in the log
                 is_there = False
         works = [("subscriptions", self.subscriber.run()), ("backlog", self.backlog.run())]
         if self._announces:
-            works.append(("notices", self._notices.run()))
+            works.append(("notices", self.notices.run()))
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works]
         self._shared.watch(self._tasks)
         if is_there:
@@ -165,7 +183,7 @@ class PubSubIntake:
             raise RedisUnavailable(f"Redis at {self.address} {self.trouble}")
         async with asyncio.timeout(seconds):
             self.groups.begin_rest()
-            await self._notices.settle()
+            await self.notices.settle()
             await self.subscriber.settle()
         self.subscriber.begin_rest()
         self.backlog.hand_all_on()
@@ -194,7 +212,7 @@ class PubSubIntake:
 
     def freeze(self) -> dict[str, Any]:
         """What the process needs that goes on, besides `descriptors`."""
-        return {"form": self.form, **self.groups.freeze(), **self.subscriber.freeze()}
+        return {"form": self.form, **freeze_parts([self])}
 
     @property
     def descriptors(self) -> Sequence[int]:
@@ -203,9 +221,7 @@ class PubSubIntake:
 
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` and `descriptors` gave in the process before this one, before `start`."""
-        self.groups.inherit(frozen)
-        sock = socket.socket(fileno=descriptors[0]) if descriptors else None
-        self.subscriber.inherit(frozen, sock)
+        inherit_parts([self], frozen, descriptors, lambda _: 0)
 
     def abandon(self) -> Sequence[asyncio.Task[None]]:
         """Another process goes on: nothing is said to Redis any more. What is about to end."""
@@ -228,11 +244,12 @@ class PubSubIntake:
         self.backlog.hand_all_on()
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT):
-                await self._notices.settle()
+                await self.notices.settle()
         ending, self._tasks = self._tasks, []
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
     async def _announce_again(self) -> None:
-        await self.groups.interest.announce_again()
+        for groups in self.announcing:
+            await groups.interest.announce_again()

@@ -140,6 +140,7 @@ class Subscriber:
             "redis_names": [*self.redis_names],
             "unread": base64.b64encode(unread).decode(),
             "watched_until": self._watched_until,
+            "passed": bool(self.descriptors),
         }
 
     def inherit(self, frozen: Mapping[str, Any], sock: socket.socket | None) -> None:

@@ -3,20 +3,19 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from awxfast.app.fellows import Fellows
 from awxfast.errors import HandOverFailed, cut_reason, describe_unexpected
 from awxfast.figures import Figures
 from awxfast.operate.snapshot import Snapshots
+from awxfast.process.common_words import CommonWords, find_fellows
 from awxfast.process.header_claims import HeaderClaims
 from awxfast.process.pipe import Pipe
 from awxfast.quiet_log import QuietLog
 from awxfast.system.memory import give_back_memory
 from awxfast.system.passing import TooFewDescriptors, receive_message
 from awxfast.system.queued_stream import leave
-from awxfast.system.shares import Shares
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +70,14 @@ class Control(Generic[Rooms]):
         self.used_headers: list[str] = start.get("used_headers", [])
         self.remember_used: Callable[[str], None] = self.used_headers.append  # until there is somebody to tell
         self._claims = HeaderClaims(lambda header: pipe.send("claim_header", header=header))
-        self.fellows = find_fellows(start, self._claims.claim, self._wait_until_ready)
+        self._stop_asked = asyncio.Event()
+        self._words = CommonWords(pipe.send, self._stop_asked)
+        self.fellows = find_fellows(start, self._claims.claim, self._words.wait_to_listen)
         self.died: int | None = start.get("died")
         self._snapshots: Snapshots | None = None
         self._inherited = False
         self._owes_answer = False
         self._faults = QuietLog(log)
-        self._stop_asked = asyncio.Event()
-        self._may_register, self._may_listen = asyncio.Event(), asyncio.Event()
         self._relay: Rooms | None = None
         self._files_have_changed = False
         self._leaving: asyncio.Future[None] | None = None
@@ -159,21 +158,8 @@ class Control(Generic[Rooms]):
 
         An import may wipe what others have registered in Redis: AWX's does.
         """
-        if self.fellows is None:
-            return
-        self._pipe.send("imported")
-        await self._wait_unless_stopped(self._may_register)
-
-    async def _wait_until_ready(self) -> None:
-        """The same for what comes before it listens."""
-        self._pipe.send("prepared")
-        await self._wait_unless_stopped(self._may_listen)
-
-    async def _wait_unless_stopped(self, event: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(one.wait()) for one in (event, self._stop_asked)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for one in waits:
-            one.cancel()
+        if self.fellows is not None:
+            await self._words.wait_to_register()
 
     async def wait_for_stop(self) -> None:
         """Returns when main asks for an orderly end."""
@@ -209,10 +195,8 @@ class Control(Generic[Rooms]):
                     self._leaving = asyncio.ensure_future(self._go_on())
                 case "used_header":
                     self.remember_used(message["header"])
-                case "register":
-                    self._may_register.set()
-                case "listen":
-                    self._may_listen.set()
+                case "register" | "listen" as word:
+                    self._words.hear(word)
                 case "header_claimed":
                     self._claims.receive(message["header"], fresh=message["fresh"])
                 case "look":
@@ -292,19 +276,6 @@ class Control(Generic[Rooms]):
     async def _leave_to(self, heir: int, understood: list[int], sock: socket.socket) -> None:
         """Leaves all to the process with that number. Raises `HandOverFailed`: all goes on here."""
         raise NotImplementedError
-
-
-def find_fellows(
-    start: Mapping[str, Any],
-    claim_header: Callable[[str], Awaitable[bool]],
-    wait_until_ready: Callable[[], Awaitable[None]],
-) -> Fellows | None:
-    """The other workers that main has told of."""
-    worker = start.get("worker") or {"count": 1}
-    if worker["count"] == 1:
-        return None
-    shares = Shares.open(worker["shares"], worker["number"], start.get("generation", 0))
-    return Fellows(shares, claim_header, wait_until_ready)
 
 
 async def run_behind(former: asyncio.Future[None] | None, work: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,5 @@
 """AWX's message from plain synchronous code, over connections that the process keeps."""
 
-import dataclasses
 import functools
 import json
 import os
@@ -14,14 +13,16 @@ from awxfast.producer.full_queues import FullQueues
 from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
+from awxfast.producer.layer_variables import read_layer_variables
 from awxfast.producer.plain_options import find_addresses, is_plain
 from awxfast.redis.address import RedisAddress
-from awxfast.settings import LAYERS, LayerSettings, default_layer
+from awxfast.settings import LAYERS, LayerSettings
 from awxfast.wire.encryption_keys import SETTING, read_configured_keys, read_key_files
 from awxfast.wire.entry_bodies import make_entry_format, pack_whole
 from awxfast.wire.group_channels import group_channel
 from awxfast.wire.group_send import EVENT_TYPE
 from awxfast.wire.groups import is_valid_group
+from awxfast.wire.host_choice import choose_host
 from awxfast.wire.layer_options import read_layer
 
 KEY_FILES_VARIABLE = "AWXFAST_ENCRYPTION_KEY_FILE"
@@ -32,9 +33,10 @@ def emit(group: str, payload: Any, needs_relay: bool = True) -> None:
     """Sends `payload` to the browsers of `group`, and with `needs_relay` to those of other nodes.
 
     A text goes out as it is, anything else as JSON, which Django's encoder writes where there is a Django. Redis is
-    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer has the form `AWXFAST_LAYER` (`core`) and the
-    keys in the files `AWXFAST_ENCRYPTION_KEY_FILE`. Raises `TypeError` for a wrong group name, `ConfigurationError`
-    without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when it refuses.
+    that of Django's CHANNEL_LAYERS, else of `AWXFAST_REDIS`, whose layer is as the server's variables have it
+    (`AWXFAST_LAYER`, `AWXFAST_PREFIX`, `AWXFAST_ENCRYPTION_KEY_FILE` and so on). Raises `TypeError` for a wrong group
+    name, `ConfigurationError` without a Redis, `ConnectionError` when it does not answer, and `hiredis.ReplyError` when
+    it refuses.
     """
     if not is_valid_group(group):
         raise TypeError(f"a group name has 1 to 99 letters, digits, '-', '_' and '.': {group[:120]!r}")
@@ -80,16 +82,20 @@ class PubSubSender:
 
     def __init__(self, options: dict[str, Any]) -> None:
         addresses = find_plain_addresses(options)
-        if len(addresses) > 1:
-            raise ConfigurationError("awxfast.emit does not write to several Redis of a pub/sub layer yet")
-        self._kept = KeptSockets(addresses[0])
+        self._hosts = [KeptSockets(address) for address in addresses]
         self._layer = read_layer(options, "pubsub")
         self._format = make_entry_format(self._layer, read_configured_keys("default", options))
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip."""
-        with self._kept.borrow() as redis:
-            redis.ask("PUBLISH", group_channel(self._layer.prefix, group), pack_whole(self._format, message, None))
+        channel = group_channel(self._layer.prefix, group)
+        with self._hosts[choose_host(channel, len(self._hosts))].borrow() as redis:
+            redis.ask("PUBLISH", channel, pack_whole(self._format, message, None))
+
+    def close(self) -> None:
+        """Closes the connections that are idle."""
+        for kept in self._hosts:
+            kept.close()
 
 
 @functools.cache
@@ -122,7 +128,7 @@ def find_options() -> tuple[dict[str, Any], str]:
     if urls := os.environ.get("AWXFAST_REDIS", "").split():
         layer = read_form(os.environ.get("AWXFAST_LAYER"))
         keys = read_key_files(os.environ.get(KEY_FILES_VARIABLE, "").split())
-        return {**dataclasses.asdict(default_layer(layer)), "hosts": urls, SETTING: keys}, layer
+        return {**read_layer_variables(os.environ, layer), "hosts": urls, SETTING: keys}, layer
     raise ConfigurationError("awxfast.emit: set AWXFAST_REDIS to the URL of the Redis that the server reads")
 
 

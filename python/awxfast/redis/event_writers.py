@@ -15,7 +15,7 @@ from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
-from awxfast.wire.host_choice import sort_by_host
+from awxfast.wire.host_choice import choose_by_group
 
 WriterHost = tuple[RedisAddress, Outages, str]
 """One Redis, who tells of its outages, and the non-local name there whose queue is left out; empty: none is."""
@@ -35,7 +35,7 @@ def open_event_writer(
     `is_joined`: whether this process is subscribed to a group (`GroupPublisher`).
     """
     if len(hosts) > 1:
-        return EventWriters(name, layer, entry_format, hosts, outcomes, note_crowd)
+        return EventWriters(name, layer, entry_format, hosts, outcomes, note_crowd, is_joined)
     ((address, outages, own),) = hosts
     if layer.layer == "pubsub":
         publisher = GroupPublisher(layer, entry_format, own, is_joined)
@@ -53,14 +53,20 @@ class EventWriters:
         entry_format: EntryFormat,
         hosts: Sequence[WriterHost],
         outcomes: Outcomes,
-        note_crowd: Callable[[bool], None],
+        note_crowd: Callable[[bool], None] = lambda _: None,
+        is_joined: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._choose = choose_by_group(layer, len(hosts))
         self._note_crowd = note_crowd
         self._crowded = False
         connects = [functools.partial(self._connect, host) for host in range(len(hosts))]
         self._hosts = []
         for host, (address, outages, own) in enumerate(hosts):
-            writer = HostGroupWriter(layer, entry_format, own, host, connects)
+            writer = (
+                GroupPublisher(layer, entry_format, own, is_joined)
+                if layer.layer == "pubsub"
+                else HostGroupWriter(layer, entry_format, own, host, connects)
+            )
             self._hosts.append(EventWriter(name, address, writer, outages, outcomes, self._note_crowd_of_one))
 
     def _connect(self, host: int) -> RedisConnection | None:
@@ -99,7 +105,9 @@ class EventWriters:
 
     def put(self, events: Sequence[Event]) -> None:
         """Queues events, for each Redis in their order."""
-        parts = sort_by_host(events, lambda event: event.group, len(self._hosts))
+        parts: dict[int, list[Event]] = {}
+        for event in events:
+            parts.setdefault(self._choose(event.group), []).append(event)
         for host, part in parts.items():
             self._hosts[host].put(part)
 

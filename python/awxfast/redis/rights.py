@@ -22,6 +22,10 @@ _OF_SCRIPTS = ("script can't", "ACL failure in script")
 """What Redis up to 7.0, and from 7.2 on, says where a script lacks a right; its first word is ERR."""
 
 
+_CONTAINERS = ("client", "pubsub")
+"""Commands whose parts are allowed one by one."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Need:
     """A command that is sent, and where it points. `patterns`: what ACL SETUSER calls its keys or channels.
@@ -123,4 +127,4 @@ def lacking_words(need: Need, reply: object) -> tuple[str, ...]:
 def all_words(need: Need) -> tuple[str, ...]:
     """All that allows it."""
     name = str(need.command[0]).lower()
-    return (*need.patterns, f"+client|{str(need.command[1]).lower()}" if name == "client" else f"+{name}")
+    return (*need.patterns, f"+{name}|{str(need.command[1]).lower()}" if name in _CONTAINERS else f"+{name}")

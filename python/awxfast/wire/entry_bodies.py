@@ -22,12 +22,17 @@ EXPIRY_SPARE = 10
 
 
 def make_entry_format(layer: LayerSettings, keys: Sequence[bytes] = ()) -> EntryFormat:
-    """How the entries of a layer are written. What pub/sub carries is never too old."""
+    """How the entries of a layer are written.
+
+    What pub/sub carries is never too old, and nothing stands before it: its constructor takes a length, and makes
+    nothing of it.
+    """
+    is_stored = layer.layer != "pubsub"
     return EntryFormat(
-        prefix_length=max(0, layer.random_prefix_length),
+        prefix_length=max(0, layer.random_prefix_length) if is_stored else 0,
         serializer=layer.serializer_format,
         keys=keys,
-        ttl=None if layer.layer == "pubsub" else layer.expiry + EXPIRY_SPARE,
+        ttl=layer.expiry + EXPIRY_SPARE if is_stored else None,
     )
 
 

@@ -4,6 +4,9 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from awxfast.settings import LayerSettings
+from awxfast.wire.group_channels import group_channel
+
 SLOTS = 4096
 """What its hash is cut down to; hosts share them in equal parts."""
 MOST_HOSTS = 64
@@ -18,6 +21,13 @@ def choose_host(name: str | bytes, hosts: int) -> int:
         return 0
     encoded = name.encode() if isinstance(name, str) else name
     return int((zlib.crc32(encoded) & (SLOTS - 1)) / (SLOTS / hosts))
+
+
+def choose_by_group(layer: LayerSettings, hosts: int) -> Callable[[str], int]:
+    """Says where a group is: by its name, or by that of Redis' channel where nothing is stored."""
+    if layer.layer == "pubsub":
+        return lambda group: choose_host(group_channel(layer.prefix, group), hosts)
+    return lambda group: choose_host(group, hosts)
 
 
 def cut_to_queue(channel: str) -> str:

@@ -8,12 +8,9 @@ from awxfast.settings import LAYER_DEFAULTS, LAYER_FIELDS, LayerSettings
 
 STOCK = LayerSettings(capacity=100, group_expiry=86_400)
 """What its constructor takes for granted."""
-IGNORED = {"pubsub": ("random_prefix_length",)}
-"""What the constructor of a form takes, and makes nothing of."""
 
 
 def read_layer(configuration: Mapping[str, Any], layer: str = STOCK.layer) -> LayerSettings:
     """What the constructor's arguments say, with its own defaults, for a layer of this form."""
-    names = [name for name in LAYER_FIELDS if name in configuration and name not in IGNORED.get(layer, ())]
-    given = {name: configuration[name] for name in names}
+    given = {name: configuration[name] for name in LAYER_FIELDS if name in configuration}
     return dataclasses.replace(STOCK, **{"layer": layer, **LAYER_DEFAULTS[layer], **given})

@@ -8,6 +8,7 @@ use awxfast_core::wire::entry_format::{EntryFormat, Random, Serializer};
 use awxfast_core::wire::envelope;
 use awxfast_core::wire::fernet::Keys;
 use awxfast_core::wire::frame::{self, Budget, Decoder, Received};
+use awxfast_core::wire::push::{Push, PushReader};
 
 use crate::Work;
 use crate::browser::entry;
@@ -93,6 +94,27 @@ fn read_entry(member: Vec<u8>, format: EntryFormat) -> Work {
         let envelope = envelope::decode(opened.packed()).expect("a message");
         assert_eq!(envelope.text.map(str::len), Ok(TEXT_BYTES));
         black_box(envelope.channels.iter().count());
+    })
+}
+
+/// A message as Redis pushes it to who is subscribed, up to its text.
+#[must_use]
+pub fn pushed_message() -> Work {
+    const CHANNEL: &str = "asgi__group__job_events-4711";
+    let body = entry(&[], &text()).split_off(PREFIX);
+    let mut reply =
+        format!("*3\r\n$7\r\nmessage\r\n${}\r\n{CHANNEL}\r\n${}\r\n", CHANNEL.len(), body.len()).into_bytes();
+    reply.extend_from_slice(&body);
+    reply.extend_from_slice(b"\r\n");
+    let mut reader = PushReader::new(reply.len());
+    Box::new(move || {
+        let read = reader.feed(black_box(&reply), |push| {
+            let Push::Message { channel, payload } = push else { panic!("a message") };
+            assert_eq!(channel, CHANNEL.as_bytes());
+            let envelope = envelope::decode(payload).expect("a message");
+            assert_eq!(envelope.text.map(str::len), Ok(TEXT_BYTES));
+        });
+        assert_eq!(read, Ok(()));
     })
 }
 

@@ -25,12 +25,13 @@ pub struct Workload {
 }
 
 /// All of them; the last is the yardstick.
-pub const ALL: [Workload; 13] = [
+pub const ALL: [Workload; 14] = [
     Workload { name: "secret_verify", bytes: 88, runs: 200, make: bytes::secret_verify },
     Workload { name: "nonce", bytes: 32, runs: 2000, make: bytes::nonce },
     Workload { name: "envelope", bytes: bytes::TEXT_BYTES, runs: 2000, make: bytes::envelope },
     Workload { name: "encrypted_entry", bytes: bytes::TEXT_BYTES, runs: 200, make: bytes::encrypted_entry },
     Workload { name: "json_entry", bytes: bytes::TEXT_BYTES, runs: 500, make: bytes::json_entry },
+    Workload { name: "pushed_message", bytes: bytes::TEXT_BYTES, runs: 2000, make: bytes::pushed_message },
     Workload { name: "frame_encode", bytes: bytes::TEXT_BYTES, runs: 2000, make: bytes::frame_encode },
     Workload { name: "frame_decode", bytes: bytes::COMMAND_BYTES, runs: 2000, make: bytes::frame_decode },
     Workload { name: "outbox", bytes: fanout::BATCH_BYTES, runs: 2000, make: fanout::outbox },

@@ -65,8 +65,10 @@ impl PushReader {
         let mut bytes = std::mem::take(&mut self.rest);
         bytes.extend_from_slice(data);
         let used = self.read_all(&bytes, take)?;
-        bytes.drain(..used);
-        bytes.shrink_to(KEPT);
+        if used > 0 {
+            bytes.drain(..used);
+            bytes.shrink_to(KEPT);
+        }
         self.rest = bytes;
         Ok(())
     }
