@@ -20,7 +20,7 @@ from awxfast.broadcast.dialled_link import CLOSE_TIMEOUT
 from awxfast.broadcast.program import DRAIN_TIMEOUT
 from awxfast.deploy import FOLDER
 from awxfast.environment_variables import variable_of
-from awxfast.intake.intake import STOP_TIMEOUT
+from awxfast.intake.intake_shared import STOP_TIMEOUT
 from awxfast.options import WITH_VARIABLES, parse_settings
 from awxfast.process.addresses import list_endpoints
 from awxfast.process.main_resources import STOP_MARGIN

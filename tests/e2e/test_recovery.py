@@ -16,8 +16,8 @@ from stored_layers import of_stored_layers
 
 pytestmark = pytest.mark.timeout(600)
 
-LONG_TIME = "import awxfast.intake.intake as i; i.COME_BACK_SECONDS = 10.0"
-SHORT_TIME = "import awxfast.intake.intake as i; i.COME_BACK_SECONDS = 0.1"
+LONG_TIME = "import awxfast.intake.recovery as i; i.COME_BACK_SECONDS = 10.0"
+SHORT_TIME = "import awxfast.intake.recovery as i; i.COME_BACK_SECONDS = 0.1"
 
 
 def count_waiting(redis_server: RedisServer) -> int:

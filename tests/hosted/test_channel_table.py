@@ -14,7 +14,7 @@ from awxfast.hosted.channel import BEHIND
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.current_session import current_session
 from awxfast.intake.groups import TURN_GROUPS
-from awxfast.intake.intake import Subscriptions
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.turns import Turns
 from channels_redis.core import RedisChannelLayer
 from hosted_layers import Hosted, PlayedSession

@@ -41,7 +41,7 @@ class Process:
         await self.groups.register_all()
 
     async def interest(self) -> list[Notice]:
-        return [notice async for notice in self.groups.list_interest()]
+        return [notice async for notice in self.groups.interest.list_all()]
 
     def wants(self, *groups: str) -> Notice:
         return Notice(True, groups, speaker_of(self.names))
@@ -184,7 +184,7 @@ class TestInterest:
     async def test_group_that_is_let_go_of_while_others_are_told_is_not_told(self, process: Process) -> None:
         """Nobody would say later that it is wanted no more."""
         await process.groups.hold([f"own-{number}" for number in range(1_500)])
-        listing = process.groups.list_interest()
+        listing = process.groups.interest.list_all()
         first = await anext(listing)
         last = next(group for group in reversed(process.groups._members) if group not in first.groups)
         process.groups.release([last])
@@ -217,7 +217,7 @@ class TestInterest:
     async def test_redis_that_goes_away_while_it_is_told_is_what_it_says(
         self, process: Process, connection: RedisConnection
     ) -> None:
-        listing = process.groups.list_interest()
+        listing = process.groups.interest.list_all()
         await anext(listing)
         connection.close()
         process.groups.detach()

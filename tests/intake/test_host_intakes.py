@@ -16,6 +16,7 @@ from awxfast.settings import Settings
 from awxfast.wire.group_send import ADDRESSEES
 from awxfast.wire.host_choice import MOST_HOSTS, choose_host
 from channels_redis.core import RedisChannelLayer
+from failing_disk import fail_to_save
 from redis_servers import HANG, RedisServer, group_on
 from remembering_fanout import RememberingFanout, eventually
 
@@ -145,6 +146,19 @@ class TestOutage:
                 await intake.rest(1, HANG)
             await intake.end_rest()
             assert await is_held_at_once(intake, GROUPS[:2])
+
+
+class TestEnd:
+    async def test_comes_also_where_the_backplanes_redis_has_just_begun_to_refuse(
+        self, three_redis: list[RedisServer], fanout: RememberingFanout
+    ) -> None:
+        home = choose_host(BACKPLANE, 3)
+        others = [server for host, server in enumerate(three_redis) if host != home]
+        async with started(three_redis, fanout, BACKPLANE) as intake:
+            await intake.hold(GROUPS)
+            with three_redis[home].client() as client:
+                fail_to_save(client)
+        assert keys_in(others) == []
 
 
 async def is_held_at_once(intake: HostIntakes, groups: list[str]) -> bool:

@@ -5,7 +5,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
 from channels_redis.core import RedisChannelLayer
+from failing_disk import fail_to_save
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
 
@@ -214,15 +214,6 @@ def become_replica(client: redis.Redis) -> None:
 
 def become_master(client: redis.Redis) -> None:
     client.replicaof("no", "one")
-
-
-def fail_to_save(client: redis.Redis) -> None:
-    (Path(client.config_get("dir")["dir"]) / "dump.rdb").mkdir()  # so that no file can be put there
-    client.config_set("save", "3600 1000000")
-    client.set("unsaved", 1)
-    client.bgsave()
-    while client.info("persistence")["rdb_bgsave_in_progress"]:
-        time.sleep(0.01)
 
 
 def stop_minding(client: redis.Redis) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,6 +13,8 @@ from awxfast.intake.pubsub_intake import PubSubIntake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import LayerSettings, default_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from failing_disk import fail_to_save
+from redis_impostors import impostor
 from redis_servers import RedisServer
 from remembering_fanout import RememberingFanout, eventually
 
@@ -291,3 +294,75 @@ class TestHandOver:
             await eventually(lambda: not intake.ready)
             with pytest.raises(RedisUnavailable):
                 await intake.rest(1, 5.0)
+
+
+class TestEnd:
+    @pytest.mark.parametrize("end", ["stop", "abandon"])
+    async def test_of_a_process_that_tells_other_nodes_is_no_fault(
+        self, redis_server: RedisServer, fanout: RememberingFanout, caplog: pytest.LogCaptureFixture, end: str
+    ) -> None:
+        async with started(redis_server.url, fanout, announce_in="backplane") as intake:
+            await intake.hold(["a"])
+            if end == "abandon":
+                await asyncio.gather(*intake.abandon(), return_exceptions=True)
+        assert not intake.failed.is_set()
+        assert caplog.messages == []
+
+
+class TestRedisThatCannotSave:
+    """It refuses PING as if that were a write, and publishes as ever."""
+
+    async def test_keeps_its_subscriptions(
+        self,
+        redis_server: RedisServer,
+        fanout: RememberingFanout,
+        producer: RedisPubSubChannelLayer,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr("awxfast.intake.subscriber.CHECK_INTERVAL", 0.02)
+        async with started(redis_server.url, fanout, announce_in="backplane") as intake:
+            await intake.hold(["a"])
+            with redis_server.client() as client:
+                fail_to_save(client)
+            await asyncio.sleep(0.2)
+            await send(producer, "a", "1")
+            await eventually(lambda: fanout.pushed_texts() == ["1"])
+            await intake.rest(1, 5.0)
+            await intake.end_rest()
+        assert not fanout.gaps
+        assert caplog.messages == []
+
+
+class TestSentinel:
+    async def test_connection_of_the_former_process_ends_too_when_the_master_is_another(
+        self, redis_server: RedisServer, fanout: RememberingFanout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("awxfast.redis.sentinel.LOOK_SECONDS", 0.01)
+        former = PubSubIntake(LAYER, redis_server.address, fanout)
+        await former.start()
+        await former.rest(1, 5.0)
+        frozen, descriptors = former.freeze(), [os.dup(one) for one in former.descriptors]
+        await asyncio.gather(*former.abandon(), return_exceptions=True)
+        asked: list[int] = []
+        master = 1
+
+        def name() -> int:
+            asked.append(master)
+            return master
+
+        async with impostor(functools.partial(name_master, name=name)) as sentinel:
+            heir = PubSubIntake(LAYER, RedisAddress(master_name="m", sentinels=(sentinel,)), fanout, token=former.token)
+            heir.inherit({**frozen, "addresses": [str(heir.address)]}, descriptors)
+            await heir.start()
+            await eventually(lambda: asked)
+            assert heir.ready
+            master = 2
+            await eventually(lambda: not heir.ready)
+            await heir.stop()
+
+
+async def name_master(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: Callable[[], int]) -> None:
+    """A sentinel; the master is at this port of 127.0.0.1."""
+    while said := await reader.read(1000):
+        writer.write(b"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n%d\r\n" % name() if b"SENTINEL" in said else b"+PONG\r\n")

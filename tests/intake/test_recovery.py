@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgpack
 import pytest
-from awxfast.intake import intake as intake_module
+from awxfast.intake import recovery as recovery_module
 from awxfast.intake.intake import Intake
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
@@ -73,7 +73,7 @@ class TestGroups:
 class TestEvents:
     @pytest.fixture(autouse=True)
     def no_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(intake_module, "COME_BACK_SECONDS", 1e6)
+        monkeypatch.setattr(recovery_module, "COME_BACK_SECONDS", 1e6)
 
     async def test_they_do_not_wait_where_nobody_held_a_group(
         self, redis_server: RedisServer, fanout: RememberingFanout, stock_layer: LayerMaker

@@ -85,6 +85,15 @@ class TestTakers:
         sent = await publisher.send(connection, [Event("they", b"x"), Event("nobody", b"x")], time.time())
         assert sent.taken == [1, 0]
 
+    @pytest.mark.parametrize("joined", [[False, True], [True, False]])
+    async def test_who_hears_is_known_also_while_we_join_or_leave(
+        self, connection: RedisConnection, stock: RedisPubSubChannelLayer, joined: list[bool]
+    ) -> None:
+        """Redis' count may or may not have us."""
+        await join(stock, connection, "a")
+        publisher = GroupPublisher(LAYER, FORMAT, "specific.x!", lambda _: joined.pop(0))
+        assert await publisher.find_heard(connection, ["a"], time.time()) == {"a": True}
+
     async def test_passed_on_event_names_who_has_it(
         self, connection: RedisConnection, stock: RedisPubSubChannelLayer
     ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import signal
 from collections.abc import Iterator
 
@@ -10,8 +11,16 @@ from awxfast.errors import RedisUnavailable
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.sentinel import find_master, read_place
 from redis_impostors import connected, impostor
-from redis_servers import binary_of, free_port
+from redis_servers import HANG, binary_of, free_port
 from sentinels import Sentinel, Watched, wait_until
+
+
+async def answer_pings(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: Iterator[bytes] | None = None
+) -> None:
+    """A Redis that knows PING, or a sentinel that says these things of its master."""
+    while asked := await reader.read(1000):
+        writer.write(next(said) if said and b"SENTINEL" in asked else b"+PONG\r\n")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +83,19 @@ class TestFinding:
 
 
 class TestMoving:
+    async def test_sentinel_that_forgets_the_master_for_a_moment_is_asked_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("awxfast.redis.sentinel.LOOK_SECONDS", 0.01)
+        async with impostor(answer_pings) as master, impostor(answer_pings) as other:
+            place, successor = (b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(str(one.port)), one.port)
+                                for one in (master, other))  # fmt: skip
+            said = iter([place, place, b"-ERR No such master with that name\r\n", *[successor] * 100])
+            async with impostor(functools.partial(answer_pings, said=said)) as sentinel:
+                address = RedisAddress(master_name="m", sentinels=(sentinel,))
+                async with connected(address) as connection, asyncio.timeout(HANG):
+                    assert "Sentinel names another master" in str(await connection.lost)
+
     async def test_connection_to_a_master_that_stands_still_ends_as_soon_as_it_has_a_successor(
         self, watched: Watched
     ) -> None:

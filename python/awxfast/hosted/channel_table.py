@@ -15,7 +15,7 @@ from awxfast._rust import Fanout
 from awxfast.hosted.channel import Channel, Message
 from awxfast.hosted.current_session import LayerSession
 from awxfast.hosted.progress import Progress
-from awxfast.intake.intake import Subscriptions
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import MAX_GROUPS
 from awxfast.turns import Turns

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from awxfast.intake.names import ProcessNames
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command, SendCommands
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_publisher import GroupPublisher
-from awxfast.redis.group_writer import GroupWriter, SendCommands
+from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.backplane import Notice, notice_message, split_notice
 from awxfast.wire.groups import is_valid_group
 
@@ -55,9 +55,7 @@ class Announcements:
         """Those of `groups` that other nodes may have events of."""
         return [group for group in groups if group not in self._silent and is_valid_group(group)]
 
-    async def commands(
-        self, connection: RedisConnection, groups: Sequence[str], *, wanted: bool
-    ) -> list[tuple[Argument, ...]]:
+    async def commands(self, connection: RedisConnection, groups: Sequence[str], *, wanted: bool) -> list[Command]:
         """What says that the process wants `groups` from now on, or no more; nothing where it must be said apart.
 
         Raises `RedisError`.
@@ -82,6 +80,6 @@ class Announcements:
         notice = Notice(wanted, tuple(told), speaker_of(self._names))
         return [notice_message(part) for part in split_notice(notice)] if told else []
 
-    def mark(self) -> tuple[Argument, ...]:
+    def mark(self) -> Command:
         """Says in Redis that the process's groups are wishes of browsers, and where they end when it dies."""
         return ("SET", self._names.announced_in_key, self._group)

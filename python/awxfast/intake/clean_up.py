@@ -11,7 +11,7 @@ from awxfast.intake.announcements import Announcements
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames, token_of_groups_key
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.processes import SUCCESSOR, ProcessIdentity
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Argument, Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.wire.groups import is_valid_group
@@ -105,10 +105,8 @@ class Cleaner:
             return None
         return Announcements(names, backplane, self._writer.under(names.prefix), self._apart)
 
-    async def _removals(
-        self, connection: RedisConnection, names: ProcessNames, groups: list[str]
-    ) -> list[tuple[Argument, ...]]:
-        removals: list[tuple[Argument, ...]] = []
+    async def _removals(self, connection: RedisConnection, names: ProcessNames, groups: list[str]) -> list[Command]:
+        removals: list[Command] = []
         for group in {*groups, names.sentinel}:
             channels = await self._channels_in(connection, names, group)
             if channels:

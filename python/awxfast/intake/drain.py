@@ -14,7 +14,7 @@ from awxfast.intake.pace import Pace
 from awxfast.intake.pop_commands import Batch
 from awxfast.intake.queue_pops import BLOCK, QueuePops, SortedSetPops
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ask_connection_id, ask_facts
@@ -67,7 +67,7 @@ class Drain:
         self._asked = BATCH
         self._asked_at = -math.inf
         self._looks = self._waits = False
-        self._measures: list[tuple[Argument, ...]] = []
+        self._measures: list[Command] = []
         self._is_full = self._is_large = self._fits = False
         self._came = 0
         self._pop_outstanding = False
@@ -228,7 +228,7 @@ class Drain:
         self._measures = self._pops.measure(BATCH) if self._may_measure and self._is_full else []
         return connection.commands([*self._pop_commands(count), *self._measures])
 
-    def _pop_commands(self, count: int) -> list[tuple[Argument, ...]]:
+    def _pop_commands(self, count: int) -> list[Command]:
         """Redis runs the second when an event wakes the first; one after the other would be a round trip more."""
         pops = self._pops
         if self._looks:

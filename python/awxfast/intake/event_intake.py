@@ -9,8 +9,8 @@ from awxfast.errors import HandOverFailed
 from awxfast.figures import IntakeFigures, RedisFigures
 from awxfast.intake.caught_up import CaughtUp
 from awxfast.intake.groups import Groups
-from awxfast.intake.intake import Subscriptions
 from awxfast.intake.names import ProcessNames
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.reconnect import Outages
 from awxfast.wire.backplane import Notice

@@ -8,10 +8,8 @@ from typing import Any, Protocol
 
 from awxfast.intake.members import Membership
 from awxfast.intake.names import ProcessNames
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.wire.groups import is_valid_group
-
-Command = tuple[Argument, ...]
 
 _LEAVE = b"""
 local groups = #KEYS - 1

@@ -8,22 +8,22 @@ import asyncio
 import contextlib
 import functools
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
-from awxfast.intake.announcements import Announcements, speaker_of
+from awxfast.intake.announcements import Announcements
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, GroupLayout, Layout
+from awxfast.intake.group_layout import GroupLayout, Layout
 from awxfast.intake.idle_groups import PART, IdleGroups
+from awxfast.intake.interest import Interest
 from awxfast.intake.joining import Joining
 from awxfast.intake.leaving import Leaving
 from awxfast.intake.members import Membership, Patience, wait_for
 from awxfast.intake.names import ProcessNames
-from awxfast.intake.others_interest import TURN_TOLD, list_others_interest
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.turns import Turns
-from awxfast.wire.backplane import Notice
 
 TURN_GROUPS = 150
 """Groups that join or leave in one turn of the loop: some milliseconds' work."""
@@ -50,19 +50,18 @@ class Groups:
         self._names = names
         self._channels = channels
         self._layout = layout or GroupLayout(names, group_expiry)
-        self._announcements = announcements
         self._connection: RedisConnection | None = None
         sentinel = f"g.{names.sentinel}"
         self._members = {names.sentinel: Membership(names.sentinel, sentinel, names.channel(sentinel))}
-        self._leaving = Leaving(
-            self._members, channels, self._layout, self.send, functools.partial(self._announce, wanted=False)
-        )
         self.turns = turns or Turns(TURN_GROUPS)
         """What all this costs is shared with whatever else subscriptions cost."""
+        self.interest = Interest(names, self._members, announcements, self.send, self.turns, lambda: self._connection)
+        farewell = functools.partial(self.interest.announce, wanted=False)
+        self._leaving = Leaving(self._members, channels, self._layout, self.send, farewell)
         self._idle = IdleGroups(self._members, self.turns, self._leave)
         self._counter = itertools.count(1)
         self._patience = Patience()
-        announce = functools.partial(self._announce, wanted=True)
+        announce = functools.partial(self.interest.announce, wanted=True)
         self._joining = Joining(
             self._members, self._layout, self.send, lambda: self.is_attached, announce, self.turns, self._patience
         )
@@ -265,48 +264,7 @@ class Groups:
             self._may_join.clear()
             self._idle.stop()
             members = [*self._members.values(), *self._leaving.unanswered]
-            self._announce([member.group for member in members if member.known], wanted=False)
-
-    async def list_interest(self) -> AsyncIterator[Notice]:
-        """Which groups this process and others on its Redis want, for a node that links. Raises `RedisUnavailable`.
-
-        Only what Redis has answered for is named; the rest is announced when it has. Whoever waits between a notice and
-        telling it may tell what is no longer so.
-        """
-        connection = self._connection
-        if self._announcements is None or connection is None:
-            return
-        async for notice in self.list_own_interest():
-            yield notice
-        async for notice in list_others_interest(connection, self._names, self._announcements):
-            yield notice
-
-    async def list_own_interest(self) -> AsyncIterator[Notice]:
-        """The same of this process alone."""
-        if self._announcements is None:
-            return
-        groups = list(self._members)
-        for begin in range(0, len(groups), TURN_TOLD):
-            wanted = list(filter(self._is_wanted, groups[begin : begin + TURN_TOLD]))
-            yield Notice(True, tuple(sorted(self._announcements.list_wanted(wanted))), speaker_of(self._names))
-            await asyncio.sleep(0)
-
-    async def announce_again(self) -> None:
-        """Tells other nodes of all groups that Redis has answered for: what they were told may be lost."""
-        groups = list(self._members)
-        for begin in range(0, len(groups), PART):
-            part = groups[begin : begin + PART]
-            await self.turns.take(len(part))
-            self._announce(list(filter(self._is_wanted, part)), wanted=True)
-
-    def _is_wanted(self, group: str) -> bool:
-        member = self._members.get(group)
-        return member is not None and member.known and member.count > 0
-
-    def _announce(self, groups: list[str], *, wanted: bool) -> None:
-        """Nobody waits for it: when the connection breaks, the next one registers all, and so announces all."""
-        if self._announcements is not None:
-            self._announcements.tell(self.send, groups, wanted=wanted)
+            self.interest.announce([member.group for member in members if member.known], wanted=False)
 
     def _add_member(self, group: str) -> Membership:
         return self._add_channel(group, self._names.local_of(group) or self._names.numbered(next(self._counter)))

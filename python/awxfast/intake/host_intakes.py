@@ -14,15 +14,15 @@ from awxfast._rust import EntryFormat
 from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command
 from awxfast.intake.host_names import make_names
 from awxfast.intake.host_parts import HostParts, do_all
-from awxfast.intake.intake import STOP_TIMEOUT, Intake
-from awxfast.intake.intake_shared import IntakeShared
+from awxfast.intake.intake import Intake
+from awxfast.intake.intake_shared import STOP_TIMEOUT, IntakeShared
 from awxfast.intake.notice_writer import NoticeWriter
 from awxfast.intake.pace import Pace
 from awxfast.intake.pubsub_hosts import open_pubsub_intake
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.commands import Command
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.host_choice import MOST_HOSTS, choose_host
@@ -183,7 +183,7 @@ class Telling:
     async def _tell(self) -> None:
         for part in self._parts:
             if part is not self._home:
-                await part.groups.announce_again()
+                await part.groups.interest.announce_again()
 
     def stop(self) -> None:
         """Nothing is said again any more."""

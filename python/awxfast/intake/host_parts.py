@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequ
 from typing import Any, Generic, TypeVar
 
 from awxfast.intake.host_groups import HostGroups
-from awxfast.intake.intake import START_TIMEOUT, Intake, Subscriptions
+from awxfast.intake.intake import Intake
+from awxfast.intake.intake_shared import START_TIMEOUT
 from awxfast.intake.pubsub_intake import PubSubIntake
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.host_choice import choose_by_group

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,18 +12,17 @@ from awxfast.intake.announcements import Announcements
 from awxfast.intake.drain import Drain
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
-from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.host_names import make_names
-from awxfast.intake.intake_shared import IntakeShared
+from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.needs import list_needs
 from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
 from awxfast.intake.queue_pops import pops_of, size_command
-from awxfast.intake.recovery import COME_BACK_SECONDS, LOOK_SECONDS, take_left_groups
+from awxfast.intake.recovery import Recovery, take_left_groups
 from awxfast.intake.registration import Registration
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.login import open_connection
 from awxfast.redis.reconnect import Outages
@@ -33,43 +31,6 @@ from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
-
-log = logging.getLogger(__name__)
-
-START_TIMEOUT = 5.0
-STOP_TIMEOUT = 3.0
-
-
-class Subscriptions:
-    """What browsers and an application hold: where Redis refuses it, they are told."""
-
-    def __init__(self, groups: Groups | HostGroups) -> None:
-        self._groups = groups
-        self.turns = groups.turns
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """See `Groups.hold`; gives up."""
-        await self._groups.hold(groups, gives_up=True)
-
-    def hold_at_once(self, groups: Sequence[str]) -> bool:
-        """Holds groups if that needs no waiting (`Groups.hold_at_once`); whether it did."""
-        return self._groups.hold_at_once(groups)
-
-    def hold_inherited(self, groups: Iterable[str]) -> None:
-        """Holds what was held before (`Groups.hold_inherited`)."""
-        self._groups.hold_inherited(groups)
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Lets go of groups (`Groups.release`)."""
-        self._groups.release(groups)
-
-    def begin_flush(self) -> None:
-        """Announces that all groups are deleted (`Groups.begin_flush`)."""
-        self._groups.begin_flush()
-
-    async def end_flush(self) -> None:
-        """Registers what is held again (`Groups.end_flush`)."""
-        await self._groups.end_flush()
 
 
 class Intake:
@@ -94,7 +55,7 @@ class Intake:
         `token`: that of the process which this one takes the place of; or `names`, with what is shared by the intakes
         from other Redis. `entry_format`: how entries are written; None: as the layer says, without encryption.
         """
-        shared = shared or IntakeShared()
+        self._shared = shared = shared or IntakeShared()
         self.address = address
         self._layer = layer
         self.names = names or make_names(layer.prefix, token, 1)[0]
@@ -125,9 +86,7 @@ class Intake:
         self._tasks: list[asyncio.Task[None]] = []
         self.recovers = False
         """Whether a process under these names has died: its groups are kept, and what waits for them, for a moment."""
-        self._recovery: asyncio.TimerHandle | None = None
-        self._most_waiting = layer.capacity // 2
-        """Events that may wait while it recovers."""
+        self._recovery = Recovery(self.groups, self.drain, lambda: self.depth, layer.capacity // 2)
         self.failed = shared.failed
         """Set when the intake ended by a fault of its own (logged): nothing but a new process helps then."""
 
@@ -201,7 +160,7 @@ class Intake:
             with contextlib.closing(await open_connection(self.address, START_TIMEOUT)) as connection:
                 await warn_of_other_form(connection, self._layer.layer, self._layer.prefix)
                 if self.recovers:
-                    await self._begin_recovery(connection)
+                    self._recovery.begin(await take_left_groups(connection, self.names, self._announcements))
             await self.rights.tell()
             is_there = True
         except RedisError:  # the tasks try again, and say so in the log
@@ -210,31 +169,9 @@ class Intake:
             asyncio.create_task(self.registration.run(), name="registrations"),
             asyncio.create_task(self.drain.run(), name="drain"),
         ]
-        for task in self._tasks:
-            task.add_done_callback(self._notice_end)
+        self._shared.watch(self._tasks)
         if is_there:
             await self._wait_ready()
-
-    async def _begin_recovery(self, connection: RedisConnection) -> None:
-        left = await take_left_groups(connection, self.names, self._announcements)
-        self.groups.inherit(left)
-        if left["members"]:
-            self.drain.begin_rest()
-            self._look_at_recovery(asyncio.get_running_loop().time() + COME_BACK_SECONDS)
-
-    def _look_at_recovery(self, end: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._recovery = loop.call_later(LOOK_SECONDS, self._look_at_recovery, end)
-        if loop.time() >= end or self.depth > self._most_waiting:
-            self._end_recovery()
-
-    def _end_recovery(self) -> None:
-        """Who has not come back does not get what waited."""
-        if self._recovery is not None:
-            self._recovery.cancel()
-            self._recovery = None
-            self.groups.end_inheritance()
-            self.drain.end_rest()
 
     async def hold(self, groups: Iterable[str]) -> None:
         """Holds groups, however long Redis takes (`Groups.hold`)."""
@@ -253,9 +190,9 @@ class Intake:
         await self.registration.wait_up()
 
     async def list_interest(self) -> AsyncIterator[Notice]:
-        """See `Groups.list_interest`; nothing while Redis is away, since all is announced when it is back."""
+        """See `Interest.list_all`; nothing while Redis is away, since all is announced when it is back."""
         with contextlib.suppress(RedisError):
-            async for notice in self.groups.list_interest():
+            async for notice in self.groups.interest.list_all():
                 yield notice
 
     async def rest(self, successor: int, seconds: float) -> None:
@@ -265,7 +202,7 @@ class Intake:
         """
         if not self.ready:
             raise RedisUnavailable(f"Redis at {self.address} {self.trouble}")
-        self._end_recovery()
+        self._recovery.end()
         await self.registration.name_successor(successor)
         async with asyncio.timeout(seconds):
             self.groups.begin_rest()
@@ -321,7 +258,7 @@ class Intake:
 
     def abandon(self) -> Sequence[asyncio.Task[None]]:
         """Another process goes on under these names: nothing is said to Redis any more. What is about to end."""
-        self._end_recovery()
+        self._recovery.end()
         self.groups.detach()  # else what is released here meanwhile would be left under names that are another's now
         ending, self._tasks = self._tasks, []
         for task in ending:
@@ -332,7 +269,7 @@ class Intake:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""
         if not self._tasks:
             return
-        self._end_recovery()
+        self._recovery.end()
         self.drain.end_rest()  # else nobody takes what waits
         self.groups.end_rest()
         registrations, drain = self._tasks
@@ -349,8 +286,3 @@ class Intake:
             async with asyncio.timeout(START_TIMEOUT):
                 await self.registration.wait_up()
                 await self.drain.wait_up()
-
-    def _notice_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
-            self.failed.set()

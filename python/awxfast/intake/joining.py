@@ -10,9 +10,9 @@ from typing import Any
 from awxfast.errors import RedisReplyError
 from awxfast.intake.group_layout import Layout
 from awxfast.intake.idle_groups import PART
-from awxfast.intake.leaving import Send
 from awxfast.intake.members import Membership, Patience
 from awxfast.quiet_log import QuietLog
+from awxfast.redis.commands import SendCommands
 from awxfast.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Joining:
         self,
         members: Mapping[str, Membership],
         layout: Layout,
-        send: Send,
+        send: SendCommands,
         is_attached: Callable[[], bool],
         announce: Callable[[list[str]], None],
         turns: Turns,

@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.intake.event_taker import EventTaker
-from awxfast.intake.group_layout import Command, Layout
+from awxfast.intake.group_layout import Layout
 from awxfast.intake.members import Membership
+from awxfast.redis.commands import SendCommands
 
 LINGER = 2.0
 """Seconds after a leave in which the channel is still known, for events that were on their way."""
-
-Send = Callable[[list[Command]], asyncio.Future[list[Any]]]
 
 
 class Leaving:
@@ -26,7 +25,7 @@ class Leaving:
         members: Mapping[str, Membership],
         channels: EventTaker,
         layout: Layout,
-        send: Send,
+        send: SendCommands,
         announce: Callable[[list[str]], None],
     ) -> None:
         self._members = members

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from awxfast.intake.pop_commands import BATCH_BYTES, Batch, Popped, is_counts, raise_error
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.replies import describe, is_texts
-
-Command = tuple[Argument, ...]
 
 _LOOK_AND_TAKE = b"""
 local key, count, room, largest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from awxfast.intake.names import CLEAN_UP_LOCK, ProcessNames
-from awxfast.intake.queue_pops import Command, pops_of, size_command
+from awxfast.intake.queue_pops import pops_of, size_command
+from awxfast.redis.commands import Command
 from awxfast.redis.rights import Need
 from awxfast.redis.server_facts import ServerFacts
 from awxfast.settings import LayerSettings

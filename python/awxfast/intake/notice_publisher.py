@@ -34,12 +34,13 @@ class NoticePublisher:
         await self._kept.run(self._keep)
 
     async def _keep(self, connection: RedisConnection) -> None:
-        await connection.command("PING")
+        await connection.ask_for_life()
         self._connection = connection
         self._kept.works()
         try:
             await self._announce_again()
-            raise await asyncio.shield(connection.lost)  # whoever is cancelled here has yet to close it
+            await asyncio.wait([connection.lost])
+            raise connection.lost.result()
         finally:
             self._connection = None
 
@@ -51,5 +52,5 @@ class NoticePublisher:
 
     async def settle(self) -> None:
         """Returns when all that was said is out."""
-        while self._connection is not None and not self._connection.is_idle:
-            await self._connection.command("PING")
+        if self._connection is not None:
+            await self._connection.settle()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
-from awxfast.redis.group_writer import SendCommands
+from awxfast.redis.commands import SendCommands
 from awxfast.redis.whole_group_writer import WholeGroupWriter, is_members
 from awxfast.settings import LayerSettings
 from awxfast.wire.backplane import UNSUBSCRIBE

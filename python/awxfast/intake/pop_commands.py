@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from awxfast.errors import RedisReplyError
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.replies import describe, is_texts
 
@@ -62,12 +62,12 @@ class Popped(NamedTuple):
     cut: bool = False
 
 
-def look_command(queue: str, count: int, max_event_size: int) -> tuple[Argument, ...]:
+def look_command(queue: str, count: int, max_event_size: int) -> Command:
     """Takes what is there, without waiting."""
     return ("EVAL", _LOOK_AND_TAKE, 1, queue, count, BATCH_BYTES, max_event_size)
 
 
-def wait_command(queue: str, seconds: float, count: int, has_bzmpop: bool) -> tuple[Argument, ...]:
+def wait_command(queue: str, seconds: float, count: int, has_bzmpop: bool) -> Command:
     """Waits for an event; with BZMPOP takes up to `count`, else one."""
     if has_bzmpop:
         return ("BZMPOP", seconds, 1, queue, "MIN", "COUNT", count)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from awxfast.intake.names import ProcessNames
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Argument, Command
 
 PROCESS_EXPIRY = 30
 """Seconds after which a process that does not renew its key counts as dead, wherever it ran."""
@@ -102,7 +102,7 @@ def announce_commands(
     successor: ProcessIdentity | None = None,
     *,
     forgets_successor: bool = False,
-) -> list[tuple[Argument, ...]]:
+) -> list[Command]:
     """What tells other processes that this one lives; to be repeated every `ANNOUNCE_INTERVAL` seconds.
 
     `successor`: one that is about to go on under the same names; as long as either lives, they are nobody's to remove.

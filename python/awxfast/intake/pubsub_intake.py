@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -14,8 +13,7 @@ from awxfast.errors import RedisError, RedisUnavailable
 from awxfast.intake.announcements import Announcements, NoticeSender
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.groups import Groups
-from awxfast.intake.intake import START_TIMEOUT, STOP_TIMEOUT, Subscriptions
-from awxfast.intake.intake_shared import IntakeShared
+from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.needs import list_pubsub_needs
 from awxfast.intake.notice_publisher import NoticePublisher
@@ -24,6 +22,7 @@ from awxfast.intake.pubsub_estate import freeze_parts, inherit_parts
 from awxfast.intake.push_backlog import PushBacklog
 from awxfast.intake.push_layout import PushLayout
 from awxfast.intake.subscriber import Subscriber
+from awxfast.intake.subscriptions import Subscriptions
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.group_publisher import GroupPublisher
 from awxfast.redis.login import open_connection
@@ -32,8 +31,6 @@ from awxfast.redis.rights import Rights
 from awxfast.settings import MAX_EVENT_SIZE, LayerSettings
 from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
-
-log = logging.getLogger(__name__)
 
 
 class PubSubIntake:
@@ -64,12 +61,12 @@ class PubSubIntake:
         `host`: which Redis it is, where a layer has several; `shared`: what it has in common with those of the others;
         `apart`: who publishes its notices, where another one has the backplane's group.
         """
-        shared = shared or IntakeShared()
+        self._shared = shared = shared or IntakeShared()
         self.address = address
         self.names = ProcessNames(layer.prefix, token or secrets.token_hex(16), host)
         self.rights = Rights(address, functools.partial(list_pubsub_needs, self.names, has_channels=has_channels))
         self.outages = Outages(address, self.rights)
-        self.caught_up = shared.caught_up
+        self.caught_up, self.failed = shared.caught_up, shared.failed
         self.entry_format = entry_format or make_entry_format(layer)
         self.notices = NoticePublisher(layer, self.entry_format, address, self.outages, self._announce_again)
         writer = GroupPublisher(layer, self.entry_format)
@@ -95,7 +92,6 @@ class PubSubIntake:
         self.announcing = [self.groups]
         """Whose groups are told anew when the connection of notices is back."""
         self.rested_at = 0.0
-        self.failed = shared.failed
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -152,8 +148,7 @@ class PubSubIntake:
         if self._announces:
             works.append(("notices", self.notices.run()))
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works]
-        for task in self._tasks:
-            task.add_done_callback(self._notice_end)
+        self._shared.watch(self._tasks)
         if is_there:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_TIMEOUT):
@@ -177,7 +172,7 @@ class PubSubIntake:
 
     async def list_interest(self) -> AsyncIterator[Notice]:
         """What this process wants. Others on its Redis are not known: they are asked, and tell all links themselves."""
-        async for notice in self.groups.list_own_interest():
+        async for notice in self.groups.interest.list_own():
             yield notice
 
     # From one process to the next
@@ -257,9 +252,4 @@ class PubSubIntake:
 
     async def _announce_again(self) -> None:
         for groups in self.announcing:
-            await groups.announce_again()
-
-    def _notice_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("the intake's %s ended: %r", task.get_name(), error, exc_info=error)
-            self.failed.set()
+            await groups.interest.announce_again()

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from awxfast.intake.group_layout import Command
 from awxfast.intake.members import Membership
 from awxfast.intake.names import ProcessNames
+from awxfast.redis.commands import Command
 from awxfast.wire.group_channels import group_channel
 
 

@@ -5,11 +5,9 @@ from typing import Any, Protocol
 
 from awxfast.intake import list_pop_commands, pop_commands
 from awxfast.intake.pop_commands import BATCH_BYTES, Batch, Popped
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.server_facts import ServerFacts
-
-Command = tuple[Argument, ...]
 
 BLOCK = 5
 """Seconds that a pop of an empty queue waits in Redis."""

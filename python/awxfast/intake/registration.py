@@ -11,7 +11,6 @@ from awxfast.intake.announcements import Announcements
 from awxfast.intake.clean_up import Cleaner
 from awxfast.intake.event_taker import EventTaker
 from awxfast.intake.gaps import most_events_in
-from awxfast.intake.group_layout import Command
 from awxfast.intake.groups import Groups
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.notice_writer import NoticeWriter
@@ -20,6 +19,7 @@ from awxfast.intake.presence import Presence
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.pauses import shorten_a_little
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import GroupWriter
 from awxfast.redis.reconnect import KeptConnection, Outages
@@ -126,9 +126,7 @@ class Registration:
 
     async def settle(self) -> None:
         """Returns when Redis has answered for all that was sent up to now, and for what that led to."""
-        connection = self._connect()
-        while not connection.is_idle:
-            await connection.command("PING")
+        await self._connect().settle()
 
     def _connect(self) -> RedisConnection:
         if self._stopping:  # what is said now may follow the deletion of all

@@ -24,7 +24,7 @@ from awxfast.intake.push_backlog import PushBacklog
 from awxfast.intake.registration import REDIS_NAMES
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.login import open_connection
+from awxfast.redis.login import keep_watch, open_connection
 from awxfast.redis.push_connection import Message, PushConnection, adopt_connection
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ask_facts
@@ -105,8 +105,7 @@ class Subscriber:
         """Returns when Redis has answered for all that was sent up to now. Raises `RedisUnavailable`."""
         if self.connection is None:
             raise RedisUnavailable("Redis is away")
-        while not self.connection.is_idle:
-            await self.connection.command("PING")
+        await self.connection.settle()
 
     # From one process to the next
 
@@ -176,9 +175,11 @@ class Subscriber:
             return connection
 
         try:
-            return await adopt_connection(sock, make)
+            connection = await adopt_connection(sock, make)
         except OSError as error:
             raise RedisUnavailable(f"Redis at {self._address}: its connection can't be taken over: {error}") from error
+        keep_watch(self._address, connection)
+        return connection
 
     def _begin_pushes(self, connection: PushConnection, unread: bytes = b"") -> None:
         prefix = self._names.prefix
@@ -254,7 +255,7 @@ class Subscriber:
     async def _check(self, connection: PushConnection) -> None:
         """Whether it is there still, and up to when nothing can be missing."""
         asked_at = time.monotonic()
-        await connection.command("PING")
+        await connection.ask_for_life()
         self._watched_until = asked_at
         await self._groups.register_refused()
         self._groups.tell_refused()

@@ -1,10 +1,17 @@
 """A command as Redis reads it: an array of bulk strings (RESP2)."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import hiredis
 
 Argument = str | bytes | int | float
+
+Command = tuple[Argument, ...]
+
+SendCommands = Callable[[list[Command]], asyncio.Future[list[Any]]]
+"""Sends commands on a connection; the replies come later."""
 
 _MANY = 50
 """Arguments from which on hiredis is slower: it moves all it has with each; a megabyte in hundreds costs nine times."""

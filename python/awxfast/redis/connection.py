@@ -7,6 +7,7 @@ or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
 
 import asyncio
 import collections
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import Any, cast
@@ -15,7 +16,7 @@ import hiredis
 
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import call_after_reading
-from awxfast.redis.commands import Argument, pack
+from awxfast.redis.commands import Argument, Command, pack
 from awxfast.redis.connection_failure import describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
 
@@ -72,7 +73,7 @@ class RedisConnection(asyncio.Protocol):
         """Sends one command. The future gives its reply (bytes, int, None or a list) or raises `RedisError`."""
         return self._send(pack(arguments), [expect(arguments[0])], None)
 
-    def commands(self, commands: Iterable[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
+    def commands(self, commands: Iterable[Command]) -> asyncio.Future[list[Any]]:
         """Sends several in one write. An error reply is a `RedisReplyError` in the list of results, not raised."""
         listed = list(commands)
         expectations = expect_all([command[0] for command in listed])
@@ -82,6 +83,16 @@ class RedisConnection(asyncio.Protocol):
     def is_idle(self) -> bool:
         """Whether every command has its answer."""
         return not self._expected
+
+    async def settle(self) -> None:
+        """Returns when every command has its answer, and those that followed from these. Raises `RedisUnavailable`."""
+        while not self.is_idle:
+            await self.ask_for_life()
+
+    async def ask_for_life(self) -> None:
+        """Returns when it answers. Raises `RedisUnavailable`."""
+        with contextlib.suppress(RedisReplyError):  # who can't save refuses PING as if it were a write: an answer too
+            await self.command("PING")
 
     def close(self, why: str = "the connection was closed") -> None:
         """Ends the connection; whoever still waits for a reply gets `RedisUnavailable`. Idempotent."""

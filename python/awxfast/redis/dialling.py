@@ -11,7 +11,7 @@ import hiredis
 from awxfast.errors import ConfigurationError, RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import answered_within
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
 from awxfast.redis.connection_failure import describe_failure
 from awxfast.redis.credentials import find_credentials
@@ -94,7 +94,7 @@ async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
 
 
 async def _say_hello(connection: RedisConnection, address: RedisAddress, credentials: tuple[str, ...]) -> list[object]:
-    commands: list[tuple[Argument, ...]] = [("AUTH", *credentials)] if credentials else []
+    commands: list[Command] = [("AUTH", *credentials)] if credentials else []
     if address.db:
         commands.append(("SELECT", address.db))
     if address.client_name is not None:
@@ -108,7 +108,7 @@ async def _say_hello(connection: RedisConnection, address: RedisAddress, credent
     return replies[: len(commands)]  # before 7.2 Redis does not know the rest
 
 
-def _introductions(address: RedisAddress) -> list[tuple[Argument, ...]]:
+def _introductions(address: RedisAddress) -> list[Command]:
     said = {"LIB-NAME": address.lib_name, "LIB-VER": address.lib_version}
     return [("CLIENT", "SETINFO", name, value) for name, value in said.items() if value is not None]
 

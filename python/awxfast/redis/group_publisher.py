@@ -5,9 +5,9 @@ from typing import Any
 
 from awxfast._rust import EntryFormat
 from awxfast.errors import RedisReplyError
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command, SendCommands
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.group_writer import Event, SendCommands, Sent
+from awxfast.redis.group_writer import Event, Sent
 from awxfast.redis.replies import describe, is_number
 from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import pack_whole
@@ -35,11 +35,15 @@ class GroupPublisher:
         self._is_joined = is_joined
 
     async def find_heard(self, connection: RedisConnection, groups: Sequence[str], now: float) -> Mapping[str, bool]:
-        """For each of `groups` whether anybody but us is subscribed. Raises `RedisError`."""
+        """For each of `groups` whether anybody but us is subscribed. Raises `RedisError`.
+
+        Where we join or leave meanwhile, Redis' count may not have us: it is then all others'.
+        """
+        joined = self._list_joined(groups)
         answers = await connection.command("PUBSUB", "NUMSUB", *map(self._channel, groups))
         if type(answers) is not list or len(answers) != 2 * len(groups) or not all(map(is_number, answers[1::2])):
             raise connection.distrust(f"{describe(answers)} to PUBSUB")
-        own = map(self._is_joined, groups)
+        own = map(all, zip(joined, self._list_joined(groups), strict=True))
         return {group: count > mine for group, count, mine in zip(groups, answers[1::2], own, strict=True)}
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -53,7 +57,7 @@ class GroupPublisher:
         for answer in answers:
             if isinstance(answer, RedisReplyError):
                 raise answer
-        own = map(self._is_joined, (event.group for event in events))
+        own = self._list_joined([event.group for event in events])
         return Sent([max(0, heard - mine) for heard, mine in zip(answers, own, strict=True)], 0)
 
     def tell(self, send: SendCommands, group: str, messages: Sequence[Mapping[str, Any]], now: float) -> None:
@@ -62,11 +66,14 @@ class GroupPublisher:
 
     async def commands(
         self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
-    ) -> list[tuple[Argument, ...]]:
+    ) -> list[Command]:
         """What publishes messages, for callers that send it with other commands."""
         return self._commands(group, messages)
 
-    def _commands(self, group: str, messages: Sequence[Mapping[str, Any]]) -> list[tuple[Argument, ...]]:
+    def _list_joined(self, groups: Sequence[str]) -> Sequence[bool]:
+        return [self._is_joined(group) for group in groups]
+
+    def _commands(self, group: str, messages: Sequence[Mapping[str, Any]]) -> list[Command]:
         return [("PUBLISH", self._channel(group), pack_whole(self._format, message, None)) for message in messages]
 
     def _message(self, event: Event) -> Mapping[str, Any]:

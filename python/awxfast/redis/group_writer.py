@@ -1,12 +1,11 @@
 """Writes events into groups as channels_redis does, many in one script: what AWX's consumers read is the same."""
 
-import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import RedisReplyError
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Argument, Command, SendCommands
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.replies import describe, is_numbers
 from awxfast.settings import LayerSettings
@@ -26,10 +25,6 @@ SCORE_STEP = 2e-6
 MAX_BATCH_EVENTS = 256
 MAX_BATCH_BYTES = 1_048_576
 """What one script is given at most: Redis serves nobody else meanwhile."""
-
-
-SendCommands = Callable[[list[tuple[Argument, ...]]], asyncio.Future[list[Any]]]
-"""Sends commands on a connection; the replies come later."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ class GroupWriter:
         Raises `RedisError`.
         """
         arguments = find_heard_arguments(self._layer, self._own, groups, now)
-        answers = await _ask_numbers(connection, FIND_HEARD, arguments, len(groups))
+        answers = await ask_numbers(connection, FIND_HEARD, arguments, len(groups))
         return dict(zip(groups, map(bool, answers), strict=True))
 
     async def send(self, connection: RedisConnection, events: Sequence[Event], now: float) -> Sent:
@@ -82,12 +77,12 @@ class GroupWriter:
         """
         entries = [(event.group, self._next_score(now), pack_event(self._layer, event.text)) for event in events]
         arguments = send_many_arguments(self._layer, self._own, entries, now)
-        answers = await _ask_numbers(connection, self._script, arguments, len(events) + 1)
+        answers = await ask_numbers(connection, self._script, arguments, len(events) + 1)
         return Sent(answers[:-1], answers[-1])
 
     async def commands(
         self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
-    ) -> list[tuple[Argument, ...]]:
+    ) -> list[Command]:
         """What writes messages, for callers that send it with other commands. Raises `RedisError`."""
         return [self._command(group, message, now) for message in messages]
 
@@ -95,7 +90,7 @@ class GroupWriter:
         """Writes messages, for callers that don't wait; in the order of the calls."""
         send([self._command(group, message, now) for message in messages])
 
-    def _command(self, group: str, message: Mapping[str, Any], now: float) -> tuple[Argument, ...]:
+    def _command(self, group: str, message: Mapping[str, Any], now: float) -> Command:
         entry = (group, self._next_score(now), pack_message(self._layer, message))
         return ("EVAL", self._script.text, 0, *send_many_arguments(self._layer, self._own, [entry], now))
 
@@ -115,9 +110,10 @@ async def run_script(connection: RedisConnection, script: Script, arguments: Seq
     return await connection.command("EVAL", script.text, 0, *arguments)
 
 
-async def _ask_numbers(
+async def ask_numbers(
     connection: RedisConnection, script: Script, arguments: Sequence[Argument], count: int
 ) -> list[int]:
+    """A script that answers so many numbers. Raises `RedisError`."""
     answers = await run_script(connection, script, arguments)
     if not is_numbers(answers, count):
         raise connection.distrust(f"{describe(answers)} to a script")

@@ -27,6 +27,12 @@ async def open_connection(
         return await dial(address, seconds, patience, reply_limit, kind)
     master = await find_master(address)
     connection = await dial(master, seconds, patience, reply_limit, kind)
-    watching = asyncio.get_running_loop().create_task(watch(address, connection, master))
-    connection.lost.add_done_callback(lambda _: watching.cancel())
+    keep_watch(address, connection, master)
     return connection
+
+
+def keep_watch(address: RedisAddress, connection: RedisConnection, master: RedisAddress | None = None) -> None:
+    """Where Sentinel names the master, the connection ends when that is another one (`sentinel.watch`)."""
+    if address.master_name:
+        watching = asyncio.get_running_loop().create_task(watch(address, connection, master))
+        connection.lost.add_done_callback(lambda _: watching.cancel())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from awxfast.errors import ConfigurationError, RedisError, RedisReplyError
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.login import open_connection
 from awxfast.redis.server_facts import ServerFacts, ask_facts
@@ -33,7 +33,7 @@ class Need:
     `is_vital`: without it no events come. Without the others something is not tidied up, or slower.
     """
 
-    command: tuple[Argument, ...]
+    command: Command
     patterns: tuple[str, ...] = ()
     is_vital: bool = True
 

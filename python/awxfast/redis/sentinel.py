@@ -71,14 +71,17 @@ def read_place(reply: Any) -> tuple[str, int] | None:
     return None
 
 
-async def watch(address: RedisAddress, connection: RedisConnection, master: RedisAddress) -> None:
+async def watch(address: RedisAddress, connection: RedisConnection, master: RedisAddress | None) -> None:
     """Ends the connection to `master` as soon as the sentinels name another one; for ever.
 
     A master that was cut off, or hangs, would not say itself that it is none any more, and would take what is lost.
+    A sentinel that is away, or does not know the master at the moment, says nothing about it. `master` is None where
+    another process has connected: it is taken to be the one that is named first.
     """
     while True:
-        with contextlib.suppress(RedisUnavailable):
+        with contextlib.suppress(RedisError):
             async with ask_sentinels(address) as (sentinel, found):
+                master = master or found
                 while found == master:
                     await asyncio.sleep(LOOK_SECONDS)
                     if await ask(sentinel, address) != master:

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
-from awxfast.redis.commands import Argument
+from awxfast.redis.commands import Command, SendCommands
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import (
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
     Event,
     GroupWriter,
-    SendCommands,
     Sent,
+    ask_numbers,
     run_script,
 )
-from awxfast.redis.replies import describe, is_numbers
+from awxfast.redis.replies import describe
 from awxfast.settings import LayerSettings
 from awxfast.wire.entry_bodies import is_completed_by_redis, pack_whole
 from awxfast.wire.group_send import EVENT_TYPE
@@ -78,7 +78,7 @@ class WholeGroupWriter(GroupWriter):
 
     async def commands(
         self, connection: RedisConnection, group: str, messages: Sequence[Mapping[str, Any]], now: float
-    ) -> list[tuple[Argument, ...]]:
+    ) -> list[Command]:
         """What writes messages, for callers that send it with other commands. Raises `RedisError`."""
         found = await self._find_members(connection, [group], now)
         return self._commands(found[group], messages, now)
@@ -100,9 +100,7 @@ class WholeGroupWriter(GroupWriter):
         if is_members(found.result()[0], 1) and (commands := self._commands(found.result()[0][0], messages, now)):
             send(commands)
 
-    def _commands(
-        self, members: Sequence[bytes], messages: Sequence[Mapping[str, Any]], now: float
-    ) -> list[tuple[Argument, ...]]:
+    def _commands(self, members: Sequence[bytes], messages: Sequence[Mapping[str, Any]], now: float) -> list[Command]:
         entries = [self._pack(members, message, now) for message in messages]
         text = WRITE_WHOLE[self._layer.layer].text
         return [("EVAL", text, 0, *write_whole_arguments(self._layer, one, now)) for one in entries if one]
@@ -119,10 +117,7 @@ class WholeGroupWriter(GroupWriter):
         script = WRITE_WHOLE[self._layer.layer]
         numbers: list[int] = []
         for part in split_entries(entries):
-            answers = await run_script(connection, script, write_whole_arguments(self._layer, part, now))
-            if not is_numbers(answers, len(part)):
-                raise connection.distrust(f"{describe(answers)} to a script")
-            numbers += answers
+            numbers += await ask_numbers(connection, script, write_whole_arguments(self._layer, part, now), len(part))
         return numbers
 
     async def _find_members(self, connection: RedisConnection, groups: Sequence[str], now: float) -> Members:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from awxfast.settings import LayerSettings
 from awxfast.wire.group_send import Script, Word
+from awxfast.wire.host_choice import cut_to_queue
 
 CHANGED = -1
 """What the answer of `SEND_WHOLE` begins with when the members are others; they follow."""
@@ -109,9 +110,9 @@ def sort_by_queue(members: Sequence[bytes], own: str = "") -> dict[str, list[str
             name = member.decode()
         except UnicodeDecodeError:
             continue
-        local, bang, _ = name.partition("!")
-        if local + bang != own:
-            queues.setdefault(local + bang, []).append(name)
+        queue = cut_to_queue(name)
+        if queue != own:
+            queues.setdefault(queue, []).append(name)
     return queues
 
 
