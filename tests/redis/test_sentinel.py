@@ -77,7 +77,14 @@ class TestFinding:
         finally:
             guarded.close()
 
-    @pytest.mark.parametrize("reply", [None, [], [b"h"], [b"h", b"0"], [b"h", b"70000"], [b"h", 1], b"h", [b"h", b"x"]])
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            *(None, [], [b"h"], [b"h", b"0"], [b"h", b"70000"], [b"h", 1], b"h", [b"h", b"x"]),
+            *([host, b"6379"] for host in (b"", b"a..b", b".", b"x" * 64, b"a\0b", b"a\r\nb", b"\xff" * 70)),
+            [b"h", b"9" * 5000],
+        ],
+    )
     def test_answer_that_names_no_place_is_none(self, reply: object) -> None:
         assert read_place(reply) is None
 

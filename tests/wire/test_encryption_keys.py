@@ -1,5 +1,6 @@
 """Keys of an encrypted layer: where they come from, and that nobody sees them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ class TestFiles:
     def test_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="--encryption-key-file /no/such: No such file"):
             read_key_files(["/no/such"])
+
+    def test_pipe_in_the_file_s_place_changes_nothing_and_holds_nothing_up(self, tmp_path: Path) -> None:
+        keys = EncryptionKeys([write(tmp_path / "a", b"one")])
+        (tmp_path / "a").unlink()
+        os.mkfifo(tmp_path / "a")
+        with pytest.raises(ConfigurationError, match="--encryption-key-file .*: it is no plain file"):
+            keys.reload()
+        assert keys.values == (b"one",)
 
     def test_files_are_read_again(self, tmp_path: Path) -> None:
         file = write(tmp_path / "a", b"one")

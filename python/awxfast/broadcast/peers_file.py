@@ -7,6 +7,7 @@ from pathlib import Path
 
 from awxfast.broadcast.target import Member, read_peer
 from awxfast.errors import ConfigurationError
+from awxfast.system.plain_file import read_plain_file
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class PeersFile:
         """The members. Raises `ConfigurationError`, which names the line."""
         try:
             self._seen = self._stamp()
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = read_plain_file(self._path).decode().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise ConfigurationError(f"--peers-file {self._path}: {reason}") from error

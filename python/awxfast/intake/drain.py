@@ -1,6 +1,7 @@
 """Takes events out of the process's queue, in batches, on a connection that does nothing else."""
 
 import asyncio
+import logging
 import math
 import time
 from typing import Any
@@ -13,12 +14,15 @@ from awxfast.intake.own_keys import delete_other_type
 from awxfast.intake.pace import Pace
 from awxfast.intake.pop_commands import Batch
 from awxfast.intake.queue_pops import BLOCK, QueuePops, SortedSetPops
+from awxfast.quiet_log import QuietLog
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.reconnect import KeptConnection, Outages
 from awxfast.redis.server_facts import ask_connection_id, ask_facts
 from awxfast.settings import MAX_EVENT_SIZE
+
+log = logging.getLogger(__name__)
 
 BATCH = 256
 """Events a pop: what a connection that breaks between pop and reply costs at most."""
@@ -63,6 +67,7 @@ class Drain:
         reply_limit = max_event_size + REPLY_SPARE
         self._kept = KeptConnection(address, "drain", outages, patience=BLOCK + OVERDUE, reply_limit=reply_limit)
         self._pace = pace or Pace()
+        self._log = QuietLog(log)
         self._may_look = self._may_measure = True
         self._asked = BATCH
         self._asked_at = -math.inf
@@ -131,7 +136,7 @@ class Drain:
     async def _mend(self, connection: RedisConnection, error: RedisReplyError) -> None:
         """So that the next pop can do better. Raises what nothing here can mend."""
         if error.code == "WRONGTYPE":
-            await delete_other_type(connection, self._queue, self._pops.kind)
+            await delete_other_type(connection, self._queue, self._pops.kind, self._log)
         elif error.code == "NOPERM" and self._looks:
             self._may_look = False
         elif error.code == "UNBLOCKED":  # what others hear from now on; it hangs up

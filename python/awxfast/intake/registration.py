@@ -18,6 +18,7 @@ from awxfast.intake.own_keys import replace_other_types
 from awxfast.intake.presence import Presence
 from awxfast.intake.processes import ProcessIdentity
 from awxfast.pauses import shorten_a_little
+from awxfast.quiet_log import QuietLog
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Command
 from awxfast.redis.connection import RedisConnection
@@ -78,6 +79,7 @@ class Registration:
         self._capacity = capacity
         self._size = size or ("ZCARD", names.queue)
         self._kinds = names.kinds if announcements is None else {**names.kinds, names.announced_in_key: "string"}
+        self._log = QuietLog(log)
         self._renew_interval = min(RENEW_INTERVAL, group_expiry / 3)
         identity = ProcessIdentity.own()
         self._cleaner = Cleaner(names, identity, writer, apart)
@@ -187,7 +189,7 @@ class Registration:
 
     async def _arrive(self, connection: RedisConnection) -> None:
         """Own process key first, so that nobody takes us for dead; then all names, then other processes' remains."""
-        await replace_other_types(connection, self._kinds)
+        await replace_other_types(connection, self._kinds, self._log)
         await self._presence.tell(connection)
         if not self._groups.is_attached:
             self._groups.attach(connection)
@@ -227,7 +229,7 @@ class Registration:
         before anybody subscribes.
         """
         sentinel = self._names.sentinel
-        are_whole = await replace_other_types(connection, self._kinds)
+        are_whole = await replace_other_types(connection, self._kinds, self._log)
         score, depth = await connection.commands(
             [
                 ("ZADD", self._names.group_key(sentinel), "XX", "INCR", 0, self._names.channel(f"g.{sentinel}")),

@@ -9,6 +9,7 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.native.access import Identity, RefuseAccess
+from awxfast.system.plain_file import read_plain_file
 from awxfast.wire.browser_commands import Want
 from awxfast.wire.handshake import Reason
 from awxfast.wire.request import Request, read_token
@@ -63,7 +64,7 @@ def digest_token(token: str) -> bytes:
 def read_tokens(file: Path) -> dict[bytes, Identity]:
     """The identities of a tokens file by their tokens' digests."""
     try:
-        document = json.loads(file.read_text("utf-8"))
+        document = json.loads(read_plain_file(file).decode())
     except OSError as error:
         raise ConfigurationError(f"tokens file {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError
 from awxfast.redis.client_options import read_options
+from awxfast.redis.option_values import read_text
 from awxfast.redis.tls import TlsOptions
 from awxfast.redis.url import options_in_url
 from awxfast.redis.wrong_option import WrongOption
@@ -62,13 +63,12 @@ class RedisAddress:
         if options.get("master_name") is None:
             return cls(**read_options(options))
         rest = {name: value for name, value in options.items() if name not in OF_SENTINEL}
-        if not isinstance(options["master_name"], str) or not options["master_name"]:
-            raise WrongOption("master_name is what Sentinel calls the master")
+        master_name = read_text("master_name", options["master_name"])
         if foreign := [name for name in ("host", "port", "path") if name in rest]:
             raise WrongOption(f"{foreign[0]} means nothing beside master_name: Sentinel says where it is")
         return cls(
             **read_options(rest),
-            master_name=options["master_name"],
+            master_name=master_name,
             sentinels=read_sentinels(options.get("sentinels"), options.get("sentinel_kwargs") or {}),
         )
 

@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from awxfast.redis.option_values import read_flag, read_number, read_seconds, read_text, read_whole
+from awxfast.redis.option_values import (
+    is_unicode,
+    read_flag,
+    read_host,
+    read_number,
+    read_seconds,
+    read_text,
+    read_whole,
+)
 from awxfast.redis.tls import TLS_NAMES, TlsOptions, read_tls
 from awxfast.redis.wrong_option import WrongOption
 
@@ -113,14 +121,22 @@ def read_db(name: str, value: Any) -> int:
 def read_socket_path(name: str, value: Any) -> str:
     """One that the kernel takes."""
     path = os.fspath(value) if isinstance(value, Path) else value
-    if not isinstance(path, str) or not 0 < len(os.fsencode(path)) <= MAX_SOCKET_PATH or "\0" in path:
+    if not isinstance(path, str) or not 0 < len(encode_path(path)) <= MAX_SOCKET_PATH or "\0" in path:
         raise WrongOption(f"a unix socket's {name} has at most {MAX_SOCKET_PATH} bytes, none of them 0")
     return path
 
 
+def encode_path(path: str) -> bytes:
+    """As the kernel gets it; nothing where it can't be written."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return b""
+
+
 def read_secret(name: str, value: Any) -> str | None:
     """A password or a name; an empty one is none."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not is_unicode(value):
         raise WrongOption(f"{name} is a text")
     return value or None
 
@@ -185,7 +201,7 @@ CONNECTION_CLASSES = {
 """Of redis-py, and what each is here."""
 
 OBEYED: Mapping[str, tuple[str, Reader]] = {
-    "host": ("host", read_text),
+    "host": ("host", read_host),
     "port": ("port", read_port),
     "path": ("path", read_socket_path),
     "db": ("db", read_db),

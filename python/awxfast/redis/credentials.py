@@ -6,6 +6,7 @@ from typing import Any
 
 from awxfast.errors import ConfigurationError, RedisUnavailable
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.option_values import is_unicode
 
 _one_at_a_time = threading.Lock()
 """Providers are written for one event loop, whose calls never overlap."""
@@ -71,7 +72,7 @@ def ask_blocking(provider: Any) -> Any:
 def check_credentials(address: RedisAddress, given: Any) -> tuple[str, ...]:
     """Whether they are what redis-py wants of a provider."""
     parts = tuple(given) if isinstance(given, list | tuple) else ()
-    if len(parts) not in (1, 2) or not all(isinstance(part, str) for part in parts):
+    if len(parts) not in (1, 2) or not all(isinstance(part, str) and is_unicode(part) for part in parts):
         raise ConfigurationError(
             f"Redis at {address}: credential_provider gives neither (password,) nor (name, password)"
         )

@@ -12,9 +12,33 @@ TRUE = ("1", "T", "TRUE", "Y", "YES")
 
 def read_text(name: str, value: Any) -> str:
     """A text, not empty. Raises `WrongOption`, as all of these do."""
-    if isinstance(value, str) and value and "\0" not in value:
+    if isinstance(value, str) and value and "\0" not in value and is_unicode(value):
         return value
     raise WrongOption(f"{name} is a text")
+
+
+def read_host(name: str, value: Any) -> str:
+    """A name or address that a resolver can be asked for, and that makes one line of a log."""
+    host = read_text(name, value)
+    if not is_host(host):
+        raise WrongOption(f"{name} is the name or the address of a machine")
+    return host
+
+
+def is_host(text: str) -> bool:
+    """Whether a resolver takes it at all: a part of a name has 1 to 63 bytes."""
+    try:
+        return bool(text.encode("idna")) and text.isprintable()
+    except UnicodeError:
+        return False
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be sent: halves of surrogate pairs stand for bytes that were no UTF-8."""
+    try:
+        return text.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def read_flag(name: str, value: Any) -> bool:

@@ -10,6 +10,7 @@ from awxfast.errors import ConfigurationError, RedisError, RedisReplyError, Redi
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.dialling import dial
+from awxfast.redis.option_values import is_host
 
 PATIENCE = 1.0
 """Seconds that one sentinel has before the next is asked, unless its options say otherwise."""
@@ -64,10 +65,11 @@ def read_master(reply: Any, address: RedisAddress) -> RedisAddress:
 
 
 def read_place(reply: Any) -> tuple[str, int] | None:
-    """Host and port, of a list of two texts."""
+    """Host and port, of a list of two texts; no resolver would take other names, but raise what nobody expects."""
     match reply:
-        case [bytes(host), bytes(port)] if port.isdigit() and 0 < int(port) < 65_536:
-            return host.decode("utf-8", "replace"), int(port)
+        case [bytes(host), bytes(port)] if port.isdigit() and len(port) < 6 and 0 < int(port) < 65_536:
+            name = host.decode("utf-8", "replace")
+            return (name, int(port)) if is_host(name) else None
     return None
 
 

@@ -4,10 +4,10 @@ Sources in this order: `--encryption-key-file` (one key a line), `symmetric_encr
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from awxfast.errors import ConfigurationError
+from awxfast.system.plain_file import read_plain_file
 
 SETTING = "symmetric_encryption_keys"
 """The name of the keys among channels_redis' options."""
@@ -37,7 +37,7 @@ def read_key_files(files: Iterable[str]) -> tuple[bytes, ...]:
 def read_key_file(file: str) -> list[bytes]:
     """One key a line; lines of nothing but blanks are none."""
     try:
-        data = Path(file).read_bytes()
+        data = read_plain_file(file)
     except OSError as error:
         raise ConfigurationError(f"--encryption-key-file {file}: {error.strerror}") from error
     keys = [line for line in data.replace(b"\r\n", b"\n").split(b"\n") if line.strip()]

@@ -4,10 +4,10 @@ Sources in this order: `--secret-file` (several while it is changed), AWXFAST_SE
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from awxfast.errors import ConfigurationError
 from awxfast.settings import SECRET_VARIABLE
+from awxfast.system.plain_file import read_plain_file
 
 SETTING = "BROADCAST_WEBSOCKET_SECRET"
 """The name of the secret in AWX's settings."""
@@ -29,7 +29,7 @@ def find_secrets(files: Iterable[str], environ: Mapping[str, str], of_applicatio
 def read_secret_file(file: str) -> str:
     """The file's bytes, less one line end, which editors add."""
     try:
-        return refuse_blank(f"--secret-file {file}", strip_line_end(Path(file).read_bytes()).decode())
+        return refuse_blank(f"--secret-file {file}", strip_line_end(read_plain_file(file)).decode())
     except OSError as error:
         raise ConfigurationError(f"--secret-file {file}: {error.strerror}") from error
     except UnicodeDecodeError:
