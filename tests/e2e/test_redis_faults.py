@@ -43,6 +43,7 @@ def names_in(redis_server: RedisServer) -> set[bytes]:
         return set(client.keys("*"))
 
 
+@pytest.mark.usefixtures("one_redis")
 @of_stored_layers
 async def test_wiped_registrations_are_repaired_and_counted(
     redis_server: RedisServer, relay: AwxfastServer, new_producer: Callable[..., Producer]

@@ -33,7 +33,7 @@ class TestFiles:
         keys = EncryptionKeys([write(tmp_path / "a", b"one")])
         (tmp_path / "a").unlink()
         os.mkfifo(tmp_path / "a")
-        with pytest.raises(ConfigurationError, match="--encryption-key-file .*: it is no plain file"):
+        with pytest.raises(ConfigurationError, match=r"--encryption-key-file .*: it is no plain file"):
             keys.reload()
         assert keys.values == (b"one",)
 
