@@ -27,7 +27,7 @@ impl Fanout {
 
     /// The same for messages that were published: nobody knows when they were sent, only that they are here now.
     #[must_use]
-    pub fn receive_published<'a>(&self, messages: &[Published<'a>]) -> Vec<Received<'a>> {
+    pub fn receive_published<'a>(&self, messages: &'a [Published<'a>]) -> Vec<Received<'a>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         messages.iter().map(|message| self.config.rules.receive_published(message, now)).collect()
     }

@@ -43,7 +43,7 @@ pub enum Recipient<'a> {
 pub struct Received<'a> {
     opened: Result<Opened<'a>, Reject>,
     /// Where it was published; of an entry the envelope's channels say whom it is for.
-    to: Option<Recipient<'a>>,
+    to: Option<&'a Recipient<'a>>,
     score: f64,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Routes<'a> {
         rules: &Rules,
         registry: &Registry,
     ) -> Result<Option<bool>, Reject> {
-        let letter = Letter { envelope: rules.decode(entry, opened)?, to: entry.to, score: entry.score };
+        let letter = Letter { envelope: rules.decode(entry, opened)?, to: entry.to.copied(), score: entry.score };
         if letter.comes_back(registry) || self.tell_links(opened, &letter, registry) {
             return Ok(None);
         }
@@ -255,9 +255,9 @@ impl Rules {
 
     /// The same for a published message, which came at `now`: nobody knows when it was sent.
     #[must_use]
-    pub fn receive_published<'a>(&self, message: &Published<'a>, now: f64) -> Received<'a> {
+    pub fn receive_published<'a>(&self, message: &'a Published<'a>, now: f64) -> Received<'a> {
         // No layer lets such messages get too old.
-        Received { opened: self.open(message.body, 0), to: Some(message.to), score: now }
+        Received { opened: self.open(message.body, 0), to: Some(&message.to), score: now }
     }
 
     fn open<'a>(&self, bytes: &'a [u8], now: u64) -> Result<Opened<'a>, Reject> {

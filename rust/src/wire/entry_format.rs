@@ -39,8 +39,19 @@ impl fmt::Debug for EntryFormat {
 
 /// An entry without its prefix, decrypted.
 #[derive(Debug)]
-pub struct Opened<'a> {
+pub struct Opened<'a>(Bytes<'a>);
+
+/// Small, since most of a batch stands as it came, and takes no memory of its own.
+#[derive(Debug)]
+enum Bytes<'a> {
+    Plain(&'a [u8]),
+    Made(Box<Made<'a>>),
+}
+
+#[derive(Debug)]
+struct Made<'a> {
     body: Cow<'a, [u8]>,
+    /// In msgpack, if the body is not.
     packed: Option<Vec<u8>>,
 }
 
@@ -48,13 +59,19 @@ impl Opened<'_> {
     /// The message as its serializer wrote it.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        match &self.0 {
+            Bytes::Plain(body) => body,
+            Bytes::Made(made) => &made.body,
+        }
     }
 
     /// The message in msgpack, for `envelope::decode`; of one in JSON only what that looks at.
     #[must_use]
     pub fn packed(&self) -> &[u8] {
-        self.packed.as_deref().unwrap_or(&self.body)
+        match &self.0 {
+            Bytes::Plain(body) => body,
+            Bytes::Made(made) => made.packed.as_deref().unwrap_or(&made.body),
+        }
     }
 }
 
@@ -109,12 +126,15 @@ impl EntryFormat {
     pub fn open<'a>(&self, entry: &'a [u8], now: u64) -> Result<Opened<'a>, Reject> {
         let bytes = entry.get(self.prefix_length..).ok_or(Reject::Malformed)?;
         let keys = Arc::clone(&self.keys.read());
+        if keys.is_empty() && self.serializer == Serializer::Msgpack {
+            return Ok(Opened(Bytes::Plain(bytes)));
+        }
         let body = if keys.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned(self.decrypt(&keys, bytes, now)?) };
         let packed = match self.serializer {
             Serializer::Msgpack => None,
             Serializer::Json => Some(json_entry::to_msgpack(&body)?),
         };
-        Ok(Opened { body, packed })
+        Ok(Opened(Bytes::Made(Box::new(Made { body, packed }))))
     }
 
     fn decrypt(&self, keys: &Keys, token: &[u8], now: u64) -> Result<Vec<u8>, Reject> {
