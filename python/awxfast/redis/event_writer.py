@@ -6,6 +6,7 @@ nothing is there twice, and count as lost with the connection.
 
 import asyncio
 import collections
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ RETURN_TIME = LONGEST_PAUSE + 0.5
 """Seconds after a restart of Redis in which others find it and register anew: before, nobody would get anything."""
 
 DRAIN_STEP = 0.01
+MASTER_LOOK = 1.0
+"""Seconds between two looks at whether a Redis that was read-only may be written to again."""
 
 
 Loss = Literal["queue_full", "connection_broken", "refused", "stopped"]
@@ -187,8 +190,9 @@ class EventWriter:
     async def _work(self, connection: RedisConnection) -> None:
         connection.lost.add_done_callback(lambda _: self._wake.set())
         await self._await_others(connection)
-        if not self._is_read_only or await is_master(connection):
-            self._is_read_only = False
+        if self._is_read_only:
+            await self._look_for_master(connection)
+        else:
             self._kept.works()
         self._connection = connection
         try:
@@ -209,13 +213,28 @@ class EventWriter:
                 raise connection.lost.result()
             if self._rests or not (self._events or self._values):
                 self._wake.clear()
-                await self._wake.wait()
+                await self._wait_for_work(connection)
                 continue
             self._is_still.clear()
             try:
                 await self._write_some(connection)
             finally:
                 self._is_still.set()
+
+    async def _wait_for_work(self, connection: RedisConnection) -> None:
+        """Returns when there may be something to write, or to look at."""
+        if not self._is_read_only:
+            await self._wake.wait()
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MASTER_LOOK):
+                await self._wake.wait()
+        await self._look_for_master(connection)
+
+    async def _look_for_master(self, connection: RedisConnection) -> None:
+        if self._is_read_only and await is_master(connection):
+            self._is_read_only = False
+            self._kept.works()
 
     async def _write_some(self, connection: RedisConnection) -> None:
         await self._write_values(connection)
