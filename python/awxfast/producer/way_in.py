@@ -9,7 +9,7 @@ import hiredis
 
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.credentials import find_credentials_blocking
-from awxfast.redis.dialling import OLD_AUTH, keep_alive
+from awxfast.redis.dialling import keep_alive, list_choices, list_courtesies, wants_password_alone
 
 PATIENCE = 5.0
 """Seconds that Redis may take to connect, or to answer, unless its address says otherwise."""
@@ -49,14 +49,11 @@ def open_unix(path: str, seconds: float) -> socket.socket:
 def get_in(ask: Ask, address: RedisAddress) -> None:
     """Says who we are, and which database is meant. Raises `RedisUnavailable` when a provider fails."""
     log_in(ask, find_credentials_blocking(address))
-    if address.db:
-        ask("SELECT", address.db)
-    if address.client_name is not None:
-        ask("CLIENT", "SETNAME", address.client_name)
-    for name, value in (("LIB-NAME", address.lib_name), ("LIB-VER", address.lib_version)):
-        if value is not None:
-            with contextlib.suppress(hiredis.ReplyError):  # before 7.2 Redis does not know it
-                ask("CLIENT", "SETINFO", name, value)
+    for words in list_choices(address):
+        ask(*words)
+    for words in list_courtesies(address):
+        with contextlib.suppress(hiredis.ReplyError):
+            ask(*words)
 
 
 def log_in(ask: Ask, credentials: tuple[str, ...]) -> None:
@@ -66,6 +63,6 @@ def log_in(ask: Ask, credentials: tuple[str, ...]) -> None:
     try:
         ask("AUTH", *credentials)
     except hiredis.ReplyError as error:
-        if len(credentials) == 1 or OLD_AUTH not in str(error):
+        if not wants_password_alone(credentials, error):
             raise
         ask("AUTH", credentials[-1])

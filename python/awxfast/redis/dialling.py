@@ -86,7 +86,7 @@ async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
     credentials = await find_credentials(address)
     for words in (credentials, credentials[-1:]):
         replies = await _say_hello(connection, address, words)
-        if not (len(words) == 2 and isinstance(replies[0], RedisReplyError) and OLD_AUTH in str(replies[0])):
+        if not wants_password_alone(words, replies[0]):
             break
     for reply in replies:
         if isinstance(reply, RedisReplyError):
@@ -94,21 +94,30 @@ async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
 
 
 async def _say_hello(connection: RedisConnection, address: RedisAddress, credentials: tuple[str, ...]) -> list[object]:
-    commands: list[Command] = [("AUTH", *credentials)] if credentials else []
-    if address.db:
-        commands.append(("SELECT", address.db))
-    if address.client_name is not None:
-        commands.append(("CLIENT", "SETNAME", address.client_name))
-    commands.append(("PING",))
-    courtesies = _introductions(address)
+    login: list[Command] = [("AUTH", *credentials)] if credentials else []
+    commands: list[Command] = [*login, *list_choices(address), ("PING",)]
     try:
-        replies: list[object] = await connection.commands([*commands, *courtesies])
+        replies: list[object] = await connection.commands([*commands, *list_courtesies(address)])
     except RedisUnavailable as error:
         raise _explain(error, address) from error
     return replies[: len(commands)]  # before 7.2 Redis does not know the rest
 
 
-def _introductions(address: RedisAddress) -> list[Command]:
+def wants_password_alone(credentials: tuple[str, ...], reply: object) -> bool:
+    """Whether a Redis before 6.0 does not know names."""
+    return len(credentials) == 2 and isinstance(reply, Exception) and OLD_AUTH in str(reply)
+
+
+def list_choices(address: RedisAddress) -> list[Command]:
+    """What is said behind AUTH: which database is meant, and what the connection is called."""
+    commands: list[Command] = [("SELECT", address.db)] if address.db else []
+    if address.client_name is not None:
+        commands.append(("CLIENT", "SETNAME", address.client_name))
+    return commands
+
+
+def list_courtesies(address: RedisAddress) -> list[Command]:
+    """What is said besides, that a Redis before 7.2 does not know."""
     said = {"LIB-NAME": address.lib_name, "LIB-VER": address.lib_version}
     return [("CLIENT", "SETINFO", name, value) for name, value in said.items() if value is not None]
 
