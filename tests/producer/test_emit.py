@@ -162,7 +162,8 @@ class TestFullQueue:
         """django/channels_redis#181, with 5,000 sends; a line a second at most, by a clock that stands still."""
         sender = find_sender()
         monkeypatch.setattr(sender.full, "_now", lambda: 100.0)
-        monkeypatch.setattr(sender._sends, "_layer", dataclasses.replace(sender._sends._layer, capacity=1))
+        sends = sender._sends._sends
+        monkeypatch.setattr(sends, "_layer", dataclasses.replace(sends._layer, capacity=1))
         for _ in range(5_001):
             awxfast.emit("jobs-summary", "x")
         assert sender.full.dropped == 5_000

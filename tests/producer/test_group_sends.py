@@ -134,9 +134,9 @@ class TestSteps:
         asked = [steps.send(None)]
         for number in range(CHECKED_TRIES):
             asked.append(steps.send([CHANGED, f"specific.{number}!x".encode()]))
-        digests = [words[7] for _, words in asked]
+        digests = [words[7] for _, _, words in asked]
         assert len(set(digests)) == len(asked)
-        assert (digests[-1], asked[-1][1][8]) == ("", f"specific.{CHECKED_TRIES - 1}!")
+        assert (digests[-1], asked[-1][2][8]) == ("", f"specific.{CHECKED_TRIES - 1}!")
         with pytest.raises(StopIteration) as end:
             steps.send([0, 1])
         assert end.value.value == [0, 1]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from awxfast.producer.plain_options import find_address, is_plain
+from awxfast.producer.plain_options import find_addresses, is_plain
 from awxfast.redis.address import RedisAddress
 
 
@@ -20,14 +20,18 @@ from awxfast.redis.address import RedisAddress
     ],
 )
 def test_one_redis_is_found(hosts: Any, address: RedisAddress) -> None:
-    assert find_address(hosts) == address
+    assert [*find_addresses(hosts)] == [address]
+
+
+def test_several_are_found_in_their_order() -> None:
+    assert [*find_addresses(["redis://a", "redis://b"])] == [RedisAddress(host="a"), RedisAddress(host="b")]
 
 
 @pytest.mark.parametrize(
     "hosts",
     [
-        ["redis://a", "redis://b"],
         ["rediss://a"],
+        ["redis://a", "rediss://b"],
         ["redis://a?socket_timeout=3"],
         [{"address": "redis://a", "socket_timeout": 3}],
         [{"host": "a"}],
@@ -36,11 +40,11 @@ def test_one_redis_is_found(hosts: Any, address: RedisAddress) -> None:
     ],
 )
 def test_all_else_is_channels_redis_affair(hosts: Any) -> None:
-    assert find_address(hosts) is None
+    assert not find_addresses(hosts)
 
 
 def test_password_is_not_in_the_repr() -> None:
-    assert "secret" not in repr(find_address(["redis://user:secret@h"]))
+    assert "secret" not in repr(find_addresses(["redis://user:secret@h"]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ other host that has queues of theirs. Whatever this can't do (TLS, Sentinel, cap
 an application's own) is done by channels_redis' code as before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import hiredis
@@ -18,9 +18,7 @@ from redis.exceptions import ResponseError
 
 from awxfast.django_settings import PRODUCERS_BACKEND, find_layer_form
 from awxfast.producer.full_queues import FullQueues
-from awxfast.producer.group_sends import GroupSends, run_later
 from awxfast.producer.host_sends import HostSends
-from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.plain_options import find_addresses, is_plain
 from awxfast.wire.encryption_keys import read_configured_keys
 from awxfast.wire.entry_bodies import make_entry_format
@@ -34,14 +32,12 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts, **options)
         addresses = find_addresses(hosts) if is_plain(options) else ()
-        self._kept = KeptSockets(addresses[0]) if len(addresses) == 1 else None
-        self._hosts: HostSends | None = None
+        self._sends: HostSends | None = None
         self._full = FullQueues()
         if addresses:
             layer = read_layer(options, find_layer_form(PRODUCERS_BACKEND) or "core")
             entry_format = make_entry_format(layer, read_configured_keys("awxfast.layer", options))
-            self._sends = GroupSends(layer, entry_format)
-            self._hosts = HostSends(layer, entry_format, addresses) if len(addresses) > 1 else None
+            self._sends = HostSends(layer, entry_format, addresses)
         # Channels 4.2.1 gave it another name.
         self._require_group = getattr(self, "require_valid_group_name", None) or self.valid_group_name
 
@@ -51,23 +47,16 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
         Raises `TypeError` for a name that Channels refuses, `ConnectionError` when Redis does not answer, and
         `redis.exceptions.ResponseError` for what Redis refuses.
         """
-        if self._kept is None and self._hosts is None:
+        if self._sends is None:
             await super().group_send(group, message)
             return
         self._require_group(group)
         try:
-            full, queues = await self._send(group, message)
+            full, queues = await self._sends.send_later(group, message)
         except hiredis.ReplyError as error:
             raise ResponseError(str(error)) from None
         if full:
             self._full.count(group, full, queues)
-
-    async def _send(self, group: str, message: Mapping[str, Any]) -> Sequence[int]:
-        if self._hosts is not None:
-            return await self._hosts.send_later(group, message)
-        assert self._kept is not None
-        with self._kept.borrow() as redis:
-            return await run_later(redis, self._sends.steps(group, message))
 
     def consistent_hash(self, value: str | bytes) -> int:
         """Which Redis: for a channel the one where its queue is read, not the one of its whole name as in stock."""
@@ -76,7 +65,6 @@ class RedisChannelLayer(StockLayer):  # type: ignore[misc]  # channels_redis has
 
     async def close_pools(self) -> None:
         """Closes all connections; the layer can be used again."""
-        for kept in (self._kept, self._hosts):
-            if kept is not None:
-                kept.close()
+        if self._sends is not None:
+            self._sends.close()
         await super().close_pools()

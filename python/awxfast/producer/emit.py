@@ -10,7 +10,6 @@ from typing import Any
 from awxfast.django_settings import find_layer_form
 from awxfast.errors import ConfigurationError
 from awxfast.producer.full_queues import FullQueues
-from awxfast.producer.group_sends import GroupSends, run
 from awxfast.producer.host_sends import HostSends
 from awxfast.producer.kept_sockets import KeptSockets
 from awxfast.producer.layer_variables import read_layer_variables
@@ -55,27 +54,18 @@ class Sender:
         addresses = find_addresses(options)
         settings = read_layer(options, layer)
         entry_format = make_entry_format(settings, read_configured_keys("default", options))
-        self._kept = KeptSockets(addresses[0])
-        self._sends = GroupSends(settings, entry_format)
-        self._hosts = HostSends(settings, entry_format, addresses) if len(addresses) > 1 else None
+        self._sends = HostSends(settings, entry_format, addresses)
         self.full = FullQueues()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Sends one message, in one round trip or two."""
-        full, queues = self._send(group, message)
+        full, queues = self._sends.send(group, message)
         if full:
             self.full.count(group, full, queues)
 
-    def _send(self, group: str, message: dict[str, Any]) -> Sequence[int]:
-        if self._hosts is not None:
-            return self._hosts.send(group, message)
-        return run(self._kept, self._sends.steps(group, message))
-
     def close(self) -> None:
         """Closes the connections that are idle."""
-        self._kept.close()
-        if self._hosts is not None:
-            self._hosts.close()
+        self._sends.close()
 
 
 class PubSubSender:

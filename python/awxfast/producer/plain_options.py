@@ -14,14 +14,8 @@ def is_plain(options: Mapping[str, Any]) -> bool:
     return find_own_serializer(options) is None and not options.get("channel_capacity")
 
 
-def find_address(hosts: Any) -> RedisAddress | None:
-    """The one host of channels_redis' option; None for several, TLS, Sentinel and options of the client library."""
-    addresses = find_addresses(hosts)
-    return addresses[0] if len(addresses) == 1 else None
-
-
 def find_addresses(hosts: Any) -> Sequence[RedisAddress]:
-    """All hosts of that option; empty if one of them has TLS, Sentinel or options of the client library."""
+    """All hosts of channels_redis' option; empty if one of them has TLS, Sentinel or options of the client library."""
     entries = hosts if isinstance(hosts, list | tuple) else ()
     if any(isinstance(entry, Mapping) and entry and set(entry) != {"address"} for entry in entries):
         return ()
