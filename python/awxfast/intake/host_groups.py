@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from awxfast.intake.groups import Groups
+from awxfast.wire.host_choice import sort_by_host
 
 
 class HostGroups:
@@ -20,12 +22,21 @@ class HostGroups:
         """Groups that somebody holds."""
         return sum(host.held for host in self._hosts)
 
+    def freeze(self) -> dict[str, Any]:
+        """As those of one Redis would have it (`Groups.freeze`): the next process knows where each group belongs."""
+        frozen = [host.freeze() for host in self._hosts]
+        members = [member for one in frozen for member in one["members"]]
+        return {"members": members, "next": max(one["next"] for one in frozen)}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one."""
+        parts = sort_by_host(frozen["members"], lambda member: self._choose(member[0]))
+        for number, host in enumerate(self._hosts):
+            host.inherit({"members": parts.get(number, []), "next": frozen["next"]})
+
     def split(self, groups: Iterable[str]) -> Mapping[Groups, list[str]]:
         """Each group with the others of its Redis."""
-        parts: dict[Groups, list[str]] = {}
-        for group in groups:
-            parts.setdefault(self._hosts[self._choose(group)], []).append(group)
-        return parts
+        return {self._hosts[host]: part for host, part in sort_by_host(groups, self._choose).items()}
 
     async def hold(self, groups: Iterable[str], *, gives_up: bool = False) -> None:
         """See `Groups.hold`: of all at once, so that a Redis which is away keeps nobody from the others' groups."""

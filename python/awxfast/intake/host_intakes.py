@@ -121,29 +121,16 @@ class HostIntakes(HostParts[Intake]):
 
     def freeze(self) -> dict[str, Any]:
         """As one Redis would have it: the next process may know of others, and knows where each group belongs."""
-        frozen = [part.freeze() for part in self.parts]
-        return {
-            "form": self.form,
-            "members": [member for one in frozen for member in one["members"]],
-            "next": max(one["next"] for one in frozen),
-            "repaired": self.repaired,
-            "redis_names": [*self.redis_names],
-        }
+        names = [*self.redis_names]
+        return {**self._groups.freeze(), "form": self.form, "repaired": self.repaired, "redis_names": names}
 
     descriptors: Sequence[int] = ()
     """No connection goes with what is left (`Intake.descriptors`)."""
 
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
-        parts: list[list[Any]] = [[] for _ in self.parts]
-        for member in frozen["members"]:
-            parts[self.choose(member[0])].append(member)
-        for part, members in zip(self.parts, parts, strict=True):
-            is_first = part is self.parts[0]
-            repaired = frozen["repaired"] if is_first else 0
-            part.inherit(
-                {"form": self.form, "members": members, "next": frozen["next"], "repaired": repaired, "redis_names": []}
-            )
+        self._groups.inherit(frozen)
+        self.parts[0].registration.repaired = frozen["repaired"]
         self.remember_redis(frozen["redis_names"])
 
     def abandon(self) -> Sequence[asyncio.Task[None]]:

@@ -64,7 +64,7 @@ class NoticeWriter(WholeGroupWriter):
         if not is_members(found, 1):
             return  # it refuses: nobody could read what is written
         entries = [entry for message in messages for entry in self._pack(found[0], message, now)]
-        for host, part in sort_by_host(entries, lambda entry: entry[0], len(self._senders)).items():
+        for host, part in sort_by_host(entries, lambda entry: choose_host(entry[0], len(self._senders))).items():
             arguments = write_whole_arguments(self._at(prefix), part, now)
             self._senders[host]([("EVAL", WRITE_WHOLE[self._layer.layer].text, 0, *arguments)])
 

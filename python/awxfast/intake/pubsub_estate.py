@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from awxfast.intake.groups import Groups
+from awxfast.intake.host_groups import HostGroups
 from awxfast.intake.subscriber import Subscriber
 from awxfast.redis.address import RedisAddress
 
@@ -23,10 +24,8 @@ class Part(Protocol):
 
 def freeze_parts(parts: Sequence[Part]) -> dict[str, Any]:
     """All that goes on besides the connections, as JSON has it."""
-    frozen = [part.groups.freeze() for part in parts]
     return {
-        "members": [member for one in frozen for member in one["members"]],
-        "next": max(one["next"] for one in frozen),
+        **HostGroups([part.groups for part in parts], choose=lambda _: 0).freeze(),
         "addresses": [str(part.address) for part in parts],
         "connections": [part.subscriber.freeze() for part in parts],
     }
@@ -36,11 +35,7 @@ def inherit_parts(
     parts: Sequence[Part], frozen: Mapping[str, Any], descriptors: Sequence[int], choose: Callable[[str], int]
 ) -> None:
     """Takes what `freeze_parts` gave, and the connections in their order. `choose` says where a group is now."""
-    members: list[list[Any]] = [[] for _ in parts]
-    for member in frozen["members"]:
-        members[choose(member[0])].append(member)
-    for part, mine in zip(parts, members, strict=True):
-        part.groups.inherit({"members": mine, "next": frozen["next"]})
+    HostGroups([part.groups for part in parts], choose).inherit(frozen)
     sockets = (socket.socket(fileno=number) for number in descriptors)
     left = [(one, next(sockets, None) if one["passed"] else None) for one in frozen["connections"]]
     if frozen["addresses"] == [str(part.address) for part in parts]:

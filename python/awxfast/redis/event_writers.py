@@ -15,7 +15,7 @@ from awxfast.redis.host_group_writer import HostGroupWriter
 from awxfast.redis.reconnect import Outages
 from awxfast.redis.whole_group_writer import make_group_writer
 from awxfast.settings import LayerSettings
-from awxfast.wire.host_choice import choose_by_group
+from awxfast.wire.host_choice import choose_by_group, sort_by_host
 
 WriterHost = tuple[RedisAddress, Outages, str]
 """One Redis, who tells of its outages, and the non-local name there whose queue is left out; empty: none is."""
@@ -105,10 +105,7 @@ class EventWriters:
 
     def put(self, events: Sequence[Event]) -> None:
         """Queues events, for each Redis in their order."""
-        parts: dict[int, list[Event]] = {}
-        for event in events:
-            parts.setdefault(self._choose(event.group), []).append(event)
-        for host, part in parts.items():
+        for host, part in sort_by_host(events, lambda event: self._choose(event.group)).items():
             self._hosts[host].put(part)
 
     def store(self, key: str, value: str) -> bool:

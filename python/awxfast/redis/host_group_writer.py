@@ -9,7 +9,7 @@ from awxfast.redis.connection import RedisConnection
 from awxfast.redis.group_writer import Event, Sent
 from awxfast.redis.whole_group_writer import WholeGroupWriter
 from awxfast.settings import LayerSettings
-from awxfast.wire.host_choice import sort_by_host
+from awxfast.wire.host_choice import choose_host, sort_by_host
 
 Connect = Callable[[], RedisConnection | None]
 
@@ -35,7 +35,7 @@ class HostGroupWriter(WholeGroupWriter):
     async def _write(
         self, connection: RedisConnection, entries: Sequence[tuple[str, float, bytes]], now: float
     ) -> list[int]:
-        parts = sort_by_host(range(len(entries)), lambda place: entries[place][0], len(self._connects))
+        parts = sort_by_host(range(len(entries)), lambda place: choose_host(entries[place][0], len(self._connects)))
         numbers = [0] * len(entries)
         for host, places in sorted(parts.items(), key=lambda item: item[0] != self._host):
             there = [entries[place] for place in places]

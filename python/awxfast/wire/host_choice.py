@@ -36,9 +36,9 @@ def cut_to_queue(channel: str) -> str:
     return name + bang
 
 
-def sort_by_host(ones: Iterable[One], name: Callable[[One], str], hosts: int) -> dict[int, list[One]]:
-    """Each with the others that belong to the same host, by its `name`; those of a host in their order."""
+def sort_by_host(ones: Iterable[One], choose: Callable[[One], int]) -> dict[int, list[One]]:
+    """Each with the others that belong to the same host, as `choose` says; those of a host in their order."""
     sorted_ones: dict[int, list[One]] = {}
     for one in ones:
-        sorted_ones.setdefault(choose_host(name(one), hosts), []).append(one)
+        sorted_ones.setdefault(choose(one), []).append(one)
     return sorted_ones
