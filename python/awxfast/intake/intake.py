@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
@@ -16,6 +16,7 @@ from awxfast.intake.host_names import make_names
 from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShared
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.needs import list_needs
+from awxfast.intake.one_redis import OneRedis
 from awxfast.intake.other_form import warn_of_other_form
 from awxfast.intake.pace import Pace
 from awxfast.intake.queue_pops import pops_of, size_command
@@ -33,8 +34,12 @@ from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
 
 
-class Intake:
+class Intake(OneRedis):
     """Brings events of the groups that somebody holds to `taker`, for as long as the process serves."""
+
+    form = "queues"
+    descriptors: Sequence[int] = ()
+    """No connection goes with what `freeze` gives: what comes meanwhile waits in Redis."""
 
     def __init__(
         self,
@@ -108,26 +113,7 @@ class Intake:
         )
 
     @property
-    def token(self) -> str:
-        """What tells the process from others, for the one after it."""
-        return self.names.token
-
-    @property
-    def parts(self) -> "Sequence[Intake]":
-        """One for each Redis."""
-        return (self,)
-
-    @property
-    def redis_name(self) -> str | None:
-        """Says which Redis, database and prefix this is, to somebody who knows the same of his.
-
-        None: it was not there yet. Empty: it does not say.
-        """
-        names = self.registration.redis_names
-        return names[-1] if names else None
-
-    @property
-    def redis_names(self) -> Collection[str]:
+    def redis_names(self) -> Sequence[str]:
         """What `redis_name` says, and would have said before restarts of Redis that others may not have noticed."""
         return self.registration.redis_names
 
@@ -135,11 +121,6 @@ class Intake:
     def ready(self) -> bool:
         """Whether Redis answers: events are taken and registrations stand."""
         return self.drain.up and self.registration.up
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong with Redis, to follow its name; empty while it does its work."""
-        return "" if self.ready else self.outages.refusal or "does not answer"
 
     @property
     def repaired(self) -> int:
@@ -172,18 +153,6 @@ class Intake:
         self._shared.watch(self._tasks)
         if is_there:
             await self._wait_ready()
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """Holds groups, however long Redis takes (`Groups.hold`)."""
-        await self.groups.hold(groups)
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Lets go of groups (`Groups.release`)."""
-        self.groups.release(groups)
-
-    def hold_inherited(self, groups: Iterable[str]) -> None:
-        """Holds what was held before (`Groups.hold_inherited`)."""
-        self.groups.hold_inherited(groups)
 
     async def wait_registered(self) -> None:
         """Returns when Redis has answered for what is registered."""
@@ -225,10 +194,6 @@ class Intake:
         """Takes what waits, and what comes."""
         self.drain.end_rest()
 
-    def end_inheritance(self) -> None:
-        """Leaves groups that nobody holds any more (`Groups.end_inheritance`)."""
-        self.groups.end_inheritance()
-
     def remember_redis(self, names: Iterable[str]) -> None:
         """What `redis_names` said in the process before this one."""
         self.registration.redis_names.extend(names)
@@ -246,10 +211,6 @@ class Intake:
         names = [*registration.redis_names]
         return {**self.groups.freeze(), "form": self.form, "repaired": registration.repaired, "redis_names": names}
 
-    form = "queues"
-    descriptors: Sequence[int] = ()
-    """No connection goes with it: what comes meanwhile waits in Redis."""
-
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` gave in the process before this one, before `start`."""
         self.groups.inherit(frozen)
@@ -257,13 +218,9 @@ class Intake:
         self.remember_redis(frozen["redis_names"])
 
     def abandon(self) -> Sequence[asyncio.Task[None]]:
-        """Another process goes on under these names: nothing is said to Redis any more. What is about to end."""
+        """Nobody who has not come back is waited for any more; else as `OneRedis.abandon`."""
         self._recovery.end()
-        self.groups.detach()  # else what is released here meanwhile would be left under names that are another's now
-        ending, self._tasks = self._tasks, []
-        for task in ending:
-            task.cancel()
-        return ending
+        return super().abandon()
 
     async def stop(self) -> None:
         """Leaves all groups, takes what still waits, and deletes every key of the process, if Redis is there."""

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import EntryFormat
@@ -17,6 +17,7 @@ from awxfast.intake.intake_shared import START_TIMEOUT, STOP_TIMEOUT, IntakeShar
 from awxfast.intake.names import ProcessNames
 from awxfast.intake.needs import list_pubsub_needs
 from awxfast.intake.notice_publisher import NoticePublisher
+from awxfast.intake.one_redis import OneRedis
 from awxfast.intake.pace import Pace
 from awxfast.intake.pubsub_estate import freeze_parts, inherit_parts
 from awxfast.intake.push_backlog import PushBacklog
@@ -33,7 +34,7 @@ from awxfast.wire.backplane import Notice
 from awxfast.wire.entry_bodies import make_entry_format
 
 
-class PubSubIntake:
+class PubSubIntake(OneRedis):
     """See `Intake`, whose interface this is. What is published while a connection is missing is lost, and counted."""
 
     form = "subscriptions"
@@ -95,23 +96,7 @@ class PubSubIntake:
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def token(self) -> str:
-        """What tells the process from others, for the one after it."""
-        return self.names.token
-
-    @property
-    def parts(self) -> "Sequence[PubSubIntake]":
-        """One for each Redis."""
-        return (self,)
-
-    @property
-    def redis_name(self) -> str | None:
-        """Says which Redis this is, to somebody who knows the same of his (`Intake.redis_name`)."""
-        names = self.subscriber.redis_names
-        return names[-1] if names else None
-
-    @property
-    def redis_names(self) -> Collection[str]:
+    def redis_names(self) -> Sequence[str]:
         """What `redis_name` says, and would have said before restarts of Redis."""
         return self.subscriber.redis_names
 
@@ -119,11 +104,6 @@ class PubSubIntake:
     def ready(self) -> bool:
         """Whether Redis has confirmed all subscriptions."""
         return self.subscriber.up
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong with Redis, to follow its name; empty while it does its work."""
-        return "" if self.ready else self.outages.refusal or "does not answer"
 
     @property
     def depth(self) -> int:
@@ -153,18 +133,6 @@ class PubSubIntake:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_TIMEOUT):
                     await self.subscriber.wait_up()
-
-    async def hold(self, groups: Iterable[str]) -> None:
-        """Holds groups, however long Redis takes (`Groups.hold`)."""
-        await self.groups.hold(groups)
-
-    def release(self, groups: Iterable[str]) -> None:
-        """Lets go of groups (`Groups.release`)."""
-        self.groups.release(groups)
-
-    def hold_inherited(self, groups: Iterable[str]) -> None:
-        """Holds what was held before (`Groups.hold_inherited`)."""
-        self.groups.hold_inherited(groups)
 
     async def wait_registered(self) -> None:
         """Returns when Redis has confirmed all subscriptions."""
@@ -202,10 +170,6 @@ class PubSubIntake:
         """Hands on what waits, and what comes."""
         self.backlog.go_on()
 
-    def end_inheritance(self) -> None:
-        """Leaves groups that nobody holds any more (`Groups.end_inheritance`)."""
-        self.groups.end_inheritance()
-
     def remember_redis(self, names: Iterable[str]) -> None:
         """What `redis_names` said in the process before this one."""
         self.subscriber.redis_names.extend(names)
@@ -222,14 +186,6 @@ class PubSubIntake:
     def inherit(self, frozen: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """What `freeze` and `descriptors` gave in the process before this one, before `start`."""
         inherit_parts([self], frozen, descriptors, lambda _: 0)
-
-    def abandon(self) -> Sequence[asyncio.Task[None]]:
-        """Another process goes on: nothing is said to Redis any more. What is about to end."""
-        self.groups.detach()
-        ending, self._tasks = self._tasks, []
-        for task in ending:
-            task.cancel()
-        return ending
 
     async def stop(self) -> None:
         """Ends all subscriptions, and hands on what still waits."""
