@@ -26,10 +26,10 @@ async def warn_of_other_form(connection: RedisConnection, layer: str, prefix: st
     if own not in keys or prefix != {"core": bare, "lists": f"{bare}:"}[own]:
         return  # with a prefix of its own making the keys of both look alike
     try:
-        found = await find_groups(connection, f"{bare}:*group:*")
+        stands_alone = await stands_alone_there(connection, keys[other], keys[own], f"{bare}:*group:*")
     except RedisReplyError:
         return
-    if any(key.startswith(keys[other]) for key in found) and not any(key.startswith(keys[own]) for key in found):
+    if stands_alone:
         log.warning(
             "groups of producers stand under %s in Redis, none under %s: is the layer %s? Then give --layer %s",
             f"{keys[other]}*",
@@ -39,13 +39,19 @@ async def warn_of_other_form(connection: RedisConnection, layer: str, prefix: st
         )
 
 
-async def find_groups(connection: RedisConnection, pattern: str) -> list[str]:
-    """Keys of groups that are not awxfast's own. Raises `RedisError`."""
-    found: list[str] = []
+async def stands_alone_there(connection: RedisConnection, other: str, own: str, pattern: str) -> bool:
+    """Whether groups begin with `other`, and none, but for awxfast's own, with `own`. Raises `RedisError`.
+
+    The first of one's own settles it: most starts need not read further.
+    """
+    has_other = False
     cursor: Argument = 0
     for _ in range(SCANS):
         cursor, keys = await connection.command("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
-        found += [key for key in (one.decode("utf-8", "replace") for one in keys) if f":{_OWN}" not in key]
+        found = [key for key in (one.decode("utf-8", "replace") for one in keys) if f":{_OWN}" not in key]
+        if any(key.startswith(own) for key in found):
+            return False
+        has_other = has_other or any(key.startswith(other) for key in found)
         if cursor == b"0":
             break
-    return found
+    return has_other
