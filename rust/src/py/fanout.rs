@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use crate::fanout::{Config, Entry, Fanout, HandedOut, Rules};
+use crate::fanout::{Config, Entry, Fanout, HandedOut, Received, Rules};
 use crate::py::descriptor::borrow;
 use crate::py::entry_format::{PyEntryFormat, core_format};
 use crate::py::figures::{LinkFigures, ledger_dict, metrics_dict};
@@ -241,31 +241,13 @@ impl PyFanout {
         let pairs = entries.iter().map(take_pair).collect::<PyResult<Vec<_>>>()?;
         let entries: Vec<Entry<'_>> =
             pairs.iter().map(|(entry, score)| Entry { bytes: entry.as_bytes(), score: *score }).collect();
-        let (received, handed_out) = py.detach(|| {
-            let received = self.core.receive(&entries);
-            let handed_out = self.core.publish_received(&received);
-            (received, handed_out)
-        });
-        let with_body = |message: HandedOut| {
-            let body = PyBytes::new(py, received[message.entry].body());
-            (message.direct, message.groups, message.channels, body)
-        };
-        Ok(handed_out.into_iter().map(with_body).collect())
+        Ok(self.publish(py, || self.core.receive(&entries)))
     }
 
     fn publish_pushed<'py>(&self, py: Python<'py>, messages: &Bound<'py, PyList>) -> PyResult<Vec<Message<'py>>> {
         let messages = take_messages(messages)?;
         let published = messages.iter().map(Pushed::read).collect::<PyResult<Vec<_>>>()?;
-        let (received, handed_out) = py.detach(|| {
-            let received = self.core.receive_published(&published);
-            let handed_out = self.core.publish_received(&received);
-            (received, handed_out)
-        });
-        let with_body = |message: HandedOut| {
-            let body = PyBytes::new(py, received[message.entry].body());
-            (message.direct, message.groups, message.channels, body)
-        };
-        Ok(handed_out.into_iter().map(with_body).collect())
+        Ok(self.publish(py, || self.core.receive_published(&published)))
     }
 
     fn publish_relayed<'py>(&self, py: Python<'py>, payloads: &Bound<'py, PyList>) -> PyResult<PeerAnswer<'py>> {
@@ -326,6 +308,24 @@ impl PyFanout {
 }
 
 impl PyFanout {
+    /// Publishes what `receive` reads; what consumers get of it.
+    fn publish<'py, 'a>(
+        &self,
+        py: Python<'py>,
+        receive: impl FnOnce() -> Vec<Received<'a>> + Send,
+    ) -> Vec<Message<'py>> {
+        let (received, handed_out) = py.detach(|| {
+            let received = receive();
+            let handed_out = self.core.publish_received(&received);
+            (received, handed_out)
+        });
+        let with_body = |message: HandedOut| {
+            let body = PyBytes::new(py, received[message.entry].body());
+            (message.direct, message.groups, message.channels, body)
+        };
+        handed_out.into_iter().map(with_body).collect()
+    }
+
     /// Once for all commands of a turn of the loop; at once when the loop takes no more calls.
     fn wake_later(slf: &Bound<'_, Self>) {
         let fanout = slf.get();

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
@@ -25,7 +24,7 @@ pub struct EntryFormat {
     prefix_length: usize,
     serializer: Serializer,
     ttl: Option<u64>,
-    keys: RwLock<Arc<Keys>>,
+    keys: RwLock<Keys>,
     refused: [AtomicU64; Refusal::ALL.len()],
 }
 
@@ -80,7 +79,7 @@ impl EntryFormat {
     /// entries last; `None`: for ever.
     #[must_use]
     pub fn new(prefix_length: usize, serializer: Serializer, keys: Keys, ttl: Option<u64>) -> Self {
-        Self { prefix_length, serializer, ttl, keys: RwLock::new(Arc::new(keys)), refused: Default::default() }
+        Self { prefix_length, serializer, ttl, keys: RwLock::new(keys), refused: Default::default() }
     }
 
     /// That of a layer in msgpack without encryption.
@@ -109,7 +108,7 @@ impl EntryFormat {
 
     /// From now on these keys count.
     pub fn accept_keys(&self, keys: Keys) {
-        *self.keys.write() = Arc::new(keys);
+        *self.keys.write() = keys;
     }
 
     /// How many entries could not be decrypted, in the order of `Refusal::ALL`.
@@ -125,7 +124,7 @@ impl EntryFormat {
     /// `Malformed`, or `Undecryptable`, which is counted.
     pub fn open<'a>(&self, entry: &'a [u8], now: u64) -> Result<Opened<'a>, Reject> {
         let bytes = entry.get(self.prefix_length..).ok_or(Reject::Malformed)?;
-        let keys = Arc::clone(&self.keys.read());
+        let keys = self.keys.read();
         if keys.is_empty() && self.serializer == Serializer::Msgpack {
             return Ok(Opened(Bytes::Plain(bytes)));
         }
@@ -147,7 +146,7 @@ impl EntryFormat {
     /// An entry of a serialized message, written at `now` (Unix seconds).
     #[must_use]
     pub fn seal(&self, body: &[u8], now: u64, random: &Random<'_>) -> Vec<u8> {
-        let keys = Arc::clone(&self.keys.read());
+        let keys = self.keys.read();
         let token = if keys.is_empty() { Cow::Borrowed(body) } else { Cow::Owned(keys.seal(body, now, random.iv)) };
         [random.prefix, &token].concat()
     }
