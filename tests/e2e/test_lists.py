@@ -57,7 +57,7 @@ def send(server: RedisServer, group: str, texts: list[str]) -> None:
     sender = Sender({"hosts": [server.url], "capacity": 10_000}, "lists")
     for text in texts:
         sender.send(group, {"type": "internal.message", "text": text, "needs_relay": True})
-    sender._kept.close()
+    sender.close()
     assert sender.full.dropped == 0
 
 
