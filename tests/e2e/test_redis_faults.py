@@ -9,6 +9,7 @@ from browsers import Browser, close_browsers, open_browser
 from events import GROUPS
 from layer_forms import chosen_form
 from producers import Producer
+from redis_cuts import cut_pop
 from redis_servers import RedisServer
 from servers import AwxfastServer, wait_for
 from stored_layers import of_stored_layers
@@ -92,16 +93,6 @@ async def test_killed_redis_that_comes_back_serves_the_same_sockets(
     await close_browsers(browsers)
 
 
-POPS = {"bzmpop", "bzpopmin", "zpopmin", "blmpop", "brpop", "rpop"}
-
-
-def cut_pop(redis_server: RedisServer) -> bool:
-    """Ends the connection that waits for events; whether there was one."""
-    with redis_server.client() as client:
-        popping = [entry["id"] for entry in client.client_list() if entry["cmd"] in POPS]
-        return bool(popping and client.client_kill_filter(_id=popping[0]))
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.long
 async def test_subscription_while_redis_is_read_only_gets_its_error_within_ten_seconds(
@@ -135,7 +126,8 @@ async def test_cut_connections_cost_at_most_a_pop_each_and_are_counted_as_gaps(
         producer.start()
     cuts = 0
     while cuts < 10:
-        cuts += cut_pop(redis_server)
+        with redis_server.client() as client:
+            cuts += cut_pop(client)
         await asyncio.sleep(0.15)
     for producer in producers:
         await asyncio.to_thread(producer.wait)
