@@ -95,6 +95,8 @@ async def test_killed_redis_that_comes_back_serves_the_same_sockets(
 
 @pytest.mark.timeout(180)
 @pytest.mark.long
+@of_stored_layers
+@pytest.mark.usefixtures("one_redis")
 async def test_subscription_while_redis_is_read_only_gets_its_error_within_ten_seconds(
     redis_server: RedisServer, relay: AwxfastServer
 ) -> None:
