@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from awxfast.process import succession, supervisor
+from awxfast.process import roll_call, succession, supervisor
 from awxfast.process.overview import Overview
 from stand_ins import LOOKED_AT, Watched, wait_until
 
@@ -57,7 +57,7 @@ while receive()["kind"] != "stop": pass
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 0.5)
+    monkeypatch.setattr(roll_call, "ANSWER_LIMIT", 0.5)
 
 
 def look_over(watched: Watched) -> Overview:
@@ -108,7 +108,7 @@ class TestOneThatDoesNot:
     async def test_it_is_not_asked_again_and_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watched = Watched(monkeypatch, SILENT)
         await until_shown(watched)
-        (child,) = watched.supervisor._running
+        (child,) = watched.supervisor._children
         sent: list[str] = []
         monkeypatch.setattr(child, "send", lambda kind, **_: sent.append(kind))
         overview = look_over(watched)
@@ -130,9 +130,9 @@ class TestOneThatDoesNot:
         await watched.stop()
 
     async def test_one_that_starts_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 600.0)
+        monkeypatch.setattr(roll_call, "ANSWER_LIMIT", 600.0)
         watched = Watched(monkeypatch, SERVES_NOT)
-        await wait_until(lambda: bool(watched.supervisor._running))
+        await wait_until(lambda: bool(watched.supervisor._children))
         overview = look_over(watched)
         assert await overview.list_hanging() == ["the serving process is starting"]
         assert list((await overview.look()).figures.unready_reasons()) == ["the serving process is starting"]
@@ -146,7 +146,7 @@ class TestNobody:
         monkeypatch.setattr(supervisor, "CHILD_COMMAND", ("/nowhere/python",))
         overview = look_over(watched)
         await overview.look()
-        await wait_until(lambda: not watched.supervisor._running)
+        await wait_until(lambda: not watched.supervisor._children)
         view = await overview.look()
         assert view.figures.ledger()["events"]["in"] == 1
         assert view.figures.about().addresses == ["127.0.0.1:80"]
@@ -158,7 +158,7 @@ class TestHandOver:
     async def test_who_looks_meanwhile_waits_for_the_new_one(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 600.0)
+        monkeypatch.setattr(roll_call, "ANSWER_LIMIT", 600.0)
         waits = f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
         watched = Watched(monkeypatch, NEXT.replace("time.sleep(0.3)", waits))
         await until_shown(watched)
@@ -207,13 +207,13 @@ class TestHandOver:
         await watched.workers.replace_child()
         overview = look_over(watched)
         with monkeypatch.context() as patient:
-            patient.setattr(supervisor, "ANSWER_LIMIT", 600.0)
+            patient.setattr(roll_call, "ANSWER_LIMIT", 600.0)
             assert await asyncio.wait_for(overview.list_hanging(), 30) == [], "who serves whoever comes is well"
         began = time.monotonic()
         assert list((await overview.look()).figures.unready_reasons()) == []
         assert watched.supervisor.draining == 1
-        assert time.monotonic() - began >= supervisor.ANSWER_LIMIT, "it was asked"
-        monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 600.0)
+        assert time.monotonic() - began >= roll_call.ANSWER_LIMIT, "it was asked"
+        monkeypatch.setattr(roll_call, "ANSWER_LIMIT", 600.0)
         await asyncio.wait_for(overview.look(), 30)
         rows = await asyncio.wait_for(look_over(watched).list_slow_clients(), 30)
         assert rows == [{"client": 1, "frames": 5}]
@@ -222,10 +222,10 @@ class TestHandOver:
     async def test_one_that_has_hung_up_and_is_not_gone_yet_is_not_waited_for(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(supervisor, "ANSWER_LIMIT", 600.0)
+        monkeypatch.setattr(roll_call, "ANSWER_LIMIT", 600.0)
         watched = Watched(monkeypatch, SHOWN + "receive()\nos.close(sock.detach())\nlines.close()\ntime.sleep(600)")
         await until_shown(watched)
-        (child,) = watched.supervisor._running
+        (child,) = watched.supervisor._children
         watched.workers.reload_files()
         await wait_until(lambda: not child.serves)
         assert await asyncio.wait_for(child.ask("look", "figures"), 30) is None

@@ -148,14 +148,14 @@ class TestNextProgramOfMain:
     ) -> None:
         watched = Watched(monkeypatch, SERVES.replace("while", "send(kind='stands', frames=7)\nwhile", 1))
         await watched.wait_until_serving()
-        (child,) = watched.supervisor._running
+        (child,) = watched.supervisor._children
         await wait_until(lambda: child.stands is not None)
-        running = watched.supervisor._running[child]
+        running = watched.supervisor._children.find_end(child)
         await watched.supervisor.prepare_freeze()
         child.kill()
         while not running.done():  # noqa: ASYNC110  its end must be seen before anybody else hears of it
             await asyncio.sleep(0)
-        assert child in watched.supervisor._running, "the moment that this is about has passed"
+        assert child in watched.supervisor._children, "the moment that this is about has passed"
         frozen = json.loads(json.dumps(await watched.supervisor.freeze([])))
         assert (frozen["children"], frozen["serves"], frozen["tally"]["told"]) == ([], False, [])
         assert frozen["died"] >= 7

@@ -144,7 +144,7 @@ while True:
         watched = Watched(monkeypatch, program, count=2)
         with pytest.raises(ConfigurationError, match="no such file"):
             await asyncio.wait_for(watched.task, 30)
-        assert [list(one._running) for one in watched.workers.supervisors] == [[], []]
+        assert [list(one._children) for one in watched.workers.supervisors] == [[], []]
 
     async def test_those_that_serve_leave_in_order_when_another_one_can_not_start(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -6,14 +6,16 @@ import functools
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast.errors import ApplicationNeedsRedis, AwxfastError, HandOverFailed, StartError
 from awxfast.process.child_handle import ChildHandle
+from awxfast.process.children import Children
 from awxfast.process.draining import Draining
 from awxfast.process.places import Places, Surroundings
 from awxfast.process.restart_pauses import Restarts
+from awxfast.process.roll_call import RollCall
 from awxfast.process.succession import end_unwanted, failing_as_hand_over, let_go_on, let_succeed
 from awxfast.process.tally import Tally
 from awxfast.system.offspring import own_command
@@ -23,11 +25,6 @@ log = logging.getLogger(__name__)
 CHILD_COMMAND = tuple(own_command("awxfast.process"))
 START_STOP_LIMIT = 0.8
 """Seconds that a child gets to leave which serves nobody yet: its import may hang, and nothing is lost with it."""
-FLUSH_LIMIT = 5.0
-"""Seconds in which a child has to take what main has said to it."""
-ANSWER_LIMIT = 2.0
-"""Seconds that who looks waits for processes: what they have told before stands for those that take longer."""
-HANGS = "the serving process does not answer"
 MOST_DRAINING = 3
 """Processes that may serve their last clients beside the present one: each has an application's memory."""
 
@@ -57,7 +54,6 @@ class Supervisor:
         self._child: ChildHandle | None = None
         self._heir: ChildHandle | None = None
         self._pinged: ChildHandle | None = None
-        self._running: dict[ChildHandle, asyncio.Task[int]] = {}
         self._draining = Draining(surroundings.drain_limit)
         self._handing_over = asyncio.Lock()
         self._token = secrets.token_hex(16)
@@ -67,6 +63,10 @@ class Supervisor:
         """How many processes have taken the place of the one before them."""
         self.tally = Tally()
         """What all of them have counted."""
+        self._children = Children(places, number, self.tally)
+        roll_call = RollCall(self._children, self.tally, self._find_present, self._wait_for_heir)
+        self.ask = roll_call.ask
+        self.tell = self._children.tell
         self._restarts = Restarts()
         self._served_once = False
         self._is_ended = False
@@ -74,7 +74,7 @@ class Supervisor:
     async def run(self) -> None:
         """Returns after `stop`, when all are gone. Raises what the first child reports if it can't start at all."""
         await self._keep_one()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._children.wait_for_ends()
 
     async def _keep_one(self) -> None:
         while not self._stopping.is_set():
@@ -91,11 +91,10 @@ class Supervisor:
     def stop(self) -> None:
         """Asks the child to flush and leave; a second call, or one that outlasts the limit, ends it at once."""
         if self._stopping.is_set():
-            self._kill()
+            self._children.kill()
             return
         self._stopping.set()
-        for child in self._running:
-            child.send("stop")
+        self._children.tell("stop")
         if self._heir is not None and self._heir.is_ready is None:
             asyncio.get_running_loop().call_later(START_STOP_LIMIT, self._heir.kill)
         self._limit_stop(self._stop_limit if self.serves else START_STOP_LIMIT)
@@ -106,45 +105,13 @@ class Supervisor:
     @property
     def serves(self) -> bool:
         """Whether there is a process that serves."""
-        return any(child.serves for child in self._running)
+        return any(child.serves for child in self._children)
 
     # What operators see
-
-    async def ask(self, question: str, answer: str, *, everybody: bool) -> tuple[list[dict[str, Any]], str | None]:
-        """Who answers in time; and why he is not among them who serves whoever comes, None where he is.
-
-        `everybody`: those that drain are asked, too. One that hangs is waited for once: all pages would be slow.
-        """
-        present = self._find_present()
-        others = [child for child in self._running if child is not present and not child.is_late]
-        asked = [present, *(others if everybody else [])]
-        answers: dict[ChildHandle, dict[str, Any]] = {}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_LIMIT):
-                await asyncio.gather(*(self._ask(child, question, answer, answers) for child in asked))
-                if self._find_present() not in answers:  # another one is about to take the place of one that was asked
-                    await self._wait_for_heir()
-                    await self._ask(self._find_present(), question, answer, answers)
-        return list(answers.values()), None if self._find_present() in answers else self._describe_silence()
-
-    async def _ask(
-        self, child: ChildHandle | None, question: str, kind: str, answers: dict[ChildHandle, dict[str, Any]]
-    ) -> None:
-        """Adds its answer, if it can be asked and is not gone meanwhile."""
-        if child is not None and self.tally.has_told(child) and (answer := await child.ask(question, kind)) is not None:
-            answers[child] = answer
 
     async def _wait_for_heir(self) -> None:
         if (heir := self._heir) is not None:
             await heir.wait_for(lambda: heir.succeeded is not None)
-
-    def _describe_silence(self) -> str:
-        child = self._find_present()
-        if child is None:
-            return "no process serves, another one is to start"
-        if not self.tally.has_told(child):
-            return "the serving process is starting"
-        return HANGS
 
     def list_present(self) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
         """What is so in the process that serves whoever comes, as far as it has told; and in all others."""
@@ -163,29 +130,18 @@ class Supervisor:
 
     def _find_present(self) -> ChildHandle | None:
         for child in (self._heir, self._child):
-            if child in self._running and (child is self._child or self.tally.has_told(child)):
+            if child is not None and child in self._children and (child is self._child or self.tally.has_told(child)):
                 return child
         return None
 
     def end(self) -> None:
         """Another place has none who can start. Who may have clients or names in Redis leaves in order, others now."""
         self._is_ended = True
-        if not self._stopping.is_set() and any(self.tally.has_told(child) for child in self._running):
+        if not self._stopping.is_set() and any(self.tally.has_told(child) for child in self._children):
             self.stop()
             return
         self._stopping.set()
-        self._kill()
-
-    def tell_others(self, child: ChildHandle, kind: str, **fields: Any) -> None:
-        """Tells all but this one something."""
-        for other in self._running:
-            if other is not child:
-                other.send(kind, **fields)
-
-    def reload_files(self) -> None:
-        """Asks the child, and those that drain, to read their files again and to reopen their logs."""
-        for child in self._running:
-            child.send("reload_files")
+        self._children.kill()
 
     def send_ping(self) -> None:
         """Asks the child whether its loop runs."""
@@ -202,13 +158,13 @@ class Supervisor:
         return False if child is not None and child is self._pinged and child.serves else None
 
     def _end_late_child(self, seconds: float, served: bool) -> None:
-        if not self._running:  # all have left here, and another place's are waited for
+        if not self._children:  # all have left here, and another place's are waited for
             return
         if self.serves and not served:  # it began to serve when it was asked to stop
             self._limit_stop(self._stop_limit)
             return
         log.warning("%s did not leave within %.1f s and is ended", self._name_child(), seconds)
-        self._kill()
+        self._children.kill()
 
     def _name_child(self) -> str:
         """For the log: which of several it is."""
@@ -217,21 +173,17 @@ class Supervisor:
             return "The serving process"
         return f"Worker {self.number} of {count} (process {self._child.pid})"
 
-    def _kill(self) -> None:
-        for child in self._running:
-            child.kill()
-
     async def _run_child(self) -> AwxfastError | str:
         """Until one is gone that nobody has taken the place of; why it is."""
         child = self._child
-        if child is None or child not in self._running:  # else main's former program has started one
+        if child is None or child not in self._children:  # else main's former program has started one
             self._restarts.begin()
             try:
                 child = await self._start_first()
             except OSError as error:
                 return StartError(f"no serving process can be started: {error.strerror}")
         while True:
-            await self._wait_until_replaced(child)
+            await self._children.wait_for_end(child, or_until=functools.partial(self._is_replaced, child))
             async with self._handing_over:  # else one that has just handed over would be taken for dead
                 heir = self._child
             if heir is None or heir is child:
@@ -239,42 +191,8 @@ class Supervisor:
                 return child.failure or f"exit code {child.exit_code}"
             child = heir
 
-    def _hear(self, child: ChildHandle, on_serving: Callable[[], None]) -> None:
-        """`tally` knows of it."""
-        running = asyncio.ensure_future(child.run(on_serving, functools.partial(self._take_report, child)))
-        self._running[child] = running
-        running.add_done_callback(lambda running: self._forget(child, running))
-
-    def _forget(self, child: ChildHandle, running: asyncio.Future[int]) -> None:
-        self._running.pop(child)
-        if not running.cancelled():  # else main's next program hears it
-            self.tally.end(child)
-            self._places.note_end(self.number, child)
-
-    def _take_report(self, child: ChildHandle, message: Mapping[str, Any]) -> None:
-        match message["kind"]:
-            case "figures":
-                self.tally.note(child, message)
-            case "imported":
-                self._places.note_imported(self.number, child)
-            case "prepared":
-                self._places.note_prepared(self.number, child)
-            case "used_header":
-                self._places.note_used_header(child, message["header"])
-            case "claim_header":
-                self._places.claim_header(child, message["header"])
-
-    async def _wait_until_replaced(self, child: ChildHandle) -> None:
-        """Or until it is gone. Raises what hearing it ended with."""
-        if (running := self._running.get(child)) is None:
-            return
-        replaced = asyncio.ensure_future(child.wait_for(lambda: self._child is not child))
-        try:
-            await asyncio.wait([running, replaced], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            replaced.cancel()
-        if running.done():
-            running.result()
+    def _is_replaced(self, child: ChildHandle) -> bool:
+        return self._child is not child
 
     def _note_death(self, child: ChildHandle) -> None:
         """What one that never served would have told the one after it is left for that."""
@@ -285,7 +203,7 @@ class Supervisor:
         """One that takes nobody's place; where one has died, it goes on under the same names in Redis."""
         child = self._child = await self._start_child(died=self._died)
         self.tally.begin(child)
-        self._hear(child, self._note_serving)
+        self._children.hear(child, self._note_serving)
         if self._stopping.is_set():
             child.send("stop")
         if self._is_ended:
@@ -335,7 +253,7 @@ class Supervisor:
             heir = self._heir = await self._start_child(theirs, **settings)
             theirs.close()
             self.tally.begin(heir, old)
-            self._hear(heir, lambda: None)
+            self._children.hear(heir, lambda: None)
             try:
                 if self._stopping.is_set():
                     raise HandOverFailed("it stops")
@@ -351,7 +269,7 @@ class Supervisor:
     def _replace(self, old: ChildHandle, heir: ChildHandle) -> None:
         self._child = heir
         self.generation += 1
-        if (running := self._running.get(old)) is not None:
+        if (running := self._children.find_end(old)) is not None:
             old.send("drain")
             self._draining.add(old, running)
         old.look_again()
@@ -365,18 +283,15 @@ class Supervisor:
 
     async def prepare_freeze(self) -> None:
         """Whether all is well with the children, and each has heard all. Raises `HandOverFailed`."""
-        if self._child not in self._running or self._stopping.is_set():
+        if self._child not in self._children or self._stopping.is_set():
             raise HandOverFailed("nobody serves at present")
-        try:
-            async with asyncio.timeout(FLUSH_LIMIT):
-                await asyncio.gather(*(child.flush() for child in self._running))
-        except TimeoutError:
-            raise HandOverFailed("a serving process hears nothing") from None
+        await self._children.flush()
 
     async def freeze(self, kept: list[int]) -> dict[str, Any]:
         """What `adopt` needs, as JSON has it; `kept` gets the descriptors. No child is heard here any more."""
         draining = self._draining.freeze()
-        children = await self._stop_hearing()
+        children = await self._children.stop_hearing()
+        children.sort(key=lambda child: child is not self._child)
         serves = self._child in children
         if self._child is not None and not serves:
             self._note_death(self._child)
@@ -390,24 +305,14 @@ class Supervisor:
             **self._restarts.freeze(),
         }
 
-    async def _stop_hearing(self) -> list[ChildHandle]:
-        """Who can be heard on, the one that serves whoever comes first: one may have ended in this very turn."""
-        hearing = dict(self._running)
-        for task in hearing.values():
-            task.cancel()
-        if hearing:
-            await asyncio.wait(hearing.values())
-        children = [child for child, task in hearing.items() if task.cancelled()]
-        return sorted(children, key=lambda child: child is not self._child)
-
     async def adopt(self, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in main's former program, before `run`."""
         children = [await ChildHandle.adopt(one) for one in frozen["children"]]
         self.tally.adopt(frozen["tally"], children)
         for child, seconds in zip(children, [one["drains"] for one in frozen["children"]], strict=True):
-            self._hear(child, lambda: None)
+            running = self._children.hear(child, lambda: None)
             if seconds is not None:
-                self._draining.add(child, self._running[child], seconds)
+                self._draining.add(child, running, seconds)
         self._child = children[0] if frozen["serves"] else None
         self._served_once = True
         self._died = frozen.get("died")

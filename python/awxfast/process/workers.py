@@ -8,8 +8,9 @@ from awxfast.errors import HandOverFailed
 from awxfast.process.child_handle import ChildHandle
 from awxfast.process.common_start import CommonStep
 from awxfast.process.places import Surroundings
+from awxfast.process.roll_call import HANGS
 from awxfast.process.succession import failing_as_hand_over
-from awxfast.process.supervisor import HANGS, Supervisor
+from awxfast.process.supervisor import Supervisor
 from awxfast.process.used_headers import UsedHeaders
 from awxfast.system.shares import Shares
 
@@ -105,7 +106,7 @@ class Workers:
     def reload_files(self) -> None:
         """Asks all to read their files again and to reopen their logs."""
         for supervisor in self.supervisors:
-            supervisor.reload_files()
+            supervisor.tell("reload_files")
 
     def send_ping(self) -> None:
         """Asks all whether their loops run."""
@@ -146,7 +147,7 @@ class Workers:
         """It is used for all that run beside this one, too: for the one that will take its place before all."""
         self._used_headers.add(header)
         for supervisor in self.supervisors:
-            supervisor.tell_others(child, "used_header", header=header)
+            supervisor.tell("used_header", but=child, header=header)
 
     def claim_header(self, child: ChildHandle, header: str) -> None:
         """It asks whether the header is used already."""
