@@ -23,6 +23,9 @@ pub const LONGEST_WAIT: u64 = 50_000_000;
 pub const BLOCKED: u64 = 20_000_000;
 /// For each connection, those that are late have so long, and those that can't keep up: as if one had one more than they.
 pub const PACE: u64 = WAIT;
+/// So many more at once where it looks later than that. More, and those that the machine lets look less often than it
+/// would be left behind.
+pub const OVERDUE: u64 = 2;
 /// Who has been late for so long is not waited for again until it looks.
 pub const GONE: u64 = 1_000_000_000;
 /// How often it looks at most whether somebody else has come.
@@ -89,16 +92,14 @@ impl Balance {
 
     /// How long others have for the connection that is next; None: it is to be accepted here.
     pub fn wait_time(&mut self, rows: &[Row], now: u64) -> Option<Duration> {
-        let time = self.time_of_others(rows, now);
-        let left = if self.has_turn(time) { 0 } else { self.left(rows, now, time) };
-        if left == 0 {
-            self.waits_since = None;
-            self.is_asked = true;
-            return None;
-        }
-        let nanoseconds = STEP.max(left / STEPS);
+        self.forget_past(now);
+        self.note_late(rows, now);
+        let turn = self.find_turn(rows, now);
+        let left = self.find_left(rows, now, turn);
+        let nanoseconds = if left == 0 { 0 } else { STEP.max(if turn.is_slow { left } else { left / STEPS }) };
+        self.is_asked = left == 0;
         self.next_look = now + nanoseconds;
-        Some(Duration::from_nanos(nanoseconds))
+        (left > 0).then(|| Duration::from_nanos(nanoseconds))
     }
 
     /// One was accepted here. How much it has with that.
@@ -120,76 +121,87 @@ impl Balance {
         rows.iter().enumerate().filter(move |(place, _)| *place != number)
     }
 
-    /// Nanoseconds that those have who have fewer, and may be expected to come; 0: there are none.
-    fn time_of_others(&self, rows: &[Row], now: u64) -> u64 {
-        let batch = if now.saturating_sub(self.accepted_at) < AT_ONCE { BATCH * WHOLE } else { 0 };
-        let even = batch.max(self.load / EVEN_PART);
-        let times = self.others(rows).map(|(place, row)| {
-            let surplus = self.load.saturating_sub(row.load());
-            let longest = self.longest_time(place, row.looked_at(), now);
-            if surplus > even { (surplus * WAIT / WHOLE).min(longest) } else { 0 }
-        });
-        times.max().unwrap_or_default()
-    }
-
-    /// However many fewer it has.
-    fn longest_time(&self, place: usize, looked_at: u64, now: u64) -> u64 {
-        let late = self.late[place];
-        match looked_at {
-            0 => 0,
-            same if same != late.looked_at => LONGEST_WAIT,
-            _ if now.saturating_sub(late.since) < GONE => PACE,
-            _ => 0,
-        }
-    }
-
-    /// Whether nobody else has to go first.
-    fn has_turn(&mut self, time: u64) -> bool {
-        let has_turn = time == 0;
-        if has_turn {
+    /// Who waited did so long ago, or there was nobody when it was to accept one.
+    fn forget_past(&mut self, now: u64) {
+        if self.is_asked || now > self.next_look + AWAY {
             self.note_nobody();
         }
-        has_turn
+        if self.is_asked {
+            self.waits_since = None;
+        }
     }
 
-    /// Nanoseconds that others have still; all of their time anew with each that they have accepted, unless it helps.
-    fn left(&mut self, rows: &[Row], now: u64, time: u64) -> u64 {
-        let helps = self.is_needed(now);
-        let accepted = self.others(rows).fold(0, |sum: u64, (_, row)| sum.wrapping_add(row.accepted()));
-        let since = self.waits_since.filter(|_| helps || accepted == self.accepted_by_others).unwrap_or(now);
-        self.waits_since = Some(since);
-        self.accepted_by_others = accepted;
-        let waited = now.saturating_sub(since);
-        let left = if helps { time.min(PACE) } else { time }.saturating_sub(waited);
-        if left == 0 && waited >= BLOCKED {
-            self.note_late(rows, since);
-        }
-        left
-    }
-
-    /// Whether it helps. It ends where nobody was there to be accepted when it was asked last.
-    fn is_needed(&mut self, now: u64) -> bool {
-        self.helps = self.helps && !self.is_asked;
-        if !self.helps {
-            let was_away = now > self.next_look + AWAY;
-            let since = self.crowd_since.filter(|_| !was_away).unwrap_or(now);
-            self.crowd_since = Some(since);
-            self.helps = now.saturating_sub(since) >= HELP;
-        }
-        if self.helps {
-            self.crowd_since = None;
-            self.is_asked = false;
-        }
-        self.helps
-    }
-
-    /// Those who have not looked since then.
-    fn note_late(&mut self, rows: &[Row], since: u64) {
-        for (place, row) in rows.iter().enumerate() {
+    /// Those who have not looked since somebody waits.
+    fn note_late(&mut self, rows: &[Row], now: u64) {
+        let Some(since) = self.waits_since.filter(|since| now.saturating_sub(*since) >= BLOCKED) else { return };
+        for (late, row) in self.late.iter_mut().zip(rows) {
             let looked_at = row.looked_at();
-            if looked_at <= since && looked_at != self.late[place].looked_at {
-                self.late[place] = Late { looked_at, since };
+            if looked_at <= since && looked_at != late.looked_at {
+                *late = Late { looked_at, since };
             }
         }
     }
+
+    /// How long those have who have fewer. It goes on slowly where all of them are late, or can't keep up.
+    fn find_turn(&mut self, rows: &[Row], now: u64) -> Turn {
+        let (present, late) = self.find_times(rows, now);
+        if present == 0 {
+            self.note_nobody();
+            return Turn { time: late, is_slow: true };
+        }
+        let is_slow = self.is_needed(now);
+        Turn { time: if is_slow { present.min(PACE) } else { present }, is_slow }
+    }
+
+    /// Nanoseconds that those have who may be expected to come, and those who are late. 0: there are none with fewer.
+    fn find_times(&self, rows: &[Row], now: u64) -> (u64, u64) {
+        let batch = if now.saturating_sub(self.accepted_at) < AT_ONCE { BATCH * WHOLE } else { 0 };
+        let even = batch.max(self.load / EVEN_PART);
+        let (mut present, mut late) = (0, 0);
+        for (place, row) in self.others(rows) {
+            let (surplus, looked_at, known) = (self.load.saturating_sub(row.load()), row.looked_at(), self.late[place]);
+            if surplus <= even || looked_at == 0 {
+                continue;
+            }
+            let time = surplus * WAIT / WHOLE;
+            if looked_at != known.looked_at {
+                present = time.min(LONGEST_WAIT).max(present);
+            } else if now.saturating_sub(known.since) < GONE {
+                late = time.min(PACE).max(late);
+            }
+        }
+        (present, late)
+    }
+
+    /// Whether it helps.
+    fn is_needed(&mut self, now: u64) -> bool {
+        let since = *self.crowd_since.get_or_insert(now);
+        self.helps = self.helps || now.saturating_sub(since) >= HELP;
+        self.helps
+    }
+
+    /// Nanoseconds that others have still: all of their time anew with each that they have accepted, unless it goes on
+    /// slowly. Some of what this process has looked too late by is the next one's then.
+    fn find_left(&mut self, rows: &[Row], now: u64, turn: Turn) -> u64 {
+        let accepted = self.others(rows).fold(0, |sum: u64, (_, row)| sum.wrapping_add(row.accepted()));
+        let is_anew = !turn.is_slow && accepted != self.accepted_by_others;
+        self.accepted_by_others = accepted;
+        let since = self.waits_since.filter(|_| !is_anew && turn.time > 0).unwrap_or(now);
+        let left = turn.time.saturating_sub(now.saturating_sub(since));
+        self.waits_since = match left {
+            0 if turn.is_slow && turn.time > 0 => {
+                Some((since + turn.time).max(now.saturating_sub(OVERDUE * turn.time)))
+            }
+            0 => None,
+            _ => Some(since),
+        };
+        left
+    }
+}
+
+/// What others have, in nanoseconds, before the next one is accepted here.
+#[derive(Clone, Copy)]
+struct Turn {
+    time: u64,
+    is_slow: bool,
 }
