@@ -412,7 +412,9 @@ mod crowds {
     impl Crowd {
         fn new(count: usize, waiting: u64) -> Self {
             let rows: Vec<Row> = (0..count).map(|_| Row::default()).collect();
-            rows.iter().for_each(|row| row.tell(1, 0, 0, 1000 * MILLISECOND - HELP));
+            for row in &rows {
+                row.tell(1, 0, 0, 1000 * MILLISECOND - HELP);
+            }
             let balances = (0..count).map(|number| Balance::new(number, count)).collect();
             Crowd { rows, balances, counts: vec![0; count], waiting }
         }
