@@ -173,7 +173,7 @@ impl Balance {
         (present, late)
     }
 
-    /// Whether it helps.
+    /// Whether the others can't keep up: somebody has waited at each look for so long.
     fn is_needed(&mut self, now: u64) -> bool {
         let since = *self.crowd_since.get_or_insert(now);
         self.helps = self.helps || now.saturating_sub(since) >= HELP;
