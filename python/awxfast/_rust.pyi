@@ -164,12 +164,11 @@ class Front:
         make_protocol: Callable[[], asyncio.BaseProtocol],
         open_at_once: Callable[[SocketTransport, RequestHead, bytes, bytes], bool] | None = None,
         max_head: int = 0,
-        share: tuple[Callable[[], float], Callable[[], None], Callable[[], None]] | None = None,
+        balance: Balance | None = None,
     ) -> int:
         """Accepts on a duplicate of a listening socket; the listener's number. Raises `OSError`.
 
-        `share`, where other processes accept there, too: called before each, how many seconds they have for it (0: it
-        is accepted now), after each that was, and where nobody waits any more when that time is over.
+        `balance`, where other processes accept there, too: asked before each, and told of each that was accepted.
 
         A protocol hears of its connection and of what was sent already in one turn. Where a client's first bytes are a
         sound upgrade to websocket without subprotocols, `open_at_once` is asked before any protocol: with the head, the
@@ -190,6 +189,30 @@ class Front:
         """Writes what was queued outside of a turn: the front's own call."""
     def close(self) -> None:
         """Closes everything without a word to any protocol: the loop is at its end."""
+
+@final
+class Balance:
+    """Which of several processes accepts the next connection of a socket that all of them listen on.
+
+    `descriptor` is that of their table (`system/shares`), `number` this process's row there. Raises `OSError` for what
+    is no table, `ValueError` without that row. All of it is for the loop's own thread.
+    """
+
+    def __init__(self, descriptor: int, number: int) -> None: ...
+    def begin(self, measure: Callable[[], tuple[int, int]]) -> None:
+        """It listens from now on. `measure` tells what is published: how many websockets, how much load."""
+    def end(self) -> None:
+        """It listens no more, and publishes nothing."""
+    def publish(self) -> None:
+        """Asks `measure`, whose errors it raises, and tells the others."""
+    def look(self) -> None:
+        """Tells the others that this process runs, and no more: who is busy for long is not taken for one held up."""
+    def wait_time(self) -> float:
+        """Seconds that others have for the connection that is next; 0: it is to be accepted here."""
+    def note_accepted(self) -> None:
+        """One was accepted here: it counts until `publish` knows better."""
+    def note_nobody(self) -> None:
+        """Nobody waits any more at the end of a `wait_time`."""
 
 @final
 class SocketTransport:

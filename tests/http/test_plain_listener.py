@@ -9,14 +9,16 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from awxfast._rust import Front, RequestHead, SocketTransport
+from awxfast._rust import Balance, Front, RequestHead, SocketTransport
+from awxfast.http.fair_share import WHOLE
 from awxfast.http.plain_listener import PlainListener
 from awxfast.http.service import HttpService
+from awxfast.system.shares import Shares
 from resets import reset_at_close
 from serving import HANG, until
 
@@ -265,81 +267,99 @@ class TestNewcomers:
         listened.close()
 
 
+HELPS_SECONDS = 0.002
+"""Who helps looks again as soon as this; who has many more, and does not, later."""
+
+
+class Fellows:
+    """This process beside another in the table; `load` is what it says of itself, `asked` how often it was."""
+
+    def __init__(self) -> None:
+        self.table = Shares.create(2)
+        self.own, self.other = self.table.rows
+        self.balance = Balance(self.table.descriptor, 0)
+        self.load: int | None = 0
+        self.asked = 0
+        self.balance.begin(self.measure)
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.number = -1
+
+    def next_look(self) -> float:
+        """After so many seconds it looks whether the other one, which accepts one after the other, has come."""
+        self.other.looked_at = time.monotonic_ns()
+        self.other.accepted += 1
+        return self.balance.wait_time()
+
+    def help_other(self) -> None:
+        """It has seen for long that the other one can't keep up."""
+        self.balance.publish()
+        while self.next_look():
+            pass
+        self.balance.note_accepted()
+
+    def close(self) -> None:
+        self.balance.end()
+        self.sock.close()
+        self.table.close()
+
+    def measure(self) -> tuple[int, int]:
+        self.asked += 1
+        if self.load is None:
+            raise RuntimeError("no measure")
+        return 0, self.load
+
+
 class TestShare:
     """Other processes accept on the same socket."""
 
     @pytest.fixture
-    async def asked(self, listened: Listened) -> AsyncIterator[list[float | None]]:
-        """What was answered to each question whether to wait; None: one was accepted."""
-        asked: list[float | None] = []
-        self.seconds: list[float] = []
-        self.deserted = 0
-
-        def wait_time() -> float:
-            asked.append(self.seconds.pop(0) if self.seconds else 0.0)
-            return asked[-1] or 0.0
-
-        def note_nobody() -> None:
-            self.deserted += 1
-
+    def fellows(self, listened: Listened) -> Iterator[Fellows]:
         listened.listener.end_listening()
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            self.sock = sock
-            listened.address = sock.getsockname()
-            share = wait_time, lambda: asked.append(None), note_nobody
-            listened.front.listen(sock.fileno(), listened.kind, None, 0, share)
-            yield asked
+        fellows = Fellows()
+        listened.address = fellows.sock.getsockname()
+        fellows.number = listened.front.listen(fellows.sock.fileno(), listened.kind, None, 0, fellows.balance)
+        yield fellows
+        fellows.close()
 
-    async def test_it_is_asked_before_each_and_told_of_each(
-        self, listened: Listened, asked: list[float | None]
-    ) -> None:
-        for _ in range(2):
+    async def test_it_is_asked_once_for_all_that_come_together(self, listened: Listened, fellows: Fellows) -> None:
+        for _ in range(3):
             listened.connect()
         listened.front.turn()
-        assert asked == [0.0, None, 0.0, None, 0.0]
-        assert len(listened.made) == 2
+        assert (fellows.asked, len(listened.made)) == (2, 3)  # once when it began
+        assert (fellows.own.accepted, fellows.own.load) == (3, 3 * WHOLE)
 
-    async def test_who_is_another_processs_waits_in_the_kernel(
-        self, listened: Listened, asked: list[float | None]
-    ) -> None:
-        self.seconds = [0.0, 0.01, 0.01]
+    async def test_who_is_another_processs_waits_in_the_kernel(self, listened: Listened, fellows: Fellows) -> None:
+        fellows.other.looked_at, fellows.load = time.monotonic_ns(), 100 * WHOLE
+        listened.connect()
         for _ in range(2):
-            listened.connect()
-        listened.front.turn()
-        listened.front.turn()
-        assert (asked, len(listened.made)) == ([0.0, None, 0.01], 1)
+            listened.front.turn()
+        assert (fellows.asked, listened.made) == (2, [])
         listened.run()
-        await until(lambda: len(listened.made) == 2)
-        assert asked[:5] == [0.0, None, 0.01, 0.01, 0.0]
-        assert self.deserted == 0
+        await until(lambda: len(listened.made) == 1)  # the other one never comes
+        assert fellows.own.accepted == 1
 
     async def test_it_is_told_where_another_has_accepted_whoever_waited(
-        self, listened: Listened, asked: list[float | None]
+        self, listened: Listened, fellows: Fellows
     ) -> None:
-        self.seconds = [0.01]
+        fellows.load = 100 * WHOLE
+        fellows.help_other()
         listened.connect()
-        listened.front.turn()
-        self.sock.accept()[0].close()
-        listened.run()
-        await until(lambda: self.deserted == 1)
-        assert asked == [0.01]
+        fellows.sock.accept()[0].close()
+        listened.front.listen_again(fellows.number)
+        assert fellows.next_look() > HELPS_SECONDS  # nobody waits any more: it doesn't help either
+        assert listened.made == []
 
-    async def test_share_that_fails_costs_nobody_a_connection(self, listened: Listened) -> None:
-        def fail() -> float:
-            raise RuntimeError("no share")
-
+    async def test_measure_that_fails_costs_nobody_a_connection(self, listened: Listened, fellows: Fellows) -> None:
         unraisable: list[Any] = []
         former, sys.unraisablehook = sys.unraisablehook, unraisable.append
+        fellows.load = None
         try:
-            with socket.create_server(("127.0.0.1", 0)) as sock:
-                listened.address = sock.getsockname()
-                listened.front.listen(sock.fileno(), listened.kind, None, 0, (fail, fail, fail))
-                listened.connect()
-                listened.front.turn()
+            listened.connect()
+            listened.front.turn()
         finally:
             sys.unraisablehook = former
         assert len(listened.made) == 1
-        assert {str(one.exc_value) for one in unraisable} == {"no share"}
+        assert {str(one.exc_value) for one in unraisable} == {"no measure"}
 
 
 class TestUpgrades:

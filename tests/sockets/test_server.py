@@ -14,11 +14,12 @@ import aiohttp
 import pytest
 import websockets
 from asking_access import AskingAccess
+from awxfast._rust import Balance
 from awxfast.http.access_log import AccessLog
-from awxfast.http.fair_share import WHOLE
+from awxfast.http.fair_share import WHOLE, FairShare
 from awxfast.native.access import Identity
 from awxfast.native.tokens_file import TokensAccess
-from awxfast.system.shares import Row, Shares, Word
+from awxfast.system.shares import Shares
 from raw_browser import RawBrowser, close_frame, frame, handshake
 from resets import reset_at_close
 from serving import Serving, Start, until
@@ -89,13 +90,13 @@ class TestBesideOtherProcesses:
         await until(lambda: access.asked)
         assert shares.own.websockets == 1
         told: list[int] = []
-        former = Word.__set__
 
-        def remember(word: Word, row: Row, value: int) -> None:
-            former(word, row, value)
-            told.append(row.websockets)
+        def remember(balance: Balance) -> None:
+            balance.publish()
+            told.append(shares.own.websockets)
 
-        monkeypatch.setattr(Word, "__set__", remember)
+        for name in ("publish", "_publish_due"):
+            monkeypatch.setattr(FairShare, name, lambda share: remember(share.balance))
         access.answer.set_result(Identity(user=7))
         await browser.read_head()
         await until(lambda: serving.server.clients == 1)

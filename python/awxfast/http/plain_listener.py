@@ -26,7 +26,7 @@ class PlainListener:
             service,
             service.open_at_once,
             service.max_head,
-            (share.wait_time, share.note_accepted, share.note_nobody) if share is not None else None,
+            share.balance if share is not None else None,
         )
 
     def end_listening(self) -> None:

@@ -49,9 +49,7 @@ class TlsListener:
         self.handshake_timeout = handshake_timeout
         self.turns = Turns(TURN_STEPS)
         self._sock = sock
-        self._wait_time = share.wait_time if share is not None else lambda: 0.0
-        self._note_accepted = share.note_accepted if share is not None else lambda: None
-        self._note_nobody = share.note_nobody if share is not None else lambda: None
+        self._balance = share.balance if share is not None else None
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
         self._handshakes: set[TlsHandshake] = set()
@@ -85,8 +83,11 @@ class TlsListener:
         self.plain.leave(handshake)
 
     def _accept(self) -> None:
+        balance = self._balance
+        if balance is not None:
+            balance.publish()
         for _ in range(TURN_ACCEPTS):
-            if seconds := self._wait_time():
+            if balance is not None and (seconds := balance.wait_time()):
                 self._rest(seconds)
                 return
             try:
@@ -96,7 +97,8 @@ class TlsListener:
             except OSError:
                 self._rest(NO_DESCRIPTOR_SECONDS)
                 return
-            self._note_accepted()
+            if balance is not None:
+                balance.note_accepted()
             handshake = TlsHandshake(self, sock)
             self._handshakes.add(handshake)
             self.plain.add(handshake)
@@ -114,8 +116,8 @@ class TlsListener:
 
     def _accept_again(self) -> None:
         self._loop.add_reader(self._sock, self._accept)
-        if not has_unread(self._sock):
-            self._note_nobody()
+        if self._balance is not None and not has_unread(self._sock):
+            self._balance.note_nobody()
 
 
 class TlsHandshake:

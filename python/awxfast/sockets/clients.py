@@ -62,7 +62,7 @@ class Clients:
         self.fanout = fanout
         self._tell_caught_up = tell_caught_up
         self.tell_change: Callable[[], None] = lambda: None
-        """Is called when there are more or fewer."""
+        """Is called when there are more or fewer, or are about to be."""
         self.now = now
         self.turns, self.turns_of_nodes = Turns(TURN_STREAMS), Turns(TURN_STREAMS)
         self.close_timeout = settings.close_timeout

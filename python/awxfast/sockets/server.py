@@ -91,12 +91,14 @@ class Server:
         )
 
     def _make_share(self, shares: Shares) -> FairShare:
-        def measure_load() -> int:
-            at_work = self._plain.at_work
-            return (len(self._clients) + len(self._upgrades.deciding) + at_work) * WHOLE + len(self._plain) - at_work
+        clients, deciding, plain = self._clients, self._upgrades.deciding, self._plain
 
-        share = FairShare(shares, lambda: self._upgrades.guests, measure_load)
-        self._clients.tell_change = share.publish
+        def measure() -> tuple[int, int]:
+            at_work, waiting = plain.at_work, len(deciding)
+            return clients.guests + waiting, (len(clients) + waiting + at_work) * WHOLE + len(plain) - at_work
+
+        share = FairShare(shares, measure)
+        self._clients.tell_change = share.note_change
         return share
 
     def _make_http(self) -> HttpService:

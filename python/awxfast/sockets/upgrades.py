@@ -1,7 +1,5 @@
 """What becomes of an upgrade to websocket: refused from its head, accepted at once, or left to the endpoints."""
 
-import asyncio
-
 from awxfast.http.access_log import AccessLog
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.protocol import HttpProtocol
@@ -37,7 +35,6 @@ class WebsocketUpgrades:
         self._endpoints = endpoints
         self._nodes = nodes
         self._access_log = access_log
-        self._tells = shares is not None
         self._admission = Admission(
             settings.max_clients,
             settings.accept_rate,
@@ -68,10 +65,9 @@ class WebsocketUpgrades:
         (nodes or self._endpoints).decide(opening)
 
     def _forget(self, opening: Opening) -> None:
-        """One that is accepted is a client only in a moment: others must not see its place as free until then."""
+        """One that is accepted is a client only in a moment: others are told behind that, and see no place free."""
         self.deciding.discard(opening)
-        if self._tells:
-            asyncio.get_running_loop().call_soon(self._clients.tell_change)
+        self._clients.tell_change()
 
     @property
     def guests(self) -> int:

@@ -98,10 +98,15 @@ class Shares:
         return cls(descriptor, number, generation)
 
     @property
+    def number(self) -> int:
+        """The row of this process, as its number."""
+        assert self._number is not None
+        return self._number
+
+    @property
     def own(self) -> Row:
         """The row of this process."""
-        assert self._number is not None
-        return self.rows[self._number]
+        return self.rows[self.number]
 
     @property
     def others(self) -> Sequence[Row]:

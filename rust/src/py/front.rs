@@ -14,6 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::front::{Accepted, Line, Listener, Places, Ready, Watch};
+use crate::py::balance::Balance;
 use crate::py::descriptor::borrow;
 use crate::py::transport::SocketTransport;
 
@@ -84,10 +85,6 @@ impl Watched {
 /// A listener, and what is done with those who come there.
 type Door = (Listener, Arc<Welcome>);
 
-/// Tells how many seconds to wait before the next connection is accepted; is told of each that was; is told when nobody
-/// waited any more behind that time.
-type Share = (Py<PyAny>, Py<PyAny>, Py<PyAny>);
-
 /// What is done with newcomers.
 pub(super) struct Welcome {
     /// Makes the protocol of a connection.
@@ -97,37 +94,7 @@ pub(super) struct Welcome {
     /// Bytes of a head, at most.
     pub(super) max_head: usize,
     /// Where other processes accept on the same socket: says how long they have before this one, and hears of each.
-    pub(super) share: Option<Share>,
-}
-
-impl Welcome {
-    /// Seconds that other processes have for whoever is next; 0: nobody else is waited for.
-    fn wait_time(&self, py: Python<'_>) -> f64 {
-        let Some((wait_time, ..)) = &self.share else { return 0.0 };
-        wait_time.call0(py).and_then(|told| told.extract(py)).unwrap_or_else(|error: PyErr| {
-            error.write_unraisable(py, Some(wait_time.bind(py)));
-            0.0
-        })
-    }
-
-    /// Tells the others of one that was accepted.
-    fn note_accepted(&self, py: Python<'_>) {
-        let Some((_, note_accepted, _)) = &self.share else { return };
-        call(py, note_accepted);
-    }
-
-    /// Nobody waits to be accepted at present.
-    fn note_nobody(&self, py: Python<'_>) {
-        let Some((.., note_nobody)) = &self.share else { return };
-        call(py, note_nobody);
-    }
-}
-
-/// Calls what has no answer.
-fn call(py: Python<'_>, told: &Py<PyAny>) {
-    if let Err(error) = told.call0(py) {
-        error.write_unraisable(py, Some(told.bind(py)));
-    }
+    pub(super) balance: Option<Py<Balance>>,
 }
 
 /// Who has something to write at the end of the turn.
@@ -169,20 +136,20 @@ impl Front {
         self.first.watch.as_fd().as_raw_fd()
     }
 
-    #[pyo3(signature = (fd, make_protocol, open_at_once=None, max_head=0, share=None))]
+    #[pyo3(signature = (fd, make_protocol, open_at_once=None, max_head=0, balance=None))]
     fn listen(
         &self,
         fd: RawFd,
         make_protocol: Py<PyAny>,
         open_at_once: Option<Py<PyAny>>,
         max_head: usize,
-        share: Option<Share>,
+        balance: Option<Py<Balance>>,
     ) -> PyResult<usize> {
         let mut listeners = self.listeners.lock();
         let number = listeners.len();
         let mut listener = Listener::new(borrow(fd)?, LISTENERS | number as u64)?;
         listener.watch(&self.first.watch, true)?;
-        listeners.push(Some((listener, Arc::new(Welcome { make_protocol, open_at_once, max_head, share }))));
+        listeners.push(Some((listener, Arc::new(Welcome { make_protocol, open_at_once, max_head, balance }))));
         Ok(number)
     }
 
@@ -196,14 +163,14 @@ impl Front {
         Ok(())
     }
 
-    fn listen_again(&self, py: Python<'_>, number: usize) -> PyResult<()> {
+    fn listen_again(&self, number: usize) -> PyResult<()> {
         if let Some(Some((listener, _))) = self.listeners.lock().get_mut(number) {
             listener.watch(&self.first.watch, true)?;
         }
         let deserted =
             self.door(number, |(listener, welcome)| (!listener.has_newcomers()).then(|| Arc::clone(welcome)));
-        if let Some(welcome) = deserted.flatten() {
-            welcome.note_nobody(py);
+        if let Some(balance) = deserted.flatten().as_ref().and_then(|welcome| welcome.balance.as_ref()) {
+            balance.get().note_nobody();
         }
         Ok(())
     }
@@ -316,15 +283,21 @@ impl Front {
     /// What a newcomer has sent is served with it. Who is left waits in the kernel, and is told of again.
     fn accept(slf: &Bound<'_, Self>, number: usize, budget: Instant) {
         let Some(welcome) = slf.get().door(number, |(_, welcome)| Arc::clone(welcome)) else { return };
+        let balance = welcome.balance.as_ref().map(|balance| balance.bind(slf.py()));
+        if let Some(balance) = balance {
+            Balance::publish_at_once(balance); // once for all of them: what comes to it is counted here
+        }
         for _ in 0..TURN_ACCEPTS {
-            let seconds = welcome.wait_time(slf.py());
+            let seconds = balance.map_or(0.0, |balance| balance.get().wait_time());
             if seconds > 0.0 {
                 return Self::rest(slf, number, seconds);
             }
             match slf.get().door(number, |(listener, _)| listener.accept()) {
                 Some(Accepted::Connection(socket, client)) => {
                     let Ok(transport) = Self::take_in(slf, socket, client) else { return };
-                    welcome.note_accepted(slf.py());
+                    if let Some(balance) = balance {
+                        balance.get().note_accepted();
+                    }
                     SocketTransport::begin(&transport, Arc::clone(&welcome));
                     if slf.get().is_spent(budget) {
                         return;

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod balance;
 mod bytes;
 mod descriptor;
 mod entry_format;
@@ -21,6 +22,7 @@ mod transport;
 fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     secret::register(module)?;
+    balance::register(module)?;
     bytes::register(module)?;
     entry_format::register(module)?;
     fanout::register(module)?;
