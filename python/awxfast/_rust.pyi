@@ -347,7 +347,7 @@ class PushReader:
 
 @final
 class LinkEncoder:
-    """Queue entries as masked client frames of the relay era, encoded once for all links.
+    """Queue entries as masked client frames of the relay era, encoded once for all links, or as texts for an engine.
 
     `entry_format`: how entries are written. `max_frame`: bytes of the longest text that peers take.
     """
@@ -363,6 +363,18 @@ class LinkEncoder:
         """
     def encode_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> LinkBundle | None:
         """The same of published messages (`PushReader.feed`); those for channels are nothing to other nodes."""
+    def encode_texts(
+        self, entries: Sequence[Any], most_bytes: int, with_frames: bool
+    ) -> tuple[LinkBundle | None, list[tuple[str, int, bytes]]]:
+        """The same for an engine: groups, each with how many texts it has and those as they stand in a packet.
+
+        A group comes again where its texts are more than `most_bytes`; one text alone may be longer. The bundle is
+        what `encode_batch` gives, None without `with_frames`.
+        """
+    def encode_pushed_texts(
+        self, messages: list[tuple[bool, bytes, bytes]], most_bytes: int, with_frames: bool
+    ) -> tuple[LinkBundle | None, list[tuple[str, int, bytes]]]:
+        """The same of published messages."""
     def counts(self) -> dict[str, Any]:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
 

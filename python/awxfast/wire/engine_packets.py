@@ -89,7 +89,7 @@ def split_texts(body: bytes) -> list[bytes]:
 
 
 def read_packet(message: bytes) -> EventPacket | Mark | PacketFault:
-    """A message of a group's channel, which anybody may have written. The texts' sizes are right; UTF-8 is not tried."""
+    """A message of a group's channel, which anybody may have written. Sizes are checked; whether it is UTF-8 is not."""
     if len(message) < HEADER_BYTES:
         return PacketFault.NO_PACKET
     magic, version, kind, redis, publisher, epoch, number, count = _HEADER.unpack_from(message)
