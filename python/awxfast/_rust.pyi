@@ -579,6 +579,12 @@ class Fanout:
         are let through as `(group, text, taken, consumers)`. `consumers`: they get it; True: only those without socket.
         Events that were not `taken` are to be counted by `count_relayed`.
         """
+    def publish_packets(self, packets: list[tuple[str, bytes]]) -> tuple[list[str], list[tuple[str, bytes, bool]]]:
+        """Hands the events of an engine's packets to the subscribers in this process: of each its group and its texts.
+
+        Returns the texts of metrics, and what consumers get, in order: `(group, text, direct)`. `direct`: it went to
+        sockets, only consumers without one want it. Events are counted here, whoever takes them.
+        """
     def count_relayed(self, routed: int, no_subscriber: int) -> None:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""
     def count_too_large(self, count: int) -> None:

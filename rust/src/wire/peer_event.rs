@@ -65,10 +65,16 @@ pub fn decode<'a>(payload: &'a [u8], backplane: &str) -> Result<Result<PeerEvent
         return Ok(Err(Reject::UnknownType));
     }
     let text = frame.message.text.ok_or(Malformed)?;
-    if frame.group == backplane || !is_group(&frame.group) {
+    if !may_be_named(&frame.group, backplane) {
         return Ok(Err(Reject::Group));
     }
     Ok(Ok(PeerEvent { group: frame.group, text }))
+}
+
+/// Whether a peer's event may be of this group: one that Channels takes, and not the one that copies of all go to.
+#[must_use]
+pub fn may_be_named(group: &str, backplane: &str) -> bool {
+    group != backplane && is_group(group)
 }
 
 /// Whether Channels takes it for a group's name.
