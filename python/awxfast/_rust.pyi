@@ -353,6 +353,8 @@ class LinkEncoder:
     """
 
     def __init__(self, entry_format: EntryFormat | None = None, max_frame: int = 4_194_304) -> None: ...
+    def set_backplane(self, group: str) -> None:
+        """What comes in `group` are copies of events of the broadcast era, for an engine alone; and notices."""
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...

@@ -200,3 +200,49 @@ fn frame_that_is_too_long_for_links_is_counted_and_goes_to_the_engine() {
     assert_eq!(both.1.into_texts().len(), 1);
     assert_eq!(encoder.counts().rejected[Reject::TooLarge.index()], 1);
 }
+
+fn copies(texts: &[&str]) -> (Vec<(String, u32, Vec<u8>)>, LinkEncoder) {
+    let (mut encoder, mut packets) = (encoder(), Packets::new(100));
+    encoder.add_channel("g.backplane", "broadcast-group_send");
+    encoder.set_backplane("broadcast-group_send");
+    for text in texts {
+        encoder.encode(&entry("internal.message", text, false, &["s.a!g.backplane"]), 0, &mut packets);
+    }
+    let texts = packets.into_texts();
+    (texts.into_iter().map(|one| (one.group.to_string(), one.count, one.bytes)).collect(), encoder)
+}
+
+#[test]
+fn copy_for_all_nodes_becomes_an_event_of_its_group_for_the_engine() {
+    let (packets, encoder) = copies(&[r#"{"group": "job_events-1", "message": "{\"a\": 1}"}"#]);
+    assert_eq!(packets, [("job_events-1".into(), 1, b"\0\0\0\x08{\"a\": 1}".to_vec())]);
+    assert_eq!((encoder.counts().encoded, encoder.counts().received), (1, 1));
+}
+
+#[test]
+fn copy_that_is_none_is_counted() {
+    let wrong =
+        ["x", "{}", r#"{"group": "broadcast-group_send", "message": "x"}"#, r#"{"group": "é", "message": "x"}"#];
+    let (packets, encoder) = copies(&wrong);
+    assert_eq!(packets, []);
+    assert_eq!(encoder.counts().rejected[Reject::Malformed.index()], 2);
+    assert_eq!(encoder.counts().rejected[Reject::Group.index()], 2);
+}
+
+#[test]
+fn notice_on_the_backplane_is_no_fault() {
+    let (mut encoder, mut packets) = (encoder(), Packets::new(100));
+    encoder.add_channel("g.backplane", "broadcast-group_send");
+    encoder.set_backplane("broadcast-group_send");
+    encoder.encode(&entry("consumer.subscribe", "", false, &["s.a!g.backplane"]), 0, &mut packets);
+    assert_eq!(encoder.counts().not_for_relay, 1);
+}
+
+#[test]
+fn published_copy_becomes_an_event_too() {
+    let (mut encoder, mut packets) = (encoder(), Packets::new(100));
+    encoder.set_backplane("broadcast-group_send");
+    let body = entry("internal.message", r#"{"group": "g", "message": "x"}"#, false, &[]);
+    encoder.encode_published("broadcast-group_send", &body, &mut packets);
+    assert_eq!(packets.into_texts().len(), 1);
+}

@@ -1,4 +1,4 @@
-"""What goes into an engine for the groups of this node's Redis: events with their numbers, and marks of the last one."""
+"""What leaves for an engine of the groups of this node's Redis: events with numbers, and marks of the last one."""
 
 import collections
 import dataclasses

@@ -1,4 +1,4 @@
-"""Who is in an engine besides this publisher, and what takers want there: known by their notices, asked for if missed."""
+"""Who is in an engine besides this publisher, and what takers want there, by their notices; asked for if missed."""
 
 import collections
 import dataclasses
@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from awxfast.engine.wanted_groups import WantedGroups
-from awxfast.wire.backplane import METRICS_GROUP
 from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Listing, Notice
 
 SILENCE = 15.0
@@ -52,19 +51,24 @@ class Taker:
 
 
 class KnownWants:
-    """What others want. `own_redis` gives the names of this node's Redis. Plain attributes are for figures."""
+    """What others want. `own_redis` gives the names of this node's Redis. Plain attributes are for figures.
+
+    `always`: groups that every taker with another Redis is taken to want.
+    """
 
     def __init__(
         self,
         who: str,
         wanted: WantedGroups,
         own_redis: Callable[[], Collection[str]],
+        always: Collection[str],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._who = who
         self._wanted = wanted
         self._own_redis = own_redis
         self._own_names: Collection[str] = ()
+        self._always = frozenset(always)
         self._now = now
         self._is_down = False
         self.takers: dict[str, Taker] = {}
@@ -160,7 +164,7 @@ class KnownWants:
             if not self._has_room(who):
                 return None
             taker = self.takers[who] = Taker(who, node, redis, self._now())
-            self._add(taker, [METRICS_GROUP])
+            self._add(taker, self._always)
         taker.node, taker.redis, taker.heard_at = node, redis, self._now()
         self._count_taker(taker)
         return taker
@@ -188,7 +192,7 @@ class KnownWants:
         if taker.listing != (listing.version, listing.parts) or not taker.missing:
             taker.listing = listing.version, listing.parts
             taker.missing = set(range(listing.parts))
-            taker.named = {METRICS_GROUP}
+            taker.named = set()
             taker.refused = 0
         taker.missing.discard(listing.part)
         self._add(taker, listing.groups)
@@ -211,8 +215,7 @@ class KnownWants:
             self._wanted.add(fresh)
 
     def _remove(self, taker: Taker, groups: Iterable[str]) -> None:
-        """Metrics are always wanted."""
-        gone = [group for group in set(groups) if group in taker.groups and group != METRICS_GROUP]
+        gone = [group for group in set(groups) - self._always if group in taker.groups]
         self.pairs -= len(gone)
         taker.groups.difference_update(gone)
         if taker.counts:
@@ -240,13 +243,15 @@ class KnownWants:
             if taker.counts:
                 self._wanted.remove(taker.groups)
 
+    def _list_everybody(self) -> list[tuple[str, Taker | OtherPublisher]]:
+        return [*self.takers.items(), *self.publishers.items()]
+
     def _excuse_all(self, now: float) -> None:
-        for one in (*self.takers.values(), *self.publishers.values()):
+        for _, one in self._list_everybody():
             one.heard_at = now
 
     def _list_silent(self, since: float) -> list[str]:
-        everybody = (*self.takers.items(), *self.publishers.items())
-        return [who for who, one in everybody if one.heard_at < since]
+        return [who for who, one in self._list_everybody() if one.heard_at < since]
 
     def _ask_unsure(self, now: float) -> list[Ask]:
         """Those whose wants are not known, and those who may find room now."""

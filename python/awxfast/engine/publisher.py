@@ -33,6 +33,7 @@ class Publisher:
     """Publishes through `carrier` (it is its `Listener`), as `who`: 16 hex digits, or what another process had.
 
     `own_redis` gives the names of this node's Redis, the newest last; `node` is this node's name.
+    `always`: groups that are wanted wherever another Redis is.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Publisher:
         node: str,
         joined: Joined,
         own_redis: Callable[[], Collection[str]],
+        always: Collection[str],
         who: str | None = None,
     ) -> None:
         self.carrier = carrier
@@ -50,7 +52,7 @@ class Publisher:
         self._own_redis = own_redis
         self.who = who or secrets.token_hex(8)
         self.wanted = WantedGroups(joined)
-        self.known = KnownWants(self.who, self.wanted, own_redis)
+        self.known = KnownWants(self.who, self.wanted, own_redis, always)
         self.departures = Departures(carrier, names, self.who, self._redis)
         self.not_wanted = 0
         """Events of groups that nobody elsewhere wants."""
@@ -208,6 +210,6 @@ class Publisher:
 async def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:
     """Looks again and again, for so many seconds at most; whether it has become so."""
     end = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < end:
+    while not is_so() and time.monotonic() < end:  # noqa: ASYNC110  seldom, and of what nobody tells
         await asyncio.sleep(WAIT_STEP)
     return is_so()

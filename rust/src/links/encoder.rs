@@ -14,8 +14,8 @@ use crate::links::share::{Bundle, Spare};
 use crate::wire::entry_format::EntryFormat;
 use crate::wire::envelope::{self, Envelope};
 use crate::wire::frame;
+use crate::wire::peer_event::{self, EVENT_TYPE};
 
-const EVENT_TYPE: &str = "internal.message";
 const BEFORE_TEXT: &str = "\", \"message\": {\"type\": \"internal.message\", \"text\": \"";
 const AFTER_TEXT: &str = "\"}}";
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -27,7 +27,7 @@ pub struct Counts {
     pub received: u64,
     /// Entries that became frames or texts.
     pub encoded: u64,
-    /// Entries without `needs_relay`: other nodes have them already, which is what stops loops.
+    /// Entries without `needs_relay`: other nodes have them already, which is what stops loops. Notices are none, too.
     pub not_for_relay: u64,
     /// Entries for channels that nobody holds any more.
     pub no_group: u64,
@@ -39,6 +39,9 @@ pub struct Counts {
 pub trait Sink {
     /// Takes one event of `group`; whether it is not too long. `framer` makes frames.
     fn push(&mut self, framer: &mut Framer, group: &Arc<str>, text: &str) -> bool;
+
+    /// Takes one that a producer of the broadcast era sent for all nodes. Links get these from the server dialled.
+    fn push_copy(&mut self, _group: &str, _text: &str) {}
 }
 
 impl Sink for Bundle {
@@ -52,6 +55,10 @@ impl Sink for Packets {
         self.add(group, text);
         true
     }
+
+    fn push_copy(&mut self, group: &str, text: &str) {
+        self.add(&group.into(), text);
+    }
 }
 
 /// Links and an engine. A frame that is too long is none of the engine's troubles.
@@ -60,6 +67,10 @@ impl Sink for (Bundle, Packets) {
         self.1.add(group, text);
         framer.push(group, text, &mut self.0)
     }
+
+    fn push_copy(&mut self, group: &str, text: &str) {
+        self.1.push_copy(group, text);
+    }
 }
 
 /// Turns entries of this process's queue into events for other nodes.
@@ -67,6 +78,7 @@ impl Sink for (Bundle, Packets) {
 pub struct LinkEncoder {
     format: Arc<EntryFormat>,
     groups: HashMap<Box<str>, Arc<str>>,
+    backplane: Option<Box<str>>,
     framer: Framer,
     spare: Spare,
     counts: Counts,
@@ -79,10 +91,16 @@ impl LinkEncoder {
         Self {
             format,
             groups: HashMap::new(),
+            backplane: None,
             framer: Framer { max_frame, masks: Masks::default(), payload: Vec::new() },
             spare: Spare::default(),
             counts: Counts::default(),
         }
+    }
+
+    /// What comes in `group` are copies of events of the broadcast era, and notices.
+    pub fn set_backplane(&mut self, group: &str) {
+        self.backplane = Some(group.into());
     }
 
     /// Entries for the channel whose part after `!` is `local` are events of `group`.
@@ -111,9 +129,14 @@ impl LinkEncoder {
     pub fn encode<S: Sink>(&mut self, entry: &[u8], now: u64, sink: &mut S) {
         self.counts.received += 1;
         let opened = self.format.open(entry, now);
-        match opened.as_ref().map_err(|reason| *reason).and_then(|opened| read(opened.packed())) {
-            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-            Ok(envelope) => self.encode_event(&envelope, sink),
+        let decoded = opened.as_ref().map_err(|reason| *reason);
+        match decoded.and_then(|opened| envelope::decode(opened.packed())) {
+            Ok(envelope) if self.is_for_backplane(&envelope) => self.encode_copy(&envelope, sink),
+            Ok(envelope) => match check(&envelope) {
+                Ok(()) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+                Ok(()) => self.encode_event(&envelope, sink),
+                Err(reason) => self.reject(reason),
+            },
             Err(reason) => self.reject(reason),
         }
     }
@@ -123,9 +146,34 @@ impl LinkEncoder {
         self.counts.received += 1;
         let opened = self.format.open(body, 0);
         let decoded = opened.as_ref().map_err(|reason| *reason);
-        match decoded.and_then(|opened| envelope::decode_published(opened.packed())).and_then(check) {
-            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-            Ok(envelope) => self.encode_for(vec![group.into()], &envelope, sink),
+        match decoded.and_then(|opened| envelope::decode_published(opened.packed())) {
+            Ok(envelope) if self.backplane.as_deref() == Some(group) => self.encode_copy(&envelope, sink),
+            Ok(envelope) => match check(&envelope) {
+                Ok(()) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+                Ok(()) => self.encode_for(vec![group.into()], &envelope, sink),
+                Err(reason) => self.reject(reason),
+            },
+            Err(reason) => self.reject(reason),
+        }
+    }
+
+    fn is_for_backplane(&self, envelope: &Envelope<'_>) -> bool {
+        let Some(backplane) = self.backplane.as_deref() else { return false };
+        let mut locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        locals.any(|(_, local)| self.groups.get(local).is_some_and(|group| **group == *backplane))
+    }
+
+    fn encode_copy<S: Sink>(&mut self, envelope: &Envelope<'_>, sink: &mut S) {
+        if envelope.kind != Some(EVENT_TYPE) {
+            self.counts.not_for_relay += 1;
+            return;
+        }
+        let backplane = self.backplane.as_deref().unwrap_or_default();
+        match envelope.text.and_then(|text| peer_event::decode_copy(text, backplane)) {
+            Ok(event) => {
+                sink.push_copy(&event.group, &event.text);
+                self.counts.encoded += 1;
+            }
             Err(reason) => self.reject(reason),
         }
     }
@@ -184,14 +232,10 @@ impl Framer {
     }
 }
 
-fn read(packed: &[u8]) -> Result<Envelope<'_>, Reject> {
-    check(envelope::decode(packed)?)
-}
-
 /// Only events are passed on.
-fn check(envelope: Envelope<'_>) -> Result<Envelope<'_>, Reject> {
+fn check(envelope: &Envelope<'_>) -> Result<(), Reject> {
     match envelope.kind {
-        Some(EVENT_TYPE) => Ok(envelope),
+        Some(EVENT_TYPE) => Ok(()),
         Some(_) => Err(Reject::UnknownType),
         None => Err(Reject::NoType),
     }

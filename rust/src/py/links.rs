@@ -39,6 +39,10 @@ impl LinkEncoder {
         Self(encoder::LinkEncoder::new(core_format(entry_format), max_frame))
     }
 
+    fn set_backplane(&mut self, group: &str) {
+        self.0.set_backplane(group);
+    }
+
     fn add_channel(&mut self, local: &str, group: &str) {
         self.0.add_channel(local, group);
     }
