@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from awxfast.wire import engine_notices
 from awxfast.wire.backplane import Fault
-from awxfast.wire.engine_notices import Ask, Beat, Bye, Change, Listing, Notice
+from awxfast.wire.engine_notices import Ask, Beat, Bye, Change, Heir, Listing, Notice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,8 @@ NOTICES: list[Notice] = [
     Listing(**SENDER, part=1, parts=2, groups=("a",)),
     Beat(**SENDER, role="taker"),
     Beat(**SENDER, role="publisher"),
+    Beat(**SENDER, role="taker", linked=(WHO,)),
+    Heir(who=WHO, version=7),
     Bye(who=WHO),
     Ask(of=None),
     Ask(of=(WHO, "f" * 16)),
@@ -67,6 +69,9 @@ class TestReading:
             (message("beat", **{**SENDER, "version": -1}, role="taker"), Fault.NOT_THE_WIRES),
             (message("beat", **{**SENDER, "version": True}, role="taker"), Fault.NOT_THE_WIRES),
             (message("beat", **{**SENDER, "version": 2**53 + 1}, role="taker"), Fault.NOT_THE_WIRES),
+            (message("beat", **SENDER, role="taker", linked=["ALL"]), Fault.NOT_THE_WIRES),
+            (message("beat", **SENDER, role="taker", linked=WHO), Fault.NOT_THE_WIRES),
+            (message("heir", who=WHO), Fault.NOT_THE_WIRES),
             (message("want", **SENDER, add=["a"] * 10_001), Fault.NOT_THE_WIRES),
             (message("want", **SENDER, add={"a": 1}), Fault.NOT_THE_WIRES),
             (message("all", **SENDER, part=0, parts=1), Fault.NOT_THE_WIRES),
@@ -85,11 +90,11 @@ class TestReading:
     @settings(deadline=None)
     @given(st.binary(max_size=200))
     def test_any_bytes_are_a_notice_or_a_fault(self, payload: bytes) -> None:
-        assert isinstance(engine_notices.read_notice(payload), Fault | Change | Listing | Beat | Bye | Ask)
+        assert isinstance(engine_notices.read_notice(payload), Fault | Change | Listing | Beat | Bye | Ask | Heir)
 
     @settings(deadline=None)
     @given(
-        st.sampled_from(["want", "all", "beat", "bye", "ask"]),
+        st.sampled_from(["want", "all", "beat", "bye", "ask", "heir"]),
         st.dictionaries(
             st.sampled_from([*SENDER, "add", "drop", "part", "parts", "groups", "role", "of"]),
             st.none() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.text() | st.integers()),
@@ -97,7 +102,14 @@ class TestReading:
     )
     def test_any_values_are_a_notice_or_a_fault(self, kind: str, document: dict[str, Any]) -> None:
         notice = engine_notices.read_notice(message(kind, **document))
-        assert isinstance(notice, Fault | Change | Listing | Beat | Bye | Ask)
+        assert isinstance(notice, Fault | Change | Listing | Beat | Bye | Ask | Heir)
+
+
+class TestPassingOver:
+    @pytest.mark.parametrize("notice", NOTICES, ids=lambda notice: type(notice).__name__)
+    def test_those_that_name_groups_are_known_unread(self, notice: Notice) -> None:
+        message = engine_notices.encode_notice(notice)
+        assert engine_notices.names_groups(message) == isinstance(notice, Change | Listing)
 
 
 class TestSplitting:

@@ -17,8 +17,10 @@ MOST_BYTES = 1_048_576
 """Of a notice that is read."""
 MOST_PARTS = 1_000
 """That one list of all groups may come in."""
-MOST_ASKED = 2_000
-"""Takers that one question may name."""
+MOST_NAMED = 2_000
+"""Takers that one question may name, and publishers that one beat may."""
+MOST_VERSION = 2**53
+"""What every reader of JSON takes for a whole number."""
 ROOM = 1_024
 """Bytes that a notice may need beside its groups."""
 MAX_NODE = 255
@@ -57,13 +59,17 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A node is there. `version`: of a taker's last change; a publisher has none and says 0."""
+    """A node is there. `version`: of a taker's last change; a publisher has none and says 0.
+
+    `linked`: publishers whose events a taker gets over links, and passes on into its Redis: others there have them, too.
+    """
 
     who: str
     node: str
     redis: str
     role: Role
     version: int = 0
+    linked: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,15 @@ class Ask:
     of: tuple[str, ...] | None
 
 
-Notice = Change | Listing | Beat | Bye | Ask
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Heir:
+    """Another process is about to take a taker's place: it hears all that this one wanted at `version`."""
+
+    who: str
+    version: int
+
+
+Notice = Change | Listing | Beat | Bye | Ask | Heir
 
 
 def encode_notice(notice: Notice) -> bytes:
@@ -96,6 +110,8 @@ def encode_notice(notice: Notice) -> bytes:
             return orjson.dumps({"kind": "bye", "who": notice.who})
         case Ask():
             return orjson.dumps({"kind": "ask", "of": "all" if notice.of is None else notice.of})
+        case Heir():
+            return orjson.dumps({"kind": "heir", **dataclasses.asdict(notice)})
 
 
 def read_notice(message: bytes) -> Notice | Fault:
@@ -112,6 +128,11 @@ def read_notice(message: bytes) -> Notice | Fault:
         return _read_kind(document)
     except _Wrong:
         return Fault.NOT_THE_WIRES
+
+
+def names_groups(message: bytes) -> bool:
+    """Whether it is a taker's change or listing as `encode_notice` writes them: who wants nothing of it need not read."""
+    return message.startswith((b'{"kind":"want"', b'{"kind":"all"'))
 
 
 def split_groups(groups: Sequence[str], most_bytes: int) -> Iterator[Sequence[str]]:
@@ -142,6 +163,8 @@ def _read_kind(document: dict[str, Any]) -> Notice | Fault:
             return Bye(who=_name(_WHO, document, "who"))
         case "ask":
             return _read_ask(document)
+        case "heir":
+            return Heir(who=_name(_WHO, document, "who"), version=_number(document, "version", MOST_VERSION))
         case str():
             return Fault.OTHER_TYPE
     return Fault.NOT_THE_WIRES
@@ -163,30 +186,33 @@ def _read_listing(document: dict[str, Any]) -> Listing:
 
 def _read_beat(document: dict[str, Any]) -> Beat:
     who, node, redis, version = _read_sender(document)
+    linked = _names(document.get("linked", []))
     match document.get("role"):
         case "taker":
-            return Beat(who=who, node=node, redis=redis, role="taker", version=version)
+            return Beat(who=who, node=node, redis=redis, role="taker", version=version, linked=linked)
         case "publisher":
-            return Beat(who=who, node=node, redis=redis, role="publisher", version=version)
+            return Beat(who=who, node=node, redis=redis, role="publisher", version=version, linked=linked)
     raise _Wrong
 
 
 def _read_ask(document: dict[str, Any]) -> Ask:
     asked = document.get("of")
-    if asked == "all":
-        return Ask(of=None)
-    if not isinstance(asked, list) or len(asked) > MOST_ASKED:
+    return Ask(of=None if asked == "all" else _names(asked))
+
+
+def _names(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or len(names) > MOST_NAMED:
         raise _Wrong
-    if not all(isinstance(who, str) and _WHO.fullmatch(who) for who in asked):
+    if not all(isinstance(who, str) and _WHO.fullmatch(who) for who in names):
         raise _Wrong
-    return Ask(of=tuple(asked))
+    return tuple(names)
 
 
 def _read_sender(document: dict[str, Any]) -> tuple[str, str, str, int]:
     node = document.get("node")
     if not isinstance(node, str) or not 0 < len(node) <= MAX_NODE:
         raise _Wrong
-    return _name(_WHO, document, "who"), node, _name(_REDIS, document, "redis"), _number(document, "version", 2**53)
+    return _name(_WHO, document, "who"), node, _name(_REDIS, document, "redis"), _number(document, "version", MOST_VERSION)
 
 
 def _name(form: re.Pattern[str], document: dict[str, Any], key: str) -> str:
