@@ -98,7 +98,7 @@ class ToldWants:
         for group in groups:
             self._wanted.discard(group)
             self._fresh.discard(group)
-            if group in self._asked:
+            if group in self._asked or group in self._told:
                 self._dropped.add(group)
         self._go_on_later()
 
@@ -173,7 +173,7 @@ class ToldWants:
         """Those that were asked for and are not confirmed yet, too."""
         groups, self._dropped = sorted(self._dropped), set()
         for group in groups:
-            del self._asked[group]
+            self._asked.pop(group, None)
         told = [group for group in groups if group in self._told]
         self._told.difference_update(groups)
         self._tell_change(drop=told)
