@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from awxfast.broadcast import statistics_writer
 from awxfast.broadcast.awx_settings import AwxSettings
+from awxfast.broadcast.credentials import find_keys, find_secret
 from awxfast.broadcast.options import DiallerSettings, parse_settings
-from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
+from awxfast.broadcast.program import NodeDialler
 from awxfast.errors import ConfigurationError, HandOverFailed
 from channels_redis.core import RedisChannelLayer
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
