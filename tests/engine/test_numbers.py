@@ -5,7 +5,7 @@ import random
 
 import pytest
 from awxfast.engine.numbers import Numbers
-from packets import ORIGIN
+from engine.packets import ORIGIN
 
 OTHER_EPOCH = dataclasses.replace(ORIGIN, epoch=2_000)
 OTHER = dataclasses.replace(ORIGIN, publisher="c" * 16)

@@ -7,7 +7,7 @@ import pytest
 from awxfast.engine import packet_checks
 from awxfast.engine.packet_checks import OTHERS, PacketChecks
 from awxfast.wire.engine_packets import encode_texts
-from packets import ORIGIN, PUBLISHER, REDIS, mark, packet
+from engine.packets import ORIGIN, PUBLISHER, REDIS, mark, packet
 
 
 class Room:
