@@ -78,6 +78,11 @@ class NatsCarrier:
         """What is wrong, in words for an operator; empty while all is well."""
         return self._denied if self.up else self._trouble
 
+    @property
+    def server(self) -> Place:
+        """The one that it is connected to, or was last."""
+        return self._place
+
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and returns."""
         self._listener = listener

@@ -89,6 +89,7 @@ class NatsConnection:
         self._unconfirmed: deque[tuple[str, int]] = deque()
         self._sent = self._confirmed = 0
         self._is_open = False
+        self._last_error: Exception | None = None
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
         """Raises `NatsConnectionFailed`."""
@@ -107,7 +108,8 @@ class NatsConnection:
                     **self._options.read_login(),
                 )
         except Exception as error:
-            reason = describe_failure(self._client.last_error or error if is_vague(error) else error)
+            told = self._last_error if isinstance(error, errors.NoServersError) else None
+            reason = describe_failure(told or error)
             await self.close()
             raise NatsConnectionFailed(reason) from error
         self._is_open = True
@@ -213,6 +215,7 @@ class NatsConnection:
             self.end(describe_failure(error))
 
     async def _note_error(self, error: Exception) -> None:
+        self._last_error = error
         if (found := DENIED.search(str(error))) is not None:
             verb, name = found.groups()
             events = self._forget_denied(name) if verb == "publish" else 0
@@ -225,11 +228,6 @@ class NatsConnection:
                 self._unconfirmed[index] = (channel, 0)
                 return events
         return 0
-
-
-def is_vague(error: Exception) -> bool:
-    """Whether nats-py has kept a better one."""
-    return isinstance(error, errors.NoServersError)
 
 
 def describe_failure(error: Exception) -> str:
