@@ -19,6 +19,7 @@ from redis_servers import free_port
 
 HANG = 20.0
 """Seconds after which something that does not happen counts as failed."""
+RELOADED = "Reloaded server configuration"
 
 
 class NatsServer:
@@ -91,7 +92,9 @@ class NatsServer:
         config = self.folder / f"{self.name}.conf"
         self.settings = settings
         config.write_text(self.describe())
+        times = self.log.count(RELOADED)
         self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log.count(RELOADED) > times, f"NATS does not reload: {self.log[-500:]}")
 
     @property
     def runs(self) -> bool:

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import nkeys
 import pytest
 from awxfast.engine.nats_channels import NatsChannels
 from certificates import SelfSigned
+from nats_keys import NatsKey, NatsOperator
 from nats_servers import NatsCluster, NatsServer
 from nats_users import NatsUser, publish_numbers, until
 
@@ -334,6 +336,40 @@ class TestLogin:
         server.reload("authorization { token: second }")
         await until(lambda: "refuses" in user.carrier.trouble)
         (tmp_path / "token").write_text("second")
+        await until(lambda: user.cuts == 1)
+
+    async def test_nkey_opens_from_a_file(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        key = NatsKey(nkeys.PREFIX_BYTE_USER)
+        server = start_nats(f"authorization {{ users: [{{ nkey: {key.public} }}] }}")
+        (tmp_path / "nkey").write_text(f"{key.seed}\n")
+        await (await join_nats(f"nats://{server.place}?nkey={tmp_path}/nkey")).until_up()
+
+    async def test_credentials_of_an_operators_user_open(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        operator = NatsOperator()
+        server = start_nats(operator.settings)
+        operator.write_creds(tmp_path / "node.creds")
+        publisher, taker = await pair_of(join_nats, f"nats://{server.place}?creds={tmp_path}/node.creds")
+        await pass_one(publisher, taker, b"let in")
+
+    async def test_credentials_that_vanish_are_named_and_taken_again_when_they_are_back(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        operator = NatsOperator()
+        server = start_nats(operator.settings)
+        file = tmp_path / "node.creds"
+        operator.write_creds(file)
+        user = await join_nats(f"nats://{server.place}?creds={file}")
+        await user.until_up()
+        file.write_text(f"-----BEGIN USER NKEY SEED-----\n{operator.user.seed}\n")
+        server.kill()
+        server.start()
+        await until(lambda: "none of NATS' credentials" in user.carrier.trouble)
+        assert operator.user.seed not in user.carrier.trouble
+        operator.write_creds(file)
         await until(lambda: user.cuts == 1)
 
 

@@ -140,14 +140,15 @@ class NatsCarrier:
 
     async def _keep_connected(self) -> None:
         while True:
-            connection = await self._connect()
             opened = time.monotonic()
             try:
-                await self._use(connection)
+                self._connection = await self._connect()
+                opened = time.monotonic()
+                await self._use(self._connection)
             except Exception as error:
-                self._note_trouble(describe_unexpected(error), self._place)
+                self._note_trouble(describe_unexpected(error))
             finally:
-                await self._let_go(connection)
+                await self._let_go()
             if time.monotonic() - opened < SHORT_LIFE:
                 await asyncio.sleep(self._pauses.take())
             else:
@@ -155,18 +156,19 @@ class NatsCarrier:
 
     async def _connect(self) -> NatsConnection:
         """Tries one server after the other until one takes us."""
-        for tries in itertools.count(1):
-            place = self._servers.take_next()
+        tries = 0
+        while True:
+            self._place = self._servers.take_next()
             connection = self._make_connection()
             try:
-                await connection.open(*place, self._servers.name_for_certificate(place))
-                self._connection, self._place = connection, place
-                break
+                await connection.open(*self._place, self._servers.name_for_certificate(self._place))
             except NatsConnectionFailed as error:
-                self._note_trouble(str(error), place)
+                self._note_trouble(str(error))
+            else:
+                return connection
+            tries += 1
             if tries % len(self._servers) == 0:
                 await asyncio.sleep(self._pauses.take())
-        return connection
 
     def _make_connection(self) -> NatsConnection:
         return NatsConnection(
@@ -227,9 +229,11 @@ class NatsCarrier:
             await self._idle.wait()
             await self._connection.confirm()
 
-    async def _let_go(self, connection: NatsConnection) -> None:
+    async def _let_go(self) -> None:
         self._up.clear()
-        self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
         self._most_bytes = connection.most_bytes
         if lost := connection.unconfirmed_events:
             self._note_lost(lost, "connection_broken")
@@ -249,11 +253,11 @@ class NatsCarrier:
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
         self._up.clear()
-        self._note_trouble(reason, self._place)
+        self._note_trouble(reason)
 
-    def _note_trouble(self, reason: str, place: Place) -> None:
+    def _note_trouble(self, reason: str) -> None:
         """Said once an outage, however many servers have it."""
-        self._trouble = f"{write_place(place)}: {reason}"
+        self._trouble = f"{write_place(self._place)}: {reason}"
         if reason not in self._said:
             self._said.add(reason)
             self._quiet_log.warn(reason, f"engine: {self._address}: {self._trouble}; trying again")

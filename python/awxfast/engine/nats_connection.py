@@ -112,6 +112,9 @@ class NatsConnection:
             reason = describe_failure(told or error)
             await self.close()
             raise NatsConnectionFailed(reason) from error
+        except asyncio.CancelledError:
+            self._abort()
+            raise
         self._is_open = True
 
     @property
@@ -194,14 +197,14 @@ class NatsConnection:
         """Lets go of it, whatever the server does."""
         self._is_open = False
         self.end("closed")
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError, errors.Error):
+        with contextlib.suppress(Exception):  # nats-py's, of what may be half open; the abort does without it
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.close()
         self._abort()
 
     def _abort(self) -> None:
         """nats-py waits for its peer when it closes, be that frozen."""
-        for name in ("_io_writer", "_bare_io_writer"):
+        for name in ("_io_writer", "_bare_io_writer"):  # the other one is under TLS
             writer = getattr(self._client._transport, name, None)
             if writer is not None:
                 writer.transport.abort()
