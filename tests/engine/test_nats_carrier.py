@@ -254,6 +254,18 @@ class TestBreaks:
 
 
 class TestLimits:
+    @pytest.mark.parametrize("name", ["", "a b", "a..b", ".a", "a.", "a.*", "a.>", "a 3\r\nPUB b 0\r\n\r\n", "\u00e4"])
+    async def test_name_that_is_no_subject_reaches_no_server(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, name: str
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        publisher.carrier.publish(name, b"", 2)
+        with pytest.raises(ValueError, match="is no subject"):
+            await taker.carrier.subscribe(["fine", name])
+        await pass_one(publisher, taker, b"fine")
+        assert publisher.lost == [(2, "refused")]
+        assert taker.carrier.figures().subscribed == 1 and publisher.cuts == taker.cuts == 0
+
     async def test_payload_limit_is_the_servers(self, start_nats: Callable[..., NatsServer], join_nats: Join) -> None:
         publisher, taker = await pair_of(join_nats, f"nats://{start_nats('max_payload: 2000').place}")
         assert publisher.carrier.most_bytes == 2_000

@@ -1,5 +1,6 @@
 """What an address says of who we are for NATS, and how that goes wrong."""
 
+import itertools
 import ssl
 from pathlib import Path
 
@@ -65,17 +66,20 @@ class TestRefusals:
         with pytest.raises(ConfigurationError, match="one of them says who we are"):
             read("nats://u:p@a?token_file=/x")
 
-    @pytest.mark.parametrize("name", ["creds", "nkey", "token_file"])
-    @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"SUsecret", b"BEGIN NATS USER JWT\nBEGIN USER NKEY SEED"])
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            *itertools.product(("creds", "nkey", "token_file"), (b"", b"\xff\xfe")),
+            *itertools.product(("creds", "nkey"), (b"SUhidden", b"BEGIN NATS USER JWT\nBEGIN USER NKEY SEED")),
+        ],
+    )
     def test_file_with_something_else_is_refused_without_telling_it(
         self, tmp_path: Path, name: str, content: bytes
     ) -> None:
-        if name == "token_file" and content.isascii() and content:
-            pytest.skip("any text may be a token")
         (tmp_path / "f").write_bytes(content)
         with pytest.raises(ConfigurationError) as raised:
             read(f"nats://a?{name}={tmp_path}/f")
-        assert "secret" not in str(raised.value) and name in str(raised.value)
+        assert "hidden" not in str(raised.value) and name in str(raised.value)
 
 
 class TestTls:

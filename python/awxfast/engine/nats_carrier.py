@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import re
 import time
 from collections.abc import Collection
 
@@ -15,6 +16,7 @@ from awxfast.engine.nats_servers import NatsServers, Place
 from awxfast.engine.waiting_messages import WaitingMessages
 from awxfast.errors import describe_unexpected
 from awxfast.pauses import Pauses
+from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ PING_SECONDS = 1.0
 STOP_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Between rounds through all servers."""
+SUBJECT = re.compile(r"[\w~-]+(\.[\w~-]+)*", re.ASCII)
+MOST_SAID = 20
+"""Kinds of trouble that are told in one outage; some have words of a server's."""
 SHORT_LIFE = 2.0
 """Seconds: a connection that broke earlier has not mended anything."""
 
@@ -100,12 +105,20 @@ class NatsCarrier:
 
     def publish(self, channel: str, message: bytes, events: int) -> None:
         """Queues a message; what is queued in one turn of the loop goes out together."""
+        if not SUBJECT.fullmatch(channel):
+            self._note_lost(events, "refused")
+            return
         self._waiting.put(channel, message, events)
         self._idle.clear()
         self._wake.set()
 
     async def subscribe(self, channels: Collection[str]) -> None:
-        """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`."""
+        """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`.
+
+        Raises `ValueError` for a name that NATS can't have, which would end or change what is said to a server.
+        """
+        if wrong := [channel for channel in channels if not SUBJECT.fullmatch(channel)]:
+            raise ValueError(f"{escape(wrong[0])} is no subject")
         fresh = [(channel, next(self._numbers)) for channel in channels if channel not in self._subscribed]
         self._subscribed.update(fresh)
         self._channels.update((number, channel) for channel, number in fresh)
@@ -258,7 +271,7 @@ class NatsCarrier:
     def _note_trouble(self, reason: str) -> None:
         """Said once an outage, however many servers have it."""
         self._trouble = f"{write_place(self._place)}: {reason}"
-        if reason not in self._said:
+        if reason not in self._said and len(self._said) < MOST_SAID:
             self._said.add(reason)
             self._quiet_log.warn(reason, f"engine: {self._address}: {self._trouble}; trying again")
 
