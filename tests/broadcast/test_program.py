@@ -140,7 +140,7 @@ class TestKeys:
         awx = AwxSettings(secret="secret", redis=("redis://h",), encryption_keys=(b"sesame",), serializer_format="json")
         settings = parse_settings((), {}, awx)
         assert "sesame" not in settings.to_json() + repr(settings) + repr(awx)
-        monkeypatch.setattr("awxfast.broadcast.program.load_awx_settings", lambda: awx)
+        monkeypatch.setattr("awxfast.broadcast.credentials.load_awx_settings", lambda: awx)
         child = DiallerSettings.from_json(settings.to_json())
         assert (find_keys(child).values, child.layer.serializer_format) == ((b"sesame",), "json")
 

@@ -1,92 +1,86 @@
-"""A hosted application's consumers get events from an engine: of several workers, and through reloads."""
+"""Nodes with browsers whose events go by an engine: each event once, in order, to each browser that wants it."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from engine_publisher import EnginePublisher
-from nats_servers import NatsServer
-from reloaded_site import Site
-from site_browsers import browser, command, receive
+from engine_sites import EngineSite
+from nats_servers import nats_cluster  # noqa: F401  a fixture
+from servers import AwxfastServer
 
-EVENTS = 50
+EVENTS = 30
+
+
+@pytest.fixture(params=["nats_cluster"])
+def engine(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(request.param).url
+    return url
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[str]:
-    server = NatsServer(tmp_path, "nats")
-    server.start()
-    yield f"nats://{server.place}"
-    server.kill()
+async def open_site(tmp_path: Path) -> AsyncIterator[Callable[..., EngineSite]]:
+    """Sites that end with the test; `start` is the test's to call."""
+    opened: list[EngineSite] = []
+
+    def open_one(*engines: str | None, **options: bool | str) -> EngineSite:
+        opened.append(EngineSite(tmp_path, *engines, **options))
+        return opened[-1]
+
+    yield open_one
+    for site in opened:
+        await site.close()
 
 
-async def test_each_worker_takes_for_its_own_consumers(start_site: Callable[..., Site], engine: str) -> None:
-    site = start_site("--workers", "2", "--engine", engine)
-    async with EnginePublisher(engine) as publisher, contextlib.AsyncExitStack() as stack:
-        browsers = [await stack.enter_async_context(browser(site.port)) for _ in range(6)]
-        for connection in browsers:
-            await command(connection, "join room")
-        await publisher.until_wanted("room", takers=2)
-        for number in range(EVENTS):
-            publisher.send("room", str(number))
-        for connection in browsers:
-            assert [await receive(connection) for _ in range(EVENTS)] == [f"handled {n}" for n in range(EVENTS)]
-        ledger = await asyncio.to_thread(site.server.ledger)
-        assert (ledger["gaps"], ledger["engine"]["events"]) == ({}, {"taken": 2 * EVENTS})
+async def assert_books_are_balanced(site: EngineSite) -> None:
+    for node in site.nodes:
+        for part in (node.server, node.dialler):
+            ledger = await asyncio.to_thread(part.ledger)
+            assert ledger["balance"] == {"events": 0, "frames": 0}
+            assert not any(ledger["events"]["rejected"].values())
+        assert isinstance(node.server, AwxfastServer)
+        assert not (await asyncio.to_thread(node.server.ledger))["gaps"]
 
 
-class Stream:
-    """Events one behind the other, a hundred a second."""
+class TestEngineAlone:
+    async def test_every_event_reaches_every_browser_once_without_any_link(
+        self, engine: str, open_site: Callable[..., EngineSite]
+    ) -> None:
+        site = open_site(engine, engine, engine)
+        await site.start()
+        await site.send(EVENTS)
+        await site.assert_each_once(EVENTS)
+        await assert_books_are_balanced(site)
 
-    def __init__(self, publisher: EnginePublisher) -> None:
-        self.publisher = publisher
-        self.sent = 0
-        self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            self.publisher.send("room", str(self.sent))
-            self.sent += 1
-            await asyncio.sleep(0.01)
-
-    async def stop(self) -> list[str]:
-        """What a browser must have got."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        return [f"handled {number}" for number in range(self.sent)]
-
-
-async def test_consumers_that_begin_anew_miss_nothing(start_site: Callable[..., Site], engine: str) -> None:
-    site = start_site("--reload-consumers", "replay", "--engine", engine)
-    async with EnginePublisher(engine) as publisher, browser(site.port) as connection:
-        await command(connection, "join room")
-        await publisher.until_wanted("room")
-        stream = Stream(publisher)
-        for _ in range(2):
-            await site.must_reload()
-        expected = await stream.stop()
-        assert [await receive(connection) for _ in expected] == expected
-        ledger = await asyncio.to_thread(site.server.ledger)
-        assert (ledger["gaps"], ledger["engine"]["events"]) == ({}, {"taken": len(expected)})
+    async def test_events_of_producers_of_the_broadcast_era_do_too(
+        self, engine: str, open_site: Callable[..., EngineSite]
+    ) -> None:
+        site = open_site(engine, engine, era="broadcast")
+        await site.start()
+        await site.send(EVENTS)
+        await site.assert_each_once(EVENTS)
+        await assert_books_are_balanced(site)
 
 
-async def test_who_stays_with_the_old_process_gets_all_from_it(start_site: Callable[..., Site], engine: str) -> None:
-    site = start_site("--engine", engine)
-    async with EnginePublisher(engine) as publisher, browser(site.port) as old:
-        await command(old, "join room")
-        await publisher.until_wanted("room")
-        stream = Stream(publisher)
-        await site.must_reload()
-        async with browser(site.port) as new:
-            await command(new, "join room")
-            await publisher.until_wanted("room", takers=2)
-            publisher.send("room", "for both")
-            expected = await stream.stop()
-            got = [await receive(old) for _ in range(len(expected) + 1)]
-            assert [text for text in got if text != "handled for both"] == expected
-            async with asyncio.timeout(20):
-                while await receive(new) != "handled for both":
-                    pass
-        assert (await asyncio.to_thread(site.server.ledger))["gaps"] == {}
+class TestBesideLinks:
+    async def test_links_of_nodes_that_share_the_engine_are_silent(
+        self, engine: str, open_site: Callable[..., EngineSite]
+    ) -> None:
+        site = open_site(engine, engine, engine, links=True)
+        await site.start()
+        for node in site.nodes:
+            await site.until_silent(node, 2)
+        await site.send(EVENTS)
+        await site.assert_each_once(EVENTS)
+        for node in site.nodes:
+            ledger = await asyncio.to_thread(node.dialler.ledger)
+            assert [peer["sent"] for peer in ledger["peers"]] == [0, 0]
+        await assert_books_are_balanced(site)
+
+    async def test_node_without_the_engine_goes_on_by_its_links(
+        self, engine: str, open_site: Callable[..., EngineSite]
+    ) -> None:
+        site = open_site(engine, engine, None, links=True)
+        await site.start()
+        await site.send(EVENTS)
+        await site.assert_each_once(EVENTS)

@@ -60,7 +60,8 @@ def run(words: Sequence[str]) -> int:
 
 def check_settings(settings: DiallerSettings) -> DiallerSettings:
     """The same. Raises `ConfigurationError` for what no dialler can do."""
-    from awxfast.broadcast import credentials, engine_side, program  # noqa: F401  what it imports a new version must have, too
+    # what a new version imports it must have, too
+    from awxfast.broadcast import credentials, engine_side, program  # noqa: F401
 
     credentials.find_secret(settings)
     credentials.find_keys(settings)

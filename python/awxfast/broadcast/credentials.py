@@ -1,4 +1,4 @@
-"""What this node shows to peers and needs of them, from files, variables or AWX's settings: secret, keys, certificates."""
+"""What this node shows to peers, and needs of them, wherever it is kept: the secret, the layer's keys, certificates."""
 
 import os
 import ssl

@@ -125,7 +125,7 @@ class NodeDialler:
 
     async def _start_mesh(self) -> None:
         if self.engine is not None and self._settings.dials:
-            await self.engine.wait_up(ENGINE_SECONDS)
+            await self.engine.wait_announced(ENGINE_SECONDS)
         self._warn_of_certificates()
         await self._sources.follow(self._run)
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
