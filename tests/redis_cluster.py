@@ -18,6 +18,9 @@ from redis_servers import HANG, binary_of
 NODE_TIMEOUT_MS = 1_000
 """After which the cluster takes a silent server for dead; a failover follows within about as much again."""
 
+TLS_THROUGHOUT = ("--tls-cluster", "yes", "--tls-replication", "yes")
+"""Else a cluster names its ports without TLS to everybody."""
+
 SLOTS = 16_384
 
 
@@ -33,7 +36,9 @@ class ClusterNode:
         self.start()
 
     def start(self) -> None:
-        ports = ("--tls-port", str(self.port), "--port", str(self.plain)) if self.tls else ("--port", str(self.port))
+        ports = ("--port", str(self.port))
+        if self.tls:
+            ports = ("--tls-port", str(self.port), "--port", str(self.plain), *TLS_THROUGHOUT)
         self.process = subprocess.Popen(
             [
                 *(self.binary, *ports, "--cluster-port", str(self.bus), "--bind", "127.0.0.1"),
@@ -112,6 +117,8 @@ class RedisCluster:
     def move_slot(self, slot: int, target: ClusterNode) -> None:
         """As `redis-cli --cluster reshard` does it."""
         source = self.owner(slot)
+        if source is target:
+            return
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
         target.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
