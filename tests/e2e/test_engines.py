@@ -71,7 +71,7 @@ class TestEngineAlone:
         for node in mesh.nodes:
             ledger = await ask_dialler(node)
             assert (ledger["groups"], ledger["engine"]["wanted"]) == (len(GROUPS) + 2, len(GROUPS) + 2)
-            assert ledger["events"]["in"] == ledger["events"]["routed"]
+            assert ledger["events"]["routed"] == ledger["engine"]["events"]["sent"]
 
     async def test_every_event_comes_once_through_reloads_of_diallers(self, start_mesh: StartMesh) -> None:
         mesh = await start_mesh(2)
