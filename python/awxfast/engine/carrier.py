@@ -86,7 +86,7 @@ class ChannelNames(Protocol):
         """The channel of a group."""
 
     def group(self, channel: str) -> str:
-        """And back."""
+        """The group of a channel."""
 
 
 def describe_figures(figures: CarrierFigures) -> Mapping[str, int | bool]:

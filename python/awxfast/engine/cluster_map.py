@@ -28,7 +28,7 @@ class ClusterView:
     owners: tuple[HostPort | None, ...]
     """Of each slot; None: nobody has it."""
     servers: frozenset[HostPort]
-    """All, replicas too."""
+    """All that the cluster names, replicas too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -220,19 +220,19 @@ class ServerListener:
         self._place = where
 
     def receive(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """See `ClusterPushListener`."""
+        """What is published there, if it is this server's to bring."""
         self._subscriber.receive(self._place, messages)
 
     def confirm(self, channel: bytes) -> None:
-        """See `ClusterPushListener`."""
+        """The channel is subscribed to at this server."""
         self._subscriber.confirm(self._place, channel)
 
     def refuse(self, channel: bytes, error: RedisReplyError) -> None:
-        """See `ClusterPushListener`."""
+        """This server does not take the channel."""
         self._subscriber.refuse(self._place, channel, error)
 
     def end(self, channel: bytes) -> None:
-        """See `ClusterPushListener`."""
+        """This server has the slot no more."""
         self._subscriber.end(self._place, channel)
 
 

@@ -93,7 +93,7 @@ class ClusterTopology:
                 await asyncio.sleep(pauses.take())
 
     async def close(self) -> None:
-        """Ends all connections."""
+        """Ends the connections to all servers."""
         servers, self.servers = list(self.servers.values()), {}
         await asyncio.gather(*(server.close() for server in servers), *self._leaving)
 

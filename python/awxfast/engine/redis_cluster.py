@@ -42,7 +42,7 @@ class RedisChannels:
         return self._groups + group
 
     def group(self, channel: str) -> str:
-        """And back."""
+        """The group of a channel."""
         return channel.removeprefix(self._groups)
 
 
@@ -83,7 +83,7 @@ class RedisClusterCarrier:
         return f"{self._address}: {self._trouble}"
 
     async def start(self, listener: Listener) -> None:
-        """Begins to connect."""
+        """Begins to connect, and goes on with that until it works."""
         topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
         self._parts = _Parts(topology, listener, self._note_refusal)
         self._looking = asyncio.create_task(topology.run(self._is_well))
@@ -139,22 +139,22 @@ class RedisClusterCarrier:
     # What servers say
 
     def commands_up(self, server: ClusterServer) -> None:
-        """See `ServerOwner`."""
+        """What waits for this server goes out."""
         if self._parts is not None:
             self._parts.publisher.flush_to(server)
 
     def pushes_up(self, server: ClusterServer) -> None:
-        """See `ServerOwner`."""
+        """Its channels are asked for."""
         if self._parts is not None:
             self._parts.subscriber.pushes_up(server)
 
     def pushes_down(self, server: ClusterServer) -> None:
-        """See `ServerOwner`."""
+        """Its channels are looked for elsewhere, or there again."""
         if self._parts is not None:
             self._parts.subscriber.pushes_down(server)
 
     def server_failed(self, server: ClusterServer, error: Exception) -> None:
-        """See `ServerOwner`."""
+        """The cluster is looked at anew."""
         self._trouble = str(error)
         if self._parts is not None:
             self._parts.topology.look_soon()

@@ -14,7 +14,7 @@ MOST_HOPS = 5
 
 
 class Waiting:
-    """One message."""
+    """A message that waits, and how many events are in it."""
 
     __slots__ = ("events", "head", "message", "slot", "taken")
 
