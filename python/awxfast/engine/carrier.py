@@ -68,7 +68,7 @@ class Carrier(Protocol):
         """Nothing of them is heard any more."""
 
     def figures(self) -> CarrierFigures:
-        """At this moment."""
+        """What has been carried, and what waits."""
 
 
 QUEUE_MESSAGES = 10_000
@@ -86,7 +86,7 @@ class ChannelNames(Protocol):
         """The channel of a group."""
 
     def group(self, channel: str) -> str:
-        """And back."""
+        """The group of a channel."""
 
 
 def describe_figures(figures: CarrierFigures) -> Mapping[str, int | bool]:
