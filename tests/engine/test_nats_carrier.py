@@ -313,24 +313,29 @@ class TestLimits:
         server = start_nats(f"authorization {{ users: [{{ user: a, password: b, permissions: {{ {rights} }} }}] }}")
         user = await join_nats(f"nats://a:b@{server.place}")
         await user.carrier.subscribe(["awxfast.wants", CHANNEL])
-        for _ in range(5):
-            user.carrier.publish("awxfast.group.Big", b"event", 2)
+        for events in range(1, 6):
+            user.carrier.publish("awxfast.group.Big", b"event", events)
             user.carrier.publish("awxfast.wants", b"want", 0)
-        await until(lambda: user.lost_events == 10)
-        assert {reason for _, reason in user.lost} == {"refused"}
+        await until(lambda: len(user.lost) == 5)
+        assert user.lost == [(events, "refused") for events in range(1, 6)]
         assert user.carrier.up and user.carrier.trouble == "the server does not let us publish to awxfast.group.big"
         await user.carrier.subscribe(["secret.x"])
         await until(lambda: user.carrier.trouble == "the server does not let us subscribe to secret.x")
         assert len([line for line in caplog.messages if "publish to" in line]) == 1
         assert len(user.messages("awxfast.wants")) == 5
         await asyncio.sleep(0.5)
-        assert user.cuts == 0 and user.lost_events == 10
+        assert user.cuts == 0 and len(user.lost) == 5
 
 
 class TestLogin:
     async def test_wrong_password_is_said_in_words_once(
-        self, nats_cluster: NatsCluster, join_nats: Join, caplog: pytest.LogCaptureFixture
+        self,
+        nats_cluster: NatsCluster,
+        join_nats: Join,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr("awxfast.quiet_log.QUIET_SECONDS", 0.0)
         caplog.set_level(logging.INFO)
         for server in nats_cluster.servers:
             server.reload("authorization { user: awx, password: right }")
