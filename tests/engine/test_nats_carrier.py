@@ -222,6 +222,26 @@ class TestBreaks:
         assert publisher.lost == []
         assert is_rising(numbers_heard(taker))
 
+    async def test_what_a_server_had_not_taken_when_it_was_killed_goes_to_the_next(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats()
+        publisher = await join_nats(f"nats://{server.place}")
+        await publisher.until_up()
+        server.freeze()
+        for _ in range(300):
+            publisher.carrier.publish(CHANNEL, bytes(100_000), 1)
+        await until(lambda: publisher.carrier.figures().published > 0)
+        await asyncio.sleep(0.1)
+        server.kill()
+        await until(lambda: not publisher.carrier.up)
+        await until(lambda: bool(publisher.lost))
+        waiting = publisher.carrier.figures().queued
+        assert waiting > 0 and publisher.lost == [(300 - waiting, "connection_broken")]
+        server.start()
+        await until(lambda: publisher.carrier.up and publisher.carrier.figures().queued == 0)
+        assert publisher.lost_events == 300 - waiting
+
     async def test_oldest_go_where_too_many_wait(self, join_nats: Join) -> None:
         user = await join_nats("nats://127.0.0.1:1")
         await publish_numbers(user, CHANNEL, range(10_003))
