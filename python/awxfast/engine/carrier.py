@@ -86,7 +86,7 @@ class ChannelNames(Protocol):
         """The channel of a group."""
 
     def group(self, channel: str) -> str:
-        """Whose channel that is."""
+        """The group of a channel."""
 
 
 def list_carried(figures: CarrierFigures) -> Mapping[str, int]:
