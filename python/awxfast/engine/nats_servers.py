@@ -10,7 +10,7 @@ MOST_TOLD = 100
 """Servers that the cluster tells of, of which we make a note."""
 
 Place = tuple[str, int]
-"""Host and port."""
+"""Host and port of a server."""
 
 
 class NatsServers:
