@@ -47,6 +47,11 @@ class NatsServers:
         return self._named[0][0]
 
 
+def write_place(place: Place) -> str:
+    """Host and port as an address has them."""
+    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
+
+
 def _read_place(text: object) -> Place | None:
     try:
         parts = urlsplit(f"//{text}")
