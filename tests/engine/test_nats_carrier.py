@@ -238,6 +238,17 @@ class TestBreaks:
         await until(lambda: bool(taker.heard))
         assert taker.cuts == 0
 
+    async def test_wants_that_a_frozen_server_does_not_confirm_are_confirmed_by_the_next(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        taker = await join_nats(nats_cluster.url)
+        await taker.until_up()
+        nats_cluster.at(taker.port).freeze()
+        await taker.carrier.subscribe([CHANNEL])
+        assert taker.cuts == 1
+        taker.carrier.publish(CHANNEL, b"event", 1)
+        await until(lambda: bool(taker.heard))
+
     async def test_wants_are_kept_over_many_breaks(self, nats_cluster: NatsCluster, join_nats: Join) -> None:
         publisher, taker = await pair_of(join_nats, nats_cluster.url)
         for round_number in range(1, 4):
