@@ -137,9 +137,9 @@ class NodeDialler:
             await self._silencing.end()
 
     async def _start_mesh(self) -> None:
-        if self.engine is not None and self._settings.dials:
-            if await self.engine.wait_announced(ENGINE_SECONDS):
-                await asyncio.sleep(ANSWER_SECONDS)
+        engine = self.engine if self._settings.dials else None
+        if engine is not None and await engine.wait_announced(ENGINE_SECONDS):
+            await asyncio.sleep(ANSWER_SECONDS)
         self._warn_of_certificates()
         await self._sources.follow(self._run)
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
