@@ -31,6 +31,7 @@ ROOMS = [
     {"redis"},
     {"http", "intake"},
     {"sockets"},
+    {"engine"},
     {"native", "hosted", "nodes"},
     {"operate"},
     {"app", "demo"},

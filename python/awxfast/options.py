@@ -52,7 +52,6 @@ NOT_BUILT = (
     "--keep-memory",
     "--replay",
     "--command-rate",
-    "--engine",
 )
 """Planned options that this version refuses by name rather than accept and ignore."""
 
@@ -125,6 +124,12 @@ OWN_OPTIONS = (
         "backplane_max_message_size",
         whole_number(least=0),
         "bytes of one message of another node; 0: no limit",
+    ),
+    OwnOption(
+        "--engine",
+        "engine",
+        non_empty,
+        "what carries events between nodes, too: redis-cluster://, rediss-cluster:// or nats://",
     ),
     OwnOption("--max-clients", "max_clients", positive, "more get 503"),
     OwnOption("--max-groups", "max_groups", positive, "groups of a client; more close it with 1008"),

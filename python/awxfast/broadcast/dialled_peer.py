@@ -12,6 +12,7 @@ from awxfast.broadcast.dial_attempt import DialError
 from awxfast.broadcast.dial_failure import REFUSED, DialFailure
 from awxfast.broadcast.dialled_link import NONE, DialledLink
 from awxfast.broadcast.doubles import Doubles, Noted
+from awxfast.broadcast.engine_offer import DialOffer, DialOffers
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
 from awxfast.broadcast.own_node import OwnNode
@@ -52,6 +53,9 @@ class DialledPeer(HeardPeer):
         """What has come beside that, by the link (`PeerInterest.link`)."""
         self._waiting_frames = self._waiting_bytes = 0
         self._said = ""
+        self._offers = DialOffers(own_node.engine) if own_node.engine is not None else None
+        self._offer: DialOffer | None = None
+        """What the last dial said of the engine."""
         self.connected_at = 0.0
         self.last_error = ""
         self.clock_skew: int | None = None
@@ -115,6 +119,11 @@ class DialledPeer(HeardPeer):
         """Because this node's Redis takes less than peers send, or for another `reason`."""
         if self._link is not None:
             self._link.hold_reading(reason, hold)
+
+    def dial_again(self) -> None:
+        """Both ends are in the engine by now."""
+        if self._link is not None:
+            self._link.close("the engine takes its place")
 
     # From one process to the next
 
@@ -198,7 +207,7 @@ class DialledPeer(HeardPeer):
     async def _dial(self) -> DialledLink | None:
         for _ in Era:  # after one answer that means the other era, that is tried at once
             try:
-                link = await self._own_node.caller.dial(self.target, self.era, self._make_link)
+                link = await self._dial_once()
                 self._choice.note_link()
                 return link
             except DialError as error:
@@ -210,11 +219,29 @@ class DialledPeer(HeardPeer):
         self._note_failure(failure)
         return None
 
+    async def _dial_once(self) -> DialledLink:
+        """The link, perhaps at the second try. Raises `DialError`."""
+        offers, caller = self._offers, self._own_node.caller
+        if offers is None:
+            return await caller.dial(self.target, self.era, self._make_link)
+        self._offer = offer = offers.next()
+        try:
+            return await caller.dial(self.target, self.era, self._make_link, offer)
+        except DialError as error:
+            following = await offers.after(offer, error.failure)
+            if following is None:
+                raise
+        self._offer = following
+        return await caller.dial(self.target, self.era, self._make_link, following)
+
     def _make_link(self, redis: str) -> DialledLink:
         """picows calls it at the 101, before the first frame."""
         link = DialledLink(self, self.counts, redis)
         self._link = link
         self._same_redis = False
+        self._is_silent = self._offer is not None and self._offer.is_silent
+        if self._offers is not None:
+            self._offers.note_link()
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
@@ -236,7 +263,7 @@ class DialledPeer(HeardPeer):
         era = self.era.name.lower()
         self._own_node.dials["accepted", era] += 1
         link.hold_reading("crowd", self._own_node.crowded)
-        self._say("up", f"connected to {self.member} ({era} era{self._same_redis_words()})", logging.INFO)
+        self._say("up", f"connected to {self.member} ({era} era{self._words_of_link()})", logging.INFO)
         reason = await link.wait_closed()
         self._forget_link()
         self._backoff.note_link(time.monotonic() - opened)
@@ -277,5 +304,7 @@ class DialledPeer(HeardPeer):
         else:
             self._take(payload, self._interest.link)
 
-    def _same_redis_words(self) -> str:
-        return ", same Redis: nothing to pass on" if self._is_same_redis() else ""
+    def _words_of_link(self) -> str:
+        if self._is_same_redis():
+            return ", same Redis: nothing to pass on"
+        return ", silent: events go by the engine" if self._is_silent else ""

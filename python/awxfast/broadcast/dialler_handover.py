@@ -18,6 +18,7 @@ from awxfast.app.life import start_unless_stopped
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
+from awxfast.engine.publisher import Publisher
 from awxfast.errors import HandOverFailed
 from awxfast.intake.event_intake import EventIntake
 from awxfast.system.passing import receive_message, send_message
@@ -31,6 +32,8 @@ LINK_SECONDS = 15.0
 LINK_STEP = 0.01
 STOCK_SECONDS = 1.0
 """How long after its 101 a stock server may take to join the backplane's group: nobody is told when it has."""
+ECHO_SECONDS = 1.0
+"""How long the engine may need to bring back this process's own word, behind all that was published before."""
 FLUSH_SECONDS = 5.0
 """How long peers get to read what was sent to them; those who are slower get the rest while the other one goes on."""
 
@@ -47,12 +50,14 @@ class Estate:
         sender: GroupSender,
         describe_members: Callable[[], dict[str, Any]],
         describe_rest: Callable[[], dict[str, Any]],
+        engine: Publisher | None = None,
     ) -> None:
         self._dialler = dialler
         self._intake = intake
         self._sender = sender
         self._describe_members = describe_members
         self._describe_rest = describe_rest
+        self._engine = engine
         self._stop_asked = asyncio.Event()
 
     def request_stop(self) -> None:
@@ -78,6 +83,9 @@ class Estate:
         with needing_redis():
             await self._intake.rest(heir, REST_SECONDS)
         await self._dialler.flush(FLUSH_SECONDS, quick)
+        if self._engine is not None:
+            await self._engine.wait_sent(FLUSH_SECONDS)
+            await self._engine.announce(ECHO_SECONDS)
         self._dialler.stop_reading()
         with needing_redis():
             async with asyncio.timeout(REST_SECONDS):

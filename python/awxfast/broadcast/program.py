@@ -2,18 +2,17 @@
 
 import asyncio
 import logging
-import os
 import socket
-import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkBundle
 from awxfast.app.handover import end_transfer
-from awxfast.broadcast.awx_settings import load_awx_settings
-from awxfast.broadcast.dial_attempt import Caller, tls_context
+from awxfast.broadcast.credentials import find_keys, find_secret, make_tls
+from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialler import Dialler
-from awxfast.broadcast.dialler_handover import Estate
+from awxfast.broadcast.dialler_handover import LINK_SECONDS, Estate
+from awxfast.broadcast.engine_side import hear_beside, make_publisher
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
@@ -22,18 +21,21 @@ from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
+from awxfast.broadcast.silencing import Silencing
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
 from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
 from awxfast.settings import LayerSettings
-from awxfast.wire.encryption_keys import EncryptionKeys
 from awxfast.wire.entry_bodies import make_entry_format
-from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 
+ENGINE_SECONDS = 2.0
+"""How long peers wait for the engine at the start: a link to one that is there, too, can be silent."""
+ANSWER_SECONDS = 1.5
+"""How long others in it may take to answer, a second at most each: until then links would bring their events, too."""
 DRAIN_TIMEOUT = 2.0
 DRAIN_SECONDS = 10.0
 """How long peers get, after a reload, to read what the process before it had sent to them."""
@@ -67,17 +69,23 @@ class NodeDialler:
         hosts = [(part.address, part.outages, "") for part in self.intake.parts]
         self.sender = GroupSender(layer, entry_format, hosts, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
+        self.engine = make_publisher(settings, self.intake, self._joined)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
+        if self.engine is not None:
+            self.taker.set_engine(self.engine, lambda: self.dialler.needs_frames, settings.backplane_group)
         if died is not None:
             self.intake.recovers = True
             self.taker.count_gap("died", died)
         self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, self._addresses[0])
         self._sources = MemberSources(settings, self.dialler.set_members)
         self.figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, self.engine
         )
-        self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
+        self._estate = Estate(
+            self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest, self.engine
+        )
+        self._silencing = Silencing(self.engine, self.intake, self.dialler) if self.engine is not None else None
         self._on_counted: Callable[[], None] = lambda: None
         self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
         self._owns_names = True
@@ -99,18 +107,43 @@ class NodeDialler:
         settings = self._settings
         caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
         return OwnNode(
-            caller, settings.era, self.sender, self._joined, lambda: self.intake.redis_names, settings.backplane_group
+            caller,
+            settings.era,
+            self.sender,
+            self._joined,
+            lambda: self.intake.redis_names,
+            settings.backplane_group,
+            self.engine,
         )
 
     async def start(self) -> None:
-        """Redis first, which may also come later; then the peers."""
+        """Redis first, which may also come later; then the engine, and the peers."""
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
+        if self.engine is not None:
+            self.engine.begin()
+            self._run(self.engine.run(), "engine")
+        if self._settings.mesh:
+            await self._start_mesh()
+        self._run(self._statistics.run(), "statistics")
+        self._keep_links_silent()
+
+    def _keep_links_silent(self) -> None:
+        if self._silencing is not None:
+            self._run(self._silencing.run(), "silencing")
+
+    async def _end_silencing(self) -> None:
+        if self._silencing is not None:
+            await self._silencing.end()
+
+    async def _start_mesh(self) -> None:
+        engine = self.engine if self._settings.dials else None
+        if engine is not None and await engine.wait_announced(ENGINE_SECONDS):
+            await asyncio.sleep(ANSWER_SECONDS)
         self._warn_of_certificates()
         await self._sources.follow(self._run)
-        self._run(self._statistics.run(), "statistics")
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
-        if self._sources.are_none:
+        if self._sources.are_none and self.engine is None:
             log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
 
     def _warn_of_certificates(self) -> None:
@@ -132,8 +165,13 @@ class NodeDialler:
         self._owns_names = False
         self._own_node.is_beside = True
         self.intake.remember_redis(first["redis_names"])
-        self._sources.inherit(first)
-        await self._sources.follow(self._run)
+        if self.engine is not None:
+            self.engine.is_beside = True
+            self._run(self.engine.run(), "engine")
+            await hear_beside(self.engine, LINK_SECONDS if first.get("engine") else None)
+        if self._settings.mesh:
+            self._sources.inherit(first)
+            await self._sources.follow(self._run)
 
     def inherit(self, record: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """What the other process has left is this one's from now on; `begin_anew` must follow."""
@@ -144,6 +182,10 @@ class NodeDialler:
         self._statistics.failures += record["statistics_failures"]
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
+        if self.engine is not None:
+            if record.get("engine") is not None:
+                self.engine.inherit(record["engine"])
+            self.engine.begin()
         self._joined.inherits = False
         self.intake.end_inheritance()
 
@@ -152,6 +194,7 @@ class NodeDialler:
         self._run(self.sender.run(), "group sends")
         self._run(self._statistics.run(), "statistics")
         await self.intake.start()
+        self._keep_links_silent()
 
     async def leave(self, heir: int, sock: socket.socket, on_counted: Callable[[], None]) -> None:
         """Leaves all to the process at the other end (`broadcast.dialler_handover`). `let_go` must follow, or `go_on`.
@@ -160,6 +203,7 @@ class NodeDialler:
         """
         self._leaving = sock, asyncio.get_running_loop().create_future()
         self._on_counted = on_counted
+        await self._end_silencing()
         await self._estate.leave(heir, sock)
 
     async def let_go(self) -> None:
@@ -179,6 +223,9 @@ class NodeDialler:
         self._own_node.has_left = True
         self._joined.end()
         ending = self.intake.abandon()
+        if self.engine is not None:
+            self.engine.is_beside = True
+            await self.engine.stop()
         await self._end_tasks()
         await asyncio.gather(*ending, return_exceptions=True)
 
@@ -192,6 +239,8 @@ class NodeDialler:
         if self._leaving is not None:
             try:
                 await self._estate.go_on()
+                if self._silencing is not None:
+                    self._silencing.go_on()
             finally:
                 self._end_leaving()
 
@@ -207,7 +256,8 @@ class NodeDialler:
 
     def _describe_members(self) -> dict[str, Any]:
         members = self._sources.freeze(self.dialler.members["instances"].values())
-        return {"redis": self._describe_redis(), **members}
+        engine = {"engine": self.engine.up} if self.engine is not None else {}
+        return {"redis": self._describe_redis(), **members, **engine}
 
     def _describe_redis(self) -> list[str]:
         layer = self._settings.layer
@@ -216,6 +266,8 @@ class NodeDialler:
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}
+        if self.engine is not None:
+            rest["engine"] = self.engine.freeze()
         self._on_counted()
         return rest
 
@@ -230,15 +282,22 @@ class NodeDialler:
             self._estate.request_stop()
             end_transfer(sock)
             await ended
+        await self._end_silencing()
         self._joined.end()
         if not self._owns_names:
             await self.dialler.stop()
+            await self._end_engine()
             await self._end_tasks()
             return
         await asyncio.gather(self.dialler.stop(), self.intake.stop())
+        await self._end_engine()
         await self.sender.drained(DRAIN_TIMEOUT)
         await self._end_tasks()
         await self._statistics.delete()
+
+    async def _end_engine(self) -> None:
+        if self.engine is not None:
+            await self.engine.stop()
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -272,25 +331,3 @@ class NodeDialler:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
             self.failed.set()
-
-
-def find_secret(settings: DiallerSettings) -> str:
-    """The one to send. Raises `ConfigurationError` where there is none: nobody would let us in."""
-    secrets = find_secrets(settings.secret_files, os.environ, settings.secret_of_awx)
-    if not secrets:
-        raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
-    return secrets[0]
-
-
-def find_keys(settings: DiallerSettings) -> EncryptionKeys:
-    """Those of the layer. AWX's are read from its settings by the process that needs them, and told to nobody.
-
-    Raises `ConfigurationError`.
-    """
-    asks_awx = settings.has_keys_of_awx and not settings.encryption_key_files
-    return EncryptionKeys(settings.encryption_key_files, load_awx_settings().encryption_keys if asks_awx else ())
-
-
-def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:
-    """How certificates are checked; None where peers are dialled by http."""
-    return tls_context(settings.verify_cert, settings.ca_file) if settings.protocol == "https" else None

@@ -9,6 +9,7 @@ from typing import Any
 from awxfast._rust import LinkFigures
 from awxfast.http.plain_answers import NOT_FOUND
 from awxfast.intake.event_intake import EventIntake
+from awxfast.nodes.engine_feed import EngineFeed, NoEngine
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.peers import Peer, Peers
@@ -18,6 +19,7 @@ from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.sockets.opening import Opening
 from awxfast.wire.backplane import REDIS_HEADER
+from awxfast.wire.engine_handshake import ENGINE_HEADER, read_offer
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import PathKind, Paths
 from awxfast.wire.request import UNIX_SOCKET
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 REFUSED = "This path is for the nodes of the cluster."
 """The same whatever is wrong."""
+NO_ENGINE = Refusal(503, "access", "The engine was not there yet.", ((b"retry-after", b"1"),))
 NO_REDIS = Refusal(503, "access", "Redis was not there yet.", ((b"retry-after", b"1"),))
 
 
@@ -67,6 +70,7 @@ class NodeEndpoint(ClosedEndpoint):
         backplane: EventIntake,
         ingest: Ingest,
         redis_name: Callable[[], str | None],
+        engine: EngineFeed | NoEngine,
         max_message_size: int,
         tolerance: int,
         now: Callable[[], float] = time.monotonic,
@@ -76,6 +80,7 @@ class NodeEndpoint(ClosedEndpoint):
         self._backplane = backplane
         self._ingest = ingest
         self._redis_name = redis_name
+        self._engine = engine
         self._max_message_size = max_message_size
         self._log = RefusalLog(tolerance, now)
         self._relays: set[LinkSession] = set()
@@ -120,19 +125,27 @@ class NodeEndpoint(ClosedEndpoint):
         if self._redis_name() is None:
             opening.refuse(NO_REDIS)
             return
+        offer = read_offer(b",".join(opening.request.values(ENGINE_HEADER.encode())).decode("latin-1"))
+        if offer is not None and self._engine.is_early_for(offer):
+            opening.refuse(NO_ENGINE)
+            return
         if verdict.first_from is not None:
             self._log.repeat(host, verdict)
         peer = self.peers.at(host)
         peer.skew = verdict.skew
         peer.old_secret = verdict.old_secret
         relays = self._paths.find(opening.request.path) is PathKind.RELAY
-        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST)
+        taker = self._engine.name_for(offer) if offer is not None else None
+        publisher = offer.publisher if relays and offer is not None and not taker else None
+        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST, publisher)
         kind = "node_repeated" if verdict.repeated else "node"
-        opening.accept_node(session, kind, self._name_redis(), notices=relays, max_message_size=self._max_message_size)
+        headers = [*self._name_redis(), *([(ENGINE_HEADER.encode(), taker.encode())] if taker else [])]
+        opening.accept_node(session, kind, headers, notices=relays, max_message_size=self._max_message_size)
 
-    def _begin(self, peer: Peer, era: PathKind) -> LinkSession:
+    def _begin(self, peer: Peer, era: PathKind, publisher: str | None) -> LinkSession:
+        """`publisher`: who dials, if it sends here what it publishes in the engine as well, as in the relay era."""
         ingest = self._ingest if era is PathKind.RELAY else None
-        session = LinkSession(peer, era.value, self._group, self._backplane, ingest)
+        session = LinkSession(peer, era.value, self._group, self._backplane, ingest, publisher, self._engine)
         if ingest is not None:
             self._relays.add(session)
         return session
@@ -141,7 +154,7 @@ class NodeEndpoint(ClosedEndpoint):
 
     def begin_again(self, frozen: Mapping[str, Any]) -> LinkSession:
         """The session of which `LinkSession.freeze` told in the process before this one; `resume` must follow."""
-        return self._begin(self.peers.at(frozen["host"]), PathKind(frozen["era"]))
+        return self._begin(self.peers.at(frozen["host"]), PathKind(frozen["era"]), frozen.get("publisher"))
 
     def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> NodeSeat:
         """The seat of which `NodeSeat.freeze` told in the process before this one."""

@@ -5,6 +5,8 @@ from typing import Any
 
 from awxfast.figures import (
     About,
+    EngineFigures,
+    EngineOrigin,
     GonePeers,
     IntakeFigures,
     PeerFigures,
@@ -31,6 +33,8 @@ NOTHING: Counts = {
     "faults": {},
     "command_errors": {},
     "gone_peers": {"received": 0, "sent": 0, "lost": {}, "groups_refused": 0},
+    "engine": {"events": {}, "lost": {}, "faults": {}, "no_room": {}},
+    "engine_own": {},
     "plain_ended": {},
     "log_lines_dropped": {},
 }
@@ -161,6 +165,24 @@ class SummedFigures:
         """What those that are shown no more had."""
         return GonePeers(**self._counted["gone_peers"])
 
+    def engine(self) -> EngineFigures | None:
+        """Whether all are connected with it, and what all of them have there."""
+        engines = [present["engine"] for present in self._serving if present["engine"] is not None]
+        if not engines:
+            return None
+        numbers: Mapping[str, int] = {}
+        for present in self._all:
+            if present["engine"] is not None:
+                numbers = add_counts(numbers, present["engine"]["numbers"])
+        return EngineFigures(
+            up=all(engine["up"] for engine in engines),
+            trouble=next((engine["trouble"] for engine in engines if engine["trouble"]), ""),
+            **self._counted["engine"],
+            own=self._counted["engine_own"],
+            present=numbers,
+            origins=sum_origins(engines),
+        )
+
     def unready_reasons(self) -> Sequence[str]:
         """Why one of them can't do its work now, a line each."""
         told = dict.fromkeys(reason for present in self._serving for reason in present["unready"])
@@ -189,7 +211,24 @@ def merge_peers(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
         "old_secret": first["old_secret"] or second["old_secret"],
         "last_error": first["last_error"] or second["last_error"],
         "groups_waiting": max(first["groups_waiting"], second["groups_waiting"]),
+        "silent": first["silent"] and second["silent"],
     }
+
+
+def sum_origins(engines: Sequence[Mapping[str, Any]]) -> Sequence[EngineOrigin]:
+    """Each publisher of an engine, as all processes hear it."""
+    origins: dict[str, dict[str, Any]] = {}
+    for one in (origin for engine in engines for origin in engine["origins"]):
+        former = origins.get(one["publisher"])
+        origins[one["publisher"]] = one if former is None else merge_origins(former, one)
+    return [EngineOrigin(**origin) for origin in origins.values()]
+
+
+def merge_origins(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """One publisher that two processes hear."""
+    summed = {name: first[name] + second[name] for name in ("events", "missed", "doubles")}
+    is_heard = first["is_heard"] or second["is_heard"]
+    return {**first, **summed, "node": first["node"] or second["node"], "is_heard": is_heard}
 
 
 def sum_hosts(intakes: Sequence[Mapping[str, Any]]) -> Mapping[str, RedisFigures]:

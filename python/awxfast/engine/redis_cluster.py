@@ -1,0 +1,196 @@
+"""Sharded Pub/Sub of Redis Cluster and Valkey Cluster: one channel a group, on the shard that its name hashes to.
+
+No client library kept its subscriptions over all that a cluster does (docs/dependencies.md has the figures), so this is
+one of our own, on the connections that the rest of the relay has.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection
+
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.cluster_options import read_access
+from awxfast.engine.cluster_publisher import ClusterPublisher
+from awxfast.engine.cluster_server import ClusterServer
+from awxfast.engine.cluster_subscriber import ClusterSubscriber
+from awxfast.engine.cluster_topology import ClusterTopology
+from awxfast.quiet_log import QuietLog
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 8_388_608
+"""Of a message: a quarter of what Redis lets wait for one subscriber (`client-output-buffer-limit pubsub`, 32 MiB)."""
+
+LOOKS_DOWN = 2
+"""In a row, after which it is told."""
+
+LAST_SECONDS = 1.0
+"""For what waits at the end."""
+
+
+class RedisChannels:
+    """Names as `awxfast:group:<group>`; a cluster hashes all of it, as a group's name has no braces."""
+
+    def __init__(self, prefix: str) -> None:
+        self.wants = f"{prefix}:wants"
+        self._groups = f"{prefix}:group:"
+
+    def of(self, group: str) -> str:
+        """The channel of a group."""
+        return self._groups + group
+
+    def group(self, channel: str) -> str:
+        """The group of a channel."""
+        return channel.removeprefix(self._groups)
+
+
+class RedisClusterCarrier:
+    """A `Carrier` over a cluster's shards. Raises `ConfigurationError` for options that can't be obeyed."""
+
+    def __init__(self, address: EngineAddress) -> None:
+        self._address = address
+        self._access = read_access(address)
+        self._parts: _Parts | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._trouble = "not connected"
+        self._was_up = False
+        self._looks_down = 0
+        self._quiet = QuietLog(log)
+
+    @property
+    def most_bytes(self) -> int:
+        """Of the largest message that it takes."""
+        return MOST_BYTES
+
+    @property
+    def up(self) -> bool:
+        """Whether the cluster is known, and each server that is needed answers and has all its channels."""
+        parts = self._parts
+        if parts is None:
+            return False
+        return parts.subscriber.missing == 0 and parts.topology.is_whole
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in words for an operator."""
+        if self.up:
+            return ""
+        parts = self._parts
+        if parts is not None and parts.topology.is_whole:
+            return f"{self._address}: {parts.subscriber.missing} channels are not subscribed to yet"
+        return f"{self._address}: {self._trouble}"
+
+    async def start(self, listener: Listener) -> None:
+        """Begins to connect, and goes on with that until it works."""
+        topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
+        self._parts = _Parts(topology, listener, self._note_refusal)
+        self._looking = asyncio.create_task(topology.run(self._is_well))
+
+    async def stop(self) -> None:
+        """What has not gone out within a moment is lost."""
+        parts, looking = self._parts, self._looking
+        if parts is None or looking is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
+        if events := parts.publisher.queues.clear():
+            parts.listener.note_lost(events, "stopped")
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        parts.subscriber.clear()
+        self._parts = None
+        await parts.topology.close()
+
+    def publish(self, channel: str, message: bytes, events: int) -> None:
+        """Queues a message; after the end it is lost."""
+        if self._parts is not None:
+            self._parts.publisher.publish(channel, message, events)
+
+    async def subscribe(self, channels: Collection[str]) -> None:
+        """Returns when the cluster has confirmed all."""
+        if self._parts is not None:
+            await self._parts.subscriber.subscribe(channels)
+
+    def unsubscribe(self, channels: Collection[str]) -> None:
+        """Nothing of them is heard any more."""
+        if self._parts is not None:
+            self._parts.subscriber.unsubscribe(channels)
+
+    def figures(self) -> CarrierFigures:
+        """What has been carried, and what waits."""
+        parts = self._parts
+        if parts is None:
+            return CarrierFigures(False, 0, 0, 0, 0, 0, 0, 0, 0)
+        publisher, subscriber = parts.publisher, parts.subscriber
+        return CarrierFigures(
+            up=self.up,
+            reconnects=parts.topology.reconnects,
+            published=publisher.published,
+            published_bytes=publisher.published_bytes,
+            received=subscriber.received,
+            received_bytes=subscriber.received_bytes,
+            queued=publisher.queues.messages,
+            queued_bytes=publisher.queues.bytes,
+            subscribed=subscriber.subscribed,
+        )
+
+    # What servers say
+
+    def commands_up(self, server: ClusterServer) -> None:
+        """What waits for this server goes out."""
+        if self._parts is not None:
+            self._parts.publisher.flush_to(server)
+
+    def pushes_up(self, server: ClusterServer) -> None:
+        """Its channels are asked for."""
+        if self._parts is not None:
+            self._parts.subscriber.pushes_up(server)
+
+    def pushes_down(self, server: ClusterServer) -> None:
+        """Its channels are looked for elsewhere, or there again."""
+        if self._parts is not None:
+            self._parts.subscriber.pushes_down(server)
+
+    def server_failed(self, server: ClusterServer, error: Exception) -> None:
+        """The cluster is looked at anew."""
+        self._trouble = str(error)
+        if self._parts is not None:
+            self._parts.topology.look_soon()
+
+    def _is_well(self) -> bool:
+        return self.up and self._parts is not None and None not in self._parts.publisher.queues.destinations()
+
+    def _regroup(self) -> None:
+        """After each look at the cluster."""
+        if self._parts is None:
+            return
+        if self._parts.topology.trouble:
+            self._trouble = self._parts.topology.trouble
+        self._parts.subscriber.regroup()
+        self._parts.publisher.regroup()
+        self._tell()
+
+    def _note_refusal(self, text: str) -> None:
+        self._quiet.warn(text.partition(" ")[0], f"the engine, {self._address}, refuses: {text}")
+
+    def _tell(self) -> None:
+        """One line a change, and none where a slot has only moved."""
+        self._looks_down = 0 if self.up else self._looks_down + 1
+        if self.up and not self._was_up:
+            self._was_up = True
+            log.info("the engine, %s, is there", self._address)
+        elif self._was_up and self._looks_down >= LOOKS_DOWN:
+            self._was_up = False
+            log.warning("the engine is not whole: %s; trying again", self.trouble)
+
+
+class _Parts:
+    """What there is from start to stop."""
+
+    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
+        self.topology = topology
+        self.listener = listener
+        self.publisher = ClusterPublisher(topology, listener, note_refusal)
+        self.subscriber = ClusterSubscriber(topology, listener, note_refusal)
