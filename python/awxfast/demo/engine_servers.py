@@ -25,6 +25,8 @@ LOOPBACK = "127.0.0.1"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 5.0
 SLOTS = 16_384
+SLOT_FIELDS = 8
+"""Words of a line of CLUSTER NODES before its slots."""
 OLDEST_REDIS = 7
 """The first with sharded Pub/Sub."""
 
@@ -150,7 +152,9 @@ class RedisClusterServers:
             names = [ask(node, "MYID") for node in nodes[:masters]]
             for number, node in enumerate(nodes[masters:]):
                 ask(node, "REPLICATE", names[number % masters])
-            self._group.wait_until(lambda: all(is_well(node, len(nodes)) for node in nodes), "the Redis Cluster")
+            self._group.wait_until(
+                lambda: all(is_well(node, masters, len(nodes)) for node in nodes), "the Redis Cluster"
+            )
 
 
 class NatsServers:
@@ -223,10 +227,12 @@ def knows(node: redis.Redis, count: int) -> bool:
     return len(ask(node, "NODES").splitlines()) == count
 
 
-def is_well(node: redis.Redis, count: int) -> bool:
-    """Whether it finds all slots served, and nobody absent."""
-    connected = [line for line in ask(node, "NODES").splitlines() if "connected" in line.split()]
-    return "cluster_state:ok" in ask(node, "INFO") and len(connected) == count
+def is_well(node: redis.Redis, masters: int, count: int) -> bool:
+    """Whether it finds all slots served, nobody absent, and each of the others in its role."""
+    lines = [words for line in ask(node, "NODES").splitlines() if "connected" in (words := line.split())]
+    leading = [words for words in lines if "master" in words[2]]
+    served = all(len(words) > SLOT_FIELDS for words in leading)
+    return "cluster_state:ok" in ask(node, "INFO") and served and (len(leading), len(lines)) == (masters, count)
 
 
 def accepts_connections(port: int) -> bool:
