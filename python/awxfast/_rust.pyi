@@ -347,12 +347,14 @@ class PushReader:
 
 @final
 class LinkEncoder:
-    """Queue entries as masked client frames of the relay era, encoded once for all links.
+    """Queue entries as masked client frames of the relay era, encoded once for all links, or as texts for an engine.
 
     `entry_format`: how entries are written. `max_frame`: bytes of the longest text that peers take.
     """
 
     def __init__(self, entry_format: EntryFormat | None = None, max_frame: int = 4_194_304) -> None: ...
+    def set_backplane(self, group: str) -> None:
+        """What comes in `group` are copies of events of the broadcast era, for an engine alone; and notices."""
     def add_channel(self, local: str, group: str) -> None:
         """Entries for the channel whose part after `!` is `local` are events of `group`."""
     def remove_channel(self, local: str) -> None: ...
@@ -363,6 +365,18 @@ class LinkEncoder:
         """
     def encode_pushed(self, messages: list[tuple[bool, bytes, bytes]]) -> LinkBundle | None:
         """The same of published messages (`PushReader.feed`); those for channels are nothing to other nodes."""
+    def encode_texts(
+        self, entries: Sequence[Any], most_bytes: int, with_frames: bool
+    ) -> tuple[LinkBundle | None, list[tuple[str, int, bytes]]]:
+        """The same for an engine: groups, each with how many texts it has and those as they stand in a packet.
+
+        A group comes again where its texts are more than `most_bytes`; one text alone may be longer. The bundle is
+        what `encode_batch` gives, None without `with_frames`.
+        """
+    def encode_pushed_texts(
+        self, messages: list[tuple[bool, bytes, bytes]], most_bytes: int, with_frames: bool
+    ) -> tuple[LinkBundle | None, list[tuple[str, int, bytes]]]:
+        """The same of published messages."""
     def counts(self) -> dict[str, Any]:
         """Entries `received`, and what became of each: `encoded`, `not_for_relay`, `no_group`, `rejected` by reason."""
 
@@ -566,6 +580,12 @@ class Fanout:
         Returns whether a frame was malformed (what follows it is left out), the texts of metrics, and the events that
         are let through as `(group, text, taken, consumers)`. `consumers`: they get it; True: only those without socket.
         Events that were not `taken` are to be counted by `count_relayed`.
+        """
+    def publish_packets(self, packets: list[tuple[str, bytes]]) -> tuple[list[str], list[tuple[str, bytes, bool]]]:
+        """Hands the events of an engine's packets to the subscribers in this process: of each its group and its texts.
+
+        Returns the texts of metrics, and what consumers get, in order: `(group, text, direct)`. `direct`: it went to
+        sockets, only consumers without one want it. Events are counted here, whoever takes them.
         """
     def count_relayed(self, routed: int, no_subscriber: int) -> None:
         """Counts events of peers that nobody in this process took, by whether somebody else did."""

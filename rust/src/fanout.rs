@@ -30,7 +30,7 @@ mod events;
 mod handover;
 mod peers;
 
-pub use peers::PeerBatch;
+pub use peers::{PacketBatch, PeerBatch};
 
 /// How long a report of what waits may take; a shard answers between two passes.
 const REPORT_WAIT: Duration = Duration::from_secs(1);

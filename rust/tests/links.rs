@@ -62,6 +62,11 @@ fn notice(kind: &str, groups: &[&str], origin: &str) -> Vec<u8> {
     bytes
 }
 
+fn texts(texts: &[&str]) -> Vec<u8> {
+    let length = |text: &str| u32::try_from(text.len()).unwrap().to_be_bytes();
+    texts.iter().flat_map(|text| [&length(text), text.as_bytes()].concat()).collect()
+}
+
 fn relay<'a>(fanout: &Fanout, frames: &[&'a str]) -> PeerBatch<'a> {
     let payloads: Vec<&[u8]> = frames.iter().map(|frame| frame.as_bytes()).collect();
     fanout.publish_relayed(&payloads)
@@ -272,4 +277,53 @@ fn consumers_are_told_what_sockets_did_not_get() {
     fanout.set_consumers("a", Consumers { all: 2, loose: 1 });
     let batch = relay(&fanout, &[frame]);
     assert_eq!((batch.events[0].consumers, batch.events[0].taken), (Some(true), true));
+}
+
+#[test]
+fn packets_reach_sockets_in_order_and_are_counted_at_once() {
+    let fanout = start(config());
+    let mut browser = Browser::in_group(&fanout, "job_events-1");
+    let (two, one, other) = (texts(&["first", "é"]), texts(&[""]), texts(&["a", "b", "c"]));
+    let batch = fanout.publish_packets(&[("job_events-1", &two), ("job_events-2", &other), ("job_events-1", &one)]);
+    assert_eq!((batch.metrics.len(), batch.handed_out.len()), (0, 0));
+    let received = [browser.receive_text(), browser.receive_text(), browser.receive_text()];
+    assert_eq!(received, ["first", "é", ""]);
+    let events = fanout.counts().events;
+    assert_eq!((events.received, events.routed, events.no_subscriber), (6, 3, 3));
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn what_no_packet_may_bring_is_rejected_and_metrics_are_no_events() {
+    let fanout = start(config());
+    let mut browser = Browser::in_group(&fanout, "a");
+    let (good, metrics, long) = (texts(&["good"]), texts(&["{}"]), texts(&[&"x".repeat(2 << 20)]));
+    let (cut_off, no_text) = ([&good[..], &[0, 0, 0, 9, b'x']].concat(), [&[0, 0, 0, 1, 0xff][..], &good].concat());
+    let batch = fanout.publish_packets(&[
+        (GROUP, &good),
+        ("no group", &good),
+        ("metrics", &metrics),
+        ("a", &long),
+        ("a", &cut_off),
+        ("a", &no_text),
+    ]);
+    assert_eq!(batch.metrics, ["{}"]);
+    assert_eq!([browser.receive_text(), browser.receive_text()], ["good", "good"]);
+    let events = fanout.counts().events;
+    assert_eq!(events.rejected, [1, 1, 0, 0, 0, 1, 0, 2, 0], "in the order of Reject::ALL");
+    assert_books_balance(&fanout);
+}
+
+#[test]
+fn consumers_are_handed_what_packets_bring_for_them() {
+    let fanout = start(hosting());
+    fanout.add_channel("g.a", "a");
+    let body = texts(&["x"]);
+    fanout.set_consumers("a", Consumers { all: 2, loose: 1 });
+    let batch = fanout.publish_packets(&[("a", &body), ("b", &body)]);
+    let handed_out: Vec<(&str, &str, Option<bool>)> =
+        batch.handed_out.iter().map(|one| (&*one.event.group, &*one.event.text, one.consumers)).collect();
+    assert_eq!(handed_out, [("a", "x", Some(true))]);
+    let events = fanout.counts().events;
+    assert_eq!((events.received, events.routed, events.no_subscriber), (2, 1, 1));
 }

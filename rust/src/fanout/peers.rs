@@ -1,4 +1,4 @@
-//! Events that came over a link from another node.
+//! Events that came from another node: over a link, or in the packets of an engine.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Fanout, State};
 use crate::error::Reject;
 use crate::routing::route::{Relayed, Routes};
+use crate::wire::packet;
 use crate::wire::peer_event::{self, METRICS_GROUP, PeerEvent};
 
 /// What a peer sent.
@@ -19,6 +20,15 @@ pub struct PeerBatch<'a> {
     pub malformed: bool,
 }
 
+/// What the packets of an engine brought, besides what went to sockets.
+#[derive(Debug, Default)]
+pub struct PacketBatch<'a> {
+    /// The texts of metrics.
+    pub metrics: Vec<Cow<'a, str>>,
+    /// Events for consumers, in order; those that only other processes could take are not among them.
+    pub handed_out: Vec<Relayed<'a>>,
+}
+
 impl Fanout {
     /// Hands a peer's events to this process's subscribers: frames of the relay era.
     ///
@@ -27,11 +37,39 @@ impl Fanout {
     pub fn publish_relayed<'a>(&self, payloads: &[&'a [u8]]) -> PeerBatch<'a> {
         let backplane = self.state.lock().registry.backplane_group().to_owned();
         let (decoded, malformed) = peer_event::decode_all(payloads, &backplane);
-        let mut batch = PeerBatch { malformed, ..PeerBatch::default() };
+        let (metrics, events) = self.take_relayed(decoded);
+        PeerBatch { events, metrics, malformed }
+    }
+
+    /// Hands the events of packets to this process's subscribers: of each its group, and its texts as they stand there.
+    ///
+    /// Every process has packets of its own: what nobody takes here is no affair of others, and counted at once.
+    #[must_use]
+    pub fn publish_packets<'a>(&self, packets: &[(&'a str, &'a [u8])]) -> PacketBatch<'a> {
+        let backplane = self.state.lock().registry.backplane_group().to_owned();
+        let mut decoded = Vec::new();
+        for &(group, body) in packets {
+            let is_named = peer_event::may_be_named(group, &backplane);
+            let read = |text: Result<&'a str, Reject>| {
+                let event = PeerEvent { group: Cow::Borrowed(group), text: Cow::Borrowed(text?) };
+                if is_named { Ok(event) } else { Err(Reject::Group) }
+            };
+            decoded.extend(packet::texts(body).map(read));
+        }
+        let (metrics, mut events) = self.take_relayed(decoded);
+        let untaken = events.iter().filter(|relayed| !relayed.taken).count();
+        self.count_relayed(0, untaken as u64);
+        events.retain(|relayed| relayed.consumers.is_some());
+        PacketBatch { metrics, handed_out: events }
+    }
+
+    /// The texts of metrics, and what became of events that are let through.
+    fn take_relayed<'a>(&self, decoded: Vec<Result<PeerEvent<'a>, Reject>>) -> (Vec<Cow<'a, str>>, Vec<Relayed<'a>>) {
+        let mut metrics = Vec::new();
         let mut events = Vec::with_capacity(decoded.len());
         for event in decoded {
             match event {
-                Ok(event) if event.group == METRICS_GROUP => batch.metrics.push(event.text),
+                Ok(event) if event.group == METRICS_GROUP => metrics.push(event.text),
                 Ok(event) if event.text.len() > self.config.rules.max_event_size => events.push(Err(Reject::TooLarge)),
                 event => events.push(event),
             }
@@ -41,8 +79,7 @@ impl Fanout {
             .into_iter()
             .zip(taken)
             .filter_map(|(event, (taken, consumers))| event.ok().map(|event| Relayed { event, taken, consumers }));
-        batch.events = relayed.collect();
-        batch
+        (metrics, relayed.collect())
     }
 
     fn route_relayed(&self, peer_events: &[Result<PeerEvent<'_>, Reject>]) -> Vec<(bool, Option<bool>)> {

@@ -1,4 +1,5 @@
-//! Events for nodes of the relay era: queue entries in, client frames out, encoded and masked once for all links.
+//! Events for other nodes: queue entries in; out come client frames of the relay era, encoded and masked once for all
+//! links, or the texts themselves for an engine, or both.
 //!
 //! A frame's text is `{"group": G, "message": {"type": "internal.message", "text": TEXT}}`, as AWX's wsrelay sends it.
 
@@ -8,12 +9,13 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::error::Reject;
+use crate::links::packets::Packets;
 use crate::links::share::{Bundle, Spare};
 use crate::wire::entry_format::EntryFormat;
 use crate::wire::envelope::{self, Envelope};
 use crate::wire::frame;
+use crate::wire::peer_event::{self, EVENT_TYPE};
 
-const EVENT_TYPE: &str = "internal.message";
 const BEFORE_TEXT: &str = "\", \"message\": {\"type\": \"internal.message\", \"text\": \"";
 const AFTER_TEXT: &str = "\"}}";
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -23,9 +25,9 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub struct Counts {
     /// Entries that were taken from the queue.
     pub received: u64,
-    /// Entries that became frames.
+    /// Entries that became frames or texts.
     pub encoded: u64,
-    /// Entries without `needs_relay`: other nodes have them already, which is what stops loops.
+    /// Entries without `needs_relay`: other nodes have them already, which is what stops loops. Notices are none, too.
     pub not_for_relay: u64,
     /// Entries for channels that nobody holds any more.
     pub no_group: u64,
@@ -33,14 +35,51 @@ pub struct Counts {
     pub rejected: [u64; Reject::ALL.len()],
 }
 
-/// Turns entries of this process's queue into frames.
+/// Who gets the events.
+pub trait Sink {
+    /// Takes one event of `group`; whether it is not too long. `framer` makes frames.
+    fn push(&mut self, framer: &mut Framer, group: &Arc<str>, text: &str) -> bool;
+
+    /// Takes one that a producer of the broadcast era sent for all nodes. Links get these from the server dialled.
+    fn push_copy(&mut self, _group: &str, _text: &str) {}
+}
+
+impl Sink for Bundle {
+    fn push(&mut self, framer: &mut Framer, group: &Arc<str>, text: &str) -> bool {
+        framer.push(group, text, self)
+    }
+}
+
+impl Sink for Packets {
+    fn push(&mut self, _: &mut Framer, group: &Arc<str>, text: &str) -> bool {
+        self.add(group, text);
+        true
+    }
+
+    fn push_copy(&mut self, group: &str, text: &str) {
+        self.add(&group.into(), text);
+    }
+}
+
+/// Links and an engine. A frame that is too long is none of the engine's troubles.
+impl Sink for (Bundle, Packets) {
+    fn push(&mut self, framer: &mut Framer, group: &Arc<str>, text: &str) -> bool {
+        self.1.add(group, text);
+        framer.push(group, text, &mut self.0)
+    }
+
+    fn push_copy(&mut self, group: &str, text: &str) {
+        self.1.push_copy(group, text);
+    }
+}
+
+/// Turns entries of this process's queue into events for other nodes.
 #[derive(Debug)]
 pub struct LinkEncoder {
     format: Arc<EntryFormat>,
-    max_frame: usize,
     groups: HashMap<Box<str>, Arc<str>>,
-    masks: Masks,
-    payload: Vec<u8>,
+    backplane: Option<Box<str>>,
+    framer: Framer,
     spare: Spare,
     counts: Counts,
 }
@@ -51,13 +90,17 @@ impl LinkEncoder {
     pub fn new(format: Arc<EntryFormat>, max_frame: usize) -> Self {
         Self {
             format,
-            max_frame,
             groups: HashMap::new(),
-            masks: Masks::default(),
-            payload: Vec::new(),
+            backplane: None,
+            framer: Framer { max_frame, masks: Masks::default(), payload: Vec::new() },
             spare: Spare::default(),
             counts: Counts::default(),
         }
+    }
+
+    /// What comes in `group` are copies of events of the broadcast era, and notices.
+    pub fn set_backplane(&mut self, group: &str) {
+        self.backplane = Some(group.into());
     }
 
     /// Entries for the channel whose part after `!` is `local` are events of `group`.
@@ -82,36 +125,66 @@ impl LinkEncoder {
         Bundle::new(&self.spare)
     }
 
-    /// Appends the frames of one entry, or counts why there are none. `now` in Unix seconds.
-    pub fn encode(&mut self, entry: &[u8], now: u64, bundle: &mut Bundle) {
+    /// Gives the events of one entry to `sink`, or counts why there are none. `now` in Unix seconds.
+    pub fn encode<S: Sink>(&mut self, entry: &[u8], now: u64, sink: &mut S) {
         self.counts.received += 1;
         let opened = self.format.open(entry, now);
-        match opened.as_ref().map_err(|reason| *reason).and_then(|opened| read(opened.packed())) {
-            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-            Ok(envelope) => self.encode_event(&envelope, bundle),
+        let decoded = opened.as_ref().map_err(|reason| *reason);
+        match decoded.and_then(|opened| envelope::decode(opened.packed())) {
+            Ok(envelope) if self.is_for_backplane(&envelope) => self.encode_copy(&envelope, sink),
+            Ok(envelope) => match check(&envelope) {
+                Ok(()) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+                Ok(()) => self.encode_event(&envelope, sink),
+                Err(reason) => self.reject(reason),
+            },
             Err(reason) => self.reject(reason),
         }
     }
 
     /// The same for a message that was published for `group`.
-    pub fn encode_published(&mut self, group: &str, body: &[u8], bundle: &mut Bundle) {
+    pub fn encode_published<S: Sink>(&mut self, group: &str, body: &[u8], sink: &mut S) {
         self.counts.received += 1;
         let opened = self.format.open(body, 0);
         let decoded = opened.as_ref().map_err(|reason| *reason);
-        match decoded.and_then(|opened| envelope::decode_published(opened.packed())).and_then(check) {
-            Ok(envelope) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-            Ok(envelope) => self.encode_for(vec![group.into()], &envelope, bundle),
+        match decoded.and_then(|opened| envelope::decode_published(opened.packed())) {
+            Ok(envelope) if self.backplane.as_deref() == Some(group) => self.encode_copy(&envelope, sink),
+            Ok(envelope) => match check(&envelope) {
+                Ok(()) if !envelope.needs_relay => self.counts.not_for_relay += 1,
+                Ok(()) => self.encode_for(vec![group.into()], &envelope, sink),
+                Err(reason) => self.reject(reason),
+            },
             Err(reason) => self.reject(reason),
         }
     }
 
-    fn encode_event(&mut self, envelope: &Envelope<'_>, bundle: &mut Bundle) {
-        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
-        let groups = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
-        self.encode_for(groups, envelope, bundle);
+    fn is_for_backplane(&self, envelope: &Envelope<'_>) -> bool {
+        let Some(backplane) = self.backplane.as_deref() else { return false };
+        let mut locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        locals.any(|(_, local)| self.groups.get(local).is_some_and(|group| **group == *backplane))
     }
 
-    fn encode_for(&mut self, groups: Vec<Arc<str>>, envelope: &Envelope<'_>, bundle: &mut Bundle) {
+    fn encode_copy<S: Sink>(&mut self, envelope: &Envelope<'_>, sink: &mut S) {
+        if envelope.kind != Some(EVENT_TYPE) {
+            self.counts.not_for_relay += 1;
+            return;
+        }
+        let backplane = self.backplane.as_deref().unwrap_or_default();
+        match envelope.text.and_then(|text| peer_event::decode_copy(text, backplane)) {
+            Ok(event) => {
+                sink.push_copy(&event.group, &event.text);
+                self.counts.encoded += 1;
+            }
+            Err(reason) => self.reject(reason),
+        }
+    }
+
+    fn encode_event<S: Sink>(&mut self, envelope: &Envelope<'_>, sink: &mut S) {
+        let locals = envelope.channels.iter().filter_map(|name| name.split_once('!'));
+        let groups = locals.filter_map(|(_, local)| self.groups.get(local).cloned()).collect();
+        self.encode_for(groups, envelope, sink);
+    }
+
+    fn encode_for<S: Sink>(&mut self, groups: Vec<Arc<str>>, envelope: &Envelope<'_>, sink: &mut S) {
         let text = match envelope.text {
             Ok(text) => text,
             Err(reason) => return self.reject(reason),
@@ -121,27 +194,11 @@ impl LinkEncoder {
             return;
         }
         for group in groups {
-            if !self.push(group, text, bundle) {
+            if !sink.push(&mut self.framer, &group, text) {
                 return self.reject(Reject::TooLarge);
             }
         }
         self.counts.encoded += 1;
-    }
-
-    /// Whether the frame is one that peers take.
-    fn push(&mut self, group: Arc<str>, text: &str, bundle: &mut Bundle) -> bool {
-        self.payload.clear();
-        self.payload.extend_from_slice(b"{\"group\": \"");
-        push_escaped(&mut self.payload, &group);
-        self.payload.extend_from_slice(BEFORE_TEXT.as_bytes());
-        push_escaped(&mut self.payload, text);
-        self.payload.extend_from_slice(AFTER_TEXT.as_bytes());
-        if self.payload.len() > self.max_frame {
-            return false;
-        }
-        let mask = self.masks.next();
-        bundle.push(group, |bytes| frame::push_masked_frame(bytes, frame::TEXT, &self.payload, mask));
-        true
     }
 
     fn reject(&mut self, reason: Reject) {
@@ -149,14 +206,36 @@ impl LinkEncoder {
     }
 }
 
-fn read(packed: &[u8]) -> Result<Envelope<'_>, Reject> {
-    check(envelope::decode(packed)?)
+/// Makes frames of texts.
+#[derive(Debug)]
+pub struct Framer {
+    max_frame: usize,
+    masks: Masks,
+    payload: Vec<u8>,
+}
+
+impl Framer {
+    /// Whether the frame is one that peers take.
+    fn push(&mut self, group: &Arc<str>, text: &str, bundle: &mut Bundle) -> bool {
+        self.payload.clear();
+        self.payload.extend_from_slice(b"{\"group\": \"");
+        push_escaped(&mut self.payload, group);
+        self.payload.extend_from_slice(BEFORE_TEXT.as_bytes());
+        push_escaped(&mut self.payload, text);
+        self.payload.extend_from_slice(AFTER_TEXT.as_bytes());
+        if self.payload.len() > self.max_frame {
+            return false;
+        }
+        let mask = self.masks.next();
+        bundle.push(Arc::clone(group), |bytes| frame::push_masked_frame(bytes, frame::TEXT, &self.payload, mask));
+        true
+    }
 }
 
 /// Only events are passed on.
-fn check(envelope: Envelope<'_>) -> Result<Envelope<'_>, Reject> {
+fn check(envelope: &Envelope<'_>) -> Result<(), Reject> {
     match envelope.kind {
-        Some(EVENT_TYPE) => Ok(envelope),
+        Some(EVENT_TYPE) => Ok(()),
         Some(_) => Err(Reject::UnknownType),
         None => Err(Reject::NoType),
     }

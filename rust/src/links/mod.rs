@@ -1,4 +1,5 @@
-//! Bundles of frames for the links to other nodes.
+//! What goes to other nodes: bundles of frames for links, texts for an engine.
 
 pub mod encoder;
+pub mod packets;
 pub mod share;

@@ -263,6 +263,19 @@ impl PyFanout {
         Ok((batch.malformed, metrics, events.collect()))
     }
 
+    fn publish_packets<'py>(&self, py: Python<'py>, packets: &Bound<'py, PyList>) -> PyResult<PacketAnswer<'py>> {
+        let packets =
+            packets.iter().map(|packet| packet.extract()).collect::<PyResult<Vec<(String, Bound<'py, PyBytes>)>>>()?;
+        let parts: Vec<(&str, &[u8])> = packets.iter().map(|(group, body)| (group.as_str(), body.as_bytes())).collect();
+        let batch = py.detach(|| self.core.publish_packets(&parts));
+        let metrics = batch.metrics.iter().map(|text| PyString::new(py, text)).collect();
+        let handed_out = batch.handed_out.iter().map(|relayed| {
+            let text = PyBytes::new(py, relayed.event.text.as_bytes());
+            (PyString::new(py, &relayed.event.group), text, relayed.consumers == Some(true))
+        });
+        Ok((metrics, handed_out.collect()))
+    }
+
     fn count_relayed(&self, routed: u64, no_subscriber: u64) {
         self.core.count_relayed(routed, no_subscriber);
     }
@@ -344,6 +357,9 @@ type PeerEventParts<'py> = (Bound<'py, PyString>, Bound<'py, PyBytes>, bool, Opt
 
 /// Whether a frame was malformed, the texts of metrics, the events.
 type PeerAnswer<'py> = (bool, Vec<Bound<'py, PyString>>, Vec<PeerEventParts<'py>>);
+
+/// The texts of metrics; for consumers group, text, and whether it went to sockets as well.
+type PacketAnswer<'py> = (Vec<Bound<'py, PyString>>, Vec<(Bound<'py, PyString>, Bound<'py, PyBytes>, bool)>);
 
 /// Whether it went to sockets as well, the groups and the channels whose consumers get it, its body.
 type Message<'py> = (bool, Vec<String>, Vec<String>, Bound<'py, PyBytes>);

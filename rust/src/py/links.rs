@@ -8,10 +8,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList};
 
+/// Groups, each with the number of its texts and those as they stand in a packet.
+type PyTexts = Vec<(String, u32, Py<PyBytes>)>;
+
 use crate::error::Reject;
 use crate::fanout::{Published, Recipient};
-use crate::links::encoder;
-use crate::links::share;
+use crate::links::encoder::{self, Sink};
+use crate::links::packets::Packets;
+use crate::links::share::{self, Bundle};
 use crate::py::descriptor::borrow;
 use crate::py::entry_format::{PyEntryFormat, core_format, unix_seconds};
 use crate::py::pairs::take_entry;
@@ -35,6 +39,10 @@ impl LinkEncoder {
         Self(encoder::LinkEncoder::new(core_format(entry_format), max_frame))
     }
 
+    fn set_backplane(&mut self, group: &str) {
+        self.0.set_backplane(group);
+    }
+
     fn add_channel(&mut self, local: &str, group: &str) {
         self.0.add_channel(local, group);
     }
@@ -44,22 +52,47 @@ impl LinkEncoder {
     }
 
     fn encode_batch(&mut self, entries: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
-        let mut bundle = self.0.begin();
-        let now = unix_seconds();
-        for pair in entries {
-            let entry = take_entry(pair)?;
-            self.0.encode(entry.as_bytes(), now, &mut bundle);
-        }
-        Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
+        let bundle = self.0.begin();
+        Ok(wrap(self.encode_entries(entries, bundle)?))
     }
 
     fn encode_pushed(&mut self, messages: &Bound<'_, PyList>) -> PyResult<Option<LinkBundle>> {
-        let mut bundle = self.0.begin();
-        for message in take_messages(messages)? {
-            let Published { to: Recipient::Group(group), body } = message.read()? else { continue };
-            self.0.encode_published(group, body, &mut bundle);
+        let bundle = self.0.begin();
+        Ok(wrap(self.encode_messages(messages, bundle)?))
+    }
+
+    #[pyo3(signature = (entries, most_bytes, with_frames))]
+    fn encode_texts(
+        &mut self,
+        py: Python<'_>,
+        entries: &Bound<'_, PyList>,
+        most_bytes: usize,
+        with_frames: bool,
+    ) -> PyResult<(Option<LinkBundle>, PyTexts)> {
+        let packets = Packets::new(most_bytes);
+        if !with_frames {
+            return Ok((None, show_texts(py, self.encode_entries(entries, packets)?)));
         }
-        Ok((!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle))))
+        let both = (self.0.begin(), packets);
+        let (bundle, packets) = self.encode_entries(entries, both)?;
+        Ok((wrap(bundle), show_texts(py, packets)))
+    }
+
+    #[pyo3(signature = (messages, most_bytes, with_frames))]
+    fn encode_pushed_texts(
+        &mut self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyList>,
+        most_bytes: usize,
+        with_frames: bool,
+    ) -> PyResult<(Option<LinkBundle>, PyTexts)> {
+        let packets = Packets::new(most_bytes);
+        if !with_frames {
+            return Ok((None, show_texts(py, self.encode_messages(messages, packets)?)));
+        }
+        let both = (self.0.begin(), packets);
+        let (bundle, packets) = self.encode_messages(messages, both)?;
+        Ok((wrap(bundle), show_texts(py, packets)))
     }
 
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -76,6 +109,34 @@ impl LinkEncoder {
         all.set_item("rejected", rejected)?;
         Ok(all)
     }
+}
+
+impl LinkEncoder {
+    fn encode_entries<S: Sink>(&mut self, entries: &Bound<'_, PyList>, mut sink: S) -> PyResult<S> {
+        let now = unix_seconds();
+        for pair in entries {
+            let entry = take_entry(pair)?;
+            self.0.encode(entry.as_bytes(), now, &mut sink);
+        }
+        Ok(sink)
+    }
+
+    fn encode_messages<S: Sink>(&mut self, messages: &Bound<'_, PyList>, mut sink: S) -> PyResult<S> {
+        for message in take_messages(messages)? {
+            let Published { to: Recipient::Group(group), body } = message.read()? else { continue };
+            self.0.encode_published(group, body, &mut sink);
+        }
+        Ok(sink)
+    }
+}
+
+fn wrap(bundle: Bundle) -> Option<LinkBundle> {
+    (!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle)))
+}
+
+fn show_texts(py: Python<'_>, packets: Packets) -> PyTexts {
+    let texts = packets.into_texts().into_iter();
+    texts.map(|one| (one.group.to_string(), one.count, PyBytes::new(py, &one.bytes).unbind())).collect()
 }
 
 /// Frames for whoever wants them.

@@ -8,6 +8,7 @@ pub mod handshake;
 pub mod http1;
 pub mod json;
 mod json_entry;
+pub mod packet;
 pub mod peer_event;
 pub mod push;
 pub mod record;

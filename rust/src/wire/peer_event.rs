@@ -1,4 +1,5 @@
-//! What a node of the relay era sends to the server it dialled: `{"group": G, "message": {"type": T, "text": TEXT}}`.
+//! What a node of the relay era sends to the server it dialled: `{"group": G, "message": {"type": T, "text": TEXT}}`;
+//! and what producers of the broadcast era send for all nodes: `{"group": G, "message": TEXT}`.
 
 use std::borrow::Cow;
 
@@ -41,6 +42,14 @@ struct Message<'a> {
     text: Option<Cow<'a, str>>,
 }
 
+#[derive(Deserialize)]
+struct EventCopy<'a> {
+    #[serde(borrow)]
+    group: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
 /// Reads frames up to the first that is malformed; whether there is one.
 #[must_use]
 pub fn decode_all<'a>(payloads: &[&'a [u8]], backplane: &str) -> (Vec<Result<PeerEvent<'a>, Reject>>, bool) {
@@ -65,10 +74,29 @@ pub fn decode<'a>(payload: &'a [u8], backplane: &str) -> Result<Result<PeerEvent
         return Ok(Err(Reject::UnknownType));
     }
     let text = frame.message.text.ok_or(Malformed)?;
-    if frame.group == backplane || !is_group(&frame.group) {
+    if !may_be_named(&frame.group, backplane) {
         return Ok(Err(Reject::Group));
     }
     Ok(Ok(PeerEvent { group: frame.group, text }))
+}
+
+/// Reads the text of a copy that a producer of the broadcast era sent to the group `backplane` (`wrap_broadcast_msg`).
+///
+/// # Errors
+///
+/// `Malformed`, or `Group`.
+pub fn decode_copy<'a>(text: &'a str, backplane: &str) -> Result<PeerEvent<'a>, Reject> {
+    let copy: EventCopy<'a> = serde_json::from_str(text).map_err(|_| Reject::Malformed)?;
+    if !may_be_named(&copy.group, backplane) {
+        return Err(Reject::Group);
+    }
+    Ok(PeerEvent { group: copy.group, text: copy.message })
+}
+
+/// Whether a peer's event may be of this group: one that Channels takes, and not the one that copies of all go to.
+#[must_use]
+pub fn may_be_named(group: &str, backplane: &str) -> bool {
+    group != backplane && is_group(group)
 }
 
 /// Whether Channels takes it for a group's name.

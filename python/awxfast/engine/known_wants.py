@@ -1,0 +1,267 @@
+"""Who is in an engine besides this publisher, and what takers want there, by their notices; asked for if missed."""
+
+import collections
+import dataclasses
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from awxfast.engine.wanted_groups import WantedGroups
+from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Listing, Notice
+
+SILENCE = 15.0
+"""Seconds without a word after which somebody is gone."""
+ASK_SECONDS = 2.0
+"""After which somebody who has not answered is asked again."""
+MOST_OTHERS = 2_000
+"""Takers and publishers that are known at a time."""
+MOST_PAIRS = 200_000
+"""Groups of all takers together."""
+
+
+@dataclasses.dataclass(slots=True)
+class OtherPublisher:
+    """Somebody who brings the events of a Redis."""
+
+    redis: str
+    heard_at: float
+
+
+@dataclasses.dataclass(slots=True)
+class Taker:
+    """A process that takes events. `version` None: what it wants is not known for sure."""
+
+    who: str
+    node: str
+    redis: str
+    heard_at: float
+    groups: set[str] = dataclasses.field(default_factory=set)
+    version: int | None = None
+    counts: bool = False
+    """Whether it has another Redis than this publisher, so that its groups are to be published."""
+    refused: int = 0
+    """Groups that found no room since its last list."""
+    asked_at: float = float("-inf")
+    listing: tuple[int, int] = (-1, 0)
+    """Version and parts of the list that comes at present."""
+    missing: set[int] = dataclasses.field(default_factory=set)
+    """The parts that have not come."""
+    named: set[str] = dataclasses.field(default_factory=set)
+    """The groups of those that have."""
+
+
+class KnownWants:
+    """What others want. `own_redis` gives the names of this node's Redis. Plain attributes are for figures.
+
+    `always`: groups that every taker with another Redis is taken to want.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        wanted: WantedGroups,
+        own_redis: Callable[[], Collection[str]],
+        always: Collection[str],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._who = who
+        self._wanted = wanted
+        self._own_redis = own_redis
+        self._own_names: Collection[str] = ()
+        self._always = frozenset(always)
+        self._now = now
+        self._is_down = False
+        self.takers: dict[str, Taker] = {}
+        self.publishers: dict[str, OtherPublisher] = {}
+        self.pairs = 0
+        self.no_room: collections.Counter[str] = collections.Counter()
+        """What was not kept: `nodes`, or their `groups`."""
+
+    def hears_taker_of(self, names: Collection[str]) -> bool:
+        """Whether somebody takes events for one of these Redis."""
+        return any(taker.redis in names for taker in self.takers.values())
+
+    def hears_publisher_of(self, redis: str) -> bool:
+        """Whether somebody else brings the events of that Redis."""
+        return any(one.redis == redis for one in self.publishers.values())
+
+    def hear(self, notice: Notice) -> bool:
+        """A notice that came; whether it is of somebody new."""
+        match notice:
+            case Bye():
+                self._forget(notice.who)
+            case Beat(role="publisher"):
+                return self._hear_publisher(notice)
+            case Ask():
+                pass
+            case _ if notice.who != self._who:
+                return self._hear_taker(notice)
+        return False
+
+    def look(self, is_up: bool) -> list[Ask]:
+        """Once a moment: forgets who is silent, unless nothing can be heard at present; what is to be asked."""
+        now = self._now()
+        if self._is_down or not is_up:
+            self._excuse_all(now)
+        self._is_down = not is_up
+        if not is_up:
+            return []
+        for who in self._list_silent(now - SILENCE):
+            self._forget(who)
+        self._check_own_names()
+        return self._ask_unsure(now)
+
+    def doubt_all(self) -> None:
+        """Notices may have been missed."""
+        for taker in self.takers.values():
+            taker.version = None
+
+    def freeze(self) -> dict[str, Any]:
+        """As JSON has it, for the process that goes on with it."""
+        takers = [[one.who, one.node, one.redis, one.version, sorted(one.groups)] for one in self.takers.values()]
+        publishers = [[who, one.redis] for who, one in self.publishers.items()]
+        return {"takers": takers, "publishers": publishers, "no_room": dict(self.no_room)}
+
+    def inherit(self, frozen: Mapping[str, Any]) -> None:
+        """What `freeze` gave in the process before this one; what was heard here since is newer."""
+        now = self._now()
+        for who, node, redis, version, groups in frozen["takers"]:
+            known = self.takers.get(who)
+            taker = known or self._find_taker(who, node, redis)
+            if taker is not None and taker.version is None:
+                self._add(taker, groups)
+                taker.version = version if known is None else None
+        for who, redis in frozen["publishers"]:
+            if who not in self.publishers and self._has_room(who):
+                self.publishers[who] = OtherPublisher(redis, now)
+        self.no_room.update(frozen["no_room"])
+
+    def _hear_publisher(self, beat: Beat) -> bool:
+        is_new = beat.who not in self.publishers
+        if beat.who == self._who or (is_new and not self._has_room(beat.who)):
+            return False
+        self.publishers[beat.who] = OtherPublisher(beat.redis, self._now())
+        return is_new
+
+    def _hear_taker(self, notice: Change | Listing | Beat) -> bool:
+        is_new = notice.who not in self.takers
+        taker = self._find_taker(notice.who, notice.node, notice.redis)
+        if taker is None:
+            return False
+        match notice:
+            case Change():
+                self._change(taker, notice)
+            case Listing():
+                self._list(taker, notice)
+            case Beat() if taker.version != notice.version:
+                taker.version = None
+        return is_new
+
+    def _find_taker(self, who: str, node: str, redis: str) -> Taker | None:
+        """The one that says so; None: there is no room for it."""
+        taker = self.takers.get(who)
+        if taker is None:
+            if not self._has_room(who):
+                return None
+            taker = self.takers[who] = Taker(who, node, redis, self._now())
+            self._add(taker, self._always)
+        taker.node, taker.redis, taker.heard_at = node, redis, self._now()
+        self._count_taker(taker)
+        return taker
+
+    def _has_room(self, who: str) -> bool:
+        if len(self.takers) + len(self.publishers) < MOST_OTHERS or who in self.takers or who in self.publishers:
+            return True
+        self.no_room["nodes"] += 1
+        return False
+
+    def _change(self, taker: Taker, change: Change) -> None:
+        """In order each is right, also when one before it was missed."""
+        if taker.version is not None and change.version <= taker.version:
+            return
+        is_next = taker.version is not None and change.version == taker.version + 1
+        taker.version = change.version if is_next else None
+        self._remove(taker, change.drop)
+        self._add(taker, change.add)
+        if taker.missing:
+            taker.named.difference_update(change.drop)
+            taker.named.update(change.add)
+
+    def _list(self, taker: Taker, listing: Listing) -> None:
+        """What is not named in any part is wanted no more."""
+        if taker.listing != (listing.version, listing.parts) or not taker.missing:
+            taker.listing = listing.version, listing.parts
+            taker.missing = set(range(listing.parts))
+            taker.named = set()
+            taker.refused = 0
+        taker.missing.discard(listing.part)
+        self._add(taker, listing.groups)
+        taker.named.update(taker.groups.intersection(listing.groups))
+        if not taker.missing:
+            self._remove(taker, taker.groups - taker.named)
+            taker.named = set()
+            taker.version = listing.version
+
+    def _add(self, taker: Taker, groups: Iterable[str]) -> None:
+        fresh = list(dict.fromkeys(group for group in groups if group not in taker.groups))
+        room = max(0, MOST_PAIRS - self.pairs)
+        if len(fresh) > room:
+            self.no_room["groups"] += len(fresh) - room
+            taker.refused += len(fresh) - room
+            del fresh[room:]
+        self.pairs += len(fresh)
+        taker.groups.update(fresh)
+        if taker.counts:
+            self._wanted.add(fresh)
+
+    def _remove(self, taker: Taker, groups: Iterable[str]) -> None:
+        gone = [group for group in set(groups) - self._always if group in taker.groups]
+        self.pairs -= len(gone)
+        taker.groups.difference_update(gone)
+        if taker.counts:
+            self._wanted.remove(gone)
+
+    def _count_taker(self, taker: Taker) -> None:
+        """Events of one's own Redis come from there."""
+        counts = taker.redis not in self._own_redis()
+        if counts != taker.counts:
+            taker.counts = counts
+            (self._wanted.add if counts else self._wanted.remove)(taker.groups)
+
+    def _check_own_names(self) -> None:
+        names = tuple(self._own_redis())
+        if names != self._own_names:
+            self._own_names = names
+            for taker in self.takers.values():
+                self._count_taker(taker)
+
+    def _forget(self, who: str) -> None:
+        self.publishers.pop(who, None)
+        taker = self.takers.pop(who, None)
+        if taker is not None:
+            self.pairs -= len(taker.groups)
+            if taker.counts:
+                self._wanted.remove(taker.groups)
+
+    def _list_everybody(self) -> list[tuple[str, Taker | OtherPublisher]]:
+        return [*self.takers.items(), *self.publishers.items()]
+
+    def _excuse_all(self, now: float) -> None:
+        for _, one in self._list_everybody():
+            one.heard_at = now
+
+    def _list_silent(self, since: float) -> list[str]:
+        return [who for who, one in self._list_everybody() if one.heard_at < since]
+
+    def _ask_unsure(self, now: float) -> list[Ask]:
+        """Those whose wants are not known, and those who may find room now."""
+        has_room = self.pairs < MOST_PAIRS
+        unsure = [
+            taker
+            for taker in self.takers.values()
+            if taker.asked_at + ASK_SECONDS <= now and (taker.version is None or (taker.refused and has_room))
+        ]
+        for taker in unsure:
+            taker.asked_at = now
+        asked = [taker.who for taker in unsure]
+        return [Ask(of=tuple(asked[begin : begin + MOST_ASKED])) for begin in range(0, len(asked), MOST_ASKED)]

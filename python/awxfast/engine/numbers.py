@@ -1,0 +1,76 @@
+"""How far each publisher's count of each group has come here: what is missing, and what has been here before.
+
+A publisher counts the events of a group from 1, anew with each epoch (`wire/engine_packets`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from awxfast.wire.engine_packets import Origin
+
+MOST_COUNTS = 100_000
+
+
+class Numbers:
+    """Bounded: past it the counts of the group that was heard first are forgotten, and begin anew."""
+
+    def __init__(self, most: int = MOST_COUNTS) -> None:
+        self._most = most
+        self._groups: dict[str, dict[str, tuple[int, int]]] = {}
+        self._size = 0
+        self._cut: set[str] = set()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def take(self, group: str, origin: Origin, first: int, last: int) -> tuple[int, int]:
+        """Events with these numbers come: how many are missing before them, at most; how many of them are known.
+
+        Whoever is heard for the first time sets the number to begin with. `last` is one less than `first` of none.
+        """
+        counts = self._groups.setdefault(group, {})
+        known = counts.get(origin.publisher)
+        counts[origin.publisher] = (origin.epoch, last)
+        if known is None:
+            self._size += 1
+            self._make_room(group)
+            return (first - 1 if group in self._cut else 0), 0
+        epoch, before = known
+        if epoch != origin.epoch:
+            return first - 1, 0
+        if last < before:
+            counts[origin.publisher] = known
+        return max(first - before - 1, 0), max(min(before, last) - first + 1, 0)
+
+    def note_cut(self, groups: Iterable[str]) -> None:
+        """Events of these may have been missed: of whoever is heard for the first time, too, all before it."""
+        self._cut.update(groups)
+
+    def forget(self, groups: Iterable[str]) -> None:
+        """Nobody here wants these any more."""
+        for group in groups:
+            self._size -= len(self._groups.pop(group, ()))
+            self._cut.discard(group)
+
+    def _make_room(self, kept: str) -> None:
+        while self._size > self._most and len(self._groups) > 1:
+            oldest = next(group for group in self._groups if group != kept)
+            self._size -= len(self._groups.pop(oldest))
+
+    def freeze(self) -> Sequence[Any]:
+        """All counts, as JSON has them."""
+        counts = {
+            group: [[publisher, *count] for publisher, count in counts.items()]
+            for group, counts in self._groups.items()
+        }
+        return [counts, [*self._cut]]
+
+    def inherit(self, frozen: Sequence[Any]) -> None:
+        """What `freeze` gave in the process before this one; nothing was counted here yet."""
+        counts: Mapping[str, Sequence[tuple[str, int, int]]] = frozen[0]
+        self._groups = {
+            group: {publisher: (epoch, last) for publisher, epoch, last in of_group}
+            for group, of_group in counts.items()
+        }
+        self._size = sum(map(len, self._groups.values()))
+        self._cut.update(frozen[1])

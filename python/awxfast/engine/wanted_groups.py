@@ -1,0 +1,85 @@
+"""The groups that somebody elsewhere wants, and which of them this process is in by now: to join one costs time."""
+
+import asyncio
+import collections
+from collections.abc import Iterable
+from typing import Protocol
+
+STEP = 128
+"""Groups that are joined or left in one turn of the loop: each costs some 40 us, and others have theirs to do."""
+
+
+class Joined(Protocol):
+    """Who joins groups of this node's Redis, however many want each."""
+
+    def want(self, group: str) -> None:
+        """One more wants it."""
+
+    def unwant(self, group: str) -> None:
+        """One less."""
+
+
+class WantedGroups:
+    """Counts who wants each group, and is in those that anybody wants; nothing is joined before `begin`."""
+
+    def __init__(self, joined: Joined) -> None:
+        self._joined = joined
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._held: set[str] = set()
+        self._changed: dict[str, None] = {}
+        self._turn: asyncio.Handle | None = None
+        self._has_begun = False
+
+    def __contains__(self, group: object) -> bool:
+        return group in self._counts
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def add(self, groups: Iterable[str]) -> None:
+        """One more wants each."""
+        for group in groups:
+            self._counts[group] += 1
+            if self._counts[group] == 1:
+                self._change(group)
+
+    def remove(self, groups: Iterable[str]) -> None:
+        """One less wants each."""
+        for group in groups:
+            self._counts[group] -= 1
+            if not self._counts[group]:
+                del self._counts[group]
+                self._change(group)
+
+    def begin(self) -> None:
+        """Joins what is wanted, all at once, and from now on what will be."""
+        self._has_begun = True
+        while self._changed:
+            self._follow_some()
+
+    def end(self) -> None:
+        """None is joined or left any more."""
+        self._has_begun = False
+        if self._turn is not None:
+            self._turn.cancel()
+
+    def _change(self, group: str) -> None:
+        self._changed[group] = None
+        if self._turn is None and self._has_begun:
+            self._turn = asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self._follow_some()
+        if self._changed:
+            self._turn = asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _follow_some(self) -> None:
+        for _ in range(min(STEP, len(self._changed))):
+            group, _none = self._changed.popitem()
+            if group in self._counts and group not in self._held:
+                self._held.add(group)
+                self._joined.want(group)
+            elif group not in self._counts and group in self._held:
+                self._held.discard(group)
+                self._joined.unwant(group)
