@@ -1,8 +1,8 @@
 """Clusters of 2 to 500 nodes, simulated on measured unit costs: `python benches/scale.py`.
 
-Prints its assumptions, the costs that it reads from scaling/costs.json, what is fullest with so many nodes for the mesh,
-Redis Cluster and NATS, and internet scale with what gives way first. The same costs give the same figures. README.md
-says which benches write the costs.
+Prints the costs that it reads from scaling/costs.json, its assumptions, what is fullest with so many nodes for the
+mesh, Redis Cluster and NATS, and internet scale with what gives way first. The same costs give the same figures.
+README.md says which benches write the costs.
 """
 
 import argparse
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from scaling.loads import Load
-from scaling.measured import measure_notices
 from scaling.report import TITLES, blocks, load_table
 from scaling.unit_costs import FILE, costs_of, merge, take_report
 from write_papers import fill
@@ -40,6 +39,8 @@ def renew(options: argparse.Namespace) -> dict[str, Any]:
     for report in options.take:
         written = merge(written, take_report(json.loads(report.read_text())))
     if options.measure:
+        from scaling.measured import measure_notices  # starts a Redis; nothing else here needs more than arithmetic
+
         written = merge(written, measure_notices())
     if options.take or options.measure:
         options.costs.write_text(json.dumps(written, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What a load takes of each part of a cluster, beside what that part has. Carriers by the names of `workloads.clusters`.
+"""What a load takes of each part of a cluster, beside what that part has. Carriers are those of `workloads.clusters`.
 
 What is assumed stands in `ASSUMPTIONS`, which `scale.py` prints.
 """
@@ -30,17 +30,24 @@ CONTROL_BYTES = 300
 """Of a want with one group, a beat."""
 
 ASSUMPTIONS = f"""\
-- All nodes are alike; producers, browsers and an event's watchers are spread over them evenly and by chance.
-- Unit costs are those of one machine's cores, everything of a bench on it; events of 4 KiB. A process's cost of an event follows its
-  rate: measured at 100, 1,000 and flat out, between these by the logarithm, past them as at the end.
-- A mesh's sender pays for each node that wants an event, a line through 3 and 8 nodes; an engine's sender pays once. A receiver pays the
-  same whoever sent it. An engine's servers pay for each subscriber, NATS also for each route to another server.
-- Diallers, servers' loops and masters of Redis have a core each; NATS has {ENGINE_CORES} a server, a node {NODE_CORES} in all, 16 GiB and 10 Gbit/s, as has
-  an engine's server. Groups spread over masters evenly, but the control channel has one master. Replicas get a copy of each event.
-- A browser looks at one group, and at another one after `stay` seconds; a node says so when it was the only one there. Each change is a
-  message of its own, to every dialler, and through an engine to every server too.
-- Idle links are pinged every {PING_S:g} s; whoever uses an engine says every {BEAT_S:g} s that it lives, and all hear it.
-- Not in it: latency, bursts, failures, TLS, kernel buffers, what the database or nginx take, a group that everybody watches."""
+- All nodes are alike. Producers, browsers and those that watch one event are spread over them evenly and by chance.
+- Costs are those of one machine with everything on it; events of 4 KiB. What an event costs a process follows its rate:
+  measured at 100, 1,000 and flat out, between these by the logarithm, past them as at the end.
+- A mesh's sender pays for each node that wants an event (a line through 3 and 8 nodes), an engine's sender once. Who
+  receives pays the same, whoever sent it. An engine's servers pay for each subscriber, NATS also for each route.
+- A dialler, a server's loop and a master of Redis have one core, a server of NATS {ENGINE_CORES}, a node {NODE_CORES}
+  and 16 GiB; nodes and engine's servers 10 Gbit/s each way. Groups spread evenly over masters, whose replicas get a copy
+  of each event; the control channel has one master.
+- A browser looks at one group and, after the time that it stays, at another. A node tells the others when it was the
+  only one there. Each change is a message of its own: on each link, or to all that listen to the control channel.
+- Idle links are pinged every {PING_S:g} s; who uses an engine says every {BEAT_S:g} s that it lives, and all hear it.
+- Not in it: latency, bursts, failures, TLS, kernel buffers, joins of groups in a node's Redis, databases, nginx."""
+
+
+MASTER, CONTROL = "a master's core: events", "the control channel's master"
+NATS_EVENTS, NATS_WANTS = "a NATS server: events", "a NATS server: who wants what"
+ENGINE_NETWORK = "an engine's server: network, out"
+ENGINE_PARTS = frozenset({MASTER, CONTROL, NATS_EVENTS, NATS_WANTS, ENGINE_NETWORK})
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,14 @@ def list_demands(costs: UnitCosts, carrier: str, load: Load) -> list[Demand]:
     sender = own.sender.at(load.sent, load.wanting) * load.sent
     receiver = own.receiver.at(load.received) * load.received
     redis = own.redis.at(load.events / load.nodes) * load.events / load.nodes
-    told = tell_everybody(costs, carrier, load)
+    told, telling = hear_everybody(costs, carrier, load), tell_links(own, carrier, load)
     browsers = max(0.0, load.frames - load.received) * costs.frame_us
-    node = sender + receiver + redis + 2 * told + browsers
+    node = sender + receiver + redis + told + telling + browsers
     return [
         Demand("a dialler's core: events", sender / 1e6, 1, "cores"),
         Demand("a dialler's core: who wants what", told / 1e6, 1, "cores"),
-        Demand("a server's loop: events of other nodes", receiver / 1e6, 1, "cores"),
+        Demand("a server's loop: events", receiver / 1e6, 1, "cores"),
+        Demand("a server's loop: who wants what", telling / 1e6, 1, "cores"),
         Demand("a node's Redis", redis / 1e6, 1, "cores"),
         Demand("a node's cores, browsers and all", node / 1e6, NODE_CORES, "cores"),
         Demand("a node's network, out", node_bytes_out(carrier, load), NETWORK, "bytes/s"),
@@ -83,12 +91,20 @@ def first_to_give_way(costs: UnitCosts, carrier: str, load: Load) -> Demand:
     return max(list_demands(costs, carrier, load), key=lambda demand: demand.share)
 
 
-def tell_everybody(costs: UnitCosts, carrier: str, load: Load) -> float:
+def hear_everybody(costs: UnitCosts, carrier: str, load: Load) -> float:
     """CPU microseconds a second of whoever hears what all the others want, and that they live."""
     others = (load.nodes - 1) / load.nodes
     if carrier == MESH:
         return costs.notice_us * (load.changes * others + (load.nodes - 1) / PING_S)
     return costs.want_us * (load.changes * others + 2 * load.nodes / BEAT_S)
+
+
+def tell_links(own: CarrierCosts, carrier: str, load: Load) -> float:
+    """CPU microseconds a second of a server that tells each dialler by a frame, at what a link costs a sender."""
+    if carrier != MESH:
+        return 0.0
+    changes = load.changes / load.nodes
+    return changes * own.sender.at(changes, load.nodes - 1)
 
 
 def mesh_demands(costs: UnitCosts, load: Load) -> Iterator[Demand]:
@@ -107,15 +123,15 @@ def engine_demands(costs: UnitCosts, carrier: str, own: CarrierCosts, load: Load
     events = published * own.engine.at(published, load.wanting + routes) / servers / 1e6
     copies = published * (load.wanting + routes + (carrier == REDIS_CLUSTER)) / servers
     if carrier == REDIS_CLUSTER:
-        yield Demand("a master's core: events", events, 1, "cores")
-        yield Demand("the control channel's master", control * costs.control_us / 1e6, 1, "cores")
+        yield Demand(MASTER, events, 1, "cores")
+        yield Demand(CONTROL, control * costs.control_us / 1e6, 1, "cores")
         yield Demand("clients of a master", clients, REDIS_CLIENTS, "connections")
     else:
-        yield Demand("a NATS server: events", events, ENGINE_CORES, "cores")
-        yield Demand("a NATS server: who wants what", control * costs.control_us / servers / 1e6, ENGINE_CORES, "cores")
+        yield Demand(NATS_EVENTS, events, ENGINE_CORES, "cores")
+        yield Demand(NATS_WANTS, control * costs.control_us / servers / 1e6, ENGINE_CORES, "cores")
         yield Demand("clients of a NATS server", clients / servers, NATS_CLIENTS, "connections")
     channel = control * CONTROL_BYTES / (servers if carrier == NATS else 1)
-    yield Demand("an engine's server: network, out", copies * load.size + channel, NETWORK, "bytes/s")
+    yield Demand(ENGINE_NETWORK, copies * load.size + channel, NETWORK, "bytes/s")
     yield Demand("who a publisher remembers", clients, MOST_WHOS, "clients")
     yield Demand("wants that a publisher remembers", load.wanted_pairs, MOST_PAIRS, "groups of nodes")
 

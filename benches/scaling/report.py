@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from papers.tables import markdown
-from workloads.clusters import CARRIERS, MESH
+from workloads.clusters import CARRIERS, MESH, NATS, REDIS_CLUSTER
 
 from scaling.demands import ASSUMPTIONS, Demand, first_to_give_way, list_demands
-from scaling.limits import SAFE, most, most_nodes
+from scaling.limits import SAFE, fewest_servers, most, most_nodes
 from scaling.loads import Load
 from scaling.unit_costs import Curve, UnitCosts
 
@@ -14,6 +14,7 @@ NODES = (3, 8, 24, 50, 100, 200, 500)
 TOP_NODES = 500
 SITE_EVENTS, SITE_BROWSERS = 100.0, 50.0
 """Of one node: a busy AWX node."""
+EVERYWHERE = 5.0
 INTERNET_EVENTS, INTERNET_BROWSERS = 100_000.0, 1_000_000.0
 INTERNET_NODES = (50, 100, 200, 500)
 INTERNET_SERVERS = 12
@@ -27,17 +28,20 @@ def blocks(costs: UnitCosts) -> dict[str, str]:
         "assumptions": ASSUMPTIONS,
         "site": site_table(costs),
         "everything": everything_table(costs),
+        "servers": servers_table(costs),
         "reach": reach_table(costs),
         "internet": internet_table(costs),
         "stay": stay_table(costs),
     }
 
 
+ENGINE_NAMES = {REDIS_CLUSTER: "masters", NATS: "NATS servers"}
 TITLES: Mapping[str, str] = {
     "costs": "Unit costs",
     "assumptions": "Assumptions",
     "site": f"Nodes with {SITE_EVENTS:g} events a second and {SITE_BROWSERS:g} browsers each, an event to 10 browsers",
-    "everything": f"The same, when every node wants every event, an event to {SITE_BROWSERS:g} browsers a node",
+    "everything": f"The same, when all nodes want all events: each goes to {EVERYWHERE:g} browsers a node",
+    "servers": "How many masters or servers of NATS these nodes need",
     "reach": "The most that is safe: events a second of all nodes, 10 browsers an event",
     "internet": f"Internet scale: {INTERNET_BROWSERS:,.0f} browsers, {INTERNET_EVENTS:,.0f} events a second",
     "stay": "Internet scale: browsers, by how long one stays in a group",
@@ -50,14 +54,12 @@ def site(nodes: int, watchers: float = 10) -> Load:
 
 
 def everything(nodes: int) -> Load:
-    """Dashboards: all browsers look at the same."""
-    return Load(nodes=nodes, events=SITE_EVENTS * nodes, browsers=SITE_BROWSERS * nodes, watchers=SITE_BROWSERS * nodes)
+    """Dashboards: some browsers of each node look at the same."""
+    return Load(nodes=nodes, events=SITE_EVENTS * nodes, browsers=SITE_BROWSERS * nodes, watchers=EVERYWHERE * nodes)
 
 
 def internet(nodes: int) -> Load:
-    return Load(
-        nodes=nodes, events=INTERNET_EVENTS, browsers=INTERNET_BROWSERS, engine_servers=INTERNET_SERVERS
-    )
+    return Load(nodes=nodes, events=INTERNET_EVENTS, browsers=INTERNET_BROWSERS, engine_servers=INTERNET_SERVERS)
 
 
 def costs_table(costs: UnitCosts) -> str:
@@ -120,6 +122,20 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.095 else f"{100 * share:,.0f} %"
 
 
+def servers_table(costs: UnitCosts) -> str:
+    """How large an engine has to be, and how many connections there are."""
+    engines = [carrier for carrier in CARRIERS if carrier != MESH]
+    head = ["nodes", "links of a mesh", "clients of an engine"]
+    for words in ("10 browsers an event", "all nodes want all"):
+        head += [f"{ENGINE_NAMES[engine]}, {words}" for engine in engines]
+    lines = [head]
+    for nodes in NODES:
+        needed = [fewest_servers(costs, engine, make(nodes)) for make in (site, everything) for engine in engines]
+        cells = [str(found) if found else "more do not help" for found in needed]
+        lines.append([str(nodes), f"{nodes * (nodes - 1):,}", f"{2 * nodes:,}", *cells])
+    return markdown(lines)
+
+
 def reach_table(costs: UnitCosts) -> str:
     """By nodes; browsers in the ratio of the site's nodes."""
     lines = [["nodes", *CARRIERS]]
@@ -179,11 +195,3 @@ def load_table(costs: UnitCosts, load: Load) -> str:
             used, limit = (f"{value:,.3g}" for value in (demand.used, demand.limit))
             lines.append([carrier, demand.part, used, limit, demand.unit, mark(percent(demand.share), demand.share)])
     return markdown(lines)
-
-
-def mesh_links(nodes: int) -> int:
-    """Each node dials each."""
-    return nodes * (nodes - 1)
-
-
-__all__ = ["MESH", "TITLES", "blocks", "load_table", "mesh_links"]

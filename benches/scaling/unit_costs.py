@@ -156,7 +156,9 @@ def read_costs(file: Path = FILE) -> UnitCosts:
 
 
 def costs_of(written: Mapping[str, Any]) -> UnitCosts:
-    carriers = {kind: CarrierCosts(**{"engine": None, **curves_of(parts)}) for kind, parts in written["carriers"].items()}
+    carriers = {
+        kind: CarrierCosts(**{"engine": None, **curves_of(parts)}) for kind, parts in written["carriers"].items()
+    }
     return UnitCosts(**{**written, "carriers": carriers})
 
 
