@@ -52,7 +52,6 @@ NOT_BUILT = (
     "--keep-memory",
     "--replay",
     "--command-rate",
-    "--engine",
 )
 """Planned options that this version refuses by name rather than accept and ignore."""
 

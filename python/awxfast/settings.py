@@ -111,6 +111,8 @@ class Settings(LayerSettings, LogSettings):
     nonce_tolerance: int = 300
     nonce_replay: str = "count"
     backplane_max_message_size: int = 4_194_304
+    engine: str | None = None
+    """What carries events between nodes, as a URL; None: their links alone."""
 
     # One connection.
     websocket_timeout: int = 86_400

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from awxfast.engine.wanted_groups import WantedGroups
-from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Listing, Notice
+from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Heir, Listing, Notice
 
 SILENCE = 15.0
 """Seconds without a word after which somebody is gone."""
@@ -92,7 +92,7 @@ class KnownWants:
                 self._forget(notice.who)
             case Beat(role="publisher"):
                 return self._hear_publisher(notice)
-            case Ask():
+            case Ask() | Heir():
                 pass
             case _ if notice.who != self._who:
                 return self._hear_taker(notice)

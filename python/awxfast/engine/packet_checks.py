@@ -40,9 +40,10 @@ class OriginCounts:
 
 
 class PacketChecks:
-    """`count_gap` counts losses by reason. Packets of a publisher whose Redis `is_own`, or that `is_linked`, are left out.
+    """`count_gap` counts losses by reason.
 
-    What is linked brings the same over a link; how far it has come is noted all the same.
+    Packets of a publisher whose Redis `is_own` are left out, and of one that `is_linked` and brings the same over a
+    link; how far that one has come is noted all the same.
     """
 
     def __init__(

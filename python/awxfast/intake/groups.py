@@ -9,7 +9,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from awxfast.errors import RedisError, RedisReplyError, RedisUnavailable
 from awxfast.intake.announcements import Announcements
@@ -30,6 +30,16 @@ TURN_GROUPS = 150
 
 LEAVE_AT_ONCE = 1_000
 """Groups that a process which ends leaves by one call of the script: a millisecond of Redis'."""
+
+
+class Watcher(Protocol):
+    """Who is told which groups this process holds, whether Redis is there or not."""
+
+    def note_held(self, groups: Sequence[str]) -> None:
+        """Somebody holds these from now on."""
+
+    def note_left(self, groups: Sequence[str]) -> None:
+        """Nobody has held these for a moment."""
 
 
 class Groups:
@@ -68,9 +78,15 @@ class Groups:
         self._flushes = 0
         self.on_attached: Callable[[], None] = lambda: None
         """Called when commands go somewhere again."""
+        self._watcher: Watcher | None = None
         self._may_join = asyncio.Event()
         self._may_join.set()
         self._has_left = False
+
+    def watch(self, watcher: Watcher) -> None:
+        """From now on this one is told: of all that are held, and of each change."""
+        self._watcher = watcher
+        watcher.note_held([group for group in self._members if group != self._names.sentinel])
 
     @property
     def is_attached(self) -> bool:
@@ -273,12 +289,16 @@ class Groups:
         """The channel table knows it before producers can."""
         member = self._members[group] = Membership(group, local, self._names.channel(local))
         self._channels.add_channel(local, group)
+        if self._watcher is not None:
+            self._watcher.note_held([group])
         return member
 
     def _leave(self, idle: Iterable[str]) -> None:
         groups = list(idle)
         self._idle.names.difference_update(groups)
         self._leaving.leave([self._members.pop(group) for group in groups])
+        if self._watcher is not None:
+            self._watcher.note_left(groups)
 
     def send(self, commands: list[Command]) -> asyncio.Future[list[Any]]:
         """While Redis is away nothing is sent, and nothing is lost: the next connection starts from our tables."""

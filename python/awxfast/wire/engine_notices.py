@@ -17,7 +17,7 @@ MOST_BYTES = 1_048_576
 """Of a notice that is read."""
 MOST_PARTS = 1_000
 """That one list of all groups may come in."""
-MOST_NAMED = 2_000
+MOST_ASKED = 2_000
 """Takers that one question may name, and publishers that one beat may."""
 MOST_VERSION = 2**53
 """What every reader of JSON takes for a whole number."""
@@ -201,7 +201,7 @@ def _read_ask(document: dict[str, Any]) -> Ask:
 
 
 def _names(names: object) -> tuple[str, ...]:
-    if not isinstance(names, list) or len(names) > MOST_NAMED:
+    if not isinstance(names, list) or len(names) > MOST_ASKED:
         raise _Wrong
     if not all(isinstance(who, str) and _WHO.fullmatch(who) for who in names):
         raise _Wrong

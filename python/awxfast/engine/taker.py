@@ -1,0 +1,277 @@
+"""One serving process at an engine: says what it wants, and takes what comes.
+
+It waits for the engine with nothing but its own work there: while that is away, nothing comes.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from awxfast.engine.arrivals import Arrivals
+from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.engine.following import Following
+from awxfast.engine.known_publishers import KnownPublishers
+from awxfast.engine.notice_reader import NoticeReader
+from awxfast.engine.packet_checks import PacketChecks
+from awxfast.engine.told_wants import ToldWants
+from awxfast.wire.backplane import METRICS_GROUP
+from awxfast.wire.engine_notices import (
+    MOST_ASKED,
+    Ask,
+    Beat,
+    Bye,
+    Change,
+    Heir,
+    Listing,
+    Notice,
+    encode_notice,
+)
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 5.0
+HEIR_SECONDS = 2.0
+"""How long a process that is about to leave waits for the next one to hear all that it hears."""
+LOOK_SECONDS = 3.0
+"""How long the next one waits for it to say what that is."""
+
+
+class OwnRedis(Protocol):
+    """What is known of the Redis that this process uses (the intake)."""
+
+    @property
+    def redis_name(self) -> str | None:
+        """Its fingerprint at present; None: it was not there yet. Empty: it does not say."""
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """All that it had."""
+
+
+def name_taker(token: str) -> str:
+    """What a process is called in the engine, by its name in Redis, which the one after it has, too."""
+    return hashlib.sha256(f"engine {token}".encode()).hexdigest()[:16]
+
+
+class Taker:
+    """`who` and `node` say which process this is."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        names: ChannelNames,
+        who: str,
+        node: str,
+        redis: OwnRedis,
+        count_gap: Callable[[str, int], None],
+        make_arrivals: Callable[[PacketChecks], Arrivals],
+    ) -> None:
+        self.carrier = carrier
+        self.who = who
+        self._names = names
+        self._node = node
+        self._redis = redis
+        self._nameless = hashlib.sha256(who.encode()).hexdigest()[:32]
+        self.publishers = KnownPublishers()
+        self.links: dict[str, int] = {}
+        """Publishers that bring their events over a link to this process, by how many."""
+        self.checks = PacketChecks(count_gap, lambda name: name in redis.redis_names, self._is_linked)
+        self.arrivals = make_arrivals(self.checks)
+        self.told = ToldWants(carrier, names, who, node, self._name_redis, self.checks.numbers.forget)
+        self.told.on_settled = self._tell_heir
+        self.notices = NoticeReader()
+        self._held = {METRICS_GROUP}
+        self._following: Following | None = None
+        self._heir: int | None = None
+        self._heir_spoke = asyncio.Event()
+        self._former_version: int | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # Groups that this process holds (`intake.groups`)
+
+    def note_held(self, groups: Collection[str]) -> None:
+        """Somebody in this process wants these."""
+        self._held.update(groups)
+        if self._following is None and self._tasks:
+            self.told.want(groups)
+
+    def note_left(self, groups: Collection[str]) -> None:
+        """And nobody these any more; what AWX's pages are made of is always wanted."""
+        left = [group for group in groups if group != METRICS_GROUP]
+        self._held.difference_update(left)
+        if self._following is None and self._tasks:
+            self.told.unwant(left)
+
+    # Its life
+
+    async def start(self) -> None:
+        """Begins to take. One that has looked ahead waits for `go_on`."""
+        if self._following is None:
+            await self._connect()
+            self.told.want(self._held)
+            self.told.begin()
+
+    async def _connect(self) -> None:
+        await self.carrier.start(self)
+        self._tasks = [asyncio.create_task(self._listen(), name="engine")]
+
+    async def _listen(self) -> None:
+        """Hears what publishers say, before it says anything itself."""
+        await self.carrier.subscribe([self._names.wants])
+        if self._following is not None:
+            self._say(Ask(of=(self.who,)))
+        while True:
+            if self._following is None:
+                self._beat()
+            await asyncio.sleep(BEAT_SECONDS * random.uniform(0.8, 1.2))
+
+    def go_on(self) -> None:
+        """After `look_ahead`: all that another process had is here. From now on this one speaks, and takes."""
+        if self._following is not None:
+            self._end_following()
+            self.arrivals.go_on()
+
+    async def stop(self, *, leaves: bool = True) -> None:
+        """Nothing comes any more. `leaves`: nobody goes on under its name, so that nothing is wanted any more."""
+        self.told.stop()
+        self.arrivals.stop()
+        if leaves and self._tasks and self._following is None:
+            self._say(Bye(who=self.who))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.carrier.stop()
+
+    def abandon(self) -> None:
+        """Another process goes on under its name: nothing is said or taken from now on. `stop` must follow."""
+        self.told.stop()
+        self.arrivals.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    # What the carrier tells
+
+    def receive(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Notices, and packets of groups."""
+        packets = []
+        for channel, message in messages:
+            if channel == self._names.wants:
+                self._hear(message)
+            else:
+                packets.append((self._names.group(channel), message))
+        self.arrivals.receive(packets)
+
+    def note_lost(self, events: int, reason: str) -> None:
+        """What it said itself: publishers hear of another version with the next beat, and ask."""
+        self.notices.unsent += 1
+
+    def note_cut(self, channels: Collection[str] | None) -> None:
+        """What was missed the numbers tell; of publishers that were not heard yet it is all that they sent."""
+        groups = self.told.subscribed if channels is None else map(self._names.group, channels)
+        self.checks.numbers.note_cut(groups)
+
+    # Links to the same publishers
+
+    def note_link(self, publisher: str, by: int) -> None:
+        """So many more links bring what this publisher sends."""
+        links = self.links.get(publisher, 0) + by
+        self.links[publisher] = links
+        if not links:
+            del self.links[publisher]
+        if self._following is None and self._tasks:
+            self._beat()
+
+    def _is_linked(self, publisher: str) -> bool:
+        return publisher in self.links or self.publishers.is_linked_elsewhere(publisher)
+
+    # Notices
+
+    def _hear(self, message: bytes) -> None:
+        notice = self.notices.read(message, wants_groups=self._following is not None)
+        match notice:
+            case Beat(role="publisher"):
+                self.publishers.hear(notice)
+            case Beat() if notice.who != self.who and notice.redis in self._redis.redis_names:
+                self.publishers.hear_links(notice.who, notice.linked)
+            case Bye():
+                self.publishers.forget(notice.who)
+            case Ask():
+                self.told.receive_ask(notice)
+            case Heir() if notice.who == self.who:
+                self._heir = notice.version
+                self._heir_spoke.set()
+            case Change() if self._following is not None and not self._following.receive_change(notice):
+                self._say(Ask(of=(self.who,)))
+            case Listing() if self._following is not None:
+                self._following.receive_listing(notice)
+
+    def _beat(self) -> None:
+        redis = self._name_redis()
+        if redis is not None and self.told.tells:
+            linked = tuple(itertools.islice(self.links, MOST_ASKED))
+            version = self.told.version
+            self._say(Beat(who=self.who, node=self._node, redis=redis, role="taker", version=version, linked=linked))
+
+    def _say(self, notice: Notice) -> None:
+        self.carrier.publish(self._names.wants, encode_notice(notice), 0)
+
+    def _name_redis(self) -> str | None:
+        """One that does not say which it is has a name that nobody else's has."""
+        name = self._redis.redis_name
+        return self._nameless if name == "" else name
+
+    # From one process to the next
+
+    async def look_ahead(self) -> None:
+        """Hears all that the process hears whose place it is to take, before that leaves; at most for a moment."""
+        self._following = following = Following(self.who, self._follow)
+        self.arrivals.keep()
+        await self._connect()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await following.known.wait()
+                await self.told.wait_settled()
+
+    def _follow(self, added: Iterable[str], dropped: Iterable[str]) -> None:
+        self.told.want(added)
+        self.told.unwant(dropped)
+        if self.told.is_settled:
+            self._tell_heir()
+
+    def _tell_heir(self) -> None:
+        following = self._following
+        if following is not None and following.version is not None:
+            self._say(Heir(who=self.who, version=following.version))
+
+    async def rest(self) -> None:
+        """No group is wanted anew any more: returns when the next process hears all that this one does."""
+        if self._heir is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEIR_SECONDS):
+                await self.told.wait_settled()
+                while self._heir != self.told.version:
+                    self._heir_spoke.clear()
+                    await self._heir_spoke.wait()
+
+    def freeze(self) -> dict[str, Any]:
+        """How far all has come, for the process that goes on under its name."""
+        return {"version": self.told.version, **self.checks.freeze()}
+
+    def inherit(self, frozen: Mapping[str, Any] | None) -> None:
+        """What `freeze` gave in the process before this one; None: that had no engine. `go_on` must follow."""
+        if frozen is not None:
+            self.checks.inherit(frozen)
+            self._former_version = frozen["version"]
+
+    def _end_following(self) -> None:
+        assert self._following is not None
+        groups, self._following = self._following.groups, None
+        self.told.want(self._held)
+        self.told.unwant(groups - self._held)
+        self.told.begin(self._former_version)

@@ -1,0 +1,218 @@
+"""Which groups a taker wants, as the engine and publishers hear: each change, and all when somebody asks.
+
+A group is told of when the engine has confirmed that its channel is subscribed to, so that nothing of it is missed
+from the moment a publisher begins; and it is taken back before the subscription ends.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.wire.engine_notices import Ask, Change, Listing, Notice, encode_notice, split_groups
+
+log = logging.getLogger(__name__)
+
+LISTING_SECONDS = 1.0
+"""Between two lists of all, however many ask."""
+MOST_SUBSCRIBING = 64
+"""Questions to the engine that may be under way: a part of it that is away keeps nobody from the others' groups."""
+PART = 1_000
+"""Groups that the engine is asked for together."""
+
+
+class ToldWants:
+    """`who` speaks, on the node `node`; `redis` says which Redis it uses now, None: that is not known yet.
+
+    Nothing is told before `begin`.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        names: ChannelNames,
+        who: str,
+        node: str,
+        redis: Callable[[], str | None],
+        forget: Callable[[Iterable[str]], None],
+    ) -> None:
+        """`forget` is told of groups whose subscription ends."""
+        self._carrier = carrier
+        self._names = names
+        self._who = who
+        self._node = node
+        self._redis = redis
+        self._forget = forget
+        self._wanted: set[str] = set()
+        self._asked: dict[str, int] = {}
+        self._tickets = itertools.count()
+        self._fresh: set[str] = set()
+        self._dropped: set[str] = set()
+        self._told: set[str] = set()
+        self._subscribing: set[asyncio.Task[None]] = set()
+        self._turn: asyncio.Handle | None = None
+        self._listing: asyncio.TimerHandle | None = None
+        self._listed_at = float("-inf")
+        self.tells = False
+        """Whether publishers hear of it."""
+        self._lists_when_settled = False
+        self._settled = asyncio.Event()
+        self.on_settled: Callable[[], None] = lambda: None
+        """Called when nothing is to be asked or told any more."""
+        self.version = time.time_ns() // 1000
+        """Grows by one with each change, and begins anew with a larger one: nobody takes a list of before for this."""
+
+    @property
+    def told(self) -> frozenset[str]:
+        """Groups that publishers know of, as far as this process can say."""
+        return frozenset(self._told)
+
+    @property
+    def subscribed(self) -> Iterable[str]:
+        """Groups whose channels are subscribed to, or about to be."""
+        return self._asked
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that is wanted was told, and nothing else."""
+        return not (self._fresh or self._dropped or self._subscribing)
+
+    async def wait_settled(self) -> None:
+        """Returns when it is so."""
+        while not self.is_settled:
+            self._settled.clear()
+            await self._settled.wait()
+
+    def want(self, groups: Iterable[str]) -> None:
+        """These, from now on."""
+        for group in groups:
+            self._wanted.add(group)
+            self._dropped.discard(group)
+            if group not in self._asked:
+                self._fresh.add(group)
+        self._go_on_later()
+
+    def unwant(self, groups: Iterable[str]) -> None:
+        """These no more."""
+        for group in groups:
+            self._wanted.discard(group)
+            self._fresh.discard(group)
+            if group in self._asked:
+                self._dropped.add(group)
+        self._go_on_later()
+
+    def begin(self, version: int | None = None) -> None:
+        """From now on publishers hear of it. `version`: what a process before this one under its name said last."""
+        self.tells = True
+        if version is not None:
+            self.version = version + 1
+            self._lists_when_settled = True
+            self._note_settled()
+        elif self._told:
+            self._tell_change(add=sorted(self._told))
+
+    def receive_ask(self, ask: Ask) -> None:
+        """Somebody wants to know; the answer is for all."""
+        if self._listing is None and (ask.of is None or self._who in ask.of):
+            wait = max(0.0, self._listed_at + LISTING_SECONDS - time.monotonic())
+            self._listing = asyncio.get_running_loop().call_later(wait, self._list_all)
+
+    def stop(self) -> None:
+        """Nothing is asked for or told any more."""
+        self.tells = False
+        if self._turn is not None:
+            self._turn.cancel()
+        if self._listing is not None:
+            self._listing.cancel()
+        for task in self._subscribing:
+            task.cancel()
+
+    def _go_on_later(self) -> None:
+        """Once for all changes of a turn of the loop."""
+        if (self._fresh or self._dropped) and self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._turn = None
+        if self._dropped:
+            self._drop()
+        while self._fresh and len(self._subscribing) < MOST_SUBSCRIBING:
+            part = [self._fresh.pop() for _ in range(min(PART, len(self._fresh)))]
+            ticket = next(self._tickets)
+            self._asked.update(dict.fromkeys(part, ticket))
+            task = asyncio.get_running_loop().create_task(self._subscribe(part, ticket))
+            self._subscribing.add(task)
+            task.add_done_callback(self._note_end)
+        self._note_settled()
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._subscribing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("groups could not be subscribed to in the engine: %r", error, exc_info=error)
+        if not task.cancelled():
+            self._go_on_later()
+            self._note_settled()
+
+    def _note_settled(self) -> None:
+        if not self.is_settled:
+            return
+        if self._lists_when_settled:
+            self._lists_when_settled = False
+            self._list_all()
+        self._settled.set()
+        self.on_settled()
+
+    async def _subscribe(self, groups: list[str], ticket: int) -> None:
+        """`ticket`: groups that were let go of meanwhile, and asked for again, are no affair of this one any more."""
+        await self._carrier.subscribe([self._names.of(group) for group in groups])
+        there = sorted(group for group in groups if self._asked.get(group) == ticket)
+        self._told.update(there)
+        self._tell_change(add=there)
+
+    def _drop(self) -> None:
+        """Those that were asked for and are not confirmed yet, too."""
+        groups, self._dropped = sorted(self._dropped), set()
+        for group in groups:
+            del self._asked[group]
+        told = [group for group in groups if group in self._told]
+        self._told.difference_update(groups)
+        self._tell_change(drop=told)
+        self._carrier.unsubscribe([self._names.of(group) for group in groups])
+        self._forget(groups)
+
+    def _tell_change(self, *, add: list[str] | None = None, drop: list[str] | None = None) -> None:
+        redis = self._redis()
+        if not self.tells or redis is None:
+            return  # what is told first is told of all
+        for groups, is_added in ((add, True), (drop, False)):
+            for part in split_groups(groups, self._carrier.most_bytes) if groups else ():
+                self.version += 1
+                added, dropped = (tuple(part), ()) if is_added else ((), tuple(part))
+                self._say(
+                    Change(who=self._who, node=self._node, redis=redis, version=self.version, add=added, drop=dropped)
+                )
+
+    def _list_all(self) -> None:
+        self._listing = None
+        self._listed_at = time.monotonic()
+        redis = self._redis()
+        if not self.tells or redis is None:
+            return
+        parts = [*split_groups(sorted(self._told), self._carrier.most_bytes)]
+        for number, part in enumerate(parts):
+            self._say(
+                Listing(
+                    who=self._who,
+                    node=self._node,
+                    redis=redis,
+                    version=self.version,
+                    part=number,
+                    parts=len(parts),
+                    groups=tuple(part),
+                )
+            )
+
+    def _say(self, notice: Notice) -> None:
+        self._carrier.publish(self._names.wants, encode_notice(notice), 0)
