@@ -4,7 +4,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import About, Figures, GonePeers, IntakeFigures, PeerFigures, Place, PlainFigures, SlowClient
+from awxfast.figures import (
+    About,
+    EngineFigures,
+    Figures,
+    GonePeers,
+    IntakeFigures,
+    PeerFigures,
+    Place,
+    PlainFigures,
+    SlowClient,
+)
 from awxfast.operate.view import OwnSource, View
 
 LEDGER = {
@@ -48,6 +58,30 @@ REFUSED_NODE = dataclasses.replace(
 )
 PEERS = [dataclasses.asdict(node) for node in (NODE, REFUSED_NODE)]
 
+
+ENGINE = EngineFigures(
+    up=True,
+    trouble="",
+    events={"sent": 40, "not_wanted": 3},
+    lost={"queue_full": 2},
+    faults={"not_json": 1},
+    no_room={"groups": 5},
+    own={"published": 30, "published_bytes": 3000, "received": 9, "received_bytes": 900, "reconnects": 1},
+    present={"queued": 4, "queued_bytes": 400, "subscribed": 6, "takers": 2, "publishers": 1, "wanted": 8},
+)
+
+
+SHOWN_ENGINE = {
+    "up": True,
+    "trouble": "",
+    "events": {"sent": 40, "not_wanted": 3},
+    "lost": {"queue_full": 2},
+    "faults": {"not_json": 1},
+    "no_room": {"groups": 5},
+    **ENGINE.own,
+    **ENGINE.present,
+}
+"""As the ledger's page has it."""
 
 PLACE = Place(4242, 3, {"done": 3, "failed": 1})
 
@@ -105,6 +139,9 @@ class StillFigures:
 
     def gone_peers(self) -> GonePeers:
         return GonePeers(1000, 0, {"lost_at_close": 9}, 2)
+
+    def engine(self) -> EngineFigures:
+        return ENGINE
 
     def unready_reasons(self) -> Sequence[str]:
         return self.reasons

@@ -55,6 +55,7 @@ class PeerFigures:
 
     `state` is `connected`, `refused` or `gone`; `clock_skew`: its clock less ours in seconds. `groups_refused`: those
     that its browsers asked for when it had as many as it may have; `groups_waiting`: those of them that wait for room.
+    `silent`: its events go by the engine.
     """
 
     host: str
@@ -72,6 +73,7 @@ class PeerFigures:
     last_error: str
     groups_waiting: int = 0
     groups_refused: int = 0
+    silent: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +84,25 @@ class GonePeers:
     sent: int = 0
     lost: Mapping[str, int] = dataclasses.field(default_factory=dict)
     groups_refused: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EngineFigures:
+    """What carries events between nodes in the mesh's place, as this process sees it.
+
+    `events`: by what became of them here; `lost`: those that did not leave, by reason; `faults`: messages that are
+    none; `no_room`: what was not kept. `own`: messages and bytes in either direction, `reconnects`; no other process
+    counts on from these. `present`: what waits, what is subscribed to, and who else is there, in numbers.
+    """
+
+    up: bool
+    trouble: str
+    events: Mapping[str, int]
+    lost: Mapping[str, int]
+    faults: Mapping[str, int]
+    no_room: Mapping[str, int]
+    own: Mapping[str, int]
+    present: Mapping[str, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -167,6 +188,9 @@ class Figures(Protocol):
 
     def gone_peers(self) -> GonePeers:
         """What those that are shown no more had."""
+
+    def engine(self) -> EngineFigures | None:
+        """What carries events between nodes; None where that is the mesh alone."""
 
     def unready_reasons(self) -> Sequence[str]:
         """Why the relay can't do its work now, a line each; empty: it can."""

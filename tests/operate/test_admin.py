@@ -10,7 +10,7 @@ import pytest
 from awxfast.operate.admin import AdminListener
 from awxfast.operate.view import OwnSource
 from prometheus_client.parser import text_string_to_metric_families
-from still_figures import LEDGER, PEERS, PLACE, StillFigures
+from still_figures import LEDGER, PEERS, PLACE, SHOWN_ENGINE, StillFigures
 
 
 class Served:
@@ -53,7 +53,7 @@ class TestPages:
         status, _, response = await served.ask("/ledger")
         assert status == 200
         assert response.content_type == "application/json"
-        assert await response.json() == {**LEDGER, "peers": PEERS, "generation": 3}
+        assert await response.json() == {**LEDGER, "peers": PEERS, "engine": SHOWN_ENGINE, "generation": 3}
 
     async def test_metrics(self, served: Served) -> None:
         status, text, response = await served.ask("/metrics")

@@ -121,3 +121,14 @@ class TestEventAge:
     def test_count_and_sum(self, samples: dict[tuple[str, object], float]) -> None:
         assert samples["awxfast_event_age_seconds_count", ()] == 10
         assert samples["awxfast_event_age_seconds_sum", ()] == 0.5
+
+
+def test_engine_is_measured_where_there_is_one() -> None:
+    text = metrics_text(view_of(StillFigures())).decode()
+    for line in (
+        "awxfast_engine_up 1.0",
+        'awxfast_engine_events_total{result="sent"} 40.0',
+        'awxfast_engine_lost_total{reason="queue_full"} 2.0',
+        'awxfast_engine_present{what="takers"} 2.0',
+    ):
+        assert f"{line}\n" in text

@@ -19,7 +19,7 @@ from awxfast.operate.admin import AdminListener
 from awxfast.operate.status import UnixConnection
 from awxfast.operate.view import OwnSource
 from servers import HANG
-from still_figures import LEDGER, NODE, PEERS, PLACE, StillFigures
+from still_figures import LEDGER, NODE, PEERS, PLACE, SHOWN_ENGINE, StillFigures
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ class TestJson:
         assert await run("--json", "--admin", address) == 0
         figures = json.loads(capsys.readouterr().out)
         assert figures.pop("slow_clients")[0]["client"] == 9
-        assert figures == {**LEDGER, "version": "1.2.3", "peers": PEERS, "generation": 3}
+        assert figures == {**LEDGER, "version": "1.2.3", "peers": PEERS, "engine": SHOWN_ENGINE, "generation": 3}
 
 
 class TestAddress:

@@ -41,7 +41,7 @@ def two() -> SummedFigures:
     "name",
     [
         *("about", "ledger", "fanout", "intake", "handshakes", "closes", "faults", "unserved", "command_errors"),
-        *("max_clients", "plain_connections", "peers", "gone_peers"),
+        *("max_clients", "plain_connections", "peers", "gone_peers", "engine"),
     ],
 )
 def test_those_of_one_process_are_its_own(one: SummedFigures, name: str) -> None:

@@ -8,7 +8,15 @@ from awxfast import __version__
 from awxfast._rust import Fanout
 from awxfast.app.entrances import Entrances
 from awxfast.app.feed import Feed, NoFeed
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, PlainFigures, SlowClient
+from awxfast.figures import (
+    About,
+    EngineFigures,
+    GonePeers,
+    IntakeFigures,
+    PeerFigures,
+    PlainFigures,
+    SlowClient,
+)
 from awxfast.sockets.server import Server
 
 
@@ -86,6 +94,10 @@ class RelayFigures:
     def peers(self) -> Sequence[PeerFigures]:
         """The nodes that dialled in, each with its figures."""
         return self._feed.nodes.figures()
+
+    def engine(self) -> EngineFigures | None:
+        """None: the mesh."""
+        return None
 
     def gone_peers(self) -> GonePeers:
         """The nodes', of those that are gone."""

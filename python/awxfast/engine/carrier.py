@@ -89,6 +89,12 @@ class ChannelNames(Protocol):
         """And back."""
 
 
-def describe_figures(figures: CarrierFigures) -> Mapping[str, int | bool]:
-    """As the ledger shows them."""
-    return dataclasses.asdict(figures)
+def list_carried(figures: CarrierFigures) -> Mapping[str, int]:
+    """What only grows."""
+    names = ("published", "published_bytes", "received", "received_bytes", "reconnects")
+    return {name: getattr(figures, name) for name in names}
+
+
+def list_present(figures: CarrierFigures) -> Mapping[str, int]:
+    """What is so now."""
+    return {name: getattr(figures, name) for name in ("queued", "queued_bytes", "subscribed")}

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from awxfast.engine.carrier import Carrier, ChannelNames, describe_figures
+from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
 from awxfast.engine.departures import Departures
 from awxfast.engine.known_wants import KnownWants
 from awxfast.engine.wanted_groups import Joined, WantedGroups
+from awxfast.figures import EngineFigures
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.backplane import Fault
 from awxfast.wire.engine_notices import Ask, Beat, Bye, Notice, encode_notice, read_notice
@@ -153,23 +154,25 @@ class Publisher:
             self._say(Ask(of=None))
             self._next_beat = float("-inf")
 
-    def figures(self) -> dict[str, Any]:
-        """As the ledger shows them."""
-        departures, known = self.departures, self.known
-        return {
-            **describe_figures(self.carrier.figures()),
-            "events": departures.events,
-            "packets": departures.packets,
-            "marks": departures.marks,
-            "dropped": dict(departures.dropped),
-            "not_wanted": self.not_wanted,
-            "wanted": len(self.wanted),
-            "counted": departures.groups,
-            "takers": len(known.takers),
-            "publishers": len(known.publishers),
-            "no_room": dict(known.no_room),
-            "skipped": dict(self.skipped),
-        }
+    def figures(self) -> EngineFigures:
+        """As the operator's pages show them."""
+        departures, known, carrier = self.departures, self.known, self.carrier.figures()
+        return EngineFigures(
+            up=self.up,
+            trouble=self.carrier.trouble,
+            events={"sent": departures.events, "not_wanted": self.not_wanted},
+            lost=dict(departures.dropped),
+            faults=dict(self.skipped),
+            no_room=dict(known.no_room),
+            own=list_carried(carrier),
+            present={
+                **list_present(carrier),
+                "takers": len(known.takers),
+                "publishers": len(known.publishers),
+                "wanted": len(self.wanted),
+                "counted": departures.groups,
+            },
+        )
 
     def _redis(self) -> str:
         names = [*self._own_redis()]

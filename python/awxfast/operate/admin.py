@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
+from awxfast.figures import EngineFigures
 from awxfast.http.outcomes import Outcomes
 from awxfast.http.plain_connections import PlainConnections
 from awxfast.http.service import HttpService
@@ -131,9 +132,18 @@ def show_ledger(view: View) -> Mapping[str, Any]:
     return {
         **view.figures.ledger(),
         "peers": list(view.figures.peers()),
+        **show_engine(view.figures.engine()),
         "generation": view.place.generation,
         **workers,
     }
+
+
+def show_engine(engine: EngineFigures | None) -> Mapping[str, Any]:
+    """As the ledger has it; nothing without an engine."""
+    if engine is None:
+        return {}
+    counted = {name: getattr(engine, name) for name in ("events", "lost", "faults", "no_room")}
+    return {"engine": {"up": engine.up, "trouble": engine.trouble, **counted, **engine.own, **engine.present}}
 
 
 class AdminListener:

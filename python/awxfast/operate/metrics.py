@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from awxfast.figures import GonePeers, PeerFigures, Place, ProcessFigures
+from awxfast.figures import EngineFigures, GonePeers, PeerFigures, Place, ProcessFigures
 from awxfast.operate.view import View
 
 GONE = "gone"
@@ -45,6 +45,8 @@ class ViewCollector(Collector):
             yield GaugeMetricFamily("awxfast_unserved_bytes", "Sent by browsers, and not served yet.", unserved)
         yield labelled_counter("awxfast_command_errors", "Error replies.", "reason", figures.command_errors())
         yield from collect_peers(figures.peers(), figures.gone_peers())
+        if (engine := figures.engine()) is not None:
+            yield from collect_engine(engine)
         yield from collect_place(self._place)
         if (most := figures.max_clients()) is not None:
             yield GaugeMetricFamily("awxfast_clients_limit", "Browsers that are let in.", most)
@@ -79,6 +81,20 @@ def metrics_text(view: View) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ViewCollector(view))
     return generate_latest(registry)
+
+
+def collect_engine(engine: EngineFigures) -> Iterator[Metric]:
+    """What carries events between nodes."""
+    yield GaugeMetricFamily("awxfast_engine_up", "1 while the engine is connected.", int(engine.up))
+    for name, documentation, label, values in (
+        ("awxfast_engine_events", "Events by result.", "result", engine.events),
+        ("awxfast_engine_lost", "Events that did not leave.", "reason", engine.lost),
+        ("awxfast_engine_faults", "Messages that are not the wire's.", "reason", engine.faults),
+        ("awxfast_engine_no_room", "What was not kept.", "what", engine.no_room),
+        ("awxfast_engine_carried", "Messages, bytes and connections.", "what", engine.own),
+    ):
+        yield labelled_counter(name, documentation, label, values)
+    yield labelled_gauge("awxfast_engine_present", "What there is at present.", "what", engine.present)
 
 
 def collect_place(place: Place) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from awxfast.figures import Figures, IntakeFigures, PeerFigures
+from awxfast.figures import EngineFigures, Figures, IntakeFigures, PeerFigures
 from awxfast.operate.counts import Counts, subtract_counts
 from awxfast.operate.process_watch import ProcessWatch
 from awxfast.system.queued_stream import dropped_lines
@@ -20,6 +20,7 @@ MOST_SLOW_CLIENTS = 1000
 LEFT: Mapping[str, Any] = {
     **dict.fromkeys(("pending", "clients", "groups", "queued_bytes", "reply_bytes"), 0),
     "unserved": None,
+    "engine": None,
     "peers": [],
 }
 """What is not so any more in a process that has left all to another one, and is so there."""
@@ -92,18 +93,30 @@ def list_counted(figures: Figures, ledger: Mapping[str, Any]) -> Counts:
         "faults": {**figures.faults()},
         "command_errors": {**figures.command_errors()},
         "gone_peers": {**list_fields(gone), "lost": {**gone.lost}},
+        **count_engine(figures.engine()),
     }
 
 
 def list_own(figures: Figures) -> Counts:
     """The same, of what no other process ever counts on from."""
-    plain = figures.plain_connections()
-    return {"plain_ended": {**plain.ended} if plain is not None else {}, "log_lines_dropped": {**dropped_lines()}}
+    plain, engine = figures.plain_connections(), figures.engine()
+    return {
+        "engine_own": {**engine.own} if engine is not None else {},
+        "plain_ended": {**plain.ended} if plain is not None else {},
+        "log_lines_dropped": {**dropped_lines()},
+    }
+
+
+def count_engine(engine: EngineFigures | None) -> Counts:
+    """What became of events there; nothing without an engine."""
+    names = ("events", "lost", "faults", "no_room")
+    return {"engine": {name: {**getattr(engine, name)} for name in names}} if engine is not None else {}
 
 
 def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatch) -> dict[str, Any]:
     """What is so now, and ends with the process."""
     fanout, intake, plain, about = figures.fanout(), figures.intake(), figures.plain_connections(), figures.about()
+    engine = figures.engine()
     return {
         "pending": ledger["frames"]["pending"],
         "clients": ledger["clients"],
@@ -113,6 +126,7 @@ def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatc
         "age_bounds": fanout["event_age"]["bounds"],
         "intake": list_intake(intake) if intake is not None else None,
         "unserved": figures.unserved(),
+        "engine": {"up": engine.up, "trouble": engine.trouble, "numbers": {**engine.present}} if engine else None,
         "max_clients": figures.max_clients(),
         "plain": {"open": plain.open, "unanswered": plain.unanswered} if plain is not None else None,
         "peers": [list_peer(peer) for peer in figures.peers()],

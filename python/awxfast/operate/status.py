@@ -135,7 +135,14 @@ def format_peers(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         skew = "" if peer["clock_skew"] is None else f"{peer['clock_skew']:+d} s"
         waiting = f"{peer['groups_waiting']} groups wait for room" if peer["groups_waiting"] else ""
         host, state = escape(peer["host"]), escape(peer["state"])
-        notes = [", ".join(peer["eras"]), "old secret" if peer["old_secret"] else "", waiting, peer["last_error"]]
+        silent = "silent: by the engine" if peer.get("silent") else ""
+        notes = [
+            ", ".join(peer["eras"]),
+            silent,
+            "old secret" if peer["old_secret"] else "",
+            waiting,
+            peer["last_error"],
+        ]
         yield (
             f"{host:<32} {state:<10} {peer['received']:>10} {peer['sent']:>10} {peer['queued']:>8} "
             f"{sum(peer['lost'].values()):>8} {skew:>7}  {escape('; '.join(note for note in notes if note))}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from awxfast.figures import (
     About,
+    EngineFigures,
     GonePeers,
     IntakeFigures,
     PeerFigures,
@@ -31,6 +32,8 @@ NOTHING: Counts = {
     "faults": {},
     "command_errors": {},
     "gone_peers": {"received": 0, "sent": 0, "lost": {}, "groups_refused": 0},
+    "engine": {"events": {}, "lost": {}, "faults": {}, "no_room": {}},
+    "engine_own": {},
     "plain_ended": {},
     "log_lines_dropped": {},
 }
@@ -161,6 +164,23 @@ class SummedFigures:
         """What those that are shown no more had."""
         return GonePeers(**self._counted["gone_peers"])
 
+    def engine(self) -> EngineFigures | None:
+        """Whether all are connected with it, and what all of them have there."""
+        engines = [present["engine"] for present in self._serving if present["engine"] is not None]
+        if not engines:
+            return None
+        numbers: Mapping[str, int] = {}
+        for present in self._all:
+            if present["engine"] is not None:
+                numbers = add_counts(numbers, present["engine"]["numbers"])
+        return EngineFigures(
+            up=all(engine["up"] for engine in engines),
+            trouble=next((engine["trouble"] for engine in engines if engine["trouble"]), ""),
+            **self._counted["engine"],
+            own=self._counted["engine_own"],
+            present=numbers,
+        )
+
     def unready_reasons(self) -> Sequence[str]:
         """Why one of them can't do its work now, a line each."""
         told = dict.fromkeys(reason for present in self._serving for reason in present["unready"])
@@ -189,6 +209,7 @@ def merge_peers(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
         "old_secret": first["old_secret"] or second["old_secret"],
         "last_error": first["last_error"] or second["last_error"],
         "groups_waiting": max(first["groups_waiting"], second["groups_waiting"]),
+        "silent": first["silent"] and second["silent"],
     }
 
 

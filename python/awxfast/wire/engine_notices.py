@@ -212,7 +212,12 @@ def _read_sender(document: dict[str, Any]) -> tuple[str, str, str, int]:
     node = document.get("node")
     if not isinstance(node, str) or not 0 < len(node) <= MAX_NODE:
         raise _Wrong
-    return _name(_WHO, document, "who"), node, _name(_REDIS, document, "redis"), _number(document, "version", MOST_VERSION)
+    return (
+        _name(_WHO, document, "who"),
+        node,
+        _name(_REDIS, document, "redis"),
+        _number(document, "version", MOST_VERSION),
+    )
 
 
 def _name(form: re.Pattern[str], document: dict[str, Any], key: str) -> str:

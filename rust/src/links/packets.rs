@@ -23,7 +23,7 @@ pub struct Texts {
 #[derive(Debug)]
 pub struct Packets {
     most_bytes: usize,
-    packets: Vec<Texts>,
+    texts: Vec<Texts>,
     open: HashMap<Arc<str>, usize>,
 }
 
@@ -31,7 +31,7 @@ impl Packets {
     /// None yet; `most_bytes` of texts that may follow one header.
     #[must_use]
     pub fn new(most_bytes: usize) -> Self {
-        Self { most_bytes, packets: Vec::new(), open: HashMap::new() }
+        Self { most_bytes, texts: Vec::new(), open: HashMap::new() }
     }
 
     /// Appends one event of `group`.
@@ -39,7 +39,7 @@ impl Packets {
         let size = LENGTH_BYTES + text.len();
         let Ok(length) = u32::try_from(text.len()) else { return }; // no entry of Redis is so long
         let index = self.find(group, size);
-        let packet = &mut self.packets[index];
+        let packet = &mut self.texts[index];
         packet.count += 1;
         packet.bytes.extend_from_slice(&length.to_be_bytes());
         packet.bytes.extend_from_slice(text.as_bytes());
@@ -48,19 +48,19 @@ impl Packets {
     /// All of them; those of one group in order.
     #[must_use]
     pub fn into_texts(self) -> Vec<Texts> {
-        self.packets
+        self.texts
     }
 
     /// The one that takes so many bytes more for `group`.
     fn find(&mut self, group: &Arc<str>, size: usize) -> usize {
         if let Some(&index) = self.open.get(group) {
-            let packet = &self.packets[index];
+            let packet = &self.texts[index];
             if packet.count < MOST_EVENTS && packet.bytes.len() + size <= self.most_bytes {
                 return index;
             }
         }
-        self.packets.push(Texts { group: Arc::clone(group), count: 0, bytes: Vec::with_capacity(size) });
-        self.open.insert(Arc::clone(group), self.packets.len() - 1);
-        self.packets.len() - 1
+        self.texts.push(Texts { group: Arc::clone(group), count: 0, bytes: Vec::with_capacity(size) });
+        self.open.insert(Arc::clone(group), self.texts.len() - 1);
+        self.texts.len() - 1
     }
 }
