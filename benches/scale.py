@@ -18,7 +18,7 @@ from write_papers import fill
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 
 
-def parse_options() -> argparse.Namespace:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, help="one cluster, with all that its parts do")
     parser.add_argument("--events", type=float, default=1000, help="a second, of all nodes (1000)")
@@ -30,7 +30,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--take", type=Path, nargs="+", default=[], metavar="FILE", help="reports to take costs from")
     parser.add_argument("--measure", action="store_true", help="measures what who wants what costs: 10 s")
     parser.add_argument("--write", action="store_true", help="writes the tables into docs/scaling.md")
-    return parser.parse_args()
+    return parser
 
 
 def renew(options: argparse.Namespace) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def renew(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = parse_options()
+    options = build_parser().parse_args()
     costs = costs_of(renew(options))
     if options.nodes:
         load = Load(

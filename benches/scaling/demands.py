@@ -36,8 +36,8 @@ ASSUMPTIONS = f"""\
 - A mesh's sender pays for each node that wants an event (a line through 3 and 8 nodes), an engine's sender once. Who
   receives pays the same, whoever sent it. An engine's servers pay for each subscriber, NATS also for each route.
 - A dialler, a server's loop and a master of Redis have one core, a server of NATS {ENGINE_CORES}, a node {NODE_CORES}
-  and 16 GiB; nodes and engine's servers 10 Gbit/s each way. Groups spread evenly over masters, whose replicas get a copy
-  of each event; the control channel has one master.
+  and 16 GiB; nodes and engine's servers 10 Gbit/s each way. Groups spread evenly over masters, whose replicas get a
+  copy of each event; the control channel has one master.
 - A browser looks at one group and, after the time that it stays, at another. A node tells the others when it was the
   only one there. Each change is a message of its own: on each link, or to all that listen to the control channel.
 - Idle links are pinged every {PING_S:g} s; who uses an engine says every {BEAT_S:g} s that it lives, and all hear it.
