@@ -30,6 +30,7 @@ class Peer:
         self.clock_skew: int | None = None
         self.last_error = ""
         self.waiting = 0
+        self.is_silent = False
 
 
 def member(needs_relay: bool) -> list[bytes]:

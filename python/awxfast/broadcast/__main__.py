@@ -65,6 +65,7 @@ def check_settings(settings: DiallerSettings) -> DiallerSettings:
     program.find_secret(settings)
     program.find_keys(settings)
     program.make_tls(settings)
+    program.open_engine(settings)
     return settings
 
 

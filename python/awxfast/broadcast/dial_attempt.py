@@ -11,12 +11,14 @@ from picows import WSError, WSHandshakeError, WSUpgradeResponse, ws_connect
 from awxfast._rust import sign_secret
 from awxfast.broadcast.dial_failure import DialFailure, explain_answer, explain_error
 from awxfast.broadcast.dialled_link import DialledLink
+from awxfast.broadcast.engine_offer import UNHEARD, DialOffer
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.fragments import MAX_MESSAGE
 from awxfast.broadcast.target import Target
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.late_timeouts import answered_within
 from awxfast.wire.backplane import REDIS_HEADER
+from awxfast.wire.engine_handshake import ENGINE_HEADER
 
 DIAL_TIMEOUT = 10.0
 HANDSHAKE_TIMEOUT = 9.0
@@ -54,6 +56,10 @@ class DialError(AwxfastError):
         self.failure = failure
 
 
+class UnheardTaker(WSError):
+    """The server takes events from the engine, and nobody hears it there."""
+
+
 class Caller:
     """Dials with one node's settings. `secret` gives the secret to send; a new nonce is made for each dial."""
 
@@ -62,22 +68,27 @@ class Caller:
         self._secret = secret
         self._tls = tls
 
-    async def dial(self, target: Target, era: Era, make_link: MakeLink) -> DialledLink:
-        """An open link. Raises `DialError`."""
+    async def dial(self, target: Target, era: Era, make_link: MakeLink, offer: DialOffer | None = None) -> DialledLink:
+        """An open link. `offer`: what is said of an engine. Raises `DialError`."""
         try:
             async with answered_within(DIAL_TIMEOUT):
-                return await self._connect(target, era, make_link)
+                return await self._connect(target, era, make_link, offer)
+        except UnheardTaker as error:
+            raise DialError(UNHEARD) from error
         except WSHandshakeError as error:
             raise DialError(explain_handshake(target, error)) from error
         except (OSError, TimeoutError, WSError, ValueError) as error:
             raise DialError(explain_error(error)) from error
 
-    async def _connect(self, target: Target, era: Era, make_link: MakeLink) -> DialledLink:
+    async def _connect(self, target: Target, era: Era, make_link: MakeLink, offer: DialOffer | None) -> DialledLink:
+        headers = {"Host": target.host_header, "secret": sign_secret(self._secret(), int(time.time()))}
+        if offer is not None:
+            headers[ENGINE_HEADER] = offer.header
         _, link = await ws_connect(
-            lambda _, response: accept_answer(response, make_link),
+            lambda _, response: accept_answer(response, make_link, offer),
             target.url(era.value),
             ssl_context=self._tls,
-            extra_headers={"Host": target.host_header, "secret": sign_secret(self._secret(), int(time.time()))},
+            extra_headers=headers,
             websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
             **LINK_OPTIONS,
             server_hostname=target.certificate_name if self._tls is not None else None,
@@ -87,10 +98,12 @@ class Caller:
         return link
 
 
-def accept_answer(response: WSUpgradeResponse, make_link: MakeLink) -> DialledLink:
-    """The link of a 101. Raises `WSError` for one that takes into use what was not asked for."""
+def accept_answer(response: WSUpgradeResponse, make_link: MakeLink, offer: DialOffer | None = None) -> DialledLink:
+    """The link of a 101. Raises `WSError` for one that takes into use what was not asked for, and `UnheardTaker`."""
     if any(name in response.headers for name in UNASKED):
         raise WSError("it takes an extension or a subprotocol into use that was not asked for")
+    if offer is not None and not offer.take_answer(response.headers.get(ENGINE_HEADER, "")):
+        raise UnheardTaker("a taker that nobody hears")
     return make_link(response.headers.get(REDIS_HEADER, ""))
 
 

@@ -12,6 +12,7 @@ from awxfast.broadcast.dial_attempt import DialError
 from awxfast.broadcast.dial_failure import REFUSED, DialFailure
 from awxfast.broadcast.dialled_link import NONE, DialledLink
 from awxfast.broadcast.doubles import Doubles, Noted
+from awxfast.broadcast.engine_offer import HEAR_SECONDS, UNHEARD, DialOffer
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
 from awxfast.broadcast.own_node import OwnNode
@@ -52,6 +53,8 @@ class DialledPeer(HeardPeer):
         """What has come beside that, by the link (`PeerInterest.link`)."""
         self._waiting_frames = self._waiting_bytes = 0
         self._said = ""
+        self._offer: DialOffer | None = None
+        """What the last dial said of the engine."""
         self.connected_at = 0.0
         self.last_error = ""
         self.clock_skew: int | None = None
@@ -198,7 +201,7 @@ class DialledPeer(HeardPeer):
     async def _dial(self) -> DialledLink | None:
         for _ in Era:  # after one answer that means the other era, that is tried at once
             try:
-                link = await self._own_node.caller.dial(self.target, self.era, self._make_link)
+                link = await self._dial_once()
                 self._choice.note_link()
                 return link
             except DialError as error:
@@ -210,11 +213,27 @@ class DialledPeer(HeardPeer):
         self._note_failure(failure)
         return None
 
+    async def _dial_once(self) -> DialledLink:
+        """Raises `DialError`."""
+        engine, caller = self._own_node.engine, self._own_node.caller
+        if engine is None:
+            return await caller.dial(self.target, self.era, self._make_link)
+        self._offer = offer = DialOffer(engine)
+        try:
+            return await caller.dial(self.target, self.era, self._make_link, offer)
+        except DialError as error:
+            if error.failure is not UNHEARD:
+                raise
+        is_heard = await engine.wait_heard(offer.taker, HEAR_SECONDS)
+        self._offer = offer = DialOffer(engine, is_apart=not is_heard)
+        return await caller.dial(self.target, self.era, self._make_link, offer)
+
     def _make_link(self, redis: str) -> DialledLink:
         """picows calls it at the 101, before the first frame."""
         link = DialledLink(self, self.counts, redis)
         self._link = link
         self._same_redis = False
+        self._is_silent = self._offer is not None and self._offer.is_silent
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""
@@ -236,7 +255,7 @@ class DialledPeer(HeardPeer):
         era = self.era.name.lower()
         self._own_node.dials["accepted", era] += 1
         link.hold_reading("crowd", self._own_node.crowded)
-        self._say("up", f"connected to {self.member} ({era} era{self._same_redis_words()})", logging.INFO)
+        self._say("up", f"connected to {self.member} ({era} era{self._words_of_link()})", logging.INFO)
         reason = await link.wait_closed()
         self._forget_link()
         self._backoff.note_link(time.monotonic() - opened)
@@ -277,5 +296,7 @@ class DialledPeer(HeardPeer):
         else:
             self._take(payload, self._interest.link)
 
-    def _same_redis_words(self) -> str:
-        return ", same Redis: nothing to pass on" if self._is_same_redis() else ""
+    def _words_of_link(self) -> str:
+        if self._is_same_redis():
+            return ", same Redis: nothing to pass on"
+        return ", silent: events go by the engine" if self._is_silent else ""

@@ -83,6 +83,11 @@ class Dialler:
         """Seconds that events wait for each other, by the number of peers."""
         return pause_for(len(self._peers))
 
+    @property
+    def needs_frames(self) -> bool:
+        """Whether any peer may want events on its link."""
+        return not all(peer.is_silent for peer in self._peers.values())
+
     def send(self, bundle: LinkBundle) -> None:
         """Gives every peer what it wants."""
         send_bundle(bundle, self._peers.values())

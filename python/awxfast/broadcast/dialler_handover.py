@@ -18,6 +18,7 @@ from awxfast.app.life import start_unless_stopped
 from awxfast.broadcast.dialled_peer import DialledPeer
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.local_redis import GroupSender
+from awxfast.engine.publisher import Publisher
 from awxfast.errors import HandOverFailed
 from awxfast.intake.event_intake import EventIntake
 from awxfast.system.passing import receive_message, send_message
@@ -47,12 +48,14 @@ class Estate:
         sender: GroupSender,
         describe_members: Callable[[], dict[str, Any]],
         describe_rest: Callable[[], dict[str, Any]],
+        engine: Publisher | None = None,
     ) -> None:
         self._dialler = dialler
         self._intake = intake
         self._sender = sender
         self._describe_members = describe_members
         self._describe_rest = describe_rest
+        self._engine = engine
         self._stop_asked = asyncio.Event()
 
     def request_stop(self) -> None:
@@ -78,6 +81,8 @@ class Estate:
         with needing_redis():
             await self._intake.rest(heir, REST_SECONDS)
         await self._dialler.flush(FLUSH_SECONDS, quick)
+        if self._engine is not None:
+            await self._engine.wait_sent(FLUSH_SECONDS)
         self._dialler.stop_reading()
         with needing_redis():
             async with asyncio.timeout(REST_SECONDS):

@@ -12,7 +12,8 @@ from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.link_counts import LinkCounts, add_counts
 from awxfast.broadcast.link_taker import LinkTaker
 from awxfast.broadcast.local_redis import GroupSender
-from awxfast.figures import About, GonePeers, IntakeFigures, PeerFigures, SlowClient
+from awxfast.engine.publisher import Publisher
+from awxfast.figures import About, EngineFigures, GonePeers, IntakeFigures, PeerFigures, SlowClient
 from awxfast.intake.event_intake import EventIntake, describe_intake
 from awxfast.printable import LINE, escape
 
@@ -30,12 +31,14 @@ class DiallerFigures:
         intake: EventIntake,
         sender: GroupSender,
         statistics_failures: Callable[[], int],
+        engine: Publisher | None = None,
     ) -> None:
         self._dialler = dialler
         self._taker = taker
         self._intake = intake
         self._sender = sender
         self._statistics_failures = statistics_failures
+        self._engine = engine
         self._former_events: Mapping[str, Any] = {"in": 0, "routed": 0, "no_subscriber": 0, "rejected": {}}
         self._former_encodings = 0
         self._began = time.monotonic()
@@ -166,8 +169,17 @@ class DiallerFigures:
         total = self._dialler.total
         return GonePeers(total.received, total.sent, total.dropped, total.no_room)
 
+    def engine(self) -> EngineFigures | None:
+        """What carries events in place of links, or beside them."""
+        return self._engine.figures() if self._engine is not None else None
+
     def unready_reasons(self) -> Sequence[str]:
         """Peers that are away are no reason: they come and go."""
+        engine = self._engine
+        away = [f"the engine: {engine.trouble}"] if engine is not None and not engine.up else []
+        return [*self._list_reasons_of_redis(), *away]
+
+    def _list_reasons_of_redis(self) -> list[str]:
         if self._intake.ready and self._sender.up:
             return []
         parts = self._intake.parts
@@ -195,4 +207,5 @@ def show_peer(peer: DialledPeer, dialled: bool) -> PeerFigures:
         last_error=escape(peer.last_error),
         groups_waiting=peer.waiting,
         groups_refused=counts.no_room,
+        silent=peer.is_silent,
     )

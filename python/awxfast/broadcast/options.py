@@ -12,6 +12,7 @@ from awxfast import options as server_options
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.target import Member, read_peer
+from awxfast.engine.address import EngineAddress
 from awxfast.environment_variables import describe_ignored_variables, read_environment, variable_of
 from awxfast.errors import ConfigurationError
 from awxfast.option_parser import (
@@ -40,6 +41,9 @@ ERAS = {"broadcast": Era.BROADCAST, "relay": Era.RELAY, "auto": None}
 OPTIONS = (
     OwnOption("--era", "era", one_of(*ERAS), "which wire: broadcast (AWX 10 to 21), relay (22 on), or auto"),
     OwnOption("--peer", "peers", non_empty, "HOST[:PORT] of another node, IPv6 in brackets", many=True),
+    OwnOption(
+        "--engine", "engine", non_empty, "what carries events as well: redis-cluster://, rediss-cluster://, nats://"
+    ),
     OwnOption("--peers-file", "peers_file", non_empty, "one peer a line; read again when it changes"),
     OwnOption("--postgres", "postgres", non_empty, "AWX's database, whose instances and heartbeats are peers"),
     OwnOption("--name", "name", non_empty, "this node's name, which is never dialled"),
@@ -68,7 +72,7 @@ DEFAULTS = {
 """By field; what AWX's settings say wins over it."""
 WITH_VARIABLES = (*(option.name for option in OPTIONS), "--verbosity", "--log-fmt")
 """Options that are environment variables too."""
-NOT_BUILT = ("--compress-links", "--engine")
+NOT_BUILT = ("--compress-links",)
 LOG_FIELDS = tuple(field.name for field in dataclasses.fields(LogSettings))
 
 
@@ -94,7 +98,14 @@ class DiallerSettings(LogSettings):
     layer: LayerSettings
     encryption_key_files: tuple[str, ...] = ()
     has_keys_of_awx: bool = False
+    engine: str | None = dataclasses.field(default=None, repr=False)
+    mesh: bool = True
     secret_of_awx: str = dataclasses.field(default="", repr=False)
+
+    @property
+    def dials(self) -> bool:
+        """Whether there may be anybody to dial."""
+        return self.mesh and bool(self.peers or self.peers_file or self.postgres)
 
     def to_json(self) -> str:
         """For the child process, with all secrets that are not in files; never to be logged."""
@@ -139,7 +150,7 @@ def name_ignored_variables(environ: Mapping[str, str]) -> str:
     """Variables AWXFAST_<NAME> that mean nothing to the dialler; the server's may stand in the same file."""
     options = (*WITH_VARIABLES, *server_options.WITH_VARIABLES, *server_options.NOT_BUILT)
     known = {*map(variable_of, options), SECRET_VARIABLE}
-    return describe_ignored_variables(environ, known, ("--verify-cert", "--status"))
+    return describe_ignored_variables(environ, known, ("--verify-cert", "--mesh", "--status"))
 
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:
@@ -147,6 +158,10 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
     values = {**DEFAULTS, **LAYER_DEFAULTS[values.get("layer", LayerSettings.layer)], **values}
     if values.get("ca_file") and not values.get("verify_cert", True):
         raise ConfigurationError("--ca-file means nothing with --no-verify-cert; leave one out")
+    if values.get("engine"):
+        EngineAddress.parse(values["engine"])
+    elif not values.get("mesh", True):
+        raise ConfigurationError("--no-mesh means that events go by an engine alone: --engine is missing")
     if values["serializer_format"] not in SERIALIZERS:
         raise ConfigurationError(
             f"AWX's channel layer has a serializer of its own: only {' and '.join(SERIALIZERS)} are read"
@@ -170,6 +185,8 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         encryption_key_files=tuple(values.get("encryption_key_files", ())),
         has_keys_of_awx=bool(awx.encryption_keys),
         secret_of_awx=awx.secret,
+        engine=values.get("engine"),
+        mesh=values.get("mesh", True),
         **{name: values[name] for name in LOG_FIELDS},
     )
 
@@ -191,6 +208,12 @@ def build_parser() -> OptionParser:
         option.add_to(parser)
     parser.add_argument(
         "--verify-cert", dest="verify_cert", action=argparse.BooleanOptionalAction, help="check certificates (default)"
+    )
+    parser.add_argument(
+        "--mesh",
+        dest="mesh",
+        action=argparse.BooleanOptionalAction,
+        help="dial other nodes (default); without, --engine carries all",
     )
     parser.add_argument("-v", "--verbosity", type=whole_number(0, 3), help="0 warnings, 1 links, 2 debugging")
     parser.add_argument("--log-fmt", help="the log's format, in Python's %% style")

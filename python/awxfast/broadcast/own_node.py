@@ -7,6 +7,7 @@ from typing import Protocol
 from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.joined_groups import JoinedGroups
+from awxfast.engine.publisher import Publisher
 
 
 class LocalRedis(Protocol):
@@ -30,6 +31,7 @@ class OwnNode:
         joined: JoinedGroups,
         own_redis: Callable[[], Collection[str]],
         backplane_group: str,
+        engine: Publisher | None = None,
     ) -> None:
         self.caller = caller
         self.era = era
@@ -37,6 +39,8 @@ class OwnNode:
         self.joined = joined
         self.own_redis = own_redis
         self.backplane_group = backplane_group
+        self.engine = engine
+        """What carries events to nodes that are in it, too."""
         self.crowded = False
         """Set while no peer is to be read, see `DialledLink.hold_reading`."""
         self.is_beside = False

@@ -37,6 +37,7 @@ class HeardPeer:
         self._quiet = QuietLog(log)
         self._link: DialledLink | None = None
         self._same_redis = False
+        self._is_silent = False
         self._doubles: Noted | Doubles | None = None
         self._was_heard = False
         """Whether the process before heard the peer to the end: what a link lost since has said is in its state."""
@@ -51,15 +52,20 @@ class HeardPeer:
         """Groups that its browsers asked for and that wait for room."""
         return self._interest.waiting
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer takes events from the engine that this node has, and none of the link."""
+        return self._is_silent
+
     def choose(self, groups: frozenset[str]) -> frozenset[str]:
         """Those of `groups` that somebody there wants."""
         wanted = self._interest.groups
-        if not wanted or self._is_same_redis():
+        if not wanted or self._is_silent or self._is_same_redis():
             return frozenset()
         return groups if wanted >= groups else frozenset(wanted & groups)
 
     def _is_told_of_interest(self) -> bool:
-        return self.era is Era.RELAY and not self._is_same_redis()
+        return self.era is Era.RELAY and not self._is_silent and not self._is_same_redis()
 
     def _take(self, payload: bytes, link: int) -> None:
         message = read_notice_or_event(payload, self._own_node.backplane_group)
@@ -67,6 +73,8 @@ class HeardPeer:
             self.counts.skipped[message] += 1
         elif self._is_same_redis():
             self.counts.skipped["same_redis"] += 1
+        elif self._is_by_engine(message):
+            self.counts.skipped["engine"] += 1
         elif isinstance(message, Notice):
             self._receive_notice(message, link)
         elif self._doubles is not None and self._doubles.is_double(payload):
@@ -77,6 +85,15 @@ class HeardPeer:
             self._receive_metrics(message)
         else:
             self._own_node.redis.send(message.group, message.text.encode())
+
+    def _is_by_engine(self, message: Notice | GroupEvent) -> bool:
+        """Whether there is no need of it, since the engine brings events in that direction."""
+        engine = self._own_node.engine
+        if engine is None:
+            return False
+        if isinstance(message, Notice):
+            return self._is_silent
+        return self._link is not None and engine.replaces_link_from(self._link.redis)
 
     def _receive_notice(self, notice: Notice, link: int) -> None:
         if self.era is not Era.RELAY:

@@ -13,7 +13,7 @@ from awxfast.app.handover import end_transfer
 from awxfast.broadcast.awx_settings import load_awx_settings
 from awxfast.broadcast.dial_attempt import Caller, tls_context
 from awxfast.broadcast.dialler import Dialler
-from awxfast.broadcast.dialler_handover import Estate
+from awxfast.broadcast.dialler_handover import LINK_SECONDS, Estate
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
@@ -23,17 +23,25 @@ from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.publisher import Publisher, name_publisher
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
+from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
 from awxfast.settings import LayerSettings
+from awxfast.wire.backplane import METRICS_GROUP
 from awxfast.wire.encryption_keys import EncryptionKeys
 from awxfast.wire.entry_bodies import make_entry_format
 from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 
+ENGINE_SECONDS = 2.0
+"""How long peers wait for the engine at the start: a link to one that is there, too, can be silent."""
 DRAIN_TIMEOUT = 2.0
 DRAIN_SECONDS = 10.0
 """How long peers get, after a reload, to read what the process before it had sent to them."""
@@ -67,17 +75,22 @@ class NodeDialler:
         hosts = [(part.address, part.outages, "") for part in self.intake.parts]
         self.sender = GroupSender(layer, entry_format, hosts, self._hold_reading)
         self._joined = JoinedGroups(self.intake)
+        self.engine = make_publisher(settings, self.intake, self._joined)
         self._own_node = self._make_own_node()
         self.dialler = Dialler(self._own_node, settings.name, SOURCES, BY_TRUST)
+        if self.engine is not None:
+            self.taker.set_engine(self.engine, lambda: self.dialler.needs_frames, settings.backplane_group)
         if died is not None:
             self.intake.recovers = True
             self.taker.count_gap("died", died)
         self._statistics = StatisticsWriter(self.sender.store, lambda: self.dialler.shown, self._addresses[0])
         self._sources = MemberSources(settings, self.dialler.set_members)
         self.figures = DiallerFigures(
-            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures
+            self.dialler, self.taker, self.intake, self.sender, lambda: self._statistics.failures, self.engine
         )
-        self._estate = Estate(self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest)
+        self._estate = Estate(
+            self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest, self.engine
+        )
         self._on_counted: Callable[[], None] = lambda: None
         self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
         self._owns_names = True
@@ -99,18 +112,33 @@ class NodeDialler:
         settings = self._settings
         caller = Caller(settings.protocol, lambda: self._secret, make_tls(settings))
         return OwnNode(
-            caller, settings.era, self.sender, self._joined, lambda: self.intake.redis_names, settings.backplane_group
+            caller,
+            settings.era,
+            self.sender,
+            self._joined,
+            lambda: self.intake.redis_names,
+            settings.backplane_group,
+            self.engine,
         )
 
     async def start(self) -> None:
-        """Redis first, which may also come later; then the peers."""
+        """Redis first, which may also come later; then the engine, and the peers."""
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
+        if self.engine is not None:
+            self.engine.begin()
+            self._run(self.engine.run(), "engine")
+        if self._settings.mesh:
+            await self._start_mesh()
+        self._run(self._statistics.run(), "statistics")
+
+    async def _start_mesh(self) -> None:
+        if self.engine is not None and self._settings.dials:
+            await self.engine.wait_up(ENGINE_SECONDS)
         self._warn_of_certificates()
         await self._sources.follow(self._run)
-        self._run(self._statistics.run(), "statistics")
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
-        if self._sources.are_none:
+        if self._sources.are_none and self.engine is None:
             log.warning("nobody will ever be dialled: give --peer, --peers-file or --postgres")
 
     def _warn_of_certificates(self) -> None:
@@ -132,8 +160,17 @@ class NodeDialler:
         self._owns_names = False
         self._own_node.is_beside = True
         self.intake.remember_redis(first["redis_names"])
-        self._sources.inherit(first)
-        await self._sources.follow(self._run)
+        if self.engine is not None:
+            await self._join_engine_beside(self.engine, must_be_up=first.get("engine", False))
+        if self._settings.mesh:
+            self._sources.inherit(first)
+            await self._sources.follow(self._run)
+
+    async def _join_engine_beside(self, engine: Publisher, *, must_be_up: bool) -> None:
+        engine.is_beside = True
+        self._run(engine.run(), "engine")
+        if not await engine.wait_up(LINK_SECONDS if must_be_up else 0.0) and must_be_up:
+            raise HandOverFailed(f"the new process can't connect to the engine: {engine.trouble}")
 
     def inherit(self, record: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """What the other process has left is this one's from now on; `begin_anew` must follow."""
@@ -144,6 +181,10 @@ class NodeDialler:
         self._statistics.failures += record["statistics_failures"]
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
+        if self.engine is not None:
+            if record.get("engine") is not None:
+                self.engine.inherit(record["engine"])
+            self.engine.begin()
         self._joined.inherits = False
         self.intake.end_inheritance()
 
@@ -179,6 +220,9 @@ class NodeDialler:
         self._own_node.has_left = True
         self._joined.end()
         ending = self.intake.abandon()
+        if self.engine is not None:
+            self.engine.is_beside = True
+            await self.engine.stop()
         await self._end_tasks()
         await asyncio.gather(*ending, return_exceptions=True)
 
@@ -207,7 +251,8 @@ class NodeDialler:
 
     def _describe_members(self) -> dict[str, Any]:
         members = self._sources.freeze(self.dialler.members["instances"].values())
-        return {"redis": self._describe_redis(), **members}
+        engine = {"engine": self.engine.up} if self.engine is not None else {}
+        return {"redis": self._describe_redis(), **members, **engine}
 
     def _describe_redis(self) -> list[str]:
         layer = self._settings.layer
@@ -216,6 +261,8 @@ class NodeDialler:
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}
+        if self.engine is not None:
+            rest["engine"] = self.engine.freeze()
         self._on_counted()
         return rest
 
@@ -233,12 +280,18 @@ class NodeDialler:
         self._joined.end()
         if not self._owns_names:
             await self.dialler.stop()
+            await self._end_engine()
             await self._end_tasks()
             return
         await asyncio.gather(self.dialler.stop(), self.intake.stop())
+        await self._end_engine()
         await self.sender.drained(DRAIN_TIMEOUT)
         await self._end_tasks()
         await self._statistics.delete()
+
+    async def _end_engine(self) -> None:
+        if self.engine is not None:
+            await self.engine.stop()
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -275,11 +328,30 @@ class NodeDialler:
 
 
 def find_secret(settings: DiallerSettings) -> str:
-    """The one to send. Raises `ConfigurationError` where there is none: nobody would let us in."""
+    """The one to send; empty where nobody is dialled. Raises `ConfigurationError`: without, nobody would let us in."""
     secrets = find_secrets(settings.secret_files, os.environ, settings.secret_of_awx)
+    if not secrets and settings.engine is not None and not settings.dials:
+        return ""
     if not secrets:
         raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
     return secrets[0]
+
+
+def make_publisher(settings: DiallerSettings, intake: EventIntake, joined: JoinedGroups) -> Publisher | None:
+    """What `--engine` asks for, if anything. Raises `ConfigurationError`."""
+    if (opened := open_engine(settings)) is None:
+        return None
+    carrier, names = opened
+    always = METRICS_GROUP, settings.backplane_group
+    return Publisher(carrier, names, name_publisher(intake.token), settings.name, intake, joined, always)
+
+
+def open_engine(settings: DiallerSettings) -> tuple[Carrier, ChannelNames] | None:
+    """The client of what `--engine` names, not started. Raises `ConfigurationError`."""
+    if settings.engine is None:
+        return None
+    address = EngineAddress.parse(settings.engine)
+    return open_carrier(address), name_channels(address)
 
 
 def find_keys(settings: DiallerSettings) -> EncryptionKeys:

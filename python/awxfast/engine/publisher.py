@@ -2,9 +2,9 @@
 
 import asyncio
 import collections
+import hashlib
 import logging
 import random
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
 from awxfast.engine.departures import Departures
 from awxfast.engine.known_wants import KnownWants
+from awxfast.engine.taker import OwnRedis
 from awxfast.engine.wanted_groups import Joined, WantedGroups
 from awxfast.figures import EngineFigures
 from awxfast.quiet_log import QuietLog
@@ -27,41 +28,46 @@ GREETING_SECONDS = 1.0
 """Between two beats at least: one is said at once to somebody new."""
 WAIT_STEP = 0.01
 UNKNOWN_REDIS = "0" * 32
-"""No Redis' fingerprint."""
+"""Of one that was not there yet."""
+
+
+def name_publisher(token: str) -> str:
+    """What a process is called in the engine, by its name in Redis, which the one after it has, too."""
+    return hashlib.sha256(f"publisher {token}".encode()).hexdigest()[:16]
 
 
 class Publisher:
-    """Publishes through `carrier` (it is its `Listener`), as `who`: 16 hex digits, or what another process had.
+    """Publishes through `carrier` (it is its `Listener`), as `who` on `node`; nothing is joined before `begin`.
 
-    `own_redis` gives the names of this node's Redis, the newest last; `node` is this node's name.
-    `always`: groups that are wanted wherever another Redis is.
+    `redis` is this node's. `always`: groups that are wanted wherever another one is.
     """
 
     def __init__(
         self,
         carrier: Carrier,
         names: ChannelNames,
+        who: str,
         node: str,
+        redis: OwnRedis,
         joined: Joined,
-        own_redis: Callable[[], Collection[str]],
         always: Collection[str],
-        who: str | None = None,
     ) -> None:
         self.carrier = carrier
         self._names = names
         self._node = node
-        self._own_redis = own_redis
-        self.who = who or secrets.token_hex(8)
+        self._redis = redis
+        self._nameless = hashlib.sha256(who.encode()).hexdigest()[:32]
+        self.who = who
         self.wanted = WantedGroups(joined)
-        self.known = KnownWants(self.who, self.wanted, own_redis, always)
-        self.departures = Departures(carrier, names, self.who, self._redis)
+        self.known = KnownWants(who, self.wanted, lambda: redis.redis_names, always)
+        self.departures = Departures(carrier, names, who, self._name_redis)
         self.not_wanted = 0
         """Events of groups that nobody elsewhere wants."""
         self.skipped: collections.Counter[str] = collections.Counter()
         """Notices that are none, by what is wrong."""
         self.is_beside = False
         """Whether another process is this publisher still."""
-        self._is_heard = self._was_up = False
+        self._is_heard = self._was_up = self._has_ended = False
         self._next_beat = self._last_beat = float("-inf")
         self._quiet = QuietLog(log)
 
@@ -70,13 +76,18 @@ class Publisher:
         """Whether events can be sent and notices come."""
         return self._is_heard and self.carrier.up
 
+    @property
+    def trouble(self) -> str:
+        """Why it is not up, in words."""
+        return self.carrier.trouble or "no answer"
+
     def hears(self, taker: str) -> bool:
         """Whether it is one that is in the engine now."""
         return taker in self.known.takers
 
     def replaces_link_from(self, redis: str) -> bool:
         """Whether that Redis' events come to this node through the engine: nobody needs to send them otherwise."""
-        return self.known.hears_publisher_of(redis) and self.known.hears_taker_of(self._own_redis())
+        return self.known.hears_publisher_of(redis) and self.known.hears_taker_of(self._redis.redis_names)
 
     def publish(self, texts: Iterable[tuple[str, int, bytes]]) -> None:
         """Groups, each with how many texts it has and those as they stand in a packet."""
@@ -85,6 +96,11 @@ class Publisher:
                 self.departures.publish(group, count, body)
             else:
                 self.not_wanted += count
+
+    def begin(self) -> None:
+        """Joins what is wanted elsewhere, from now on."""
+        self.is_beside = False
+        self.wanted.begin()
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -112,6 +128,9 @@ class Publisher:
 
     async def stop(self) -> None:
         """Says goodbye, unless it goes on in another process."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         self.wanted.end()
         if self.carrier.up and not self.is_beside:
             self._say(Bye(who=self.who))
@@ -122,15 +141,14 @@ class Publisher:
     def freeze(self) -> dict[str, Any]:
         """As JSON has it."""
         counts = {"not_wanted": self.not_wanted, "skipped": dict(self.skipped)}
-        return {"who": self.who, "departures": self.departures.freeze(), "known": self.known.freeze(), **counts}
+        return {"departures": self.departures.freeze(), "known": self.known.freeze(), **counts}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
-        """What `freeze` gave in the process before this one, whose place it takes."""
+        """What `freeze` gave in the process before this one, whose place it takes; `begin` must follow."""
         self.departures.inherit(frozen["departures"])
         self.known.inherit(frozen["known"])
         self.not_wanted += frozen["not_wanted"]
         self.skipped.update(frozen["skipped"])
-        self.is_beside = False
 
     # What the carrier tells
 
@@ -174,9 +192,10 @@ class Publisher:
             },
         )
 
-    def _redis(self) -> str:
-        names = [*self._own_redis()]
-        return names[-1] if names else UNKNOWN_REDIS
+    def _name_redis(self) -> str:
+        """One that does not say which it is has a name that nobody else's has."""
+        name = self._redis.redis_name
+        return self._nameless if name == "" else name or UNKNOWN_REDIS
 
     def _hear(self, message: bytes) -> None:
         notice = read_notice(message)
@@ -193,7 +212,7 @@ class Publisher:
         if self.is_beside:
             return
         self.departures.send_marks()
-        now, redis = time.monotonic(), self._redis()
+        now, redis = time.monotonic(), self._name_redis()
         if self.up and now >= self._next_beat and redis != UNKNOWN_REDIS:
             self._last_beat, self._next_beat = now, now + BEAT_SECONDS * random.uniform(0.8, 1.2)
             self._say(Beat(who=self.who, node=self._node, redis=redis, role="publisher"))
@@ -207,7 +226,7 @@ class Publisher:
             if self.up:
                 log.info("engine: connected")
             else:
-                log.warning("engine: disconnected (%s)", self.carrier.trouble or "no reason is known")
+                log.warning("engine: disconnected (%s)", self.trouble)
 
 
 async def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:
