@@ -7,6 +7,7 @@ from typing import Any
 from awxfast.figures import (
     About,
     EngineFigures,
+    EngineOrigin,
     Figures,
     GonePeers,
     IntakeFigures,
@@ -68,6 +69,7 @@ ENGINE = EngineFigures(
     no_room={"groups": 5},
     own={"published": 30, "published_bytes": 3000, "received": 9, "received_bytes": 900, "reconnects": 1},
     present={"queued": 4, "queued_bytes": 400, "subscribed": 6, "takers": 2, "publishers": 1, "wanted": 8},
+    origins=[EngineOrigin("0123456789abcdef", "awx-2", True, 500, 7, 2)],
 )
 
 
@@ -80,6 +82,7 @@ SHOWN_ENGINE = {
     "no_room": {"groups": 5},
     **ENGINE.own,
     **ENGINE.present,
+    "origins": [dataclasses.asdict(origin) for origin in ENGINE.origins],
 }
 """As the ledger's page has it."""
 

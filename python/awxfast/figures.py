@@ -87,6 +87,21 @@ class GonePeers:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EngineOrigin:
+    """A publisher whose events an engine brings: how many came, never came, and came again.
+
+    `node`: where it is, as it says; empty while it is not heard (`is_heard`).
+    """
+
+    publisher: str
+    node: str
+    is_heard: bool
+    events: int
+    missed: int
+    doubles: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class EngineFigures:
     """What carries events between nodes in the mesh's place, as this process sees it.
 
@@ -103,6 +118,8 @@ class EngineFigures:
     no_room: Mapping[str, int]
     own: Mapping[str, int]
     present: Mapping[str, int]
+    origins: Sequence[EngineOrigin] = ()
+    """Of a process that takes events."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

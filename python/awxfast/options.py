@@ -125,6 +125,12 @@ OWN_OPTIONS = (
         whole_number(least=0),
         "bytes of one message of another node; 0: no limit",
     ),
+    OwnOption(
+        "--engine",
+        "engine",
+        non_empty,
+        "what carries events between nodes, too: redis-cluster://, rediss-cluster:// or nats://",
+    ),
     OwnOption("--max-clients", "max_clients", positive, "more get 503"),
     OwnOption("--max-groups", "max_groups", positive, "groups of a client; more close it with 1008"),
     OwnOption("--accept-rate", "accept_rate", positive, "handshakes a second; more get 503"),

@@ -24,6 +24,7 @@ from awxfast.intake.host_intakes import open_intake
 from awxfast.native.auth_option import build_access
 from awxfast.native.endpoints import NativeEndpoints
 from awxfast.nodes.awx_settings import read_node_settings
+from awxfast.nodes.engine_feed import build_engine
 from awxfast.nodes.mesh import NoNodes, build_mesh
 from awxfast.nodes.plan import NodePlan
 from awxfast.options import OWN_OPTIONS
@@ -61,7 +62,8 @@ def build_native(settings: Settings, access_log: AccessLog | None = None, token:
     plan = NodePlan.make(settings, read_node_settings(), has_layer=True)
     addresses = [*map(RedisAddress.parse, settings.redis)]
     intake = build_intake(settings, entry_format, addresses, fanout, plan, token)
-    feed = Feed(intake, build_mesh(plan, fanout, intake, None), keys)
+    engine = build_engine(settings, plan.application.group, fanout, intake, None)
+    feed = Feed(intake, build_mesh(plan, fanout, intake, None, engine), keys, engine)
     access = build_access(settings)
     endpoints = NativeEndpoints(settings, intake.subscriptions, access)
     server = Server(settings, fanout, endpoints, log, feed.nodes.endpoint, feed.tell_caught_up)
@@ -89,6 +91,8 @@ def build_hosted(
     host = HostedEndpoints(application, settings)
     shares = fellows.shares if fellows is not None else None
     if stock is None:
+        if settings.engine is not None:
+            raise ConfigurationError("--engine: the application has no channel layer of channels_redis; leave it out")
         nobody = NoFeed(NoNodes(plan))
         server = Server(settings, fanout, host, log, nobody.nodes.endpoint, nobody.tell_caught_up, shares)
         return DrainingRelay(settings, fanout, nobody, server, log, host=host)
@@ -125,10 +129,11 @@ def build_layer_feed(
     keeps_names = settings.replays_consumers
     former = token if keeps_names else None
     intake = build_intake(settings, entry_format, addresses, table, plan, former, has_channels=True)
-    nodes = build_mesh(plan, fanout, intake, table)
+    engine = build_engine(settings, plan.application.group, fanout, intake, table)
+    nodes = build_mesh(plan, fanout, intake, table, engine)
     table.connect(intake.subscriptions)
     replacement = Replacement(stock, table, [part.names.token for part in intake.parts], settings, keys)
-    return LayerFeed(intake, nodes, keys, replacement, table, keeps_names=keeps_names)
+    return LayerFeed(intake, nodes, keys, engine, replacement, table, keeps_names=keeps_names)
 
 
 def build_intake(

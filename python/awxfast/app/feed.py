@@ -7,6 +7,7 @@ from awxfast.figures import IntakeFigures
 from awxfast.hosted.channel_table import ChannelTable
 from awxfast.hosted.layer_replacement import Replacement
 from awxfast.intake.event_intake import EventIntake, describe_intake
+from awxfast.nodes.engine_feed import EngineFeed, NoEngine
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.redis.address import RedisAddress
 from awxfast.wire.encryption_keys import EncryptionKeys
@@ -18,9 +19,12 @@ class Feed:
     keeps_names = True
     """Whether the process's names in Redis are those of the one before it, and of the one after it."""
 
-    def __init__(self, intake: EventIntake, nodes: Nodes | NoNodes, keys: EncryptionKeys) -> None:
+    def __init__(
+        self, intake: EventIntake, nodes: Nodes | NoNodes, keys: EncryptionKeys, engine: EngineFeed | NoEngine
+    ) -> None:
         self.addresses: Sequence[RedisAddress] = [part.address for part in intake.parts]
         self.nodes = nodes
+        self.engine = engine
         self.intake = intake
         self._keys = keys
         self.failed = intake.failed
@@ -36,16 +40,19 @@ class Feed:
         self.intake.recovers = self.keeps_names
 
     async def start(self) -> None:
-        """Connects to Redis, and passes on what nodes send."""
+        """Connects to Redis, and passes on what nodes send; to the engine, which is told what Redis this is."""
         await self.intake.start()
         self.nodes.start()
+        await self.engine.start()
 
     async def abandon(self) -> None:
         """In place of `stop` where another process goes on with all of it."""
+        await self.engine.stop()
         await self._stop_layer()
 
     async def stop(self) -> None:
         """Nodes first, since what they sent goes into Redis."""
+        await self.engine.stop()
         await self.nodes.stop()
         await self._stop_layer()
         await self.intake.stop()
@@ -72,8 +79,9 @@ class Feed:
         return describe_intake(self.intake)
 
     def troubles(self) -> Sequence[str]:
-        """What is wrong with Redis."""
-        return [f"Redis at {part.address} {part.trouble}" for part in self.intake.parts if part.trouble]
+        """What is wrong with Redis, or with an engine that has not been there yet."""
+        redis = [f"Redis at {part.address} {part.trouble}" for part in self.intake.parts if part.trouble]
+        return [*redis, *self.engine.troubles()]
 
 
 class LayerFeed(Feed):
@@ -84,12 +92,13 @@ class LayerFeed(Feed):
         intake: EventIntake,
         nodes: Nodes | NoNodes,
         keys: EncryptionKeys,
+        engine: EngineFeed | NoEngine,
         replacement: Replacement,
         channels: ChannelTable,
         *,
         keeps_names: bool,
     ) -> None:
-        super().__init__(intake, nodes, keys)
+        super().__init__(intake, nodes, keys, engine)
         self._replacement = replacement
         self._is_installed = False
         self.channels = channels
@@ -120,6 +129,7 @@ class NoFeed:
     def __init__(self, nodes: NoNodes) -> None:
         self.addresses: Sequence[RedisAddress] = ()
         self.nodes = nodes
+        self.engine = NoEngine()
         self.failed = asyncio.Event()
 
     token: str | None = None

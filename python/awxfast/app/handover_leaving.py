@@ -43,6 +43,7 @@ class Estate:
         self._server = rooms.server
         self._sessions = rooms.sessions
         self._nodes = rooms.nodes
+        self._engine = rooms.engine
         self._format = form
         self._left: tuple[Sequence[Connection], Sequence[int]] = ((), ())
 
@@ -56,6 +57,7 @@ class Estate:
             async with asyncio.timeout(REST_SECONDS):
                 await self._nodes.rest()
             await self._intake.rest(successor, REST_SECONDS)
+            await self._engine.rest()
             if self._weigh_most(weights) > UNSERVED_BYTES:
                 await self.lighten()  # clients have sent more while all that took its time
 
@@ -132,6 +134,7 @@ class Estate:
         connections, idle = self._left
         self._fanout.discard()
         self._intake.abandon()
+        self._engine.abandon()
         self._server.pass_on(connections)
         self._server.begin_leaving(idle)
 
@@ -145,6 +148,7 @@ class Estate:
             "counts": self._server.freeze_counts(),
             "refusals": self._sessions.refusals,
             "nodes": self._nodes.freeze(),
+            "engine": self._engine.freeze(),
         }
 
 

@@ -32,6 +32,7 @@ class Heir:
         self._server = rooms.server
         self._sessions = rooms.sessions
         self._nodes = rooms.nodes
+        self._engine = rooms.engine
         self._understood = understood
         self._identities = Identities()
         self._links: list[tuple[Connection, int]] = []
@@ -55,6 +56,7 @@ class Heir:
         self._server.inherit_counts(inheritance.head["counts"])
         self._sessions.refusals.update(inheritance.head["refusals"])
         self._nodes.inherit(inheritance.head["nodes"])
+        self._engine.inherit(inheritance.head.get("engine"))
         if inheritance.head["unserved"]:
             self._fanout.count_gap("replay", inheritance.head["unserved"])
         taken = [self._take_client(record, descriptor) for record, descriptor in inheritance.take_clients()]

@@ -35,7 +35,7 @@ class NativeRelay(Relay):
     ) -> None:
         super().__init__(settings, fanout, feed, server, access_log, endpoints.refusals)
         self._access = access
-        rooms = Rooms(fanout, feed.intake, server, endpoints.native, feed.nodes)
+        rooms = Rooms(fanout, feed.intake, server, endpoints.native, feed.nodes, feed.engine)
         self._estate = Estate(rooms)
         self._heir = Heir(rooms)
 
@@ -63,6 +63,14 @@ class NativeRelay(Relay):
     async def _undo_leaving(self) -> None:
         await self._estate.end_rest()
 
+    async def look_ahead(self) -> None:
+        """What comes from an engine comes here as well, from before the moment at which the other one leaves."""
+        await super().look_ahead()
+        await self._feed.engine.look_ahead()
+
+    async def give_up(self) -> None:
+        await self._feed.engine.stop()
+
     def accept(self, inheritance: Inheritance) -> None:
         self._heir.accept(inheritance)
 
@@ -71,6 +79,7 @@ class NativeRelay(Relay):
     ) -> int:
         taken = await self._heir.take(inheritance, on_counted)
         self._heir.end()
+        self._feed.engine.go_on()
         await asyncio.gather(self._feed.start(), self._server.listen(listenings))
         return taken
 

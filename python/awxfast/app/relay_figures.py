@@ -96,8 +96,8 @@ class RelayFigures:
         return self._feed.nodes.figures()
 
     def engine(self) -> EngineFigures | None:
-        """None: the mesh."""
-        return None
+        """The feed's; None: the mesh alone."""
+        return self._feed.engine.figures()
 
     def gone_peers(self) -> GonePeers:
         """The nodes', of those that are gone."""

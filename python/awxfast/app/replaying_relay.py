@@ -49,7 +49,7 @@ class ReplayingRelay(HostedRelay):
         self._intake = feed.intake
         self._layer_feed = feed
         self._channels = feed.channels
-        rooms = Rooms(fanout, feed.intake, server, host, feed.nodes)
+        rooms = Rooms(fanout, feed.intake, server, host, feed.nodes, feed.engine)
         self._estate = Estate(rooms, REPLAY_FORMAT)
         self._heir = Heir(rooms, REPLAY_FORMAT)
         self._late: asyncio.Task[None] | None = None
@@ -86,6 +86,7 @@ class ReplayingRelay(HostedRelay):
         await Relay.look_ahead(self)
         self._layer_feed.install_layer()
         await self._start_mode()
+        await self._layer_feed.engine.look_ahead()
 
     async def give_up(self) -> None:
         await self.stop()
@@ -102,6 +103,7 @@ class ReplayingRelay(HostedRelay):
         await self._await_consumers()
         self._heir.end()
         self._intake.let_events_come()
+        self._layer_feed.engine.go_on()
         return kept
 
     async def _await_consumers(self) -> None:

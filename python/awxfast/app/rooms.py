@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from awxfast._rust import Fanout
 from awxfast.intake.event_intake import EventIntake
 from awxfast.native.session_record import Identities
+from awxfast.nodes.engine_feed import EngineFeed, NoEngine
 from awxfast.nodes.mesh import Nodes, NoNodes
 from awxfast.sockets.connection import Connection
 from awxfast.sockets.server import Server
@@ -47,3 +48,4 @@ class Rooms:
     server: Server
     sessions: Sessions
     nodes: Nodes | NoNodes
+    engine: EngineFeed | NoEngine = dataclasses.field(default_factory=NoEngine)

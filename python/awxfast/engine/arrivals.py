@@ -147,7 +147,7 @@ class Arrivals:
         while len(self._waiting) > WAITING_MESSAGES or self._waiting_bytes > WAITING_BYTES:
             group, message = self._pop()
             if not self._is_kept:
-                self._checks.lose(group, message, "engine_behind")
+                self._checks.lose(group, message)
 
     def _pop(self) -> Arrival:
         arrival = self._waiting.popleft()

@@ -59,8 +59,10 @@ class PacketChecks:
         self.numbers = Numbers()
         self.faults: collections.Counter[str] = collections.Counter()
         """Messages that are no packets, by reason."""
-        self.passed_over: collections.Counter[str] = collections.Counter()
-        """Events that come another way: from the own `redis`, or over a `link`."""
+        self.events: collections.Counter[str] = collections.Counter()
+        """What became of those that came: `taken`, `double`, or left to another way, `own_redis` or `linked`."""
+        self.lost: collections.Counter[str] = collections.Counter()
+        """Those that never came, `missed`, or found no room here, `behind`."""
         self.origins: dict[str, OriginCounts] = {}
         self.ignores_doubles = False
         """Whether what came before is no surprise: another process has taken it."""
@@ -79,33 +81,39 @@ class PacketChecks:
                     return encode_texts(split_texts(body)[doubles:]) if doubles else body
         return None
 
-    def lose(self, group: str, message: bytes, reason: str) -> None:
-        """A message is dropped unused: what was new in it is a gap."""
+    def lose(self, group: str, message: bytes) -> None:
+        """A message is dropped unused, since takers are behind: what was new in it is a gap."""
         packet = read_packet(message)
-        if isinstance(packet, EventPacket):
-            last = packet.number + packet.count - 1
-            doubles = self._count(group, packet.origin, packet.number, last)
-            if doubles is not None and doubles < packet.count:
-                self._count_gap(reason, packet.count - doubles)
-                self._count_origin(packet.origin).events -= packet.count - doubles
+        if not isinstance(packet, EventPacket):
+            return
+        doubles = self._count(group, packet.origin, packet.number, packet.number + packet.count - 1)
+        if doubles is not None and doubles < packet.count:
+            lost = packet.count - doubles
+            self.events["taken"] -= lost
+            self._count_origin(packet.origin).events -= lost
+            self.lost["behind"] += lost
+            self._count_gap("engine_behind", lost)
 
     def _count(self, group: str, origin: Origin, first: int, last: int) -> int | None:
         """How many of these events are known already; None: all come another way."""
         events = last - first + 1
         if self._is_own(origin.redis):
-            self.passed_over["redis"] += events
+            self.events["own_redis"] += events
             return None
         missed, doubles = self.numbers.take(group, origin, first, last)
         if self._is_linked(origin.publisher):
-            self.passed_over["link"] += events
+            self.events["linked"] += events
             return None
         counts = self._count_origin(origin)
         counts.events += events - doubles
+        self.events["taken"] += events - doubles
         if missed:
             counts.missed += missed
+            self.lost["missed"] += missed
             self._count_gap("engine_missed", missed)
-        if not self.ignores_doubles:
+        if doubles and not self.ignores_doubles:
             counts.doubles += doubles
+            self.events["double"] += doubles
         return doubles
 
     def _count_origin(self, origin: Origin) -> OriginCounts:
@@ -123,10 +131,14 @@ class PacketChecks:
     def freeze(self) -> dict[str, Any]:
         """How far all counts have come, and what was counted here, as JSON has it."""
         origins = {publisher: dataclasses.astuple(counts) for publisher, counts in self.origins.items()}
-        return {"numbers": self.numbers.freeze(), "origins": origins}
+        counts = {"events": self.events, "lost": self.lost, "faults": self.faults}
+        return {"numbers": self.numbers.freeze(), "origins": origins, **counts}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
         """What `freeze` gave in the process before this one."""
         self.numbers.inherit(frozen["numbers"])
         for publisher, counts in frozen["origins"].items():
             self.origins[publisher] = OriginCounts(*counts)
+        self.events.update(frozen["events"])
+        self.lost.update(frozen["lost"])
+        self.faults.update(frozen["faults"])

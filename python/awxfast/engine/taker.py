@@ -110,8 +110,8 @@ class Taker:
     # Its life
 
     async def start(self) -> None:
-        """Begins to take. One that has looked ahead waits for `go_on`."""
-        if self._following is None:
+        """Begins to take, unless `look_ahead` has begun, which `go_on` ends."""
+        if not self._tasks:
             await self._connect()
             self.told.want(self._held)
             self.told.begin()
@@ -136,19 +136,19 @@ class Taker:
             self._end_following()
             self.arrivals.go_on()
 
-    async def stop(self, *, leaves: bool = True) -> None:
-        """Nothing comes any more. `leaves`: nobody goes on under its name, so that nothing is wanted any more."""
+    async def stop(self) -> None:
+        """Nothing comes any more. Unless another process goes on under its name, nothing is wanted any more."""
+        if self.told.tells:
+            self._say(Bye(who=self.who))
         self.told.stop()
         self.arrivals.stop()
-        if leaves and self._tasks and self._following is None:
-            self._say(Bye(who=self.who))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.carrier.stop()
 
     def abandon(self) -> None:
-        """Another process goes on under its name: nothing is said or taken from now on. `stop` must follow."""
+        """Another process goes on under its name: nothing is said or taken here from now on, up to `stop`."""
         self.told.stop()
         self.arrivals.stop()
         for task in self._tasks:

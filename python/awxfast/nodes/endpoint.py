@@ -9,6 +9,7 @@ from typing import Any
 from awxfast._rust import LinkFigures
 from awxfast.http.plain_answers import NOT_FOUND
 from awxfast.intake.event_intake import EventIntake
+from awxfast.nodes.engine_feed import EngineFeed, NoEngine
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.peers import Peer, Peers
@@ -18,9 +19,10 @@ from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat
 from awxfast.sockets.opening import Opening
 from awxfast.wire.backplane import REDIS_HEADER
+from awxfast.wire.engine_handshake import ENGINE_HEADER, read_offer
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import PathKind, Paths
-from awxfast.wire.request import UNIX_SOCKET
+from awxfast.wire.request import UNIX_SOCKET, Request
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class NodeEndpoint(ClosedEndpoint):
         backplane: EventIntake,
         ingest: Ingest,
         redis_name: Callable[[], str | None],
+        engine: EngineFeed | NoEngine,
         max_message_size: int,
         tolerance: int,
         now: Callable[[], float] = time.monotonic,
@@ -76,6 +79,7 @@ class NodeEndpoint(ClosedEndpoint):
         self._backplane = backplane
         self._ingest = ingest
         self._redis_name = redis_name
+        self._engine = engine
         self._max_message_size = max_message_size
         self._log = RefusalLog(tolerance, now)
         self._relays: set[LinkSession] = set()
@@ -126,13 +130,23 @@ class NodeEndpoint(ClosedEndpoint):
         peer.skew = verdict.skew
         peer.old_secret = verdict.old_secret
         relays = self._paths.find(opening.request.path) is PathKind.RELAY
-        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST)
+        publisher, taker = self._look_in_engine(opening.request)
+        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST, publisher if not taker else None)
         kind = "node_repeated" if verdict.repeated else "node"
-        opening.accept_node(session, kind, self._name_redis(), notices=relays, max_message_size=self._max_message_size)
+        headers = [*self._name_redis(), *([(ENGINE_HEADER.encode(), taker.encode())] if taker else [])]
+        opening.accept_node(session, kind, headers, notices=relays, max_message_size=self._max_message_size)
 
-    def _begin(self, peer: Peer, era: PathKind) -> LinkSession:
+    def _look_in_engine(self, request: Request) -> tuple[str | None, str | None]:
+        """Who dials, as the engine knows it, and who takes here what that publishes there; None: nobody."""
+        offer = read_offer(b",".join(request.values(ENGINE_HEADER.encode())).decode("latin-1"))
+        if offer is None:
+            return None, None
+        return offer.publisher, self._engine.name_for(offer.publisher, is_apart=offer.is_apart)
+
+    def _begin(self, peer: Peer, era: PathKind, publisher: str | None) -> LinkSession:
+        """`publisher`: who dials, if it sends here what it publishes in the engine as well."""
         ingest = self._ingest if era is PathKind.RELAY else None
-        session = LinkSession(peer, era.value, self._group, self._backplane, ingest)
+        session = LinkSession(peer, era.value, self._group, self._backplane, ingest, publisher, self._engine)
         if ingest is not None:
             self._relays.add(session)
         return session
@@ -141,7 +155,7 @@ class NodeEndpoint(ClosedEndpoint):
 
     def begin_again(self, frozen: Mapping[str, Any]) -> LinkSession:
         """The session of which `LinkSession.freeze` told in the process before this one; `resume` must follow."""
-        return self._begin(self.peers.at(frozen["host"]), PathKind(frozen["era"]))
+        return self._begin(self.peers.at(frozen["host"]), PathKind(frozen["era"]), frozen.get("publisher"))
 
     def take_seat(self, clients: Clients, frozen: Mapping[str, Any], figures: LinkFigures | None) -> NodeSeat:
         """The seat of which `NodeSeat.freeze` told in the process before this one."""

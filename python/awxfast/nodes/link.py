@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from awxfast.intake.event_intake import EventIntake
+from awxfast.nodes.engine_feed import EngineFeed, NoEngine
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.peers import LinkFigures, Peer
 from awxfast.sockets.connection import Connection
@@ -20,14 +21,28 @@ class LinkSession:
 
     takes_str = False
 
-    def __init__(self, peer: Peer, era: str, group: str, backplane: EventIntake, ingest: Ingest | None) -> None:
-        """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected."""
+    def __init__(
+        self,
+        peer: Peer,
+        era: str,
+        group: str,
+        backplane: EventIntake,
+        ingest: Ingest | None,
+        publisher: str | None,
+        engine: EngineFeed | NoEngine,
+    ) -> None:
+        """`ingest` takes the events of the relay era; None in the broadcast era, in which nothing is expected.
+
+        `publisher`: who publishes in the `engine` what the link brings; None: nobody.
+        """
         self._peer = peer
         peer.sessions += 1
         self._era = era
         self._group = group
         self._backplane = backplane
         self._ingest = ingest
+        self._publisher = publisher if ingest is not None else None
+        self._engine = engine
         self._socket: Connection | None = None
         self._figures: LinkFigures | None = None
         self._frames: list[bytes] = []
@@ -53,6 +68,8 @@ class LinkSession:
     def _connect(self, socket: Connection) -> None:
         self._socket = socket
         self._figures = socket.figures
+        if self._publisher is not None:
+            self._engine.note_link(self._publisher, 1)
         if self._figures is not None:
             self._peer.connect(self._figures, self._era)
 
@@ -61,7 +78,13 @@ class LinkSession:
     def freeze(self) -> dict[str, Any]:
         """What another process needs to go on; nothing changes here. What it is told of is the fan-out's to tell."""
         frames = [frame.decode() for frame in self._frames]
-        return {"host": self._peer.host, "era": self._era, "told": self._is_told, "frames": frames}
+        return {
+            "host": self._peer.host,
+            "era": self._era,
+            "told": self._is_told,
+            "frames": frames,
+            "publisher": self._publisher,
+        }
 
     def resume(self, socket: Connection, frozen: Mapping[str, Any]) -> None:
         """Goes on with what `freeze` gave in the process before this one, in place of `open`.
@@ -145,6 +168,8 @@ class LinkSession:
         if self._frames and self._socket is not None:
             self._take_frames()
         socket, self._socket = self._socket, None
+        if self._publisher is not None and socket is not None:
+            self._engine.note_link(self._publisher, -1)
         if self._joining is not None:
             self._joining.cancel()
         if self._holds:

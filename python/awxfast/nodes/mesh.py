@@ -12,6 +12,7 @@ from awxfast.figures import GonePeers, PeerFigures
 from awxfast.intake.announcements import SPEAKER
 from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.endpoint import ClosedEndpoint, NodeEndpoint
+from awxfast.nodes.engine_feed import EngineFeed, NoEngine
 from awxfast.nodes.ingest import Ingest
 from awxfast.nodes.link import LinkSession
 from awxfast.nodes.onward import Onward
@@ -27,10 +28,16 @@ log = logging.getLogger(__name__)
 
 
 def build_mesh(
-    plan: NodePlan, fanout: Fanout, intake: EventIntake, consumers: ConsumerTaker | None
+    plan: NodePlan,
+    fanout: Fanout,
+    intake: EventIntake,
+    consumers: ConsumerTaker | None,
+    engine: EngineFeed | NoEngine | None = None,
 ) -> "Nodes | NoNodes":
-    """Whoever answers. `consumers`: those of an application."""
-    return Nodes(plan, fanout, intake, consumers) if plan.answers == "native" else NoNodes(plan)
+    """Whoever answers. `consumers`: those of an application. `engine`: what brings other nodes' events as well."""
+    if plan.answers != "native":
+        return NoNodes(plan)
+    return Nodes(plan, fanout, intake, consumers, engine or NoEngine())
 
 
 class NoNodes:
@@ -83,7 +90,14 @@ class NoNodes:
 class Nodes:
     """The server's end of all links."""
 
-    def __init__(self, plan: NodePlan, fanout: Fanout, intake: EventIntake, consumers: ConsumerTaker | None) -> None:
+    def __init__(
+        self,
+        plan: NodePlan,
+        fanout: Fanout,
+        intake: EventIntake,
+        consumers: ConsumerTaker | None,
+        engine: EngineFeed | NoEngine,
+    ) -> None:
         settings = plan.settings
         group = plan.application.group
         fanout.set_backplane(group, [part.names.non_local for part in intake.parts], SPEAKER)
@@ -98,6 +112,7 @@ class Nodes:
             backplane=intake,
             ingest=self._ingest,
             redis_name=lambda: intake.redis_name,
+            engine=engine,
             max_message_size=settings.backplane_max_message_size,
             tolerance=settings.nonce_tolerance,
         )

@@ -143,7 +143,8 @@ def show_engine(engine: EngineFigures | None) -> Mapping[str, Any]:
     if engine is None:
         return {}
     counted = {name: getattr(engine, name) for name in ("events", "lost", "faults", "no_room")}
-    return {"engine": {"up": engine.up, "trouble": engine.trouble, **counted, **engine.own, **engine.present}}
+    figures = {"up": engine.up, "trouble": engine.trouble, **counted, **engine.own, **engine.present}
+    return {"engine": {**figures, "origins": [*engine.origins]}}
 
 
 class AdminListener:

@@ -113,6 +113,12 @@ def count_engine(engine: EngineFigures | None) -> Counts:
     return {"engine": {name: {**getattr(engine, name)} for name in names}} if engine is not None else {}
 
 
+def list_engine(engine: EngineFigures) -> dict[str, Any]:
+    """What is so now, as JSON has it."""
+    origins = [list_fields(origin) for origin in engine.origins]
+    return {"up": engine.up, "trouble": engine.trouble, "numbers": {**engine.present}, "origins": origins}
+
+
 def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatch) -> dict[str, Any]:
     """What is so now, and ends with the process."""
     fanout, intake, plain, about = figures.fanout(), figures.intake(), figures.plain_connections(), figures.about()
@@ -126,7 +132,7 @@ def list_present(figures: Figures, ledger: Mapping[str, Any], watch: ProcessWatc
         "age_bounds": fanout["event_age"]["bounds"],
         "intake": list_intake(intake) if intake is not None else None,
         "unserved": figures.unserved(),
-        "engine": {"up": engine.up, "trouble": engine.trouble, "numbers": {**engine.present}} if engine else None,
+        "engine": list_engine(engine) if engine is not None else None,
         "max_clients": figures.max_clients(),
         "plain": {"open": plain.open, "unanswered": plain.unanswered} if plain is not None else None,
         "peers": [list_peer(peer) for peer in figures.peers()],

@@ -102,6 +102,7 @@ def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"{escape(name):<32} {escape(str(value)):>14}"
     yield from format_workers(figures.get("workers", []))
     yield from format_peers(figures.get("peers", []))
+    yield from format_origins(figures.get("engine", {}).get("origins", []))
     slow = figures["slow_clients"]
     if slow:
         yield ""
@@ -147,6 +148,17 @@ def format_peers(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{host:<32} {state:<10} {peer['received']:>10} {peer['sent']:>10} {peer['queued']:>8} "
             f"{sum(peer['lost'].values()):>8} {skew:>7}  {escape('; '.join(note for note in notes if note))}"
         ).rstrip()
+
+
+def format_origins(origins: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each publisher whose events an engine brings."""
+    if origins:
+        yield ""
+        yield f"{'publisher':<32} {'heard':<10} {'events':>10} {'missed':>10} {'doubles':>10}"
+    for one in origins:
+        name = escape(one["node"] or one["publisher"])
+        heard = "yes" if one["is_heard"] else "no"
+        yield f"{name:<32} {heard:<10} {one['events']:>10} {one['missed']:>10} {one['doubles']:>10}"
 
 
 def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 from awxfast.figures import (
     About,
     EngineFigures,
+    EngineOrigin,
     GonePeers,
     IntakeFigures,
     PeerFigures,
@@ -179,6 +180,7 @@ class SummedFigures:
             **self._counted["engine"],
             own=self._counted["engine_own"],
             present=numbers,
+            origins=sum_origins(engines),
         )
 
     def unready_reasons(self) -> Sequence[str]:
@@ -211,6 +213,22 @@ def merge_peers(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
         "groups_waiting": max(first["groups_waiting"], second["groups_waiting"]),
         "silent": first["silent"] and second["silent"],
     }
+
+
+def sum_origins(engines: Sequence[Mapping[str, Any]]) -> Sequence[EngineOrigin]:
+    """Each publisher of an engine, as all processes hear it."""
+    origins: dict[str, dict[str, Any]] = {}
+    for one in (origin for engine in engines for origin in engine["origins"]):
+        former = origins.get(one["publisher"])
+        origins[one["publisher"]] = one if former is None else merge_origins(former, one)
+    return [EngineOrigin(**origin) for origin in origins.values()]
+
+
+def merge_origins(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """One publisher that two processes hear."""
+    summed = {name: first[name] + second[name] for name in ("events", "missed", "doubles")}
+    is_heard = first["is_heard"] or second["is_heard"]
+    return {**first, **summed, "node": first["node"] or second["node"], "is_heard": is_heard}
 
 
 def sum_hosts(intakes: Sequence[Mapping[str, Any]]) -> Mapping[str, RedisFigures]:

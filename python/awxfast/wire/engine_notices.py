@@ -61,7 +61,7 @@ class Listing:
 class Beat:
     """A node is there. `version`: of a taker's last change; a publisher has none and says 0.
 
-    `linked`: publishers whose events a taker gets over links, and passes on into its Redis: others there have them, too.
+    `linked`: publishers whose events a taker gets over links, and passes on into its Redis, where others get them.
     """
 
     who: str
@@ -131,7 +131,7 @@ def read_notice(message: bytes) -> Notice | Fault:
 
 
 def names_groups(message: bytes) -> bool:
-    """Whether it is a taker's change or listing as `encode_notice` writes them: who wants nothing of it need not read."""
+    """Whether it is a change or a listing as `encode_notice` writes them: who wants nothing of it need not read."""
     return message.startswith((b'{"kind":"want"', b'{"kind":"all"'))
 
 

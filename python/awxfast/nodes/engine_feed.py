@@ -1,0 +1,219 @@
+"""What this process takes from an engine: events of other nodes for its own browsers and consumers, and metrics.
+
+Nothing of it goes on into Redis but metrics: each process of awxfast there takes for itself.
+"""
+
+import itertools
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awxfast._rust import Fanout
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.arrivals import Arrivals
+from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
+from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.packet_checks import OriginCounts, PacketChecks
+from awxfast.engine.taker import Taker, name_taker
+from awxfast.figures import EngineFigures, EngineOrigin
+from awxfast.intake.event_intake import EventIntake
+from awxfast.nodes.onward import Onward
+from awxfast.nodes.takers import ConsumerTaker
+from awxfast.printable import LINE, escape
+from awxfast.settings import Settings
+from awxfast.wire.engine_notices import MAX_NODE
+from awxfast.wire.groups import is_valid_group
+
+SHOWN_ORIGINS = 100
+"""Publishers that are shown one by one, those with the most events."""
+
+
+def build_engine(
+    settings: Settings, backplane: str, fanout: Fanout, intake: EventIntake, consumers: ConsumerTaker | None
+) -> "EngineFeed | NoEngine":
+    """What `--engine` asks for. `backplane`: the group that copies of all events go to. Raises `ConfigurationError`."""
+    if settings.engine is None:
+        return NoEngine()
+    address = EngineAddress.parse(settings.engine)
+    carrier, names = open_carrier(address), name_channels(address)
+    return EngineFeed(str(address), carrier, names, settings, backplane, fanout, intake, consumers)
+
+
+class NoEngine:
+    """Nodes bring events over links, or not at all."""
+
+    address = ""
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+    async def look_ahead(self) -> None:
+        """There is nothing to hear."""
+
+    def go_on(self) -> None:
+        """There is nothing that waits."""
+
+    async def rest(self) -> None:
+        """There is nothing that could be on its way."""
+
+    def abandon(self) -> None:
+        """There is nothing to let go of."""
+
+    def freeze(self) -> dict[str, Any] | None:
+        """None: there is nothing to leave."""
+        return None
+
+    def inherit(self, frozen: Mapping[str, Any] | None) -> None:
+        """There is nothing to go on with."""
+
+    def name_for(self, publisher: str, *, is_apart: bool) -> str | None:
+        """None: a link has to bring what its node has."""
+        return None
+
+    def note_link(self, publisher: str, by: int) -> None:
+        """What it brings comes in no other way."""
+
+    def figures(self) -> EngineFigures | None:
+        """None: there is none."""
+        return None
+
+    def troubles(self) -> Sequence[str]:
+        """Nothing can be wrong."""
+        return []
+
+
+class EngineFeed(NoEngine):
+    """A `Taker` among the rooms of this process."""
+
+    def __init__(
+        self,
+        address: str,
+        carrier: Carrier,
+        names: ChannelNames,
+        settings: Settings,
+        backplane: str,
+        fanout: Fanout,
+        intake: EventIntake,
+        consumers: ConsumerTaker | None,
+    ) -> None:
+        self.address = address
+        self._backplane = backplane
+        self._was_up = False
+        hosts = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
+        self._metrics = Onward(settings, intake.entry_format, hosts, fanout)
+
+        def make_arrivals(checks: PacketChecks) -> Arrivals:
+            return Arrivals(checks, fanout, consumers, self._metrics.store, intake.caught_up.wait)
+
+        node = socket.gethostname()[:MAX_NODE] or "?"
+        who = name_taker(intake.token)
+        self.taker = Taker(carrier, names, who, node, intake, fanout.count_gap, make_arrivals)
+        for part in intake.parts:
+            part.groups.watch(self)
+
+    # Whoever holds groups
+
+    def note_held(self, groups: Sequence[str]) -> None:
+        """Others may have events of these, but for the group that links hear, and the process's own."""
+        self.taker.note_held(self._list_wanted(groups))
+
+    def note_left(self, groups: Sequence[str]) -> None:
+        """Nobody here wants these any more."""
+        self.taker.note_left(self._list_wanted(groups))
+
+    def _list_wanted(self, groups: Sequence[str]) -> list[str]:
+        return [group for group in groups if group != self._backplane and is_valid_group(group)]
+
+    # Its life
+
+    async def start(self) -> None:
+        """Begins to take, whether the engine is there or not."""
+        self._metrics.start()
+        await self.taker.start()
+
+    async def stop(self) -> None:
+        """Nobody takes here any more. What was abandoned is ended."""
+        await self.taker.stop()
+        await self._metrics.stop()
+
+    async def look_ahead(self) -> None:
+        """Hears what the process hears whose place this one is to take."""
+        await self.taker.look_ahead()
+
+    def go_on(self) -> None:
+        """Takes what came meanwhile, and what comes."""
+        self.taker.go_on()
+
+    async def rest(self) -> None:
+        """Returns when the process that is to take this one's place hears what this one does."""
+        await self.taker.rest()
+
+    def abandon(self) -> None:
+        """That process has taken it: nothing is taken here from now on."""
+        self.taker.abandon()
+
+    def freeze(self) -> dict[str, Any]:
+        """What it needs, as JSON has it."""
+        return self.taker.freeze()
+
+    def inherit(self, frozen: Mapping[str, Any] | None) -> None:
+        """What `freeze` gave in the process before this one."""
+        self.taker.inherit(frozen)
+
+    # Links of nodes that are in the engine, too
+
+    def name_for(self, publisher: str, *, is_apart: bool) -> str | None:
+        """What a link of this publisher is answered: who takes here what it publishes, so that the link need not.
+
+        None: it is not heard here, or does not hear us (`is_apart`): the link has to bring it.
+        """
+        return self.taker.who if not is_apart and self.taker.publishers.is_heard(publisher) else None
+
+    def note_link(self, publisher: str, by: int) -> None:
+        """So many more links bring what this publisher also sends through the engine."""
+        self.taker.note_link(publisher, by)
+
+    # Figures
+
+    def figures(self) -> EngineFigures:
+        """What operators see of it."""
+        taker, carrier = self.taker, self.taker.carrier.figures()
+        checks = taker.checks
+        return EngineFigures(
+            up=taker.carrier.up,
+            trouble=taker.carrier.trouble,
+            events=dict(checks.events),
+            lost=dict(checks.lost),
+            faults={**checks.faults, **taker.notices.faults},
+            no_room={"nodes": taker.publishers.no_room} if taker.publishers.no_room else {},
+            own=list_carried(carrier),
+            present={
+                **list_present(carrier),
+                "waiting": taker.arrivals.waiting,
+                "publishers": sum(1 for _ in taker.publishers),
+            },
+            origins=self._list_origins(),
+        )
+
+    def _list_origins(self) -> Sequence[EngineOrigin]:
+        heard = {beat.who: beat.node for beat in self.taker.publishers}
+        counts = self.taker.checks.origins
+        most = sorted(counts, key=lambda who: counts[who].events, reverse=True)
+        shown = dict.fromkeys([*most[:SHOWN_ORIGINS], *heard])
+        listed = [
+            (who, heard.get(who), counts.get(who, OriginCounts(""))) for who in itertools.islice(shown, SHOWN_ORIGINS)
+        ]
+        return [
+            EngineOrigin(who, escape(node or "", LINE), node is not None, one.events, one.missed, one.doubles)
+            for who, node, one in listed
+        ]
+
+    def troubles(self) -> Sequence[str]:
+        """Whoever has not reached the engine yet is not ready; later the own Redis' events go on while it is away."""
+        self._was_up = self._was_up or self.taker.carrier.up
+        if self._was_up:
+            return []
+        return [f"the engine {self.address} {self.taker.carrier.trouble or 'does not answer'}"]
