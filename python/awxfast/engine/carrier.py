@@ -68,7 +68,7 @@ class Carrier(Protocol):
         """Nothing of them is heard any more."""
 
     def figures(self) -> CarrierFigures:
-        """At this moment."""
+        """What has been carried, and what waits."""
 
 
 QUEUE_MESSAGES = 10_000

@@ -1,12 +1,29 @@
-"""Sharded Pub/Sub of Redis Cluster and Valkey Cluster: one channel a group, on the shard that its name hashes to."""
+"""Sharded Pub/Sub of Redis Cluster and Valkey Cluster: one channel a group, on the shard that its name hashes to.
 
-from collections.abc import Collection
+No client library kept its subscriptions over all that a cluster does (docs/dependencies.md has the figures), so this is
+one of our own, on the connections that the rest of the relay has.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.cluster_link import ClusterLink
+from awxfast.engine.cluster_options import read_access
+from awxfast.engine.cluster_topology import ClusterTopology
+from awxfast.engine.shard_publisher import ShardPublisher
+from awxfast.engine.shard_subscriber import ShardSubscriber
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 8_388_608
 """Of a message: a quarter of what Redis lets wait for one subscriber (`client-output-buffer-limit pubsub`, 32 MiB)."""
+
+LAST_SECONDS = 1.0
+"""For what waits at the end."""
 
 
 class RedisChannels:
@@ -26,11 +43,15 @@ class RedisChannels:
 
 
 class RedisClusterCarrier:
-    """A `Carrier` over a cluster's shards."""
+    """A `Carrier` over a cluster's shards. Raises `ConfigurationError` for options that can't be obeyed."""
 
     def __init__(self, address: EngineAddress) -> None:
         self._address = address
-        self._listener: Listener | None = None
+        self._access = read_access(address)
+        self._parts: _Parts | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._trouble = "not connected"
+        self._was_up = False
 
     @property
     def most_bytes(self) -> int:
@@ -39,40 +60,124 @@ class RedisClusterCarrier:
 
     @property
     def up(self) -> bool:
-        """Whether messages can be sent and come."""
-        return False
+        """Whether the cluster is known, and each server that is needed answers and has all its channels."""
+        parts = self._parts
+        if parts is None or not parts.topology.is_known:
+            return False
+        return parts.subscriber.is_complete and all(link.is_up for link in parts.topology.links.values())
 
     @property
     def trouble(self) -> str:
         """What is wrong, in words for an operator."""
-        return f"{self._address}: not connected"
+        return "" if self.up else f"{self._address}: {self._trouble}"
 
     async def start(self, listener: Listener) -> None:
         """Begins to connect."""
-        self._listener = listener
+        topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
+        self._parts = _Parts(topology, listener, self._note_trouble)
+        self._looking = asyncio.create_task(topology.run(self._is_well))
 
     async def stop(self) -> None:
-        """Lets go of everything."""
+        """What has not gone out within a moment is lost."""
+        parts, looking = self._parts, self._looking
+        if parts is None or looking is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
+        if events := parts.publisher.queues.clear():
+            parts.listener.note_lost(events, "stopped")
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        parts.subscriber.clear()
+        self._parts = None
+        await parts.topology.close()
 
     def publish(self, channel: str, message: bytes, events: int) -> None:
-        """Queues a message."""
+        """Queues a message; after the end it is lost."""
+        if self._parts is not None:
+            self._parts.publisher.publish(channel, message, events)
 
     async def subscribe(self, channels: Collection[str]) -> None:
         """Returns when the cluster has confirmed all."""
+        if self._parts is not None:
+            await self._parts.subscriber.subscribe(channels)
 
     def unsubscribe(self, channels: Collection[str]) -> None:
         """Nothing of them is heard any more."""
+        if self._parts is not None:
+            self._parts.subscriber.unsubscribe(channels)
 
     def figures(self) -> CarrierFigures:
-        """At this moment."""
+        """What has been carried, and what waits."""
+        parts = self._parts
+        if parts is None:
+            return CarrierFigures(False, 0, 0, 0, 0, 0, 0, 0, 0)
+        publisher, subscriber = parts.publisher, parts.subscriber
         return CarrierFigures(
-            up=False,
-            reconnects=0,
-            published=0,
-            published_bytes=0,
-            received=0,
-            received_bytes=0,
-            queued=0,
-            queued_bytes=0,
-            subscribed=0,
+            up=self.up,
+            reconnects=parts.topology.reconnects,
+            published=publisher.published,
+            published_bytes=publisher.published_bytes,
+            received=subscriber.received,
+            received_bytes=subscriber.received_bytes,
+            queued=publisher.queues.messages,
+            queued_bytes=publisher.queues.bytes,
+            subscribed=subscriber.subscribed,
         )
+
+    # What links say
+
+    def commands_up(self, link: ClusterLink) -> None:
+        """See `LinkOwner`."""
+        if self._parts is not None:
+            self._parts.publisher.flush_to(link)
+
+    def pushes_up(self, link: ClusterLink) -> None:
+        """See `LinkOwner`."""
+        if self._parts is not None:
+            self._parts.subscriber.pushes_up(link)
+
+    def pushes_down(self, link: ClusterLink) -> None:
+        """See `LinkOwner`."""
+        if self._parts is not None:
+            self._parts.subscriber.pushes_down(link)
+
+    def link_failed(self, link: ClusterLink, error: Exception) -> None:
+        """See `LinkOwner`."""
+        self._note_trouble(str(error))
+        if self._parts is not None:
+            self._parts.topology.look_soon()
+
+    def _is_well(self) -> bool:
+        return self.up and self._parts is not None and None not in self._parts.publisher.queues.places()
+
+    def _regroup(self) -> None:
+        """After each look at the cluster."""
+        if self._parts is None:
+            return
+        if self._parts.topology.trouble:
+            self._note_trouble(self._parts.topology.trouble)
+        self._parts.subscriber.regroup()
+        self._parts.publisher.regroup()
+        self._tell()
+
+    def _note_trouble(self, text: str) -> None:
+        self._trouble = text
+
+    def _tell(self) -> None:
+        """One line a change."""
+        if self.up and not self._was_up:
+            log.info("the engine, %s, is there", self._address)
+        elif self._was_up and not self.up:
+            log.warning("the engine is not whole: %s; trying again", self.trouble)
+        self._was_up = self.up
+
+
+class _Parts:
+    """What there is from start to stop."""
+
+    def __init__(self, topology: ClusterTopology, listener: Listener, note_trouble: Callable[[str], None]) -> None:
+        self.topology = topology
+        self.listener = listener
+        self.publisher = ShardPublisher(topology, listener, note_trouble)
+        self.subscriber = ShardSubscriber(topology, listener, note_trouble)

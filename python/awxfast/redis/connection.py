@@ -79,6 +79,13 @@ class RedisConnection(asyncio.Protocol):
         expectations = expect_all([command[0] for command in listed])
         return self._send(b"".join(map(pack, listed)), expectations, [])
 
+    def packed(self, names: Iterable[str], packed: bytes, replies: list[Any]) -> asyncio.Future[list[Any]]:
+        """Sends commands of these names, which are packed already, in one write; else as `commands`.
+
+        `replies` fills as they come: of a connection that broke, who asked knows what had an answer.
+        """
+        return self._send(packed, [expect(name) for name in names], replies)
+
     @property
     def is_idle(self) -> bool:
         """Whether every command has its answer."""

@@ -160,7 +160,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),
     **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE"), _is_subscribed),
     **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE"), _is_unsubscribed),
-    "PUBLISH": is_number,
+    **dict.fromkeys(("PUBLISH", "SPUBLISH"), is_number),
     "CLIENT": _is_number_or_text,
     "EXEC": is_list_or_nil,
     "MEMORY": _is_number_or_nil,

@@ -1,0 +1,133 @@
+"""One server of a cluster: a connection that commands go over, and one that subscribes. Each is kept up.
+
+A server that stops without a word (frozen, or cut off) is noticed by what it does not answer.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from awxfast.engine.cluster_map import Place
+from awxfast.engine.cluster_options import at
+from awxfast.errors import ConfigurationError, RedisError
+from awxfast.pauses import Pauses
+from awxfast.redis.address import RedisAddress
+from awxfast.redis.connection import RedisConnection
+from awxfast.redis.dialling import dial
+from awxfast.redis.shard_connection import ShardConnection
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+
+PATIENCE = 1.5
+"""Seconds without an answer that is due after which a connection counts as broken, or can't be opened."""
+ASK_INTERVAL = 0.5
+"""Seconds after which a quiet server is asked for a sign of life."""
+
+REPLY_LIMIT = 33_554_432
+"""Bytes of one reply or message; of more Redis itself does not let wait for a subscriber."""
+
+
+class LinkOwner(Protocol):
+    """Who is told how a link is."""
+
+    def commands_up(self, link: "ClusterLink") -> None:
+        """Commands can be sent."""
+
+    def pushes_up(self, link: "ClusterLink") -> None:
+        """Channels can be subscribed to; none is yet."""
+
+    def pushes_down(self, link: "ClusterLink") -> None:
+        """Nothing is subscribed to any more."""
+
+    def link_failed(self, link: "ClusterLink", error: Exception) -> None:
+        """A connection broke, or could not be opened."""
+
+
+class ClusterLink:
+    """Opens its first connection at once, the one for subscriptions when it is wanted."""
+
+    def __init__(self, access: RedisAddress, place: Place, owner: LinkOwner) -> None:
+        self.place = place
+        self._address = at(access, place)
+        self._owner = owner
+        self.commands: RedisConnection | None = None
+        self.pushes: ShardConnection | None = None
+        self.is_publishing = False
+        """Whether a batch is on its way."""
+        self.reconnects = 0
+        self._pushes_task: asyncio.Task[None] | None = None
+        self._commands_task = asyncio.create_task(self._keep(self._open_commands, self._close_commands))
+
+    def want_pushes(self) -> ShardConnection | None:
+        """The connection that subscribes, if it is up; else it will be."""
+        if self._pushes_task is None:
+            self._pushes_task = asyncio.create_task(self._keep(self._open_pushes, self._close_pushes))
+        return self.pushes
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all that is wanted works."""
+        return self.commands is not None and (self._pushes_task is None or self.pushes is not None)
+
+    async def close(self) -> None:
+        """Lets go of both."""
+        tasks = [task for task in (self._commands_task, self._pushes_task) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, open_one: Callable[[], Awaitable[RedisConnection]], forget: Callable[[], None]) -> None:
+        pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                connection = await open_one()
+            except (RedisError, ConfigurationError) as error:
+                self._owner.link_failed(self, error)
+            else:
+                try:
+                    if await stay(connection):
+                        pauses.begin_again()
+                finally:
+                    connection.close()
+                    forget()
+                self._owner.link_failed(self, connection.lost.result())
+            await asyncio.sleep(pauses.take())
+            self.reconnects += 1
+
+    async def _open_commands(self) -> RedisConnection:
+        self.commands = await dial(self._address, PATIENCE, PATIENCE, REPLY_LIMIT)
+        self._owner.commands_up(self)
+        return self.commands
+
+    def _close_commands(self) -> None:
+        self.commands = None
+
+    async def _open_pushes(self) -> RedisConnection:
+        connection = await dial(self._address, PATIENCE, PATIENCE, REPLY_LIMIT, ShardConnection)
+        assert isinstance(connection, ShardConnection)
+        self.pushes = connection
+        self._owner.pushes_up(self)
+        return connection
+
+    def _close_pushes(self) -> None:
+        self.pushes = None
+        self._owner.pushes_down(self)
+
+
+async def stay(connection: RedisConnection) -> bool:
+    """Returns when it is lost: whether it had held for a while. Meanwhile it is asked for signs of life."""
+    has_held = False
+    while not connection.lost.done():
+        await asyncio.wait((connection.lost,), timeout=ASK_INTERVAL)
+        if not connection.lost.done() and connection.is_idle:
+            connection.command("PING").add_done_callback(_look_away)
+            has_held = True
+    return has_held
+
+
+def _look_away(future: asyncio.Future[object]) -> None:
+    """An error is an answer too; that the connection broke is told elsewhere."""
+    with contextlib.suppress(asyncio.CancelledError):
+        future.exception()
