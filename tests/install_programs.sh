@@ -5,6 +5,7 @@ set -eu
 
 missing=""
 command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing="$missing redis-server"
+command -v nats-server >/dev/null || missing="$missing nats-server"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"

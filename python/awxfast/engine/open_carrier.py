@@ -2,6 +2,7 @@
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.redis_cluster import RedisChannels, RedisClusterCarrier
 from awxfast.errors import ConfigurationError
 
@@ -10,15 +11,20 @@ def open_carrier(address: EngineAddress) -> Carrier:
     """Not started yet. Raises `ConfigurationError` for options that can't be obeyed, or a client not installed."""
     if address.kind == "redis-cluster":
         return RedisClusterCarrier(address)
-    raise _refuse_kind(address)
+    return _open_nats(address)
 
 
 def name_channels(address: EngineAddress) -> ChannelNames:
     """How groups are named in that engine, under the address' prefix."""
-    if address.kind == "redis-cluster":
-        return RedisChannels(address.prefix)
-    raise _refuse_kind(address)
+    return RedisChannels(address.prefix) if address.kind == "redis-cluster" else NatsChannels(address.prefix)
 
 
-def _refuse_kind(address: EngineAddress) -> ConfigurationError:
-    return ConfigurationError(f"--engine: {address.kind} is not built")
+def _open_nats(address: EngineAddress) -> Carrier:
+    """nats-py is in an extra: sites without NATS have no use for it."""
+    try:
+        from awxfast.engine.nats_carrier import NatsCarrier
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("nats", "nkeys", "nacl"):
+            raise
+        raise ConfigurationError("--engine: NATS needs nats-py and nkeys: pip install 'awxfast[nats]'") from error
+    return NatsCarrier(address)

@@ -1,0 +1,280 @@
+"""Core NATS as a carrier: one subject a channel, and the cluster itself knows who wants which."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Collection
+
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
+from awxfast.engine.nats_options import NatsOptions
+from awxfast.engine.nats_servers import NatsServers, Place
+from awxfast.engine.waiting_messages import WaitingMessages
+from awxfast.errors import describe_unexpected
+from awxfast.pauses import Pauses
+from awxfast.quiet_log import QuietLog
+
+log = logging.getLogger(__name__)
+
+BATCH_BYTES = 262_144
+"""What is written at once before we look whether the server takes it."""
+MOST_UNCONFIRMED = 10_000
+"""Messages that are sent ahead of the server's confirmation."""
+CONFIRM_SECONDS = 0.2
+"""Between confirmations while messages are sent: so much is uncertain when a connection breaks."""
+PING_SECONDS = 1.0
+"""Between pings while nothing is sent: a server that freezes is noticed so much and a pong's time later."""
+STOP_SECONDS = 1.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Between rounds through all servers."""
+SHORT_LIFE = 2.0
+"""Seconds: a connection that broke earlier has not mended anything."""
+
+
+class NatsCarrier:
+    """A `Carrier` with one connection, to whichever server of the cluster answers."""
+
+    def __init__(self, address: EngineAddress) -> None:
+        """Raises `ConfigurationError` for options that can't be obeyed."""
+        self._address = address
+        self._options = NatsOptions.of(address)
+        self._servers = NatsServers(address.servers)
+        self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        self._quiet_log = QuietLog(log)
+        self._numbers = itertools.count(1)
+        self._subscribed: dict[str, int] = {}
+        self._channels: dict[int, str] = {}
+        self._heard: list[tuple[str, bytes]] = []
+        self._waiting = WaitingMessages(self._note_lost)
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._connection: NatsConnection | None = None
+        self._up = asyncio.Event()
+        self._most_bytes = 1_048_576
+        self._trouble = "not connected yet"
+        self._denied = ""
+        self._connects = 0
+        self._published = self._published_bytes = self._received = self._received_bytes = 0
+        self._listener: Listener | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def most_bytes(self) -> int:
+        """Of the largest message that the server takes; it may change."""
+        return self._connection.most_bytes if self._connection is not None else self._most_bytes
+
+    @property
+    def up(self) -> bool:
+        """Whether messages can be sent and come."""
+        return self._up.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in words for an operator; empty while all is well."""
+        return self._denied if self.up else self._trouble
+
+    async def start(self, listener: Listener) -> None:
+        """Begins to connect."""
+        self._listener = listener
+        self._keeping = asyncio.create_task(self._keep_connected())
+
+    async def stop(self) -> None:
+        """Sends what waits for a moment at most, and lets go of everything."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._send_rest()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        self._waiting.drop_all("stopped")
+
+    def publish(self, channel: str, message: bytes, events: int) -> None:
+        """Queues a message; what is queued in one turn of the loop goes out together."""
+        self._waiting.put(channel, message, events)
+        self._idle.clear()
+        self._wake.set()
+
+    async def subscribe(self, channels: Collection[str]) -> None:
+        """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`."""
+        fresh = [(channel, next(self._numbers)) for channel in channels if channel not in self._subscribed]
+        self._subscribed.update(fresh)
+        self._channels.update((number, channel) for channel, number in fresh)
+        if self._connection is not None:
+            self._connection.subscribe(fresh)
+        while True:
+            await self._up.wait()
+            if self._connection is not None and await self._connection.confirm():
+                return
+
+    def unsubscribe(self, channels: Collection[str]) -> None:
+        """Nothing of them is heard any more."""
+        numbers = [self._subscribed.pop(channel) for channel in channels if channel in self._subscribed]
+        for number in numbers:
+            del self._channels[number]
+        if self._connection is not None:
+            self._connection.unsubscribe(numbers)
+
+    def figures(self) -> CarrierFigures:
+        """At this moment."""
+        return CarrierFigures(
+            up=self.up,
+            reconnects=max(0, self._connects - 1),
+            published=self._published,
+            published_bytes=self._published_bytes,
+            received=self._received,
+            received_bytes=self._received_bytes,
+            queued=len(self._waiting),
+            queued_bytes=self._waiting.bytes,
+            subscribed=len(self._subscribed),
+        )
+
+    async def _keep_connected(self) -> None:
+        while True:
+            connection = await self._connect()
+            opened = time.monotonic()
+            try:
+                await self._use(connection)
+            except Exception as error:
+                self._note_trouble(describe_unexpected(error))
+            finally:
+                await self._let_go(connection)
+            if time.monotonic() - opened < SHORT_LIFE:
+                await asyncio.sleep(self._pauses.take())
+            else:
+                self._pauses.begin_again()
+
+    async def _connect(self) -> NatsConnection:
+        """Tries one server after the other until one takes us."""
+        for tries in itertools.count(1):
+            place = self._servers.take_next()
+            connection = self._make_connection()
+            try:
+                await connection.open(*place, self._servers.name_for_certificate(place))
+                self._connection = connection
+                break
+            except NatsConnectionFailed as error:
+                self._note_trouble(f"{write_place(place)}: {error}")
+            if tries % len(self._servers) == 0:
+                await asyncio.sleep(self._pauses.take())
+        return connection
+
+    def _make_connection(self) -> NatsConnection:
+        return NatsConnection(
+            self._options,
+            hear=self._hear,
+            ended=self._note_ended,
+            told=self._servers.learn,
+            denied=self._note_denied,
+        )
+
+    async def _use(self, connection: NatsConnection) -> None:
+        """Until it breaks."""
+        connection.subscribe(self._subscribed.items())
+        if not await connection.confirm():
+            return
+        self._note_up()
+        tasks = (asyncio.create_task(self._send(connection)), asyncio.create_task(self._watch(connection)))
+        try:
+            await asyncio.wait((*tasks, connection.ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+
+    async def _send(self, connection: NatsConnection) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while batch := self._waiting.take(BATCH_BYTES):
+                self._write(connection, batch)
+                await connection.drain()
+                if connection.unconfirmed >= MOST_UNCONFIRMED and not await connection.confirm():
+                    return
+            self._idle.set()
+
+    def _write(self, connection: NatsConnection, batch: list[tuple[str, bytes, int]]) -> None:
+        fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
+        if len(fitting) < len(batch):
+            self._note_lost(sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused")
+        connection.publish(fitting)
+        self._published += len(fitting)
+        self._published_bytes += sum(len(message[1]) for message in fitting)
+
+    async def _watch(self, connection: NatsConnection) -> None:
+        """Has the server confirm what was sent, and notices when it is frozen."""
+        asked = time.monotonic()
+        while True:
+            await asyncio.sleep(CONFIRM_SECONDS)
+            if connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
+                asked = time.monotonic()
+                if not await connection.confirm():
+                    return
+
+    async def _send_rest(self) -> None:
+        if self._connection is not None and self.up:
+            await self._idle.wait()
+            await self._connection.confirm()
+
+    async def _let_go(self, connection: NatsConnection) -> None:
+        self._up.clear()
+        self._connection = None
+        self._most_bytes = connection.most_bytes
+        if lost := connection.unconfirmed_events:
+            self._note_lost(lost, "connection_broken")
+        await connection.close()
+
+    def _note_up(self) -> None:
+        self._connects += 1
+        self._trouble = self._denied = ""
+        self._up.set()
+        self._wake.set()
+        log.info("engine: %s is there", self._address)
+        if self._connects > 1 and self._listener is not None:
+            self._deliver()
+            self._listener.note_cut(None)
+
+    def _note_ended(self, reason: str) -> None:
+        """At once, so that nobody waits for an answer of it."""
+        self._up.clear()
+        self._note_trouble(reason)
+
+    def _note_trouble(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning("engine: %s is away, trying again: %s", self._address, trouble)
+
+    def _note_denied(self, words: str, events: int) -> None:
+        self._denied = words
+        self._quiet_log.warn(words, f"engine: {self._address}: {words}")
+        if events:
+            self._note_lost(events, "refused")
+
+    def _note_lost(self, events: int, reason: str) -> None:
+        if self._listener is not None:
+            self._listener.note_lost(events, reason)
+
+    def _hear(self, number: int, message: bytes) -> None:
+        channel = self._channels.get(number)
+        if channel is None:
+            return
+        if not self._heard:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._heard.append((channel, message))
+
+    def _deliver(self) -> None:
+        """What one read has brought."""
+        heard, self._heard = self._heard, []
+        if heard and self._listener is not None:
+            self._received += len(heard)
+            self._received_bytes += sum(len(message) for _, message in heard)
+            self._listener.receive(heard)
+
+
+def write_place(place: Place) -> str:
+    """As an address has it."""
+    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
