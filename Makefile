@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
+comma := ,
 CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
@@ -24,14 +25,15 @@ $(VENV)/.built: $(SOURCES)
 	@sh tools/prepare.sh $(VENV) "$(PYTHON)" demo,test
 	@touch $(VENV)/.demo $@
 
-# What the demo needs, and nothing of the tests'.
-$(VENV)/.demo: $(SOURCES)
-	@sh tools/prepare.sh $(VENV) "$(PYTHON)" demo
+# What the demo needs, and nothing of the tests'; ENGINE=nats also a client of it.
+EXTRAS := demo$(if $(filter nats,$(ENGINE)),$(comma)nats)
+$(VENV)/.demo $(VENV)/.demo-nats: $(SOURCES)
+	@sh tools/prepare.sh $(VENV) "$(PYTHON)" $(EXTRAS)
 	@touch $@
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo$(if $(filter nats,$(ENGINE)),-nats)
 	@echo "Starting the demo"
-	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ENGINE),--engine $(ENGINE))
 
 # Debian programs that tests use, where they can be installed; a test whose program is missing says so. And bytecode: where
 # PYTHONDONTWRITEBYTECODE is set each of the many processes that tests start would compile all of it anew.
