@@ -9,7 +9,6 @@ from pathlib import Path
 from main_process import clean_environment
 from servers import HANG, wait_for
 
-
 START = 100.0
 """Seconds that many programs may take on a busy machine; a guard against hanging."""
 
