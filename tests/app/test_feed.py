@@ -9,6 +9,7 @@ import pytest
 from awxfast._rust import EntryFormat
 from awxfast.app.feed import LayerFeed
 from awxfast.errors import ConfigurationError
+from awxfast.nodes.engine_feed import NoEngine
 from awxfast.wire.encryption_keys import EncryptionKeys
 
 
@@ -25,7 +26,7 @@ def make_feed(entry_format: EntryFormat, keys: EncryptionKeys, replaced: Any) ->
     caught_up = SimpleNamespace(tell=lambda: None)
     intake: Any = SimpleNamespace(parts=[], failed=asyncio.Event(), caught_up=caught_up, entry_format=entry_format)
     nobody: Any = None
-    return LayerFeed(intake, nobody, keys, replaced, nobody, keeps_names=False)
+    return LayerFeed(intake, nobody, keys, NoEngine(), replaced, nobody, keeps_names=False)
 
 
 class TestKeys:

@@ -75,7 +75,8 @@ class TestRefusals:
             ("--port 0", "--port"),
             ("--protocol ws", "--protocol"),
             ("--layer stream", "core or pubsub or lists is needed"),
-            ("--engine f", "--engine is not built yet"),
+            ("--engine f", "--engine: it must begin"),
+            ("--no-mesh", "--engine is missing"),
             ("--log-fmt %(", "--log-fmt"),
             ("--ca-file f --no-verify-cert", "--ca-file"),
             ("--threads 3", "--threads"),
@@ -87,8 +88,8 @@ class TestRefusals:
             parse(*REDIS, *words.split())
 
     def test_variable_of_what_is_not_built_is_named(self) -> None:
-        with pytest.raises(ConfigurationError, match="AWXFAST_ENGINE"):
-            parse(*REDIS, AWXFAST_ENGINE="f")
+        with pytest.raises(ConfigurationError, match="AWXFAST_COMPRESS_LINKS"):
+            parse(*REDIS, AWXFAST_COMPRESS_LINKS="f")
 
     def test_help_ends_well(self) -> None:
         with pytest.raises(SystemExit) as end:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from awxfast.broadcast import statistics_writer
 from awxfast.broadcast.awx_settings import AwxSettings
+from awxfast.broadcast.credentials import find_keys, find_secret
 from awxfast.broadcast.options import DiallerSettings, parse_settings
-from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
+from awxfast.broadcast.program import NodeDialler
 from awxfast.errors import ConfigurationError, HandOverFailed
 from channels_redis.core import RedisChannelLayer
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
@@ -139,7 +140,7 @@ class TestKeys:
         awx = AwxSettings(secret="secret", redis=("redis://h",), encryption_keys=(b"sesame",), serializer_format="json")
         settings = parse_settings((), {}, awx)
         assert "sesame" not in settings.to_json() + repr(settings) + repr(awx)
-        monkeypatch.setattr("awxfast.broadcast.program.load_awx_settings", lambda: awx)
+        monkeypatch.setattr("awxfast.broadcast.credentials.load_awx_settings", lambda: awx)
         child = DiallerSettings.from_json(settings.to_json())
         assert (find_keys(child).values, child.layer.serializer_format) == ((b"sesame",), "json")
 

@@ -27,6 +27,7 @@ class Node:
         self.redis = None if redis_url else RedisServer()
         self.redis_url = redis_url or self.redis.url
         self.layer = new_layer(self.redis_url)
+        self.server_options: tuple[str, ...] = ()
         self.server: StockServer | AwxfastServer | None = None
         self.dialler: StockDialler | AwxfastDialler | None = None
 
@@ -50,7 +51,7 @@ class Node:
             self.server.port = port
             await self.server.start()
         else:
-            options = ("--secret-file", str(self.secret_file))
+            options = ("--secret-file", str(self.secret_file), *self.server_options)
             self.server = await asyncio.to_thread(AwxfastServer, self.redis_url, *options, port=port)
 
     async def start_dialler(self, era: str, peers: Sequence[str], *options: str) -> None:

@@ -60,12 +60,13 @@ def run(words: Sequence[str]) -> int:
 
 def check_settings(settings: DiallerSettings) -> DiallerSettings:
     """The same. Raises `ConfigurationError` for what no dialler can do."""
-    from awxfast.broadcast import program  # what it imports a new version must have, too
+    # what a new version imports it must have, too
+    from awxfast.broadcast import credentials, engine_side, program  # noqa: F401
 
-    program.find_secret(settings)
-    program.find_keys(settings)
-    program.make_tls(settings)
-    program.open_engine(settings)
+    credentials.find_secret(settings)
+    credentials.find_keys(settings)
+    credentials.make_tls(settings)
+    engine_side.open_engine(settings)
     return settings
 
 

@@ -9,10 +9,11 @@ import uvloop
 
 from awxfast.app.handover import TAKEN
 from awxfast.app.life import live, start_unless_stopped, when_stopped
+from awxfast.broadcast.credentials import find_keys, find_secret
 from awxfast.broadcast.dialler_handover import FORMAT, LINKED, Legacy, refuse_lost, wait_until_linked
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.broadcast.program import NodeDialler, find_keys, find_secret
+from awxfast.broadcast.program import NodeDialler
 from awxfast.errors import HandOverFailed
 from awxfast.process.child import run_reporting, take_start
 from awxfast.process.control import Control

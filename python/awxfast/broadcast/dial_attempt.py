@@ -11,7 +11,7 @@ from picows import WSError, WSHandshakeError, WSUpgradeResponse, ws_connect
 from awxfast._rust import sign_secret
 from awxfast.broadcast.dial_failure import DialFailure, explain_answer, explain_error
 from awxfast.broadcast.dialled_link import DialledLink
-from awxfast.broadcast.engine_offer import UNHEARD, DialOffer
+from awxfast.broadcast.engine_offer import DialOffer
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.fragments import MAX_MESSAGE
 from awxfast.broadcast.target import Target
@@ -56,8 +56,12 @@ class DialError(AwxfastError):
         self.failure = failure
 
 
-class UnheardTaker(WSError):
-    """The server takes events from the engine, and nobody hears it there."""
+class OtherEngine(WSError):
+    """What the server says of the engine does not fit what is heard there; `failure` says how."""
+
+    def __init__(self, failure: DialFailure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
 
 
 class Caller:
@@ -73,8 +77,8 @@ class Caller:
         try:
             async with answered_within(DIAL_TIMEOUT):
                 return await self._connect(target, era, make_link, offer)
-        except UnheardTaker as error:
-            raise DialError(UNHEARD) from error
+        except OtherEngine as error:
+            raise DialError(error.failure) from error
         except WSHandshakeError as error:
             raise DialError(explain_handshake(target, error)) from error
         except (OSError, TimeoutError, WSError, ValueError) as error:
@@ -99,12 +103,13 @@ class Caller:
 
 
 def accept_answer(response: WSUpgradeResponse, make_link: MakeLink, offer: DialOffer | None = None) -> DialledLink:
-    """The link of a 101. Raises `WSError` for one that takes into use what was not asked for, and `UnheardTaker`."""
+    """The link of a 101. Raises `WSError` for one that takes into use what was not asked for, and `OtherEngine`."""
     if any(name in response.headers for name in UNASKED):
         raise WSError("it takes an extension or a subprotocol into use that was not asked for")
-    if offer is not None and not offer.take_answer(response.headers.get(ENGINE_HEADER, "")):
-        raise UnheardTaker("a taker that nobody hears")
-    return make_link(response.headers.get(REDIS_HEADER, ""))
+    redis = response.headers.get(REDIS_HEADER, "")
+    if offer is not None and (failure := offer.take_answer(response.headers.get(ENGINE_HEADER, ""), redis)):
+        raise OtherEngine(failure)
+    return make_link(redis)
 
 
 def explain_handshake(target: Target, error: WSHandshakeError) -> DialFailure:

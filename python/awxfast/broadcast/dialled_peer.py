@@ -12,7 +12,7 @@ from awxfast.broadcast.dial_attempt import DialError
 from awxfast.broadcast.dial_failure import REFUSED, DialFailure
 from awxfast.broadcast.dialled_link import NONE, DialledLink
 from awxfast.broadcast.doubles import Doubles, Noted
-from awxfast.broadcast.engine_offer import HEAR_SECONDS, UNHEARD, DialOffer
+from awxfast.broadcast.engine_offer import DialOffer, DialOffers
 from awxfast.broadcast.era import Era
 from awxfast.broadcast.link_counts import LinkCounts, add_counts, freeze_counts, read_counts
 from awxfast.broadcast.own_node import OwnNode
@@ -53,6 +53,7 @@ class DialledPeer(HeardPeer):
         """What has come beside that, by the link (`PeerInterest.link`)."""
         self._waiting_frames = self._waiting_bytes = 0
         self._said = ""
+        self._offers = DialOffers(own_node.engine) if own_node.engine is not None else None
         self._offer: DialOffer | None = None
         """What the last dial said of the engine."""
         self.connected_at = 0.0
@@ -215,18 +216,18 @@ class DialledPeer(HeardPeer):
 
     async def _dial_once(self) -> DialledLink:
         """Raises `DialError`."""
-        engine, caller = self._own_node.engine, self._own_node.caller
-        if engine is None:
+        offers, caller = self._offers, self._own_node.caller
+        if offers is None:
             return await caller.dial(self.target, self.era, self._make_link)
-        self._offer = offer = DialOffer(engine)
+        self._offer = offer = offers.next()
         try:
             return await caller.dial(self.target, self.era, self._make_link, offer)
         except DialError as error:
-            if error.failure is not UNHEARD:
+            following = await offers.after(offer, error.failure)
+            if following is None:
                 raise
-        is_heard = await engine.wait_heard(offer.taker, HEAR_SECONDS)
-        self._offer = offer = DialOffer(engine, is_apart=not is_heard)
-        return await caller.dial(self.target, self.era, self._make_link, offer)
+        self._offer = following
+        return await caller.dial(self.target, self.era, self._make_link, following)
 
     def _make_link(self, redis: str) -> DialledLink:
         """picows calls it at the 101, before the first frame."""
@@ -234,6 +235,8 @@ class DialledPeer(HeardPeer):
         self._link = link
         self._same_redis = False
         self._is_silent = self._offer is not None and self._offer.is_silent
+        if self._offers is not None:
+            self._offers.note_link()
         self.connected_at = time.time()
         self.received_before = self.counts.received
         self.last_error = ""

@@ -2,18 +2,17 @@
 
 import asyncio
 import logging
-import os
 import socket
-import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import LinkBundle
 from awxfast.app.handover import end_transfer
-from awxfast.broadcast.awx_settings import load_awx_settings
-from awxfast.broadcast.dial_attempt import Caller, tls_context
+from awxfast.broadcast.credentials import find_keys, find_secret, make_tls
+from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.dialler_handover import LINK_SECONDS, Estate
+from awxfast.broadcast.engine_side import hear_beside, make_publisher
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
@@ -23,20 +22,12 @@ from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
 from awxfast.broadcast.statistics_writer import StatisticsWriter
-from awxfast.engine.address import EngineAddress
-from awxfast.engine.carrier import Carrier, ChannelNames
-from awxfast.engine.open_carrier import name_channels, open_carrier
-from awxfast.engine.publisher import Publisher, name_publisher
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
-from awxfast.intake.event_intake import EventIntake
 from awxfast.intake.host_intakes import open_intake
 from awxfast.intake.pace import Pace
 from awxfast.settings import LayerSettings
-from awxfast.wire.backplane import METRICS_GROUP
-from awxfast.wire.encryption_keys import EncryptionKeys
 from awxfast.wire.entry_bodies import make_entry_format
-from awxfast.wire.secret_sources import find_secrets
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +125,7 @@ class NodeDialler:
 
     async def _start_mesh(self) -> None:
         if self.engine is not None and self._settings.dials:
-            await self.engine.wait_up(ENGINE_SECONDS)
+            await self.engine.wait_announced(ENGINE_SECONDS)
         self._warn_of_certificates()
         await self._sources.follow(self._run)
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
@@ -161,16 +152,12 @@ class NodeDialler:
         self._own_node.is_beside = True
         self.intake.remember_redis(first["redis_names"])
         if self.engine is not None:
-            await self._join_engine_beside(self.engine, must_be_up=first.get("engine", False))
+            self.engine.is_beside = True
+            self._run(self.engine.run(), "engine")
+            await hear_beside(self.engine, LINK_SECONDS if first.get("engine") else None)
         if self._settings.mesh:
             self._sources.inherit(first)
             await self._sources.follow(self._run)
-
-    async def _join_engine_beside(self, engine: Publisher, *, must_be_up: bool) -> None:
-        engine.is_beside = True
-        self._run(engine.run(), "engine")
-        if not await engine.wait_up(LINK_SECONDS if must_be_up else 0.0) and must_be_up:
-            raise HandOverFailed(f"the new process can't connect to the engine: {engine.trouble}")
 
     def inherit(self, record: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """What the other process has left is this one's from now on; `begin_anew` must follow."""
@@ -325,44 +312,3 @@ class NodeDialler:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
             self.failed.set()
-
-
-def find_secret(settings: DiallerSettings) -> str:
-    """The one to send; empty where nobody is dialled. Raises `ConfigurationError`: without, nobody would let us in."""
-    secrets = find_secrets(settings.secret_files, os.environ, settings.secret_of_awx)
-    if not secrets and settings.engine is not None and not settings.dials:
-        return ""
-    if not secrets:
-        raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
-    return secrets[0]
-
-
-def make_publisher(settings: DiallerSettings, intake: EventIntake, joined: JoinedGroups) -> Publisher | None:
-    """What `--engine` asks for, if anything. Raises `ConfigurationError`."""
-    if (opened := open_engine(settings)) is None:
-        return None
-    carrier, names = opened
-    always = METRICS_GROUP, settings.backplane_group
-    return Publisher(carrier, names, name_publisher(intake.token), settings.name, intake, joined, always)
-
-
-def open_engine(settings: DiallerSettings) -> tuple[Carrier, ChannelNames] | None:
-    """The client of what `--engine` names, not started. Raises `ConfigurationError`."""
-    if settings.engine is None:
-        return None
-    address = EngineAddress.parse(settings.engine)
-    return open_carrier(address), name_channels(address)
-
-
-def find_keys(settings: DiallerSettings) -> EncryptionKeys:
-    """Those of the layer. AWX's are read from its settings by the process that needs them, and told to nobody.
-
-    Raises `ConfigurationError`.
-    """
-    asks_awx = settings.has_keys_of_awx and not settings.encryption_key_files
-    return EncryptionKeys(settings.encryption_key_files, load_awx_settings().encryption_keys if asks_awx else ())
-
-
-def make_tls(settings: DiallerSettings) -> ssl.SSLContext | None:
-    """How certificates are checked; None where peers are dialled by http."""
-    return tls_context(settings.verify_cert, settings.ca_file) if settings.protocol == "https" else None

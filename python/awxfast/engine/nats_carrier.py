@@ -52,9 +52,11 @@ class NatsCarrier:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._connection: NatsConnection | None = None
+        self._place = address.servers[0]
         self._up = asyncio.Event()
         self._most_bytes = 1_048_576
         self._trouble = "not connected yet"
+        self._said: set[str] = set()
         self._denied = ""
         self._connects = 0
         self._published = self._published_bytes = self._received = self._received_bytes = 0
@@ -77,7 +79,7 @@ class NatsCarrier:
         return self._denied if self.up else self._trouble
 
     async def start(self, listener: Listener) -> None:
-        """Begins to connect."""
+        """Begins to connect, and returns."""
         self._listener = listener
         self._keeping = asyncio.create_task(self._keep_connected())
 
@@ -118,7 +120,7 @@ class NatsCarrier:
             self._connection.unsubscribe(numbers)
 
     def figures(self) -> CarrierFigures:
-        """At this moment."""
+        """What operators see, at this moment."""
         return CarrierFigures(
             up=self.up,
             reconnects=max(0, self._connects - 1),
@@ -138,7 +140,7 @@ class NatsCarrier:
             try:
                 await self._use(connection)
             except Exception as error:
-                self._note_trouble(describe_unexpected(error))
+                self._note_trouble(describe_unexpected(error), self._place)
             finally:
                 await self._let_go(connection)
             if time.monotonic() - opened < SHORT_LIFE:
@@ -153,10 +155,10 @@ class NatsCarrier:
             connection = self._make_connection()
             try:
                 await connection.open(*place, self._servers.name_for_certificate(place))
-                self._connection = connection
+                self._connection, self._place = connection, place
                 break
             except NatsConnectionFailed as error:
-                self._note_trouble(f"{write_place(place)}: {error}")
+                self._note_trouble(str(error), place)
             if tries % len(self._servers) == 0:
                 await asyncio.sleep(self._pauses.take())
         return connection
@@ -171,7 +173,7 @@ class NatsCarrier:
         )
 
     async def _use(self, connection: NatsConnection) -> None:
-        """Until it breaks."""
+        """Sends and listens until it breaks."""
         connection.subscribe(self._subscribed.items())
         if not await connection.confirm():
             return
@@ -190,7 +192,7 @@ class NatsCarrier:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while batch := self._waiting.take(BATCH_BYTES):
+            while not connection.ended.done() and (batch := self._waiting.take(BATCH_BYTES)):
                 self._write(connection, batch)
                 await connection.drain()
                 if connection.unconfirmed >= MOST_UNCONFIRMED and not await connection.confirm():
@@ -231,9 +233,10 @@ class NatsCarrier:
     def _note_up(self) -> None:
         self._connects += 1
         self._trouble = self._denied = ""
+        self._said.clear()
         self._up.set()
         self._wake.set()
-        log.info("engine: %s is there", self._address)
+        log.info("engine: %s: connected to %s", self._address, write_place(self._place))
         if self._connects > 1 and self._listener is not None:
             self._deliver()
             self._listener.note_cut(None)
@@ -241,12 +244,14 @@ class NatsCarrier:
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
         self._up.clear()
-        self._note_trouble(reason)
+        self._note_trouble(reason, self._place)
 
-    def _note_trouble(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            log.warning("engine: %s is away, trying again: %s", self._address, trouble)
+    def _note_trouble(self, reason: str, place: Place) -> None:
+        """Said once an outage, however many servers have it."""
+        self._trouble = f"{write_place(place)}: {reason}"
+        if reason not in self._said:
+            self._said.add(reason)
+            self._quiet_log.warn(reason, f"engine: {self._address}: {self._trouble}; trying again")
 
     def _note_denied(self, words: str, events: int) -> None:
         self._denied = words
@@ -267,7 +272,7 @@ class NatsCarrier:
         self._heard.append((channel, message))
 
     def _deliver(self) -> None:
-        """What one read has brought."""
+        """Hands on what one read has brought."""
         heard, self._heard = self._heard, []
         if heard and self._listener is not None:
             self._received += len(heard)
@@ -276,5 +281,5 @@ class NatsCarrier:
 
 
 def write_place(place: Place) -> str:
-    """As an address has it."""
+    """Host and port as an address has them."""
     return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"

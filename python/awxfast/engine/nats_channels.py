@@ -16,5 +16,5 @@ class NatsChannels:
         return self._groups + group.replace(".", "~")
 
     def group(self, channel: str) -> str:
-        """And back."""
+        """The group of a channel, which `of` has made."""
         return channel.removeprefix(self._groups).replace("~", ".")

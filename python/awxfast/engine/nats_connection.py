@@ -156,23 +156,24 @@ class NatsConnection:
 
     async def drain(self) -> None:
         """Waits while the server does not take what was written."""
-        with contextlib.suppress(OSError, RuntimeError):
+        try:
             await self._transport.drain()  # type: ignore[no-untyped-call]
+        except (OSError, RuntimeError) as error:
+            self.end(describe_failure(error))
 
     async def confirm(self) -> bool:
         """Waits until the server has taken all that was written so far; False: it has not, and the connection ended."""
         if self.ended.done():
             return False
         pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._client._pongs.append(pong)
         sent = self._sent
+        self._write([b"PING\r\n"])
         try:
-            await self._client._send_ping(pong)
             async with answered_within(PONG_SECONDS):
                 await asyncio.wait((pong, self.ended), return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             self.end(f"it has not answered for {PONG_SECONDS:.0f} s")
-        except (OSError, RuntimeError) as error:
-            self.end(describe_failure(error))
         if not pong.done():
             return False
         while self._confirmed < sent:

@@ -30,12 +30,15 @@ class NatsServers:
         return place
 
     def learn(self, told: Iterable[object]) -> None:
-        """Which there are besides, as `host:port`: all that the cluster has now. What is not readable is left out."""
+        """Which there are besides, as `host:port`: all that the cluster has now. What is not readable is left out.
+
+        They come behind those that are named, and before the one that was tried last.
+        """
         places = [place for text in list(told)[:MOST_TOLD] if (place := _read_place(text)) is not None]
         kept = [place for place in self._turn if place in self._named or place in places]
         fresh = [place for place in dict.fromkeys(places) if place not in kept]
         random.shuffle(fresh)
-        self._turn = deque([*fresh, *kept])
+        self._turn = deque([*kept[:-1], *fresh, *kept[-1:]])
 
     def name_for_certificate(self, place: Place) -> str:
         """Whom its certificate has to name: a server that the cluster tells of by its address alone has another's."""

@@ -67,7 +67,7 @@ class Publisher:
         """Notices that are none, by what is wrong."""
         self.is_beside = False
         """Whether another process is this publisher still."""
-        self._is_heard = self._was_up = self._has_ended = False
+        self._is_heard = self._is_announced = self._was_up = self._has_ended = False
         self._next_beat = self._last_beat = float("-inf")
         self._quiet = QuietLog(log)
 
@@ -84,6 +84,13 @@ class Publisher:
     def hears(self, taker: str) -> bool:
         """Whether it is one that is in the engine now."""
         return taker in self.known.takers
+
+    def has_taker_at(self, redis: str) -> bool:
+        """Whether somebody there takes events of the engine, who ought to know this publisher; it is told again."""
+        is_there = bool(redis) and self.known.hears_taker_of([redis])
+        if is_there:
+            self._greet()
+        return is_there
 
     def replaces_link_from(self, redis: str) -> bool:
         """Whether that Redis' events come to this node through the engine: nobody needs to send them otherwise."""
@@ -115,6 +122,10 @@ class Publisher:
     async def wait_up(self, seconds: float) -> bool:
         """Returns when it is up, or after so many seconds; whether it is."""
         return await wait_for(lambda: self.up, seconds)
+
+    async def wait_announced(self, seconds: float) -> bool:
+        """The same, and others have heard that it is there: its own word of it has come back."""
+        return await wait_for(lambda: self.up and self._is_announced, seconds)
 
     async def wait_heard(self, taker: str, seconds: float) -> bool:
         """Asks who this is; whether it has answered within so many seconds."""
@@ -202,8 +213,13 @@ class Publisher:
         if isinstance(notice, Fault):
             self.skipped[notice] += 1
             self._quiet.warn(notice, f"engine: a notice is none ({notice})")
-        elif self.known.hear(notice):
-            self._next_beat = min(self._next_beat, self._last_beat + GREETING_SECONDS)
+            return
+        self._is_announced |= isinstance(notice, Beat) and notice.who == self.who
+        if self.known.hear(notice):
+            self._greet()
+
+    def _greet(self) -> None:
+        self._next_beat = min(self._next_beat, self._last_beat + GREETING_SECONDS)
 
     def _look(self) -> None:
         self._tell_state()

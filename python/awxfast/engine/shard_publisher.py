@@ -4,6 +4,7 @@ So a server that is gone takes one batch with it at most, and what a server redi
 """
 
 import asyncio
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class ShardPublisher:
         self.queues = SlotQueues(topology.find_owner)
         self._heads: dict[str, tuple[int, bytes]] = {}
         self._flushes = False
+        self._lost: collections.Counter[str] = collections.Counter()
         self._finished: asyncio.Future[None] | None = None
         self.published = 0
         self.published_bytes = 0
@@ -44,7 +46,8 @@ class ShardPublisher:
     def publish(self, channel: str, message: bytes, events: int) -> None:
         """Goes out at the end of this turn of the loop, if it can."""
         slot, head = self._heads.get(channel) or self._learn(channel)
-        self._note_dropped(self.queues.add(slot, head, message, events))
+        if dropped := self.queues.add(slot, head, message, events):
+            self._listener.note_lost(dropped, "queue_full")
         if not self._flushes:
             self._flushes = True
             asyncio.get_running_loop().call_soon(self.flush)
@@ -58,7 +61,7 @@ class ShardPublisher:
 
     def flush_to(self, link: ClusterLink) -> None:
         """The next batch to this server, unless one is on its way."""
-        if link.commands is None or link.is_publishing:
+        if link.commands is None or link.commands.lost.done() or link.is_publishing:
             return
         batch = self.queues.take(link.place, BATCH_MESSAGES, BATCH_BYTES)
         if not batch:
@@ -100,6 +103,7 @@ class ShardPublisher:
             answers = replies[at : at + width * len(taken)][width - 1 :: width]
             at += width * len(taken)
             self._settle_slot(link, queue, taken, answers)
+        self._tell_lost()
         self.flush()
         if self._finished is not None and self.queues.is_empty and not self._finished.done():
             self._finished.set_result(None)
@@ -111,20 +115,18 @@ class ShardPublisher:
         self.published_bytes += sum(len(taken[at].message) for at in good)
         slot = taken[0].slot
         if len(good) == len(taken):
-            self._note_dropped(self.queues.settle(slot))
+            self.queues.settle(slot)
             return
-        if unanswered := sum(waiting.events for waiting in taken[len(answers) :]):
-            self._listener.note_lost(unanswered, "connection_broken")
+        self._lost["connection_broken"] += sum(waiting.events for waiting in taken[len(answers) :])
         self._settle_errors(link, slot, taken, answers)
 
     def _settle_errors(self, link: ClusterLink, slot: int, taken: list[Waiting], answers: list[Any]) -> None:
         back: list[Waiting] = []
-        refused = 0
         detour = None
         hold = False
         for waiting, answer in zip(taken, answers, strict=False):
             if not isinstance(answer, RedisReplyError):
-                refused += sum(one.events for one in back)  # a later one has overtaken them
+                self._lost["refused"] += sum(one.events for one in back)  # a later one has overtaken them
                 back.clear()
             elif redirection := read_redirection(answer, link.place):
                 back.append(waiting)
@@ -134,11 +136,9 @@ class ShardPublisher:
                 hold = True
                 self._topology.look_soon()
             else:
-                refused += waiting.events
+                self._lost["refused"] += waiting.events
                 self._note_trouble(str(answer))
-        if refused:
-            self._listener.note_lost(refused, "refused")
-        self._note_dropped(self.queues.settle(slot, back, hold=hold, detour=detour))
+        self._lost["queue_full"] += self.queues.settle(slot, back, hold=hold, detour=detour)
 
     def _follow(self, link: ClusterLink, slot: int, redirection: Redirection) -> tuple[tuple[str, int] | None, bool]:
         """Where to go once, and whether to wait before."""
@@ -150,9 +150,11 @@ class ShardPublisher:
         self._topology.follow(redirection)
         return None, False
 
-    def _note_dropped(self, events: int) -> None:
-        if events:
-            self._listener.note_lost(events, "queue_full")
+    def _tell_lost(self) -> None:
+        lost, self._lost = self._lost, collections.Counter()
+        for reason, events in lost.items():
+            if events:
+                self._listener.note_lost(events, reason)
 
 
 def pack_batch(batch: Sequence[Taken]) -> tuple[list[str], bytes]:

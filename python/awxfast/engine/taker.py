@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
 HEIR_SECONDS = 2.0
 """How long a process that is about to leave waits for the next one to hear all that it hears."""
+SILENT_HEIR_SECONDS = 0.5
+"""The same for one that has not said yet that it hears anything."""
 LOOK_SECONDS = 3.0
 """How long the next one waits for it to say what that is."""
 
@@ -250,10 +252,10 @@ class Taker:
 
     async def rest(self) -> None:
         """No group is wanted anew any more: returns when the next process hears all that this one does."""
-        if self._heir is None:
+        if not self.carrier.up:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HEIR_SECONDS):
+            async with asyncio.timeout(SILENT_HEIR_SECONDS if self._heir is None else HEIR_SECONDS):
                 await self.told.wait_settled()
                 while self._heir != self.told.version:
                     self._heir_spoke.clear()

@@ -57,7 +57,6 @@ class ToldWants:
         self._listed_at = float("-inf")
         self.tells = False
         """Whether publishers hear of it."""
-        self._lists_when_settled = False
         self._settled = asyncio.Event()
         self.on_settled: Callable[[], None] = lambda: None
         """Called when nothing is to be asked or told any more."""
@@ -99,17 +98,20 @@ class ToldWants:
         for group in groups:
             self._wanted.discard(group)
             self._fresh.discard(group)
-            if group in self._asked:
+            if group in self._asked or group in self._told:
                 self._dropped.add(group)
         self._go_on_later()
 
     def begin(self, version: int | None = None) -> None:
-        """From now on publishers hear of it. `version`: what a process before this one under its name said last."""
+        """From now on publishers hear of it. `version`: what a process before this one under its name said last.
+
+        Then publishers know of its groups, and go on with those of which the engine has not confirmed ours yet.
+        """
         self.tells = True
         if version is not None:
             self.version = version + 1
-            self._lists_when_settled = True
-            self._note_settled()
+            self._told.update(self._asked, self._fresh)
+            self._list_all()
         elif self._told:
             self._tell_change(add=sorted(self._told))
 
@@ -156,18 +158,14 @@ class ToldWants:
             self._note_settled()
 
     def _note_settled(self) -> None:
-        if not self.is_settled:
-            return
-        if self._lists_when_settled:
-            self._lists_when_settled = False
-            self._list_all()
-        self._settled.set()
-        self.on_settled()
+        if self.is_settled:
+            self._settled.set()
+            self.on_settled()
 
     async def _subscribe(self, groups: list[str], ticket: int) -> None:
         """`ticket`: groups that were let go of meanwhile, and asked for again, are no affair of this one any more."""
         await self._carrier.subscribe([self._names.of(group) for group in groups])
-        there = sorted(group for group in groups if self._asked.get(group) == ticket)
+        there = sorted(group for group in groups if self._asked.get(group) == ticket and group not in self._told)
         self._told.update(there)
         self._tell_change(add=there)
 
@@ -175,7 +173,7 @@ class ToldWants:
         """Those that were asked for and are not confirmed yet, too."""
         groups, self._dropped = sorted(self._dropped), set()
         for group in groups:
-            del self._asked[group]
+            self._asked.pop(group, None)
         told = [group for group in groups if group in self._told]
         self._told.difference_update(groups)
         self._tell_change(drop=told)

@@ -1,0 +1,4 @@
+"""The loop of these tests, and the engines that they start and end."""
+
+from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
+from nats_servers import nats_cluster, start_nats  # noqa: F401  fixtures

@@ -1,0 +1,131 @@
+"""Three nodes with a Redis, a server and a dialler each, and an engine between them: each event once, or counted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from engine_meshes import EngineMesh
+from events import GROUPS
+from load import Load, assert_all_came, assert_nothing_is_lost
+from nats_servers import NatsServer
+from pages import close_pages, open_page
+from servers import AwxfastServer
+
+EVENTS = 100
+RATE = 100.0
+StartMesh = Callable[..., Awaitable[EngineMesh]]
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path, "nats")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def engine(nats: NatsServer) -> str:
+    return f"nats://{nats.place}"
+
+
+@pytest.fixture
+async def start_mesh(tmp_path: Path, engine: str) -> AsyncIterator[StartMesh]:
+    """`await start_mesh(linked=True)`: another mesh, which ends with the test."""
+    started: list[EngineMesh] = []
+
+    async def start(*, linked: bool = False, count: int = 3) -> EngineMesh:
+        started.append(EngineMesh(tmp_path, engine, count, linked=linked))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for mesh in started:
+        await mesh.close()
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["alone", "with links"])
+async def test_every_event_reaches_every_browser_once(start_mesh: StartMesh, linked: bool) -> None:
+    mesh = await start_mesh(linked=linked)
+    await mesh.send(EVENTS)
+    await mesh.assert_each_once(EVENTS)
+    for ledger in await mesh.ledgers():
+        assert (ledger["balance"], ledger["gaps"]) == ({"events": 0, "frames": 0}, {})
+        assert ledger["engine"]["events"]["taken"] >= 2 * EVENTS
+
+
+async def reload(server: object) -> None:
+    assert isinstance(server, AwxfastServer)
+    done = await asyncio.to_thread(server.reload)
+    assert done.returncode == 0, done.stderr + server.text()
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["alone", "with links"])
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+async def test_every_event_comes_once_through_reloads_of_servers(
+    start_mesh: StartMesh, rounds: int, linked: bool
+) -> None:
+    mesh = await start_mesh(linked=linked, count=2)
+    async with Load(mesh.nodes, RATE) as load:
+        for _ in range(rounds):
+            for node in mesh.nodes:
+                await reload(node.server)
+                await load.go_on()
+        await assert_all_came(mesh, load)
+    for ledger in await mesh.ledgers():
+        assert_nothing_is_lost(ledger)
+        assert (ledger["generation"], ledger["engine"]["events"].get("double", 0)) == (rounds, 0)
+
+
+async def assert_losses_are_counted(mesh: EngineMesh, load: Load) -> None:
+    """What a page has not got of other nodes' events, its server and their diallers know of."""
+    await load.stop()
+    await mesh.until_heard()
+    ledgers = await mesh.ledgers()
+    unsent = [await asyncio.to_thread(node.dialler.ledger) for node in mesh.nodes]
+    lost_there = sum(sum(ledger["engine"]["lost"].values()) for ledger in unsent)
+    for page, ledger in zip(mesh.pages, ledgers, strict=True):
+        page.assert_in_order_and_whole()
+        missed = sum(len(made) - len(page.numbers(number)) for number, made in load.made.items())
+        bound = sum(gap["at_most"] for gap in ledger["gaps"].values()) + lost_there
+        assert 0 <= missed <= bound, (ledger["gaps"], ledger["engine"])
+        assert ledger["balance"] == {"events": 0, "frames": 0}
+
+
+@pytest.mark.parametrize("seconds", [1.0])
+async def test_what_is_lost_while_the_engine_is_away_is_counted(
+    start_mesh: StartMesh, nats: NatsServer, seconds: float
+) -> None:
+    mesh = await start_mesh()
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        await asyncio.to_thread(nats.kill)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(nats.start)
+        await mesh.until_heard()
+        await load.go_on()
+        await assert_losses_are_counted(mesh, load)
+
+
+async def test_server_that_dies_costs_nobody_else_anything(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh()
+    dying, *others = mesh.nodes
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        port = dying.server_port
+        await asyncio.to_thread(dying.server.kill)
+        await load.go_on(100)
+        await dying.stop_server()
+        await dying.start_server(port)
+        first, *rest = mesh.pages
+        await close_pages([first])
+        mesh.pages = rest
+        await load.stop()
+        await mesh.until_heard()
+        for page in rest:
+            assert {number: page.numbers(number) for number in load.made} == load.made
+            page.assert_in_order_and_whole()
+    assert len(others) == 2
+    mesh.pages.append(await open_page(dying.server.url, GROUPS))
+    await mesh.until_heard()
