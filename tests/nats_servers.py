@@ -19,6 +19,7 @@ from redis_servers import free_port
 
 HANG = 20.0
 """Seconds after which something that does not happen counts as failed."""
+RELOADED = "Reloaded server configuration"
 
 
 class NatsServer:
@@ -43,18 +44,22 @@ class NatsServer:
 
     def start(self) -> None:
         """Returns when it answers."""
+        config = self.folder / f"{self.name}.conf"
+        config.write_text(self.describe())
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen([self.binary, "-c", str(config)], stdout=log, stderr=log)
+        wait_until(self.answers, f"the NATS server of this test does not answer: {self.log[-500:]}")
+
+    def describe(self) -> str:
+        """Its configuration."""
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.routes if port != self.route_port)
         cluster = (
             f"cluster {{ name: test, listen: 127.0.0.1:{self.route_port}, routes: [{routes}] }}" if self.routes else ""
         )
-        config = self.folder / f"{self.name}.conf"
-        config.write_text(
+        return (
             f"server_name: {self.name}\nlisten: 127.0.0.1:{self.port}\nhttp: 127.0.0.1:{self.monitor_port}\n"
             f"{cluster}\n{self.settings}\n"
         )
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen([self.binary, "-c", str(config)], stdout=log, stderr=log)
-        wait_until(self.answers, f"the NATS server of this test does not answer: {self.log[-500:]}")
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
@@ -85,9 +90,11 @@ class NatsServer:
         """Obeys other lines from now on."""
         assert self.process is not None
         config = self.folder / f"{self.name}.conf"
-        config.write_text(config.read_text().replace(self.settings, settings) if self.settings else settings)
         self.settings = settings
+        config.write_text(self.describe())
+        times = self.log.count(RELOADED)
         self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log.count(RELOADED) > times, f"NATS does not reload: {self.log[-500:]}")
 
     @property
     def runs(self) -> bool:
@@ -117,10 +124,9 @@ class NatsCluster:
     def is_whole(self) -> bool:
         return all(server.look("routez")["num_routes"] >= len(self.servers) - 1 for server in self.servers)
 
-    def serving(self, port: int) -> NatsServer:
-        """The server whose client has that port of its own."""
-        running = [server for server in self.servers if server.runs]
-        return next(s for s in running if any(c["port"] == port for c in s.look("connz")["connections"]))
+    def at(self, port: int) -> NatsServer:
+        """The server that clients find there."""
+        return next(server for server in self.servers if server.port == port)
 
     def close(self) -> None:
         for server in self.servers:

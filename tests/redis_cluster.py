@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +186,3 @@ def free_ports() -> tuple[int, int, int]:
     finally:
         for probe in probes:
             probe.close()
-
-
-@pytest.fixture
-def cluster() -> Iterator[RedisCluster]:
-    """Of the installed Redis."""
-    running = RedisCluster()
-    yield running
-    running.close()

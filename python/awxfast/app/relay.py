@@ -235,6 +235,10 @@ class Relay:
         if self._access_log is not None:
             await self._access_log.close()
 
+    async def probe_engine(self) -> str:
+        """Looks once whether the engine answers, and says so; empty without one. Raises `StartError`."""
+        return await self._feed.engine.probe()
+
     async def probe(self) -> str:
         """Looks once whether others who are needed answer, and says what they said. Raises `AccessUnavailable`."""
         return ""

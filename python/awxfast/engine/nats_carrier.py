@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import re
 import time
 from collections.abc import Collection
 
@@ -15,6 +16,7 @@ from awxfast.engine.nats_servers import NatsServers, Place
 from awxfast.engine.waiting_messages import WaitingMessages
 from awxfast.errors import describe_unexpected
 from awxfast.pauses import Pauses
+from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ PING_SECONDS = 1.0
 STOP_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Between rounds through all servers."""
+SUBJECT = re.compile(r"[\w~-]+(\.[\w~-]+)*", re.ASCII)
+MOST_SAID = 20
+"""Kinds of trouble that are told in one outage; some have words of a server's."""
 SHORT_LIFE = 2.0
 """Seconds: a connection that broke earlier has not mended anything."""
 
@@ -78,6 +83,11 @@ class NatsCarrier:
         """What is wrong, in words for an operator; empty while all is well."""
         return self._denied if self.up else self._trouble
 
+    @property
+    def server(self) -> Place:
+        """The one that it is connected to, or was last."""
+        return self._place
+
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and returns."""
         self._listener = listener
@@ -95,12 +105,20 @@ class NatsCarrier:
 
     def publish(self, channel: str, message: bytes, events: int) -> None:
         """Queues a message; what is queued in one turn of the loop goes out together."""
+        if not SUBJECT.fullmatch(channel):
+            self._note_lost(events, "refused")
+            return
         self._waiting.put(channel, message, events)
         self._idle.clear()
         self._wake.set()
 
     async def subscribe(self, channels: Collection[str]) -> None:
-        """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`."""
+        """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`.
+
+        Raises `ValueError` for a name that NATS can't have, which would end or change what is said to a server.
+        """
+        if wrong := [channel for channel in channels if not SUBJECT.fullmatch(channel)]:
+            raise ValueError(f"{escape(wrong[0])} is no subject")
         fresh = [(channel, next(self._numbers)) for channel in channels if channel not in self._subscribed]
         self._subscribed.update(fresh)
         self._channels.update((number, channel) for channel, number in fresh)
@@ -135,14 +153,15 @@ class NatsCarrier:
 
     async def _keep_connected(self) -> None:
         while True:
-            connection = await self._connect()
             opened = time.monotonic()
             try:
-                await self._use(connection)
+                self._connection = await self._connect()
+                opened = time.monotonic()
+                await self._use(self._connection)
             except Exception as error:
-                self._note_trouble(describe_unexpected(error), self._place)
+                self._note_trouble(describe_unexpected(error))
             finally:
-                await self._let_go(connection)
+                await self._let_go()
             if time.monotonic() - opened < SHORT_LIFE:
                 await asyncio.sleep(self._pauses.take())
             else:
@@ -150,18 +169,19 @@ class NatsCarrier:
 
     async def _connect(self) -> NatsConnection:
         """Tries one server after the other until one takes us."""
-        for tries in itertools.count(1):
-            place = self._servers.take_next()
+        tries = 0
+        while True:
+            self._place = self._servers.take_next()
             connection = self._make_connection()
             try:
-                await connection.open(*place, self._servers.name_for_certificate(place))
-                self._connection, self._place = connection, place
-                break
+                await connection.open(*self._place, self._servers.name_for_certificate(self._place))
             except NatsConnectionFailed as error:
-                self._note_trouble(str(error), place)
+                self._note_trouble(str(error))
+            else:
+                return connection
+            tries += 1
             if tries % len(self._servers) == 0:
                 await asyncio.sleep(self._pauses.take())
-        return connection
 
     def _make_connection(self) -> NatsConnection:
         return NatsConnection(
@@ -222,9 +242,11 @@ class NatsCarrier:
             await self._idle.wait()
             await self._connection.confirm()
 
-    async def _let_go(self, connection: NatsConnection) -> None:
+    async def _let_go(self) -> None:
         self._up.clear()
-        self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
         self._most_bytes = connection.most_bytes
         if lost := connection.unconfirmed_events:
             self._note_lost(lost, "connection_broken")
@@ -244,12 +266,12 @@ class NatsCarrier:
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
         self._up.clear()
-        self._note_trouble(reason, self._place)
+        self._note_trouble(reason)
 
-    def _note_trouble(self, reason: str, place: Place) -> None:
+    def _note_trouble(self, reason: str) -> None:
         """Said once an outage, however many servers have it."""
-        self._trouble = f"{write_place(place)}: {reason}"
-        if reason not in self._said:
+        self._trouble = f"{write_place(self._place)}: {reason}"
+        if reason not in self._said and len(self._said) < MOST_SAID:
             self._said.add(reason)
             self._quiet_log.warn(reason, f"engine: {self._address}: {self._trouble}; trying again")
 

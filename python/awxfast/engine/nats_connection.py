@@ -89,6 +89,7 @@ class NatsConnection:
         self._unconfirmed: deque[tuple[str, int]] = deque()
         self._sent = self._confirmed = 0
         self._is_open = False
+        self._last_error: Exception | None = None
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
         """Raises `NatsConnectionFailed`."""
@@ -107,9 +108,13 @@ class NatsConnection:
                     **self._options.read_login(),
                 )
         except Exception as error:
-            reason = describe_failure(self._client.last_error or error if is_vague(error) else error)
+            told = self._last_error if isinstance(error, errors.NoServersError) else None
+            reason = describe_failure(told or error)
             await self.close()
             raise NatsConnectionFailed(reason) from error
+        except asyncio.CancelledError:
+            self._abort()
+            raise
         self._is_open = True
 
     @property
@@ -192,14 +197,14 @@ class NatsConnection:
         """Lets go of it, whatever the server does."""
         self._is_open = False
         self.end("closed")
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError, errors.Error):
+        with contextlib.suppress(Exception):  # nats-py's, of what may be half open; the abort does without it
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.close()
         self._abort()
 
     def _abort(self) -> None:
         """nats-py waits for its peer when it closes, be that frozen."""
-        for name in ("_io_writer", "_bare_io_writer"):
+        for name in ("_io_writer", "_bare_io_writer"):  # the other one is under TLS
             writer = getattr(self._client._transport, name, None)
             if writer is not None:
                 writer.transport.abort()
@@ -213,6 +218,7 @@ class NatsConnection:
             self.end(describe_failure(error))
 
     async def _note_error(self, error: Exception) -> None:
+        self._last_error = error
         if (found := DENIED.search(str(error))) is not None:
             verb, name = found.groups()
             events = self._forget_denied(name) if verb == "publish" else 0
@@ -225,11 +231,6 @@ class NatsConnection:
                 self._unconfirmed[index] = (channel, 0)
                 return events
         return 0
-
-
-def is_vague(error: Exception) -> bool:
-    """Whether nats-py has kept a better one."""
-    return isinstance(error, errors.NoServersError)
 
 
 def describe_failure(error: Exception) -> str:

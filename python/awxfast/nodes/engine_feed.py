@@ -3,6 +3,8 @@
 Nothing of it goes on into Redis but metrics: each process of awxfast there takes for itself.
 """
 
+import asyncio
+import contextlib
 import itertools
 import socket
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_pre
 from awxfast.engine.open_carrier import name_channels, open_carrier
 from awxfast.engine.packet_checks import OriginCounts, PacketChecks
 from awxfast.engine.taker import Taker, name_taker
+from awxfast.errors import StartError
 from awxfast.figures import EngineFigures, EngineOrigin
 from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.onward import Onward
@@ -24,6 +27,7 @@ from awxfast.settings import Settings
 from awxfast.wire.engine_notices import MAX_NODE
 from awxfast.wire.groups import is_valid_group
 
+PROBE_SECONDS = 5.0
 SHOWN_ORIGINS = 100
 """Publishers that are shown one by one, those with the most events."""
 
@@ -46,6 +50,10 @@ class NoEngine:
 
     async def start(self) -> None:
         """There is nothing to start."""
+
+    async def probe(self) -> str:
+        """Empty: there is nothing to ask."""
+        return ""
 
     async def stop(self) -> None:
         """There is nothing to stop."""
@@ -133,6 +141,17 @@ class EngineFeed(NoEngine):
         """Begins to take, whether the engine is there or not."""
         self._metrics.start()
         await self.taker.start()
+
+    async def probe(self) -> str:
+        """In place of `start`: whether it answers, in words. Raises `StartError`."""
+        carrier = self.taker.carrier
+        await carrier.start(self.taker)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PROBE_SECONDS):
+                while not carrier.up:  # noqa: ASYNC110  nobody tells
+                    await asyncio.sleep(0.01)
+                return f"{self.address} answers"
+        raise StartError(f"the engine {self.address} {carrier.trouble or 'does not answer'}")
 
     async def stop(self) -> None:
         """Nobody takes here any more. What was abandoned is ended."""

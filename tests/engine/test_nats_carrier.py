@@ -1,0 +1,488 @@
+"""A carrier over real servers of NATS, which are killed, frozen, and change their minds."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import nkeys
+import pytest
+from awxfast.engine.nats_channels import NatsChannels
+from certificates import SelfSigned
+from nats_keys import NatsKey, NatsOperator
+from nats_servers import NatsCluster, NatsServer
+from nats_users import NatsUser, publish_numbers, until
+
+Join = Callable[[str], Awaitable[NatsUser]]
+CHANNEL = "awxfast.group.job_events-1"
+
+
+async def pair_of(join_nats: Join, url: str, other: str | None = None) -> tuple[NatsUser, NatsUser]:
+    """One that publishes, and one that has subscribed to `CHANNEL`."""
+    publisher, taker = await join_nats(url), await join_nats(other or url)
+    await publisher.until_up()
+    await taker.carrier.subscribe([CHANNEL])
+    return publisher, taker
+
+
+async def pass_one(publisher: NatsUser, taker: NatsUser, mark: bytes) -> None:
+    """Publishes it until it has come: a route between servers knows of a subscription a little later than ours."""
+    while mark not in taker.messages(CHANNEL):
+        publisher.carrier.publish(CHANNEL, mark, 0)
+        await asyncio.sleep(0.05)
+
+
+def numbers_heard(taker: NatsUser) -> list[int]:
+    return [int(message) for message in taker.messages(CHANNEL) if message.isdigit()]
+
+
+def is_rising(numbers: list[int]) -> bool:
+    """In order, and nothing twice."""
+    return all(one < next_one for one, next_one in itertools.pairwise(numbers))
+
+
+class TestMessages:
+    async def test_each_comes_once_and_in_order_through_the_cluster(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, *(f"nats://{server.place}" for server in nats_cluster.servers[:2]))
+        await pass_one(publisher, taker, b"ready")
+        await publish_numbers(publisher, CHANNEL, range(5_000))
+        await until(lambda: len(numbers_heard(taker)) == 5_000)
+        assert numbers_heard(taker) == list(range(5_000))
+        assert publisher.lost == taker.lost == []
+
+    async def test_one_turn_of_the_loop_goes_out_together(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        for number in range(100):
+            publisher.carrier.publish(CHANNEL, b"%d" % number, 2)
+        assert publisher.carrier.figures().queued == 100
+        await until(lambda: len(taker.heard) == 100)
+        figures = publisher.carrier.figures()
+        assert (figures.published, figures.published_bytes, figures.queued, figures.queued_bytes) == (100, 190, 0, 0)
+        assert (taker.carrier.figures().received, taker.carrier.figures().received_bytes) == (100, 190)
+
+    @pytest.mark.parametrize("group", ["a..b", "a.b", "metrics", "A_b-c", "."])
+    async def test_group_whatever_its_name_is_heard_under_it(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, group: str
+    ) -> None:
+        names = NatsChannels("awxfast")
+        user = await join_nats(f"nats://{start_nats().place}")
+        await user.carrier.subscribe([names.of(group)])
+        user.carrier.publish(names.of(group), b"event", 1)
+        await until(lambda: bool(user.heard))
+        assert [(names.group(channel), message) for channel, message in user.heard] == [(group, b"event")]
+
+    async def test_any_bytes_come_as_they_were(self, start_nats: Callable[..., NatsServer], join_nats: Join) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        messages = [b"", b"\r\n", b"PING\r\n", b"MSG x 1 3\r\nabc\r\n", bytes(range(256)) * 4_000]
+        for message in messages:
+            publisher.carrier.publish(CHANNEL, message, 1)
+        await until(lambda: len(taker.heard) == len(messages))
+        assert taker.messages(CHANNEL) == messages
+
+    async def test_unsubscribed_channel_is_not_heard_and_may_be_wanted_again(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        taker.carrier.unsubscribe([CHANNEL, "never.wanted"])
+        await taker.carrier.subscribe(["other"])
+        publisher.carrier.publish(CHANNEL, b"unheard", 1)
+        publisher.carrier.publish("other", b"heard", 1)
+        await until(lambda: bool(taker.heard))
+        await taker.carrier.subscribe([CHANNEL])
+        publisher.carrier.publish(CHANNEL, b"again", 1)
+        await until(lambda: len(taker.heard) == 2)
+        assert taker.heard == [("other", b"heard"), (CHANNEL, b"again")]
+
+    async def test_thousands_of_channels_cost_no_task_each(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        tasks = len(asyncio.all_tasks())
+        channels = [f"awxfast.group.job_events-{number}" for number in range(10_000)]
+        await taker.carrier.subscribe(channels)
+        assert len(asyncio.all_tasks()) == tasks
+        for channel in channels:
+            publisher.carrier.publish(channel, channel.encode(), 1)
+            if channel.endswith("00"):
+                await asyncio.sleep(0)
+        await until(lambda: len(taker.heard) == 10_000)
+        assert [message.decode() for _, message in taker.heard] == channels
+        assert taker.carrier.figures().subscribed == 10_000
+
+    async def test_what_waits_is_sent_before_the_end(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        for number in range(1_000):
+            publisher.carrier.publish(CHANNEL, b"%d" % number, 1)
+        await publisher.carrier.stop()
+        await until(lambda: len(taker.heard) == 1_000)
+        assert publisher.lost == []
+
+
+class TestBreaks:
+    async def test_server_that_is_killed_is_replaced_by_another(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, nats_cluster.url)
+        await pass_one(publisher, taker, b"ready")
+        killed = nats_cluster.at(taker.port)
+        killed.kill()
+        await until(lambda: taker.cuts == 1, 5.0)
+        await pass_one(publisher, taker, b"back")
+        assert taker.port != killed.port
+        assert taker.carrier.figures().reconnects == 1 and taker.carrier.trouble == ""
+
+    async def test_server_that_is_killed_elsewhere_is_not_noticed(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, *(f"nats://{server.place}" for server in nats_cluster.servers[:2]))
+        await pass_one(publisher, taker, b"ready")
+        nats_cluster.servers[2].kill()
+        await publish_numbers(publisher, CHANNEL, range(500), 0.001)
+        await until(lambda: len(numbers_heard(taker)) == 500)
+        assert numbers_heard(taker) == list(range(500))
+        assert (publisher.cuts, taker.cuts, publisher.lost) == (0, 0, [])
+
+    async def test_server_that_only_the_cluster_knows_is_taken_too(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        named, *others = nats_cluster.servers
+        user = await join_nats(f"nats://{named.place}")
+        await user.until_up()
+        named.kill()
+        await until(lambda: user.cuts == 1, 5.0)
+        assert user.port in [server.port for server in others]
+
+    async def test_frozen_server_is_left_within_seconds(self, nats_cluster: NatsCluster, join_nats: Join) -> None:
+        publisher, taker = await pair_of(join_nats, nats_cluster.url)
+        await pass_one(publisher, taker, b"ready")
+        frozen = nats_cluster.at(taker.port)
+        frozen.freeze()
+        await until(lambda: taker.cuts == 1, 5.0)
+        await publisher.until_up()
+        await pass_one(publisher, taker, b"back")
+        frozen.thaw()
+        await publish_numbers(publisher, CHANNEL, range(500))
+        await until(lambda: len(numbers_heard(taker)) == 500)
+        assert numbers_heard(taker) == list(range(500))
+
+    async def test_events_that_no_server_has_confirmed_are_counted(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        """Whatever is heard: what is not has been told as lost, and nothing comes twice or out of turn."""
+        publisher, taker = await pair_of(join_nats, *(f"nats://{server.place}" for server in nats_cluster.servers[:2]))
+        await pass_one(publisher, taker, b"ready")
+        publishing = asyncio.create_task(publish_numbers(publisher, CHANNEL, range(4_000), 0.001))
+        await asyncio.sleep(1)
+        nats_cluster.servers[0].kill()
+        await publishing
+        await pass_one(publisher, taker, b"end")
+        heard = numbers_heard(taker)
+        assert publisher.cuts == 1 and is_rising(heard)
+        assert {reason for _, reason in publisher.lost} <= {"connection_broken"}
+        assert 4_000 - len(heard) <= publisher.lost_events
+
+    async def test_what_waits_while_nobody_answers_is_sent_later(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats()
+        publisher, taker = await pair_of(join_nats, f"nats://{server.place}")
+        server.kill()
+        await until(lambda: not publisher.carrier.up and not taker.carrier.up)
+        await publish_numbers(publisher, CHANNEL, range(100))
+        assert publisher.carrier.figures().queued == 100
+        # The taker is back before the publisher may be, as nothing is kept for who is not there.
+        late = await join_nats(f"nats://{server.place}")
+        server.start()
+        await asyncio.gather(late.until_up(), until(lambda: publisher.cuts == 1), until(lambda: taker.cuts == 1))
+        await until(lambda: publisher.carrier.figures().queued == 0)
+        assert publisher.lost == []
+        assert is_rising(numbers_heard(taker))
+
+    async def test_oldest_go_where_too_many_wait(self, join_nats: Join) -> None:
+        user = await join_nats("nats://127.0.0.1:1")
+        await publish_numbers(user, CHANNEL, range(10_003))
+        assert user.lost == [(1, "queue_full")] * 3
+        assert user.carrier.figures().queued == 10_000
+        await user.carrier.stop()
+        assert user.lost[3:] == [(10_000, "stopped")]
+
+    async def test_wants_of_a_time_without_a_server_hold_when_one_comes(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats()
+        server.kill()
+        taker = await join_nats(f"nats://{server.place}")
+        wanting = asyncio.create_task(taker.carrier.subscribe([CHANNEL]))
+        await until(lambda: "refused" in taker.carrier.trouble)
+        assert not wanting.done() and not taker.carrier.up
+        server.start()
+        await wanting
+        taker.carrier.publish(CHANNEL, b"event", 1)
+        await until(lambda: bool(taker.heard))
+        assert taker.cuts == 0
+
+    async def test_wants_are_kept_over_many_breaks(self, nats_cluster: NatsCluster, join_nats: Join) -> None:
+        publisher, taker = await pair_of(join_nats, nats_cluster.url)
+        for round_number in range(1, 4):
+            server = nats_cluster.at(taker.port)
+            server.kill()
+            await until(lambda number=round_number: taker.cuts >= number, 10.0)
+            server.start()
+            await publisher.until_up()
+            await pass_one(publisher, taker, b"round %d" % round_number)
+
+    async def test_end_does_not_wait_for_a_frozen_server(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats()
+        user = await join_nats(f"nats://{server.place}")
+        await user.until_up()
+        server.freeze()
+        for _ in range(50):
+            user.carrier.publish(CHANNEL, bytes(500_000), 1)
+        async with asyncio.timeout(10):
+            await user.carrier.stop()
+        assert user.lost_events == 50
+        assert {reason for _, reason in user.lost} == {"connection_broken", "stopped"}
+
+
+class TestLimits:
+    @pytest.mark.parametrize("name", ["", "a b", "a..b", ".a", "a.", "a.*", "a.>", "a 3\r\nPUB b 0\r\n\r\n", "\u00e4"])
+    async def test_name_that_is_no_subject_reaches_no_server(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, name: str
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats().place}")
+        publisher.carrier.publish(name, b"", 2)
+        with pytest.raises(ValueError, match="is no subject"):
+            await taker.carrier.subscribe(["fine", name])
+        await pass_one(publisher, taker, b"fine")
+        assert publisher.lost == [(2, "refused")]
+        assert taker.carrier.figures().subscribed == 1 and publisher.cuts == taker.cuts == 0
+
+    async def test_payload_limit_is_the_servers(self, start_nats: Callable[..., NatsServer], join_nats: Join) -> None:
+        publisher, taker = await pair_of(join_nats, f"nats://{start_nats('max_payload: 2000').place}")
+        assert publisher.carrier.most_bytes == 2_000
+        publisher.carrier.publish(CHANNEL, bytes(2_001), 3)
+        publisher.carrier.publish(CHANNEL, bytes(2_000), 1)
+        await until(lambda: bool(taker.heard))
+        assert [len(message) for message in taker.messages(CHANNEL)] == [2_000]
+        assert publisher.lost == [(3, "refused")] and publisher.cuts == 0
+
+    async def test_payload_limit_that_shrinks_is_known_when_the_server_has_said_so(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        """It tells by closing the connection that brings more, and with the next one."""
+        server = start_nats("max_payload: 4000")
+        publisher, taker = await pair_of(join_nats, f"nats://{server.place}")
+        server.reload("max_payload: 3000")
+        while not publisher.cuts:
+            publisher.carrier.publish(CHANNEL, bytes(3_500), 1)
+            await asyncio.sleep(0.1)
+        assert publisher.carrier.most_bytes == 3_000
+        assert {reason for _, reason in publisher.lost} <= {"connection_broken", "refused"} and publisher.lost
+        await pass_one(publisher, taker, b"3000")
+
+    async def test_channel_that_is_denied_is_said_and_counted(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rights = 'publish: { deny: "awxfast.group.>" }, subscribe: { deny: "secret.>" }'
+        server = start_nats(f"authorization {{ users: [{{ user: a, password: b, permissions: {{ {rights} }} }}] }}")
+        user = await join_nats(f"nats://a:b@{server.place}")
+        await user.carrier.subscribe(["awxfast.wants", CHANNEL])
+        for _ in range(5):
+            user.carrier.publish("awxfast.group.Big", b"event", 2)
+            user.carrier.publish("awxfast.wants", b"want", 0)
+        await until(lambda: user.lost_events == 10)
+        assert {reason for _, reason in user.lost} == {"refused"}
+        assert user.carrier.up and user.carrier.trouble == "the server does not let us publish to awxfast.group.big"
+        await user.carrier.subscribe(["secret.x"])
+        await until(lambda: user.carrier.trouble == "the server does not let us subscribe to secret.x")
+        assert len([line for line in caplog.messages if "publish to" in line]) == 1
+        assert len(user.messages("awxfast.wants")) == 5
+        await asyncio.sleep(0.5)
+        assert user.cuts == 0 and user.lost_events == 10
+
+
+class TestLogin:
+    async def test_wrong_password_is_said_in_words_once(
+        self, nats_cluster: NatsCluster, join_nats: Join, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        for server in nats_cluster.servers:
+            server.reload("authorization { user: awx, password: right }")
+        user = await join_nats(nats_cluster.url.replace("//", "//awx:wrong-secret@"))
+        await until(lambda: "refuses" in user.carrier.trouble)
+        await asyncio.sleep(2)
+        lines = [line for line in caplog.messages if "engine" in line]
+        assert len(lines) == 1 and "refuses the user" in lines[0]
+        assert "wrong-secret" not in "".join((*caplog.messages, user.carrier.trouble, repr(user.carrier.__dict__)))
+        assert not user.carrier.up
+
+    async def test_right_password_opens(self, start_nats: Callable[..., NatsServer], join_nats: Join) -> None:
+        server = start_nats('authorization { user: awx, password: "r@ght" }')
+        user = await join_nats(f"nats://awx:r%40ght@{server.place}")
+        await user.until_up()
+
+    async def test_token_opens_from_the_address_or_a_file(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        server = start_nats("authorization { token: sesame }")
+        (tmp_path / "token").write_text("sesame\n")
+        for url in (f"nats://sesame@{server.place}", f"nats://{server.place}?token_file={tmp_path}/token"):
+            await (await join_nats(url)).until_up()
+
+    async def test_password_that_is_changed_is_noticed_and_so_is_the_right_one(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        server = start_nats("authorization { token: first }")
+        (tmp_path / "token").write_text("first")
+        user = await join_nats(f"nats://{server.place}?token_file={tmp_path}/token")
+        await user.until_up()
+        server.reload("authorization { token: second }")
+        await until(lambda: "refuses" in user.carrier.trouble)
+        (tmp_path / "token").write_text("second")
+        await until(lambda: user.cuts == 1)
+
+    async def test_nkey_opens_from_a_file(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        key = NatsKey(nkeys.PREFIX_BYTE_USER)
+        server = start_nats(f"authorization {{ users: [{{ nkey: {key.public} }}] }}")
+        (tmp_path / "nkey").write_text(f"{key.seed}\n")
+        await (await join_nats(f"nats://{server.place}?nkey={tmp_path}/nkey")).until_up()
+
+    async def test_credentials_of_an_operators_user_open(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        operator = NatsOperator()
+        server = start_nats(operator.settings)
+        operator.write_creds(tmp_path / "node.creds")
+        publisher, taker = await pair_of(join_nats, f"nats://{server.place}?creds={tmp_path}/node.creds")
+        await pass_one(publisher, taker, b"let in")
+
+    async def test_credentials_that_vanish_are_named_and_taken_again_when_they_are_back(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, tmp_path: Path
+    ) -> None:
+        operator = NatsOperator()
+        server = start_nats(operator.settings)
+        file = tmp_path / "node.creds"
+        operator.write_creds(file)
+        user = await join_nats(f"nats://{server.place}?creds={file}")
+        await user.until_up()
+        file.write_text(f"-----BEGIN USER NKEY SEED-----\n{operator.user.seed}\n")
+        server.kill()
+        server.start()
+        await until(lambda: "none of NATS' credentials" in user.carrier.trouble)
+        assert operator.user.seed not in user.carrier.trouble
+        operator.write_creds(file)
+        await until(lambda: user.cuts == 1)
+
+
+class TestTls:
+    @pytest.fixture
+    def signed(self, tmp_path: Path) -> SelfSigned:
+        return SelfSigned(tmp_path)
+
+    def settings(self, signed: SelfSigned, more: str = "") -> str:
+        return f'tls {{ cert_file: "{signed.certificate}", key_file: "{signed.private_key}", timeout: 5, {more} }}'
+
+    @pytest.mark.parametrize("scheme", ["tls", "nats"])
+    async def test_messages_go_over_tls(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned, scheme: str
+    ) -> None:
+        server = start_nats(self.settings(signed))
+        url = f"{scheme}://localhost:{server.port}?ssl_ca_certs={signed.certificate}"
+        publisher, taker = await pair_of(join_nats, url)
+        await publish_numbers(publisher, CHANNEL, range(2_000))
+        publisher.carrier.publish(CHANNEL, bytes(1_000_000), 1)
+        await until(lambda: len(taker.heard) == 2_001)
+        assert numbers_heard(taker)[:2_000] == list(range(2_000))
+
+    async def test_tls_connection_is_kept_over_a_kill(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned
+    ) -> None:
+        server = start_nats(self.settings(signed))
+        url = f"tls://localhost:{server.port}?ssl_ca_certs={signed.certificate}"
+        publisher, taker = await pair_of(join_nats, url)
+        server.kill()
+        await until(lambda: not taker.carrier.up and not publisher.carrier.up)
+        server.start()
+        await until(lambda: taker.cuts == publisher.cuts == 1)
+        await pass_one(publisher, taker, b"back")
+
+    async def test_frozen_tls_server_holds_up_nobody(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned
+    ) -> None:
+        server = start_nats(self.settings(signed))
+        user = await join_nats(f"tls://localhost:{server.port}?ssl_ca_certs={signed.certificate}")
+        await user.until_up()
+        server.freeze()
+        await until(lambda: "does not answer within" in user.carrier.trouble)
+        server.thaw()
+        await until(lambda: user.cuts == 1)
+
+    async def test_certificate_of_somebody_else_is_refused(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned, tmp_path: Path
+    ) -> None:
+        server = start_nats(self.settings(signed))
+        other = SelfSigned(tmp_path, "other")
+        user = await join_nats(f"tls://localhost:{server.port}?ssl_ca_certs={other.certificate}")
+        await until(lambda: "its certificate is refused: " in user.carrier.trouble)
+        assert not user.carrier.up
+
+    async def test_certificate_for_another_name_is_refused_unless_told(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned
+    ) -> None:
+        server = start_nats(self.settings(signed))
+        url = f"tls://127.1:{server.port}?ssl_ca_certs={signed.certificate}"
+        user = await join_nats(url)
+        await until(lambda: "its certificate is refused: Hostname mismatch" in user.carrier.trouble)
+        await (await join_nats(f"{url}&ssl_check_hostname=false")).until_up()
+
+    async def test_client_shows_its_certificate(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned, tmp_path: Path
+    ) -> None:
+        ours = SelfSigned(tmp_path, "client")
+        server = start_nats(self.settings(signed, f'ca_file: "{ours.certificate}", verify: true'))
+        url = f"tls://localhost:{server.port}?ssl_ca_certs={signed.certificate}"
+        bare = await join_nats(url)
+        shown = await join_nats(f"{url}&ssl_certfile={ours.certificate}&ssl_keyfile={ours.private_key}")
+        await shown.until_up()
+        assert not bare.carrier.up
+
+    async def test_login_is_not_sent_to_a_server_without_tls(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats("authorization { user: awx, password: secret }, trace: true, debug: true")
+        user = await join_nats(f"tls://awx:secret@{server.place}")
+        await until(lambda: "it has no TLS" in user.carrier.trouble)
+        assert not user.carrier.up and "CONNECT" not in server.log
+
+    async def test_tls_is_used_where_a_server_leaves_it_open(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned
+    ) -> None:
+        server = start_nats(f"{self.settings(signed)}\nallow_non_tls: true")
+        user = await join_nats(f"tls://localhost:{server.port}?ssl_ca_certs={signed.certificate}")
+        await user.until_up()
+        assert server.look("connz")["connections"][0]["tls_version"] == "1.3"
+
+    async def test_servers_that_the_cluster_tells_of_are_taken_for_the_named_one(
+        self, join_nats: Join, signed: SelfSigned
+    ) -> None:
+        cluster = NatsCluster(3, self.settings(signed))
+        try:
+            named = cluster.servers[0]
+            user = await join_nats(f"tls://localhost:{named.port}?ssl_ca_certs={signed.certificate}")
+            await user.until_up()
+            named.kill()
+            await until(lambda: user.cuts == 1)
+            assert user.port != named.port
+        finally:
+            cluster.close()
