@@ -188,6 +188,23 @@ class TestBreaks:
         assert {reason for _, reason in publisher.lost} <= {"connection_broken"}
         assert 4_000 - len(heard) <= publisher.lost_events
 
+    async def test_little_is_sent_to_a_frozen_server_and_the_rest_goes_elsewhere(
+        self, nats_cluster: NatsCluster, join_nats: Join
+    ) -> None:
+        publisher, taker = await pair_of(join_nats, nats_cluster.url, f"nats://{nats_cluster.servers[0].place}")
+        while publisher.port == taker.port:
+            nats_cluster.at(publisher.port).kill()
+            await until(lambda: publisher.carrier.up and publisher.port != taker.port)
+        await pass_one(publisher, taker, b"ready")
+        nats_cluster.at(publisher.port).freeze()
+        publishing = asyncio.create_task(publish_numbers(publisher, CHANNEL, range(3_000), 0.001))
+        await until(lambda: publisher.cuts == 1)
+        await publishing
+        await pass_one(publisher, taker, b"end")
+        heard = numbers_heard(taker)
+        assert is_rising(heard) and len(heard) >= 3_000 - publisher.lost_events
+        assert publisher.lost_events < 1_500
+
     async def test_what_waits_while_nobody_answers_is_sent_later(
         self, start_nats: Callable[..., NatsServer], join_nats: Join
     ) -> None:

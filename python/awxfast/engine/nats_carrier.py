@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 BATCH_BYTES = 262_144
 """What is written at once before we look whether the server takes it."""
-MOST_UNCONFIRMED = 10_000
-"""Messages that are sent ahead of the server's confirmation."""
 CONFIRM_SECONDS = 0.2
 """Between confirmations while messages are sent: so much is uncertain when a connection breaks."""
 PING_SECONDS = 1.0
@@ -212,11 +210,11 @@ class NatsCarrier:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while not connection.ended.done() and (batch := self._waiting.take(BATCH_BYTES)):
-                self._write(connection, batch)
-                await connection.drain()
-                if connection.unconfirmed >= MOST_UNCONFIRMED and not await connection.confirm():
+            while len(self._waiting) and not connection.ended.done():
+                if connection.is_behind and not await connection.confirm():
                     return
+                self._write(connection, self._waiting.take(BATCH_BYTES))
+                await connection.drain()
             self._idle.set()
 
     def _write(self, connection: NatsConnection, batch: list[tuple[str, bytes, int]]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,6 +23,10 @@ OPEN_SECONDS = 2.0
 """For a server to answer a new connection, its TLS and login included."""
 PONG_SECONDS = 2.0
 """For it to answer a ping; later it is taken for frozen."""
+LATE_SECONDS = 0.2
+"""After a ping without an answer nothing more is sent to it, as it may be frozen: what waits here can go elsewhere."""
+MOST_UNCONFIRMED = 10_000
+"""Messages that are sent ahead of its confirmation."""
 CLOSE_SECONDS = 1.0
 DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
 
@@ -88,6 +93,7 @@ class NatsConnection:
         self._client = NatsClient(self, options.tls is not None)
         self._unconfirmed: deque[tuple[str, int]] = deque()
         self._sent = self._confirmed = 0
+        self._asked = 0.0
         self._is_open = False
         self._last_error: Exception | None = None
 
@@ -121,6 +127,12 @@ class NatsConnection:
     def unconfirmed(self) -> int:
         """Messages that were sent, and that the server has not confirmed."""
         return len(self._unconfirmed)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether to wait for `confirm` before more is sent."""
+        is_late = bool(self._client._pongs) and time.monotonic() - self._asked > LATE_SECONDS
+        return is_late or len(self._unconfirmed) >= MOST_UNCONFIRMED
 
     @property
     def unconfirmed_events(self) -> int:
@@ -171,6 +183,8 @@ class NatsConnection:
         if self.ended.done():
             return False
         pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not self._client._pongs:
+            self._asked = time.monotonic()
         self._client._pongs.append(pong)
         sent = self._sent
         self._write([b"PING\r\n"])
