@@ -10,7 +10,7 @@ class Load:
 
     nodes: int
     events: float
-    """A second."""
+    """A second, of all nodes together."""
     browsers: float
     watchers: float = 10
     """Browsers that an event goes to."""

@@ -29,10 +29,10 @@ class Joins:
     """Joins nothing: that costs once a group, however many nodes want it."""
 
     def want(self, group: str) -> None:
-        """As a `JoinedGroups`."""
+        """Costs nothing, as said above."""
 
     def unwant(self, group: str) -> None:
-        """As a `JoinedGroups`."""
+        """Costs nothing, as said above."""
 
 
 def measure_notices() -> dict[str, float]:

@@ -22,7 +22,7 @@ INTERNET_SERVERS = 12
 
 
 def blocks(costs: UnitCosts) -> dict[str, str]:
-    """All tables."""
+    """All tables by the names of their blocks."""
     return {
         "costs": costs_table(costs),
         "assumptions": ASSUMPTIONS,

@@ -52,7 +52,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class CarrierCosts:
-    """Of one way between nodes."""
+    """What events cost the parts that take part in one way between nodes."""
 
     sender: Curve
     """The dialler's, an event that it sends; a copy is a link of the mesh."""

@@ -39,7 +39,7 @@ class Parts:
 
     sender: Usage
     redis: Usage
-    """The first node's."""
+    """The first node's, which its producer fills."""
     receivers: tuple[Usage, ...]
     engine: tuple[Usage, ...]
     others: tuple[Usage, ...]

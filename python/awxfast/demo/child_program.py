@@ -49,7 +49,7 @@ class ChildProgram:
                 sys.stderr.write(line)
 
     async def wait(self) -> int:
-        """Its exit code."""
+        """Its exit code, once it has ended."""
         return await self._process.wait()
 
     async def stop(self) -> None:

@@ -28,7 +28,7 @@ class DemoNode:
 
     @property
     def url(self) -> str:
-        """For browsers."""
+        """Where its browsers subscribe."""
         return f"ws://127.0.0.1:{self.port}/websocket/"
 
     @property

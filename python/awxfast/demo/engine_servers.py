@@ -35,11 +35,11 @@ class EngineServers(Protocol):
     """An engine that runs as soon as it exists."""
 
     url: str
-    """For `--engine`."""
+    """For `--engine` of servers and diallers."""
 
     @property
     def pids(self) -> list[int]:
-        """Of its servers."""
+        """Of all servers that it has."""
 
     def stop(self) -> None:
         """Ends all of it and removes its folder. Idempotent."""
@@ -161,7 +161,7 @@ class NatsServers:
     """A cluster of NATS servers, each with a route to each."""
 
     def __init__(self, count: int = 3, before: Sequence[str] = ()) -> None:
-        """Raises `StartError`."""
+        """Returns when all know each other. Raises `StartError`."""
         server = shutil.which("nats-server")
         if server is None:
             raise StartError("no nats-server on the PATH: install one (apt install nats-server)")
