@@ -204,6 +204,8 @@ class TestServersThatGoAway:
         traffic.send()  # waits
         for node in cluster.nodes:
             node.start()
+        async with traffic.flowing():
+            await traffic.all_channels_flow()
         await traffic.arrived()
         traffic.assert_in_order()
         traffic.assert_losses_told()
@@ -306,7 +308,7 @@ class TestBeforeThereIsACluster:
 class TestWaysIn:
     @pytest.fixture
     def guarded(self) -> Iterator[RedisCluster]:
-        running = RedisCluster(None, "--user", "relay on >a/b@c ~* &awxfast:* +@all")
+        running = RedisCluster(None, "--user", *("relay", "on", ">a/b@c", "~*", "&awxfast:*", "+@all"))
         yield running
         running.close()
 
@@ -332,7 +334,7 @@ class TestWaysIn:
             tls=True,
         )
         try:
-            query = f"ssl_ca_certs={certificate}&ssl_check_hostname=false"
+            query = f"ssl_ca_certs={certificate}"
             ours = f"&ssl_certfile={certificate}&ssl_keyfile={key}"
             async with two_nodes(f"rediss-cluster://{running.servers}?{query}{ours}") as traffic:
                 await traffic.arrived()

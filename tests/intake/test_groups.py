@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -495,3 +495,46 @@ class TestRegisterAll:
         with redis_server.client() as client:
             remaining: list[Any] = client.keys("*")
         assert remaining == []
+
+
+class Watching:
+    """Is told what is held."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def note_held(self, groups: Sequence[str]) -> None:
+        self.told += [("held", group) for group in groups]
+
+    def note_left(self, groups: Sequence[str]) -> None:
+        self.told += [("left", group) for group in groups]
+
+
+class TestWatcher:
+    @pytest.mark.usefixtures("connected")
+    async def test_it_hears_of_all_that_are_held_and_of_each_change_once(self, groups: Groups) -> None:
+        await groups.hold(["a"])
+        watcher = Watching()
+        groups.watch(watcher)
+        await groups.hold(["a", "b"])
+        groups.release(["a", "b"])
+        groups.release(["a"])
+        await eventually(lambda: len(watcher.told) == 4)
+        assert watcher.told[:2] == [("held", "a"), ("held", "b")]
+        assert sorted(watcher.told[2:]) == [("left", "a"), ("left", "b")]
+
+    async def test_it_hears_of_groups_while_redis_is_away(self, groups: Groups) -> None:
+        watcher = Watching()
+        groups.watch(watcher)
+        holding = asyncio.ensure_future(groups.hold(["a"]))
+        await eventually(lambda: watcher.told == [("held", "a")])
+        holding.cancel()
+        await eventually(lambda: watcher.told == [("held", "a"), ("left", "a")])
+
+    async def test_it_hears_of_groups_that_another_process_had(self, groups: Groups) -> None:
+        watcher = Watching()
+        groups.watch(watcher)
+        groups.inherit({"members": [["a", "g.a", True], ["b", "g.b", True]], "next": 3})
+        groups.hold_inherited(["a"])
+        groups.end_inheritance()
+        await eventually(lambda: watcher.told == [("held", "a"), ("held", "b"), ("left", "b")])

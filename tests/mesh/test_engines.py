@@ -10,6 +10,8 @@ from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
 from nats_servers import NatsServer
 from pages import close_pages, open_page
+from redis.crc import key_slot
+from redis_cluster import RedisCluster
 from servers import AwxfastServer
 
 EVENTS = 100
@@ -26,8 +28,16 @@ def nats(tmp_path: Path) -> Iterator[NatsServer]:
 
 
 @pytest.fixture
-def engine(nats: NatsServer) -> str:
-    return f"nats://{nats.place}"
+def cluster() -> Iterator[RedisCluster]:
+    cluster = RedisCluster()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(params=["nats", "cluster"])
+def engine(request: pytest.FixtureRequest) -> str:
+    one: NatsServer | RedisCluster = request.getfixturevalue(request.param)
+    return f"nats://{one.place}" if isinstance(one, NatsServer) else one.url
 
 
 @pytest.fixture
@@ -93,16 +103,26 @@ async def assert_losses_are_counted(mesh: EngineMesh, load: Load) -> None:
         assert ledger["balance"] == {"events": 0, "frames": 0}
 
 
-@pytest.mark.parametrize("seconds", [1.0])
-async def test_what_is_lost_while_the_engine_is_away_is_counted(
-    start_mesh: StartMesh, nats: NatsServer, seconds: float
-) -> None:
+@pytest.mark.parametrize("engine", ["nats"], indirect=True)
+async def test_what_is_lost_while_the_engine_is_away_is_counted(start_mesh: StartMesh, nats: NatsServer) -> None:
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
         await asyncio.to_thread(nats.kill)
-        await asyncio.sleep(seconds)
+        await load.go_on(100)
         await asyncio.to_thread(nats.start)
+        await mesh.until_heard()
+        await load.go_on()
+        await assert_losses_are_counted(mesh, load)
+
+
+@pytest.mark.parametrize("engine", ["cluster"], indirect=True)
+async def test_what_is_lost_with_a_master_is_counted(start_mesh: StartMesh, cluster: RedisCluster) -> None:
+    mesh = await start_mesh()
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        await asyncio.to_thread(cluster.owner(key_slot(f"awxfast:group:{GROUPS[0]}".encode())).kill)
+        await load.go_on(100)
         await mesh.until_heard()
         await load.go_on()
         await assert_losses_are_counted(mesh, load)

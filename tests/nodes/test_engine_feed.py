@@ -202,7 +202,7 @@ class TestReadiness:
         exchange.carriers.append(carrier)
         monkeypatch.setattr(engine_feed, "open_carrier", lambda _: carrier)
         server = await start_node(engine=ENGINE)
-        assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222 does not answer\n"
+        assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: does not answer\n"
         carrier.mend()
         assert await server.ask("/readyz") == "ok\n"
         carrier.cut()

@@ -13,6 +13,7 @@ from typing import Any, Self
 import pytest
 from certificates import SelfSigned
 from main_process import LOOPBACK, run_to_its_end
+from nats_servers import NatsServer
 from redis_servers import RedisServer, free_port
 from servers import HANG
 
@@ -150,6 +151,34 @@ class TestNativeMode:
         done = check("-b", "0.0.0.0", "--auth", "open", "--redis", redis_server.url)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "--auth open is for loopback addresses" in done.stderr
+
+
+class TestEngine:
+    def test_one_that_answers(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        nats = NatsServer(tmp_path, "nats")
+        nats.start()
+        words = ("--redis", redis_server.url, "--engine", f"nats://{nats.place}")
+        done = check(*LOOPBACK, *words)
+        nats.kill()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"--engine: nats at {nats.place} answers" in done.stdout.splitlines()
+
+    def test_nobody_listens(self, redis_server: RedisServer) -> None:
+        url = f"nats://user:of-nobody@127.0.0.1:{free_port()}"
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", url)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("awxfast: the engine nats at 127.0.0.1:")
+        assert "of-nobody" not in done.stdout + done.stderr
+
+    def test_url_that_is_none(self, redis_server: RedisServer) -> None:
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", "redis://127.0.0.1")
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "--engine: it must begin with redis-cluster://" in done.stderr
+
+    def test_application_without_a_layer_has_nobody_to_take_events_for(self, tmp_path: Path) -> None:
+        done = check_site(tmp_path, "async def application(*_): ...", {"AWXFAST_ENGINE": "nats://127.0.0.1"})
+        assert done.returncode == 2
+        assert "--engine: the application has no channel layer of channels_redis; leave it out" in done.stderr
 
 
 class TestSocketFiles:

@@ -52,7 +52,7 @@ class PacketChecks:
         is_own: Callable[[str], bool],
         is_linked: Callable[[str], bool],
     ) -> None:
-        self._count_gap = count_gap
+        self.count_gap = count_gap
         self._is_own = is_own
         self._is_linked = is_linked
         self._log = QuietLog(log)
@@ -92,7 +92,7 @@ class PacketChecks:
             self.events["taken"] -= lost
             self._count_origin(packet.origin).events -= lost
             self.lost["behind"] += lost
-            self._count_gap("engine_behind", lost)
+            self.count_gap("engine_behind", lost)
 
     def _count(self, group: str, origin: Origin, first: int, last: int) -> int | None:
         """How many of these events are known already; None: all come another way."""
@@ -110,7 +110,7 @@ class PacketChecks:
         if missed:
             counts.missed += missed
             self.lost["missed"] += missed
-            self._count_gap("engine_missed", missed)
+            self.count_gap("engine_missed", missed)
         if doubles and not self.ignores_doubles:
             counts.doubles += doubles
             self.events["double"] += doubles

@@ -94,7 +94,7 @@ class ToldWants:
         self._go_on_later()
 
     def unwant(self, groups: Iterable[str]) -> None:
-        """These no more."""
+        """These are wanted no more, from now on."""
         for group in groups:
             self._wanted.discard(group)
             self._fresh.discard(group)

@@ -151,7 +151,7 @@ class EngineFeed(NoEngine):
                 while not carrier.up:  # noqa: ASYNC110  nobody tells
                     await asyncio.sleep(0.01)
                 return f"{self.address} answers"
-        raise StartError(f"the engine {self.address} {carrier.trouble or 'does not answer'}")
+        raise StartError(f"the engine {self.address}: {carrier.trouble or 'it does not answer'}")
 
     async def stop(self) -> None:
         """Nobody takes here any more. What was abandoned is ended."""
@@ -235,4 +235,4 @@ class EngineFeed(NoEngine):
         self._was_up = self._was_up or self.taker.carrier.up
         if self._was_up:
             return []
-        return [f"the engine {self.address} {self.taker.carrier.trouble or 'does not answer'}"]
+        return [f"the engine {self.address}: {self.taker.carrier.trouble or 'it does not answer'}"]
