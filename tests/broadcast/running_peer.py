@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
 import pytest
 from awxfast._rust import LinkBundle, LinkEncoder
@@ -51,12 +52,12 @@ class Holder:
 class Running:
     """A peer that runs, and what it writes and joins."""
 
-    def __init__(self, port: int, era: Era | None) -> None:
+    def __init__(self, port: int, era: Era | None, engine: Any = None) -> None:
         self.redis, self.holder = Redis(), Holder()
         self.own_redis = [OWN_REDIS]
         caller = Caller("http", lambda: "the secret", None)
         self.own_node = OwnNode(
-            caller, era, self.redis, JoinedGroups(self.holder), lambda: self.own_redis, "broadcast-group_send"
+            caller, era, self.redis, JoinedGroups(self.holder), lambda: self.own_redis, "broadcast-group_send", engine
         )
         self.peer = DialledPeer(Member("web-1", "127.0.0.1", port), self.own_node)
         self.task = asyncio.create_task(self.peer.run())
@@ -78,8 +79,8 @@ async def server() -> AsyncIterator[PeerServer]:
 async def start(server: PeerServer) -> AsyncIterator[Callable[..., Running]]:
     started: list[Running] = []
 
-    def start(era: Era | None = None, port: int | None = None) -> Running:
-        started.append(Running(port or server.port, era))
+    def start(era: Era | None = None, port: int | None = None, engine: Any = None) -> Running:
+        started.append(Running(port or server.port, era, engine))
         return started[-1]
 
     yield start

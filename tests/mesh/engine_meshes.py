@@ -49,7 +49,7 @@ class EngineMesh(Mesh):
     async def until_silent(self, node: Node, links: int) -> None:
         """So many links of its dialler carry nothing."""
         async with asyncio.timeout(HANG):
-            while sum(peer["silent"] for peer in (await ask_dialler(node))["peers"]) != links:
+            while sum(peer["silent"] for peer in (await ask_dialler(node))["peers"]) != links:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def ledgers(self) -> list[dict[str, Any]]:

@@ -215,7 +215,7 @@ class DialledPeer(HeardPeer):
         return None
 
     async def _dial_once(self) -> DialledLink:
-        """Raises `DialError`."""
+        """The link, perhaps at the second try. Raises `DialError`."""
         offers, caller = self._offers, self._own_node.caller
         if offers is None:
             return await caller.dial(self.target, self.era, self._make_link)

@@ -27,7 +27,7 @@ class DialOffer:
 
     @property
     def header(self) -> str:
-        """For the request."""
+        """What the request says of the engine."""
         return str(EngineOffer(self._publisher.who, self._is_apart))
 
     @property
@@ -54,7 +54,7 @@ class DialOffers:
         self._unnamed_since: float | None = None
 
     def next(self) -> DialOffer:
-        """For a dial."""
+        """For a dial that begins now."""
         since = self._unnamed_since
         return DialOffer(self._publisher, is_apart=since is not None and self._now() - since >= PATIENCE)
 
@@ -67,5 +67,5 @@ class DialOffers:
         return DialOffer(self._publisher, is_apart=not await self._publisher.wait_heard(offer.taker, HEAR_SECONDS))
 
     def note_link(self) -> None:
-        """One stands."""
+        """A link stands: a server that comes back later has time again."""
         self._unnamed_since = None

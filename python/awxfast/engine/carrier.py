@@ -86,11 +86,11 @@ class ChannelNames(Protocol):
         """The channel of a group."""
 
     def group(self, channel: str) -> str:
-        """And back."""
+        """Whose channel that is."""
 
 
 def list_carried(figures: CarrierFigures) -> Mapping[str, int]:
-    """What only grows."""
+    """The numbers that only ever grow."""
     names = ("published", "published_bytes", "received", "received_bytes", "reconnects")
     return {name: getattr(figures, name) for name in names}
 

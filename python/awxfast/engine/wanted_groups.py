@@ -13,10 +13,10 @@ class Joined(Protocol):
     """Who joins groups of this node's Redis, however many want each."""
 
     def want(self, group: str) -> None:
-        """One more wants it."""
+        """One more wants it, perhaps the first."""
 
     def unwant(self, group: str) -> None:
-        """One less."""
+        """One less wants it; nobody may be left."""
 
 
 class WantedGroups:

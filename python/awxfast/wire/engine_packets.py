@@ -15,7 +15,7 @@ MAGIC = b"AX"
 VERSION = 1
 EVENTS = 1
 MARK = 2
-"""Kinds."""
+"""The kinds of packets that there are."""
 
 _HEADER = struct.Struct(">2sBB16s8sQQH")
 HEADER_BYTES = _HEADER.size

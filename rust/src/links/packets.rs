@@ -13,7 +13,7 @@ const LENGTH_BYTES: usize = 4;
 pub struct Texts {
     /// Whose events these are.
     pub group: Arc<str>,
-    /// How many.
+    /// How many texts there are.
     pub count: u32,
     /// Lengths (u32, big endian) and texts.
     pub bytes: Vec<u8>,
