@@ -14,7 +14,7 @@ SLOTS: int = REDIS_CLUSTER_HASH_SLOTS
 MOST_SERVERS = 1_000
 """Of a cluster: Redis' own advice ends there."""
 
-Place = tuple[str, int]
+HostPort = tuple[str, int]
 """Host and port of a server."""
 
 _EPOCH = re.compile(rb"^cluster_current_epoch:([0-9]{1,18})\r?$", re.MULTILINE)
@@ -25,10 +25,10 @@ class ClusterView:
     """The cluster as one server sees it. Each change of a slot's owner raises the epoch."""
 
     epoch: int
-    owners: tuple[Place | None, ...]
+    owners: tuple[HostPort | None, ...]
     """Of each slot; None: nobody has it."""
-    servers: frozenset[Place]
-    """All, replicas too."""
+    servers: frozenset[HostPort]
+    """All that the cluster names, replicas too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Redirection:
     """A server that has not, or soon not, got the slot says who has."""
 
     slot: int
-    place: Place
+    where: HostPort
     once: bool
     """For this one command alone (`ASK`), behind an `ASKING`."""
 
@@ -46,7 +46,7 @@ def find_slot(channel: bytes) -> int:
     return int(key_slot(channel))
 
 
-def read_view(info: Any, slots: Any, asked: Place) -> ClusterView:
+def read_view(info: Any, slots: Any, asked: HostPort) -> ClusterView:
     """From the answers to `CLUSTER INFO` and `CLUSTER SLOTS`. Raises `ValueError` for what can't be one.
 
     `asked`: who answered; its host stands for those that the cluster does not name.
@@ -54,18 +54,18 @@ def read_view(info: Any, slots: Any, asked: Place) -> ClusterView:
     found = _EPOCH.search(info) if isinstance(info, bytes) else None
     if found is None or not isinstance(slots, list):
         raise ValueError("no cluster")
-    owners: list[Place | None] = [None] * SLOTS
-    servers: set[Place] = set()
+    owners: list[HostPort | None] = [None] * SLOTS
+    servers: set[HostPort] = set()
     for entry in slots:
-        first, last, places = _read_range(entry, asked)
-        owners[first : last + 1] = [places[0]] * (last + 1 - first)
-        servers.update(place for place in places if place is not None)
+        first, last, holders = _read_range(entry, asked)
+        owners[first : last + 1] = [holders[0]] * (last + 1 - first)
+        servers.update(where for where in holders if where is not None)
     if len(servers) > MOST_SERVERS:
         raise ValueError("too many servers")
     return ClusterView(int(found[1]), tuple(owners), frozenset(servers))
 
 
-def read_redirection(error: RedisReplyError, asked: Place) -> Redirection | None:
+def read_redirection(error: RedisReplyError, asked: HostPort) -> Redirection | None:
     """What an error says of where to go; None: nothing, or nothing that makes sense."""
     words = str(error).split(" ")
     if words[0] not in ("MOVED", "ASK") or len(words) != 3:
@@ -76,7 +76,7 @@ def read_redirection(error: RedisReplyError, asked: Place) -> Redirection | None
     return Redirection(int(words[1]), (host if host not in ("", "?") else asked[0], int(port)), words[0] == "ASK")
 
 
-def _read_range(entry: Any, asked: Place) -> tuple[int, int, Sequence[Place | None]]:
+def _read_range(entry: Any, asked: HostPort) -> tuple[int, int, Sequence[HostPort | None]]:
     """First and last slot, their owner, and its replicas."""
     if not isinstance(entry, list) or len(entry) < 3:
         raise ValueError("no range of slots")
@@ -86,7 +86,7 @@ def _read_range(entry: Any, asked: Place) -> tuple[int, int, Sequence[Place | No
     return first, last, [_read_server(server, asked) for server in servers]
 
 
-def _read_server(server: Any, asked: Place) -> Place | None:
+def _read_server(server: Any, asked: HostPort) -> HostPort | None:
     """None: the cluster does not know how it is reached."""
     if not isinstance(server, list) or len(server) < 2:
         raise ValueError("no server")

@@ -3,7 +3,7 @@
 import dataclasses
 
 from awxfast.engine.address import EngineAddress
-from awxfast.engine.cluster_map import Place
+from awxfast.engine.cluster_map import HostPort
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.wrong_option import WrongOption
@@ -29,6 +29,6 @@ def read_access(address: EngineAddress) -> RedisAddress:
     return access
 
 
-def at(access: RedisAddress, place: Place) -> RedisAddress:
+def at(access: RedisAddress, where: HostPort) -> RedisAddress:
     """The same for one of the servers."""
-    return dataclasses.replace(access, host=place[0], port=place[1])
+    return dataclasses.replace(access, host=where[0], port=where[1])

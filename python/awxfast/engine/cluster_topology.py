@@ -1,4 +1,4 @@
-"""Keeps in mind who has which slot of a cluster, and the links to those servers.
+"""Keeps in mind who has which slot of a cluster, and connections to those servers.
 
 Looked at every few seconds, and at once when something is not as it was: then several servers are asked, and the one
 that knows the latest change is believed. A server that has frozen, or is cut off from its fellows, knows less.
@@ -9,9 +9,9 @@ import contextlib
 import random
 from collections.abc import Callable
 
-from awxfast.engine.cluster_link import PATIENCE, ClusterLink, LinkOwner
-from awxfast.engine.cluster_map import SLOTS, ClusterView, Place, Redirection, read_view
+from awxfast.engine.cluster_map import SLOTS, ClusterView, HostPort, Redirection, read_view
 from awxfast.engine.cluster_options import at
+from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
 from awxfast.errors import ConfigurationError, RedisError, RedisUnavailable
 from awxfast.pauses import Pauses, shorten_a_little
 from awxfast.redis.address import RedisAddress
@@ -33,45 +33,45 @@ class ClusterTopology:
     """`seeds`: the servers to begin with. `on_change`: called when slots have other owners, and after each look."""
 
     def __init__(
-        self, access: RedisAddress, seeds: tuple[Place, ...], owner: LinkOwner, on_change: Callable[[], None]
+        self, access: RedisAddress, seeds: tuple[HostPort, ...], owner: ServerOwner, on_change: Callable[[], None]
     ) -> None:
         self._access = access
         self._seeds = seeds
         self._owner = owner
         self._on_change = on_change
-        self._owners: list[Place | None] = [None] * SLOTS
+        self._owners: list[HostPort | None] = [None] * SLOTS
         self._epoch = -1
-        self._servers: frozenset[Place] = frozenset()
-        self.links: dict[Place, ClusterLink] = {}
+        self._known: frozenset[HostPort] = frozenset()
+        self.servers: dict[HostPort, ClusterServer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._alarm = asyncio.Event()
         self._reconnects = 0
         self.trouble = ""
 
     @property
-    def is_known(self) -> bool:
-        """Whether any server has told."""
-        return self._epoch >= 0
+    def is_whole(self) -> bool:
+        """Whether any server has told, and each that is needed answers."""
+        return self._epoch >= 0 and all(server.is_up for server in self.servers.values())
 
     @property
     def reconnects(self) -> int:
         """Connections that were opened again."""
-        return self._reconnects + sum(link.reconnects for link in self.links.values())
+        return self._reconnects + sum(server.reconnects for server in self.servers.values())
 
-    def find_owner(self, slot: int) -> Place | None:
+    def find_owner(self, slot: int) -> HostPort | None:
         """Who has it, as far as is known."""
         return self._owners[slot]
 
-    def link(self, place: Place) -> ClusterLink:
+    def server(self, where: HostPort) -> ClusterServer:
         """The one to this server; begins to connect where there is none."""
-        found = self.links.get(place)
+        found = self.servers.get(where)
         if found is None:
-            found = self.links[place] = ClusterLink(self._access, place, self._owner)
+            found = self.servers[where] = ClusterServer(self._access, where, self._owner)
         return found
 
     def follow(self, redirection: Redirection) -> None:
         """A server says that another one has the slot."""
-        self._owners[redirection.slot] = redirection.place
+        self._owners[redirection.slot] = redirection.where
         self.look_soon()
 
     def look_soon(self) -> None:
@@ -93,12 +93,12 @@ class ClusterTopology:
                 await asyncio.sleep(pauses.take())
 
     async def close(self) -> None:
-        """Ends all links."""
-        links, self.links = list(self.links.values()), {}
-        await asyncio.gather(*(link.close() for link in links), *self._leaving)
+        """Ends the connections to all servers."""
+        servers, self.servers = list(self.servers.values()), {}
+        await asyncio.gather(*(server.close() for server in servers), *self._leaving)
 
     async def _look(self, most: int) -> None:
-        tasks = {asyncio.create_task(self._ask(place)) for place in self._choose(most)}
+        tasks = {asyncio.create_task(self._ask(where)) for where in self._choose(most)}
         try:
             views = await gather_views(tasks)
         finally:
@@ -110,24 +110,24 @@ class ClusterTopology:
             if view.epoch >= self._epoch or len(views) > 1:
                 self._believe(view)
 
-    def _choose(self, most: int) -> list[Place]:
+    def _choose(self, most: int) -> list[HostPort]:
         """Servers to ask: all alike, so that one that is wrong is not asked for ever."""
-        known = list(self._servers | set(self._seeds)) if self._epoch < 0 or most > 1 else self._up()
+        known = list(self._known | set(self._seeds)) if self._epoch < 0 or most > 1 else self._up()
         return random.sample(known, min(most, len(known)))
 
-    def _up(self) -> list[Place]:
-        up = [place for place, link in self.links.items() if link.commands is not None]
-        return up or list(self._servers | set(self._seeds))
+    def _up(self) -> list[HostPort]:
+        up = [where for where, server in self.servers.items() if server.commands is not None]
+        return up or list(self._known | set(self._seeds))
 
-    async def _ask(self, place: Place) -> ClusterView | None:
-        link = self.links.get(place)
-        connection = link.commands if link is not None else None
+    async def _ask(self, where: HostPort) -> ClusterView | None:
+        server = self.servers.get(where)
+        connection = server.commands if server is not None else None
         try:
             if connection is not None:
-                return await ask_view(connection, place)
-            connection = await dial(at(self._access, place), ANSWER_SECONDS, PATIENCE)
+                return await ask_view(connection, where)
+            connection = await dial(at(self._access, where), ANSWER_SECONDS, PATIENCE)
             try:
-                return await ask_view(connection, place)
+                return await ask_view(connection, where)
             finally:
                 connection.close()
         except (RedisError, ConfigurationError, ValueError) as error:
@@ -136,13 +136,13 @@ class ClusterTopology:
 
     def _believe(self, view: ClusterView) -> None:
         self._epoch = view.epoch
-        self._servers = view.servers
+        self._known = view.servers
         self._owners = list(view.owners)
         owners = set(self._owners)
-        for place in [place for place in self.links if place not in owners]:
-            link = self.links.pop(place)
-            self._reconnects += link.reconnects
-            leaving = asyncio.create_task(link.close())
+        for where in [where for where in self.servers if where not in owners]:
+            server = self.servers.pop(where)
+            self._reconnects += server.reconnects
+            leaving = asyncio.create_task(server.close())
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
 
@@ -159,14 +159,14 @@ async def gather_views(tasks: set[asyncio.Task[ClusterView | None]]) -> list[Clu
     return views
 
 
-async def ask_view(connection: RedisConnection, place: Place) -> ClusterView:
+async def ask_view(connection: RedisConnection, where: HostPort) -> ClusterView:
     """The cluster as this server sees it. Raises `RedisError`, or `ValueError` for an answer that makes no sense."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             info, slots = await connection.commands([("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")])
     except TimeoutError:
-        raise RedisUnavailable(f"Redis at {place[0]}:{place[1]}: no answer within {ANSWER_SECONDS:g} s") from None
+        raise RedisUnavailable(f"Redis at {where[0]}:{where[1]}: no answer within {ANSWER_SECONDS:g} s") from None
     for reply in (info, slots):
         if isinstance(reply, RedisError):
             raise reply
-    return read_view(info, slots, place)
+    return read_view(info, slots, where)

@@ -11,16 +11,20 @@ from collections.abc import Callable, Collection
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
-from awxfast.engine.cluster_link import ClusterLink
 from awxfast.engine.cluster_options import read_access
+from awxfast.engine.cluster_publisher import ClusterPublisher
+from awxfast.engine.cluster_server import ClusterServer
+from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
-from awxfast.engine.shard_publisher import ShardPublisher
-from awxfast.engine.shard_subscriber import ShardSubscriber
+from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 8_388_608
 """Of a message: a quarter of what Redis lets wait for one subscriber (`client-output-buffer-limit pubsub`, 32 MiB)."""
+
+LOOKS_DOWN = 2
+"""In a row, after which it is told."""
 
 LAST_SECONDS = 1.0
 """For what waits at the end."""
@@ -38,7 +42,7 @@ class RedisChannels:
         return self._groups + group
 
     def group(self, channel: str) -> str:
-        """And back."""
+        """The group of a channel."""
         return channel.removeprefix(self._groups)
 
 
@@ -52,6 +56,8 @@ class RedisClusterCarrier:
         self._looking: asyncio.Task[None] | None = None
         self._trouble = "not connected"
         self._was_up = False
+        self._looks_down = 0
+        self._quiet = QuietLog(log)
 
     @property
     def most_bytes(self) -> int:
@@ -62,19 +68,24 @@ class RedisClusterCarrier:
     def up(self) -> bool:
         """Whether the cluster is known, and each server that is needed answers and has all its channels."""
         parts = self._parts
-        if parts is None or not parts.topology.is_known:
+        if parts is None:
             return False
-        return parts.subscriber.is_complete and all(link.is_up for link in parts.topology.links.values())
+        return parts.subscriber.missing == 0 and parts.topology.is_whole
 
     @property
     def trouble(self) -> str:
         """What is wrong, in words for an operator."""
-        return "" if self.up else f"{self._address}: {self._trouble}"
+        if self.up:
+            return ""
+        parts = self._parts
+        if parts is not None and parts.topology.is_whole:
+            return f"{self._address}: {parts.subscriber.missing} channels are not subscribed to yet"
+        return f"{self._address}: {self._trouble}"
 
     async def start(self, listener: Listener) -> None:
-        """Begins to connect."""
+        """Begins to connect, and goes on with that until it works."""
         topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
-        self._parts = _Parts(topology, listener, self._note_trouble)
+        self._parts = _Parts(topology, listener, self._note_refusal)
         self._looking = asyncio.create_task(topology.run(self._is_well))
 
     async def stop(self) -> None:
@@ -125,59 +136,61 @@ class RedisClusterCarrier:
             subscribed=subscriber.subscribed,
         )
 
-    # What links say
+    # What servers say
 
-    def commands_up(self, link: ClusterLink) -> None:
-        """See `LinkOwner`."""
+    def commands_up(self, server: ClusterServer) -> None:
+        """What waits for this server goes out."""
         if self._parts is not None:
-            self._parts.publisher.flush_to(link)
+            self._parts.publisher.flush_to(server)
 
-    def pushes_up(self, link: ClusterLink) -> None:
-        """See `LinkOwner`."""
+    def pushes_up(self, server: ClusterServer) -> None:
+        """Its channels are asked for."""
         if self._parts is not None:
-            self._parts.subscriber.pushes_up(link)
+            self._parts.subscriber.pushes_up(server)
 
-    def pushes_down(self, link: ClusterLink) -> None:
-        """See `LinkOwner`."""
+    def pushes_down(self, server: ClusterServer) -> None:
+        """Its channels are looked for elsewhere, or there again."""
         if self._parts is not None:
-            self._parts.subscriber.pushes_down(link)
+            self._parts.subscriber.pushes_down(server)
 
-    def link_failed(self, link: ClusterLink, error: Exception) -> None:
-        """See `LinkOwner`."""
-        self._note_trouble(str(error))
+    def server_failed(self, server: ClusterServer, error: Exception) -> None:
+        """The cluster is looked at anew."""
+        self._trouble = str(error)
         if self._parts is not None:
             self._parts.topology.look_soon()
 
     def _is_well(self) -> bool:
-        return self.up and self._parts is not None and None not in self._parts.publisher.queues.places()
+        return self.up and self._parts is not None and None not in self._parts.publisher.queues.destinations()
 
     def _regroup(self) -> None:
         """After each look at the cluster."""
         if self._parts is None:
             return
         if self._parts.topology.trouble:
-            self._note_trouble(self._parts.topology.trouble)
+            self._trouble = self._parts.topology.trouble
         self._parts.subscriber.regroup()
         self._parts.publisher.regroup()
         self._tell()
 
-    def _note_trouble(self, text: str) -> None:
-        self._trouble = text
+    def _note_refusal(self, text: str) -> None:
+        self._quiet.warn(text.partition(" ")[0], f"the engine, {self._address}, refuses: {text}")
 
     def _tell(self) -> None:
-        """One line a change."""
+        """One line a change, and none where a slot has only moved."""
+        self._looks_down = 0 if self.up else self._looks_down + 1
         if self.up and not self._was_up:
+            self._was_up = True
             log.info("the engine, %s, is there", self._address)
-        elif self._was_up and not self.up:
+        elif self._was_up and self._looks_down >= LOOKS_DOWN:
+            self._was_up = False
             log.warning("the engine is not whole: %s; trying again", self.trouble)
-        self._was_up = self.up
 
 
 class _Parts:
     """What there is from start to stop."""
 
-    def __init__(self, topology: ClusterTopology, listener: Listener, note_trouble: Callable[[str], None]) -> None:
+    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
         self.topology = topology
         self.listener = listener
-        self.publisher = ShardPublisher(topology, listener, note_trouble)
-        self.subscriber = ShardSubscriber(topology, listener, note_trouble)
+        self.publisher = ClusterPublisher(topology, listener, note_refusal)
+        self.subscriber = ClusterSubscriber(topology, listener, note_refusal)

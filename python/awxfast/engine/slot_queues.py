@@ -7,14 +7,14 @@ import collections
 from collections.abc import Callable, Sequence
 
 from awxfast.engine.carrier import QUEUE_BYTES, QUEUE_MESSAGES
-from awxfast.engine.cluster_map import Place
+from awxfast.engine.cluster_map import HostPort
 
 MOST_HOPS = 5
 """Redirections in a row after which a slot waits for the next look at the cluster."""
 
 
 class Waiting:
-    """One message."""
+    """A message that waits, and how many events are in it."""
 
     __slots__ = ("events", "head", "message", "slot", "taken")
 
@@ -36,7 +36,7 @@ class SlotQueue:
         self.busy = False
         self.held = False
         self.hops = 0
-        self.detour: Place | None = None
+        self.detour: HostPort | None = None
 
 
 Taken = tuple[SlotQueue, list[Waiting]]
@@ -47,7 +47,7 @@ class SlotQueues:
 
     def __init__(
         self,
-        find_owner: Callable[[int], Place | None],
+        find_owner: Callable[[int], HostPort | None],
         most_messages: int = QUEUE_MESSAGES,
         most_bytes: int = QUEUE_BYTES,
     ) -> None:
@@ -55,7 +55,7 @@ class SlotQueues:
         self._most_messages = most_messages
         self._most_bytes = most_bytes
         self._queues: dict[int, SlotQueue] = {}
-        self._ready: dict[Place | None, dict[int, SlotQueue]] = {}
+        self._ready: dict[HostPort | None, dict[int, SlotQueue]] = {}
         self._ages: collections.deque[Waiting] = collections.deque()
         self.messages = 0
         self.bytes = 0
@@ -74,19 +74,19 @@ class SlotQueues:
             self._make_ready(slot, queue)
         return self._drop_oldest()
 
-    def places(self) -> list[Place | None]:
+    def destinations(self) -> list[HostPort | None]:
         """Where something could go now; None: to whoever has its slot, once that is known."""
-        return [place for place, ready in self._ready.items() if ready]
+        return [where for where, ready in self._ready.items() if ready]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, and nothing is on its way."""
         return not self._queues
 
-    def take(self, place: Place, most_messages: int, most_bytes: int) -> list[Taken]:
+    def take(self, where: HostPort, most_messages: int, most_bytes: int) -> list[Taken]:
         """The next for this server: of each slot what there is, until it is enough. To be settled, each."""
         batch: list[Taken] = []
-        ready = self._ready.get(place, {})
+        ready = self._ready.get(where, {})
         while ready and most_messages > 0 and most_bytes > 0:
             slot, queue = next(iter(ready.items()))
             del ready[slot]
@@ -104,7 +104,7 @@ class SlotQueues:
         return batch
 
     def settle(
-        self, slot: int, back: Sequence[Waiting] = (), *, hold: bool = False, detour: Place | None = None
+        self, slot: int, back: Sequence[Waiting] = (), *, hold: bool = False, detour: HostPort | None = None
     ) -> int:
         """What was taken of a slot is done with, but for those that come `back`, before the others.
 
@@ -151,10 +151,10 @@ class SlotQueues:
     def _make_ready(self, slot: int, queue: SlotQueue) -> None:
         if queue.held:
             return
-        place = queue.detour or self._find_owner(slot)
-        ready = self._ready.get(place)
+        where = queue.detour or self._find_owner(slot)
+        ready = self._ready.get(where)
         if ready is None:
-            ready = self._ready[place] = {}
+            ready = self._ready[where] = {}
         ready[slot] = queue
 
     def _drop_oldest(self) -> int:

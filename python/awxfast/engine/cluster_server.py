@@ -8,14 +8,14 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from awxfast.engine.cluster_map import Place
+from awxfast.engine.cluster_map import HostPort
 from awxfast.engine.cluster_options import at
 from awxfast.errors import ConfigurationError, RedisError
 from awxfast.pauses import Pauses
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.cluster_push_connection import ClusterPushConnection
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.dialling import dial
-from awxfast.redis.shard_connection import ShardConnection
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
@@ -29,38 +29,38 @@ REPLY_LIMIT = 33_554_432
 """Bytes of one reply or message; of more Redis itself does not let wait for a subscriber."""
 
 
-class LinkOwner(Protocol):
-    """Who is told how a link is."""
+class ServerOwner(Protocol):
+    """Who is told how a server is."""
 
-    def commands_up(self, link: "ClusterLink") -> None:
+    def commands_up(self, server: "ClusterServer") -> None:
         """Commands can be sent."""
 
-    def pushes_up(self, link: "ClusterLink") -> None:
+    def pushes_up(self, server: "ClusterServer") -> None:
         """Channels can be subscribed to; none is yet."""
 
-    def pushes_down(self, link: "ClusterLink") -> None:
+    def pushes_down(self, server: "ClusterServer") -> None:
         """Nothing is subscribed to any more."""
 
-    def link_failed(self, link: "ClusterLink", error: Exception) -> None:
+    def server_failed(self, server: "ClusterServer", error: Exception) -> None:
         """A connection broke, or could not be opened."""
 
 
-class ClusterLink:
+class ClusterServer:
     """Opens its first connection at once, the one for subscriptions when it is wanted."""
 
-    def __init__(self, access: RedisAddress, place: Place, owner: LinkOwner) -> None:
-        self.place = place
-        self._address = at(access, place)
+    def __init__(self, access: RedisAddress, where: HostPort, owner: ServerOwner) -> None:
+        self.where = where
+        self._address = at(access, where)
         self._owner = owner
         self.commands: RedisConnection | None = None
-        self.pushes: ShardConnection | None = None
+        self.pushes: ClusterPushConnection | None = None
         self.is_publishing = False
         """Whether a batch is on its way."""
         self.reconnects = 0
         self._pushes_task: asyncio.Task[None] | None = None
         self._commands_task = asyncio.create_task(self._keep(self._open_commands, self._close_commands))
 
-    def want_pushes(self) -> ShardConnection | None:
+    def want_pushes(self) -> ClusterPushConnection | None:
         """The connection that subscribes, if it is up; else it will be."""
         if self._pushes_task is None:
             self._pushes_task = asyncio.create_task(self._keep(self._open_pushes, self._close_pushes))
@@ -84,7 +84,7 @@ class ClusterLink:
             try:
                 connection = await open_one()
             except (RedisError, ConfigurationError) as error:
-                self._owner.link_failed(self, error)
+                self._owner.server_failed(self, error)
             else:
                 try:
                     if await stay(connection):
@@ -92,7 +92,7 @@ class ClusterLink:
                 finally:
                     connection.close()
                     forget()
-                self._owner.link_failed(self, connection.lost.result())
+                self._owner.server_failed(self, connection.lost.result())
             await asyncio.sleep(pauses.take())
             self.reconnects += 1
 
@@ -105,8 +105,8 @@ class ClusterLink:
         self.commands = None
 
     async def _open_pushes(self) -> RedisConnection:
-        connection = await dial(self._address, PATIENCE, PATIENCE, REPLY_LIMIT, ShardConnection)
-        assert isinstance(connection, ShardConnection)
+        connection = await dial(self._address, PATIENCE, PATIENCE, REPLY_LIMIT, ClusterPushConnection)
+        assert isinstance(connection, ClusterPushConnection)
         self.pushes = connection
         self._owner.pushes_up(self)
         return connection

@@ -1,6 +1,6 @@
 """Publishes in a cluster: what waits goes out in batches, one on its way to each server, the next behind its answers.
 
-So a server that is gone takes one batch with it at most, and what a server redirects keeps its place before the rest.
+So a server that is gone takes one batch with it at most, and what a server redirects keeps its where before the rest.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from awxfast.engine.carrier import Listener
-from awxfast.engine.cluster_link import ClusterLink
 from awxfast.engine.cluster_map import Redirection, find_slot, read_redirection
+from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_topology import ClusterTopology
 from awxfast.engine.slot_queues import SlotQueue, SlotQueues, Taken, Waiting
 from awxfast.errors import RedisReplyError
@@ -28,13 +28,13 @@ NOT_NOW = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "BUSY", "READONLY
 _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
 
-class ShardPublisher:
-    """`note_trouble`: told in Redis' words what it refuses."""
+class ClusterPublisher:
+    """`note_refusal`: told in Redis' words what it refuses."""
 
-    def __init__(self, topology: ClusterTopology, listener: Listener, note_trouble: Callable[[str], None]) -> None:
+    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
         self._topology = topology
         self._listener = listener
-        self._note_trouble = note_trouble
+        self._note_refusal = note_refusal
         self.queues = SlotQueues(topology.find_owner)
         self._heads: dict[str, tuple[int, bytes]] = {}
         self._flushes = False
@@ -55,22 +55,22 @@ class ShardPublisher:
     def flush(self) -> None:
         """Sends what can be sent."""
         self._flushes = False
-        for place in self.queues.places():
-            if place is not None:
-                self.flush_to(self._topology.link(place))
+        for where in self.queues.destinations():
+            if where is not None:
+                self.flush_to(self._topology.server(where))
 
-    def flush_to(self, link: ClusterLink) -> None:
+    def flush_to(self, server: ClusterServer) -> None:
         """The next batch to this server, unless one is on its way."""
-        if link.commands is None or link.commands.lost.done() or link.is_publishing:
+        if server.commands is None or server.commands.lost.done() or server.is_publishing:
             return
-        batch = self.queues.take(link.place, BATCH_MESSAGES, BATCH_BYTES)
+        batch = self.queues.take(server.where, BATCH_MESSAGES, BATCH_BYTES)
         if not batch:
             return
         names, packed = pack_batch(batch)
         replies: list[Any] = []
-        link.is_publishing = True
-        answered = link.commands.packed(names, packed, replies)
-        answered.add_done_callback(lambda future: self._settle(link, batch, replies, future))
+        server.is_publishing = True
+        answered = server.commands.packed(names, packed, replies)
+        answered.add_done_callback(lambda future: self._settle(server, batch, replies, future))
 
     def regroup(self) -> None:
         """Slots have other owners, or it is time to try again."""
@@ -92,23 +92,23 @@ class ShardPublisher:
         return known
 
     def _settle(
-        self, link: ClusterLink, batch: Sequence[Taken], replies: list[Any], future: asyncio.Future[list[Any]]
+        self, server: ClusterServer, batch: Sequence[Taken], replies: list[Any], future: asyncio.Future[list[Any]]
     ) -> None:
-        link.is_publishing = False
+        server.is_publishing = False
         if not future.cancelled():
-            future.exception()  # the link tells it
+            future.exception()  # the server tells it
         at = 0
         for queue, taken in batch:
             width = 2 if queue.detour is not None else 1
             answers = replies[at : at + width * len(taken)][width - 1 :: width]
             at += width * len(taken)
-            self._settle_slot(link, queue, taken, answers)
+            self._settle_slot(server, queue, taken, answers)
         self._tell_lost()
         self.flush()
         if self._finished is not None and self.queues.is_empty and not self._finished.done():
             self._finished.set_result(None)
 
-    def _settle_slot(self, link: ClusterLink, queue: SlotQueue, taken: list[Waiting], answers: list[Any]) -> None:
+    def _settle_slot(self, server: ClusterServer, queue: SlotQueue, taken: list[Waiting], answers: list[Any]) -> None:
         """Those without an answer may have been published or not: they are not sent again."""
         good = [at for at, answer in enumerate(answers) if type(answer) is int]
         self.published += len(good)
@@ -118,9 +118,9 @@ class ShardPublisher:
             self.queues.settle(slot)
             return
         self._lost["connection_broken"] += sum(waiting.events for waiting in taken[len(answers) :])
-        self._settle_errors(link, slot, taken, answers)
+        self._settle_errors(server, slot, taken, answers)
 
-    def _settle_errors(self, link: ClusterLink, slot: int, taken: list[Waiting], answers: list[Any]) -> None:
+    def _settle_errors(self, server: ClusterServer, slot: int, taken: list[Waiting], answers: list[Any]) -> None:
         back: list[Waiting] = []
         detour = None
         hold = False
@@ -128,25 +128,27 @@ class ShardPublisher:
             if not isinstance(answer, RedisReplyError):
                 self._lost["refused"] += sum(one.events for one in back)  # a later one has overtaken them
                 back.clear()
-            elif redirection := read_redirection(answer, link.place):
+            elif redirection := read_redirection(answer, server.where):
                 back.append(waiting)
-                detour, hold = self._follow(link, slot, redirection)
+                detour, hold = self._follow(server, slot, redirection)
             elif answer.code in NOT_NOW:
                 back.append(waiting)
                 hold = True
                 self._topology.look_soon()
             else:
                 self._lost["refused"] += waiting.events
-                self._note_trouble(str(answer))
+                self._note_refusal(str(answer))
         self._lost["queue_full"] += self.queues.settle(slot, back, hold=hold, detour=detour)
 
-    def _follow(self, link: ClusterLink, slot: int, redirection: Redirection) -> tuple[tuple[str, int] | None, bool]:
+    def _follow(
+        self, server: ClusterServer, slot: int, redirection: Redirection
+    ) -> tuple[tuple[str, int] | None, bool]:
         """Where to go once, and whether to wait before."""
-        if redirection.slot != slot or redirection.place == link.place:
+        if redirection.slot != slot or redirection.where == server.where:
             self._topology.look_soon()
             return None, True
         if redirection.once:
-            return redirection.place, False
+            return redirection.where, False
         self._topology.follow(redirection)
         return None, False
 

@@ -9,41 +9,44 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from awxfast.engine.carrier import Listener
-from awxfast.engine.cluster_link import ClusterLink
-from awxfast.engine.cluster_map import Place, find_slot, read_redirection
+from awxfast.engine.cluster_map import HostPort, find_slot, read_redirection
+from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_topology import ClusterTopology
 from awxfast.errors import RedisReplyError
-from awxfast.redis.shard_connection import ShardConnection
+from awxfast.redis.cluster_push_connection import ClusterPushConnection
+
+NOT_NOW = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "BUSY", "MOVED", "ASK")
+"""First words of answers after which the same may work a little later, there or elsewhere."""
 
 MOST_HOPS = 5
 """Redirections in a row after which a channel waits for the next look at the cluster."""
 
 
-class ShardChannel:
+class ClusterChannel:
     """One channel: where it is asked for, and whether that is confirmed."""
 
-    __slots__ = ("confirmed", "cut", "hops", "key", "name", "place", "slot", "waiters")
+    __slots__ = ("confirmed", "cut", "hops", "key", "name", "slot", "waiters", "where")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.key = name.encode()
         self.slot = find_slot(self.key)
-        self.place: Place | None = None
+        self.where: HostPort | None = None
         self.confirmed = False
         self.cut = False
         self.hops = 0
         self.waiters: list[asyncio.Future[None]] = []
 
 
-class ShardSubscriber:
-    """`note_trouble`: told in Redis' words what it refuses."""
+class ClusterSubscriber:
+    """`note_refusal`: told in Redis' words what it refuses."""
 
-    def __init__(self, topology: ClusterTopology, listener: Listener, note_trouble: Callable[[str], None]) -> None:
+    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
         self._topology = topology
         self._listener = listener
-        self._note_trouble = note_trouble
-        self._channels: dict[bytes, ShardChannel] = {}
-        self._missing: set[ShardChannel] = set()
+        self._note_refusal = note_refusal
+        self._channels: dict[bytes, ClusterChannel] = {}
+        self._missing: set[ClusterChannel] = set()
         self._mended: list[str] = []
         self.received = 0
         self.received_bytes = 0
@@ -54,9 +57,9 @@ class ShardSubscriber:
         return len(self._channels) - len(self._missing)
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all are."""
-        return not self._missing
+    def missing(self) -> int:
+        """How many are not."""
+        return len(self._missing)
 
     async def subscribe(self, names: Collection[str]) -> None:
         """Returns when all are confirmed, or not wanted any more."""
@@ -65,7 +68,7 @@ class ShardSubscriber:
         for name in names:
             channel = self._channels.get(name.encode())
             if channel is None:
-                channel = ShardChannel(name)
+                channel = ClusterChannel(name)
                 self._channels[channel.key] = channel
                 self._missing.add(channel)
                 new.append(channel)
@@ -79,39 +82,39 @@ class ShardSubscriber:
 
     def unsubscribe(self, names: Collection[str]) -> None:
         """Of those that are wanted."""
-        leaving: dict[Place, list[bytes]] = {}
+        leaving: dict[HostPort, list[bytes]] = {}
         for name in names:
             channel = self._channels.pop(name.encode(), None)
             if channel is None:
                 continue
             self._missing.discard(channel)
             release(channel)
-            if channel.place is not None:
-                leaving.setdefault(channel.place, []).append(channel.key)
+            if channel.where is not None:
+                leaving.setdefault(channel.where, []).append(channel.key)
         self._leave(leaving)
 
     def regroup(self) -> None:
         """Slots have other owners, or it is time to try again what was refused."""
-        leaving: dict[Place, list[bytes]] = {}
+        leaving: dict[HostPort, list[bytes]] = {}
         for channel in self._channels.values():
             owner = self._topology.find_owner(channel.slot)
-            if channel.place is not None and owner is not None and channel.place != owner:
-                leaving.setdefault(channel.place, []).append(channel.key)
+            if channel.where is not None and owner is not None and channel.where != owner:
+                leaving.setdefault(channel.where, []).append(channel.key)
                 self._lose(channel)
             channel.hops = 0
         self._leave(leaving)
-        self._ask([channel for channel in self._missing if channel.place is None])
+        self._ask([channel for channel in self._missing if channel.where is None])
 
-    def pushes_up(self, link: ClusterLink) -> None:
+    def pushes_up(self, server: ClusterServer) -> None:
         """A server can be asked for the channels that are its own."""
-        assert link.pushes is not None
-        link.pushes.begin(PlaceListener(self, link.place))
-        self._ask([channel for channel in self._missing if channel.place is None])
+        assert server.pushes is not None
+        server.pushes.begin(ServerListener(self, server.where))
+        self._ask([channel for channel in self._missing if channel.where is None])
 
-    def pushes_down(self, link: ClusterLink) -> None:
+    def pushes_down(self, server: ClusterServer) -> None:
         """All that was subscribed to there is so no more."""
         for channel in self._channels.values():
-            if channel.place == link.place:
+            if channel.where == server.where:
                 self._lose(channel)
 
     def clear(self) -> None:
@@ -121,23 +124,23 @@ class ShardSubscriber:
 
     # What servers say
 
-    def receive(self, place: Place, messages: Sequence[tuple[bytes, bytes]]) -> None:
+    def receive(self, where: HostPort, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Messages of channels that were moved meanwhile are another server's."""
         channels = self._channels
         taken = [
             (channel.name, message)
             for key, message in messages
-            if (channel := channels.get(key)) is not None and channel.confirmed and channel.place == place
+            if (channel := channels.get(key)) is not None and channel.confirmed and channel.where == where
         ]
         if taken:
             self.received += len(taken)
             self.received_bytes += sum([len(message) for _, message in taken])
             self._listener.receive(taken)
 
-    def confirm(self, place: Place, key: bytes) -> None:
+    def confirm(self, where: HostPort, key: bytes) -> None:
         """It is subscribed to there."""
         channel = self._channels.get(key)
-        if channel is None or channel.place != place or channel.confirmed:
+        if channel is None or channel.where != where or channel.confirmed:
             return
         channel.confirmed = True
         channel.hops = 0
@@ -147,54 +150,55 @@ class ShardSubscriber:
             self._tell_mended(channel.name)
         release(channel)
 
-    def refuse(self, place: Place, key: bytes, error: RedisReplyError) -> None:
+    def refuse(self, where: HostPort, key: bytes, error: RedisReplyError) -> None:
         """It is not; perhaps elsewhere, or a little later."""
         channel = self._channels.get(key)
-        if channel is None or channel.place != place:
+        if channel is None or channel.where != where:
             return
         self._lose(channel)
-        redirection = read_redirection(error, place)
+        redirection = read_redirection(error, where)
         if redirection is None or redirection.once:
-            self._note_trouble(str(error))
+            if error.code not in NOT_NOW:
+                self._note_refusal(str(error))
             self._topology.look_soon()
-        elif redirection.slot == channel.slot and redirection.place != place and channel.hops < MOST_HOPS:
+        elif redirection.slot == channel.slot and redirection.where != where and channel.hops < MOST_HOPS:
             channel.hops += 1
             self._topology.follow(redirection)
             self._ask([channel])
 
-    def end(self, place: Place, key: bytes) -> None:
+    def end(self, where: HostPort, key: bytes) -> None:
         """Asking again there says who has the slot now."""
         channel = self._channels.get(key)
-        if channel is not None and channel.place == place:
+        if channel is not None and channel.where == where:
             self._lose(channel)
             self._topology.look_soon()
             self._ask([channel])
 
-    def _ask(self, channels: Iterable[ShardChannel]) -> None:
+    def _ask(self, channels: Iterable[ClusterChannel]) -> None:
         """Of each the owner of its slot, if that is known and up."""
-        asked: dict[Place, list[bytes]] = {}
+        asked: dict[HostPort, list[bytes]] = {}
         for channel in channels:
             owner = self._topology.find_owner(channel.slot)
-            if owner is not None and self._topology.link(owner).want_pushes() is not None:
-                channel.place = owner
+            if owner is not None and self._topology.server(owner).want_pushes() is not None:
+                channel.where = owner
                 asked.setdefault(owner, []).append(channel.key)
-        for place, keys in asked.items():
-            if (pushes := self._find_pushes(place)) is not None:
+        for where, keys in asked.items():
+            if (pushes := self._find_pushes(where)) is not None:
                 pushes.subscribe(keys)
 
-    def _leave(self, leaving: dict[Place, list[bytes]]) -> None:
-        for place, keys in leaving.items():
-            if (pushes := self._find_pushes(place)) is not None:
+    def _leave(self, leaving: dict[HostPort, list[bytes]]) -> None:
+        for where, keys in leaving.items():
+            if (pushes := self._find_pushes(where)) is not None:
                 pushes.unsubscribe(keys)
 
-    def _find_pushes(self, place: Place) -> ShardConnection | None:
-        link = self._topology.links.get(place)
-        return link.pushes if link is not None else None
+    def _find_pushes(self, where: HostPort) -> ClusterPushConnection | None:
+        server = self._topology.servers.get(where)
+        return server.pushes if server is not None else None
 
-    def _lose(self, channel: ShardChannel) -> None:
+    def _lose(self, channel: ClusterChannel) -> None:
         channel.cut = channel.cut or channel.confirmed
         channel.confirmed = False
-        channel.place = None
+        channel.where = None
         self._missing.add(channel)
 
     def _tell_mended(self, name: str) -> None:
@@ -208,31 +212,31 @@ class ShardSubscriber:
         self._listener.note_cut([name for name in mended if name.encode() in self._channels])
 
 
-class PlaceListener:
-    """What one server's connection brings, with the server's place."""
+class ServerListener:
+    """What one server's connection brings, with where that is."""
 
-    def __init__(self, subscriber: ShardSubscriber, place: Place) -> None:
+    def __init__(self, subscriber: ClusterSubscriber, where: HostPort) -> None:
         self._subscriber = subscriber
-        self._place = place
+        self._place = where
 
     def receive(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """See `ShardListener`."""
+        """What is published there, if it is this server's to bring."""
         self._subscriber.receive(self._place, messages)
 
     def confirm(self, channel: bytes) -> None:
-        """See `ShardListener`."""
+        """The channel is subscribed to at this server."""
         self._subscriber.confirm(self._place, channel)
 
     def refuse(self, channel: bytes, error: RedisReplyError) -> None:
-        """See `ShardListener`."""
+        """This server does not take the channel."""
         self._subscriber.refuse(self._place, channel, error)
 
     def end(self, channel: bytes) -> None:
-        """See `ShardListener`."""
+        """This server has the slot no more."""
         self._subscriber.end(self._place, channel)
 
 
-def release(channel: ShardChannel) -> None:
+def release(channel: ClusterChannel) -> None:
     """Whoever waits for it goes on."""
     waiters, channel.waiters = channel.waiters, []
     for waiter in waiters:

@@ -12,7 +12,7 @@ from awxfast.redis.commands import pack
 from awxfast.redis.connection import RedisConnection
 
 
-class ShardListener(Protocol):
+class ClusterPushListener(Protocol):
     """Who is told what comes over one."""
 
     def receive(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
@@ -28,14 +28,14 @@ class ShardListener(Protocol):
         """The server has ended a subscription by itself: another one has the channel's slot now."""
 
 
-class ShardConnection(RedisConnection):
+class ClusterPushConnection(RedisConnection):
     """See `RedisConnection`. What is not read waits in Redis, which cuts those off for whom too much waits."""
 
-    _listener: ShardListener | None = None
+    _listener: ClusterPushListener | None = None
     _asked: collections.deque[tuple[bytes, bytes]]
     _messages: list[tuple[bytes, bytes]]
 
-    def begin(self, listener: ShardListener) -> None:
+    def begin(self, listener: ClusterPushListener) -> None:
         """From now on all that comes goes there."""
         self._asked = collections.deque()
         self._messages = []
@@ -73,7 +73,7 @@ class ShardConnection(RedisConnection):
         else:
             super()._take(b"PONG" if type(reply) is list and reply[:1] == [b"pong"] else reply)
 
-    def _take_answer(self, listener: ShardListener, kind: Any, channel: Any) -> None:
+    def _take_answer(self, listener: ClusterPushListener, kind: Any, channel: Any) -> None:
         expected = self._asked[0] if self._asked else None
         if kind == b"ssubscribe" and expected == (b"SSUBSCRIBE", channel):
             self._asked.popleft()
@@ -87,7 +87,7 @@ class ShardConnection(RedisConnection):
         else:
             self.distrust("a subscription that nobody asked for")
 
-    def _take_error(self, listener: ShardListener, error: RedisReplyError) -> None:
+    def _take_error(self, listener: ClusterPushListener, error: RedisReplyError) -> None:
         command, channel = self._asked.popleft()
         if command == b"SSUBSCRIBE":
             listener.refuse(channel, error)
