@@ -133,7 +133,7 @@ class TestBreaks:
         await pass_one(publisher, taker, b"ready")
         killed = nats_cluster.at(taker.port)
         killed.kill()
-        await until(lambda: taker.cuts == 1, 5.0)
+        await until(lambda: taker.cuts == 1)
         await pass_one(publisher, taker, b"back")
         assert taker.port != killed.port
         assert taker.carrier.figures().reconnects == 1 and taker.carrier.trouble == ""
@@ -156,7 +156,7 @@ class TestBreaks:
         user = await join_nats(f"nats://{named.place}")
         await user.until_up()
         named.kill()
-        await until(lambda: user.cuts == 1, 5.0)
+        await until(lambda: user.cuts == 1)
         assert user.port in [server.port for server in others]
 
     async def test_frozen_server_is_left_within_seconds(self, nats_cluster: NatsCluster, join_nats: Join) -> None:
@@ -164,7 +164,7 @@ class TestBreaks:
         await pass_one(publisher, taker, b"ready")
         frozen = nats_cluster.at(taker.port)
         frozen.freeze()
-        await until(lambda: taker.cuts == 1, 5.0)
+        await until(lambda: taker.cuts == 1)
         await publisher.until_up()
         await pass_one(publisher, taker, b"back")
         frozen.thaw()
@@ -250,7 +250,7 @@ class TestBreaks:
         for round_number in range(1, 4):
             server = nats_cluster.at(taker.port)
             server.kill()
-            await until(lambda number=round_number: taker.cuts >= number, 10.0)
+            await until(lambda number=round_number: taker.cuts >= number)
             server.start()
             await publisher.until_up()
             await pass_one(publisher, taker, b"round %d" % round_number)

@@ -261,7 +261,7 @@ def describe_failure(error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             return f"its certificate is refused: {error.verify_message}"
         case ssl.SSLError():
-            return f"TLS fails: {error.reason or 'the connection broke'}"
+            return f"TLS fails: {(error.reason or 'the connection broke').replace('_', ' ').lower()}"
         case TimeoutError():
             return f"it does not answer within {OPEN_SECONDS:.0f} s"
         case OSError():
