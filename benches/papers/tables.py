@@ -19,6 +19,7 @@ TITLES = {
     "cpu_us_an_event": "CPU us an event",
     "sender_us_an_event": "sender (dialler): CPU us an event",
     "receiver_us_an_event": "a receiver (server): CPU us an event",
+    "onward_us_an_event": "its Redis and dialler, and the sender's server: CPU us an event",
     "engine_us_an_event": "engine, all its servers: CPU us an event",
     "late_ms": "producer late, at most ms",
     "requests_per_s": "requests/s",

@@ -34,7 +34,8 @@ ASSUMPTIONS = f"""\
 - Costs are those of one machine with everything on it; events of 4 KiB. What an event costs a process follows its rate:
   measured at 100, 1,000 and flat out, between these by the logarithm, past them as at the end.
 - A mesh's sender pays for each node that wants an event (a line through 3 and 8 nodes), an engine's sender once. Who
-  receives pays the same, whoever sent it. An engine's servers pay for each subscriber, NATS also for each route.
+  receives pays the same, whoever sent it; what a link brings also goes into its Redis. An engine's servers pay for each
+  subscriber, NATS also for each route.
 - A dialler, a server's loop and a master of Redis have one core, a server of NATS {ENGINE_CORES}, a node {NODE_CORES}
   and 16 GiB; nodes and engine's servers 10 Gbit/s each way. Groups spread evenly over masters, whose replicas get a
   copy of each event; the control channel has one master.
@@ -72,7 +73,8 @@ def list_demands(costs: UnitCosts, carrier: str, load: Load) -> list[Demand]:
     redis = own.redis.at(load.events / load.nodes) * load.events / load.nodes
     told, telling = hear_everybody(costs, carrier, load), tell_links(own, carrier, load)
     browsers = max(0.0, load.frames - load.received) * costs.frame_us
-    node = sender + receiver + redis + told + telling + browsers
+    onward = own.onward.at(load.received) * load.received
+    node = sender + receiver + redis + onward + told + telling + browsers
     return [
         Demand("a dialler's core: events", sender / 1e6, 1, "cores"),
         Demand("a dialler's core: who wants what", told / 1e6, 1, "cores"),

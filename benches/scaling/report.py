@@ -69,6 +69,7 @@ def costs_table(costs: UnitCosts) -> str:
         ("sender", "sender, to 2 and to 7 other nodes"),
         ("receiver", "receiver"),
         ("redis", "the sender's Redis"),
+        ("onward", "a receiver's Redis and dialler"),
         ("engine", "engine, 2 and 7 subscribers"),
     ):
         cells = [curve_words(getattr(costs.carriers[carrier], name)) for carrier in CARRIERS]
@@ -80,7 +81,8 @@ def costs_table(costs: UnitCosts) -> str:
         ("memory: a browser, KiB; a link, KiB; a process, MiB", costs.browser_kib, costs.link_kib, costs.process_mib),
     )
     rest = [["else", ""], *([words, ", ".join(f"{value:.3g}" for value in values)] for words, *values in others)]
-    return f"{markdown(lines)}\n\n{markdown(rest)}"
+    where = ", ".join(costs.about[name] for name in ("date", "machine") if name in costs.about)
+    return f"{where}.\n\n{markdown(lines)}\n\n{markdown(rest)}"
 
 
 def curve_words(curve: Curve | None) -> str:

@@ -60,6 +60,8 @@ class CarrierCosts:
     """The server's, an event that comes; one browser's frame is in it."""
     redis: Curve
     """The sending node's own Redis."""
+    onward: Curve
+    """A receiving node's Redis and dialler: what a link brings goes into Redis for others, and the dialler is one."""
     engine: Curve | None
     """All of the engine's servers; a copy is a subscriber, for NATS also a route."""
 
@@ -123,6 +125,7 @@ def take_carrier(report: Report, kind: str) -> dict[str, list[dict[str, float]]]
         "receiver": take_curve(report, kind, "receiver_us_an_event", flat),
         "redis": take_curve(report, kind, "redis_us_an_event", flat),
     }
+    curves["onward"] = take_curve(report, kind, "onward_us_an_event", flat)
     if kind != MESH:
         curves["engine"] = take_curve(report, kind, "engine_us_an_event", measured)
     return curves

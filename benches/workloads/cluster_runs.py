@@ -132,6 +132,7 @@ def figures_of(before: Parts, after: Parts, made: dict[str, Any], seen: Sequence
         "sender_us_an_event": 1e6 * spent["sender"] / events,
         "redis_us_an_event": 1e6 * spent["redis"] / events,
         "receiver_us_an_event": 1e6 * spent["receivers"] / frames if frames else 0.0,
+        "onward_us_an_event": 1e6 * spent["others"] / frames if frames else 0.0,
         **({"engine_us_an_event": 1e6 * spent["engine"] / events} if after.engine else {}),
         "missing": events * len(seen) - frames,
         **worst_latencies(seen),

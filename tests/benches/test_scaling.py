@@ -27,9 +27,9 @@ def flat(base: float, copy: float = 0.0) -> Curve:
 COSTS = UnitCosts(
     about={},
     carriers={
-        MESH: CarrierCosts(flat(10, 2), flat(20), flat(5), None),
-        REDIS_CLUSTER: CarrierCosts(flat(12), flat(20), flat(5), flat(10, 4)),
-        NATS: CarrierCosts(flat(12), flat(20), flat(5), flat(10, 4)),
+        MESH: CarrierCosts(flat(10, 2), flat(20), flat(5), flat(30), None),
+        REDIS_CLUSTER: CarrierCosts(flat(12), flat(20), flat(5), flat(0), flat(10, 4)),
+        NATS: CarrierCosts(flat(12), flat(20), flat(5), flat(0), flat(10, 4)),
     },
     frame_us=2,
     browser_kib=8,
