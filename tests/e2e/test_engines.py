@@ -137,8 +137,7 @@ class TestMove:
             await mesh.until_linked()
             await mesh.until_silent(node, 2)
             await mesh.until_heard()
-            first = sent
-            await mesh.send(EVENTS + first, first=first)
+            await mesh.send(EVENTS, first=sent)
             sent += EVENTS
             assert moved < len(mesh.nodes)
         await mesh.until_heard()

@@ -43,6 +43,11 @@ class Fixture:
         self.at += seconds
         return self.known.look(is_up)
 
+    def pass_time(self, seconds: int) -> None:
+        """With a look in each second."""
+        for _ in range(seconds):
+            self.look(1.0)
+
     @property
     def groups(self) -> set[str]:
         return {group for group in (*"abcdef", "metrics") if group in self.wanted}
@@ -132,26 +137,32 @@ class TestOwnRedis:
 
 class TestSilence:
     def test_who_is_silent_is_forgotten(self, known: Fixture) -> None:
-        known.look(14.0)
+        known.pass_time(14)
         assert known.groups
-        known.look(2.0)
+        known.pass_time(2)
         assert (known.groups, known.known.takers, known.known.pairs) == (set(), {}, 0)
 
     def test_nobody_is_forgotten_while_nothing_can_be_heard(self, known: Fixture) -> None:
         known.look(100.0, is_up=False)
         known.look()
-        known.look(14.0)
+        known.pass_time(14)
         assert known.groups
 
     def test_publisher_is_known_while_it_beats(self, known: Fixture) -> None:
         assert known.beat(role="publisher", who=SECOND, redis=OTHER)
         assert known.known.hears_publisher_of(OTHER)
-        known.look(16.0)
+        known.pass_time(16)
         assert not known.known.hears_publisher_of(OTHER)
 
     def test_own_beat_is_nobody_else(self, known: Fixture) -> None:
         known.beat(role="publisher", who=ME, redis=OWN)
         assert known.known.publishers == {}
+
+    def test_nobody_is_forgotten_by_a_process_that_stood_still(self, known: Fixture) -> None:
+        known.look(30.0)
+        assert known.groups
+        known.pass_time(16)
+        assert not known.groups
 
 
 class TestBounds:

@@ -30,6 +30,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
     monkeypatch.setattr(engine_feed, "open_carrier", lambda _: exchange.connect())
     monkeypatch.setattr(engine_feed, "name_channels", lambda _: NAMES)
+    monkeypatch.setattr(engine_feed, "SETTLE_SECONDS", 0.0)
     return exchange
 
 
@@ -175,6 +176,25 @@ class TestLinks:
         assert await browser.receive_str() == "two"
         assert (await taking.figure("engine"))["events"] == {"linked": 1, "taken": 1}
         assert await taking.figure("gaps") == {}
+
+    async def test_link_is_put_off_until_its_publisher_may_have_been_heard(
+        self, taking: Running, dialler: Dialler, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engine_feed, "SETTLE_SECONDS", 3600.0)
+        offer = {ENGINE_HEADER: PUBLISHER}
+        assert await dialler.status(taking, {**sign(), **offer}) == 503
+        assert await dialler.status(taking, {**sign(), ENGINE_HEADER: f"{PUBLISHER} apart"}) == 101
+        beat(exchange)
+        await eventually(lambda: dialler.status(taking, {**sign(), **offer}), 101)
+
+    async def test_link_of_the_broadcast_era_brings_nothing_in_place_of_the_engine(
+        self, taking: Running, dialler: Dialler, exchange: Exchange
+    ) -> None:
+        browser = await dialler.subscribe(taking, job_events=[42])
+        await until(lambda: GROUP in wanted(exchange))
+        await dialler.dial(taking, "broadcast", headers={**sign(), ENGINE_HEADER: PUBLISHER})
+        send(exchange, 1, "one")
+        assert await browser.receive_str() == "one"
 
     async def test_silent_link_keeps_nothing_from_coming(
         self, taking: Running, dialler: Dialler, exchange: Exchange

@@ -11,6 +11,8 @@ from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Heir
 
 SILENCE = 15.0
 """Seconds without a word after which somebody is gone."""
+STALL = 5.0
+"""Seconds between two looks that say that this process stood still: what others said meanwhile waits to be read."""
 ASK_SECONDS = 2.0
 """After which somebody who has not answered is asked again."""
 MOST_OTHERS = 2_000
@@ -71,6 +73,7 @@ class KnownWants:
         self._always = frozenset(always)
         self._now = now
         self._is_down = False
+        self._looked_at = now()
         self.takers: dict[str, Taker] = {}
         self.publishers: dict[str, OtherPublisher] = {}
         self.pairs = 0
@@ -101,8 +104,9 @@ class KnownWants:
     def look(self, is_up: bool) -> list[Ask]:
         """Once a moment: forgets who is silent, unless nothing can be heard at present; what is to be asked."""
         now = self._now()
-        if self._is_down or not is_up:
+        if self._is_down or not is_up or now - self._looked_at >= STALL:
             self._excuse_all(now)
+        self._looked_at = now
         self._is_down = not is_up
         if not is_up:
             return []

@@ -22,12 +22,13 @@ from awxfast.wire.backplane import REDIS_HEADER
 from awxfast.wire.engine_handshake import ENGINE_HEADER, read_offer
 from awxfast.wire.handshake import UPGRADE_REQUIRED, Headers, Refusal
 from awxfast.wire.paths import PathKind, Paths
-from awxfast.wire.request import UNIX_SOCKET, Request
+from awxfast.wire.request import UNIX_SOCKET
 
 log = logging.getLogger(__name__)
 
 REFUSED = "This path is for the nodes of the cluster."
 """The same whatever is wrong."""
+NO_ENGINE = Refusal(503, "access", "The engine was not there yet.", ((b"retry-after", b"1"),))
 NO_REDIS = Refusal(503, "access", "Redis was not there yet.", ((b"retry-after", b"1"),))
 
 
@@ -124,27 +125,25 @@ class NodeEndpoint(ClosedEndpoint):
         if self._redis_name() is None:
             opening.refuse(NO_REDIS)
             return
+        offer = read_offer(b",".join(opening.request.values(ENGINE_HEADER.encode())).decode("latin-1"))
+        if offer is not None and self._engine.is_early_for(offer):
+            opening.refuse(NO_ENGINE)
+            return
         if verdict.first_from is not None:
             self._log.repeat(host, verdict)
         peer = self.peers.at(host)
         peer.skew = verdict.skew
         peer.old_secret = verdict.old_secret
         relays = self._paths.find(opening.request.path) is PathKind.RELAY
-        publisher, taker = self._look_in_engine(opening.request)
-        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST, publisher if not taker else None)
+        taker = self._engine.name_for(offer) if offer is not None else None
+        publisher = offer.publisher if relays and offer is not None and not taker else None
+        session = self._begin(peer, PathKind.RELAY if relays else PathKind.BROADCAST, publisher)
         kind = "node_repeated" if verdict.repeated else "node"
         headers = [*self._name_redis(), *([(ENGINE_HEADER.encode(), taker.encode())] if taker else [])]
         opening.accept_node(session, kind, headers, notices=relays, max_message_size=self._max_message_size)
 
-    def _look_in_engine(self, request: Request) -> tuple[str | None, str | None]:
-        """Who dials, as the engine knows it, and who takes here what that publishes there; None: nobody."""
-        offer = read_offer(b",".join(request.values(ENGINE_HEADER.encode())).decode("latin-1"))
-        if offer is None:
-            return None, None
-        return offer.publisher, self._engine.name_for(offer.publisher, is_apart=offer.is_apart)
-
     def _begin(self, peer: Peer, era: PathKind, publisher: str | None) -> LinkSession:
-        """`publisher`: who dials, if it sends here what it publishes in the engine as well."""
+        """`publisher`: who dials, if it sends here what it publishes in the engine as well, as in the relay era."""
         ingest = self._ingest if era is PathKind.RELAY else None
         session = LinkSession(peer, era.value, self._group, self._backplane, ingest, publisher, self._engine)
         if ingest is not None:

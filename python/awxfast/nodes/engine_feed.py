@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,10 +25,13 @@ from awxfast.nodes.onward import Onward
 from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
 from awxfast.settings import Settings
+from awxfast.wire.engine_handshake import EngineOffer
 from awxfast.wire.engine_notices import MAX_NODE
 from awxfast.wire.groups import is_valid_group
 
 PROBE_SECONDS = 5.0
+SETTLE_SECONDS = 5.0
+"""After a start links of publishers that are not heard yet are put off: the engine may bring their events by then."""
 SHOWN_ORIGINS = 100
 """Publishers that are shown one by one, those with the most events."""
 
@@ -77,7 +81,11 @@ class NoEngine:
     def inherit(self, frozen: Mapping[str, Any] | None) -> None:
         """There is nothing to go on with."""
 
-    def name_for(self, publisher: str, *, is_apart: bool) -> str | None:
+    def is_early_for(self, offer: EngineOffer) -> bool:
+        """No time changes anything where there is no engine."""
+        return False
+
+    def name_for(self, offer: EngineOffer) -> str | None:
         """None: a link has to bring what its node has."""
         return None
 
@@ -110,6 +118,7 @@ class EngineFeed(NoEngine):
         self.address = address
         self._backplane = backplane
         self._was_up = False
+        self._began = time.monotonic()
         hosts = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
         self._metrics = Onward(settings, intake.entry_format, hosts, fanout)
 
@@ -184,12 +193,18 @@ class EngineFeed(NoEngine):
 
     # Links of nodes that are in the engine, too
 
-    def name_for(self, publisher: str, *, is_apart: bool) -> str | None:
+    def is_early_for(self, offer: EngineOffer) -> bool:
+        """Whether who dials may be heard in a moment, so that the link need not bring anything as long as it is up."""
+        is_new = time.monotonic() - self._began < SETTLE_SECONDS
+        return is_new and not offer.is_apart and not self.taker.publishers.is_heard(offer.publisher)
+
+    def name_for(self, offer: EngineOffer) -> str | None:
         """What a link of this publisher is answered: who takes here what it publishes, so that the link need not.
 
-        None: it is not heard here, or does not hear us (`is_apart`): the link has to bring it.
+        None: it is not heard here, or does not hear us (`EngineOffer.is_apart`): the link has to bring it.
         """
-        return self.taker.who if not is_apart and self.taker.publishers.is_heard(publisher) else None
+        is_heard = self.taker.publishers.is_heard(offer.publisher)
+        return self.taker.who if is_heard and not offer.is_apart else None
 
     def note_link(self, publisher: str, by: int) -> None:
         """So many more links bring what this publisher also sends through the engine."""
