@@ -78,6 +78,13 @@ class ClusterServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def retire(self) -> None:
+        """As `close`, when what is on its way has its answers: the server has no slot any more, but may be well."""
+        if self.commands is not None:
+            with contextlib.suppress(RedisError, TimeoutError):
+                await asyncio.wait_for(self.commands.settle(), PATIENCE)
+        await self.close()
+
     async def _keep(self, open_one: Callable[[], Awaitable[RedisConnection]], forget: Callable[[], None]) -> None:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:

@@ -112,7 +112,9 @@ class ClusterSubscriber:
         self._ask([channel for channel in self._missing if channel.where is None])
 
     def pushes_down(self, server: ClusterServer) -> None:
-        """All that was subscribed to there is so no more."""
+        """All that was subscribed to there is so no more, unless connections of another life of it have that now."""
+        if self._topology.servers.get(server.where, server) is not server:
+            return
         for channel in self._channels.values():
             if channel.where == server.where:
                 self._lose(channel)

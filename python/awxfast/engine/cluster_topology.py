@@ -142,7 +142,7 @@ class ClusterTopology:
         for where in [where for where in self.servers if where not in owners]:
             server = self.servers.pop(where)
             self._reconnects += server.reconnects
-            leaving = asyncio.create_task(server.close())
+            leaving = asyncio.create_task(server.retire())
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
 

@@ -1,0 +1,231 @@
+"""The carrier and servers that say what real ones seldom say, or never."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import hiredis
+import pytest
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.cluster_map import find_slot
+from awxfast.engine.redis_cluster import RedisClusterCarrier
+from carrier_traffic import Hearing, until
+
+CHANNEL = "awxfast:group:jobs-1"
+Words = list[bytes]
+
+
+class ScriptedServer:
+    """Answers as a server that has all slots, but for what `special` answers in its place."""
+
+    def __init__(self) -> None:
+        self.said: list[Words] = []
+        self.special: Callable[[Words], bytes | None] = lambda words: None
+        self.epoch = 1
+        self.owner = 0
+        self.port = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self.owner = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+        await asyncio.sleep(0.01)
+
+    def count(self, command: bytes) -> int:
+        return sum(words[0] == command for words in self.said)
+
+    def push(self, data: bytes) -> None:
+        """To everybody."""
+        for writer in self._writers:
+            writer.write(data)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        commands = hiredis.Reader()
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                commands.feed(data)
+                while (words := commands.gets()) is not False:
+                    self.said.append(words)
+                    writer.write(self.special(words) or self._answer(words))
+        self._writers.discard(writer)
+        writer.close()
+
+    def _answer(self, words: Words) -> bytes:
+        match words:
+            case [b"CLUSTER", b"INFO"]:
+                return bulk(b"cluster_state:ok\r\ncluster_current_epoch:%d\r\n" % self.epoch)
+            case [b"CLUSTER", b"SLOTS"]:
+                owner = b"*2\r\n" + bulk(b"127.0.0.1") + b":%d\r\n" % self.owner
+                return b"*1\r\n*3\r\n:0\r\n:16383\r\n" + owner
+            case [b"SPUBLISH", *_]:
+                return b":1\r\n"
+            case [b"SSUBSCRIBE" | b"SUNSUBSCRIBE" as command, channel]:
+                return answer(command.lower(), channel)
+            case [b"ASKING"]:
+                return b"+OK\r\n"
+        return b"+PONG\r\n"
+
+
+def bulk(text: bytes) -> bytes:
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+def answer(kind: bytes, channel: bytes) -> bytes:
+    return b"*3\r\n" + bulk(kind) + bulk(channel) + b":1\r\n"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    scripted = ScriptedServer()
+    await scripted.start()
+    yield scripted
+    await scripted.stop()
+
+
+other = server
+
+
+@pytest.fixture
+async def hearing() -> Hearing:
+    return Hearing()
+
+
+@pytest.fixture
+async def carrier(server: ScriptedServer, hearing: Hearing) -> AsyncIterator[RedisClusterCarrier]:
+    running = RedisClusterCarrier(EngineAddress.parse(f"redis-cluster://127.0.0.1:{server.port}"))
+    await running.start(hearing)
+    await until(lambda: running.up, "it does not come up")
+    yield running
+    await running.stop()
+
+
+class TestPublishing:
+    async def test_asked_elsewhere_for_once(
+        self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier
+    ) -> None:
+        refused = b"-ASK %d 127.0.0.1:%d\r\n" % (find_slot(CHANNEL.encode()), other.port)
+        server.special = lambda words: refused if words[0] == b"SPUBLISH" and server.count(b"SPUBLISH") < 3 else None
+        carrier.publish(CHANNEL, b"1", 1)
+        carrier.publish(CHANNEL, b"2", 1)
+        await until(lambda: carrier.figures().published == 2, "they do not arrive")
+        carrier.publish(CHANNEL, b"3", 1)
+        await until(lambda: carrier.figures().published == 3, "it does not arrive")
+        published = [b"ASKING", b"SPUBLISH"]
+        assert [words for words in other.said if words[0] in published] == [
+            [b"ASKING"],
+            [b"SPUBLISH", CHANNEL.encode(), b"1"],
+            [b"ASKING"],
+            [b"SPUBLISH", CHANNEL.encode(), b"2"],
+        ]
+        assert server.count(b"SPUBLISH") == 3
+
+    @pytest.mark.parametrize("word", ["CLUSTERDOWN", "TRYAGAIN", "LOADING"])
+    async def test_tried_again_a_little_later_in_order(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing, word: str
+    ) -> None:
+        server.special = lambda words: (
+            b"-%s not now\r\n" % word.encode() if words[0] == b"SPUBLISH" and server.count(b"SPUBLISH") < 4 else None
+        )
+        for number in range(3):
+            carrier.publish(CHANNEL, b"%d" % number, 1)
+        await until(lambda: carrier.figures().published == 3, "they do not arrive")
+        assert [words[2] for words in server.said if words[0] == b"SPUBLISH"][3:] == [b"0", b"1", b"2"]
+        assert not hearing.lost
+
+    async def test_what_a_later_one_has_overtaken_is_lost_not_sent_behind_it(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
+    ) -> None:
+        server.special = lambda words: b"-TRYAGAIN\r\n" if words[0] == b"SPUBLISH" and words[2] == b"0" else None
+        carrier.publish(CHANNEL, b"0", 7)
+        carrier.publish(CHANNEL, b"1", 1)
+        await until(lambda: hearing.lost == {"refused": 7}, "it is not told")
+
+    async def test_two_servers_that_name_each_other_are_not_asked_without_end(
+        self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier
+    ) -> None:
+        slot = find_slot(CHANNEL.encode())
+        for one, another in ((server, other), (other, server)):
+            moved = b"-MOVED %d 127.0.0.1:%d\r\n" % (slot, another.port)
+            one.special = lambda words, moved=moved: moved if words[0] in (b"SPUBLISH", b"SSUBSCRIBE") else None
+        carrier.publish(CHANNEL, b"1", 1)
+        wanting = asyncio.create_task(carrier.subscribe([CHANNEL]))
+        await asyncio.sleep(1)
+        asked = sum(one.count(command) for one in (server, other) for command in (b"SPUBLISH", b"SSUBSCRIBE"))
+        assert asked < 200
+        server.special = lambda words: None
+        await wanting
+        await until(lambda: carrier.figures().published == 1, "it does not arrive")
+
+
+class TestSubscribing:
+    async def test_refused_channel_is_asked_for_again(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier
+    ) -> None:
+        server.special = lambda words: (
+            b"-NOPERM no such channel\r\n" if words[0] == b"SSUBSCRIBE" and server.count(b"SSUBSCRIBE") < 3 else None
+        )
+        await carrier.subscribe([CHANNEL])
+        assert server.count(b"SSUBSCRIBE") == 3
+        assert carrier.up
+
+    async def test_subscription_that_the_server_ends_is_taken_up_again_and_told(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
+    ) -> None:
+        await carrier.subscribe([CHANNEL])
+        server.push(answer(b"sunsubscribe", CHANNEL.encode()))
+        await until(lambda: hearing.cut == {CHANNEL: 1}, "it is not told")
+        assert server.count(b"SSUBSCRIBE") == 2
+
+    @pytest.mark.parametrize(
+        "data", [answer(b"ssubscribe", b"never asked"), b"*3\r\n:1\r\n:2\r\n:3\r\n", b"nonsense\r\n"]
+    )
+    async def test_server_out_of_protocol_costs_its_connection(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing, data: bytes
+    ) -> None:
+        await carrier.subscribe([CHANNEL])
+        server.push(data)
+        await until(lambda: hearing.cut == {CHANNEL: 1}, "it is not told")
+        await until(lambda: carrier.up, "it does not come back")
+
+    async def test_message_of_a_channel_that_is_not_wanted_is_dropped(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
+    ) -> None:
+        await carrier.subscribe([CHANNEL])
+        for name in (b"other", CHANNEL.encode()):
+            server.push(b"*3\r\n" + bulk(b"smessage") + bulk(name) + bulk(name))
+        await until(lambda: bool(hearing.messages), "nothing comes")
+        assert hearing.messages == [(CHANNEL, CHANNEL.encode())]
+
+
+class TestTopology:
+    @pytest.mark.parametrize(
+        "reply", [b"*0\r\n", b"-ERR no\r\n", b"$1\r\nx\r\n", b"*1\r\n*3\r\n:0\r\n:99999\r\n$1\r\nx\r\n"]
+    )
+    async def test_nonsense_is_trouble_and_no_end(self, hearing: Hearing, server: ScriptedServer, reply: bytes) -> None:
+        server.special = lambda words: reply if words[1:] == [b"SLOTS"] else None
+        carrier = RedisClusterCarrier(EngineAddress.parse(f"redis-cluster://127.0.0.1:{server.port}"))
+        await carrier.start(hearing)
+        wanting = asyncio.create_task(carrier.subscribe([CHANNEL]))
+        await until(lambda: server.count(b"CLUSTER") >= 4, "it is not asked again")
+        server.special = lambda words: None
+        await wanting
+        await carrier.stop()
+
+    async def test_server_that_knows_less_is_not_believed(
+        self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
+    ) -> None:
+        await carrier.subscribe([CHANNEL])
+        server.epoch, server.owner = 5, other.port
+        other.epoch, other.owner = 4, server.port
+        await until(lambda: hearing.cut == {CHANNEL: 1}, "the new owner is not found")
+        await asyncio.sleep(2.5)
+        assert other.count(b"SSUBSCRIBE") == 1
