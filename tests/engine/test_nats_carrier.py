@@ -222,6 +222,26 @@ class TestBreaks:
         assert publisher.lost == []
         assert is_rising(numbers_heard(taker))
 
+    async def test_what_a_server_had_not_taken_when_it_was_killed_goes_to_the_next(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats()
+        publisher = await join_nats(f"nats://{server.place}")
+        await publisher.until_up()
+        server.freeze()
+        for _ in range(300):
+            publisher.carrier.publish(CHANNEL, bytes(100_000), 1)
+        await until(lambda: publisher.carrier.figures().published > 0)
+        await asyncio.sleep(0.1)
+        server.kill()
+        await until(lambda: not publisher.carrier.up)
+        await until(lambda: bool(publisher.lost))
+        waiting = publisher.carrier.figures().queued
+        assert waiting > 0 and publisher.lost == [(300 - waiting, "connection_broken")]
+        server.start()
+        await until(lambda: publisher.carrier.up and publisher.carrier.figures().queued == 0)
+        assert publisher.lost_events == 300 - waiting
+
     async def test_oldest_go_where_too_many_wait(self, join_nats: Join) -> None:
         user = await join_nats("nats://127.0.0.1:1")
         await publish_numbers(user, CHANNEL, range(10_003))
@@ -313,24 +333,29 @@ class TestLimits:
         server = start_nats(f"authorization {{ users: [{{ user: a, password: b, permissions: {{ {rights} }} }}] }}")
         user = await join_nats(f"nats://a:b@{server.place}")
         await user.carrier.subscribe(["awxfast.wants", CHANNEL])
-        for _ in range(5):
-            user.carrier.publish("awxfast.group.Big", b"event", 2)
+        for events in range(1, 6):
+            user.carrier.publish("awxfast.group.Big", b"event", events)
             user.carrier.publish("awxfast.wants", b"want", 0)
-        await until(lambda: user.lost_events == 10)
-        assert {reason for _, reason in user.lost} == {"refused"}
+        await until(lambda: len(user.lost) == 5)
+        assert user.lost == [(events, "refused") for events in range(1, 6)]
         assert user.carrier.up and user.carrier.trouble == "the server does not let us publish to awxfast.group.big"
         await user.carrier.subscribe(["secret.x"])
         await until(lambda: user.carrier.trouble == "the server does not let us subscribe to secret.x")
         assert len([line for line in caplog.messages if "publish to" in line]) == 1
         assert len(user.messages("awxfast.wants")) == 5
         await asyncio.sleep(0.5)
-        assert user.cuts == 0 and user.lost_events == 10
+        assert user.cuts == 0 and len(user.lost) == 5
 
 
 class TestLogin:
     async def test_wrong_password_is_said_in_words_once(
-        self, nats_cluster: NatsCluster, join_nats: Join, caplog: pytest.LogCaptureFixture
+        self,
+        nats_cluster: NatsCluster,
+        join_nats: Join,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr("awxfast.quiet_log.QUIET_SECONDS", 0.0)
         caplog.set_level(logging.INFO)
         for server in nats_cluster.servers:
             server.reload("authorization { user: awx, password: right }")
