@@ -17,7 +17,7 @@ FORMS := lists pubsub hosts encrypted channels_redis_3 channels_redis_3_encrypte
 OF_LAYERS := $(patsubst %,tests/e2e/test_%.py,delivery races redis_faults slow_clients recovery churn)
 OF_RELOADS := $(patsubst %,tests/e2e/test_%.py,reload reload_drain reload_replay)
 
-.PHONY: build demo test test-long bench bench-backplane bench-reload bench-check bench-baseline wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-backplane bench-scale bench-reload bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -68,6 +68,16 @@ bench: build $(VENV)/.bench
 
 bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
+
+# The costs that docs/scaling.md is made of, anew, and its tables.
+OF_NODES := $(foreach nodes,3 8,$(foreach rate,100 1000 flat,nodes-$(nodes)-$(rate)))
+empty :=
+space := $(empty) $(empty)
+bench-scale: build
+	$(BIN)/python benches/backplane.py --json target/clusters.json \
+		--only $(subst $(space),$(comma),$(OF_NODES) dialler-out-500 dialler-24-500) --kinds awxfast,mesh,redis-cluster,nats
+	$(BIN)/python benches/relay.py --json target/browsers.json --only idle-1000,flat-out-1000-4k --servers awxfast
+	$(BIN)/python benches/scale.py --take target/clusters.json target/browsers.json --measure --write
 
 bench-reload: build
 	$(BIN)/python benches/reload.py $(if $(QUICK),--quick)
