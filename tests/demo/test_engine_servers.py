@@ -99,10 +99,15 @@ def test_nothing_of_it_is_left(
 
 
 class TestWithoutTheProgram:
-    def test_missing_nats_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("start", "program"), [(RedisClusterServers, "redis-server"), (NatsServers, "nats-server")]
+    )
+    def test_missing_program_is_named(
+        self, start: Callable[[], EngineServers], program: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("PATH", "/nowhere")
-        with pytest.raises(StartError, match="nats-server"):
-            NatsServers()
+        with pytest.raises(StartError, match=f"apt install {program}"):
+            start()
 
     def test_redis_before_sharded_pubsub_is_refused(self, tmp_path: Path) -> None:
         old = tmp_path / "redis-server"

@@ -17,7 +17,6 @@ from typing import Protocol
 import redis
 
 from awxfast.errors import StartError
-from awxfast.redis.private import find_server
 from awxfast.system.child_process import ChildProcess
 from awxfast.system.offspring import dying_with_us
 
@@ -101,7 +100,7 @@ class RedisClusterServers:
 
     def __init__(self, masters: int = 3, replicas: int = 0, before: Sequence[str] = ()) -> None:
         """Raises `StartError`. `replicas` of each master."""
-        server = str(find_server(allow_wheel=False))
+        server = find_program("redis-server", "valkey-server")
         require_sharded_pubsub(server)
         count = masters * (1 + replicas)
         ports = free_ports(2 * count)
@@ -162,9 +161,7 @@ class NatsServers:
 
     def __init__(self, count: int = 3, before: Sequence[str] = ()) -> None:
         """Returns when all know each other. Raises `StartError`."""
-        server = shutil.which("nats-server")
-        if server is None:
-            raise StartError("no nats-server on the PATH: install one (apt install nats-server)")
+        server = find_program("nats-server")
         ports = free_ports(2 * count)
         clients, routes = ports[:count], ports[count:]
         self._group = ServerGroup(before)
@@ -207,6 +204,14 @@ def stopping_on_error(group: ServerGroup) -> Iterator[None]:
         if isinstance(error, redis.RedisError):
             raise StartError(f"the Redis Cluster did not start: {error}") from error
         raise
+
+
+def find_program(*names: str) -> str:
+    """The first of these that is installed. Raises `StartError`."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise StartError(f"no {' or '.join(names)} on the PATH: install one (apt install {names[0]})")
+    return found
 
 
 def require_sharded_pubsub(server: str) -> None:
