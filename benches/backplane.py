@@ -39,9 +39,11 @@ def run_rounds(
         for kind in (kind for kind in workload.kinds if kind not in absent):
             run = functools.partial(run_once, bench, kind, workload)
             try:
-                runs[kind].append(measure_in_quiet(run, patience))
+                figures = measure_in_quiet(run, patience)
             except RunFailed as failure:
                 absent[kind] = str(failure)
+            else:
+                runs[kind].append(figures)
     return dict(runs), absent
 
 
