@@ -8,10 +8,12 @@ from workloads.clusters import CARRIERS, MESH, NATS, REDIS_CLUSTER
 from scaling.demands import ASSUMPTIONS, Demand, first_to_give_way, list_demands
 from scaling.limits import SAFE, fewest_servers, most, most_nodes
 from scaling.loads import Load
-from scaling.unit_costs import Curve, UnitCosts
+from scaling.unit_costs import CarrierCosts, Curve, UnitCosts, copies_of
 
 NODES = (3, 8, 24, 50, 100, 200, 500)
 TOP_NODES = 500
+AHEAD_NODES, AHEAD_RATE = (3, 8, 24), 1_000
+"""As `backplane.py` measures it with the first two of them."""
 SITE_EVENTS, SITE_BROWSERS = 100.0, 50.0
 """Of one node: a busy AWX node."""
 EVERYWHERE = 5.0
@@ -25,6 +27,7 @@ def blocks(costs: UnitCosts) -> dict[str, str]:
     """All tables by the names of their blocks."""
     return {
         "costs": costs_table(costs),
+        "ahead": ahead_table(costs),
         "assumptions": ASSUMPTIONS,
         "site": site_table(costs),
         "everything": everything_table(costs),
@@ -38,6 +41,7 @@ def blocks(costs: UnitCosts) -> dict[str, str]:
 ENGINE_NAMES = {REDIS_CLUSTER: "masters", NATS: "NATS servers"}
 TITLES: Mapping[str, str] = {
     "costs": "Unit costs",
+    "ahead": f"CPU us an event of one node that all others want, at {AHEAD_RATE:,} events a second",
     "assumptions": "Assumptions",
     "site": f"Nodes with {SITE_EVENTS:g} events a second and {SITE_BROWSERS:g} browsers each, an event to 10 browsers",
     "everything": f"The same, when all nodes want all events: each goes to {EVERYWHERE:g} browsers a node",
@@ -93,6 +97,20 @@ def curve_words(curve: Curve | None) -> str:
 
 def line_words(few: float, more: float) -> str:
     return f"{few:.0f}" if abs(more - few) < 0.5 else f"{few:.0f} to {more:.0f}"
+
+
+def ahead_table(costs: UnitCosts) -> str:
+    """What no bench of one machine can run, beside what it can."""
+    lines = [["nodes", *(f"{carrier}: sender, a receiver, engine" for carrier in CARRIERS)]]
+    for nodes in AHEAD_NODES:
+        lines.append([str(nodes), *(ahead_words(costs.carriers[carrier], carrier, nodes) for carrier in CARRIERS)])
+    return markdown(lines)
+
+
+def ahead_words(own: CarrierCosts, carrier: str, nodes: int) -> str:
+    copies = copies_of(carrier, nodes)
+    curves = [own.sender, own.receiver, *([own.engine] if own.engine else [])]
+    return ", ".join(f"{curve.at(AHEAD_RATE, copies):.0f}" for curve in curves)
 
 
 def site_table(costs: UnitCosts) -> str:

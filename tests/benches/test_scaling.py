@@ -172,6 +172,11 @@ class TestPaper:
         shown = {name: words for _, name, words, _ in BLOCK.findall(PAGE.read_text())}
         assert shown and shown == {name: found[name] for name in shown}
 
+    def test_24_nodes_are_ahead_on_the_line_through_3_and_8(self) -> None:
+        rows = [line.split(" | ") for line in blocks(COSTS)["ahead"].splitlines()[2:]]
+        assert [row[1] for row in rows] == ["14, 20", "24, 20", "56, 20"]
+        assert [row[2] for row in rows] == ["12, 20, 18", "12, 20, 38", "12, 20, 102"]
+
     def test_one_cluster_has_a_line_for_each_part_of_each_carrier(self) -> None:
         lines = load_table(COSTS, load()).splitlines()[2:]
         expected = [demand.part for carrier in CARRIERS for demand in list_demands(COSTS, carrier, load())]
