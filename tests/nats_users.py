@@ -7,6 +7,7 @@ import pytest
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.nats_carrier import NatsCarrier
 
+CHANNEL = "awxfast.group.job_events-1"
 HANG = 30.0
 """Seconds after which something that does not happen counts as failed."""
 
@@ -46,6 +47,10 @@ class NatsUser:
         return [message for name, message in self.heard if name == channel]
 
 
+Join = Callable[[str], Awaitable[NatsUser]]
+"""What `join_nats` is."""
+
+
 async def until(condition: Callable[[], bool], seconds: float = HANG) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  nobody sets an event
@@ -60,7 +65,7 @@ async def publish_numbers(user: NatsUser, channel: str, numbers: range, pause: f
 
 
 @pytest.fixture
-async def join_nats() -> AsyncIterator[Callable[[str], Awaitable[NatsUser]]]:
+async def join_nats() -> AsyncIterator[Join]:
     """Starts carriers by their URL; whoever uses one waits until it is up."""
     users: list[NatsUser] = []
 
@@ -71,3 +76,22 @@ async def join_nats() -> AsyncIterator[Callable[[str], Awaitable[NatsUser]]]:
 
     yield join
     await asyncio.gather(*(user.carrier.stop() for user in users))
+
+
+async def pair_of(join_nats: Join, url: str, other: str | None = None) -> tuple[NatsUser, NatsUser]:
+    """One that publishes, and one that has subscribed to `CHANNEL`."""
+    publisher, taker = await join_nats(url), await join_nats(other or url)
+    await publisher.until_up()
+    await taker.carrier.subscribe([CHANNEL])
+    return publisher, taker
+
+
+async def pass_one(publisher: NatsUser, taker: NatsUser, mark: bytes) -> None:
+    """Publishes it until it has come: a route between servers knows of a subscription a little later than ours."""
+    while mark not in taker.messages(CHANNEL):
+        publisher.carrier.publish(CHANNEL, mark, 0)
+        await asyncio.sleep(0.05)
+
+
+def numbers_heard(taker: NatsUser) -> list[int]:
+    return [int(message) for message in taker.messages(CHANNEL) if message.isdigit()]

@@ -47,6 +47,16 @@ class ScriptedServer:
         for writer in self._writers:
             writer.write(data)
 
+    def answer_once(self, words: Words, owner: int) -> bytes | None:
+        """Names another owner this one time."""
+        if words != [b"CLUSTER", b"SLOTS"]:
+            return None
+        usual, self.owner = self.owner, owner
+        told = self._answer(words)
+        self.owner = usual
+        self.special = lambda words: None
+        return told
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         commands = hiredis.Reader()
@@ -219,6 +229,16 @@ class TestTopology:
         server.special = lambda words: None
         await wanting
         await carrier.stop()
+
+    async def test_subscription_stays_where_the_cluster_names_another_owner_for_a_moment(
+        self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
+    ) -> None:
+        await carrier.subscribe([CHANNEL])
+        looks = server.count(b"CLUSTER")
+        server.special = lambda words: server.answer_once(words, other.port)
+        await until(lambda: server.count(b"CLUSTER") >= looks + 4, "it is not asked")
+        assert server.count(b"SSUBSCRIBE") == 1
+        assert not hearing.cut
 
     async def test_server_that_knows_less_is_not_believed(
         self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing

@@ -149,3 +149,22 @@ async def test_server_that_dies_costs_nobody_else_anything(start_mesh: StartMesh
     assert len(others) == 2
     mesh.pages.append(await open_page(dying.server.url, GROUPS))
     await mesh.until_heard()
+
+
+async def test_links_fall_silent_when_the_engine_comes_late_and_no_event_goes_both_ways(
+    tmp_path: Path, nats: NatsServer
+) -> None:
+    await asyncio.to_thread(nats.kill)
+    mesh = EngineMesh(tmp_path, f"nats://{nats.place}", 2, linked=True)
+    try:
+        await mesh.start()
+        async with Load(mesh.nodes, RATE) as load:
+            await asyncio.to_thread(nats.start)
+            for node in mesh.nodes:
+                await mesh.until_silent(node, 1)
+            await load.go_on()
+            await assert_all_came(mesh, load)
+        for ledger in await mesh.ledgers():
+            assert (ledger["engine"]["events"].get("double", 0), ledger["gaps"]) == (0, {})
+    finally:
+        await mesh.close()

@@ -216,7 +216,7 @@ class TestReadiness:
         class Away(FakeCarrier):
             async def start(self, listener: Any) -> None:
                 await super().start(listener)
-                self.up, self.trouble = False, "does not answer"
+                self.up, self.trouble, self.confirms = False, "does not answer", False
 
         carrier = Away(exchange)
         exchange.carriers.append(carrier)
@@ -224,7 +224,8 @@ class TestReadiness:
         server = await start_node(engine=ENGINE)
         assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: does not answer\n"
         carrier.mend()
-        assert await server.ask("/readyz") == "ok\n"
+        carrier.confirms = True
+        await eventually(lambda: server.ask("/readyz"), "ok\n")
         carrier.cut()
         assert await server.ask("/readyz") == "ok\n"
         assert (await server.figure("engine"))["up"] is False

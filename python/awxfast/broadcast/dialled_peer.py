@@ -120,6 +120,11 @@ class DialledPeer(HeardPeer):
         if self._link is not None:
             self._link.hold_reading(reason, hold)
 
+    def dial_again(self) -> None:
+        """Both ends are in the engine by now."""
+        if self._link is not None:
+            self._link.close("the engine takes its place")
+
     # From one process to the next
 
     def drop_received(self) -> None:

@@ -57,6 +57,14 @@ class HeardPeer:
         """Whether the peer takes events from the engine that this node has, and none of the link."""
         return self._is_silent
 
+    @property
+    def could_be_silent(self) -> bool:
+        """Whether the link carries events although the peer's Redis is served through the engine by now."""
+        engine, link = self._own_node.engine, self._link
+        if engine is None or link is None or self._is_silent or self._is_same_redis():
+            return False
+        return engine.has_taker_at(link.redis)
+
     def choose(self, groups: frozenset[str]) -> frozenset[str]:
         """Those of `groups` that somebody there wants."""
         wanted = self._interest.groups

@@ -21,6 +21,7 @@ from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
 from awxfast.broadcast.own_node import OwnNode
+from awxfast.broadcast.silencing import Silencing
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
@@ -82,6 +83,7 @@ class NodeDialler:
         self._estate = Estate(
             self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest, self.engine
         )
+        self._silencing = Silencing(self.engine, self.intake, self.dialler) if self.engine is not None else None
         self._on_counted: Callable[[], None] = lambda: None
         self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
         self._owns_names = True
@@ -122,6 +124,15 @@ class NodeDialler:
         if self._settings.mesh:
             await self._start_mesh()
         self._run(self._statistics.run(), "statistics")
+        self._keep_links_silent()
+
+    def _keep_links_silent(self) -> None:
+        if self._silencing is not None:
+            self._run(self._silencing.run(), "silencing")
+
+    async def _end_silencing(self) -> None:
+        if self._silencing is not None:
+            await self._silencing.end()
 
     async def _start_mesh(self) -> None:
         if self.engine is not None and self._settings.dials:
@@ -180,6 +191,7 @@ class NodeDialler:
         self._run(self.sender.run(), "group sends")
         self._run(self._statistics.run(), "statistics")
         await self.intake.start()
+        self._keep_links_silent()
 
     async def leave(self, heir: int, sock: socket.socket, on_counted: Callable[[], None]) -> None:
         """Leaves all to the process at the other end (`broadcast.dialler_handover`). `let_go` must follow, or `go_on`.
@@ -188,6 +200,7 @@ class NodeDialler:
         """
         self._leaving = sock, asyncio.get_running_loop().create_future()
         self._on_counted = on_counted
+        await self._end_silencing()
         await self._estate.leave(heir, sock)
 
     async def let_go(self) -> None:
@@ -223,6 +236,8 @@ class NodeDialler:
         if self._leaving is not None:
             try:
                 await self._estate.go_on()
+                if self._silencing is not None:
+                    self._silencing.go_on()
             finally:
                 self._end_leaving()
 
@@ -264,6 +279,7 @@ class NodeDialler:
             self._estate.request_stop()
             end_transfer(sock)
             await ended
+        await self._end_silencing()
         self._joined.end()
         if not self._owns_names:
             await self.dialler.stop()

@@ -18,6 +18,10 @@ from awxfast.redis.cluster_push_connection import ClusterPushConnection
 NOT_NOW = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "BUSY", "MOVED", "ASK")
 """First words of answers after which the same may work a little later, there or elsewhere."""
 
+DOUBT_SECONDS = 1.0
+"""How long the cluster must name another owner before a subscription that its server keeps is moved there: just after
+a change some servers still tell of the time before it."""
+
 MOST_HOPS = 5
 """Redirections in a row after which a channel waits for the next look at the cluster."""
 
@@ -25,7 +29,7 @@ MOST_HOPS = 5
 class ClusterChannel:
     """One channel: where it is asked for, and whether that is confirmed."""
 
-    __slots__ = ("confirmed", "cut", "hops", "key", "name", "slot", "waiters", "where")
+    __slots__ = ("confirmed", "cut", "doubted", "hops", "key", "name", "slot", "waiters", "where")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,6 +38,7 @@ class ClusterChannel:
         self.where: HostPort | None = None
         self.confirmed = False
         self.cut = False
+        self.doubted: float | None = None
         self.hops = 0
         self.waiters: list[asyncio.Future[None]] = []
 
@@ -98,10 +103,12 @@ class ClusterSubscriber:
         leaving: dict[HostPort, list[bytes]] = {}
         for channel in self._channels.values():
             owner = self._topology.find_owner(channel.slot)
-            if channel.where is not None and owner is not None and channel.where != owner:
+            channel.hops = 0
+            if channel.where is None or owner is None or channel.where == owner:
+                channel.doubted = None
+            elif self._has_moved(channel):
                 leaving.setdefault(channel.where, []).append(channel.key)
                 self._lose(channel)
-            channel.hops = 0
         self._leave(leaving)
         self._ask([channel for channel in self._missing if channel.where is None])
 
@@ -197,9 +204,16 @@ class ClusterSubscriber:
         server = self._topology.servers.get(where)
         return server.pushes if server is not None else None
 
+    def _has_moved(self, channel: ClusterChannel) -> bool:
+        now = asyncio.get_running_loop().time()
+        if channel.doubted is None:
+            channel.doubted = now
+        return not channel.confirmed or now - channel.doubted >= DOUBT_SECONDS
+
     def _lose(self, channel: ClusterChannel) -> None:
         channel.cut = channel.cut or channel.confirmed
         channel.confirmed = False
+        channel.doubted = None
         channel.where = None
         self._missing.add(channel)
 

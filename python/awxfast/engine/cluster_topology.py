@@ -24,6 +24,8 @@ LONGEST_LOOK = 1.0
 """Seconds between looks: while all is well, and while it is not."""
 ASKED = 5
 """Servers that are asked in one look while something is wrong."""
+LOOKS_UNNEEDED = 3
+"""In a row that show no slot at a server, after which it is left: just after a change some still tell of before."""
 ANSWER_SECONDS = 1.0
 GRACE_SECONDS = 0.1
 """For the others, once one has answered."""
@@ -43,6 +45,7 @@ class ClusterTopology:
         self._epoch = -1
         self._known: frozenset[HostPort] = frozenset()
         self.servers: dict[HostPort, ClusterServer] = {}
+        self._unneeded: dict[HostPort, int] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._alarm = asyncio.Event()
         self._reconnects = 0
@@ -51,7 +54,9 @@ class ClusterTopology:
     @property
     def is_whole(self) -> bool:
         """Whether any server has told, and each that is needed answers."""
-        return self._epoch >= 0 and all(server.is_up for server in self.servers.values())
+        return self._epoch >= 0 and all(
+            server.is_up for where, server in self.servers.items() if where not in self._unneeded
+        )
 
     @property
     def reconnects(self) -> int:
@@ -139,12 +144,17 @@ class ClusterTopology:
         self._known = view.servers
         self._owners = list(view.owners)
         owners = set(self._owners)
-        for where in [where for where in self.servers if where not in owners]:
-            server = self.servers.pop(where)
-            self._reconnects += server.reconnects
-            leaving = asyncio.create_task(server.retire())
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+        self._unneeded = {where: self._unneeded.get(where, 0) + 1 for where in self.servers if where not in owners}
+        for where in [where for where, looks in self._unneeded.items() if looks >= LOOKS_UNNEEDED]:
+            self._leave(where)
+
+    def _leave(self, where: HostPort) -> None:
+        del self._unneeded[where]
+        server = self.servers.pop(where)
+        self._reconnects += server.reconnects
+        leaving = asyncio.create_task(server.retire())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
 
 async def gather_views(tasks: set[asyncio.Task[ClusterView | None]]) -> list[ClusterView]:

@@ -12,7 +12,7 @@ from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
 from awxfast.engine.nats_options import NatsOptions
-from awxfast.engine.nats_servers import NatsServers, Place
+from awxfast.engine.nats_servers import NatsServers, Place, write_place
 from awxfast.engine.waiting_messages import WaitingMessages
 from awxfast.errors import describe_unexpected
 from awxfast.pauses import Pauses
@@ -298,8 +298,3 @@ class NatsCarrier:
             self._received += len(heard)
             self._received_bytes += sum(len(message) for _, message in heard)
             self._listener.receive(heard)
-
-
-def write_place(place: Place) -> str:
-    """Host and port as an address has them."""
-    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"

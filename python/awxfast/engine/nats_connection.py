@@ -98,7 +98,7 @@ class NatsConnection:
         self._last_error: Exception | None = None
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
-        """Raises `NatsConnectionFailed`."""
+        """Connects to one server and logs in. Raises `NatsConnectionFailed`."""
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             async with answered_within(OPEN_SECONDS):

@@ -10,7 +10,7 @@ MOST_TOLD = 100
 """Servers that the cluster tells of, of which we make a note."""
 
 Place = tuple[str, int]
-"""Host and port."""
+"""Host and port of a server."""
 
 
 class NatsServers:
@@ -45,6 +45,11 @@ class NatsServers:
         if place in self._named or not _is_address(place[0]):
             return place[0]
         return self._named[0][0]
+
+
+def write_place(place: Place) -> str:
+    """Host and port as an address has them."""
+    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
 
 
 def _read_place(text: object) -> Place | None:

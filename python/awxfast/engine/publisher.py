@@ -127,6 +127,12 @@ class Publisher:
         """The same, and others have heard that it is there: its own word of it has come back."""
         return await wait_for(lambda: self.up and self._is_announced, seconds)
 
+    async def announce(self, seconds: float) -> bool:
+        """Says that it is there, and whether that has come back within so many seconds: what went before has, too."""
+        self._is_announced = False
+        self._next_beat = float("-inf")
+        return await self.wait_announced(seconds)
+
     async def wait_heard(self, taker: str, seconds: float) -> bool:
         """Asks who this is; whether it has answered within so many seconds."""
         if not self.hears(taker):

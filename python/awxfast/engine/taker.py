@@ -60,6 +60,12 @@ def name_taker(token: str) -> str:
     return hashlib.sha256(f"engine {token}".encode()).hexdigest()[:16]
 
 
+def tell_failure(task: asyncio.Task[None]) -> None:
+    """It ends by being cancelled, and by nothing else but a fault of ours."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the engine's notices ended: %r", error, exc_info=error)
+
+
 class Taker:
     """`who` and `node` say which process this is."""
 
@@ -87,6 +93,8 @@ class Taker:
         self.told = ToldWants(carrier, names, who, node, self._name_redis, self.checks.numbers.forget)
         self.told.on_settled = self._tell_heir
         self.notices = NoticeReader()
+        self.was_there = False
+        """Whether the engine has answered yet."""
         self._held = {METRICS_GROUP}
         self._following: Following | None = None
         self._heir: int | None = None
@@ -120,11 +128,14 @@ class Taker:
 
     async def _connect(self) -> None:
         await self.carrier.start(self)
-        self._tasks = [asyncio.create_task(self._listen(), name="engine")]
+        listening = asyncio.create_task(self._listen(), name="engine")
+        listening.add_done_callback(tell_failure)
+        self._tasks = [listening]
 
     async def _listen(self) -> None:
         """Hears what publishers say, before it says anything itself."""
         await self.carrier.subscribe([self._names.wants])
+        self.was_there = True
         if self._following is not None:
             self._say(Ask(of=(self.who,)))
         while True:

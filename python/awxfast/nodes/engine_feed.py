@@ -117,7 +117,6 @@ class EngineFeed(NoEngine):
     ) -> None:
         self.address = address
         self._backplane = backplane
-        self._was_up = False
         self._began = time.monotonic()
         hosts = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
         self._metrics = Onward(settings, intake.entry_format, hosts, fanout)
@@ -247,7 +246,6 @@ class EngineFeed(NoEngine):
 
     def troubles(self) -> Sequence[str]:
         """Whoever has not reached the engine yet is not ready; later the own Redis' events go on while it is away."""
-        self._was_up = self._was_up or self.taker.carrier.up
-        if self._was_up:
+        if self.taker.was_there:
             return []
         return [f"the engine {self.address}: {self.taker.carrier.trouble or 'it does not answer'}"]
