@@ -91,7 +91,7 @@ class Quiet:
         self.weighed: list[Socket] = []
         monkeypatch.setattr(handover_leaving, "measure_unserved", self.measure)
         rooms = SimpleNamespace(
-            fanout=None, intake=self.intake, server=self.server, sessions=self.sessions, nodes=Rest()
+            fanout=None, intake=self.intake, server=self.server, sessions=self.sessions, nodes=Rest(), engine=Rest()
         )
         self.estate = Estate(cast(Rooms, rooms))
 

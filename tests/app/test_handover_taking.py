@@ -53,6 +53,7 @@ def test_session_that_can_not_be_gone_on_with_is_ended_with_its_socket(
         server=SimpleNamespace(websockets=SimpleNamespace(add_inherited=lambda connection, due: None)),
         sessions=SimpleNamespace(begin_again=lambda identities, frozen: session),
         nodes=None,
+        engine=None,
     )
     ours, theirs = socket.socketpair()
     record = {"client": 3, "session": {}, "label": None, "seat": None, "due": None}
