@@ -23,6 +23,9 @@ TLS_THROUGHOUT = ("--tls-cluster", "yes", "--tls-replication", "yes")
 
 SLOTS = 16_384
 
+MOST_TRIES = 12
+"""To have six servers: each may find a port taken."""
+
 
 class ClusterNode:
     """One server."""
@@ -93,12 +96,21 @@ class RedisCluster:
         self.nodes: list[ClusterNode] = []
         self._next_meeting = 0.0
         try:
-            for _ in range(6):
-                self.nodes.append(ClusterNode(binary or binary_of("installed"), self.folder, options, tls))
+            for _ in range(MOST_TRIES):
+                if len(self.nodes) < 6:
+                    self._add(ClusterNode(binary or binary_of("installed"), self.folder, options, tls))
+            assert len(self.nodes) == 6, "the servers of this cluster end at once"
             self._join()
         except BaseException:
             self.close()
             raise
+
+    def _add(self, node: ClusterNode) -> None:
+        """Unless somebody else has taken one of its ports meanwhile: then it has ended, and the next one is tried."""
+        self.nodes.append(node)
+        self.wait_until(lambda: not node.is_alive or bool(node.ask("PING")), "a server does not answer")
+        if not node.is_alive:
+            self.nodes.remove(node)
 
     @property
     def servers(self) -> str:
@@ -139,8 +151,6 @@ class RedisCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _join(self) -> None:
-        for node in self.nodes:
-            self.wait_until(lambda node=node: bool(node.ask("PING")), "a server does not answer")
         for number, node in enumerate(self.nodes, 1):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number)
         bounds = (0, 5_461, 10_923, SLOTS)

@@ -18,6 +18,9 @@ from awxfast.redis.cluster_push_connection import ClusterPushConnection
 NOT_NOW = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "BUSY", "MOVED", "ASK")
 """First words of answers after which the same may work a little later, there or elsewhere."""
 
+TURN_CHANNELS = 500
+"""Asked for in one turn of the loop."""
+
 DOUBT_SECONDS = 1.0
 """How long the cluster must name another owner before a subscription that its server keeps is moved there: just after
 a change some servers still tell of the time before it."""
@@ -68,6 +71,17 @@ class ClusterSubscriber:
 
     async def subscribe(self, names: Collection[str]) -> None:
         """Returns when all are confirmed, or not wanted any more."""
+        waiters: list[asyncio.Future[None]] = []
+        listed = list(names)
+        for first in range(0, len(listed), TURN_CHANNELS):
+            waiters += self._want(listed[first : first + TURN_CHANNELS])
+            await asyncio.sleep(0)
+        for waiter in waiters:
+            await waiter
+
+    def _want(self, names: Sequence[str]) -> list[asyncio.Future[None]]:
+        """Asks for those that are new; what is done when each is confirmed."""
+        loop = asyncio.get_running_loop()
         waiters = []
         new = []
         for name in names:
@@ -78,12 +92,11 @@ class ClusterSubscriber:
                 self._missing.add(channel)
                 new.append(channel)
             if not channel.confirmed:
-                waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                waiter: asyncio.Future[None] = loop.create_future()
                 channel.waiters.append(waiter)
                 waiters.append(waiter)
         self._ask(new)
-        for waiter in waiters:
-            await waiter
+        return waiters
 
     def unsubscribe(self, names: Collection[str]) -> None:
         """Of those that are wanted."""
