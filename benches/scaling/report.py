@@ -19,6 +19,8 @@ SITE_EVENTS, SITE_BROWSERS = 100.0, 50.0
 EVERYWHERE = 5.0
 INTERNET_EVENTS, INTERNET_BROWSERS = 100_000.0, 1_000_000.0
 INTERNET_NODES = (50, 100, 200, 500)
+FULLEST = 4
+"""Parts of each carrier that are shown."""
 INTERNET_SERVERS = 12
 """Masters of the Redis Cluster, or servers of NATS."""
 
@@ -174,7 +176,7 @@ def internet_table(costs: UnitCosts) -> str:
     for carrier in CARRIERS:
         columns = [list_demands(costs, carrier, internet(nodes)) for nodes in INTERNET_NODES]
         rows = sorted(zip(*columns, strict=True), key=lambda row: -max(demand.share for demand in row))
-        for row in rows[:7]:
+        for row in rows[:FULLEST]:
             lines.append([carrier, row[0].part, *(mark(percent(demand.share), demand.share) for demand in row)])
     return markdown(lines)
 
