@@ -1,8 +1,13 @@
 """Whole clusters in the benchmark: workloads, what their figures mean, and the aims."""
 
+from pathlib import Path
+
+import backplane
 import pytest
 from machine.accounting import Usage
+from machine.setting import Bench
 from papers.link_aims import LINK_AIMS, link_aims_table
+from peers.servers import RunFailed
 from workloads.cluster_runs import Parts, figures_of
 from workloads.clusters import CARRIERS, CLUSTERS
 from workloads.links import WORKLOADS
@@ -96,3 +101,20 @@ class TestAims:
         (growth,) = (line for line in lines if "8 nodes over 3" in line and "nats" in line)
         (latency,) = (line for line in lines if "p99 with 3 nodes" in line and "nats" in line)
         assert growth.endswith("| 1.2 |") and latency.endswith("| 3 |")
+
+
+class TestRounds:
+    def test_kind_that_can_not_run_is_named_once_and_the_others_go_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+
+        def run_once(bench: object, kind: str, load: object) -> dict[str, float]:
+            asked.append(kind)
+            if kind == "nats":
+                raise RunFailed("no nats-server on the PATH")
+            return {"p99_ms": 1.0}
+
+        monkeypatch.setattr(backplane, "run_once", run_once)
+        bench = Bench(Path(), Path(), 0, 1)
+        runs, absent = backplane.run_rounds(bench, CLUSTERS[0].among(["mesh", "nats"]), 2, 0)
+        assert (runs, absent) == ({"mesh": [{"p99_ms": 1.0}] * 2}, {"nats": "no nats-server on the PATH"})
+        assert asked == ["mesh", "nats", "mesh"]
