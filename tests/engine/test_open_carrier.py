@@ -1,5 +1,6 @@
 """The client of an engine by its address."""
 
+import subprocess
 import sys
 
 import pytest
@@ -44,3 +45,9 @@ def test_channel_of_a_group_in_redis_tells_the_group(group: str) -> None:
     assert names.of(group) == f"site:group:{group}"
     assert names.group(names.of(group)) == group
     assert names.wants == "site:wants"
+
+
+@pytest.mark.parametrize("module", ["awxfast.broadcast.program", "awxfast.app.builders"])
+def test_processes_without_an_engine_load_no_client_of_one(module: str) -> None:
+    words = f"import sys, {module}; print(sorted({{'redis', 'nats', 'nkeys'}} & sys.modules.keys()))"
+    assert subprocess.check_output([sys.executable, "-c", words], text=True) == "[]\n"

@@ -112,6 +112,17 @@ class TestStart:
         assert (stage.said(Beat), stage.said(Bye), stage.joining.groups) == ([], [], set())
 
 
+class TestAnnouncement:
+    async def test_is_over_when_our_own_word_has_come_back(self, stage: Stage) -> None:
+        assert await stage.publisher.announce(20.0)
+        stage.exchange.hold()
+        assert not await stage.publisher.announce(0.05)
+        waiting = asyncio.create_task(stage.publisher.announce(20.0))
+        await asyncio.sleep(0)
+        stage.exchange.let_go()
+        assert await waiting
+
+
 class TestPublishing:
     async def test_what_a_taker_wants_is_joined_and_published(self, stage: Stage) -> None:
         stage.tell_all(1, "a")

@@ -32,6 +32,8 @@ LINK_SECONDS = 15.0
 LINK_STEP = 0.01
 STOCK_SECONDS = 1.0
 """How long after its 101 a stock server may take to join the backplane's group: nobody is told when it has."""
+ECHO_SECONDS = 1.0
+"""How long the engine may need to bring back this process's own word, behind all that was published before."""
 FLUSH_SECONDS = 5.0
 """How long peers get to read what was sent to them; those who are slower get the rest while the other one goes on."""
 
@@ -83,6 +85,7 @@ class Estate:
         await self._dialler.flush(FLUSH_SECONDS, quick)
         if self._engine is not None:
             await self._engine.wait_sent(FLUSH_SECONDS)
+            await self._engine.announce(ECHO_SECONDS)
         self._dialler.stop_reading()
         with needing_redis():
             async with asyncio.timeout(REST_SECONDS):

@@ -48,7 +48,7 @@ class Silencing:
             await asyncio.gather(self._working, return_exceptions=True)
 
     def go_on(self) -> None:
-        """Undoes `end`."""
+        """Links may be dialled again from now on: undoes `end`."""
         self._is_off = False
 
     def _is_due(self, peer: DialledPeer) -> bool:

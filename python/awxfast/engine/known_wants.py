@@ -46,8 +46,8 @@ class Taker:
     asked_at: float = float("-inf")
     listing: tuple[int, int] = (-1, 0)
     """Version and parts of the list that comes at present."""
-    missing: set[int] = dataclasses.field(default_factory=set)
-    """The parts that have not come."""
+    missing: int = 0
+    """The parts that have not come, a bit for each."""
     named: set[str] = dataclasses.field(default_factory=set)
     """The groups of those that have."""
 
@@ -195,10 +195,10 @@ class KnownWants:
         """What is not named in any part is wanted no more."""
         if taker.listing != (listing.version, listing.parts) or not taker.missing:
             taker.listing = listing.version, listing.parts
-            taker.missing = set(range(listing.parts))
+            taker.missing = (1 << listing.parts) - 1
             taker.named = set()
             taker.refused = 0
-        taker.missing.discard(listing.part)
+        taker.missing &= ~(1 << listing.part)
         self._add(taker, listing.groups)
         taker.named.update(taker.groups.intersection(listing.groups))
         if not taker.missing:

@@ -3,20 +3,28 @@
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import Carrier, ChannelNames
 from awxfast.engine.nats_channels import NatsChannels
-from awxfast.engine.redis_cluster import RedisChannels, RedisClusterCarrier
 from awxfast.errors import ConfigurationError
 
 
 def open_carrier(address: EngineAddress) -> Carrier:
     """Not started yet. Raises `ConfigurationError` for options that can't be obeyed, or a client not installed."""
-    if address.kind == "redis-cluster":
-        return RedisClusterCarrier(address)
-    return _open_nats(address)
+    return _open_redis_cluster(address) if address.kind == "redis-cluster" else _open_nats(address)
 
 
 def name_channels(address: EngineAddress) -> ChannelNames:
     """How groups are named in that engine, under the address' prefix."""
-    return RedisChannels(address.prefix) if address.kind == "redis-cluster" else NatsChannels(address.prefix)
+    if address.kind != "redis-cluster":
+        return NatsChannels(address.prefix)
+    from awxfast.engine.redis_cluster import RedisChannels
+
+    return RedisChannels(address.prefix)
+
+
+def _open_redis_cluster(address: EngineAddress) -> Carrier:
+    """It brings all of redis-py along, some 8 MiB: processes without an engine do without."""
+    from awxfast.engine.redis_cluster import RedisClusterCarrier
+
+    return RedisClusterCarrier(address)
 
 
 def _open_nats(address: EngineAddress) -> Carrier:

@@ -130,7 +130,7 @@ class Publisher:
     async def announce(self, seconds: float) -> bool:
         """Says that it is there, and whether that has come back within so many seconds: what went before has, too."""
         self._is_announced = False
-        self._next_beat = float("-inf")
+        self._beat()
         return await self.wait_announced(seconds)
 
     async def wait_heard(self, taker: str, seconds: float) -> bool:
@@ -234,8 +234,12 @@ class Publisher:
         if self.is_beside:
             return
         self.departures.send_marks()
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+
+    def _beat(self) -> None:
         now, redis = time.monotonic(), self._name_redis()
-        if self.up and now >= self._next_beat and redis != UNKNOWN_REDIS:
+        if self.up and redis != UNKNOWN_REDIS:
             self._last_beat, self._next_beat = now, now + BEAT_SECONDS * random.uniform(0.8, 1.2)
             self._say(Beat(who=self.who, node=self._node, redis=redis, role="publisher"))
 
