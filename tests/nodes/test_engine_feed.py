@@ -230,6 +230,14 @@ class TestReadiness:
         assert await server.ask("/readyz") == "ok\n"
         assert (await server.figure("engine"))["up"] is False
 
+    async def test_redis_that_does_not_say_which_it_is_is_named(
+        self, start_node: StartNode, exchange: Exchange, redis_server: RedisServer
+    ) -> None:
+        with redis_server.client() as client:
+            client.execute_command("ACL", "SETUSER", "quiet", "on", ">word", "~*", "&*", "+@all", "-info")
+        server = await start_node(engine=ENGINE, redis=(redis_server.url.replace("://", "://quiet:word@"),))
+        await eventually(lambda: server.ask("/readyz"), f"{engine_feed.NAMELESS}\n")
+
 
 class TestSeveralRedis:
     async def test_groups_on_each_are_wanted(

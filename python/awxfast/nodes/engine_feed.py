@@ -32,6 +32,9 @@ from awxfast.wire.groups import is_valid_group
 PROBE_SECONDS = 5.0
 SETTLE_SECONDS = 5.0
 """After a start links of publishers that are not heard yet are put off: the engine may bring their events by then."""
+NAMELESS = (
+    "Redis does not say which one it is, so what this node publishes in the engine comes twice: allow its user INFO"
+)
 SHOWN_ORIGINS = 100
 """Publishers that are shown one by one, those with the most events."""
 
@@ -49,8 +52,6 @@ def build_engine(
 
 class NoEngine:
     """Nodes bring events over links, or not at all."""
-
-    address = ""
 
     async def start(self) -> None:
         """There is nothing to start."""
@@ -117,6 +118,7 @@ class EngineFeed(NoEngine):
     ) -> None:
         self.address = address
         self._backplane = backplane
+        self._intake = intake
         self._began = time.monotonic()
         hosts = [(part.address, part.outages, part.names.non_local) for part in intake.parts]
         self._metrics = Onward(settings, intake.entry_format, hosts, fanout)
@@ -246,6 +248,6 @@ class EngineFeed(NoEngine):
 
     def troubles(self) -> Sequence[str]:
         """Whoever has not reached the engine yet is not ready; later the own Redis' events go on while it is away."""
-        if self.taker.was_there:
-            return []
-        return [f"the engine {self.address}: {self.taker.carrier.trouble or 'it does not answer'}"]
+        carrier = self.taker.carrier
+        away = [] if self.taker.was_there else [f"the engine {self.address}: {carrier.trouble or 'it does not answer'}"]
+        return [*away, NAMELESS] if self._intake.redis_name == "" else away
