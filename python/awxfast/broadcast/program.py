@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 ENGINE_SECONDS = 2.0
 """How long peers wait for the engine at the start: a link to one that is there, too, can be silent."""
+ANSWER_SECONDS = 1.5
+"""How long others in it may take to answer, a second at most each: until then links would bring their events, too."""
 DRAIN_TIMEOUT = 2.0
 DRAIN_SECONDS = 10.0
 """How long peers get, after a reload, to read what the process before it had sent to them."""
@@ -135,8 +137,9 @@ class NodeDialler:
             await self._silencing.end()
 
     async def _start_mesh(self) -> None:
-        if self.engine is not None and self._settings.dials:
-            await self.engine.wait_announced(ENGINE_SECONDS)
+        engine = self.engine if self._settings.dials else None
+        if engine is not None and await engine.wait_announced(ENGINE_SECONDS):
+            await asyncio.sleep(ANSWER_SECONDS)
         self._warn_of_certificates()
         await self._sources.follow(self._run)
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
