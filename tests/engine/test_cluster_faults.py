@@ -13,6 +13,7 @@ from carrier_traffic import Hearing, until
 
 CHANNEL = "awxfast:group:jobs-1"
 Words = list[bytes]
+SILENCE = b""
 
 
 class ScriptedServer:
@@ -34,10 +35,14 @@ class ScriptedServer:
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
+        self.hang_up()
         await self._server.wait_closed()
         await asyncio.sleep(0.01)
+
+    def hang_up(self) -> None:
+        """On everybody; who comes again is let in."""
+        for writer in self._writers:
+            writer.transport.abort()
 
     def count(self, command: bytes) -> int:
         return sum(words[0] == command for words in self.said)
@@ -65,7 +70,8 @@ class ScriptedServer:
                 commands.feed(data)
                 while (words := commands.gets()) is not False:
                     self.said.append(words)
-                    writer.write(self.special(words) or self._answer(words))
+                    said = self.special(words)
+                    writer.write(self._answer(words) if said is None else said)
         self._writers.discard(writer)
         writer.close()
 
@@ -158,6 +164,19 @@ class TestPublishing:
         carrier.publish(CHANNEL, b"0", 7)
         carrier.publish(CHANNEL, b"1", 1)
         await until(lambda: hearing.lost == {"refused": 7}, "it is not told")
+
+    async def test_broken_connection_takes_only_what_was_on_its_way(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
+    ) -> None:
+        server.special = lambda words: SILENCE if words[0] == b"SPUBLISH" else None
+        carrier.publish(CHANNEL, b"1", 5)
+        await until(lambda: server.count(b"SPUBLISH") == 1, "it is not sent")
+        carrier.publish(CHANNEL, b"2", 1)
+        server.special = lambda words: None
+        server.hang_up()
+        await until(lambda: carrier.figures().published == 1, "what waited is not sent")
+        assert hearing.lost == {"connection_broken": 5}
+        assert [words[2] for words in server.said if words[0] == b"SPUBLISH"] == [b"1", b"2"]
 
     async def test_two_servers_that_name_each_other_are_not_asked_without_end(
         self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier
