@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 SOURCES := $(shell find rust/src -name '*.rs') Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml
+comma := ,
 CHECKED := python tests benches tools
 # Most tests wait for something; a file stays with one worker, for what its tests share.
 SIDE_BY_SIDE := -n 3 --dist loadfile
@@ -16,7 +17,7 @@ FORMS := lists pubsub hosts encrypted channels_redis_3 channels_redis_3_encrypte
 OF_LAYERS := $(patsubst %,tests/e2e/test_%.py,delivery races redis_faults slow_clients recovery churn)
 OF_RELOADS := $(patsubst %,tests/e2e/test_%.py,reload reload_drain reload_replay)
 
-.PHONY: build demo test test-long bench bench-backplane bench-reload bench-check bench-baseline wheel lint format clean programs
+.PHONY: build demo test test-long bench bench-backplane bench-scale bench-reload bench-check bench-baseline wheel lint format clean programs
 
 build: $(VENV)/.built
 
@@ -24,14 +25,15 @@ $(VENV)/.built: $(SOURCES)
 	@sh tools/prepare.sh $(VENV) "$(PYTHON)" demo,test
 	@touch $(VENV)/.demo $@
 
-# What the demo needs, and nothing of the tests'.
-$(VENV)/.demo: $(SOURCES)
-	@sh tools/prepare.sh $(VENV) "$(PYTHON)" demo
+# What the demo needs, and nothing of the tests'; ENGINE=nats also a client of it.
+EXTRAS := demo$(if $(filter nats,$(ENGINE)),$(comma)nats)
+$(VENV)/.demo $(VENV)/.demo-nats: $(SOURCES)
+	@sh tools/prepare.sh $(VENV) "$(PYTHON)" $(EXTRAS)
 	@touch $@
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo$(if $(filter nats,$(ENGINE)),-nats)
 	@echo "Starting the demo"
-	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/awxfast demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ENGINE),--engine $(ENGINE))
 
 # Debian programs that tests use, where they can be installed; a test whose program is missing says so. And bytecode: where
 # PYTHONDONTWRITEBYTECODE is set each of the many processes that tests start would compile all of it anew.
@@ -66,6 +68,16 @@ bench: build $(VENV)/.bench
 
 bench-backplane: build
 	$(BIN)/python benches/backplane.py $(if $(QUICK),--quick)
+
+# The costs that docs/scaling.md is made of, anew, and its tables.
+OF_NODES := $(foreach nodes,3 8,$(foreach rate,100 1000 flat,nodes-$(nodes)-$(rate)))
+empty :=
+space := $(empty) $(empty)
+bench-scale: build
+	$(BIN)/python benches/backplane.py --json target/clusters.json \
+		--only $(subst $(space),$(comma),$(OF_NODES) dialler-out-500 dialler-24-500) --kinds awxfast,mesh,redis-cluster,nats
+	$(BIN)/python benches/relay.py --json target/browsers.json --only idle-1000,flat-out-1000-4k --servers awxfast
+	$(BIN)/python benches/scale.py --take target/clusters.json target/browsers.json --measure --write
 
 bench-reload: build
 	$(BIN)/python benches/reload.py $(if $(QUICK),--quick)

@@ -16,22 +16,42 @@ from machine.patience import measure_in_quiet
 from machine.setting import Bench, Figures, add_core_options, add_run_options
 from papers.link_aims import link_aims_table
 from papers.tables import table
+from peers.servers import RunFailed
+from workloads.cluster_runs import measure_cluster
+from workloads.clusters import CARRIERS, CLUSTERS, Cluster
 from workloads.link_runs import measure, measure_kernel
 from workloads.links import BOTH, MANY, WORKLOADS, Workload
 
 QUICK_SECONDS = 1.5
 KERNEL_SECONDS = 2.0
+ALL = (*WORKLOADS, *CLUSTERS)
+KINDS = (*BOTH, *CARRIERS)
 KERNEL_TITLE = "What the kernel alone takes: prepared frames of 4 KiB, 64 a write"
 
 
-def run_rounds(bench: Bench, workload: Workload, rounds: int, patience: float) -> dict[str, list[Figures]]:
-    """The kinds in turns."""
+def run_rounds(
+    bench: Bench, workload: Workload | Cluster, rounds: int, patience: float
+) -> tuple[dict[str, list[Figures]], dict[str, str]]:
+    """The kinds in turns; and why one of them has no figures."""
     runs: dict[str, list[Figures]] = defaultdict(list)
+    absent: dict[str, str] = {}
     for _ in range(rounds):
-        for kind in workload.kinds:
-            run = functools.partial(measure, bench, kind, workload)
-            runs[kind].append(measure_in_quiet(run, patience))
-    return dict(runs)
+        for kind in (kind for kind in workload.kinds if kind not in absent):
+            run = functools.partial(run_once, bench, kind, workload)
+            try:
+                figures = measure_in_quiet(run, patience)
+            except RunFailed as failure:
+                absent[kind] = str(failure)
+            else:
+                runs[kind].append(figures)
+    return dict(runs), absent
+
+
+def run_once(bench: Bench, kind: str, workload: Workload | Cluster) -> Figures:
+    """One run, with fresh processes."""
+    if isinstance(workload, Cluster):
+        return measure_cluster(bench, kind, workload)
+    return measure(bench, kind, workload)
 
 
 def run_kernel(bench: Bench, rounds: int, patience: float) -> dict[str, list[Figures]]:
@@ -46,14 +66,14 @@ def run_kernel(bench: Bench, rounds: int, patience: float) -> dict[str, list[Fig
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_options(parser, [workload.name for workload in WORKLOADS])
+    add_run_options(parser, [workload.name for workload in ALL])
     add_core_options(parser)
-    parser.add_argument("--kinds", metavar="NAME,NAME", help=", ".join(BOTH))
+    parser.add_argument("--kinds", metavar="NAME,NAME", help=", ".join(KINDS))
     options = parser.parse_args()
-    known = [workload.name for workload in WORKLOADS]
+    known = [workload.name for workload in ALL]
     options.only = options.only.split(",") if options.only else known
-    options.kinds = options.kinds.split(",") if options.kinds else list(BOTH)
-    for word in {*options.only} - {*known} | {*options.kinds} - {*BOTH}:
+    options.kinds = options.kinds.split(",") if options.kinds else list(KINDS)
+    for word in {*options.only} - {*known} | {*options.kinds} - {*KINDS}:
         parser.error(f"unknown workload or kind {word!r}")
     return options
 
@@ -69,11 +89,13 @@ def main() -> None:
         bench = Bench(wsload, Path(folder), options.server_core, options.load_core)
         kernel = run_kernel(bench, rounds, options.patience)
         print(f"\n## {KERNEL_TITLE}\n\n{table(kernel)}", flush=True)
-        for workload in (workload for workload in WORKLOADS if workload.name in options.only):
+        for workload in (workload for workload in ALL if workload.name in options.only):
             chosen = workload.shortened(QUICK_SECONDS) if options.quick else workload
             chosen = chosen.among(options.kinds)
-            results[workload.name] = run_rounds(bench, chosen, rounds, options.patience)
-            print(f"\n## {workload.title}\n\n{table(results[workload.name])}", flush=True)
+            if not chosen.kinds:
+                continue
+            results[workload.name], absent = run_rounds(bench, chosen, rounds, options.patience)
+            print(f"\n## {workload.title}\n\n{table(results[workload.name], absent)}", flush=True)
             if options.json:  # after each workload: a run that is interrupted leaves what it has
                 options.json.write_text(json.dumps({"about": about, "kernel": kernel, "results": results}, indent=1))
     print(f"\n## Aims\n\n{link_aims_table(results)}", flush=True)

@@ -256,7 +256,7 @@ class TestAwx:
         text = (DEPLOY / "awx" / "awx.yaml").read_text()
         known = {*map(variable_of, WITH_VARIABLES)} | {"AWXFAST_SECRET"}
         names = set(re.findall(r"name: (AWXFAST_\w+)", text))
-        assert names == {"AWXFAST_ADMIN", "AWXFAST_SECRET"} and names <= known
+        assert names == {"AWXFAST_ADMIN", "AWXFAST_ENGINE", "AWXFAST_SECRET"} and names <= known
 
 
 class TestWhereItIs:

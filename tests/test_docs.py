@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import scale
 from awxfast.broadcast import options as dialler_options
 from awxfast.environment_variables import variable_of
 from awxfast.nodes.onward import GAPS
@@ -152,6 +153,8 @@ class TestOptions:
         known = options_in_help().union(options_of_dialler(), *commands)
         if page.name == "README.md":
             known |= set(NOT_BUILT)  # its limits name what is not built
+        if page.name == "scaling.md":
+            known |= {option for action in scale.build_parser()._actions for option in action.option_strings}
         named = {option for option in OPTION.findall(page.read_text()) if option.startswith("--")}
         assert named - known - {"--OPTION"} - OPTIONS_OF_OTHERS == set()
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from workloads.clusters import CARRIERS, FEW, MORE
+
 from papers.aims import Results
 from papers.tables import Figures, Runs, better, collect, markdown, spread
 
@@ -40,6 +42,20 @@ def latency(runs: Runs) -> list[float]:
     return collect("p99_ms", ours_of(runs))
 
 
+def sender_growth(kind: str) -> Callable[[Runs, Runs], list[float]]:
+    """The sender's CPU time of an event with more nodes over that with few, run by run."""
+
+    def ratios(few: Runs, more: Runs) -> list[float]:
+        values = (collect("sender_us_an_event", runs.get(kind, ())) for runs in (few, more))
+        return [of_more / of_few for of_few, of_more in zip(*values, strict=False) if of_few]
+
+    return ratios
+
+
+def latency_of(kind: str) -> Callable[[Runs], list[float]]:
+    return lambda runs: collect("p99_ms", runs.get(kind, ()))
+
+
 def aims_for(part: str, name: str) -> tuple[LinkAim, ...]:
     """What holds for the dialler and for the server alike."""
     several = (("500", "500 events a second"), ("5000", "5,000 events a second"), ("flat", "flat out"))
@@ -63,6 +79,20 @@ LINK_AIMS = (
     *(
         LinkAim(f"p99 node to node at {rate} events a second, ms", (f"latency-{rate}",), latency)
         for rate in (100, 1000)
+    ),
+    *(
+        LinkAim(
+            f"the sender's CPU an event, {MORE} nodes over {FEW} (at most 1.2), {kind}, {words}",
+            (f"nodes-{FEW}-{rate}", f"nodes-{MORE}-{rate}"),
+            sender_growth(kind),
+        )
+        for kind in CARRIERS
+        for rate, words in (("1000", "1,000 events a second"), ("flat", "flat out"))
+    ),
+    *(
+        LinkAim(f"p99 with {FEW} nodes at 1,000 events a second (below 5), {kind}, ms", (name,), latency_of(kind))
+        for kind in CARRIERS
+        for name in (f"nodes-{FEW}-1000",)
     ),
 )
 

@@ -19,10 +19,12 @@ NODE = {"AWXFAST_SECRET": SECRET}
 class AwxfastDialler(Program):
     """`python -m awxfast.broadcast` with its defaults."""
 
-    def __init__(self, redis: Redis, era: str, peers: Sequence[str], core: Cores, folder: Path) -> None:
+    def __init__(
+        self, redis: Redis, era: str, peers: Sequence[str], core: Cores, folder: Path, more: Sequence[str] = ()
+    ) -> None:
         command = [sys.executable, "-m", "awxfast.broadcast", "--redis", redis.url, "--era", era, "--protocol", "http"]
         command += [word for peer in peers for word in ("--peer", peer)]
-        super().__init__([*command, "--name", "bench"], core, folder / "dialler.log", NODE)
+        super().__init__([*command, "--name", "bench", *more], core, folder / "dialler.log", NODE)
 
 
 class StockDialler(Program):
@@ -37,11 +39,11 @@ class StockDialler(Program):
 class AwxfastNode(Program):
     """`python -m awxfast` in native mode, with its defaults and the nodes' secret."""
 
-    def __init__(self, redis: Redis, era: str, core: Cores, folder: Path) -> None:
+    def __init__(self, redis: Redis, era: str, core: Cores, folder: Path, more: Sequence[str] = ()) -> None:
         port = free_port()
         self.address = f"{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "awxfast", "-b", LOOPBACK, "-p", str(port), "-v", "0", "--auth", "open"]
-        command += ["--admin", "off"]
+        command += ["--admin", "off", *more]
         super().__init__([*command, "--redis", redis.url], core, folder / "node.log", NODE)
         self.wait_until(lambda: accepts_connections(port))
 

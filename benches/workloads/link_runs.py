@@ -5,12 +5,12 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from machine.costs import Costs
 from machine.setting import Bench, Figures
 from peers.nodes import DIALLERS, NODES, SECRET, peer_addresses
-from peers.servers import LOOPBACK, Program, Redis
+from peers.servers import LOOPBACK, Program, Redis, RunFailed
 from traffic.processes import Clients, Producer, Worker, words_of
 from traffic.seen import latencies, seconds_of
 
@@ -22,8 +22,18 @@ COPIES_GROUP = "broadcast-group_send"
 NAMES = {"server": "measured", "clients": "far_end"}
 """Of the parts, where what is measured may be a dialler and what reads no client."""
 SETTLE_SECONDS = 0.5
-JOIN_SECONDS = 20.0
+JOIN_SECONDS = 60.0
 MARGIN_SECONDS = 40
+MEBIBYTE = 1_048_576
+
+
+class Paced(Protocol):
+    """What a producer is asked for; `rate` in events a second, 0: flat out."""
+
+    @property
+    def rate(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
 
 
 class Part(Worker):
@@ -142,8 +152,8 @@ def open_browser(bench: Bench, address: str, **options: object) -> Clients:
     return Clients(bench.wsload, bench.load_core, "read", address, 1, groups=GROUP, **options)
 
 
-def start_producer(bench: Bench, redis: Redis, group: str, load: LinkLoad | NodeToNode) -> Producer:
-    options = {"group": group, "rate": load.rate, "seconds": load.seconds, "size": EVENT, "depth": 512}
+def start_producer(bench: Bench, redis: Redis, group: str, load: Paced, **more: object) -> Producer:
+    options = {"group": group, "rate": load.rate, "seconds": load.seconds, "size": EVENT, "depth": 512, **more}
     return Producer(bench.load_core, "pipeline", redis=redis.url, **options)
 
 
@@ -157,7 +167,7 @@ def await_members(redis: Redis, group: str) -> None:
     deadline = time.monotonic() + JOIN_SECONDS
     while redis.ask("ZCARD", f"asgi:group:{group}") == "0":
         if time.monotonic() > deadline:
-            raise SystemExit(f"nobody has joined {group}")
+            raise RunFailed(f"nobody has joined {group} after {JOIN_SECONDS:g} s")
         time.sleep(0.05)
 
 
@@ -171,7 +181,8 @@ def follow(measured: Program, redis: Redis, maker: Producer | Part, taker: Part 
     shares = costs.shares(seen["cpu_s"], made["cpu_s"])
     wall = time.monotonic() - costs.begin
     figures = {f"{NAMES.get(name, name)}_cpu_percent": 100 * cpu / wall for name, cpu in shares.items()}
-    return figures | seen_figures(seen, made, links, shares["server"])
+    memory = {"measured_rss_mib": measured.usage().rss / MEBIBYTE}
+    return figures | memory | seen_figures(seen, made, links, shares["server"])
 
 
 def seen_figures(seen: dict[str, Any], made: dict[str, Any], links: int, cpu: float) -> Figures:

@@ -3,14 +3,13 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from main_process import clean_environment, run_to_its_end
+from demo.running_demo import RunningDemo
+from main_process import run_to_its_end
 from servers import HANG, wait_for
 from websockets.sync.client import connect
 
@@ -21,22 +20,6 @@ def read_summary(text: str) -> list[int]:
     found = SUMMARY.fullmatch(text.splitlines()[-1])
     assert found, text
     return [int(figure) for figure in found.groups()]
-
-
-class RunningDemo:
-    """A demo that has printed where its page is."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.out, self.err = folder / "out", folder / "err"
-        with self.out.open("wb") as out, self.err.open("wb") as err:
-            command = [sys.executable, "-m", "awxfast", "demo", *options]
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, env=clean_environment())
-        self.page = wait_for(lambda: re.search(r"Open (\S+) in a browser", self.out.read_text()))[1]
-
-    def fetch(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.page + path, timeout=HANG) as answer:
-            body: bytes = answer.read()
-        return body
 
 
 @pytest.fixture

@@ -2,21 +2,20 @@
 
 import asyncio
 import contextlib
-import json
 import math
 import signal
-import sys
 from collections import Counter
 
 import aiohttp
 import uvloop
 
 from awxfast.demo.browsers import Browser, Tally
+from awxfast.demo.job_producer import JobProducer
+from awxfast.demo.node_command import run_nodes
 from awxfast.demo.plan import Plan
 from awxfast.demo.relay import RelayProcess
 from awxfast.demo.site import Site
 from awxfast.demo.start_up import StartUp
-from awxfast.errors import StartError
 from awxfast.redis.private import PrivateRedis
 
 JOBS = [41, 42, 43]
@@ -27,6 +26,8 @@ DRAIN_PATIENCE = 3.0
 
 def run(plan: Plan, start_up: StartUp) -> int:
     """Runs the demo; returns the exit code. `start_up` ends when the page can be opened."""
+    if plan.engine:
+        return run_nodes(plan, start_up)
     print("Starting a Redis server, awxfast, browsers and producers", flush=True)
     private = PrivateRedis(allow_wheel=True)
     try:
@@ -45,7 +46,7 @@ class Demo:
         self._plan = plan
         self._tally = Tally()
         self._browsers = [Browser(self._tally, self._choose_groups(number)) for number in range(plan.browsers)]
-        self._sent: Counter[str] = Counter()
+        self._producer: JobProducer | None = None
         self._stop = asyncio.Event()
 
     async def run(self, redis_url: str, start_up: StartUp) -> str:
@@ -78,24 +79,10 @@ class Demo:
             await browser.open(session, url)
 
     async def _produce(self, redis_url: str) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "awxfast.demo.producers"),
-            *(redis_url, str(self._plan.rate), *map(str, JOBS)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert process.stdin is not None and process.stdout is not None
-        reports = asyncio.ensure_future(self._receive_reports(process.stdout))
-        await self._wait(reports)
-        process.stdin.close()
-        await reports
-        if await process.wait():
-            raise StartError("the demo's producers ended by themselves; the line above says why")
-
-    async def _receive_reports(self, stream: asyncio.StreamReader) -> None:
-        while line := await stream.readline():
-            self._sent = Counter(json.loads(line))
+        producer = await JobProducer.start(redis_url, self._plan.rate, JOBS)
+        self._producer = producer
+        await self._wait(producer.reports)
+        await producer.stop()
 
     async def _wait(self, reports: asyncio.Future[None]) -> None:
         """Until the time is over, Ctrl-C, or the end of the producers; tells how it goes."""
@@ -124,6 +111,10 @@ class Demo:
             if self._tally.frames != seen:
                 seen, since = self._tally.frames, loop.time()
             await asyncio.sleep(0.05)
+
+    @property
+    def _sent(self) -> Counter[str]:
+        return self._producer.sent if self._producer is not None else Counter()
 
     @property
     def _expected(self) -> int:

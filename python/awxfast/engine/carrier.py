@@ -86,7 +86,7 @@ class ChannelNames(Protocol):
         """The channel of a group."""
 
     def group(self, channel: str) -> str:
-        """The group of a channel."""
+        """Whose channel that is."""
 
 
 def list_carried(figures: CarrierFigures) -> Mapping[str, int]:
