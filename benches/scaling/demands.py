@@ -21,7 +21,7 @@ REDIS_CLIENTS = 10_000
 """`maxclients` of a Redis that says nothing of it."""
 NATS_CLIENTS = 65_536
 DESCRIPTORS = 65_536
-MOST_WHOS, MOST_PAIRS = 2_000, 200_000
+MOST_WHOS, MOST_PAIRS = 2_000, 2_000_000
 """What a publisher remembers of who wants what through an engine."""
 MOST_GROUPS_OF_A_PEER = 100_000
 BEAT_S = 5.0

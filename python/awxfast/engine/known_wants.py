@@ -17,8 +17,8 @@ ASK_SECONDS = 2.0
 """After which somebody who has not answered is asked again."""
 MOST_OTHERS = 2_000
 """Takers and publishers that are known at a time."""
-MOST_PAIRS = 200_000
-"""Groups of all takers together."""
+MOST_PAIRS = 2_000_000
+"""Groups of all takers together, some 142 bytes each: a million browsers want fewer."""
 
 
 @dataclasses.dataclass(slots=True)
