@@ -223,6 +223,8 @@ class TestReadiness:
         monkeypatch.setattr(engine_feed, "open_carrier", lambda _: carrier)
         server = await start_node(engine=ENGINE)
         assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: does not answer\n"
+        carrier.trouble = "nats at 127.0.0.1:4222: refuses us"
+        assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: refuses us\n"
         carrier.mend()
         carrier.confirms = True
         await eventually(lambda: server.ask("/readyz"), "ok\n")

@@ -39,14 +39,20 @@ class EngineAddress:
         """Raises `ConfigurationError`, whose text never repeats a part of the URL."""
         scheme, separator, rest = url.partition("://")
         if not separator or scheme not in SCHEMES:
-            raise ConfigurationError("--engine: it must begin with redis-cluster://, rediss-cluster:// or nats://")
+            raise ConfigurationError(
+                "--engine: it must begin with redis-cluster://, rediss-cluster://, nats:// or tls://"
+            )
         kind, tls, port = SCHEMES[scheme]
         parts = urlsplit(f"//{rest}")
         login, _, places = parts.netloc.rpartition("@")
-        if parts.path not in ("", "/") or parts.fragment or not places:
-            raise ConfigurationError("--engine: hosts, and behind a ? options, are all that the URL may say")
-        username, _, password = login.partition(":")
+        if not places:
+            raise ConfigurationError(f"--engine: it names no host; as in {scheme}://10.0.0.1:{port}")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if parts.path not in ("", "/") or parts.fragment or any("@" in name for name in options):
+            raise ConfigurationError(
+                "--engine: hosts, and behind a ? options, are all that the URL may say; escape /, ?, # and @ with %"
+            )
+        username, _, password = login.partition(":")
         prefix = options.pop("prefix", DEFAULT_PREFIX)
         if not prefix.isascii() or not prefix.replace("-", "").replace("_", "").isalnum():
             raise ConfigurationError("--engine: a prefix has letters, digits, '-' and '_'")

@@ -161,7 +161,7 @@ class EngineFeed(NoEngine):
                 while not carrier.up:  # noqa: ASYNC110  nobody tells
                     await asyncio.sleep(0.01)
                 return f"{self.address} answers"
-        raise StartError(f"the engine {self.address}: {carrier.trouble or 'it does not answer'}")
+        raise StartError(self._say_away())
 
     async def stop(self) -> None:
         """Nobody takes here any more. What was abandoned is ended."""
@@ -248,6 +248,10 @@ class EngineFeed(NoEngine):
 
     def troubles(self) -> Sequence[str]:
         """Whoever has not reached the engine yet is not ready; later the own Redis' events go on while it is away."""
-        carrier = self.taker.carrier
-        away = [] if self.taker.was_there else [f"the engine {self.address}: {carrier.trouble or 'it does not answer'}"]
+        away = [] if self.taker.was_there else [self._say_away()]
         return [*away, NAMELESS] if self._intake.redis_name == "" else away
+
+    def _say_away(self) -> str:
+        """A trouble may begin with the address itself."""
+        trouble = self.taker.carrier.trouble or "it does not answer"
+        return f"the engine {self.address}: {trouble.removeprefix(f'{self.address}: ')}"
