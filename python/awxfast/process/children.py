@@ -15,7 +15,7 @@ FLUSH_LIMIT = 5.0
 
 
 class Children:
-    """Processes of one place that are not gone yet. `places` hears what becomes of them, as the ones of place `number`."""
+    """Processes of one place that are not gone yet. `places` hears what becomes of them, as of those of `number`."""
 
     def __init__(self, places: Places, number: int, tally: Tally) -> None:
         self._places = places
