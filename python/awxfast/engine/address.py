@@ -45,6 +45,8 @@ class EngineAddress:
         login, _, places = parts.netloc.rpartition("@")
         if parts.path not in ("", "/") or parts.fragment or not places:
             raise ConfigurationError("--engine: hosts, and behind a ? options, are all that the URL may say")
+        if "@" in parts.query:
+            raise ConfigurationError("--engine: an @ behind the ? is written %40, and ? in a password %3F")
         username, _, password = login.partition(":")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         prefix = options.pop("prefix", DEFAULT_PREFIX)

@@ -9,11 +9,12 @@ import contextlib
 import random
 from collections.abc import Callable
 
-from awxfast.engine.cluster_map import SLOTS, ClusterView, HostPort, Redirection, read_view
+from awxfast.engine.cluster_map import MOST_SERVERS, SLOTS, ClusterView, HostPort, Redirection, read_view
 from awxfast.engine.cluster_options import at
 from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
 from awxfast.errors import ConfigurationError, RedisError, RedisUnavailable
 from awxfast.pauses import Pauses, shorten_a_little
+from awxfast.printable import escape
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.dialling import dial
@@ -22,6 +23,8 @@ LOOK_INTERVAL = 2.0
 FIRST_LOOK = 0.1
 LONGEST_LOOK = 1.0
 """Seconds between looks: while all is well, and while it is not."""
+LEAST_LOOK = 0.05
+"""Between two looks whatever happens: what a server refuses may be refused again at once."""
 ASKED = 5
 """Servers that are asked in one look while something is wrong."""
 LOOKS_UNNEEDED = 3
@@ -76,8 +79,13 @@ class ClusterTopology:
 
     def follow(self, redirection: Redirection) -> None:
         """A server says that another one has the slot."""
-        self._owners[redirection.slot] = redirection.where
         self.look_soon()
+        if self.has_room_for(redirection.where):
+            self._owners[redirection.slot] = redirection.where
+
+    def has_room_for(self, where: HostPort) -> bool:
+        """Whether that server may be connected to: a server may name others without end."""
+        return where in self.servers or len(self.servers) < MOST_SERVERS
 
     def look_soon(self) -> None:
         """Something is not as it was."""
@@ -94,6 +102,7 @@ class ClusterTopology:
                 pauses.begin_again()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._alarm.wait(), shorten_a_little(LOOK_INTERVAL))
+                await asyncio.sleep(LEAST_LOOK)
             else:
                 await asyncio.sleep(pauses.take())
 
@@ -136,7 +145,7 @@ class ClusterTopology:
             finally:
                 connection.close()
         except (RedisError, ConfigurationError, ValueError) as error:
-            self.trouble = str(error)
+            self.trouble = escape(str(error))
             return None
 
     def _believe(self, view: ClusterView) -> None:
