@@ -42,7 +42,6 @@ class TestHearing:
         known.hear(beat(MOST_KNOWN))
         assert (known.no_room, len(list(known))) == (5, 1)
 
-
     def test_of_links_that_a_publisher_says_it_has_nothing_is_kept(self) -> None:
         known = KnownPublishers()
         known.hear(dataclasses.replace(beat(1), linked=("c" * 16,) * 2_000))

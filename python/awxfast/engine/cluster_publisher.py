@@ -145,7 +145,7 @@ class ClusterPublisher:
     ) -> tuple[tuple[str, int] | None, bool]:
         """Where to go once, and whether to wait before."""
         is_of_use = redirection.slot == slot and redirection.where != server.where
-        if not (is_of_use and self._topology.has_room_for(redirection.where)):
+        if not (is_of_use and self._topology.admit(redirection.where)):
             self._topology.look_soon()
             return None, True
         if redirection.once:

@@ -14,7 +14,6 @@ from awxfast.engine.cluster_options import at
 from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
 from awxfast.errors import ConfigurationError, RedisError, RedisUnavailable
 from awxfast.pauses import Pauses, shorten_a_little
-from awxfast.printable import escape
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.dialling import dial
@@ -80,12 +79,15 @@ class ClusterTopology:
     def follow(self, redirection: Redirection) -> None:
         """A server says that another one has the slot."""
         self.look_soon()
-        if self.has_room_for(redirection.where):
+        if self.admit(redirection.where):
             self._owners[redirection.slot] = redirection.where
 
-    def has_room_for(self, where: HostPort) -> bool:
-        """Whether that server may be connected to: a server may name others without end."""
-        return where in self.servers or len(self.servers) < MOST_SERVERS
+    def admit(self, where: HostPort) -> bool:
+        """Begins to connect to a server that another one has named, which may name them without end; whether it may."""
+        if where not in self.servers and len(self.servers) >= MOST_SERVERS:
+            return False
+        self.server(where)
+        return True
 
     def look_soon(self) -> None:
         """Something is not as it was."""
@@ -145,7 +147,7 @@ class ClusterTopology:
             finally:
                 connection.close()
         except (RedisError, ConfigurationError, ValueError) as error:
-            self.trouble = escape(str(error))
+            self.trouble = str(error)
             return None
 
     def _believe(self, view: ClusterView) -> None:

@@ -16,7 +16,6 @@ from awxfast.engine.cluster_publisher import ClusterPublisher
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
-from awxfast.printable import escape
 from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
@@ -156,7 +155,7 @@ class RedisClusterCarrier:
 
     def server_failed(self, server: ClusterServer, error: Exception) -> None:
         """The cluster is looked at anew."""
-        self._trouble = escape(str(error))
+        self._trouble = str(error)
         if self._parts is not None:
             self._parts.topology.look_soon()
 
@@ -174,8 +173,7 @@ class RedisClusterCarrier:
         self._tell()
 
     def _note_refusal(self, text: str) -> None:
-        kind = escape(text.partition(" ")[0])
-        self._quiet.warn(kind, f"the engine, {self._address}, refuses: {escape(text)}")
+        self._quiet.warn(text.partition(" ")[0], f"the engine, {self._address}, refuses: {text}")
 
     def _tell(self) -> None:
         """One line a change, and none where a slot has only moved."""
