@@ -188,6 +188,9 @@ impl Events {
     }
 }
 
+/// What every reader of JSON takes for a whole number.
+const MOST_LOST: u64 = 1 << 53;
+
 /// Losses that nobody can count in events: how often, and how many events at most.
 #[derive(Clone, Debug, Default)]
 pub struct Gaps {
@@ -199,7 +202,7 @@ impl Gaps {
     pub fn count(&mut self, reason: &str, times: u64, at_most: u64) {
         let gap = self.reasons.entry(reason.to_owned()).or_default();
         gap.0 += times;
-        gap.1 += at_most;
+        gap.1 = gap.1.saturating_add(at_most).min(MOST_LOST); // what an engine brings may say any number
     }
 
     /// What another process counted.

@@ -1,4 +1,4 @@
-"""What an operator is told of an engine's URL that can't be read."""
+"""What an engine's URL says, and what is never told of it."""
 
 import pytest
 from awxfast.engine.address import EngineAddress
@@ -20,3 +20,26 @@ def test_operator_with_a_wrong_url_is_told_what_to_write(url: str, told: str) ->
     with pytest.raises(ConfigurationError) as error:
         EngineAddress.parse(url)
     assert told in str(error.value) and "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://to?hidden@host:4222",
+        "nats://user:12?hidden@host:4222",
+        "nats://user:12?hidden=x@host:4222",
+        "redis-cluster://user:1?hidden@host:6379",
+        "redis-cluster://user:1?hidden=@host:6379",
+    ],
+)
+def test_operator_who_forgets_to_escape_a_password_does_not_read_it_in_the_log(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        EngineAddress.parse(url)
+    assert "hidden" not in str(refused.value)
+
+
+def test_login_is_of_the_address_and_never_in_its_text() -> None:
+    address = EngineAddress.parse("nats://user:a%3Fb%40@host,other:4223?prefix=site&creds=/a%40b")
+    assert (address.username, address.password, address.options) == ("user", "a?b@", (("creds", "/a@b"),))
+    assert str(address) == "nats at host:4222,other:4223"
+    assert "a?b@" not in repr(address)

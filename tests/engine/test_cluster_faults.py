@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 
 import hiredis
 import pytest
+from awxfast.engine import cluster_topology
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
+from awxfast.engine.cluster_server import ClusterServer, ServerOwner
 from awxfast.engine.redis_cluster import RedisClusterCarrier
+from awxfast.redis.address import RedisAddress
 from carrier_traffic import Hearing, until
 
 CHANNEL = "awxfast:group:jobs-1"
@@ -97,6 +101,10 @@ def bulk(text: bytes) -> bytes:
 
 def answer(kind: bytes, channel: bytes) -> bytes:
     return b"*3\r\n" + bulk(kind) + bulk(channel) + b":1\r\n"
+
+
+NO_NAME = b"*3\r\n" + bulk(b"smessage") + b"*0\r\n" + bulk(b"x")
+NO_TEXT = b"*3\r\n" + bulk(b"smessage") + bulk(CHANNEL.encode()) + b":5\r\n"
 
 
 @pytest.fixture
@@ -194,6 +202,43 @@ class TestPublishing:
         await wanting
         await until(lambda: carrier.figures().published == 1, "it does not arrive")
 
+    async def test_server_that_refuses_for_a_while_is_not_asked_without_end(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier
+    ) -> None:
+        server.special = lambda words: b"-CLUSTERDOWN not now\r\n" if words[0] == b"SPUBLISH" else None
+        carrier.publish(CHANNEL, b"1", 1)
+        await asyncio.sleep(1)
+        assert 2 <= server.count(b"SPUBLISH") < 50
+        server.special = lambda words: None
+        await until(lambda: carrier.figures().published == 1, "it does not arrive")
+
+    async def test_server_that_names_others_without_end_has_us_connect_to_so_many(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cluster_topology, "MOST_SERVERS", 5)
+        places: set[tuple[str, int]] = set()
+
+        class Counted(ClusterServer):
+            def __init__(self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner) -> None:
+                places.add(where)
+                super().__init__(access, where, owner)
+
+        monkeypatch.setattr(cluster_topology, "ClusterServer", Counted)
+        ports = itertools.count(1)
+
+        def name_another(words: Words) -> bytes | None:
+            if words[0] != b"SPUBLISH":
+                return b"-ERR no\r\n" if words[1:] == [b"SLOTS"] else None
+            verb = (b"MOVED", b"ASK")[len(places) % 2]
+            return b"-%s %d 127.0.0.1:%d\r\n" % (verb, find_slot(words[1]), next(ports))
+
+        server.special = name_another
+        for number in range(50):
+            carrier.publish(f"{CHANNEL}{number}", b"1", 1)
+        await until(lambda: server.count(b"SPUBLISH") >= 50, "they are not sent")
+        await asyncio.sleep(0.5)
+        assert len(places) <= 5
+
 
 class TestSubscribing:
     async def test_refused_channel_is_asked_for_again(
@@ -215,15 +260,18 @@ class TestSubscribing:
         assert server.count(b"SSUBSCRIBE") == 2
 
     @pytest.mark.parametrize(
-        "data", [answer(b"ssubscribe", b"never asked"), b"*3\r\n:1\r\n:2\r\n:3\r\n", b"nonsense\r\n"]
+        "data", [answer(b"ssubscribe", b"never asked"), b"*3\r\n:1\r\n:2\r\n:3\r\n", b"nonsense\r\n", NO_NAME, NO_TEXT]
     )
     async def test_server_out_of_protocol_costs_its_connection(
         self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing, data: bytes
     ) -> None:
+        faults: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
         await carrier.subscribe([CHANNEL])
         server.push(data)
         await until(lambda: hearing.cut == {CHANNEL: 1}, "it is not told")
         await until(lambda: carrier.up, "it does not come back")
+        assert faults == []
 
     async def test_message_of_a_channel_that_is_not_wanted_is_dropped(
         self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing

@@ -54,10 +54,12 @@ class TestViews:
             [[0, 1, server(b"a\nb", 1)]],
             [[0, 1, server(b"a" * 300, 1)]],
             [[0, 1, server(b"a", 1), *(server(b"%d" % number, 1) for number in range(1_001))]],
+            [[0, 1, *[server(b"a", 1)] * 1_001]],
+            [[0, SLOTS - 1, server(b"a", 1)], [5, 5, server(b"b", 1)]],
         ],
     )
     def test_what_makes_no_sense_is_refused(self, slots: Any) -> None:
-        with pytest.raises(ValueError, match=r"no |too many"):
+        with pytest.raises(ValueError, match=r"no |too many|twice"):
             read_view(INFO, slots, ASKED)
 
     def test_view_needs_an_epoch(self) -> None:

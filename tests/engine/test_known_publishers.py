@@ -1,6 +1,8 @@
 """Which publishers are heard, and which of them have links elsewhere."""
 
-from awxfast.engine.known_publishers import MOST_KNOWN, KnownPublishers
+import dataclasses
+
+from awxfast.engine.known_publishers import MOST_BESIDE, MOST_KNOWN, MOST_LINKS, KnownPublishers
 from awxfast.wire.engine_notices import Beat
 from clocks import Clock
 
@@ -40,6 +42,11 @@ class TestHearing:
         known.hear(beat(MOST_KNOWN))
         assert (known.no_room, len(list(known))) == (5, 1)
 
+    def test_of_links_that_a_publisher_says_it_has_nothing_is_kept(self) -> None:
+        known = KnownPublishers()
+        known.hear(dataclasses.replace(beat(1), linked=("c" * 16,) * 2_000))
+        assert [one.linked for one in known] == [()]
+
 
 class TestLinksElsewhere:
     def test_another_taker_on_this_redis_may_have_them_until_it_says_otherwise(self) -> None:
@@ -55,3 +62,14 @@ class TestLinksElsewhere:
         known.hear_links("t" * 16, ["p" * 16])
         clock.now += 15.1
         assert not known.is_linked_elsewhere("p" * 16)
+
+    def test_so_many_takers_are_believed_and_so_many_links(self) -> None:
+        known = KnownPublishers()
+        for number in range(MOST_BESIDE + 5):
+            known.hear_links(f"{number:016x}", [f"{number:016x}"])
+        assert known.no_room == 5
+        assert known.is_linked_elsewhere(f"{MOST_BESIDE - 1:016x}")
+        assert not known.is_linked_elsewhere(f"{MOST_BESIDE:016x}")
+        known.hear_links(f"{0:016x}", ["a" * 16] * (MOST_LINKS + 1))
+        assert known.no_room == 6
+        assert not known.is_linked_elsewhere("a" * 16)

@@ -4,7 +4,7 @@ import dataclasses
 import random
 
 import pytest
-from awxfast.engine.numbers import Numbers
+from awxfast.engine.numbers import MOST_OF_A_GROUP, Numbers
 from engine.packets import ORIGIN
 
 OTHER_EPOCH = dataclasses.replace(ORIGIN, epoch=2_000)
@@ -86,6 +86,15 @@ class TestBounds:
         assert len(numbers) == 3
         assert numbers.take("d", ORIGIN, 7, 7) == (1, 0)
         assert numbers.take("a", ORIGIN, 9, 9) == (0, 0), "it begins anew"
+
+    def test_whoever_invents_publishers_of_one_group_makes_only_the_first_of_these_forgotten(
+        self, numbers: Numbers
+    ) -> None:
+        numbers.take("b", ORIGIN, 1, 5)
+        for number in range(MOST_OF_A_GROUP + 10):
+            numbers.take("a", dataclasses.replace(ORIGIN, publisher=f"{number:016x}"), 1, 1)
+        assert len(numbers) == MOST_OF_A_GROUP + 1
+        assert numbers.take("b", ORIGIN, 8, 8) == (2, 0)
 
 
 def test_another_process_goes_on_with_them(numbers: Numbers) -> None:

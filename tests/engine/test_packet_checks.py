@@ -3,10 +3,11 @@
 import dataclasses
 from collections import Counter
 
+import orjson
 import pytest
 from awxfast.engine import packet_checks
 from awxfast.engine.packet_checks import OTHERS, PacketChecks
-from awxfast.wire.engine_packets import encode_texts
+from awxfast.wire.engine_packets import MOST_NUMBER, encode_texts
 from engine.packets import ORIGIN, PUBLISHER, REDIS, mark, packet
 
 
@@ -111,3 +112,12 @@ def test_another_process_goes_on_with_them(room: Room) -> None:
     heir.checks.ignores_doubles = True
     assert [heir.check(packet(2, "two")), heir.check(packet(3, "three"))] == [None, texts("three")]
     assert (heir.checks.events, heir.checks.origins[PUBLISHER].events) == ({"taken": 3}, 3)
+
+
+def test_invented_numbers_keep_nobody_from_telling_what_was_lost(room: Room) -> None:
+    """JSON's numbers have an end."""
+    room.check(packet(1, "one"))
+    for epoch in range(4_000):
+        room.check(packet(MOST_NUMBER - 1, "x", origin=dataclasses.replace(ORIGIN, epoch=epoch)))
+    assert room.checks.lost["missed"] == room.checks.origins[PUBLISHER].missed == MOST_NUMBER
+    assert orjson.loads(orjson.dumps(room.checks.freeze()))["lost"] == {"missed": MOST_NUMBER}

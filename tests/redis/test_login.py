@@ -173,6 +173,13 @@ class TestNeverWorks:
         assert "WRONGPASS" in str(error)
         assert "hunter2" not in str(error)
 
+    async def test_password_that_is_repeated_where_nobody_knows_what_it_is_for(self, start_redis: Start) -> None:
+        server = start_redis("--rename-command", "AUTH", "elsewhere")
+        error = await refusal(f"unix://:hunter2@{server.socket}")
+        assert isinstance(error, ConfigurationError)
+        assert "unknown command" in str(error)
+        assert "hunter2" not in str(error)
+
     async def test_missing_password(self, start_redis: Start) -> None:
         server = start_redis("--requirepass", "right")
         error = await refusal(server.address)

@@ -5,6 +5,7 @@ import struct
 import pytest
 from awxfast.wire.engine_packets import (
     HEADER_BYTES,
+    MOST_NUMBER,
     EventPacket,
     Mark,
     Origin,
@@ -67,6 +68,10 @@ class TestRefuses:
             (encode_events(ORIGIN, 0, 2, BODY), PacketFault.SIZES),
             (encode_events(ORIGIN, 7, 1, b"\xff\xff\xff\xffx"), PacketFault.SIZES),
             (encode_mark(ORIGIN, 8) + b"x", PacketFault.SIZES),
+            (encode_events(ORIGIN, 2**64 - 1, 2, BODY), PacketFault.NUMBERS),
+            (encode_events(ORIGIN, MOST_NUMBER - 1, 2, BODY), PacketFault.NUMBERS),
+            (encode_mark(ORIGIN, 2**64 - 1), PacketFault.NUMBERS),
+            (encode_mark(Origin(ORIGIN.redis, ORIGIN.publisher, 2**64 - 1), 8), PacketFault.NUMBERS),
         ],
     )
     def test_what_is_not_laid_out_so(self, message: bytes, fault: PacketFault) -> None:

@@ -47,11 +47,11 @@ class EngineAddress:
         login, _, places = parts.netloc.rpartition("@")
         if not places:
             raise ConfigurationError(f"--engine: it names no host; as in {scheme}://10.0.0.1:{port}")
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        if parts.path not in ("", "/") or parts.fragment or any("@" in name for name in options):
+        if parts.path not in ("", "/") or parts.fragment or "@" in parts.query:
             raise ConfigurationError(
                 "--engine: hosts, and behind a ? options, are all that the URL may say; escape /, ?, # and @ with %"
             )
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
         username, _, password = login.partition(":")
         prefix = options.pop("prefix", DEFAULT_PREFIX)
         if not prefix.isascii() or not prefix.replace("-", "").replace("_", "").isalnum():

@@ -56,12 +56,16 @@ def read_view(info: Any, slots: Any, asked: HostPort) -> ClusterView:
         raise ValueError("no cluster")
     owners: list[HostPort | None] = [None] * SLOTS
     servers: set[HostPort] = set()
+    told = 0
     for entry in slots:
         first, last, holders = _read_range(entry, asked)
+        told += last + 1 - first
+        if told > SLOTS:
+            raise ValueError("a slot is told twice")
         owners[first : last + 1] = [holders[0]] * (last + 1 - first)
         servers.update(where for where in holders if where is not None)
-    if len(servers) > MOST_SERVERS:
-        raise ValueError("too many servers")
+        if len(servers) > MOST_SERVERS:
+            raise ValueError("too many servers")
     return ClusterView(int(found[1]), tuple(owners), frozenset(servers))
 
 
@@ -80,6 +84,8 @@ def _read_range(entry: Any, asked: HostPort) -> tuple[int, int, Sequence[HostPor
     """First and last slot, their owner, and its replicas."""
     if not isinstance(entry, list) or len(entry) < 3:
         raise ValueError("no range of slots")
+    if len(entry) - 2 > MOST_SERVERS:
+        raise ValueError("too many servers")
     first, last, *servers = entry
     if type(first) is not int or type(last) is not int or not 0 <= first <= last < SLOTS:
         raise ValueError("no such slots")

@@ -144,7 +144,8 @@ class ClusterPublisher:
         self, server: ClusterServer, slot: int, redirection: Redirection
     ) -> tuple[tuple[str, int] | None, bool]:
         """Where to go once, and whether to wait before."""
-        if redirection.slot != slot or redirection.where == server.where:
+        is_of_use = redirection.slot == slot and redirection.where != server.where
+        if not (is_of_use and self._topology.admit(redirection.where)):
             self._topology.look_soon()
             return None, True
         if redirection.once:

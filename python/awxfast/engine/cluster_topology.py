@@ -9,7 +9,7 @@ import contextlib
 import random
 from collections.abc import Callable
 
-from awxfast.engine.cluster_map import SLOTS, ClusterView, HostPort, Redirection, read_view
+from awxfast.engine.cluster_map import MOST_SERVERS, SLOTS, ClusterView, HostPort, Redirection, read_view
 from awxfast.engine.cluster_options import at
 from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
 from awxfast.errors import ConfigurationError, RedisError, RedisUnavailable
@@ -22,6 +22,8 @@ LOOK_INTERVAL = 2.0
 FIRST_LOOK = 0.1
 LONGEST_LOOK = 1.0
 """Seconds between looks: while all is well, and while it is not."""
+LEAST_LOOK = 0.05
+"""Between two looks whatever happens: what a server refuses may be refused again at once."""
 ASKED = 5
 """Servers that are asked in one look while something is wrong."""
 LOOKS_UNNEEDED = 3
@@ -76,8 +78,16 @@ class ClusterTopology:
 
     def follow(self, redirection: Redirection) -> None:
         """A server says that another one has the slot."""
-        self._owners[redirection.slot] = redirection.where
         self.look_soon()
+        if self.admit(redirection.where):
+            self._owners[redirection.slot] = redirection.where
+
+    def admit(self, where: HostPort) -> bool:
+        """Begins to connect to a server that another one has named, which may name them without end; whether it may."""
+        if where not in self.servers and len(self.servers) >= MOST_SERVERS:
+            return False
+        self.server(where)
+        return True
 
     def look_soon(self) -> None:
         """Something is not as it was."""
@@ -94,6 +104,7 @@ class ClusterTopology:
                 pauses.begin_again()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._alarm.wait(), shorten_a_little(LOOK_INTERVAL))
+                await asyncio.sleep(LEAST_LOOK)
             else:
                 await asyncio.sleep(pauses.take())
 

@@ -1,5 +1,6 @@
 """Which publishers a taker hears in the engine: a link to one of them need not bring what the engine brings."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -9,6 +10,10 @@ from awxfast.wire.engine_notices import Beat
 HEARD_SECONDS = 15.0
 """How long whoever has said something counts as there."""
 MOST_KNOWN = 2_000
+MOST_BESIDE = 256
+"""Takers on the same Redis whose links are known."""
+MOST_LINKS = 20_000
+"""Links that they may have in all."""
 
 Word = TypeVar("Word")
 
@@ -32,14 +37,18 @@ class KnownPublishers:
 
     def hear(self, beat: Beat) -> None:
         """A publisher is there."""
-        self._note(self._heard, beat.who, beat)
+        self._note(self._heard, beat.who, dataclasses.replace(beat, linked=()), MOST_KNOWN)
 
     def hear_links(self, taker: str, linked: Sequence[str]) -> None:
         """Another taker on the same Redis says whose events it passes on there."""
-        if linked:
-            self._note(self._linked, taker, frozenset(linked))
-        else:
-            self._linked.pop(taker, None)
+        self._linked.pop(taker, None)
+        if not linked:
+            return
+        self._drop_silent(self._linked)
+        if sum(len(names) for _, names in self._linked.values()) + len(linked) > MOST_LINKS:
+            self.no_room += 1
+            return
+        self._note(self._linked, taker, frozenset(linked), MOST_BESIDE)
 
     def forget(self, who: str) -> None:
         """It says that it leaves."""
@@ -58,10 +67,10 @@ class KnownPublishers:
         since = self._now() - HEARD_SECONDS
         return any(publisher in linked for at, linked in self._linked.values() if at >= since)
 
-    def _note(self, table: dict[str, tuple[float, Word]], who: str, word: Word) -> None:
+    def _note(self, table: dict[str, tuple[float, Word]], who: str, word: Word, most: int) -> None:
         table.pop(who, None)
         self._drop_silent(table)
-        if len(table) >= MOST_KNOWN:
+        if len(table) >= most:
             self.no_room += 1
             return
         table[who] = (self._now(), word)

@@ -9,6 +9,8 @@ from typing import Any
 from awxfast.wire.engine_packets import Origin
 
 MOST_COUNTS = 100_000
+MOST_OF_A_GROUP = 2_000
+"""Publishers that are counted in one group; past it the one that was heard first is forgotten."""
 
 
 class Numbers:
@@ -33,7 +35,7 @@ class Numbers:
         counts[origin.publisher] = (origin.epoch, last)
         if known is None:
             self._size += 1
-            self._make_room(group)
+            self._make_room(group, counts)
             return (first - 1 if group in self._cut else 0), 0
         epoch, before = known
         if epoch != origin.epoch:
@@ -52,7 +54,10 @@ class Numbers:
             self._size -= len(self._groups.pop(group, ()))
             self._cut.discard(group)
 
-    def _make_room(self, kept: str) -> None:
+    def _make_room(self, kept: str, counts: dict[str, tuple[int, int]]) -> None:
+        if len(counts) > MOST_OF_A_GROUP:
+            del counts[next(iter(counts))]
+            self._size -= 1
         while self._size > self._most and len(self._groups) > 1:
             oldest = next(group for group in self._groups if group != kept)
             self._size -= len(self._groups.pop(oldest))

@@ -12,6 +12,7 @@ from typing import Any
 from awxfast.engine.numbers import Numbers
 from awxfast.quiet_log import QuietLog
 from awxfast.wire.engine_packets import (
+    MOST_NUMBER,
     EventPacket,
     Mark,
     Origin,
@@ -108,8 +109,8 @@ class PacketChecks:
         counts.events += events - doubles
         self.events["taken"] += events - doubles
         if missed:
-            counts.missed += missed
-            self.lost["missed"] += missed
+            counts.missed = min(counts.missed + missed, MOST_NUMBER)
+            self.lost["missed"] = min(self.lost["missed"] + missed, MOST_NUMBER)  # each may be anybody's invention
             self.count_gap("engine_missed", missed)
         if doubles and not self.ignores_doubles:
             counts.doubles += doubles

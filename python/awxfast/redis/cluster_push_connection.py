@@ -65,7 +65,10 @@ class ClusterPushConnection(RedisConnection):
         if self._listener is None:
             super()._take(reply)
         elif type(reply) is list and len(reply) == 3 and reply[0] == b"smessage":
-            self._messages.append((reply[1], reply[2]))
+            if type(reply[1]) is bytes and type(reply[2]) is bytes:
+                self._messages.append((reply[1], reply[2]))
+            else:
+                self.distrust("a message that is no string")
         elif type(reply) is list and len(reply) == 3:
             self._take_answer(self._listener, reply[0], reply[1])
         elif isinstance(reply, RedisReplyError) and self._asked:

@@ -90,7 +90,7 @@ async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
             break
     for reply in replies:
         if isinstance(reply, RedisReplyError):
-            raise _refusal(reply, address)
+            raise _refusal(_name_refusal(reply, credentials), reply.code, address)
 
 
 async def _say_hello(connection: RedisConnection, address: RedisAddress, credentials: tuple[str, ...]) -> list[object]:
@@ -131,16 +131,23 @@ def _explain(error: RedisUnavailable, address: RedisAddress) -> Exception:
     return error
 
 
-def _refusal(reply: RedisReplyError, address: RedisAddress) -> Exception:
-    """Why a Redis did not let us in. Its own words may be long; their first sentence says it."""
-    sentence = str(reply).partition(". ")[0]
-    if reply.code not in _NEVER or "max number of clients" in sentence:
+def _name_refusal(reply: RedisReplyError, credentials: tuple[str, ...]) -> str:
+    """In Redis' own words, which may be long: their first sentence says it. One that knows no AUTH repeats it all."""
+    sentence = str(reply).partition(". ")[0].partition(", with args")[0]
+    for password in filter(None, credentials[-1:]):
+        sentence = sentence.replace(password, "***")
+    return sentence
+
+
+def _refusal(sentence: str, code: str, address: RedisAddress) -> Exception:
+    """Why a Redis did not let us in."""
+    if code not in _NEVER or "max number of clients" in sentence:
         return RedisUnavailable(f"Redis at {address}: {sentence}")
-    if reply.code == "NOAUTH":
+    if code == "NOAUTH":
         return ConfigurationError(
             f"Redis at {address}: NOAUTH it wants a password, as in redis://:PASSWORD@host:port/0"
         )
-    if reply.code == "NOPERM":
+    if code == "NOPERM":
         user = address.username or "default"
         return ConfigurationError(f"Redis at {address}: {sentence}; ACL SETUSER {user} +ping +select +client|setname")
     return ConfigurationError(f"Redis at {address}: {sentence}")

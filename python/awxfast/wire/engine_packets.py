@@ -22,6 +22,8 @@ HEADER_BYTES = _HEADER.size
 PACKET_BYTES = 262_144
 """Of a packet with several events; one event alone may be longer."""
 MOST_EVENTS = 65_535
+MOST_NUMBER = 2**53
+"""Of a number or an epoch: what every reader of JSON takes for a whole number."""
 
 
 class PacketFault(enum.StrEnum):
@@ -31,6 +33,7 @@ class PacketFault(enum.StrEnum):
     OTHER_VERSION = "other_version"
     OTHER_KIND = "other_kind"
     SIZES = "sizes"
+    NUMBERS = "numbers"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ def read_packet(message: bytes) -> EventPacket | Mark | PacketFault:
         return PacketFault.NO_PACKET
     if version != VERSION:
         return PacketFault.OTHER_VERSION
+    if epoch > MOST_NUMBER or number + count > MOST_NUMBER:
+        return PacketFault.NUMBERS
     origin = Origin(redis.hex(), publisher.hex(), epoch)
     if kind == MARK:
         return Mark(origin, number) if len(message) == HEADER_BYTES and not count else PacketFault.SIZES
