@@ -175,6 +175,7 @@ impl Shard {
             Command::AskRoom(id) => self.ask_room(id),
             Command::JudgeReplies(id, unsent) => self.judge_replies(id, unsent),
             Command::Report(answer) => {
+                self.commit(); // who has the answer may ask for the counts
                 // Whoever asked may have given up waiting.
                 let _ = answer.send(self.report());
             }
