@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,16 @@ def read_summary(text: str) -> list[int]:
 
 
 @pytest.fixture
-def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningDemo]:
-    """In a folder for temporary files that is looked at afterwards."""
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The demo's folder for temporary files, short enough for unix sockets in it; it is looked at afterwards."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def demo(tmp_path: Path, temporary: Path) -> Iterator[RunningDemo]:
     require_program("redis-server")
-    (tmp_path / "t").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
     running = RunningDemo(tmp_path, "--engine", "redis-cluster", "--browsers", "1")
     yield running
     running.process.kill()
@@ -74,12 +80,12 @@ class TestOneNodeDies:
 
 
 class TestEnd:
-    def test_nothing_of_it_is_left(self, demo: RunningDemo, tmp_path: Path) -> None:
-        names = [path.name for path in (tmp_path / "t").iterdir()]
+    def test_nothing_of_it_is_left(self, demo: RunningDemo, temporary: Path) -> None:
+        names = [path.name for path in temporary.iterdir()]
         assert len([name for name in names if name.startswith("awxfast-redis-")]) == 3
         demo.process.send_signal(signal.SIGTERM)
         assert demo.process.wait(HANG) == 0
-        assert [*(tmp_path / "t").iterdir()] == []
+        assert [*temporary.iterdir()] == []
 
     def test_its_parts_end_when_it_is_killed(self, demo: RunningDemo) -> None:
         servers = re.search(r"redis-cluster://(\S+)", demo.out.read_text())
