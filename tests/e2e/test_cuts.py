@@ -33,7 +33,7 @@ async def cut_in_turns(urls: list[str], seconds: float) -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(6, id="scaled"), pytest.param(60, id="in_full", marks=pytest.mark.long)]
+    "seconds", [pytest.param(3, id="scaled"), pytest.param(60, id="in_full", marks=pytest.mark.long)]
 )
 async def test_what_ten_cuts_cost_is_within_the_gaps_that_are_counted(
     relay: AwxfastServer, layer_urls: list[str], new_producer: Callable[..., Producer], seconds: int

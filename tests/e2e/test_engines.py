@@ -108,6 +108,7 @@ class TestBesideLinks:
         await mesh.assert_each_once(EVENTS)
         await assert_books_are_whole(mesh)
 
+    @pytest.mark.long
     async def test_every_event_comes_once_through_reloads_of_diallers(self, start_mesh: StartMesh) -> None:
         mesh = await start_mesh(2, linked=True)
         async with Load(mesh.nodes, RATE) as load:

@@ -71,7 +71,7 @@ async def reload(server: object) -> None:
     assert done.returncode == 0, done.stderr + server.text()
 
 
-@pytest.mark.parametrize("linked", [False, True], ids=["alone", "with links"])
+@pytest.mark.parametrize("linked", [pytest.param(False, marks=pytest.mark.long), True], ids=["alone", "with links"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_every_event_comes_once_through_reloads_of_servers(
     start_mesh: StartMesh, rounds: int, linked: bool
