@@ -11,16 +11,17 @@ from awxfast.broadcast.credentials import find_secret
 from awxfast.broadcast.engine_side import hear_beside
 from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.program import NodeDialler
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.wire.engine_notices import Beat, Listing, encode_notice, read_notice
 from awxfast.wire.engine_packets import EventPacket, read_packet, split_texts
 from channels_redis.core import RedisChannelLayer
-from engine.fake_carrier import Exchange, FakeNames
+from engine.fake_carrier import Exchange
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
 from peer_server import until
 from redis_servers import RedisServer
 
-NAMES = FakeNames()
+NAMES = NatsChannels("awxfast")
 TAKER, REDIS = "1" * 16, "bb" * 16
 ENGINE = ("--engine", "nats://127.0.0.1:4222")
 

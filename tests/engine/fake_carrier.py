@@ -145,17 +145,3 @@ class FakeCarrier:
     def _count(self, **more: int) -> None:
         now = {name: getattr(self._figures, name) + number for name, number in more.items()}
         self._figures = dataclasses.replace(self._figures, **now)
-
-
-class FakeNames:
-    """Names as NATS has them, where every group's name is one word."""
-
-    def __init__(self, prefix: str = "awxfast") -> None:
-        self._prefix = f"{prefix}.group."
-        self.wants = f"{prefix}.wants"
-
-    def of(self, group: str) -> str:
-        return self._prefix + group.replace(".", "~")
-
-    def group(self, channel: str) -> str:
-        return channel.removeprefix(self._prefix).replace("~", ".")

@@ -3,8 +3,11 @@
 import pytest
 from awxfast.engine import departures as departures_module
 from awxfast.engine.departures import MARKS, Departures
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.wire.engine_packets import HEADER_BYTES, EventPacket, Mark, encode_texts, read_packet
-from engine.fake_carrier import Exchange, FakeCarrier, FakeNames
+from engine.fake_carrier import Exchange, FakeCarrier
+
+NAMES = NatsChannels("awxfast")
 
 REDIS = "ab" * 16
 
@@ -19,7 +22,7 @@ class Fixture:
         self.departures = self.successor()
 
     def successor(self) -> Departures:
-        return Departures(self.carrier, FakeNames(), "12" * 8, lambda: self.redis, lambda: self.at)
+        return Departures(self.carrier, NAMES, "12" * 8, lambda: self.redis, lambda: self.at)
 
     def publish(self, group: str, *texts: bytes) -> None:
         self.departures.publish(group, len(texts), encode_texts(texts))
@@ -29,7 +32,7 @@ class Fixture:
         self.at += seconds
         del self.exchange.sent[:]
         self.departures.send_marks()
-        marks = [(FakeNames().group(channel), read_packet(message)) for channel, message in self.exchange.sent]
+        marks = [(NAMES.group(channel), read_packet(message)) for channel, message in self.exchange.sent]
         return [(group, mark.number) for group, mark in marks if isinstance(mark, Mark)]
 
     @property
@@ -45,7 +48,7 @@ class TestNumbers:
         fixture.publish("b", b"1")
         fixture.publish("a", b"3")
         assert [(packet.number, packet.count) for packet in fixture.packets] == [(1, 2), (1, 1), (3, 1)]
-        assert [channel for channel, _ in fixture.exchange.sent] == [FakeNames().of(group) for group in "aba"]
+        assert [channel for channel, _ in fixture.exchange.sent] == [NAMES.of(group) for group in "aba"]
 
     def test_packet_says_whose_events_these_are(self) -> None:
         fixture = Fixture()

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.publisher import Publisher, name_publisher
+from awxfast.engine.voice import Voice
 from awxfast.wire.engine_notices import Ask, Beat, Bye, Change, Listing, Notice, encode_notice, read_notice
 from awxfast.wire.engine_packets import EventPacket, encode_texts, read_packet
-from engine.fake_carrier import Exchange, FakeCarrier, FakeNames
+from engine.fake_carrier import Exchange, FakeCarrier
 from peer_server import until
+
+NAMES = NatsChannels("awxfast")
 
 OWN, OTHER = "aa" * 16, "bb" * 16
 TAKER, SECOND = "1" * 16, "2" * 16
@@ -44,7 +48,7 @@ class Stage:
 
     def make(self) -> Publisher:
         always = ("metrics", "backplane")
-        return Publisher(self.carrier, FakeNames(), WHO, "web-1", Redis(), self.joining, always)
+        return Publisher(Voice(self.carrier, NAMES, WHO, "web-1", Redis()), self.joining, always)
 
     async def start(self) -> None:
         self.publisher.begin()
@@ -52,14 +56,14 @@ class Stage:
         await until(lambda: self.publisher.up)
 
     def say(self, notice: Notice) -> None:
-        self.exchange.send(FakeNames().wants, encode_notice(notice))
+        self.exchange.send(NAMES.wants, encode_notice(notice))
 
     def tell_all(self, version: int, *groups: str, redis: str = OTHER, who: str = TAKER) -> None:
         self.say(Listing(who=who, node="n", redis=redis, version=version, part=0, parts=1, groups=groups))
 
     def said(self, kind: type[Notice]) -> list[Notice]:
         """What the publisher has said of this kind."""
-        notices = [read_notice(message) for channel, message in self.exchange.sent if channel == FakeNames().wants]
+        notices = [read_notice(message) for channel, message in self.exchange.sent if channel == NAMES.wants]
         return [one for one in notices if isinstance(one, kind) and getattr(one, "who", WHO) == WHO]
 
     def publish(self, group: str, *texts: bytes) -> None:
@@ -68,7 +72,7 @@ class Stage:
     @property
     def packets(self) -> list[tuple[str, int, int]]:
         """Groups with the number of the first event, and of events."""
-        read = [(FakeNames().group(channel), read_packet(message)) for channel, message in self.exchange.sent]
+        read = [(NAMES.group(channel), read_packet(message)) for channel, message in self.exchange.sent]
         return [(group, one.number, one.count) for group, one in read if isinstance(one, EventPacket)]
 
 
@@ -150,7 +154,7 @@ class TestPublishing:
         await until(lambda: stage.said(Ask).count(Ask(of=None)) == 2)
 
     async def test_what_is_no_notice_is_counted(self, stage: Stage) -> None:
-        stage.exchange.send(FakeNames().wants, b"{")
+        stage.exchange.send(NAMES.wants, b"{")
         await until(lambda: stage.publisher.figures().faults == {"not_json": 1})
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from awxfast.engine import taker as taker_module
 from awxfast.engine.arrivals import Arrivals
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.packet_checks import PacketChecks
 from awxfast.engine.taker import Taker, name_taker
+from awxfast.engine.voice import Voice
 from awxfast.wire.backplane import Fault
 from awxfast.wire.engine_notices import Ask, Beat, Bye, Change, Heir, Listing, Notice, encode_notice, read_notice
 from awxfast.wire.engine_packets import split_texts
-from engine.fake_carrier import Exchange, FakeNames
+from engine.fake_carrier import Exchange
 from engine.packets import ORIGIN, PUBLISHER, packet
 from serving import until
 
@@ -28,12 +30,12 @@ class Process:
     def __init__(self, exchange: Exchange, who: str = WHO) -> None:
         self.exchange = exchange
         self.carrier = exchange.connect()
-        self.names = FakeNames()
+        self.names = NatsChannels("awxfast")
         self.redis_name: str | None = REDIS
         self.redis_names = [REDIS, "e" * 32]
         self.texts: list[str] = []
         self.gaps: Counter[str] = Counter()
-        self.taker = Taker(self.carrier, self.names, who, "awx-1", self, self.count_gap, self.make_arrivals)
+        self.taker = Taker(Voice(self.carrier, self.names, who, "awx-1", self), self.count_gap, self.make_arrivals)
 
     def make_arrivals(self, checks: PacketChecks) -> Arrivals:
         async def wait(seconds: float) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from awxfast.engine import told_wants
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.told_wants import ToldWants
+from awxfast.engine.voice import Voice
 from awxfast.wire.backplane import Fault
 from awxfast.wire.engine_notices import Ask, Change, Listing, read_notice
-from engine.fake_carrier import Exchange, FakeCarrier, FakeNames
+from engine.fake_carrier import Exchange, FakeCarrier
 from serving import until
 
 WHO = "0123456789abcdef"
@@ -34,10 +36,18 @@ class Room:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.carrier: FakeCarrier = exchange.connect()
-        self.names = FakeNames()
+        self.names = NatsChannels("awxfast")
         self.redis: str | None = REDIS
         self.forgotten: list[str] = []
-        self.told = ToldWants(self.carrier, self.names, WHO, "awx-1", lambda: self.redis, self.forget)
+        self.told = ToldWants(Voice(self.carrier, self.names, WHO, "awx-1", self), self.forget)
+
+    @property
+    def redis_name(self) -> str | None:
+        return self.redis
+
+    @property
+    def redis_names(self) -> list[str]:
+        return [REDIS]
 
     def forget(self, groups: Iterable[str]) -> None:
         self.forgotten += groups

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.taker import name_taker
 from awxfast.nodes import engine_feed
 from awxfast.wire.engine_handshake import ENGINE_HEADER
 from awxfast.wire.engine_notices import Beat, Change, Listing, encode_notice, read_notice
 from awxfast.wire.engine_packets import Origin
 from channels_redis.core import RedisChannelLayer
-from engine.fake_carrier import Exchange, FakeCarrier, FakeNames
+from engine.fake_carrier import Exchange, FakeCarrier
 from engine.packets import PUBLISHER, REDIS, packet
 from node_server import Dialler, StartNode, eventually, relayed, sign
 from redis_servers import RedisServer
@@ -20,7 +21,7 @@ from running import Running
 from serving import until
 
 ENGINE = "nats://127.0.0.1:4222"
-NAMES = FakeNames()
+NAMES = NatsChannels("awxfast")
 GROUP = "job_events-42"
 
 

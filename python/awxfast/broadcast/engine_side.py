@@ -6,6 +6,7 @@ from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import Carrier, ChannelNames
 from awxfast.engine.open_carrier import name_channels, open_carrier
 from awxfast.engine.publisher import Publisher, name_publisher
+from awxfast.engine.voice import Voice
 from awxfast.errors import HandOverFailed
 from awxfast.intake.event_intake import EventIntake
 from awxfast.wire.backplane import METRICS_GROUP
@@ -18,7 +19,8 @@ def make_publisher(settings: DiallerSettings, intake: EventIntake, joined: Joine
         return None
     carrier, names = opened
     always = METRICS_GROUP, settings.backplane_group
-    return Publisher(carrier, names, name_publisher(intake.token), settings.name[:MAX_NODE], intake, joined, always)
+    voice = Voice(carrier, names, name_publisher(intake.token), settings.name[:MAX_NODE], intake)
+    return Publisher(voice, joined, always)
 
 
 def open_engine(settings: DiallerSettings) -> tuple[Carrier, ChannelNames] | None:

@@ -1,29 +1,25 @@
 """This node's Redis as an engine hears it: its events, for whoever wants them there, and word that it is there."""
 
 import asyncio
-import collections
-import hashlib
 import logging
-import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
+from awxfast.engine.carrier import list_carried, list_present
 from awxfast.engine.departures import Departures
 from awxfast.engine.known_wants import KnownWants
-from awxfast.engine.taker import OwnRedis
+from awxfast.engine.notice_reader import NoticeReader
+from awxfast.engine.voice import Voice, name_process, next_beat
 from awxfast.engine.wanted_groups import Joined, WantedGroups
 from awxfast.figures import EngineFigures
 from awxfast.quiet_log import QuietLog
-from awxfast.wire.backplane import Fault
-from awxfast.wire.engine_notices import Ask, Beat, Bye, Notice, encode_notice, read_notice
+from awxfast.wire.engine_notices import Ask, Beat, Bye
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 """How often marks, silence and what is missed are looked for."""
-BEAT_SECONDS = 5.0
 GREETING_SECONDS = 1.0
 """Between two beats at least: one is said at once to somebody new."""
 WAIT_STEP = 0.01
@@ -33,38 +29,26 @@ UNKNOWN_REDIS = "0" * 32
 
 def name_publisher(token: str) -> str:
     """What a process is called in the engine, by its name in Redis, which the one after it has, too."""
-    return hashlib.sha256(f"publisher {token}".encode()).hexdigest()[:16]
+    return name_process("publisher", token)
 
 
 class Publisher:
-    """Publishes through `carrier` (it is its `Listener`), as `who` on `node`; nothing is joined before `begin`.
+    """Publishes by the carrier of `voice` (it is its `Listener`); nothing is joined before `begin`.
 
-    `redis` is this node's. `always`: groups that are wanted wherever another one is.
+    `always`: groups that are wanted wherever another one is.
     """
 
-    def __init__(
-        self,
-        carrier: Carrier,
-        names: ChannelNames,
-        who: str,
-        node: str,
-        redis: OwnRedis,
-        joined: Joined,
-        always: Collection[str],
-    ) -> None:
-        self.carrier = carrier
-        self._names = names
-        self._node = node
-        self._redis = redis
-        self._nameless = hashlib.sha256(who.encode()).hexdigest()[:32]
-        self.who = who
+    def __init__(self, voice: Voice, joined: Joined, always: Collection[str]) -> None:
+        self.carrier = voice.carrier
+        self.who = voice.who
+        self._voice = voice
+        self._names = voice.names
         self.wanted = WantedGroups(joined)
-        self.known = KnownWants(who, self.wanted, lambda: redis.redis_names, always)
-        self.departures = Departures(carrier, names, who, self._name_redis)
+        self.known = KnownWants(self.who, self.wanted, lambda: voice.redis_names, always)
+        self.departures = Departures(self.carrier, self._names, self.who, self._name_redis)
         self.not_wanted = 0
         """Events of groups that nobody elsewhere wants."""
-        self.skipped: collections.Counter[str] = collections.Counter()
-        """Notices that are none, by what is wrong."""
+        self.notices = NoticeReader()
         self.is_beside = False
         """Whether another process is this publisher still."""
         self._is_heard = self._is_announced = self._was_up = self._has_ended = False
@@ -94,7 +78,7 @@ class Publisher:
 
     def replaces_link_from(self, redis: str) -> bool:
         """Whether that Redis' events come to this node through the engine: nobody needs to send them otherwise."""
-        return self.known.hears_publisher_of(redis) and self.known.hears_taker_of(self._redis.redis_names)
+        return self.known.hears_publisher_of(redis) and self.known.hears_taker_of(self._voice.redis_names)
 
     def publish(self, texts: Iterable[tuple[str, int, bytes]]) -> None:
         """Groups, each with how many texts it has and those as they stand in a packet."""
@@ -114,7 +98,7 @@ class Publisher:
         await self.carrier.start(self)
         await self.carrier.subscribe([self._names.wants])
         self._is_heard = True
-        self._say(Ask(of=None))
+        self._voice.say(Ask(of=None))
         while True:
             self._look()
             await asyncio.sleep(LOOK_SECONDS)
@@ -136,7 +120,7 @@ class Publisher:
     async def wait_heard(self, taker: str, seconds: float) -> bool:
         """Asks who this is; whether it has answered within so many seconds."""
         if not self.hears(taker):
-            self._say(Ask(of=(taker,)))
+            self._voice.say(Ask(of=(taker,)))
         return await wait_for(lambda: self.hears(taker), seconds)
 
     async def wait_sent(self, seconds: float) -> bool:
@@ -150,14 +134,14 @@ class Publisher:
         self._has_ended = True
         self.wanted.end()
         if self.carrier.up and not self.is_beside:
-            self._say(Bye(who=self.who))
+            self._voice.say(Bye(who=self.who))
         await self.carrier.stop()
 
     # From one process to the next
 
     def freeze(self) -> dict[str, Any]:
         """As JSON has it."""
-        counts = {"not_wanted": self.not_wanted, "skipped": dict(self.skipped)}
+        counts = {"not_wanted": self.not_wanted, "skipped": dict(self.notices.faults)}
         return {"departures": self.departures.freeze(), "known": self.known.freeze(), **counts}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
@@ -165,7 +149,7 @@ class Publisher:
         self.departures.inherit(frozen["departures"])
         self.known.inherit(frozen["known"])
         self.not_wanted += frozen["not_wanted"]
-        self.skipped.update(frozen["skipped"])
+        self.notices.faults.update(frozen["skipped"])
 
     # What the carrier tells
 
@@ -186,7 +170,7 @@ class Publisher:
         self.departures.note_cut()
         if channels is None or self._names.wants in channels:
             self.known.doubt_all()
-            self._say(Ask(of=None))
+            self._voice.say(Ask(of=None))
             self._next_beat = float("-inf")
 
     def figures(self) -> EngineFigures:
@@ -197,7 +181,7 @@ class Publisher:
             trouble=self.carrier.trouble,
             events={"sent": departures.events, "not_wanted": self.not_wanted},
             lost=dict(departures.dropped),
-            faults=dict(self.skipped),
+            faults=dict(self.notices.faults),
             no_room=dict(known.no_room),
             own=list_carried(carrier),
             present={
@@ -210,15 +194,11 @@ class Publisher:
         )
 
     def _name_redis(self) -> str:
-        """One that does not say which it is has a name that nobody else's has."""
-        name = self._redis.redis_name
-        return self._nameless if name == "" else name or UNKNOWN_REDIS
+        return self._voice.redis or UNKNOWN_REDIS
 
     def _hear(self, message: bytes) -> None:
-        notice = read_notice(message)
-        if isinstance(notice, Fault):
-            self.skipped[notice] += 1
-            self._quiet.warn(notice, f"engine: a notice is none ({notice})")
+        notice = self.notices.read(message, wants_groups=True)
+        if notice is None:
             return
         self._is_announced |= isinstance(notice, Beat) and notice.who == self.who
         if self.known.hear(notice):
@@ -230,7 +210,7 @@ class Publisher:
     def _look(self) -> None:
         self._tell_state()
         for ask in self.known.look(self.up):
-            self._say(ask)
+            self._voice.say(ask)
         if self.is_beside:
             return
         self.departures.send_marks()
@@ -238,13 +218,10 @@ class Publisher:
             self._beat()
 
     def _beat(self) -> None:
-        now, redis = time.monotonic(), self._name_redis()
-        if self.up and redis != UNKNOWN_REDIS:
-            self._last_beat, self._next_beat = now, now + BEAT_SECONDS * random.uniform(0.8, 1.2)
-            self._say(Beat(who=self.who, node=self._node, redis=redis, role="publisher"))
-
-    def _say(self, notice: Notice) -> None:
-        self.carrier.publish(self._names.wants, encode_notice(notice), 0)
+        now, redis = time.monotonic(), self._voice.redis
+        if self.up and redis:
+            self._last_beat, self._next_beat = now, now + next_beat()
+            self._voice.say(Beat(who=self.who, node=self._voice.node, redis=redis, role="publisher"))
 
     def _tell_state(self) -> None:
         if self.up != self._was_up:

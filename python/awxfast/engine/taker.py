@@ -5,20 +5,18 @@ It waits for the engine with nothing but its own work there: while that is away,
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import logging
-import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from awxfast.engine.arrivals import Arrivals
-from awxfast.engine.carrier import Carrier, ChannelNames
 from awxfast.engine.following import Following
 from awxfast.engine.known_publishers import KnownPublishers
 from awxfast.engine.notice_reader import NoticeReader
 from awxfast.engine.packet_checks import PacketChecks
 from awxfast.engine.told_wants import ToldWants
+from awxfast.engine.voice import Voice, name_process, next_beat
 from awxfast.wire.backplane import METRICS_GROUP
 from awxfast.wire.engine_notices import (
     MOST_ASKED,
@@ -28,13 +26,10 @@ from awxfast.wire.engine_notices import (
     Change,
     Heir,
     Listing,
-    Notice,
-    encode_notice,
 )
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS = 5.0
 HEIR_SECONDS = 2.0
 """How long a process that is about to leave waits for the next one to hear all that it hears."""
 SILENT_HEIR_SECONDS = 0.5
@@ -43,21 +38,9 @@ LOOK_SECONDS = 3.0
 """How long the next one waits for it to say what that is."""
 
 
-class OwnRedis(Protocol):
-    """What is known of the Redis that this process uses (the intake)."""
-
-    @property
-    def redis_name(self) -> str | None:
-        """Its fingerprint at present; None: it was not there yet. Empty: it does not say."""
-
-    @property
-    def redis_names(self) -> Collection[str]:
-        """All that it had."""
-
-
 def name_taker(token: str) -> str:
     """What a process is called in the engine, by its name in Redis, which the one after it has, too."""
-    return hashlib.sha256(f"engine {token}".encode()).hexdigest()[:16]
+    return name_process("engine", token)
 
 
 def tell_failure(task: asyncio.Task[None]) -> None:
@@ -67,30 +50,24 @@ def tell_failure(task: asyncio.Task[None]) -> None:
 
 
 class Taker:
-    """`who` and `node` say which process this is."""
+    """`voice` says which process this is."""
 
     def __init__(
         self,
-        carrier: Carrier,
-        names: ChannelNames,
-        who: str,
-        node: str,
-        redis: OwnRedis,
+        voice: Voice,
         count_gap: Callable[[str, int], None],
         make_arrivals: Callable[[PacketChecks], Arrivals],
     ) -> None:
-        self.carrier = carrier
-        self.who = who
-        self._names = names
-        self._node = node
-        self._redis = redis
-        self._nameless = hashlib.sha256(who.encode()).hexdigest()[:32]
+        self.carrier = voice.carrier
+        self.who = voice.who
+        self._voice = voice
+        self._names = voice.names
         self.publishers = KnownPublishers()
         self.links: dict[str, int] = {}
         """Publishers that bring their events over a link to this process, by how many."""
-        self.checks = PacketChecks(count_gap, lambda name: name in redis.redis_names, self._is_linked)
+        self.checks = PacketChecks(count_gap, lambda name: name in voice.redis_names, self._is_linked)
         self.arrivals = make_arrivals(self.checks)
-        self.told = ToldWants(carrier, names, who, node, self._name_redis, self.checks.numbers.forget)
+        self.told = ToldWants(voice, self.checks.numbers.forget)
         self.told.on_settled = self._tell_heir
         self.notices = NoticeReader()
         self.was_there = False
@@ -137,11 +114,11 @@ class Taker:
         await self.carrier.subscribe([self._names.wants])
         self.was_there = True
         if self._following is not None:
-            self._say(Ask(of=(self.who,)))
+            self._voice.say(Ask(of=(self.who,)))
         while True:
             if self._following is None:
                 self._beat()
-            await asyncio.sleep(BEAT_SECONDS * random.uniform(0.8, 1.2))
+            await asyncio.sleep(next_beat())
 
     def go_on(self) -> None:
         """After `look_ahead`: all that another process had is here. From now on this one speaks, and takes."""
@@ -152,7 +129,7 @@ class Taker:
     async def stop(self) -> None:
         """Nothing comes any more. Unless another process goes on under its name, nothing is wanted any more."""
         if self.told.tells:
-            self._say(Bye(who=self.who))
+            self._voice.say(Bye(who=self.who))
         self.told.stop()
         self.arrivals.stop()
         for task in self._tasks:
@@ -209,7 +186,7 @@ class Taker:
         match notice:
             case Beat(role="publisher"):
                 self.publishers.hear(notice)
-            case Beat() if notice.who != self.who and notice.redis in self._redis.redis_names:
+            case Beat() if notice.who != self.who and notice.redis in self._voice.redis_names:
                 self.publishers.hear_links(notice.who, notice.linked)
             case Bye():
                 self.publishers.forget(notice.who)
@@ -219,24 +196,18 @@ class Taker:
                 self._heir = notice.version
                 self._heir_spoke.set()
             case Change() if self._following is not None and not self._following.receive_change(notice):
-                self._say(Ask(of=(self.who,)))
+                self._voice.say(Ask(of=(self.who,)))
             case Listing() if self._following is not None:
                 self._following.receive_listing(notice)
 
     def _beat(self) -> None:
-        redis = self._name_redis()
+        redis = self._voice.redis
         if redis is not None and self.told.tells:
             linked = tuple(itertools.islice(self.links, MOST_ASKED))
             version = self.told.version
-            self._say(Beat(who=self.who, node=self._node, redis=redis, role="taker", version=version, linked=linked))
-
-    def _say(self, notice: Notice) -> None:
-        self.carrier.publish(self._names.wants, encode_notice(notice), 0)
-
-    def _name_redis(self) -> str | None:
-        """One that does not say which it is has a name that nobody else's has."""
-        name = self._redis.redis_name
-        return self._nameless if name == "" else name
+            self._voice.say(
+                Beat(who=self.who, node=self._voice.node, redis=redis, role="taker", version=version, linked=linked)
+            )
 
     # From one process to the next
 
@@ -259,7 +230,7 @@ class Taker:
     def _tell_heir(self) -> None:
         following = self._following
         if following is not None and following.version is not None:
-            self._say(Heir(who=self.who, version=following.version))
+            self._voice.say(Heir(who=self.who, version=following.version))
 
     async def rest(self) -> None:
         """No group is wanted anew any more: returns when the next process hears all that this one does."""

@@ -10,8 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from awxfast.engine.carrier import Carrier, ChannelNames
-from awxfast.wire.engine_notices import Ask, Change, Listing, Notice, encode_notice, split_groups
+from awxfast.engine.voice import Voice
+from awxfast.wire.engine_notices import Ask, Change, Listing, split_groups
 
 log = logging.getLogger(__name__)
 
@@ -24,26 +24,13 @@ PART = 1_000
 
 
 class ToldWants:
-    """`who` speaks, on the node `node`; `redis` says which Redis it uses now, None: that is not known yet.
+    """What `voice` tells; nothing before `begin`."""
 
-    Nothing is told before `begin`.
-    """
-
-    def __init__(
-        self,
-        carrier: Carrier,
-        names: ChannelNames,
-        who: str,
-        node: str,
-        redis: Callable[[], str | None],
-        forget: Callable[[Iterable[str]], None],
-    ) -> None:
+    def __init__(self, voice: Voice, forget: Callable[[Iterable[str]], None]) -> None:
         """`forget` is told of groups whose subscription ends."""
-        self._carrier = carrier
-        self._names = names
-        self._who = who
-        self._node = node
-        self._redis = redis
+        self._voice = voice
+        self._carrier = voice.carrier
+        self._names = voice.names
         self._forget = forget
         self._wanted: set[str] = set()
         self._asked: dict[str, int] = {}
@@ -117,7 +104,7 @@ class ToldWants:
 
     def receive_ask(self, ask: Ask) -> None:
         """Somebody wants to know; the answer is for all."""
-        if self._listing is None and (ask.of is None or self._who in ask.of):
+        if self._listing is None and (ask.of is None or self._voice.who in ask.of):
             wait = max(0.0, self._listed_at + LISTING_SECONDS - time.monotonic())
             self._listing = asyncio.get_running_loop().call_later(wait, self._list_all)
 
@@ -181,29 +168,36 @@ class ToldWants:
         self._forget(groups)
 
     def _tell_change(self, *, add: list[str] | None = None, drop: list[str] | None = None) -> None:
-        redis = self._redis()
+        redis = self._voice.redis
         if not self.tells or redis is None:
             return  # what is told first is told of all
         for groups, is_added in ((add, True), (drop, False)):
             for part in split_groups(groups, self._carrier.most_bytes) if groups else ():
                 self.version += 1
                 added, dropped = (tuple(part), ()) if is_added else ((), tuple(part))
-                self._say(
-                    Change(who=self._who, node=self._node, redis=redis, version=self.version, add=added, drop=dropped)
+                self._voice.say(
+                    Change(
+                        who=self._voice.who,
+                        node=self._voice.node,
+                        redis=redis,
+                        version=self.version,
+                        add=added,
+                        drop=dropped,
+                    )
                 )
 
     def _list_all(self) -> None:
         self._listing = None
         self._listed_at = time.monotonic()
-        redis = self._redis()
+        redis = self._voice.redis
         if not self.tells or redis is None:
             return
         parts = [*split_groups(sorted(self._told), self._carrier.most_bytes)]
         for number, part in enumerate(parts):
-            self._say(
+            self._voice.say(
                 Listing(
-                    who=self._who,
-                    node=self._node,
+                    who=self._voice.who,
+                    node=self._voice.node,
                     redis=redis,
                     version=self.version,
                     part=number,
@@ -211,6 +205,3 @@ class ToldWants:
                     groups=tuple(part),
                 )
             )
-
-    def _say(self, notice: Notice) -> None:
-        self._carrier.publish(self._names.wants, encode_notice(notice), 0)

@@ -18,6 +18,7 @@ from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_pre
 from awxfast.engine.open_carrier import name_channels, open_carrier
 from awxfast.engine.packet_checks import OriginCounts, PacketChecks
 from awxfast.engine.taker import Taker, name_taker
+from awxfast.engine.voice import Voice
 from awxfast.errors import StartError
 from awxfast.figures import EngineFigures, EngineOrigin
 from awxfast.intake.event_intake import EventIntake
@@ -127,8 +128,8 @@ class EngineFeed(NoEngine):
             return Arrivals(checks, fanout, consumers, self._metrics.store, intake.caught_up.wait)
 
         node = socket.gethostname()[:MAX_NODE] or "?"
-        who = name_taker(intake.token)
-        self.taker = Taker(carrier, names, who, node, intake, fanout.count_gap, make_arrivals)
+        voice = Voice(carrier, names, name_taker(intake.token), node, intake)
+        self.taker = Taker(voice, fanout.count_gap, make_arrivals)
         for part in intake.parts:
             part.groups.watch(self)
 

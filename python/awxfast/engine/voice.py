@@ -1,0 +1,60 @@
+"""As whom a process speaks in an engine's channel of wants, taker or publisher: its name there, its node, its Redis."""
+
+import hashlib
+import random
+from collections.abc import Collection
+from typing import Protocol
+
+from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.wire.engine_notices import Notice, encode_notice
+
+BEAT_SECONDS = 5.0
+
+
+class OwnRedis(Protocol):
+    """What is known of the Redis that this process uses (the intake)."""
+
+    @property
+    def redis_name(self) -> str | None:
+        """Its fingerprint at present; None: it was not there yet. Empty: it does not say."""
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """All that it had."""
+
+
+class Voice:
+    """Speaks through `carrier`, as `who` on `node`."""
+
+    def __init__(self, carrier: Carrier, names: ChannelNames, who: str, node: str, redis: OwnRedis) -> None:
+        self.carrier = carrier
+        self.names = names
+        self.who = who
+        self.node = node
+        self._redis = redis
+        self._nameless = hashlib.sha256(who.encode()).hexdigest()[:32]
+
+    @property
+    def redis(self) -> str | None:
+        """Which Redis it is; None: it was not there yet. One that does not say has a name that nobody else's has."""
+        name = self._redis.redis_name
+        return self._nameless if name == "" else name
+
+    @property
+    def redis_names(self) -> Collection[str]:
+        """All that it had."""
+        return self._redis.redis_names
+
+    def say(self, notice: Notice) -> None:
+        """To all that listen."""
+        self.carrier.publish(self.names.wants, encode_notice(notice), 0)
+
+
+def name_process(kind: str, token: str) -> str:
+    """What one is called in the engine, by its name in Redis, which the one after it has, too."""
+    return hashlib.sha256(f"{kind} {token}".encode()).hexdigest()[:16]
+
+
+def next_beat() -> float:
+    """Seconds until the next one is due: not for all at the same time."""
+    return BEAT_SECONDS * random.uniform(0.8, 1.2)
