@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 from awxfast.broadcast.interest import PeerInterest
-from awxfast.broadcast.joined_groups import STEP, JoinedGroups
+from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.stale_interest import StaleInterest
+from awxfast.intake.group_holder import STEP
 from broadcast.holding import Holder, subscribe
 from serving import until
 

@@ -1,7 +1,7 @@
 """What waits to be published in a cluster."""
 
 import pytest
-from awxfast.engine.cluster_map import HostPort
+from awxfast.engine.address import HostPort
 from awxfast.engine.slot_queues import MOST_HOPS, SlotQueues, Waiting
 from hypothesis import settings
 from hypothesis import strategies as st

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from awxfast.engine.wanted_groups import STEP, WantedGroups
+from awxfast.engine.wanted_groups import WantedGroups
+from awxfast.intake.group_holder import STEP
 
 
 class Joining:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Set
 
-from awxfast.broadcast.joined_groups import STEP, JoinedGroups
+from awxfast.broadcast.joined_groups import JoinedGroups
+from awxfast.intake.group_holder import STEP
 from awxfast.wire.backplane import Notice
 
 MAX_SUBSCRIPTIONS = 100_000

@@ -5,10 +5,7 @@ import collections
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from awxfast.intake.group_holder import Holder
-
-STEP = 128
-"""Groups that are joined or left in one turn of the loop: each costs some 40 us, and others have theirs to do."""
+from awxfast.intake.group_holder import STEP, Holder
 
 
 class HeirHolder(Holder, Protocol):

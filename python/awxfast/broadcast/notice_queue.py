@@ -4,7 +4,7 @@ import asyncio
 import collections
 from collections.abc import Callable, Iterator
 
-from awxfast.broadcast.joined_groups import STEP
+from awxfast.intake.group_holder import STEP
 from awxfast.wire.backplane import Notice, split_notice
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from awxfast.errors import ConfigurationError
+from awxfast.redis.address import enclose
 
 SCHEMES: Mapping[str, tuple[str, bool, int]] = {
     "redis-cluster": ("redis-cluster", False, 6379),
@@ -19,6 +20,9 @@ SCHEMES: Mapping[str, tuple[str, bool, int]] = {
 
 DEFAULT_PREFIX = "awxfast"
 
+HostPort = tuple[str, int]
+"""Host and port of a server."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EngineAddress:
@@ -26,7 +30,7 @@ class EngineAddress:
 
     kind: str
     tls: bool
-    servers: tuple[tuple[str, int], ...]
+    servers: tuple[HostPort, ...]
     username: str | None = dataclasses.field(default=None, repr=False)
     password: str | None = dataclasses.field(default=None, repr=False)
     prefix: str = DEFAULT_PREFIX
@@ -67,11 +71,17 @@ class EngineAddress:
         )
 
     def __str__(self) -> str:
-        places = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.servers)
+        places = ",".join(map(write_server, self.servers))
         return f"{self.kind}{' with TLS' if self.tls else ''} at {places}"
 
 
-def _read_server(text: str, default_port: int) -> tuple[str, int]:
+def write_server(server: HostPort) -> str:
+    """As an address has it."""
+    host, port = server
+    return f"{enclose(host)}:{port}"
+
+
+def _read_server(text: str, default_port: int) -> HostPort:
     try:
         parts = urlsplit(f"//{text}")
         port = default_port if parts.port is None else parts.port

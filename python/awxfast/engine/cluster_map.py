@@ -7,15 +7,13 @@ from typing import Any
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
+from awxfast.engine.address import HostPort
 from awxfast.errors import RedisReplyError
 
 SLOTS: int = REDIS_CLUSTER_HASH_SLOTS
 
 MOST_SERVERS = 1_000
 """Of a cluster: Redis' own advice ends there."""
-
-HostPort = tuple[str, int]
-"""Host and port of a server."""
 
 _EPOCH = re.compile(rb"^cluster_current_epoch:([0-9]{1,18})\r?$", re.MULTILINE)
 

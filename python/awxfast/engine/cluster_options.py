@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from awxfast.engine.address import EngineAddress
-from awxfast.engine.cluster_map import HostPort
+from awxfast.engine.address import EngineAddress, HostPort
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.wrong_option import WrongOption

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from awxfast.engine.cluster_map import HostPort
+from awxfast.engine.address import HostPort
 from awxfast.engine.cluster_options import at
 from awxfast.errors import ConfigurationError, RedisError
 from awxfast.pauses import Pauses

@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from awxfast.engine.address import HostPort
 from awxfast.engine.carrier import Listener
-from awxfast.engine.cluster_map import HostPort, find_slot, read_redirection
+from awxfast.engine.cluster_map import find_slot, read_redirection
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_topology import ClusterTopology
 from awxfast.errors import RedisReplyError

@@ -9,7 +9,8 @@ import contextlib
 import random
 from collections.abc import Callable
 
-from awxfast.engine.cluster_map import MOST_SERVERS, SLOTS, ClusterView, HostPort, Redirection, read_view
+from awxfast.engine.address import HostPort, write_server
+from awxfast.engine.cluster_map import MOST_SERVERS, SLOTS, ClusterView, Redirection, read_view
 from awxfast.engine.cluster_options import at
 from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
 from awxfast.errors import ConfigurationError, RedisError, RedisUnavailable
@@ -186,7 +187,7 @@ async def ask_view(connection: RedisConnection, where: HostPort) -> ClusterView:
         async with asyncio.timeout(ANSWER_SECONDS):
             info, slots = await connection.commands([("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")])
     except TimeoutError:
-        raise RedisUnavailable(f"Redis at {where[0]}:{where[1]}: no answer within {ANSWER_SECONDS:g} s") from None
+        raise RedisUnavailable(f"Redis at {write_server(where)}: no answer within {ANSWER_SECONDS:g} s") from None
     for reply in (info, slots):
         if isinstance(reply, RedisError):
             raise reply

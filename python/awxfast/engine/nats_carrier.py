@@ -8,11 +8,11 @@ import re
 import time
 from collections.abc import Collection
 
-from awxfast.engine.address import EngineAddress
+from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
 from awxfast.engine.nats_options import NatsOptions
-from awxfast.engine.nats_servers import NatsServers, Place, write_place
+from awxfast.engine.nats_servers import NatsServers
 from awxfast.engine.waiting_messages import WaitingMessages
 from awxfast.errors import describe_unexpected
 from awxfast.pauses import Pauses
@@ -82,7 +82,7 @@ class NatsCarrier:
         return self._denied if self.up else self._trouble
 
     @property
-    def server(self) -> Place:
+    def server(self) -> HostPort:
         """The one that it is connected to, or was last."""
         return self._place
 
@@ -256,7 +256,7 @@ class NatsCarrier:
         self._said.clear()
         self._up.set()
         self._wake.set()
-        log.info("engine: %s: connected to %s", self._address, write_place(self._place))
+        log.info("engine: %s: connected to %s", self._address, write_server(self._place))
         if self._connects > 1 and self._listener is not None:
             self._deliver()
             self._listener.note_cut(None)
@@ -268,7 +268,7 @@ class NatsCarrier:
 
     def _note_trouble(self, reason: str) -> None:
         """Said once an outage, however many servers have it."""
-        self._trouble = f"{write_place(self._place)}: {reason}"
+        self._trouble = f"{write_server(self._place)}: {reason}"
         if reason not in self._said and len(self._said) < MOST_SAID:
             self._said.add(reason)
             self._quiet_log.warn(reason, f"engine: {self._address}: {self._trouble}; trying again")

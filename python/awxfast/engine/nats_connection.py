@@ -13,6 +13,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.transport import Transport
 
+from awxfast.engine.address import write_server
 from awxfast.engine.nats_options import NatsOptions
 from awxfast.engine.waiting_messages import Message
 from awxfast.errors import AwxfastError, ConfigurationError
@@ -99,11 +100,10 @@ class NatsConnection:
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
         """Connects to one server and logs in. Raises `NatsConnectionFailed`."""
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             async with answered_within(OPEN_SECONDS):
                 await self._client.connect(
-                    f"nats://{place}",
+                    f"nats://{write_server((host, port))}",
                     error_cb=self._note_error,
                     name="awxfast",
                     allow_reconnect=False,

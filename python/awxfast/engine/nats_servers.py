@@ -6,24 +6,23 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from awxfast.engine.address import HostPort
+
 MOST_TOLD = 100
 """Servers that the cluster tells of, of which we make a note."""
-
-Place = tuple[str, int]
-"""Host and port of a server."""
 
 
 class NatsServers:
     """In the order in which they are to be tried: at random, and the one that was tried last comes last."""
 
-    def __init__(self, named: Sequence[Place]) -> None:
+    def __init__(self, named: Sequence[HostPort]) -> None:
         self._named = tuple(named)
         self._turn = deque(random.sample(self._named, len(self._named)))
 
     def __len__(self) -> int:
         return len(self._turn)
 
-    def take_next(self) -> Place:
+    def take_next(self) -> HostPort:
         """The one to try now."""
         place = self._turn[0]
         self._turn.rotate(-1)
@@ -40,19 +39,14 @@ class NatsServers:
         random.shuffle(fresh)
         self._turn = deque([*kept[:-1], *fresh, *kept[-1:]])
 
-    def name_for_certificate(self, place: Place) -> str:
+    def name_for_certificate(self, place: HostPort) -> str:
         """Whom its certificate has to name: a server that the cluster tells of by its address alone has another's."""
         if place in self._named or not _is_address(place[0]):
             return place[0]
         return self._named[0][0]
 
 
-def write_place(place: Place) -> str:
-    """Host and port as an address has them."""
-    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
-
-
-def _read_place(text: object) -> Place | None:
+def _read_place(text: object) -> HostPort | None:
     try:
         parts = urlsplit(f"//{text}")
         return (parts.hostname, parts.port) if isinstance(text, str) and parts.hostname and parts.port else None

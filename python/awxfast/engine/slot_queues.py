@@ -6,8 +6,8 @@ So the order within a channel holds, whichever server has the slot. Bounded toge
 import collections
 from collections.abc import Callable, Sequence
 
+from awxfast.engine.address import HostPort
 from awxfast.engine.carrier import QUEUE_BYTES, QUEUE_MESSAGES
-from awxfast.engine.cluster_map import HostPort
 
 MOST_HOPS = 5
 """Redirections in a row after which a slot waits for the next look at the cluster."""

@@ -5,8 +5,7 @@ import collections
 from collections.abc import Iterable
 from typing import Protocol
 
-STEP = 128
-"""Groups that are joined or left in one turn of the loop: each costs some 40 us, and others have theirs to do."""
+from awxfast.intake.group_holder import STEP
 
 
 class Joined(Protocol):

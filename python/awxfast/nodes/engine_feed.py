@@ -13,7 +13,7 @@ from typing import Any
 
 from awxfast._rust import Fanout
 from awxfast.engine.address import EngineAddress
-from awxfast.engine.arrivals import Arrivals
+from awxfast.engine.arrivals import Arrivals, ConsumerTaker
 from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
 from awxfast.engine.open_carrier import name_channels, open_carrier
 from awxfast.engine.packet_checks import OriginCounts, PacketChecks
@@ -23,7 +23,6 @@ from awxfast.errors import StartError
 from awxfast.figures import EngineFigures, EngineOrigin
 from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.onward import Onward
-from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
 from awxfast.settings import Settings
 from awxfast.wire.engine_handshake import EngineOffer

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
+from awxfast.engine.arrivals import ConsumerTaker
 from awxfast.intake.caught_up import CaughtUp
-from awxfast.nodes.takers import ConsumerTaker, RedisTaker, SocketTaker, Source
+from awxfast.nodes.takers import RedisTaker, SocketTaker, Source
 from awxfast.wire.backplane import Fault, StoredMetrics, read_metrics
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import Fanout, LinkFigures
+from awxfast.engine.arrivals import ConsumerTaker
 from awxfast.errors import ConfigurationError
 from awxfast.figures import GonePeers, PeerFigures
 from awxfast.intake.announcements import SPEAKER
@@ -18,7 +19,6 @@ from awxfast.nodes.link import LinkSession
 from awxfast.nodes.onward import Onward
 from awxfast.nodes.peers import Peer
 from awxfast.nodes.plan import NodePlan
-from awxfast.nodes.takers import ConsumerTaker
 from awxfast.printable import LINE, escape
 from awxfast.sockets.clients import Clients
 from awxfast.sockets.node_seat import NodeSeat

@@ -37,16 +37,6 @@ class RedisTaker(Protocol):
         """A value to be kept."""
 
 
-class ConsumerTaker(Protocol):
-    """Who takes for the application's consumers in this process."""
-
-    def take_relayed(self, group: str, text: bytes, direct: bool) -> None:
-        """An event of a group; `direct`: sockets have it already."""
-
-    def wait_time(self) -> float:
-        """Seconds to wait at most, since they, or the fan-out, are behind."""
-
-
 class Source(Protocol):
     """A link that events come from."""
 

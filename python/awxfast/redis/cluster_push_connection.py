@@ -57,9 +57,7 @@ class ClusterPushConnection(RedisConnection):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._listener is not None and self._messages:
-            messages, self._messages = self._messages, []
-            self._listener.receive(messages)
+        self._flush()
 
     def _take(self, reply: Any) -> None:
         if self._listener is None:
@@ -96,7 +94,7 @@ class ClusterPushConnection(RedisConnection):
             listener.refuse(channel, error)
 
     def _flush(self) -> None:
-        """What came before an answer is told before it."""
-        if self._messages and self._listener is not None:
+        """What has come is told, before an answer that came behind it."""
+        if self._listener is not None and self._messages:
             messages, self._messages = self._messages, []
             self._listener.receive(messages)
