@@ -59,7 +59,7 @@ class Demo:
             parts.push_async_callback(relay.stop)
             session = await parts.enter_async_context(aiohttp.ClientSession())
             await self._open_browsers(parts, session, f"ws://{relay.address}/websocket/")
-            site = await Site.start(session, relay.address, relay.admin, JOBS)
+            site = await Site(session, relay.address, relay.admin, JOBS).open()
             parts.push_async_callback(site.stop)
             start_up.end()
             print(f"Redis at {redis_url}, relay at {relay.address}, status page at http://{relay.admin}/")

@@ -66,7 +66,7 @@ class NodeDemo:
             for browser in self._browsers:
                 parts.push_async_callback(browser.close)
                 await browser.open(session)
-            site = await NodeSite.start(self._nodes)
+            site = await NodeSite(self._nodes).open()
             parts.push_async_callback(site.stop)
             await asyncio.gather(*(node.run_job() for node in self._nodes))
             await self._wait_until_all_hear()
