@@ -1,7 +1,8 @@
 """Whole clusters, mesh and engines beside each other: each workload once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from workloads.timed import Timed
 
 MESH, REDIS_CLUSTER, NATS = "mesh", "redis-cluster", "nats"
 CARRIERS = (MESH, REDIS_CLUSTER, NATS)
@@ -11,26 +12,18 @@ BURST = 6_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cluster:
+class Cluster(Timed):
     """So many whole nodes; producers at the first, a browser on each of the others that wants all of it.
 
     `rate` in events a second, 0: flat out, then `BURST` events; `seconds` of it.
     """
 
-    name: str
-    title: str
     nodes: int
     rate: float
     kinds: tuple[str, ...] = CARRIERS
     seconds: float = 6
     warm_up: float = 1
     events: int = 0
-
-    def shortened(self, seconds: float) -> "Cluster":
-        return replace(self, seconds=min(self.seconds, seconds), warm_up=min(self.warm_up, seconds / 4))
-
-    def among(self, kinds: Sequence[str]) -> "Cluster":
-        return replace(self, kinds=tuple(kind for kind in self.kinds if kind in kinds))
 
 
 def cluster(nodes: int, rate: float, words: str) -> Cluster:

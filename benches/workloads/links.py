@@ -1,7 +1,8 @@
 """What the backplane's benchmark measures: each workload once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from workloads.timed import Timed
 
 BOTH = ("stock-like", "awxfast")
 AWXFAST = ("awxfast",)
@@ -10,11 +11,9 @@ MANY = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinkLoad:
+class LinkLoad(Timed):
     """Events over links, seen from one of their ends. `rate` in events a second, 0: flat out; times in seconds."""
 
-    name: str
-    title: str
     part: str
     """What is measured: `dialler` or `node`, the server."""
     way: str
@@ -29,29 +28,15 @@ class LinkLoad:
         """The dialler sends in the relay era and receives in the broadcast era, the server the other way round."""
         return "relay" if (self.part == "dialler") == (self.way == "out") else "broadcast"
 
-    def shortened(self, seconds: float) -> "LinkLoad":
-        return replace(self, seconds=min(self.seconds, seconds))
-
-    def among(self, kinds: Sequence[str]) -> "LinkLoad":
-        return replace(self, kinds=tuple(kind for kind in self.kinds if kind in kinds))
-
 
 @dataclass(frozen=True, kw_only=True)
-class NodeToNode:
+class NodeToNode(Timed):
     """An event put into one node's Redis, to a browser on another node; both nodes of one kind, relay era."""
 
-    name: str
-    title: str
     rate: float
     kinds: tuple[str, ...] = BOTH
     seconds: float = 6
     warm_up: float = 1
-
-    def shortened(self, seconds: float) -> "NodeToNode":
-        return replace(self, seconds=min(self.seconds, seconds), warm_up=min(self.warm_up, seconds / 4))
-
-    def among(self, kinds: Sequence[str]) -> "NodeToNode":
-        return replace(self, kinds=tuple(kind for kind in self.kinds if kind in kinds))
 
 
 Workload = LinkLoad | NodeToNode
