@@ -11,8 +11,8 @@ from awxfast.app.handover import end_transfer
 from awxfast.broadcast.credentials import find_keys, find_secret, make_tls
 from awxfast.broadcast.dial_attempt import Caller
 from awxfast.broadcast.dialler import Dialler
-from awxfast.broadcast.dialler_handover import LINK_SECONDS, Estate
-from awxfast.broadcast.engine_side import hear_beside, make_publisher
+from awxfast.broadcast.dialler_handover import Estate
+from awxfast.broadcast.engine_side import make_publisher
 from awxfast.broadcast.figures import DiallerFigures
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.link_taker import LinkTaker
@@ -20,8 +20,8 @@ from awxfast.broadcast.local_redis import GroupSender
 from awxfast.broadcast.member_sources import BY_TRUST, SOURCES, MemberSources
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings
+from awxfast.broadcast.own_engine import own_engine
 from awxfast.broadcast.own_node import OwnNode
-from awxfast.broadcast.silencing import Silencing
 from awxfast.broadcast.statistics_writer import StatisticsWriter
 from awxfast.errors import ConfigurationError, HandOverFailed
 from awxfast.intake.decryption_log import tell_undecryptable
@@ -32,10 +32,6 @@ from awxfast.wire.entry_bodies import make_entry_format
 
 log = logging.getLogger(__name__)
 
-ENGINE_SECONDS = 2.0
-"""How long peers wait for the engine at the start: a link to one that is there, too, can be silent."""
-ANSWER_SECONDS = 1.5
-"""How long others in it may take to answer, a second at most each: until then links would bring their events, too."""
 DRAIN_TIMEOUT = 2.0
 DRAIN_SECONDS = 10.0
 """How long peers get, after a reload, to read what the process before it had sent to them."""
@@ -85,7 +81,7 @@ class NodeDialler:
         self._estate = Estate(
             self.dialler, self.intake, self.sender, self._describe_members, self._describe_rest, self.engine
         )
-        self._silencing = Silencing(self.engine, self.intake, self.dialler) if self.engine is not None else None
+        self._own_engine = own_engine(self.engine, self.intake, self.dialler, self._run)
         self._on_counted: Callable[[], None] = lambda: None
         self._leaving: tuple[socket.socket, asyncio.Future[None]] | None = None
         self._owns_names = True
@@ -120,26 +116,15 @@ class NodeDialler:
         """Redis first, which may also come later; then the engine, and the peers."""
         await self.intake.start()
         self._run(self.sender.run(), "group sends")
-        if self.engine is not None:
-            self.engine.begin()
-            self._run(self.engine.run(), "engine")
+        self._own_engine.start()
         if self._settings.mesh:
             await self._start_mesh()
         self._run(self._statistics.run(), "statistics")
-        self._keep_links_silent()
-
-    def _keep_links_silent(self) -> None:
-        if self._silencing is not None:
-            self._run(self._silencing.run(), "silencing")
-
-    async def _end_silencing(self) -> None:
-        if self._silencing is not None:
-            await self._silencing.end()
+        self._own_engine.begin_silencing()
 
     async def _start_mesh(self) -> None:
-        engine = self.engine if self._settings.dials else None
-        if engine is not None and await engine.wait_announced(ENGINE_SECONDS):
-            await asyncio.sleep(ANSWER_SECONDS)
+        if self._settings.dials:
+            await self._own_engine.wait_for_others()
         self._warn_of_certificates()
         await self._sources.follow(self._run)
         log.info("Dialling %d peers as %s", len(self.dialler.peers), self._settings.name)
@@ -165,10 +150,7 @@ class NodeDialler:
         self._owns_names = False
         self._own_node.is_beside = True
         self.intake.remember_redis(first["redis_names"])
-        if self.engine is not None:
-            self.engine.is_beside = True
-            self._run(self.engine.run(), "engine")
-            await hear_beside(self.engine, LINK_SECONDS if first.get("engine") else None)
+        await self._own_engine.hear_beside(first)
         if self._settings.mesh:
             self._sources.inherit(first)
             await self._sources.follow(self._run)
@@ -182,10 +164,7 @@ class NodeDialler:
         self._statistics.failures += record["statistics_failures"]
         self._joined.inherits = True
         self.dialler.inherit(record["dialler"])
-        if self.engine is not None:
-            if record.get("engine") is not None:
-                self.engine.inherit(record["engine"])
-            self.engine.begin()
+        self._own_engine.inherit(record)
         self._joined.inherits = False
         self.intake.end_inheritance()
 
@@ -194,7 +173,7 @@ class NodeDialler:
         self._run(self.sender.run(), "group sends")
         self._run(self._statistics.run(), "statistics")
         await self.intake.start()
-        self._keep_links_silent()
+        self._own_engine.begin_silencing()
 
     async def leave(self, heir: int, sock: socket.socket, on_counted: Callable[[], None]) -> None:
         """Leaves all to the process at the other end (`broadcast.dialler_handover`). `let_go` must follow, or `go_on`.
@@ -203,7 +182,7 @@ class NodeDialler:
         """
         self._leaving = sock, asyncio.get_running_loop().create_future()
         self._on_counted = on_counted
-        await self._end_silencing()
+        await self._own_engine.end_silencing()
         await self._estate.leave(heir, sock)
 
     async def let_go(self) -> None:
@@ -223,9 +202,7 @@ class NodeDialler:
         self._own_node.has_left = True
         self._joined.end()
         ending = self.intake.abandon()
-        if self.engine is not None:
-            self.engine.is_beside = True
-            await self.engine.stop()
+        await self._own_engine.abandon()
         await self._end_tasks()
         await asyncio.gather(*ending, return_exceptions=True)
 
@@ -239,8 +216,7 @@ class NodeDialler:
         if self._leaving is not None:
             try:
                 await self._estate.go_on()
-                if self._silencing is not None:
-                    self._silencing.go_on()
+                self._own_engine.go_on()
             finally:
                 self._end_leaving()
 
@@ -256,8 +232,7 @@ class NodeDialler:
 
     def _describe_members(self) -> dict[str, Any]:
         members = self._sources.freeze(self.dialler.members["instances"].values())
-        engine = {"engine": self.engine.up} if self.engine is not None else {}
-        return {"redis": self._describe_redis(), **members, **engine}
+        return {"redis": self._describe_redis(), **members, **self._own_engine.describe()}
 
     def _describe_redis(self) -> list[str]:
         layer = self._settings.layer
@@ -266,8 +241,7 @@ class NodeDialler:
 
     def _describe_rest(self) -> dict[str, Any]:
         rest = {"figures": self.figures.freeze(), "statistics_failures": self._statistics.failures}
-        if self.engine is not None:
-            rest["engine"] = self.engine.freeze()
+        rest |= self._own_engine.freeze()
         self._on_counted()
         return rest
 
@@ -282,22 +256,18 @@ class NodeDialler:
             self._estate.request_stop()
             end_transfer(sock)
             await ended
-        await self._end_silencing()
+        await self._own_engine.end_silencing()
         self._joined.end()
         if not self._owns_names:
             await self.dialler.stop()
-            await self._end_engine()
+            await self._own_engine.stop()
             await self._end_tasks()
             return
         await asyncio.gather(self.dialler.stop(), self.intake.stop())
-        await self._end_engine()
+        await self._own_engine.stop()
         await self.sender.drained(DRAIN_TIMEOUT)
         await self._end_tasks()
         await self._statistics.delete()
-
-    async def _end_engine(self) -> None:
-        if self.engine is not None:
-            await self.engine.stop()
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []
