@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 from layer_forms import LayerForm, chosen_form, close_layer
+from nats_servers import NatsCluster
 from producers import Producer
+from redis_cluster import RedisCluster
 from redis_servers import RedisServer
 from reloaded_site import Site
 from reloading import Faults
 from sentinels import watched  # noqa: F401  a fixture
 from servers import AwxfastServer
 from site_browsers import python_path
+
+ENGINES = {"nats": NatsCluster, "redis-cluster": RedisCluster}
 
 
 @pytest.fixture
@@ -29,6 +33,14 @@ def one_redis() -> None:
     """For what looks into the Redis of its groups; `test_hosts` has the same for several."""
     if chosen_form().servers > 1:
         pytest.skip("the layer has several Redis: see test_hosts")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A cluster of three servers, or of three masters with their replicas."""
+    servers = ENGINES[request.param]()
+    yield servers.url
+    servers.close()
 
 
 @pytest.fixture

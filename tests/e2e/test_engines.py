@@ -1,7 +1,7 @@
 """Nodes with browsers whose events go by an engine: each event once, in order, to each browser that wants it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -9,24 +9,11 @@ from awxfast_dialler import AwxfastDialler
 from engine_meshes import EngineMesh, ask_dialler
 from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
-from nats_servers import NatsCluster
-from nodes import Node
 from pages import close_pages, open_page
-from redis_cluster import RedisCluster
 
 EVENTS = 30
 RATE = 100.0
 StartMesh = Callable[..., Awaitable[EngineMesh]]
-
-ENGINES = {"nats": NatsCluster, "redis-cluster": RedisCluster}
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A cluster of three servers, or of three masters with their replicas."""
-    servers = ENGINES[request.param]()
-    yield servers.url
-    servers.close()
 
 
 @pytest.fixture
@@ -43,9 +30,15 @@ async def start_mesh(tmp_path: Path, engine: str) -> AsyncIterator[StartMesh]:
         await mesh.close()
 
 
-def dialler_of(node: Node) -> AwxfastDialler:
-    assert isinstance(node.dialler, AwxfastDialler)
-    return node.dialler
+async def reload_diallers(mesh: EngineMesh) -> None:
+    """One after the other, while events come; all of them come once."""
+    async with Load(mesh.nodes, RATE) as load:
+        for node in mesh.nodes:
+            assert isinstance(node.dialler, AwxfastDialler)
+            done = await asyncio.to_thread(node.dialler.reload)
+            assert done.returncode == 0, done.stderr + node.dialler.text()
+            await load.go_on()
+        await assert_all_came(mesh, load)
 
 
 async def assert_books_are_whole(mesh: EngineMesh) -> None:
@@ -79,12 +72,7 @@ class TestEngineAlone:
 
     async def test_every_event_comes_once_through_reloads_of_diallers(self, start_mesh: StartMesh) -> None:
         mesh = await start_mesh(2)
-        async with Load(mesh.nodes, RATE) as load:
-            for node in mesh.nodes:
-                done = await asyncio.to_thread(dialler_of(node).reload)
-                assert done.returncode == 0, done.stderr + dialler_of(node).text()
-                await load.go_on()
-            await assert_all_came(mesh, load)
+        await reload_diallers(mesh)
         await assert_books_are_whole(mesh)
         for ledger in await mesh.ledgers():
             assert ledger["engine"]["events"].get("double", 0) == 0
@@ -111,12 +99,7 @@ class TestBesideLinks:
     @pytest.mark.long
     async def test_every_event_comes_once_through_reloads_of_diallers(self, start_mesh: StartMesh) -> None:
         mesh = await start_mesh(2, linked=True)
-        async with Load(mesh.nodes, RATE) as load:
-            for node in mesh.nodes:
-                done = await asyncio.to_thread(dialler_of(node).reload)
-                assert done.returncode == 0, done.stderr + dialler_of(node).text()
-                await load.go_on()
-            await assert_all_came(mesh, load)
+        await reload_diallers(mesh)
         for node in mesh.nodes:
             await mesh.until_silent(node, 1)
         await assert_books_are_whole(mesh)

@@ -50,26 +50,15 @@ impl Sink for Bundle {
     }
 }
 
-impl Sink for Packets {
-    fn push(&mut self, _: &mut Framer, group: &Arc<str>, text: &str) -> bool {
-        self.add(group, text);
-        true
-    }
-
-    fn push_copy(&mut self, group: &str, text: &str) {
-        self.add(&group.into(), text);
-    }
-}
-
-/// Links and an engine. A frame that is too long is none of the engine's troubles.
-impl Sink for (Bundle, Packets) {
+/// An engine, and links if there are any. A frame that is too long is none of the engine's troubles.
+impl Sink for (Option<Bundle>, Packets) {
     fn push(&mut self, framer: &mut Framer, group: &Arc<str>, text: &str) -> bool {
         self.1.add(group, text);
-        framer.push(group, text, &mut self.0)
+        self.0.as_mut().is_none_or(|bundle| framer.push(group, text, bundle))
     }
 
     fn push_copy(&mut self, group: &str, text: &str) {
-        self.1.push_copy(group, text);
+        self.1.add(&group.into(), text);
     }
 }
 
@@ -132,11 +121,8 @@ impl LinkEncoder {
         let decoded = opened.as_ref().map_err(|reason| *reason);
         match decoded.and_then(|opened| envelope::decode(opened.packed())) {
             Ok(envelope) if self.is_for_backplane(&envelope) => self.encode_copy(&envelope, sink),
-            Ok(envelope) => match check(&envelope) {
-                Ok(()) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-                Ok(()) => self.encode_event(&envelope, sink),
-                Err(reason) => self.reject(reason),
-            },
+            Ok(envelope) if self.is_for_relay(&envelope) => self.encode_event(&envelope, sink),
+            Ok(_) => {}
             Err(reason) => self.reject(reason),
         }
     }
@@ -148,13 +134,20 @@ impl LinkEncoder {
         let decoded = opened.as_ref().map_err(|reason| *reason);
         match decoded.and_then(|opened| envelope::decode_published(opened.packed())) {
             Ok(envelope) if self.backplane.as_deref() == Some(group) => self.encode_copy(&envelope, sink),
-            Ok(envelope) => match check(&envelope) {
-                Ok(()) if !envelope.needs_relay => self.counts.not_for_relay += 1,
-                Ok(()) => self.encode_for(vec![group.into()], &envelope, sink),
-                Err(reason) => self.reject(reason),
-            },
+            Ok(envelope) if self.is_for_relay(&envelope) => self.encode_for(vec![group.into()], &envelope, sink),
+            Ok(_) => {}
             Err(reason) => self.reject(reason),
         }
+    }
+
+    /// Whether it is an event that other nodes have not got yet; why not is counted.
+    fn is_for_relay(&mut self, envelope: &Envelope<'_>) -> bool {
+        match check(envelope) {
+            Ok(()) if envelope.needs_relay => return true,
+            Ok(()) => self.counts.not_for_relay += 1,
+            Err(reason) => self.reject(reason),
+        }
+        false
     }
 
     fn is_for_backplane(&self, envelope: &Envelope<'_>) -> bool {

@@ -69,13 +69,8 @@ impl LinkEncoder {
         most_bytes: usize,
         with_frames: bool,
     ) -> PyResult<(Option<LinkBundle>, PyTexts)> {
-        let packets = Packets::new(most_bytes);
-        if !with_frames {
-            return Ok((None, show_texts(py, self.encode_entries(entries, packets)?)));
-        }
-        let both = (self.0.begin(), packets);
-        let (bundle, packets) = self.encode_entries(entries, both)?;
-        Ok((wrap(bundle), show_texts(py, packets)))
+        let sink = self.begin(most_bytes, with_frames);
+        Ok(show(py, self.encode_entries(entries, sink)?))
     }
 
     #[pyo3(signature = (messages, most_bytes, with_frames))]
@@ -86,13 +81,8 @@ impl LinkEncoder {
         most_bytes: usize,
         with_frames: bool,
     ) -> PyResult<(Option<LinkBundle>, PyTexts)> {
-        let packets = Packets::new(most_bytes);
-        if !with_frames {
-            return Ok((None, show_texts(py, self.encode_messages(messages, packets)?)));
-        }
-        let both = (self.0.begin(), packets);
-        let (bundle, packets) = self.encode_messages(messages, both)?;
-        Ok((wrap(bundle), show_texts(py, packets)))
+        let sink = self.begin(most_bytes, with_frames);
+        Ok(show(py, self.encode_messages(messages, sink)?))
     }
 
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -112,6 +102,10 @@ impl LinkEncoder {
 }
 
 impl LinkEncoder {
+    fn begin(&self, most_bytes: usize, with_frames: bool) -> (Option<Bundle>, Packets) {
+        (with_frames.then(|| self.0.begin()), Packets::new(most_bytes))
+    }
+
     fn encode_entries<S: Sink>(&mut self, entries: &Bound<'_, PyList>, mut sink: S) -> PyResult<S> {
         let now = unix_seconds();
         for pair in entries {
@@ -134,9 +128,10 @@ fn wrap(bundle: Bundle) -> Option<LinkBundle> {
     (!bundle.is_empty()).then(|| LinkBundle(Arc::new(bundle)))
 }
 
-fn show_texts(py: Python<'_>, packets: Packets) -> PyTexts {
+fn show(py: Python<'_>, (bundle, packets): (Option<Bundle>, Packets)) -> (Option<LinkBundle>, PyTexts) {
     let texts = packets.into_texts().into_iter();
-    texts.map(|one| (one.group.to_string(), one.count, PyBytes::new(py, &one.bytes).unbind())).collect()
+    let texts = texts.map(|one| (one.group.to_string(), one.count, PyBytes::new(py, &one.bytes).unbind()));
+    (bundle.and_then(wrap), texts.collect())
 }
 
 /// Frames for whoever wants them.
