@@ -1,0 +1,57 @@
+"""Three busy nodes that are in an engine, all or some: each event once to each browser, however they are linked."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from engine_meshes import EngineMesh, ask_dialler
+from load import assert_nothing_is_lost
+from producers import Producer
+
+RATE = 1_000
+"""Events a second of each node."""
+SITES = {
+    "all by the engine": {"linked": False, "without": 0},
+    "links besides": {"linked": True, "without": 0},
+    "one node by links alone": {"linked": True, "without": 1},
+}
+"""What a site has before, during and after it is moved to an engine."""
+
+
+@pytest.fixture
+def new_node_producer() -> Iterator[Callable[[str, int, int], Producer]]:
+    """Makes a producer of so many events on a node's Redis."""
+    made: list[Producer] = []
+
+    def make(url: str, producer: int, count: int) -> Producer:
+        made.append(Producer([url], producer, count, "--rate", str(RATE)))
+        return made[-1]
+
+    yield make
+    for producer in made:
+        producer.close()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(1, id="scaled"), pytest.param(60, id="in_full", marks=pytest.mark.long)]
+)
+async def test_every_event_of_three_busy_nodes_comes_once(
+    tmp_path: Path, engine: str, new_node_producer: Callable[[str, int, int], Producer], site: str, seconds: int
+) -> None:
+    mesh = EngineMesh(tmp_path, engine, **SITES[site])  # type: ignore[arg-type]
+    try:
+        await mesh.start()
+        producers = [new_node_producer(node.redis_url, node.number, RATE * seconds) for node in mesh.nodes]
+        for producer in producers:
+            producer.start()
+        for producer in producers:
+            await asyncio.to_thread(producer.wait)
+        await mesh.assert_each_once(RATE * seconds)
+        for node, ledger in zip(mesh.nodes, await mesh.ledgers(), strict=True):
+            assert_nothing_is_lost(ledger)
+            assert_nothing_is_lost(await ask_dialler(node))
+    finally:
+        await mesh.close()
