@@ -1,44 +1,18 @@
 """The carrier over real clusters of six servers, and what happens to those."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
-from awxfast.engine.redis_cluster import MOST_BYTES, RedisClusterCarrier
-from carrier_traffic import Hearing, Traffic, until
+from awxfast.engine.redis_cluster import MOST_BYTES
+from carrier_traffic import Traffic, until
 from certificates import SelfSigned
+from engine.cluster_traffic import CHANNELS, RIGHTS, carrying, two_nodes
 from redis_cluster import ClusterNode, RedisCluster
 from redis_servers import HANG, RedisServer, binary_of, free_port
-
-CHANNELS = [f"awxfast:group:job_events-{number}" for number in range(24)]
-"""Of all three shards."""
-
-RIGHTS = ("+ping", "+cluster|info", "+cluster|slots", "+spublish", "+ssubscribe", "+sunsubscribe")
-"""All that a user of the cluster needs to be allowed, beside the channels."""
-
-
-@contextlib.asynccontextmanager
-async def carrying(url: str) -> AsyncIterator[tuple[RedisClusterCarrier, Hearing]]:
-    carrier, hearing = RedisClusterCarrier(EngineAddress.parse(url)), Hearing()
-    await carrier.start(hearing)
-    try:
-        yield carrier, hearing
-    finally:
-        await carrier.stop()
-
-
-@contextlib.asynccontextmanager
-async def two_nodes(url: str) -> AsyncIterator[Traffic]:
-    """One sends, the other is subscribed."""
-    async with carrying(url) as (sender, sent), carrying(url) as (taker, heard):
-        await asyncio.wait_for(taker.subscribe(CHANNELS), HANG)
-        await until(lambda: sender.up and taker.up, "the carriers do not come up")
-        yield Traffic(sender, sent, heard, CHANNELS)
 
 
 @pytest.fixture
