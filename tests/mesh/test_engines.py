@@ -124,9 +124,7 @@ async def test_what_is_lost_while_the_engine_is_away_is_counted(start_mesh: Star
 
 
 @pytest.mark.parametrize("engine", ["cluster"], indirect=True)
-async def test_what_is_lost_with_a_master_is_counted(
-    start_mesh: StartMesh, cluster: RedisCluster, engine: str
-) -> None:
+async def test_what_is_lost_with_a_master_is_counted(start_mesh: StartMesh, cluster: RedisCluster, engine: str) -> None:
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
