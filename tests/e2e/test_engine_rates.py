@@ -53,9 +53,7 @@ async def test_every_event_of_three_busy_nodes_comes_once(
             await asyncio.to_thread(producer.wait)
         sent = time.monotonic() - begin
         await mesh.assert_each_once(RATE * seconds)
-        print(
-            f"{RATE * seconds} events of each node sent in {sent:.1f} s, there after {time.monotonic() - begin:.1f} s"
-        )
+        print(f"{RATE * seconds} events a node: sent in {sent:.1f} s, there after {time.monotonic() - begin:.1f} s")
         for node, ledger in zip(mesh.nodes, await mesh.ledgers(), strict=True):
             assert_nothing_is_lost(ledger)
             assert_nothing_is_lost(await ask_dialler(node))
