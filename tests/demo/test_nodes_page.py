@@ -1,5 +1,6 @@
 """The page of the demo's nodes in a real browser, while a node, or a server of the engine, is killed and comes back."""
 
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -65,11 +66,17 @@ def test_node_that_is_killed_and_comes_back_costs_the_others_nothing(demo: Runni
 
 
 def server_of_the_engine(demo: RunningDemo) -> tuple[int, list[str]]:
-    """One of its processes, and what started it."""
+    """One of its processes, and what starts it again. Redis has its command line changed: its folder says the rest."""
     for pid in list_children(demo.process.pid):
-        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
-        if "--cluster-enabled" in command or "--cluster" in command:
+        command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+        if "--cluster" in command:
             return pid, command
+        if command[0].endswith("[cluster]"):
+            folder = Path(f"/proc/{pid}/cwd").readlink()
+            found = re.search(r":(\d+)@(\d+)\S* myself", (folder / "nodes.conf").read_text())
+            assert found is not None
+            ports = ("--port", found[1], "--cluster-port", found[2], "--bind", "127.0.0.1")
+            return pid, ["redis-server", *ports, "--cluster-enabled", "yes", "--save", "", "--dir", str(folder)]
     raise AssertionError("the demo has no engine")
 
 
