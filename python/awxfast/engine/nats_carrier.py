@@ -52,11 +52,9 @@ class NatsCarrier:
         self._channels: dict[int, str] = {}
         self._heard: list[tuple[str, bytes]] = []
         self._waiting = WaitingMessages(self._note_lost)
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._wake, self._idle, self._up = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._connection: NatsConnection | None = None
         self._place = address.servers[0]
-        self._up = asyncio.Event()
         self._most_bytes = 1_048_576
         self._trouble = "not connected yet"
         self._said: set[str] = set()
@@ -183,11 +181,7 @@ class NatsCarrier:
 
     def _make_connection(self) -> NatsConnection:
         return NatsConnection(
-            self._options,
-            hear=self._hear,
-            ended=self._note_ended,
-            told=self._servers.learn,
-            denied=self._note_denied,
+            self._options, hear=self._hear, ended=self._note_ended, told=self._servers.learn, denied=self._note_denied
         )
 
     async def _use(self, connection: NatsConnection) -> None:
@@ -210,7 +204,7 @@ class NatsCarrier:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while len(self._waiting) and not connection.ended.done():
+            while len(self._waiting) and not (connection.ended.done() or self._is_leaving(connection)):
                 if connection.is_behind and not await connection.confirm():
                     return
                 self._write(connection, self._waiting.take(BATCH_BYTES))
@@ -226,14 +220,21 @@ class NatsCarrier:
         self._published_bytes += sum(len(message[1]) for message in fitting)
 
     async def _watch(self, connection: NatsConnection) -> None:
-        """Has the server confirm what was sent, and notices when it is frozen."""
+        """Has the server confirm what was sent, and notices when it is frozen, or about to stop."""
         asked = time.monotonic()
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
-            if connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
+            is_leaving = self._is_leaving(connection)
+            if is_leaving or connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
                 asked = time.monotonic()
                 if not await connection.confirm():
                     return
+            if is_leaving:
+                connection.end("it is about to stop")
+
+    def _is_leaving(self, connection: NatsConnection) -> bool:
+        """Whether nothing more goes to this server, since it is about to stop and there is another."""
+        return connection.is_stopping and len(self._servers) > 1
 
     async def _send_rest(self) -> None:
         if self._connection is not None and self.up:
@@ -284,8 +285,7 @@ class NatsCarrier:
             self._listener.note_lost(events, reason)
 
     def _hear(self, number: int, message: bytes) -> None:
-        channel = self._channels.get(number)
-        if channel is None:
+        if (channel := self._channels.get(number)) is None:
             return
         if not self._heard:
             asyncio.get_running_loop().call_soon(self._deliver)
