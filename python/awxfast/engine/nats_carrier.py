@@ -52,9 +52,11 @@ class NatsCarrier:
         self._channels: dict[int, str] = {}
         self._heard: list[tuple[str, bytes]] = []
         self._waiting = WaitingMessages(self._note_lost)
-        self._wake, self._idle, self._up = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._connection: NatsConnection | None = None
         self._place = address.servers[0]
+        self._up = asyncio.Event()
         self._most_bytes = 1_048_576
         self._trouble = "not connected yet"
         self._said: set[str] = set()
@@ -181,7 +183,11 @@ class NatsCarrier:
 
     def _make_connection(self) -> NatsConnection:
         return NatsConnection(
-            self._options, hear=self._hear, ended=self._note_ended, told=self._servers.learn, denied=self._note_denied
+            self._options,
+            hear=self._hear,
+            ended=self._note_ended,
+            told=self._servers.learn,
+            denied=self._note_denied,
         )
 
     async def _use(self, connection: NatsConnection) -> None:
@@ -285,7 +291,8 @@ class NatsCarrier:
             self._listener.note_lost(events, reason)
 
     def _hear(self, number: int, message: bytes) -> None:
-        if (channel := self._channels.get(number)) is None:
+        channel = self._channels.get(number)
+        if channel is None:
             return
         if not self._heard:
             asyncio.get_running_loop().call_soon(self._deliver)
