@@ -15,7 +15,8 @@ SIDE_BY_SIDE := -n 3 --dist loadfile
 # Forms of the channel layer beside core, and the tests that say something of each; of applications, where one is replaced.
 FORMS := lists pubsub hosts encrypted channels_redis_3 channels_redis_3_encrypted
 OF_LAYERS := $(patsubst %,tests/e2e/test_%.py,delivery races redis_faults slow_clients recovery churn)
-OF_RELOADS := $(patsubst %,tests/e2e/test_%.py,reload reload_drain reload_replay)
+OF_ENGINES := tests/e2e/test_engine_rates.py tests/e2e/test_engines.py::TestEngineAlone
+OF_RELOADS := $(patsubst %,tests/e2e/test_%.py,reload reload_drain reload_replay engine_consumers)
 
 .PHONY: build demo test test-long bench bench-backplane bench-scale bench-reload bench-check bench-baseline wheel lint format clean programs
 
@@ -48,10 +49,10 @@ test: build programs
 test-long: build programs
 	$(BIN)/pytest --run-long $(SIDE_BY_SIDE)
 	$(BIN)/pytest --hosting-workers 2 $(SIDE_BY_SIDE) tests/site tests/parity
-	@for form in $(FORMS); do echo "Layer: $$form"; $(BIN)/pytest --layer $$form $(SIDE_BY_SIDE) $(OF_LAYERS) || exit 1; done
+	@for form in $(FORMS); do echo "Layer: $$form"; $(BIN)/pytest --layer $$form $(SIDE_BY_SIDE) $(OF_LAYERS) $(OF_ENGINES) || exit 1; done
 	$(BIN)/pytest --layer hosts $(SIDE_BY_SIDE) $(OF_RELOADS)
 	$(BIN)/pytest --layer encrypted $(SIDE_BY_SIDE) $(OF_RELOADS)
-	$(BIN)/pytest --layer pubsub $(SIDE_BY_SIDE) tests/site/test_events.py
+	$(BIN)/pytest --layer pubsub $(SIDE_BY_SIDE) tests/site/test_events.py tests/e2e/test_engine_consumers.py
 
 # What only the benchmark compares with; a peer that can't be installed is a line in the tables.
 $(VENV)/.bench: $(VENV)/.built

@@ -36,8 +36,8 @@ class Hearing:
 class Traffic:
     """One message after the other to each channel, from one carrier to another."""
 
-    def __init__(self, sender: Carrier, sent: Hearing, heard: Hearing, channels: Sequence[str]) -> None:
-        self.sender, self.sent, self.heard, self.channels = sender, sent, heard, channels
+    def __init__(self, sender: Carrier, sent: Hearing, taker: Carrier, heard: Hearing, channels: Sequence[str]) -> None:
+        self.sender, self.sent, self.taker, self.heard, self.channels = sender, sent, taker, heard, channels
         self.count = 0
         self._running: asyncio.Task[None] | None = None
 

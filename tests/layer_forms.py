@@ -36,11 +36,14 @@ class LayerForm:
     rate: int = 0
     python: Callable[[], str] = lambda: sys.executable
 
+    def configure(self, urls: Sequence[str], **options: Any) -> dict[str, Any]:
+        """What CHANNEL_LAYERS has of it, as AWX has that, but for `options`."""
+        return {"hosts": list(urls), "capacity": 10_000, **self.configuration, **options}
+
     def new_layer(self, urls: Sequence[str], **options: Any) -> Any:
-        """A stock layer of this form, configured as AWX has it, but for `options`."""
+        """A stock layer of this form."""
         module, _, name = self.backend.rpartition(".")
-        configuration = {"hosts": list(urls), "capacity": 10_000, **self.configuration, **options}
-        return getattr(importlib.import_module(module), name)(**configuration)
+        return getattr(importlib.import_module(module), name)(**self.configure(urls, **options))
 
     def group_key(self, group: str) -> str:
         """Where the members of a group stand."""

@@ -1,5 +1,6 @@
 """A Redis, awxfast and producers for each test; all end with it."""
 
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from servers import AwxfastServer
 from site_browsers import python_path
 
 ENGINES = {"nats": NatsCluster, "redis-cluster": RedisCluster}
+PREFIXES = itertools.count(1)
 
 
 @pytest.fixture
@@ -35,12 +37,18 @@ def one_redis() -> None:
         pytest.skip("the layer has several Redis: see test_hosts")
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A cluster of three servers, or of three masters with their replicas."""
+@pytest.fixture(scope="module", params=ENGINES)
+def engine_servers(request: pytest.FixtureRequest) -> Iterator[NatsCluster | RedisCluster]:
+    """A cluster of three servers, or of three masters with their replicas, for all tests of a file."""
     servers = ENGINES[request.param]()
-    yield servers.url
+    yield servers
     servers.close()
+
+
+@pytest.fixture
+def engine(engine_servers: NatsCluster | RedisCluster) -> str:
+    """Of this test alone, by its prefix."""
+    return f"{engine_servers.url}?prefix=test-{next(PREFIXES)}"
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import random
-from functools import cache
+from functools import cache, lru_cache
 
 GROUPS = ("job_events-1", "job_events-2", "jobs-status_changed")
 
@@ -14,7 +14,7 @@ def filling(producer: int) -> str:
     return "".join(random.Random(producer).choices(letters, k=6000))
 
 
-@cache
+@lru_cache(30_000)
 def event_text(producer: int, number: int, group: str) -> str:
     """An event of 1 to 5 KiB as `json.dumps` writes it, `group` in it and the numbers first."""
     size = 900 + (producer * 7919 + number * 104_729) % 3_600

@@ -37,8 +37,8 @@ class Producer:
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
-    def wait(self) -> None:
-        output, _ = self.process.communicate(timeout=120)
+    def wait(self, seconds: float = 120) -> None:
+        output, _ = self.process.communicate(timeout=seconds)
         assert (self.process.returncode, output) == (0, f"{self.count}\n")
 
     def close(self) -> None:

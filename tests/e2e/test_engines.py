@@ -58,6 +58,7 @@ class TestEngineAlone:
         mesh = await start_mesh(era=era)
         await mesh.send(EVENTS)
         await mesh.assert_each_once(EVENTS)
+        await mesh.assert_metrics_are_stored()
         await assert_books_are_whole(mesh)
 
     async def test_what_nobody_elsewhere_wants_is_not_published(self, start_mesh: StartMesh) -> None:

@@ -136,17 +136,26 @@ class TestOwnRedis:
 
 
 class TestSilence:
-    def test_who_is_silent_is_forgotten(self, known: Fixture) -> None:
+    def test_who_is_silent_is_not_heard_any_more_and_forgotten_much_later(self, known: Fixture) -> None:
         known.pass_time(14)
-        assert known.groups
+        assert known.known.hears_taker(TAKER) and known.known.hears_taker_of([OTHER])
         known.pass_time(2)
+        assert not known.known.hears_taker(TAKER) and not known.known.hears_taker_of([OTHER])
+        assert (known.groups, known.known.count_takers()) == ({"a", "b", "metrics"}, 0)
+        known.pass_time(105)
         assert (known.groups, known.known.takers, known.known.pairs) == (set(), {}, 0)
 
+    def test_who_speaks_again_is_somebody_new_and_wants_what_it_wanted(self, known: Fixture) -> None:
+        known.pass_time(100)
+        assert known.beat(1) and known.known.hears_taker(TAKER)
+        known.pass_time(100)
+        assert (known.groups, known.look()) == ({"a", "b", "metrics"}, [])
+
     def test_nobody_is_forgotten_while_nothing_can_be_heard(self, known: Fixture) -> None:
-        known.look(100.0, is_up=False)
+        known.look(300.0, is_up=False)
         known.look()
         known.pass_time(14)
-        assert known.groups
+        assert known.known.hears_taker(TAKER)
 
     def test_publisher_is_known_while_it_beats(self, known: Fixture) -> None:
         assert known.beat(role="publisher", who=SECOND, redis=OTHER)
@@ -159,9 +168,9 @@ class TestSilence:
         assert known.known.publishers == {}
 
     def test_nobody_is_forgotten_by_a_process_that_stood_still(self, known: Fixture) -> None:
-        known.look(30.0)
+        known.look(300.0)
         assert known.groups
-        known.pass_time(16)
+        known.pass_time(121)
         assert not known.groups
 
 

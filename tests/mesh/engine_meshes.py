@@ -1,15 +1,17 @@
 """Nodes of awxfast between which an engine carries events, with links between them or without."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 from awxfast_dialler import AwxfastDialler
 from events import GROUPS
-from meshes import Mesh
+from meshes import Mesh, until
 from nodes import Node
 from pages import open_page
 from servers import HANG
+from stock_layer import METRICS, metrics_key, send_event
 
 
 class EngineMesh(Mesh):
@@ -51,6 +53,15 @@ class EngineMesh(Mesh):
         async with asyncio.timeout(HANG):
             while sum(peer["silent"] for peer in (await ask_dialler(node))["peers"]) != links:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+    async def assert_metrics_are_stored(self) -> None:
+        """Those of the first node in the Redis of every other, the first one where it has several."""
+        first, *others = self.nodes
+        metrics = {"instance": "node-0", "metrics": '{"a": 1}', "metrics_namespace": "dispatcher"}
+        await send_event(first.layer, first.era, METRICS, json.dumps(metrics))
+        for node in others:
+            with node.redis.client(decode_responses=True) as client:
+                await until(lambda client=client: client.get(metrics_key(metrics)) == metrics["metrics"])
 
     async def ledgers(self) -> list[dict[str, Any]]:
         """Of all servers."""

@@ -88,7 +88,7 @@ class Mesh:
 
     async def assert_each_once(self, count: int) -> None:
         """Every page has the events 0 to count - 1 of every node, once and in order, and nothing goes round."""
-        await until(lambda: all(len(page.numbers(node.number)) >= count for page in self.pages for node in self.nodes))
+        await until(lambda: all(page.count(node.number) >= count for page in self.pages for node in self.nodes))
         await self.until_heard()  # what loops would have come round by then
         for page in self.pages:
             assert {node.number: page.numbers(node.number) for node in self.nodes} == {

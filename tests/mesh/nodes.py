@@ -1,4 +1,7 @@
-"""One node of a mesh: a Redis, a server, a dialler and a producer, each stock-like or awxfast."""
+"""One node of a mesh: a Redis, a server, a dialler and a producer, each stock-like or awxfast.
+
+Those of awxfast work with this run's form of the layer, which may have several Redis.
+"""
 
 import asyncio
 import contextlib
@@ -7,10 +10,11 @@ from pathlib import Path
 
 from awxfast_dialler import AwxfastDialler
 from events import event_text
+from layer_forms import chosen_form, close_layer
 from redis_servers import RedisServer
 from servers import AwxfastServer
 from stock_dialler import StockDialler
-from stock_layer import new_layer, send_event
+from stock_layer import new_sender, send_event
 from stock_server import StockServer
 
 SECRET = "the secret of this mesh's nodes"
@@ -24,12 +28,26 @@ class Node:
     def __init__(self, number: int, kinds: str, era: str, secret_file: Path, redis_url: str | None = None) -> None:
         self.number, self.era, self.secret_file = number, era, secret_file
         self.server_kind, self.dialler_kind = kinds.split()
-        self.redis = None if redis_url else RedisServer()
-        self.redis_url = redis_url or self.redis.url
-        self.layer = new_layer(self.redis_url)
+        self.own_redis = [] if redis_url else [RedisServer() for _ in range(chosen_form().servers)]
+        self.redis_urls = [redis_url] if redis_url else [server.url for server in self.own_redis]
+        self.layer = new_sender(self.redis_urls)
         self.server_options: tuple[str, ...] = ()
         self.server: StockServer | AwxfastServer | None = None
         self.dialler: StockDialler | AwxfastDialler | None = None
+
+    @property
+    def redis(self) -> RedisServer:
+        """Its own, the first of them."""
+        return self.own_redis[0]
+
+    @property
+    def redis_url(self) -> str:
+        return self.redis_urls[0]
+
+    @property
+    def layer_options(self) -> list[str]:
+        """Beside the first Redis."""
+        return chosen_form().relay_options(self.redis_urls)
 
     @property
     def server_port(self) -> int:
@@ -51,7 +69,7 @@ class Node:
             self.server.port = port
             await self.server.start()
         else:
-            options = ("--secret-file", str(self.secret_file), *self.server_options)
+            options = (*self.layer_options, "--secret-file", str(self.secret_file), *self.server_options)
             self.server = await asyncio.to_thread(AwxfastServer, self.redis_url, *options, port=port)
 
     async def start_dialler(self, era: str, peers: Sequence[str], *options: str) -> None:
@@ -59,7 +77,7 @@ class Node:
             self.dialler = StockDialler(self.redis_url, SECRET, self.era, peers, retry=STOCK_RETRY)
             await self.dialler.start()
         else:
-            words = ("--name", f"node-{self.number}", *options)
+            words = (*self.layer_options, "--name", f"node-{self.number}", *options)
             self.dialler = AwxfastDialler(self.redis_url, self.secret_file, era, peers, *words)
             await asyncio.to_thread(self.dialler.start)
 
@@ -85,9 +103,9 @@ class Node:
         await self.stop_dialler()
         await self.stop_server()
         with contextlib.suppress(ConnectionError, OSError):
-            await self.layer.close_pools()
-        if self.redis is not None:
-            await asyncio.to_thread(self.redis.close)
+            await close_layer(self.layer)
+        for server in self.own_redis:
+            await asyncio.to_thread(server.close)
 
 
 async def close_part(part: StockDialler | AwxfastDialler | StockServer | AwxfastServer | None) -> None:

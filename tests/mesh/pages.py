@@ -23,6 +23,10 @@ class Page:
         """All that came from a producer, sorted; twice is twice."""
         return sorted(number for (maker, _), got in self.received.items() if maker == producer for number in got)
 
+    def count(self, producer: int) -> int:
+        """How many came from a producer, twice is two."""
+        return sum(len(got) for (maker, _), got in self.received.items() if maker == producer)
+
     def last(self, producer: int, group: str) -> int:
         """The number that came last; -1 before the first."""
         got = self.received[producer, group]

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from channels.exceptions import ChannelFull
 from channels_redis.core import RedisChannelLayer
+from layer_forms import LayerForm, chosen_form
 from redis.exceptions import RedisError
+from stock_producers import StockProcess
 
 BACKPLANE = "broadcast-group_send"
 METRICS = "metrics"
@@ -23,6 +26,16 @@ def new_layer(redis_url: str, **options: Any) -> RedisChannelLayer:
     layer = RedisChannelLayer(hosts=[redis_url], capacity=CAPACITY, group_expiry=GROUP_EXPIRY, **options)
     layer.brpop_timeout = POLL
     return layer
+
+
+def new_sender(redis_urls: Sequence[str]) -> Any:
+    """A layer of this run's form, to send by; in a process of its own where the form needs another Python."""
+    form = chosen_form()
+    if LayerForm.chosen == "core":
+        return new_layer(redis_urls[0])
+    if (python := form.python()) != sys.executable:
+        return StockProcess(python, form.configure(redis_urls, group_expiry=GROUP_EXPIRY))
+    return form.new_layer(redis_urls, group_expiry=GROUP_EXPIRY)
 
 
 async def end_receiver(layer: RedisChannelLayer, channel: str, task: asyncio.Task[None]) -> None:

@@ -1,21 +1,25 @@
 """Three nodes with a Redis, a server and a dialler each, and an engine between them: each event once, or counted."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.cluster_map import find_slot
+from awxfast.engine.open_carrier import name_channels
 from engine_meshes import EngineMesh
 from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
 from nats_servers import NatsServer
 from pages import close_pages, open_page
-from redis.crc import key_slot
 from redis_cluster import RedisCluster
 from servers import AwxfastServer
 
 EVENTS = 100
 RATE = 100.0
+PREFIXES = itertools.count(1)
 StartMesh = Callable[..., Awaitable[EngineMesh]]
 
 
@@ -27,8 +31,16 @@ def nats(tmp_path: Path) -> Iterator[NatsServer]:
     server.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[RedisCluster]:
+    """For all tests that do nothing to it."""
+    cluster = RedisCluster()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[RedisCluster]:
     cluster = RedisCluster()
     yield cluster
     cluster.close()
@@ -36,8 +48,10 @@ def cluster() -> Iterator[RedisCluster]:
 
 @pytest.fixture(params=["nats", "cluster"])
 def engine(request: pytest.FixtureRequest) -> str:
+    """Of this test alone."""
     one: NatsServer | RedisCluster = request.getfixturevalue(request.param)
-    return f"nats://{one.place}" if isinstance(one, NatsServer) else one.url
+    url = f"nats://{one.place}" if isinstance(one, NatsServer) else one.url
+    return f"{url}?prefix=test-{next(PREFIXES)}"
 
 
 @pytest.fixture
@@ -116,12 +130,15 @@ async def test_what_is_lost_while_the_engine_is_away_is_counted(start_mesh: Star
         await assert_losses_are_counted(mesh, load)
 
 
-@pytest.mark.parametrize("engine", ["cluster"], indirect=True)
-async def test_what_is_lost_with_a_master_is_counted(start_mesh: StartMesh, cluster: RedisCluster) -> None:
+@pytest.mark.parametrize("engine", ["own_cluster"], indirect=True)
+async def test_what_is_lost_with_a_master_is_counted(
+    start_mesh: StartMesh, own_cluster: RedisCluster, engine: str
+) -> None:
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
-        await asyncio.to_thread(cluster.owner(key_slot(f"awxfast:group:{GROUPS[0]}".encode())).kill)
+        channel = name_channels(EngineAddress.parse(engine)).of(GROUPS[0])
+        await asyncio.to_thread(own_cluster.owner(find_slot(channel.encode())).kill)
         await load.go_on(100)
         await mesh.until_heard()
         await load.go_on()

@@ -10,7 +10,10 @@ from awxfast.engine.wanted_groups import WantedGroups
 from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Heir, Listing, Notice
 
 SILENCE = 15.0
-"""Seconds without a word after which somebody is gone."""
+"""Seconds without a word after which somebody counts as gone."""
+LINGER = 120.0
+"""After which what a taker wants is not published any more, either. If the engine was cut between, all that passed has
+numbers, by which it knows what it missed: a group's are kept as long (`engine.departures`)."""
 STALL = 5.0
 """Seconds between two looks that say that this process stood still: what others said meanwhile waits to be read."""
 ASK_SECONDS = 2.0
@@ -82,7 +85,15 @@ class KnownWants:
 
     def hears_taker_of(self, names: Collection[str]) -> bool:
         """Whether somebody takes events for one of these Redis."""
-        return any(taker.redis in names for taker in self.takers.values())
+        return any(taker.redis in names and self._is_heard(taker) for taker in self.takers.values())
+
+    def hears_taker(self, who: str) -> bool:
+        """Whether that is one who takes events, and has said something lately."""
+        return who in self.takers and self._is_heard(self.takers[who])
+
+    def count_takers(self) -> int:
+        """Those that have said something lately."""
+        return sum(map(self._is_heard, self.takers.values()))
 
     def hears_publisher_of(self, redis: str) -> bool:
         """Whether somebody else brings the events of that Redis."""
@@ -110,7 +121,7 @@ class KnownWants:
         self._is_down = not is_up
         if not is_up:
             return []
-        for who in self._list_silent(now - SILENCE):
+        for who in self._list_silent(now):
             self._forget(who)
         self._check_own_names()
         return self._ask_unsure(now)
@@ -148,7 +159,7 @@ class KnownWants:
         return is_new
 
     def _hear_taker(self, notice: Change | Listing | Beat) -> bool:
-        is_new = notice.who not in self.takers
+        is_new = not self.hears_taker(notice.who)
         taker = self._find_taker(notice.who, notice.node, notice.redis)
         if taker is None:
             return False
@@ -247,15 +258,16 @@ class KnownWants:
             if taker.counts:
                 self._wanted.remove(taker.groups)
 
-    def _list_everybody(self) -> list[tuple[str, Taker | OtherPublisher]]:
-        return [*self.takers.items(), *self.publishers.items()]
-
     def _excuse_all(self, now: float) -> None:
-        for _, one in self._list_everybody():
+        for one in (*self.takers.values(), *self.publishers.values()):
             one.heard_at = now
 
-    def _list_silent(self, since: float) -> list[str]:
-        return [who for who, one in self._list_everybody() if one.heard_at < since]
+    def _is_heard(self, one: Taker | OtherPublisher) -> bool:
+        return one.heard_at >= self._now() - SILENCE
+
+    def _list_silent(self, now: float) -> list[str]:
+        publishers = [who for who, one in self.publishers.items() if not self._is_heard(one)]
+        return [*publishers, *(who for who, taker in self.takers.items() if taker.heard_at < now - LINGER)]
 
     def _ask_unsure(self, now: float) -> list[Ask]:
         """Those whose wants are not known, and those who may find room now."""

@@ -210,7 +210,7 @@ class NatsCarrier:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while len(self._waiting) and not connection.ended.done():
+            while len(self._waiting) and not (connection.ended.done() or self._is_leaving(connection)):
                 if connection.is_behind and not await connection.confirm():
                     return
                 self._write(connection, self._waiting.take(BATCH_BYTES))
@@ -226,14 +226,21 @@ class NatsCarrier:
         self._published_bytes += sum(len(message[1]) for message in fitting)
 
     async def _watch(self, connection: NatsConnection) -> None:
-        """Has the server confirm what was sent, and notices when it is frozen."""
+        """Has the server confirm what was sent, and notices when it is frozen, or about to stop."""
         asked = time.monotonic()
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
-            if connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
+            is_leaving = self._is_leaving(connection)
+            if is_leaving or connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
                 asked = time.monotonic()
                 if not await connection.confirm():
                     return
+            if is_leaving:
+                connection.end("it is about to stop")
+
+    def _is_leaving(self, connection: NatsConnection) -> bool:
+        """Whether nothing more goes to this server, since it is about to stop and there is another."""
+        return connection.is_stopping and len(self._servers) > 1
 
     async def _send_rest(self) -> None:
         if self._connection is not None and self.up:

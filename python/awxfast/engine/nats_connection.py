@@ -89,6 +89,8 @@ class NatsConnection:
         self._tell_servers = told
         self._tell_denied = denied
         self.most_bytes = 1_048_576
+        self.is_stopping = False
+        """Whether the server has said that it will end connections soon."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._options = options
         self._client = NatsClient(self, options.tls is not None)
@@ -145,6 +147,7 @@ class NatsConnection:
         if isinstance(limit, int) and limit > 0:
             self.most_bytes = limit
             self._client._max_payload = limit
+        self.is_stopping = self.is_stopping or info.get("ldm") is True
         if isinstance(urls := info.get("connect_urls"), list) and urls:
             self._tell_servers(urls)
 

@@ -67,7 +67,7 @@ class Publisher:
 
     def hears(self, taker: str) -> bool:
         """Whether it is one that is in the engine now."""
-        return taker in self.known.takers
+        return self.known.hears_taker(taker)
 
     def has_taker_at(self, redis: str) -> bool:
         """Whether somebody there takes events of the engine, who ought to know this publisher; it is told again."""
@@ -186,7 +186,7 @@ class Publisher:
             own=list_carried(carrier),
             present={
                 **list_present(carrier),
-                "takers": len(known.takers),
+                "takers": known.count_takers(),
                 "publishers": len(known.publishers),
                 "wanted": len(self.wanted),
                 "counted": departures.groups,
