@@ -186,9 +186,12 @@ async def test_that_takes_nothing_but_goes_on_asking_is_left(
 async def test_that_denies_what_was_never_said_costs_one_line_and_no_time(
     impostor: Impostor, user: NatsUser, caplog: pytest.LogCaptureFixture
 ) -> None:
+    impostor.reads.clear()
     for _ in range(3):
         user.carrier.publish(CHANNEL, b"x", 2)
+    await until(lambda: user.carrier.figures().published == 3)
     denied = b"-ERR 'Permissions Violation for Publish to \"%b\"'\r\n"
     impostor.say(b"".join(denied % b"no.%d" % number for number in range(5_000)) + 2 * (denied % CHANNEL.encode()))
     await until(lambda: user.lost_events == 4)
+    impostor.reads.set()
     assert user.carrier.up and len(read_lines(caplog)) == 1

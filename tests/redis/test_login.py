@@ -125,6 +125,12 @@ class TestUnreachable:
         assert isinstance(error, RedisUnavailable)
         assert "name is not known" in str(error)
 
+    @pytest.mark.parametrize("host", ["a" * 64, "a..b", "\ufffd"])
+    async def test_host_that_none_can_have_as_a_cluster_may_name_it(self, host: str) -> None:
+        error = await refusal(dataclasses.replace(RedisAddress.parse("redis://x"), host=host))
+        assert isinstance(error, ConfigurationError)
+        assert "no host can have that name" in str(error)
+
     async def test_silence(self) -> None:
         async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
             await reader.read()
