@@ -17,7 +17,8 @@ PASSWORD = "Sesame-9"
 
 
 def introduce(**more: Any) -> bytes:
-    return b"INFO %b\r\n" % json.dumps({"server_id": "x", "version": "2.10.0", "max_payload": 1_048_576, **more}).encode()
+    info = {"server_id": "x", "version": "2.10.0", "max_payload": 1_048_576, **more}
+    return b"INFO %b\r\n" % json.dumps(info).encode()
 
 
 class Impostor:

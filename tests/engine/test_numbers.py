@@ -60,7 +60,6 @@ class TestCounting:
         assert taken + missed == 1_000
 
 
-
 class TestInventedNumber:
     """Somebody else speaks in a publisher's name: its next events are taken for known ones."""
 

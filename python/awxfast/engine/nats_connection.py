@@ -13,10 +13,11 @@ from nats.aio.client import Client
 from nats.aio.transport import Transport
 
 from awxfast.engine.address import write_server
-from awxfast.engine.nats_failures import OPEN_SECONDS, NatsConnectionFailed, NoTls, describe_failure, quote
+from awxfast.engine.nats_failures import OPEN_SECONDS, NoTls, describe_failure, quote
 from awxfast.engine.nats_options import NatsOptions
 from awxfast.engine.nats_parser import MOST_PAYLOAD, NatsParser
 from awxfast.engine.waiting_messages import Message
+from awxfast.errors import AwxfastError
 from awxfast.late_timeouts import answered_within
 
 PONG_SECONDS = 2.0
@@ -28,7 +29,12 @@ MOST_UNCONFIRMED = 10_000
 CLOSE_SECONDS = 1.0
 MOST_UNREAD = 2 * MOST_PAYLOAD
 """Bytes that wait for a server which goes on answering, but takes nothing."""
-DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
+PUBLISH = "publish"
+DENIED = re.compile(rf'permissions violation for ({PUBLISH}|subscription) to "([^"]+)"', re.IGNORECASE)
+
+
+class NatsConnectionFailed(AwxfastError):
+    """A server can't be reached, or does not want us; in words for an operator, without a secret."""
 
 
 class NatsClient(Client):
@@ -39,7 +45,7 @@ class NatsClient(Client):
 
     def __init__(self, connection: "NatsConnection", wants_tls: bool) -> None:
         super().__init__()
-        self._ps = NatsParser(connection)
+        self._ps = NatsParser(connection)  # type: ignore[assignment]
         self._connection = connection
         self._wants_tls = wants_tls
 
@@ -251,10 +257,10 @@ class NatsConnection:
 
     def _tell_all_denied(self) -> None:
         denied, self._denied = self._denied, Counter()
-        lost = self._forget_denied(Counter({name: times for (verb, name), times in denied.items() if verb == "publish"}))
+        lost = self._forget_denied(Counter({name: times for (verb, name), times in denied.items() if verb == PUBLISH}))
         for verb, name in denied:
             what = f"{verb.replace('ription', 'ribe')} to {quote(name, self._secrets)}"
-            self._tell_denied(f"the server does not let us {what}", lost[name] if verb == "publish" else 0)
+            self._tell_denied(f"the server does not let us {what}", lost[name] if verb == PUBLISH else 0)
 
     def _forget_denied(self, denied: Counter[str]) -> Counter[str]:
         """The oldest messages to these channels, so many of each; how many events were in them."""

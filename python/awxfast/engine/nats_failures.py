@@ -5,15 +5,11 @@ from collections.abc import Collection
 
 from nats import errors
 
-from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.errors import ConfigurationError
 from awxfast.printable import escape
 
 OPEN_SECONDS = 2.0
 """For a server to answer a new connection, its TLS and login included."""
-
-
-class NatsConnectionFailed(AwxfastError):
-    """A server can't be reached, or does not want us; in words for an operator, without a secret."""
 
 
 class NoTls(errors.Error):

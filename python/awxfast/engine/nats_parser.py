@@ -87,7 +87,7 @@ class NatsParser:
     def _take_message(self, words: list[bytes], begin: int, payload: int) -> int:
         """Where the next line begins; `begin` again of one that is not whole."""
         try:
-            number, size = int(words[2]), int(words[-1])
+            number, size = int(words[2]), int(words[3:][-1])
             head = int(words[-2]) if words[0] == b"HMSG" else 0
         except (IndexError, ValueError):
             raise OutOfProtocol("a message without its size") from None

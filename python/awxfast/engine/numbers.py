@@ -13,8 +13,8 @@ MOST_COUNTS = 100_000
 MOST_OF_A_GROUP = 2_000
 """Publishers that are counted in one group; past it the one that was heard first is forgotten."""
 DOUBT_SECONDS = 10.0
-"""How long a publisher's events must come in order and all be known, until the number that says so is no longer believed:
-one packet of somebody else in its name can have said it."""
+"""How long a publisher's events come in order and are all known, until the number that says so is no longer believed.
+One packet of somebody else in its name can have said it."""
 MOST_DOUBTED = 1_000
 
 
@@ -28,7 +28,7 @@ class Numbers:
         self._size = 0
         self._cut: set[str] = set()
         self._doubted: dict[tuple[str, str], tuple[int, float]] = {}
-        """Whose events are all known: the number that would come next, and since when they have been coming in order."""
+        """Whose events are all known: the number that would come next, and since when they come in order."""
 
     def __len__(self) -> int:
         return self._size

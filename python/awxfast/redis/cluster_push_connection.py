@@ -11,7 +11,6 @@ from awxfast.errors import RedisReplyError
 from awxfast.redis.commands import pack
 from awxfast.redis.connection import RedisConnection
 
-
 ANSWER_PATIENCE = 10
 """Times the connection's, for a channel's answer: messages without end may stand before it."""
 
