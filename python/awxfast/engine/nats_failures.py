@@ -10,6 +10,8 @@ from awxfast.printable import escape
 
 OPEN_SECONDS = 2.0
 """For a server to answer a new connection, its TLS and login included."""
+LEAST_SECRET = 6
+"""Letters: a shorter one would be found in words of all kinds."""
 
 
 class NoTls(errors.Error):
@@ -47,6 +49,6 @@ def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
 def quote(text: str, secrets: Collection[str]) -> str:
     """A server's words, unless they have our login in them, of which what we sent as JSON may be a part."""
     text = text.partition("{")[0]
-    if any(secret.lower() in text.lower() for secret in secrets):
+    if any(secret.lower() in text.lower() for secret in secrets if len(secret) >= LEAST_SECRET):
         return "something with the login of --engine in it"
     return escape(text)
