@@ -318,6 +318,17 @@ class TestTopology:
         await wanting
         await carrier.stop()
 
+    async def test_login_that_is_refused_from_the_start_is_said_once(
+        self, hearing: Hearing, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.special = lambda words: b"-WRONGPASS no such user or hunter2\r\n" if words[0] == b"AUTH" else None
+        carrier = RedisClusterCarrier(EngineAddress.parse(f"redis-cluster://awx:hunter2@127.0.0.1:{server.port}"))
+        await carrier.start(hearing)
+        await until(lambda: server.count(b"AUTH") >= 8, "it is not tried again")
+        await carrier.stop()
+        (line,) = caplog.messages
+        assert "WRONGPASS no such user or ***" in line
+
     async def test_subscription_stays_where_the_cluster_names_another_owner_for_a_moment(
         self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
     ) -> None:

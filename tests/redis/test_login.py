@@ -186,6 +186,16 @@ class TestNeverWorks:
         assert "unknown command" in str(error)
         assert "hunter2" not in str(error)
 
+    async def test_password_that_is_repeated_in_other_words(self) -> None:
+        async def repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(4_096):
+                writer.write(b"-ERR what is hunter2?\r\n" * data.count(b"*"))
+
+        async with impostor(repeat) as address:
+            error = await refusal(dataclasses.replace(address, password="hunter2"))
+        assert isinstance(error, ConfigurationError)
+        assert "what is ***?" in str(error)
+
     async def test_missing_password(self, start_redis: Start) -> None:
         server = start_redis("--requirepass", "right")
         error = await refusal(server.address)
