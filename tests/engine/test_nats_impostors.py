@@ -129,7 +129,7 @@ async def test_that_greets_wrongly_is_left_for_another_try(
 
 @pytest.mark.parametrize("limit", [-1, 0, "x", None, True, [], 10**30, 1.5])
 async def test_limit_that_makes_no_sense_is_none(impostor: Impostor, user: NatsUser, limit: object) -> None:
-    impostor.say(introduce(max_payload=limit) + introduce(connect_urls=["seen:1"]))
+    impostor.say(introduce(max_payload=limit) + b'INFO {"connect_urls": ["seen:1"]}\r\n')
     await until(lambda: len(user.carrier._servers) == 2)
     assert user.carrier.up and 1_048_576 <= user.carrier.most_bytes <= MOST_PAYLOAD
 
