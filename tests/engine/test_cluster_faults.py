@@ -12,6 +12,7 @@ from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_server import ClusterServer, ServerOwner
 from awxfast.engine.redis_cluster import RedisClusterCarrier
+from awxfast.redis import cluster_push_connection
 from awxfast.redis.address import RedisAddress
 from carrier_traffic import Hearing, until
 
@@ -259,6 +260,26 @@ class TestSubscribing:
         await until(lambda: hearing.cut == {CHANNEL: 1}, "it is not told")
         assert server.count(b"SSUBSCRIBE") == 2
 
+    async def test_subscription_that_the_server_ends_without_end_is_asked_for_once(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier
+    ) -> None:
+        await carrier.subscribe([CHANNEL])
+        server.special = lambda words: SILENCE if words[0] == b"SSUBSCRIBE" else None
+        server.push(1_000 * answer(b"sunsubscribe", CHANNEL.encode()))
+        await until(lambda: server.count(b"SSUBSCRIBE") > 1, "it is not asked for again")
+        await asyncio.sleep(0.2)
+        assert server.count(b"SSUBSCRIBE") == 2
+
+    async def test_server_that_answers_all_but_a_subscription_is_left(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cluster_push_connection, "ANSWER_PATIENCE", 0.2)
+        server.special = lambda words: SILENCE if words[0] == b"SSUBSCRIBE" else None
+        wanting = asyncio.create_task(carrier.subscribe([CHANNEL]))
+        await until(lambda: server.count(b"SSUBSCRIBE") > 1, "it is not tried anew")
+        server.special = lambda words: None
+        await wanting
+
     @pytest.mark.parametrize(
         "data", [answer(b"ssubscribe", b"never asked"), b"*3\r\n:1\r\n:2\r\n:3\r\n", b"nonsense\r\n", NO_NAME, NO_TEXT]
     )
@@ -297,6 +318,17 @@ class TestTopology:
         await wanting
         await carrier.stop()
 
+    async def test_login_that_is_refused_from_the_start_is_said_once(
+        self, hearing: Hearing, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.special = lambda words: b"-WRONGPASS no such user or hunter2\r\n" if words[0] == b"AUTH" else None
+        carrier = RedisClusterCarrier(EngineAddress.parse(f"redis-cluster://awx:hunter2@127.0.0.1:{server.port}"))
+        await carrier.start(hearing)
+        await until(lambda: server.count(b"AUTH") >= 8, "it is not tried again")
+        await carrier.stop()
+        (line,) = caplog.messages
+        assert "WRONGPASS no such user or ***" in line
+
     async def test_subscription_stays_where_the_cluster_names_another_owner_for_a_moment(
         self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
     ) -> None:
@@ -306,6 +338,15 @@ class TestTopology:
         await until(lambda: server.count(b"CLUSTER") >= looks + 4, "it is not asked")
         assert server.count(b"SSUBSCRIBE") == 1
         assert not hearing.cut
+
+    async def test_server_to_begin_with_is_asked_however_many_another_one_has_named(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert carrier._parts is not None
+        topology = carrier._parts.topology
+        monkeypatch.setattr(topology, "_known", frozenset(("10.0.0.1", port) for port in range(1, 1_000)))
+        chosen = [topology._choose(cluster_topology.ASKED) for _ in range(20)]
+        assert all(("127.0.0.1", server.port) in places and len(places) > 1 for places in chosen)
 
     async def test_server_that_knows_less_is_not_believed(
         self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing

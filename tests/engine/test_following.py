@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from awxfast.engine import following as following_module
 from awxfast.engine.following import Following
 from awxfast.wire.engine_notices import Change, Listing
 
@@ -74,3 +75,21 @@ class TestChanges:
     def test_before_the_list_they_are_part_of_it(self, heir: Heir) -> None:
         assert heir.change(3, ("a",))
         assert heir.changes == []
+
+
+class TestBounds:
+    """Whoever may speak in the engine can speak under its name."""
+
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(following_module, "MOST_GROUPS", 3)
+
+    def test_list_without_end_is_dropped(self, heir: Heir) -> None:
+        heir.list_all(7, ("a", "b"), ("c", "d"))
+        assert (heir.following.version, heir.changes) == (None, [])
+
+    def test_changes_without_end_are_cut(self, heir: Heir) -> None:
+        heir.list_all(7, ("a",))
+        assert heir.change(8, ("b", "c", "d")) and heir.change(9, ("e",), ("a",))
+        assert len(heir.following.groups) == 3
+        assert [len(added) for added, _ in heir.changes] == [1, 2, 1]

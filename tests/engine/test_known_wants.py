@@ -191,6 +191,14 @@ class TestBounds:
         known.change(3, drop="a")
         assert known.look() == [Ask(of=(TAKER,))]
 
+    def test_groups_that_find_no_room_are_not_kept_for_a_list_that_never_ends(
+        self, monkeypatch: pytest.MonkeyPatch, known: Fixture
+    ) -> None:
+        monkeypatch.setattr(known_module, "MOST_PAIRS", 4)
+        known.known.hear(Listing(who=TAKER, node="n", redis=OTHER, version=5, part=0, parts=2, groups=("a",)))
+        known.change(6, add="bcdef")
+        assert known.known.takers[TAKER].named == {"a", "b", "c"}
+
 
 class TestNextProcess:
     def test_knows_what_was_known(self, known: Fixture) -> None:

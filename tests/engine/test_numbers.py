@@ -60,6 +60,38 @@ class TestCounting:
         assert taken + missed == 1_000
 
 
+class TestInventedNumber:
+    """Somebody else speaks in a publisher's name: its next events are taken for known ones."""
+
+    def test_events_that_go_on_in_order_are_believed_after_a_while(self) -> None:
+        now = 0.0
+        numbers = Numbers(now=lambda: now)
+        numbers.take("a", ORIGIN, 8, 10)
+        numbers.take("a", ORIGIN, 2**52 + 1, 2**52)
+        known = []
+        for number in range(11, 24):
+            known.append(numbers.take("a", ORIGIN, number, number))
+            now += 1.0
+        assert known == [(0, 1)] * 10 + [(0, 0)] * 3
+
+    def test_what_comes_again_beside_new_ones_stays_known(self) -> None:
+        now = 0.0
+        numbers = Numbers(now=lambda: now)
+        numbers.take("a", ORIGIN, 1, 100)
+        for number in range(1, 51):
+            assert numbers.take("a", ORIGIN, number, number) == (0, 1)
+            assert numbers.take("a", ORIGIN, number + 100, number + 100) == (0, 0)
+            now += 1.0
+
+    def test_what_comes_again_and_again_stays_known(self) -> None:
+        now = 0.0
+        numbers = Numbers(now=lambda: now)
+        numbers.take("a", ORIGIN, 1, 100)
+        for number in range(50):
+            assert numbers.take("a", ORIGIN, number % 5 + 1, number % 5 + 1) == (0, 1)
+            now += 1.0
+
+
 class TestCuts:
     def test_whoever_is_heard_first_behind_a_cut_may_have_sent_all_before(self, numbers: Numbers) -> None:
         numbers.note_cut(["a", "b"])

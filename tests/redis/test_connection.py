@@ -137,6 +137,33 @@ class TestBrokenConnection:
                 await connection.command("PING")
             assert connection.lost.done()
 
+    async def test_answer_that_is_dripped_counts_as_overdue(self) -> None:
+        async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(b"+PONG\r\n+")
+            for _ in range(100):
+                writer.write(b"x")
+                await asyncio.sleep(0.05)
+
+        async with impostor(drip) as address, connected(address, patience=0.3) as connection:
+            with pytest.raises(RedisUnavailable, match=r"no answer for 0\.3 s"):
+                await connection.command("PING")
+
+    async def test_long_answer_may_take_longer_than_a_short_one(self) -> None:
+        async def stretch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(b"+PONG\r\n")
+            await reader.read(100)
+            writer.write(b"$700000\r\n")
+            for _ in range(10):
+                await asyncio.sleep(0.3)
+                writer.write(bytes(70_000))
+            writer.write(b"\r\n")
+            await reader.read()
+
+        async with impostor(stretch) as address, connected(address, patience=1.5) as connection:
+            assert await connection.command("GET", "key") == bytes(700_000)
+
     async def test_garbage_ends_it(self) -> None:
         async def turn_mad(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read(100)

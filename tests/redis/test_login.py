@@ -125,6 +125,12 @@ class TestUnreachable:
         assert isinstance(error, RedisUnavailable)
         assert "name is not known" in str(error)
 
+    @pytest.mark.parametrize("host", ["a" * 64, "a..b", "\ufffd"])
+    async def test_host_that_none_can_have_as_a_cluster_may_name_it(self, host: str) -> None:
+        error = await refusal(dataclasses.replace(RedisAddress.parse("redis://x"), host=host))
+        assert isinstance(error, ConfigurationError)
+        assert "no host can have that name" in str(error)
+
     async def test_silence(self) -> None:
         async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
             await reader.read()
@@ -179,6 +185,16 @@ class TestNeverWorks:
         assert isinstance(error, ConfigurationError)
         assert "unknown command" in str(error)
         assert "hunter2" not in str(error)
+
+    async def test_password_that_is_repeated_in_other_words(self) -> None:
+        async def repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(4_096):
+                writer.write(b"-ERR what is hunter2?\r\n" * data.count(b"*"))
+
+        async with impostor(repeat) as address:
+            error = await refusal(dataclasses.replace(address, password="hunter2"))
+        assert isinstance(error, ConfigurationError)
+        assert "what is ***?" in str(error)
 
     async def test_missing_password(self, start_redis: Start) -> None:
         server = start_redis("--requirepass", "right")

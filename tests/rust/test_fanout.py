@@ -261,6 +261,11 @@ class TestArgument:
         fanout.count_gap("pop_broken", 256)
         assert fanout.ledger()["gaps"] == {"pop_broken": {"times": 2, "at_most": 512}}
 
+    def test_sum_of_what_an_engine_may_invent_stays_a_number_of_json(self, fanout: Fanout) -> None:
+        for _ in range(3):
+            fanout.count_gap("engine_missed", 2**63)
+        assert fanout.ledger()["gaps"] == {"engine_missed": {"times": 3, "at_most": 2**53}}
+
     def test_stop_may_be_called_twice(self, fanout: Fanout) -> None:
         fanout.stop()
         fanout.stop()

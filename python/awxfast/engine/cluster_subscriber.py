@@ -190,9 +190,9 @@ class ClusterSubscriber:
             self._ask([channel])
 
     def end(self, where: HostPort, key: bytes) -> None:
-        """Asking again there says who has the slot now."""
+        """Asking again there says who has the slot now. Of one that is asked for already an answer comes anyway."""
         channel = self._channels.get(key)
-        if channel is not None and channel.where == where:
+        if channel is not None and channel.where == where and channel.confirmed:
             self._lose(channel)
             self._topology.look_soon()
             self._ask([channel])

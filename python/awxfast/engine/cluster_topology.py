@@ -128,9 +128,13 @@ class ClusterTopology:
                 self._believe(view)
 
     def _choose(self, most: int) -> list[HostPort]:
-        """Servers to ask: all alike, so that one that is wrong is not asked for ever."""
+        """Servers to ask: all alike, so that one that is wrong is not asked for ever.
+
+        Those to begin with are never lost among the many that one may have named.
+        """
         known = list(self._known | set(self._seeds)) if self._epoch < 0 or most > 1 else self._up()
-        return random.sample(known, min(most, len(known)))
+        chosen = random.sample(known, min(most, len(known)))
+        return list({*chosen[1:], random.choice(self._seeds)}) if most > 1 else chosen
 
     def _up(self) -> list[HostPort]:
         up = [where for where, server in self.servers.items() if server.commands is not None]

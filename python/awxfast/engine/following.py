@@ -1,9 +1,13 @@
 """What the process wants whose place this one is about to take: as its own notices say, which it tells publishers."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 from awxfast.wire.engine_notices import Change, Listing
+
+MOST_GROUPS = 1_000_000
+"""That are taken over: who speaks under its name may be anybody."""
 
 Changed = Callable[[tuple[str, ...], tuple[str, ...]], None]
 
@@ -46,6 +50,8 @@ class Following:
             self._parts.clear()
         self._listed = notice.version
         self._parts[notice.part] = notice.groups
+        if sum(map(len, self._parts.values())) > MOST_GROUPS:
+            self._parts.clear()
         if len(self._parts) < notice.parts:
             return
         groups = {group for part in self._parts.values() for group in part}
@@ -56,5 +62,6 @@ class Following:
 
     def _take(self, added: set[str], dropped: set[str]) -> None:
         self._groups -= dropped
-        self._groups |= added
-        self._change(tuple(added), tuple(dropped))
+        fresh = tuple(itertools.islice(added - self._groups, max(0, MOST_GROUPS - len(self._groups))))
+        self._groups.update(fresh)
+        self._change(fresh, tuple(dropped))

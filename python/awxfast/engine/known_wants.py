@@ -200,7 +200,7 @@ class KnownWants:
         self._add(taker, change.add)
         if taker.missing:
             taker.named.difference_update(change.drop)
-            taker.named.update(change.add)
+            taker.named.update(taker.groups.intersection(change.add))
 
     def _list(self, taker: Taker, listing: Listing) -> None:
         """What is not named in any part is wanted no more."""

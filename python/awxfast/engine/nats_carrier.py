@@ -282,7 +282,7 @@ class NatsCarrier:
 
     def _note_denied(self, words: str, events: int) -> None:
         self._denied = words
-        self._quiet_log.warn(words, f"engine: {self._address}: {words}")
+        self._quiet_log.warn(words.partition(" to ")[0], f"engine: {self._address}: {words}")
         if events:
             self._note_lost(events, "refused")
 

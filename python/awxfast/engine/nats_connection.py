@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import re
-import ssl
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from nats import errors
@@ -14,14 +13,13 @@ from nats.aio.client import Client
 from nats.aio.transport import Transport
 
 from awxfast.engine.address import write_server
+from awxfast.engine.nats_failures import OPEN_SECONDS, NoTls, describe_failure, quote
 from awxfast.engine.nats_options import NatsOptions
+from awxfast.engine.nats_parser import MOST_PAYLOAD, NatsParser
 from awxfast.engine.waiting_messages import Message
-from awxfast.errors import AwxfastError, ConfigurationError
+from awxfast.errors import AwxfastError
 from awxfast.late_timeouts import answered_within
-from awxfast.printable import escape
 
-OPEN_SECONDS = 2.0
-"""For a server to answer a new connection, its TLS and login included."""
 PONG_SECONDS = 2.0
 """For it to answer a ping; later it is taken for frozen."""
 LATE_SECONDS = 0.2
@@ -29,15 +27,14 @@ LATE_SECONDS = 0.2
 MOST_UNCONFIRMED = 10_000
 """Messages that are sent ahead of its confirmation."""
 CLOSE_SECONDS = 1.0
-DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
+MOST_UNREAD = 2 * MOST_PAYLOAD
+"""Bytes that wait for a server which goes on answering, but takes nothing."""
+PUBLISH = "publish"
+DENIED = re.compile(rf'permissions violation for ({PUBLISH}|subscription) to "([^"]+)"', re.IGNORECASE)
 
 
 class NatsConnectionFailed(AwxfastError):
     """A server can't be reached, or does not want us; in words for an operator, without a secret."""
-
-
-class NoTls(errors.Error):
-    """TLS was asked for, and the server has none: nothing of ours goes there in the clear."""
 
 
 class NatsClient(Client):
@@ -48,14 +45,12 @@ class NatsClient(Client):
 
     def __init__(self, connection: "NatsConnection", wants_tls: bool) -> None:
         super().__init__()
+        self._ps = NatsParser(connection)  # type: ignore[assignment]
         self._connection = connection
         self._wants_tls = wants_tls
 
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        self._connection.hear(sid, data)
-
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        """It keeps the first limit, and would go on in the clear where a server has no TLS, or need not have it."""
+        """It would go on in the clear where a server has no TLS, or need not have it."""
         if initial_connection and self._wants_tls:
             if not (info.get("tls_required") or info.get("tls_available")):
                 raise NoTls
@@ -94,7 +89,9 @@ class NatsConnection:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._options = options
         self._client = NatsClient(self, options.tls is not None)
+        self._secrets: Collection[str] = ()
         self._unconfirmed: deque[tuple[str, int]] = deque()
+        self._denied: Counter[tuple[str, str]] = Counter()
         self._sent = self._confirmed = 0
         self._asked = 0.0
         self._is_open = False
@@ -103,6 +100,8 @@ class NatsConnection:
     async def open(self, host: str, port: int, certificate_name: str) -> None:
         """Connects to one server and logs in. Raises `NatsConnectionFailed`."""
         try:
+            login = self._options.read_login()
+            self._secrets = [str(words) for name, words in login.items() if name != "user"]
             async with answered_within(OPEN_SECONDS):
                 await self._client.connect(
                     f"nats://{write_server((host, port))}",
@@ -113,11 +112,11 @@ class NatsConnection:
                     reconnect_time_wait=0,
                     tls=self._options.make_tls(),
                     tls_hostname=certificate_name,
-                    **self._options.read_login(),
+                    **login,
                 )
         except Exception as error:
             told = self._last_error if isinstance(error, errors.NoServersError) else None
-            reason = describe_failure(told or error)
+            reason = describe_failure(told or error, self._secrets)
             await self.close()
             raise NatsConnectionFailed(reason) from error
         except asyncio.CancelledError:
@@ -144,9 +143,8 @@ class NatsConnection:
     def learn(self, info: dict[str, Any]) -> None:
         """What the server says of itself and the cluster: at the beginning, and with each change."""
         limit = info.get("max_payload")
-        if isinstance(limit, int) and limit > 0:
-            self.most_bytes = limit
-            self._client._max_payload = limit
+        if type(limit) is int and limit > 0:
+            self.most_bytes = min(limit, MOST_PAYLOAD)
         self.is_stopping = self.is_stopping or info.get("ldm") is True
         if isinstance(urls := info.get("connect_urls"), list) and urls:
             self._tell_servers(urls)
@@ -231,46 +229,48 @@ class NatsConnection:
             return
         try:
             self._transport.writelines(parts)
+            if self._transport._io_writer.transport.get_write_buffer_size() > MOST_UNREAD:  # type: ignore[attr-defined]
+                self.end("it does not take what it is sent")
         except (OSError, RuntimeError) as error:
             self.end(describe_failure(error))
 
+    # What the server says
+
+    def note_ping(self) -> None:
+        """It is told that we are there."""
+        self._write([b"PONG\r\n"])
+
+    def note_pong(self) -> None:
+        """To the first of our questions that waits; nats-py asks seldom, too, and counts."""
+        if self._client._pongs:
+            self._client._pongs.pop(0).set_result(True)
+            self._client._pings_outstanding = 0
+
+    def note_complaint(self, text: str) -> None:
+        """What is denied is told by name when all of a read is known; anything else ends the connection."""
+        if (found := DENIED.search(text)) is None:
+            self.end(describe_failure(errors.Error(text), self._secrets))
+            return
+        if not self._denied:
+            asyncio.get_running_loop().call_soon(self._tell_all_denied)
+        self._denied[found[1].lower(), found[2]] += 1
+
     async def _note_error(self, error: Exception) -> None:
         self._last_error = error
-        if (found := DENIED.search(str(error))) is not None:
-            verb, name = found.groups()
-            events = self._forget_denied(name) if verb == "publish" else 0
-            self._tell_denied(f"the server does not let us {verb.replace('ription', 'ribe')} to {escape(name)}", events)
 
-    def _forget_denied(self, name: str) -> int:
-        """The oldest message to that channel, whose letters nats-py has made small."""
-        for index, (channel, events) in enumerate(self._unconfirmed):
-            if events and channel.lower() == name:
+    def _tell_all_denied(self) -> None:
+        denied, self._denied = self._denied, Counter()
+        lost = self._forget_denied(Counter({name: times for (verb, name), times in denied.items() if verb == PUBLISH}))
+        for verb, name in denied:
+            what = f"{verb.replace('ription', 'ribe')} to {quote(name, self._secrets)}"
+            self._tell_denied(f"the server does not let us {what}", lost[name] if verb == PUBLISH else 0)
+
+    def _forget_denied(self, denied: Counter[str]) -> Counter[str]:
+        """The oldest messages to these channels, so many of each; how many events were in them."""
+        lost: Counter[str] = Counter()
+        for index, (channel, events) in enumerate(self._unconfirmed if denied else ()):
+            if events and denied[channel] > 0:
+                denied[channel] -= 1
                 self._unconfirmed[index] = (channel, 0)
-                return events
-        return 0
-
-
-def describe_failure(error: Exception) -> str:
-    """In words for an operator. Of what nobody has words for only the kind, as a secret may be in its text."""
-    match error:
-        case ConfigurationError():
-            return str(error)
-        case NoTls():
-            return "it has no TLS, which --engine asks for"
-        case errors.AuthorizationError():
-            return "it refuses the user, token or key of --engine"
-        case errors.UnexpectedEOF() | errors.StaleConnectionError():
-            return "the connection broke"
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is refused: {error.verify_message}"
-        case ssl.SSLError():
-            return f"TLS fails: {(error.reason or 'the connection broke').replace('_', ' ').lower()}"
-        case TimeoutError():
-            return f"it does not answer within {OPEN_SECONDS:.0f} s"
-        case OSError():
-            return escape(error.strerror or str(error) or type(error).__name__)
-        case errors.Error() if "authorization" in str(error).lower():
-            return "it refuses the user, token or key of --engine"
-        case errors.Error():
-            return f"it says {escape(str(error).removeprefix('nats: ').strip())}"
-    return f"unexpected {type(error).__name__}"
+                lost[channel] += events
+        return lost

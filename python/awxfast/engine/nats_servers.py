@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from awxfast.engine.address import HostPort
 
-MOST_TOLD = 100
-"""Servers that the cluster tells of, of which we make a note."""
+MOST_TOLD = 20
+"""Servers that the cluster tells of, of which we make a note: one that lies keeps us busy with so many."""
+LONGEST_HOST = 253
 
 
 class NatsServers:
@@ -49,9 +50,11 @@ class NatsServers:
 def _read_place(text: object) -> HostPort | None:
     try:
         parts = urlsplit(f"//{text}")
-        return (parts.hostname, parts.port) if isinstance(text, str) and parts.hostname and parts.port else None
+        host, port = parts.hostname, parts.port
     except ValueError:
         return None
+    is_host = isinstance(text, str) and host and len(host) <= LONGEST_HOST and host.isprintable()
+    return (host, port) if is_host and host and port else None
 
 
 def _is_address(host: str) -> bool:

@@ -3,7 +3,8 @@
 A publisher counts the events of a group from 1, anew with each epoch (`wire/engine_packets`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.wire.engine_packets import Origin
@@ -11,16 +12,23 @@ from awxfast.wire.engine_packets import Origin
 MOST_COUNTS = 100_000
 MOST_OF_A_GROUP = 2_000
 """Publishers that are counted in one group; past it the one that was heard first is forgotten."""
+DOUBT_SECONDS = 10.0
+"""How long a publisher's events come in order and are all known, until the number that says so is no longer believed.
+One packet of somebody else in its name can have said it."""
+MOST_DOUBTED = 1_000
 
 
 class Numbers:
     """Bounded: past it the counts of the group that was heard first are forgotten, and begin anew."""
 
-    def __init__(self, most: int = MOST_COUNTS) -> None:
+    def __init__(self, most: int = MOST_COUNTS, now: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._now = now
         self._groups: dict[str, dict[str, tuple[int, int]]] = {}
         self._size = 0
         self._cut: set[str] = set()
+        self._doubted: dict[tuple[str, str], tuple[int, float]] = {}
+        """Whose events are all known: the number that would come next, and since when they come in order."""
 
     def __len__(self) -> int:
         return self._size
@@ -40,9 +48,24 @@ class Numbers:
         epoch, before = known
         if epoch != origin.epoch:
             return first - 1, 0
+        if last > before:
+            self._doubted.pop((group, origin.publisher), None)
+        elif first <= last and self._doubt((group, origin.publisher), first, last):
+            return 0, 0
         if last < before:
             counts[origin.publisher] = known
         return max(first - before - 1, 0), max(min(before, last) - first + 1, 0)
+
+    def _doubt(self, key: tuple[str, str], first: int, last: int) -> bool:
+        """Whether what is known has come in order, and nothing else, for so long that it is new."""
+        now = self._now()
+        follows, since = self._doubted.pop(key, (first, now))
+        if follows == first and now - since >= DOUBT_SECONDS:
+            return True
+        if len(self._doubted) >= MOST_DOUBTED:
+            self._doubted.clear()
+        self._doubted[key] = last + 1, since if follows == first else now
+        return False
 
     def note_cut(self, groups: Iterable[str]) -> None:
         """Events of these may have been missed: of whoever is heard for the first time, too, all before it."""

@@ -24,7 +24,8 @@ MOST_BYTES = 8_388_608
 """Of a message: a quarter of what Redis lets wait for one subscriber (`client-output-buffer-limit pubsub`, 32 MiB)."""
 
 LOOKS_DOWN = 2
-"""In a row, after which it is told."""
+LOOKS_AT_START = 5
+"""In a row, after which it is told that it is not whole, or has not been yet."""
 
 LAST_SECONDS = 1.0
 """For what waits at the end."""
@@ -55,7 +56,7 @@ class RedisClusterCarrier:
         self._parts: _Parts | None = None
         self._looking: asyncio.Task[None] | None = None
         self._trouble = "not connected"
-        self._was_up = False
+        self._was_up: bool | None = None
         self._looks_down = 0
         self._quiet = QuietLog(log)
 
@@ -181,7 +182,7 @@ class RedisClusterCarrier:
         if self.up and not self._was_up:
             self._was_up = True
             log.info("the engine, %s, is there", self._address)
-        elif self._was_up and self._looks_down >= LOOKS_DOWN:
+        elif self._was_up is not False and self._looks_down >= (LOOKS_DOWN if self._was_up else LOOKS_AT_START):
             self._was_up = False
             log.warning("the engine is not whole: %s; trying again", self.trouble)
 

@@ -11,6 +11,9 @@ from awxfast.errors import RedisReplyError
 from awxfast.redis.commands import pack
 from awxfast.redis.connection import RedisConnection
 
+ANSWER_PATIENCE = 10
+"""Times the connection's, for a channel's answer: messages without end may stand before it."""
+
 
 class ClusterPushListener(Protocol):
     """Who is told what comes over one."""
@@ -34,6 +37,7 @@ class ClusterPushConnection(RedisConnection):
     _listener: ClusterPushListener | None = None
     _asked: collections.deque[tuple[bytes, bytes]]
     _messages: list[tuple[bytes, bytes]]
+    _answered_at = 0.0
 
     def begin(self, listener: ClusterPushListener) -> None:
         """From now on all that comes goes there."""
@@ -52,6 +56,8 @@ class ClusterPushConnection(RedisConnection):
     def _ask(self, command: bytes, channels: Collection[bytes]) -> None:
         if self._error is not None or self._transport is None or not channels:
             return
+        if not self._asked:
+            self._answered_at = self._loop.time()
         self._asked.extend((command, channel) for channel in channels)
         self._transport.write(b"".join([pack((command, channel)) for channel in channels]))
 
@@ -76,6 +82,7 @@ class ClusterPushConnection(RedisConnection):
 
     def _take_answer(self, listener: ClusterPushListener, kind: Any, channel: Any) -> None:
         expected = self._asked[0] if self._asked else None
+        self._answered_at = self._loop.time()
         if kind == b"ssubscribe" and expected == (b"SSUBSCRIBE", channel):
             self._asked.popleft()
             self._flush()
@@ -89,9 +96,15 @@ class ClusterPushConnection(RedisConnection):
             self.distrust("a subscription that nobody asked for")
 
     def _take_error(self, listener: ClusterPushListener, error: RedisReplyError) -> None:
+        self._answered_at = self._loop.time()
         command, channel = self._asked.popleft()
         if command == b"SSUBSCRIBE":
             listener.refuse(channel, error)
+
+    def _is_overdue(self) -> bool:
+        late = self._loop.time() - self._answered_at
+        is_late = self._listener is not None and bool(self._asked) and late > self._patience * ANSWER_PATIENCE
+        return is_late or super()._is_overdue()
 
     def _flush(self) -> None:
         """What has come is told, before an answer that came behind it."""

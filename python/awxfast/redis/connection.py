@@ -23,6 +23,8 @@ from awxfast.redis.replies import Expectation, describe, expect, expect_all
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""
 
+PROGRESS_BYTES = 65_536
+"""Of one reply: so many more are a sign of life, as a whole reply is; fewer may be dripped for ever."""
 TURN_REPLIES = 300
 """How many replies are looked at in one turn of the loop, with what follows from them: some milliseconds' work."""
 _BOUNDLESS = re.compile(rb"(?:[*~%>|][0-9]{1,7}\r\n)*[*~%>|][0-9]{8}")
@@ -52,7 +54,7 @@ class RedisConnection(asyncio.Protocol):
         self._name = name
         self._patience = patience
         self._reply_limit = reply_limit
-        self._unfinished = 0
+        self._unfinished = self._seen = 0
         self._begins = True
         self._beginning = b""
         self._loop = asyncio.get_running_loop()
@@ -130,35 +132,36 @@ class RedisConnection(asyncio.Protocol):
         self._check_progress()
 
     def data_received(self, data: bytes) -> None:
-        self._progress = self._loop.time()
         came = len(data)
         self._unfinished += came
         try:
             if self._begins or self._beginning:
                 self._check_announced(data)
             self._reader.feed(data)
-            self._take_turn(came)
+            if self._take_turn(came) or self._unfinished - self._seen >= PROGRESS_BYTES:
+                self._progress, self._seen = self._loop.time(), self._unfinished
         # A list of so many elements that no list can have them; a map whose key is a list.
         except (hiredis.ProtocolError, MemoryError, TypeError) as error:
             self._fail("its answer is not Redis' protocol", cause=error)
         if self._unfinished > self._reply_limit:
             self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
 
-    def _take_turn(self, came: int) -> None:
-        """Takes as many replies as a turn has. While others wait no more is read, so that the end comes after them."""
-        for _ in range(TURN_REPLIES):
+    def _take_turn(self, came: int) -> bool:
+        """Takes as many replies as a turn has: whether any. While others wait no more is read: the end comes last."""
+        for taken in range(TURN_REPLIES):
             if self._error is not None or (reply := self._reader.gets()) is self._incomplete:
-                return
+                return taken > 0
             self.reply_size, self._unfinished = self._unfinished or came, 0
             self._take(reply)
             self._beginning = b""
             if not self._reader.has_data():
                 self._begins = True
-                return
+                return True
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._waits_turn = True
             self._transport.pause_reading()
             self._loop.call_soon(self._go_on)
+        return True
 
     def _go_on(self) -> None:
         self._waits_turn = False

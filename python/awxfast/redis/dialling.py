@@ -61,6 +61,8 @@ async def _connect(address: RedisAddress, make: Callable[[str], RedisConnection]
         raise RedisUnavailable(f"Redis at {name}: not connected within {address.connect_seconds} s") from error
     except OSError as error:
         raise RedisUnavailable(f"Redis at {name}: {describe_failure(error)}, as {whoami()}") from error
+    except UnicodeError as error:  # such as a label of more than 63 letters
+        raise ConfigurationError(f"Redis at {name}: no host can have that name") from error
 
 
 async def _dial(address: RedisAddress, make: Callable[[], RedisConnection]) -> RedisConnection:

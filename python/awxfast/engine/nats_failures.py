@@ -1,0 +1,54 @@
+"""Why a server of NATS is of no use, in words for an operator: without a secret, whatever it says."""
+
+import ssl
+from collections.abc import Collection
+
+from nats import errors
+
+from awxfast.errors import ConfigurationError
+from awxfast.printable import escape
+
+OPEN_SECONDS = 2.0
+"""For a server to answer a new connection, its TLS and login included."""
+LEAST_SECRET = 6
+"""Letters: a shorter one would be found in words of all kinds."""
+
+
+class NoTls(errors.Error):
+    """TLS was asked for, and the server has none: nothing of ours goes there in the clear."""
+
+
+def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
+    """Of what nobody has words for only the kind, as a secret may be in its text."""
+    match error:
+        case ConfigurationError():
+            return str(error)
+        case NoTls():
+            return "it has no TLS, which --engine asks for"
+        case errors.AuthorizationError():
+            return "it refuses the user, token or key of --engine"
+        case errors.UnexpectedEOF() | errors.StaleConnectionError():
+            return "the connection broke"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is refused: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS fails: {(error.reason or 'the connection broke').replace('_', ' ').lower()}"
+        case TimeoutError():
+            return f"it does not answer within {OPEN_SECONDS:.0f} s"
+        case OSError():
+            return escape(error.strerror or str(error) or type(error).__name__)
+        case errors.Error() if "authorization" in str(error).lower():
+            return "it refuses the user, token or key of --engine"
+        case errors.Error():
+            return f"it says {quote(str(error).removeprefix('nats: ').strip(), secrets)}"
+        case AttributeError() | LookupError() | TypeError() | ValueError() | RecursionError():
+            return f"it answers out of protocol ({type(error).__name__})"  # nats-py, of what it did not expect
+    return f"unexpected {type(error).__name__}"
+
+
+def quote(text: str, secrets: Collection[str]) -> str:
+    """A server's words, unless they have our login in them, of which what we sent as JSON may be a part."""
+    text = text.partition("{")[0]
+    if any(secret.lower() in text.lower() for secret in secrets if len(secret) >= LEAST_SECRET):
+        return "something with the login of --engine in it"
+    return escape(text)
