@@ -52,6 +52,12 @@ class EngineMesh(Mesh):
             while sum(peer["silent"] for peer in (await ask_dialler(node))["peers"]) != links:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
+    async def until_engine_is(self, *, up: bool) -> None:
+        """In the eyes of all diallers."""
+        async with asyncio.timeout(HANG):
+            while any([(await ask_dialler(node))["engine"]["up"] is not up for node in self.nodes]):
+                await asyncio.sleep(0.02)
+
     async def ledgers(self) -> list[dict[str, Any]]:
         """Of all servers."""
         return [await asyncio.to_thread(node.server.ledger) for node in self.nodes]

@@ -116,6 +116,28 @@ async def test_what_is_lost_while_the_engine_is_away_is_counted(start_mesh: Star
         await assert_losses_are_counted(mesh, load)
 
 
+@pytest.mark.parametrize("engine", ["nats"], indirect=True)
+async def test_what_waits_while_the_engine_is_away_reaches_every_browser(
+    start_mesh: StartMesh, nats: NatsServer
+) -> None:
+    mesh = await start_mesh()
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        await asyncio.to_thread(nats.kill)
+        await mesh.until_engine_is(up=False)
+        away = {number: made[-1] for number, made in load.made.items()}
+        await load.go_on(100)
+        await asyncio.to_thread(nats.start)
+        await mesh.until_heard()
+        await load.stop()
+        await mesh.until_heard()
+    for page in mesh.pages:
+        page.assert_in_order_and_whole()
+        for number, made in load.made.items():
+            waited = {event for event in made if event > away[number]}
+            assert len(waited.difference(page.numbers(number))) == 0
+
+
 @pytest.mark.parametrize("engine", ["cluster"], indirect=True)
 async def test_what_is_lost_with_a_master_is_counted(start_mesh: StartMesh, cluster: RedisCluster) -> None:
     mesh = await start_mesh()

@@ -84,6 +84,10 @@ class KnownWants:
         """Whether somebody takes events for one of these Redis."""
         return any(taker.redis in names for taker in self.takers.values())
 
+    def list_served(self) -> Iterable[str]:
+        """Takers whose groups are to be published."""
+        return (who for who, taker in self.takers.items() if taker.counts)
+
     def hears_publisher_of(self, redis: str) -> bool:
         """Whether somebody else brings the events of that Redis."""
         return any(one.redis == redis for one in self.publishers.values())

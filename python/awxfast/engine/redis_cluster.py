@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_options import read_access
 from awxfast.engine.cluster_publisher import ClusterPublisher
 from awxfast.engine.cluster_server import ClusterServer
@@ -93,6 +94,7 @@ class RedisClusterCarrier:
         parts, looking = self._parts, self._looking
         if parts is None or looking is None:
             return
+        self.release()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
         if events := parts.publisher.queues.clear():
@@ -107,6 +109,17 @@ class RedisClusterCarrier:
         """Queues a message; after the end it is lost."""
         if self._parts is not None:
             self._parts.publisher.publish(channel, message, events)
+
+    def hold(self, but: str) -> None:
+        """Messages wait from now on, until `release` or `stop`; not those of this channel's slot."""
+        if self._parts is not None:
+            self._parts.publisher.queues.hold(find_slot(but.encode()))
+
+    def release(self) -> None:
+        """What is held goes out, in order."""
+        if self._parts is not None:
+            self._parts.publisher.queues.release()
+            self._parts.publisher.flush()
 
     async def subscribe(self, channels: Collection[str]) -> None:
         """Returns when the cluster has confirmed all."""

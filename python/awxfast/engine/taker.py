@@ -164,6 +164,8 @@ class Taker:
         """What was missed the numbers tell; of publishers that were not heard yet it is all that they sent."""
         groups = self.told.subscribed if channels is None else map(self._names.group, channels)
         self.checks.numbers.note_cut(groups)
+        if channels is None and self._following is None:
+            self._beat()  # publishers wait for it
 
     # Links to the same publishers
 
