@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from awxfast.engine import following
 from awxfast.engine.following import Following
 from awxfast.wire.engine_notices import Change, Listing
 
@@ -15,7 +16,11 @@ class Heir:
 
     def __init__(self) -> None:
         self.changes: list[tuple[set[str], set[str]]] = []
-        self.following = Following(WHO, lambda added, dropped: self.changes.append(({*added}, {*dropped})))
+        self.refused = 0
+        self.following = Following(WHO, lambda added, dropped: self.changes.append(({*added}, {*dropped})), self.refuse)
+
+    def refuse(self, groups: int) -> None:
+        self.refused += groups
 
     def list_all(self, version: int, *parts: tuple[str, ...], who: str = WHO) -> None:
         for number, groups in enumerate(parts):
@@ -74,3 +79,25 @@ class TestChanges:
     def test_before_the_list_they_are_part_of_it(self, heir: Heir) -> None:
         assert heir.change(3, ("a",))
         assert heir.changes == []
+
+
+class TestBounds:
+    @pytest.fixture(autouse=True)
+    def room_for_three(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(following, "MOST_PAIRS", 3)
+
+    def test_list_with_more_groups_than_there_is_room_for(self, heir: Heir) -> None:
+        heir.list_all(7, ("a", "b"), ("c", "d"), ("e",))
+        assert (heir.following.groups, heir.refused) == ({"a", "b", "c"}, 2)
+        assert heir.following.known.is_set()
+
+    def test_part_that_comes_again_takes_no_more_room(self, heir: Heir) -> None:
+        for _ in range(2):
+            heir.following.receive_listing(Listing(**SENDER, version=7, part=1, parts=2, groups=("a", "b")))
+        assert heir.refused == 0
+
+    def test_change_finds_the_room_that_it_makes(self, heir: Heir) -> None:
+        heir.list_all(7, ("a", "b", "c"))
+        heir.change(8, ("a", "d", "e"), drop=("b",))
+        assert (len(heir.following.groups), heir.refused, heir.following.version) == (3, 1, 8)
+        assert heir.changes[-1] == ({"d"}, {"b"})
