@@ -1,11 +1,14 @@
 """Three nodes with a Redis, a server and a dialler each, and an engine between them: each event once, or counted."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine_meshes import EngineMesh
+from awxfast_dialler import AwxfastDialler
+from engine_meshes import EngineMesh, ask_dialler
 from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
 from nats_servers import NatsServer
@@ -95,6 +98,7 @@ async def assert_losses_are_counted(mesh: EngineMesh, load: Load) -> None:
     ledgers = await mesh.ledgers()
     unsent = [await asyncio.to_thread(node.dialler.ledger) for node in mesh.nodes]
     lost_there = sum(sum(ledger["engine"]["lost"].values()) for ledger in unsent)
+    lost_there += sum(gap["at_most"] for ledger in unsent for gap in ledger["gaps"].values())
     for page, ledger in zip(mesh.pages, ledgers, strict=True):
         page.assert_in_order_and_whole()
         missed = sum(len(made) - len(page.numbers(number)) for number, made in load.made.items())
@@ -134,8 +138,7 @@ async def test_what_waits_while_the_engine_is_away_reaches_every_browser(
     for page in mesh.pages:
         page.assert_in_order_and_whole()
         for number, made in load.made.items():
-            waited = {event for event in made if event > away[number]}
-            assert len(waited.difference(page.numbers(number))) == 0
+            assert {event for event in made if event > away[number]} <= {*page.numbers(number)}
 
 
 @pytest.mark.parametrize("engine", ["cluster"], indirect=True)
@@ -148,6 +151,19 @@ async def test_what_is_lost_with_a_master_is_counted(start_mesh: StartMesh, clus
         await mesh.until_heard()
         await load.go_on()
         await assert_losses_are_counted(mesh, load)
+
+
+@pytest.mark.parametrize("engine", ["nats"], indirect=True)
+async def test_what_dies_with_a_dialler_is_counted(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh()
+    dialler = mesh.nodes[0].dialler
+    assert isinstance(dialler, AwxfastDialler)
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        os.kill(dialler.child_pid(), signal.SIGKILL)
+        await load.go_on(500)
+        await assert_losses_are_counted(mesh, load)
+    assert (await ask_dialler(mesh.nodes[0]))["gaps"]["died"]["times"] == 1
 
 
 async def test_server_that_dies_costs_nobody_else_anything(start_mesh: StartMesh) -> None:
