@@ -120,18 +120,35 @@ async def test_what_is_lost_while_the_engine_is_away_is_counted(start_mesh: Star
         await assert_losses_are_counted(mesh, load)
 
 
-@pytest.mark.parametrize("engine", ["nats"], indirect=True)
-async def test_what_waits_while_the_engine_is_away_reaches_every_browser(
-    start_mesh: StartMesh, nats: NatsServer
-) -> None:
+class Away:
+    """What a test does to the engine as a whole."""
+
+    def __init__(self, engine: NatsServer | RedisCluster) -> None:
+        self.servers = [engine] if isinstance(engine, NatsServer) else engine.nodes
+
+    async def begin(self) -> None:
+        for server in self.servers:
+            await asyncio.to_thread(server.kill)
+
+    async def end(self) -> None:
+        for server in self.servers:
+            await asyncio.to_thread(server.start)
+
+
+@pytest.fixture
+def away(request: pytest.FixtureRequest, engine: str) -> Away:
+    return Away(request.getfixturevalue("nats" if engine.startswith("nats") else "cluster"))
+
+
+async def test_what_waits_while_the_engine_is_away_reaches_every_browser(start_mesh: StartMesh, away: Away) -> None:
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
-        await asyncio.to_thread(nats.kill)
+        await away.begin()
         await mesh.until_engine_is(up=False)
         away = {number: made[-1] for number, made in load.made.items()}
         await load.go_on(100)
-        await asyncio.to_thread(nats.start)
+        await away.end()
         await mesh.until_heard()
         await load.stop()
         await mesh.until_heard()

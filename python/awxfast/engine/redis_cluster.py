@@ -14,6 +14,7 @@ from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_options import read_access
 from awxfast.engine.cluster_publisher import ClusterPublisher
+from awxfast.engine.cluster_return import ClusterReturn
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 8_388_608
 """Of a message: a quarter of what Redis lets wait for one subscriber (`client-output-buffer-limit pubsub`, 32 MiB)."""
+
+NO_SLOT = -1
 
 LOOKS_DOWN = 2
 """In a row, after which it is told."""
@@ -58,6 +61,7 @@ class RedisClusterCarrier:
         self._trouble = "not connected"
         self._was_up = False
         self._looks_down = 0
+        self._return = ClusterReturn(self._come_back)
         self._quiet = QuietLog(log)
 
     @property
@@ -86,7 +90,7 @@ class RedisClusterCarrier:
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and goes on with that until it works."""
         topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
-        self._parts = _Parts(topology, listener, self._note_refusal)
+        self._parts = _Parts(topology, listener, self._note_refusal, self._note_mended)
         self._looking = asyncio.create_task(topology.run(self._is_well))
 
     async def stop(self) -> None:
@@ -94,6 +98,7 @@ class RedisClusterCarrier:
         parts, looking = self._parts, self._looking
         if parts is None or looking is None:
             return
+        self._return.forget()
         self.release()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
@@ -117,7 +122,7 @@ class RedisClusterCarrier:
 
     def release(self) -> None:
         """What is held goes out, in order."""
-        if self._parts is not None:
+        if self._parts is not None and not self._return.is_awaited:
             self._parts.publisher.queues.release()
             self._parts.publisher.flush()
 
@@ -154,6 +159,8 @@ class RedisClusterCarrier:
     def commands_up(self, server: ClusterServer) -> None:
         """What waits for this server goes out."""
         if self._parts is not None:
+            self._return.note_one()
+            self._note_mended()
             self._parts.publisher.flush_to(server)
 
     def pushes_up(self, server: ClusterServer) -> None:
@@ -171,6 +178,19 @@ class RedisClusterCarrier:
         self._trouble = str(error)
         if self._parts is not None:
             self._parts.topology.look_soon()
+            if not self._parts.topology.has_any and self._return.note_none():
+                self._parts.publisher.queues.hold(NO_SLOT)
+
+    def _note_mended(self) -> None:
+        if self.up:
+            self._return.note_whole()
+
+    def _come_back(self) -> None:
+        """Others may have been away, too: the listener knows whether more is to wait for them."""
+        if self._parts is not None:
+            self._parts.publisher.queues.release()
+            self._parts.listener.note_cut(None)
+            self._parts.publisher.flush()
 
     def _is_well(self) -> bool:
         return self.up and self._parts is not None and None not in self._parts.publisher.queues.destinations()
@@ -183,6 +203,7 @@ class RedisClusterCarrier:
             self._trouble = self._parts.topology.trouble
         self._parts.subscriber.regroup()
         self._parts.publisher.regroup()
+        self._note_mended()
         self._tell()
 
     def _note_refusal(self, text: str) -> None:
@@ -202,8 +223,14 @@ class RedisClusterCarrier:
 class _Parts:
     """What there is from start to stop."""
 
-    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        topology: ClusterTopology,
+        listener: Listener,
+        note_refusal: Callable[[str], None],
+        note_mended: Callable[[], None],
+    ) -> None:
         self.topology = topology
         self.listener = listener
         self.publisher = ClusterPublisher(topology, listener, note_refusal)
-        self.subscriber = ClusterSubscriber(topology, listener, note_refusal)
+        self.subscriber = ClusterSubscriber(topology, listener, note_refusal, note_mended)
