@@ -146,7 +146,7 @@ async def test_what_waits_while_the_engine_is_away_reaches_every_browser(start_m
         await load.go_on()
         await away.begin()
         await mesh.until_engine_is(up=False)
-        away = {number: made[-1] for number, made in load.made.items()}
+        last = {number: made[-1] for number, made in load.made.items()}
         await load.go_on(100)
         await away.end()
         await mesh.until_heard()
@@ -155,7 +155,7 @@ async def test_what_waits_while_the_engine_is_away_reaches_every_browser(start_m
     for page in mesh.pages:
         page.assert_in_order_and_whole()
         for number, made in load.made.items():
-            assert {event for event in made if event > away[number]} <= {*page.numbers(number)}
+            assert {event for event in made if event > last[number]} <= {*page.numbers(number)}
 
 
 @pytest.mark.parametrize("engine", ["cluster"], indirect=True)
