@@ -13,9 +13,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import re_path
-from layer_forms import find_form
+from layer_forms import FORMS
 
-FORM = find_form(os.environ.get("EVENTS_SITE_LAYER", "core"))
+FORM = FORMS[os.environ.get("EVENTS_SITE_LAYER", "core")]
 LAYER = {
     "BACKEND": FORM.backend,
     "CONFIG": {

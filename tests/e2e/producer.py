@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from events import event_text, group_of
-from layer_forms import FORMS, close_layer, find_form
+from layer_forms import FORMS, close_layer
 
 
 async def send(layer: Any, producer: int, number: int, group: str | None) -> None:
@@ -47,7 +47,7 @@ def send_in_fresh_loops(options: argparse.Namespace) -> None:
 
 
 def new_layer(options: argparse.Namespace) -> Any:
-    return find_form(options.layer).new_layer(options.redis, group_expiry=157_784_760)
+    return FORMS[options.layer].new_layer(options.redis, group_expiry=157_784_760)
 
 
 def main() -> None:

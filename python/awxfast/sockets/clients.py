@@ -11,8 +11,9 @@ from awxfast.http.access_log import AccessLog
 from awxfast.http.plain_connections import QUIET_SECONDS
 from awxfast.quiet_log import QuietLog
 from awxfast.settings import Settings
-from awxfast.sockets.connection import NOT_ATTACHED, OPEN, Connection
+from awxfast.sockets.connection import OPEN, Connection
 from awxfast.sockets.reading import TURN_STREAMS
+from awxfast.sockets.writing import NOT_ATTACHED
 from awxfast.turns import Turns
 from awxfast.wire import close_codes
 from awxfast.wire.close_codes import RESTARTING

@@ -1,9 +1,9 @@
-"""One websocket from its 101 to its end. It writes nothing itself: all that goes out goes through the fan-out."""
+"""One websocket from its 101 to its end."""
 
 import enum
 import logging
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from awxfast._rust import (
@@ -15,13 +15,13 @@ from awxfast._rust import (
     NEWS_UNREAD,
     FrameDecoder,
     LinkFigures,
-    SocketTransport,
     encode_text_frame,
 )
 from awxfast.http.access_log import format_client
 from awxfast.sockets.client_list import ClientList
-from awxfast.sockets.reading import ReadingSide, Transport
+from awxfast.sockets.reading import Transport
 from awxfast.sockets.session import Session
+from awxfast.sockets.writing import NOT_ATTACHED, WritingSide, write_out
 from awxfast.system.unread_bytes import count_unsent
 from awxfast.wire.close_codes import ABNORMAL, FAILED, FAULTS, NO_CODE, POLICY, RESTARTING, SLOW
 
@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 TEXT = 1
 BINARY = 2
 CLOSE = 8
-
-NOT_ATTACHED = -1
-"""Instead of the fan-out's number of a client."""
 
 
 class Phase(enum.IntEnum):
@@ -52,22 +49,18 @@ OPEN = Phase.OPEN
 """As a name of its own: to look it up in the class costs ten times as much, for each message."""
 
 
-class Connection(ReadingSide):
+class Connection(WritingSide):
     """What the transport of an upgraded connection calls. Small, since there are many that do nothing."""
 
     __slots__ = (
         "_is_greeted",
         "_peer_done",
         "_session",
-        "client",
         "deadline",
         "label",
         "opened",
         "phase",
-        "pinged",
     )
-
-    _clients: ClientList
 
     def __init__(self, clients: ClientList, session: Session | None, label: tuple[str, str] | None = None) -> None:
         """`label` is client and path for the access log. Without a session: one that is being closed."""
@@ -77,9 +70,7 @@ class Connection(ReadingSide):
         self._peer_done = False
         self.phase = Phase.OPENING
         self.label = label
-        self.client = NOT_ATTACHED
         self.opened = self.heard
-        self.pinged = 0.0
         self.deadline = 0.0
 
     # The beginning
@@ -129,27 +120,6 @@ class Connection(ReadingSide):
     def session(self) -> Session | None:
         """Who speaks over it; None: nobody any more."""
         return self._session
-
-    @property
-    def descriptor(self) -> int | None:
-        """The socket's, if it can be handed over: the fan-out writes to it, and it has not ended."""
-        if self.client == NOT_ATTACHED or self._transport is None or self._transport.is_closing():
-            return None
-        return int(self._transport.get_extra_info("socket").fileno())
-
-    @property
-    def is_carried(self) -> bool:
-        """Whether the socket is this process's own, with a bridge at the other end (`http.bridge`)."""
-        return self._transport is not None and not isinstance(self._transport, SocketTransport)
-
-    @property
-    def groups(self) -> Sequence[str]:
-        """Those that the peer gets events of."""
-        return self._clients.fanout.groups_of(self.client)
-
-    def leave_groups(self) -> None:
-        """No event comes by the groups of the process before this one any more."""
-        self._clients.fanout.subscribe(self.client, [], self.groups)
 
     def freeze(self) -> dict[str, Any]:
         """What another process needs to go on, as JSON has it; nothing changes here."""
@@ -260,48 +230,13 @@ class Connection(ReadingSide):
         """What was written, for a node."""
         return self._clients.figures
 
-    # What goes out
-
-    def send_text(self, payload: bytes) -> None:
-        """Queues a reply to the peer."""
-        self._clients.fanout.send_text(self.client, payload)
-
-    def send_str(self, text: str) -> int:
-        """Queues what an application sends; its bytes."""
-        return self._clients.fanout.send_str(self.client, text)
-
-    def send_texts(self, payloads: Sequence[bytes]) -> None:
-        """Queues replies that leave together."""
-        self._clients.fanout.send_texts(self.client, payloads)
-
-    def send_ping(self) -> None:
-        """Queues a ping; `pinged` is its time."""
-        self.pinged = self._clients.now()
-        self._clients.fanout.send_ping(self.client, b"")
-
-    def subscribe(self, joined: Sequence[str], left: Sequence[str], reply: bytes) -> None:
-        """Changes the groups that the peer gets events of, then queues the reply."""
-        self._clients.fanout.subscribe(self.client, joined, left, reply)
-
-    def send_binary(self, payload: bytes) -> None:
-        """Queues a binary message."""
-        self._clients.fanout.send_binary(self.client, payload)
-
-    def ask_drained(self) -> None:
-        """Asks to be told when no reply waits any more."""
-        self._clients.fanout.ask_drained(self.client)
+    # The end
 
     def judge_replies(self) -> None:
         """Closes with 1008 if replies stand past their bound and nothing was taken since the last time."""
         if self.phase is Phase.OPEN and self._transport is not None and not self._transport.is_closing():
             unsent = count_unsent(self._transport.get_extra_info("socket"))
             self._clients.fanout.judge_replies(self.client, unsent)
-
-    def ask_room(self) -> None:
-        """Asks to be told when less waits than a client's bound."""
-        self._clients.fanout.ask_room(self.client)
-
-    # The end
 
     def close(self, code: int, reason: bytes = b"", *, drop: bool = False) -> None:
         """Queues a CLOSE behind all that is queued, or in its place (`drop`)."""
@@ -385,11 +320,3 @@ class Connection(ReadingSide):
         session, self._session = self._session, None
         if session is not None:
             session.end(code, reason)
-
-
-def write_out(transport: Transport, data: bytes) -> bool:
-    """Whether the socket has taken all of it at once."""
-    if isinstance(transport, SocketTransport):
-        return transport.write_at_once(data)
-    transport.write(data)
-    return transport.get_write_buffer_size() == 0
