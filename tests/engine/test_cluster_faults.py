@@ -291,10 +291,10 @@ class TestReturn:
         """It was away, and lets nobody subscribe."""
         await carrier.subscribe([CHANNEL])
         server.special = lambda words: b"-CLUSTERDOWN not now\r\n" if words[0] == b"SSUBSCRIBE" else None
-        server.hang_up()
-        carrier.publish("other", b"1", 1)
         asked = server.count(b"SSUBSCRIBE")
+        server.hang_up()
         await until(lambda: server.count(b"SSUBSCRIBE") >= asked + 2, "it is not asked")
+        carrier.publish("other", b"1", 1)
 
     async def test_nothing_goes_out_before_all_is_subscribed_again(
         self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing, away: None
@@ -318,17 +318,13 @@ class TestReturn:
         await until(lambda: server.count(b"SPUBLISH") == 2, "it does not go out")
         assert [words[1] for words in server.said if words[0] == b"SPUBLISH"] == [CHANNEL.encode(), b"other"]
 
-    async def test_where_it_takes_too_long_events_go_to_who_is_there(
-        self,
-        server: ScriptedServer,
-        carrier: RedisClusterCarrier,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
+    @pytest.fixture
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cluster_return, "RETURN_SECONDS", 0.1)
-        await carrier.subscribe([CHANNEL])
-        server.special = lambda words: b"-CLUSTERDOWN not now\r\n" if words[0] == b"SSUBSCRIBE" else None
-        server.hang_up()
-        carrier.publish("other", b"1", 1)
+
+    async def test_where_it_takes_too_long_events_go_to_who_is_there(
+        self, server: ScriptedServer, short: None, away: None
+    ) -> None:
         await until(lambda: server.count(b"SPUBLISH") == 1, "it does not go out")
 
 
