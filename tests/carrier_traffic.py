@@ -18,6 +18,9 @@ class Hearing:
         self.messages: list[tuple[str, bytes]] = []
         self.lost: collections.Counter[str] = collections.Counter()
         self.cut: collections.Counter[str] = collections.Counter()
+        self.returns = 0
+        """Times that everything was cut off."""
+        self.on_return: Callable[[], None] = lambda: None
 
     def receive(self, messages: Sequence[tuple[str, bytes]]) -> None:
         self.messages += messages
@@ -26,8 +29,10 @@ class Hearing:
         self.lost[reason] += events
 
     def note_cut(self, channels: Collection[str] | None) -> None:
-        assert channels is not None
-        self.cut.update(channels)
+        self.cut.update(channels or ())
+        if channels is None:
+            self.returns += 1
+            self.on_return()
 
     def numbers(self, channel: str) -> list[int]:
         return [int(message[:10]) for name, message in self.messages if name == channel]

@@ -28,6 +28,10 @@ BEAT_S = 5.0
 PING_S = 20.0
 CONTROL_BYTES = 300
 """Of a want with one group, a beat."""
+GROUP_BYTES = 24
+"""Of each further group."""
+GATHER_S, LONGEST_GATHER_S, MANY = 0.1, 0.5, 10
+"""How long a server gathers changes before it tells them through an engine, and how many make that longer."""
 
 ASSUMPTIONS = f"""\
 - All nodes are alike. Producers, browsers and those that watch one event are spread over them evenly and by chance.
@@ -40,7 +44,9 @@ ASSUMPTIONS = f"""\
   and 16 GiB; nodes and engine's servers 10 Gbit/s each way. Groups spread evenly over masters, whose replicas get a
   copy of each event; the control channel has one master.
 - A browser looks at one group and, after the time that it stays, at another. A node tells the others when it was the
-  only one there. Each change is a message of its own: on each link, or to all that listen to the control channel.
+  only one there. Each change is a frame of its own on each link. Through an engine a server tells all that listen to the
+  control channel what it has gathered for {GATHER_S:g} to {LONGEST_GATHER_S:g} s; whoever hears it pays for each group
+  as for a message, the engine for each message, and for {GROUP_BYTES} bytes of each further group.
 - Idle links are pinged every {PING_S:g} s; who uses an engine says every {BEAT_S:g} s that it lives, and all hear it.
 - Not in it: latency, bursts, failures, TLS, kernel buffers, joins of groups in a node's Redis, databases, nginx."""
 
@@ -101,6 +107,13 @@ def hear_everybody(costs: UnitCosts, carrier: str, load: Load) -> float:
     return costs.want_us * (load.changes * others + 2 * load.nodes / BEAT_S)
 
 
+def tellings(load: Load) -> float:
+    """Messages a second of all servers with what they want: fewer than the changes where these come close together."""
+    changes = load.changes / load.nodes
+    gathered = LONGEST_GATHER_S if changes * GATHER_S > MANY else GATHER_S
+    return load.nodes * min(changes, 1 / gathered)
+
+
 def tell_links(own: CarrierCosts, carrier: str, load: Load) -> float:
     """CPU microseconds a second of a server that tells each dialler by a frame, at what a link costs a sender."""
     if carrier != MESH:
@@ -120,7 +133,8 @@ def engine_demands(costs: UnitCosts, carrier: str, own: CarrierCosts, load: Load
     """Each node is two of the engine's clients: the dialler and the server."""
     assert own.engine is not None
     clients, servers, published = 2 * load.nodes, load.engine_servers, load.events * load.wanted_elsewhere
-    control = (load.changes + clients / BEAT_S) * clients
+    messages = tellings(load)
+    control = (messages + clients / BEAT_S) * clients
     routes = min(servers - 1, load.wanting) if carrier == NATS else 0
     events = published * own.engine.at(published, load.wanting + routes) / servers / 1e6
     copies = published * (load.wanting + routes + (carrier == REDIS_CLUSTER)) / servers
@@ -132,7 +146,8 @@ def engine_demands(costs: UnitCosts, carrier: str, own: CarrierCosts, load: Load
         yield Demand(NATS_EVENTS, events, ENGINE_CORES, "cores")
         yield Demand(NATS_WANTS, control * costs.control_us / servers / 1e6, ENGINE_CORES, "cores")
         yield Demand("clients of a NATS server", clients / servers, NATS_CLIENTS, "connections")
-    channel = control * CONTROL_BYTES / (servers if carrier == NATS else 1)
+    bytes_told = control * CONTROL_BYTES + (load.changes - messages) * GROUP_BYTES * clients
+    channel = bytes_told / (servers if carrier == NATS else 1)
     yield Demand(ENGINE_NETWORK, copies * load.size + channel, NETWORK, "bytes/s")
     yield Demand("who a publisher remembers", clients, MOST_WHOS, "clients")
     yield Demand("wants that a publisher remembers", load.wanted_pairs, MOST_PAIRS, "groups of nodes")

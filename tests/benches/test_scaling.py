@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from awxfast.broadcast import dialler, interest
-from awxfast.engine import known_wants
+from awxfast.engine import known_wants, told_wants
 from scaling import demands
 from scaling.demands import Demand, first_to_give_way, list_demands
 from scaling.limits import SAFE, fewest_servers, most, most_nodes
@@ -127,6 +127,12 @@ class TestDemands:
         assert two.used == pytest.approx(4 * one.used)
         assert one.used == pytest.approx(20 / 5 * 20 * 1e-6)
 
+    def test_changes_that_come_close_together_are_one_message_of_a_server(self) -> None:
+        few, many = load(browsers=10, watchers=1), load(browsers=100_000, watchers=1, stay_s=1)
+        assert demands.tellings(few) == pytest.approx(few.changes)
+        assert demands.tellings(many) == pytest.approx(10 / told_wants.LONGEST_GATHER_SECONDS)
+        assert find(NATS, demands.ENGINE_NETWORK, many).used > many.changes * demands.GROUP_BYTES * 20 / 3
+
     @pytest.mark.parametrize("carrier", CARRIERS)
     def test_more_events_never_take_less_of_anything(self, carrier: str) -> None:
         costs, few, more = read_costs(), load(), load(events=50_000)
@@ -135,6 +141,8 @@ class TestDemands:
 
     def test_bounds_are_those_of_the_programs(self) -> None:
         assert (demands.MOST_WHOS, demands.MOST_PAIRS) == (known_wants.MOST_OTHERS, known_wants.MOST_PAIRS)
+        gathering = told_wants.GATHER_SECONDS, told_wants.LONGEST_GATHER_SECONDS, told_wants.MANY
+        assert (demands.GATHER_S, demands.LONGEST_GATHER_S, demands.MANY) == gathering
         assert demands.MOST_GROUPS_OF_A_PEER == interest.MAX_SUBSCRIPTIONS
         assert demands.MOST_PEERS == dialler.MAX_PEERS
 

@@ -69,6 +69,8 @@ class FakeCarrier:
             queued_bytes=0,
             subscribed=0,
         )
+        self._but: str | None = None
+        self._waiting: list[tuple[str, bytes, int]] = []
         self._confirming = asyncio.Event()
         self._confirming.set()
         self.subscribed: set[str] = set()
@@ -114,8 +116,19 @@ class FakeCarrier:
             if self._listener is not None:
                 self._listener.note_lost(events, "connection_broken")
             return
+        if self._but not in (None, channel):
+            self._waiting.append((channel, message, events))
+            return
         self._count(published=1, published_bytes=len(message))
         self._exchange.send(channel, message)
+
+    def hold(self, but: str) -> None:
+        self._but = but
+
+    def release(self) -> None:
+        waiting, self._waiting, self._but = self._waiting, [], None
+        for message in waiting:
+            self.publish(*message)
 
     async def subscribe(self, channels: Collection[str]) -> None:
         await self._confirming.wait()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import hiredis
 import pytest
-from awxfast.engine import cluster_topology
+from awxfast.engine import cluster_return, cluster_topology
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_server import ClusterServer, ServerOwner
@@ -302,6 +302,51 @@ class TestSubscribing:
             server.push(b"*3\r\n" + bulk(b"smessage") + bulk(name) + bulk(name))
         await until(lambda: bool(hearing.messages), "nothing comes")
         assert hearing.messages == [(CHANNEL, CHANNEL.encode())]
+
+
+class TestReturn:
+    """Of all servers, where there is one."""
+
+    @pytest.fixture
+    async def away(self, server: ScriptedServer, carrier: RedisClusterCarrier) -> None:
+        """It was away, and lets nobody subscribe."""
+        await carrier.subscribe([CHANNEL])
+        server.special = lambda words: b"-CLUSTERDOWN not now\r\n" if words[0] == b"SSUBSCRIBE" else None
+        asked = server.count(b"SSUBSCRIBE")
+        server.hang_up()
+        await until(lambda: server.count(b"SSUBSCRIBE") >= asked + 2, "it is not asked")
+        carrier.publish("other", b"1", 1)
+
+    async def test_nothing_goes_out_before_all_is_subscribed_again(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing, away: None
+    ) -> None:
+        carrier.release()
+        await asyncio.sleep(0.01)
+        assert (server.count(b"SPUBLISH"), hearing.returns) == (0, 0)
+        server.special = lambda words: None
+        await until(lambda: server.count(b"SPUBLISH") == 1, "it does not go out")
+        assert (hearing.returns, hearing.cut) == (1, {CHANNEL: 1})
+
+    async def test_who_is_told_may_have_more_wait(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing, away: None
+    ) -> None:
+        hearing.on_return = lambda: carrier.hold(but=CHANNEL)
+        server.special = lambda words: None
+        await until(lambda: hearing.returns == 1, "it is not told")
+        carrier.publish(CHANNEL, b"2", 1)
+        await until(lambda: server.count(b"SPUBLISH") == 1, "it does not go out")
+        carrier.release()
+        await until(lambda: server.count(b"SPUBLISH") == 2, "it does not go out")
+        assert [words[1] for words in server.said if words[0] == b"SPUBLISH"] == [CHANNEL.encode(), b"other"]
+
+    @pytest.fixture
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster_return, "RETURN_SECONDS", 0.1)
+
+    async def test_where_it_takes_too_long_events_go_to_who_is_there(
+        self, server: ScriptedServer, short: None, away: None
+    ) -> None:
+        await until(lambda: server.count(b"SPUBLISH") == 1, "it does not go out")
 
 
 class TestTopology:

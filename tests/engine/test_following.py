@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from awxfast.engine import following as following_module
+from awxfast.engine import following
 from awxfast.engine.following import Following
 from awxfast.wire.engine_notices import Change, Listing
 
@@ -16,7 +16,11 @@ class Heir:
 
     def __init__(self) -> None:
         self.changes: list[tuple[set[str], set[str]]] = []
-        self.following = Following(WHO, lambda added, dropped: self.changes.append(({*added}, {*dropped})))
+        self.refused = 0
+        self.following = Following(WHO, lambda added, dropped: self.changes.append(({*added}, {*dropped})), self.refuse)
+
+    def refuse(self, groups: int) -> None:
+        self.refused += groups
 
     def list_all(self, version: int, *parts: tuple[str, ...], who: str = WHO) -> None:
         for number, groups in enumerate(parts):
@@ -78,18 +82,22 @@ class TestChanges:
 
 
 class TestBounds:
-    """Whoever may speak in the engine can speak under its name."""
-
     @pytest.fixture(autouse=True)
-    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(following_module, "MOST_GROUPS", 3)
+    def room_for_three(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(following, "MOST_PAIRS", 3)
 
-    def test_list_without_end_is_dropped(self, heir: Heir) -> None:
-        heir.list_all(7, ("a", "b"), ("c", "d"))
-        assert (heir.following.version, heir.changes) == (None, [])
+    def test_list_with_more_groups_than_there_is_room_for(self, heir: Heir) -> None:
+        heir.list_all(7, ("a", "b"), ("c", "d"), ("e",))
+        assert (heir.following.groups, heir.refused) == ({"a", "b", "c"}, 2)
+        assert heir.following.known.is_set()
 
-    def test_changes_without_end_are_cut(self, heir: Heir) -> None:
-        heir.list_all(7, ("a",))
-        assert heir.change(8, ("b", "c", "d")) and heir.change(9, ("e",), ("a",))
-        assert len(heir.following.groups) == 3
-        assert [len(added) for added, _ in heir.changes] == [1, 2, 1]
+    def test_part_that_comes_again_takes_no_more_room(self, heir: Heir) -> None:
+        for _ in range(2):
+            heir.following.receive_listing(Listing(**SENDER, version=7, part=1, parts=2, groups=("a", "b")))
+        assert heir.refused == 0
+
+    def test_change_finds_the_room_that_it_makes(self, heir: Heir) -> None:
+        heir.list_all(7, ("a", "b", "c"))
+        heir.change(8, ("a", "d", "e"), drop=("b",))
+        assert (len(heir.following.groups), heir.refused, heir.following.version) == (3, 1, 8)
+        assert heir.changes[-1] == ({"d"}, {"b"})

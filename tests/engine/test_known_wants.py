@@ -134,6 +134,44 @@ class TestOwnRedis:
         known.look()
         assert known.groups == {"a", "b", "metrics"}
 
+    def test_groups_follow_a_few_a_look_however_often_it_changes(
+        self, monkeypatch: pytest.MonkeyPatch, known: Fixture
+    ) -> None:
+        monkeypatch.setattr(known_module, "MOST_TURNED", 2)
+        known.change(2, add="cdef")
+        for redis in (OWN, OTHER, OWN):
+            known.beat(2, redis=redis)
+        assert len(known.groups) == 7
+        assert [(known.look(), len(known.groups))[1] for _ in range(4)] == [5, 3, 1, 0]
+        known.beat(2)
+        known.look()
+        assert len(known.groups) == 2
+        known.change(3, add="g", drop="abcdef")
+        known.look()
+        assert (known.groups, "g" in known.wanted, len(known.wanted)) == ({"metrics"}, True, 2)
+
+    def test_taker_with_few_groups_has_its_turn_beside_one_with_many(
+        self, monkeypatch: pytest.MonkeyPatch, known: Fixture
+    ) -> None:
+        monkeypatch.setattr(known_module, "MOST_TURNED", 2)
+        known.change(2, add="cde")
+        known.tell_all(1, "f", who=SECOND)
+        known.beat(2, redis=OWN)
+        known.beat(1, who=SECOND, redis=OWN)
+        known.look()
+        known.look()
+        assert "f" not in known.groups
+
+    def test_taker_that_is_gone_takes_all_its_groups_along(
+        self, monkeypatch: pytest.MonkeyPatch, known: Fixture
+    ) -> None:
+        monkeypatch.setattr(known_module, "MOST_TURNED", 2)
+        known.beat(1, redis=OWN)
+        known.look()
+        known.known.hear(Bye(who=TAKER))
+        known.look()
+        assert (len(known.wanted), known.known.pairs) == (0, 0)
+
 
 class TestSilence:
     def test_who_is_silent_is_not_heard_any_more_and_forgotten_much_later(self, known: Fixture) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from awxfast.engine import departures, roll_call
 from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.publisher import Publisher, name_publisher
 from awxfast.engine.voice import Voice
@@ -156,6 +157,47 @@ class TestPublishing:
     async def test_what_is_no_notice_is_counted(self, stage: Stage) -> None:
         stage.exchange.send(NAMES.wants, b"{")
         await until(lambda: stage.publisher.figures().faults == {"not_json": 1})
+
+
+class TestCuts:
+    async def serve(self, stage: Stage) -> None:
+        stage.tell_all(1, "a")
+        stage.tell_all(1, "a", who=SECOND)
+        stage.tell_all(1, "b", who="3" * 16, redis=OWN)
+        await until(lambda: len(stage.publisher.known.takers) == 3)
+        stage.carrier.cut()
+        stage.carrier.mend()
+        stage.publish("a", b"1")
+
+    async def test_events_wait_until_each_taker_that_was_there_is_back(self, stage: Stage) -> None:
+        await self.serve(stage)
+        stage.say(Beat(who=TAKER, node="n", redis=OTHER, role="taker", version=1))
+        stage.publish("a", b"2")
+        await asyncio.sleep(0.01)
+        assert stage.packets == []
+        stage.tell_all(1, "a", who=SECOND)
+        await until(lambda: stage.packets == [("a", 1, 1), ("a", 2, 1)])
+
+    async def test_taker_that_is_gone_is_not_waited_for(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(roll_call, "HOLD_SECONDS", 0.1)
+        await self.serve(stage)
+        stage.say(Bye(who=SECOND))
+        await until(lambda: stage.packets == [("a", 1, 1)])
+
+    async def test_words_and_not_marks_go_ahead_of_events_that_wait(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(departures, "MARKS", (0.0,) * 7)
+        await self.serve(stage)
+        await until(lambda: stage.said(Ask).count(Ask(of=None)) == 2)
+        for _ in range(3):
+            stage.publisher._look()
+        assert stage.publisher.departures.marks == 0
+
+    async def test_end_holds_nothing(self, stage: Stage) -> None:
+        await self.serve(stage)
+        await stage.publisher.stop()
+        assert stage.packets == [("a", 1, 1)]
 
 
 class TestLinks:

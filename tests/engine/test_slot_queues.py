@@ -84,6 +84,19 @@ class TestOrder:
         queues.regroup()
         assert take(queues, A) == [[b"1", b"2"]]
 
+    def test_all_but_one_slot_can_be_held(self, queues: SlotQueues) -> None:
+        add(queues, 1, b"1")
+        add(queues, 2, b"word")
+        queues.hold(but=2)
+        add(queues, 1, b"2")
+        add(queues, 11, b"3")
+        queues.regroup()
+        assert queues.destinations() == [A]
+        assert take(queues, A) == [[b"word"]]
+        queues.release()
+        assert take(queues, A) == [[b"1", b"2"]]
+        assert take(queues, B) == [[b"3"]]
+
     def test_redirections_in_a_circle_end_in_waiting(self, queues: SlotQueues) -> None:
         add(queues, 1, b"1")
         for _ in range(MOST_HOPS + 1):

@@ -128,6 +128,12 @@ class TestTaking:
         await until(lambda: process.texts == ["three"])
         assert process.gaps == {"engine_missed": 2}
 
+    async def test_it_says_at_once_that_it_is_back(self, process: Process) -> None:
+        said = len(process.said(Beat))
+        process.carrier.cut()
+        process.carrier.mend()
+        assert len(process.said(Beat)) == said + 1
+
 
 class TestNotices:
     async def test_it_says_that_it_is_there_and_when_it_leaves(self, process: Process) -> None:

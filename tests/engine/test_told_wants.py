@@ -113,6 +113,42 @@ class TestChanges:
         versions = [read_notice(message).version for _, message in room.exchange.sent]  # type: ignore[union-attr]
         assert versions == [before + 1, before + 2, before + 3]
 
+    async def test_first_change_is_told_at_once_and_the_next_ones_together(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(told_wants, "GATHER_SECONDS", 3600)
+        monkeypatch.setattr(told_wants, "LONGEST_GATHER_SECONDS", 3600)
+        room.told.want(["a"])
+        await until(lambda: room.said == [(("a",), ())])
+        room.told.want(["b"])
+        room.told.unwant(["a"])
+        await until(lambda: "b" in room.subscribed)
+        room.told.want(["c"])
+        await until(lambda: "c" in room.subscribed)
+        assert (len(room.said), room.told.is_settled, "a" in room.subscribed) == (1, False, True)
+        await room.told.wait_settled()
+        assert (room.said[1:], room.subscribed) == ([(("b", "c"), ("a",))], {"b", "c"})
+
+    @pytest.mark.parametrize(("groups", "seconds"), [(1, 0.1), (20, 0.2), (1_000, 0.5)])
+    async def test_more_at_once_are_gathered_for_longer(self, room: Room, groups: int, seconds: float) -> None:
+        begin = asyncio.get_running_loop().time()
+        room.told.want(f"{number}" for number in range(groups))
+        await until(lambda: len(room.said) == 1)
+        end = asyncio.get_running_loop().time()
+        assert begin + seconds <= room.told._gathers_until <= end + seconds
+
+    async def test_group_that_is_let_go_of_before_it_is_told_is_not_told(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(told_wants, "GATHER_SECONDS", 3600)
+        room.told.want(["a"])
+        await until(lambda: len(room.said) == 1)
+        room.told.want(["b"])
+        await until(lambda: "b" in room.subscribed)
+        room.told.unwant(["b"])
+        await room.told.wait_settled()
+        assert (room.said, room.subscribed, room.forgotten) == ([(("a",), ())], {"a"}, ["b"])
+
     async def test_whoever_wants_a_group_again_before_it_was_left_says_nothing(self, room: Room) -> None:
         room.told.want(["a"])
         await room.told.wait_settled()

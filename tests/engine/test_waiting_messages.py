@@ -44,3 +44,31 @@ def test_all_go_at_the_end_and_are_told_once() -> None:
     losses.waiting.drop_all("stopped")
     assert losses.told == [(7, "stopped")]
     assert (len(losses.waiting), losses.waiting.bytes) == (0, 0)
+
+
+def test_held_ones_stay_while_those_of_one_channel_go_and_come_in_order_later() -> None:
+    waiting = Losses().waiting
+    waiting.put("c", b"1", 1)
+    waiting.hold(but="w")
+    assert not waiting.can_be_taken
+    waiting.put("c", b"2", 1)
+    waiting.put("w", b"word", 0)
+    assert (waiting.can_be_taken, len(waiting)) == (True, 3)
+    assert [message[1] for message in waiting.take(100)] == [b"word"]
+    assert not waiting.can_be_taken and waiting.take(100) == []
+    waiting.put("w", b"later word", 0)
+    waiting.release()
+    waiting.put("c", b"3", 1)
+    assert [message[1] for message in waiting.take(100)] == [b"later word", b"1", b"2", b"3"]
+
+
+def test_held_ones_are_bounded_and_go_before_those_that_are_free() -> None:
+    losses = Losses(most=2)
+    losses.waiting.hold(but="w")
+    losses.waiting.put("w", b"word", 0)
+    for number in range(3):
+        losses.waiting.put("c", b"%d" % number, 10 + number)
+    assert losses.told == [(10, "queue_full"), (11, "queue_full")]
+    assert [message[1] for message in losses.waiting.take(100)] == [b"word"]
+    losses.waiting.drop_all("stopped")
+    assert (losses.told[2:], losses.waiting.bytes) == ([(12, "stopped")], 0)

@@ -63,6 +63,12 @@ class EngineMesh(Mesh):
             with node.redis.client(decode_responses=True) as client:
                 await until(lambda client=client: client.get(metrics_key(metrics)) == metrics["metrics"])
 
+    async def until_engine_is(self, *, up: bool) -> None:
+        """In the eyes of all diallers."""
+        async with asyncio.timeout(HANG):
+            while any([(await ask_dialler(node))["engine"]["up"] is not up for node in self.nodes]):
+                await asyncio.sleep(0.02)
+
     async def ledgers(self) -> list[dict[str, Any]]:
         """Of all servers."""
         return [await asyncio.to_thread(node.server.ledger) for node in self.nodes]

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.open_carrier import name_channels
-from engine_meshes import EngineMesh
+from awxfast_dialler import AwxfastDialler
+from engine_meshes import EngineMesh, ask_dialler
 from events import GROUPS
 from load import Load, assert_all_came, assert_nothing_is_lost
 from nats_servers import NatsServer
@@ -109,6 +112,7 @@ async def assert_losses_are_counted(mesh: EngineMesh, load: Load) -> None:
     ledgers = await mesh.ledgers()
     unsent = [await asyncio.to_thread(node.dialler.ledger) for node in mesh.nodes]
     lost_there = sum(sum(ledger["engine"]["lost"].values()) for ledger in unsent)
+    lost_there += sum(gap["at_most"] for ledger in unsent for gap in ledger["gaps"].values())
     for page, ledger in zip(mesh.pages, ledgers, strict=True):
         page.assert_in_order_and_whole()
         missed = sum(len(made) - len(page.numbers(number)) for number, made in load.made.items())
@@ -130,6 +134,45 @@ async def test_what_is_lost_while_the_engine_is_away_is_counted(start_mesh: Star
         await assert_losses_are_counted(mesh, load)
 
 
+class Away:
+    """What a test does to the engine as a whole."""
+
+    def __init__(self, engine: NatsServer | RedisCluster) -> None:
+        self.servers = [engine] if isinstance(engine, NatsServer) else engine.nodes
+
+    async def begin(self) -> None:
+        for server in self.servers:
+            await asyncio.to_thread(server.kill)
+
+    async def end(self) -> None:
+        for server in self.servers:
+            await asyncio.to_thread(server.start)
+
+
+@pytest.fixture
+def away(request: pytest.FixtureRequest, engine: str) -> Away:
+    return Away(request.getfixturevalue("nats" if engine.startswith("nats") else "own_cluster"))
+
+
+@pytest.mark.parametrize("engine", ["nats", "own_cluster"], indirect=True)
+async def test_what_waits_while_the_engine_is_away_reaches_every_browser(start_mesh: StartMesh, away: Away) -> None:
+    mesh = await start_mesh()
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        await away.begin()
+        await mesh.until_engine_is(up=False)
+        last = {number: made[-1] for number, made in load.made.items()}
+        await load.go_on(100)
+        await away.end()
+        await mesh.until_heard()
+        await load.stop()
+        await mesh.until_heard()
+    for page in mesh.pages:
+        page.assert_in_order_and_whole()
+        for number, made in load.made.items():
+            assert {event for event in made if event > last[number]} <= {*page.numbers(number)}
+
+
 @pytest.mark.parametrize("engine", ["own_cluster"], indirect=True)
 async def test_what_is_lost_with_a_master_is_counted(
     start_mesh: StartMesh, own_cluster: RedisCluster, engine: str
@@ -143,6 +186,19 @@ async def test_what_is_lost_with_a_master_is_counted(
         await mesh.until_heard()
         await load.go_on()
         await assert_losses_are_counted(mesh, load)
+
+
+@pytest.mark.parametrize("engine", ["nats"], indirect=True)
+async def test_what_dies_with_a_dialler_is_counted(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh()
+    dialler = mesh.nodes[0].dialler
+    assert isinstance(dialler, AwxfastDialler)
+    async with Load(mesh.nodes, RATE) as load:
+        await load.go_on()
+        os.kill(dialler.child_pid(), signal.SIGKILL)
+        await load.go_on(500)
+        await assert_losses_are_counted(mesh, load)
+    assert (await ask_dialler(mesh.nodes[0]))["gaps"]["died"]["times"] == 1
 
 
 async def test_server_that_dies_costs_nobody_else_anything(start_mesh: StartMesh) -> None:

@@ -61,6 +61,15 @@ class Carrier(Protocol):
     def publish(self, channel: str, message: bytes, events: int) -> None:
         """Queues a message with so many events; what is queued in one turn of the loop goes out together."""
 
+    def hold(self, but: str) -> None:
+        """Messages wait from now on, until `release` or `stop`, also those that are queued; not those of this channel.
+
+        Called in `note_cut` before anything that waited has gone out.
+        """
+
+    def release(self) -> None:
+        """What is held goes out, in order."""
+
     async def subscribe(self, channels: Collection[str]) -> None:
         """Returns when the engine has confirmed all; stays so, over every break, until `unsubscribe`."""
 

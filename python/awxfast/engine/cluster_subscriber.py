@@ -48,10 +48,17 @@ class ClusterChannel:
 
 
 class ClusterSubscriber:
-    """`note_refusal`: told in Redis' words what it refuses."""
+    """`note_refusal`: told in Redis' words what it refuses; `note_mended`: called when the listener was told of some."""
 
-    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        topology: ClusterTopology,
+        listener: Listener,
+        note_refusal: Callable[[str], None],
+        note_mended: Callable[[], None],
+    ) -> None:
         self._topology = topology
+        self._note_mended = note_mended
         self._listener = listener
         self._note_refusal = note_refusal
         self._channels: dict[bytes, ClusterChannel] = {}
@@ -240,6 +247,7 @@ class ClusterSubscriber:
     def _flush_mended(self) -> None:
         mended, self._mended = self._mended, []
         self._listener.note_cut([name for name in mended if name.encode() in self._channels])
+        self._note_mended()
 
 
 class ServerListener:

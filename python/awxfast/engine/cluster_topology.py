@@ -62,6 +62,11 @@ class ClusterTopology:
         )
 
     @property
+    def has_any(self) -> bool:
+        """Whether any server answers."""
+        return any(server.commands is not None for server in self.servers.values())
+
+    @property
     def reconnects(self) -> int:
         """Connections that were opened again."""
         return self._reconnects + sum(server.reconnects for server in self.servers.values())

@@ -1,23 +1,24 @@
 """What the process wants whose place this one is about to take: as its own notices say, which it tells publishers."""
 
 import asyncio
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from awxfast.engine.known_wants import MOST_PAIRS
 from awxfast.wire.engine_notices import Change, Listing
-
-MOST_GROUPS = 1_000_000
-"""That are taken over: who speaks under its name may be anybody."""
 
 Changed = Callable[[tuple[str, ...], tuple[str, ...]], None]
 
 
 class Following:
-    """Hears `who`. `change` is told of groups that are wanted from now on, and of others that are no more."""
+    """Hears `who`. `change` is told of groups that are wanted from now on, and of others that are no more.
 
-    def __init__(self, who: str, change: Changed) -> None:
+    As many as a publisher would remember; `refuse` is told how many more there were.
+    """
+
+    def __init__(self, who: str, change: Changed, refuse: Callable[[int], None]) -> None:
         self._who = who
         self._change = change
+        self._refuse = refuse
         self._groups: set[str] = set()
         self._parts: dict[int, tuple[str, ...]] = {}
         self._listed = 0
@@ -39,7 +40,9 @@ class Following:
             self.version = None
             return False
         self.version = notice.version
-        self._take(set(notice.add), set(notice.drop))
+        self._groups.difference_update(notice.drop)
+        added = [group for group in notice.add if group not in self._groups]
+        self._take({*self._admit(added, len(self._groups))}, set(notice.drop))
         return True
 
     def receive_listing(self, notice: Listing) -> None:
@@ -49,9 +52,8 @@ class Following:
         if notice.part == 0 or notice.version != self._listed:
             self._parts.clear()
         self._listed = notice.version
-        self._parts[notice.part] = notice.groups
-        if sum(map(len, self._parts.values())) > MOST_GROUPS:
-            self._parts.clear()
+        self._parts[notice.part] = ()
+        self._parts[notice.part] = self._admit(notice.groups, sum(map(len, self._parts.values())))
         if len(self._parts) < notice.parts:
             return
         groups = {group for part in self._parts.values() for group in part}
@@ -60,8 +62,14 @@ class Following:
         self._take(groups - self._groups, self._groups - groups)
         self.known.set()
 
+    def _admit(self, groups: Sequence[str], there: int) -> tuple[str, ...]:
+        """Those for which there is room."""
+        admitted = tuple(groups[: max(0, MOST_PAIRS - there)])
+        if len(admitted) < len(groups):
+            self._refuse(len(groups) - len(admitted))
+        return admitted
+
     def _take(self, added: set[str], dropped: set[str]) -> None:
         self._groups -= dropped
-        fresh = tuple(itertools.islice(added - self._groups, max(0, MOST_GROUPS - len(self._groups))))
-        self._groups.update(fresh)
-        self._change(fresh, tuple(dropped))
+        self._groups |= added
+        self._change(tuple(added), tuple(dropped))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from awxfast.engine.known_taker import KnownTaker
 from awxfast.engine.wanted_groups import WantedGroups
 from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Heir, Listing, Notice
 
@@ -22,6 +23,8 @@ MOST_OTHERS = 2_000
 """Takers and publishers that are known at a time."""
 MOST_PAIRS = 2_000_000
 """Groups of all takers together, some 142 bytes each: a million browsers want fewer."""
+MOST_TURNED = 5_000
+"""Groups a look that begin or cease to count as their takers' Redis changes; 10 ms. The rest waits for the next one."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -30,29 +33,6 @@ class OtherPublisher:
 
     redis: str
     heard_at: float
-
-
-@dataclasses.dataclass(slots=True)
-class Taker:
-    """A process that takes events. `version` None: what it wants is not known for sure."""
-
-    who: str
-    node: str
-    redis: str
-    heard_at: float
-    groups: set[str] = dataclasses.field(default_factory=set)
-    version: int | None = None
-    counts: bool = False
-    """Whether it has another Redis than this publisher, so that its groups are to be published."""
-    refused: int = 0
-    """Groups that found no room since its last list."""
-    asked_at: float = float("-inf")
-    listing: tuple[int, int] = (-1, 0)
-    """Version and parts of the list that comes at present."""
-    missing: int = 0
-    """The parts that have not come, a bit for each."""
-    named: set[str] = dataclasses.field(default_factory=set)
-    """The groups of those that have."""
 
 
 class KnownWants:
@@ -77,7 +57,9 @@ class KnownWants:
         self._now = now
         self._is_down = False
         self._looked_at = now()
-        self.takers: dict[str, Taker] = {}
+        self.takers: dict[str, KnownTaker] = {}
+        self._turning: dict[str, None] = {}
+        """Takers whose Redis is known as another one than before, while not all their groups have followed that."""
         self.publishers: dict[str, OtherPublisher] = {}
         self.pairs = 0
         self.no_room: collections.Counter[str] = collections.Counter()
@@ -94,6 +76,10 @@ class KnownWants:
     def count_takers(self) -> int:
         """Those that have said something lately."""
         return sum(map(self._is_heard, self.takers.values()))
+
+    def list_served(self) -> Iterable[str]:
+        """Takers whose groups are to be published."""
+        return (who for who, taker in self.takers.items() if taker.counts)
 
     def hears_publisher_of(self, redis: str) -> bool:
         """Whether somebody else brings the events of that Redis."""
@@ -124,6 +110,7 @@ class KnownWants:
         for who in self._list_silent(now):
             self._forget(who)
         self._check_own_names()
+        self._turn_some()
         return self._ask_unsure(now)
 
     def doubt_all(self) -> None:
@@ -172,16 +159,17 @@ class KnownWants:
                 taker.version = None
         return is_new
 
-    def _find_taker(self, who: str, node: str, redis: str) -> Taker | None:
+    def _find_taker(self, who: str, node: str, redis: str) -> KnownTaker | None:
         """The one that says so; None: there is no room for it."""
         taker = self.takers.get(who)
         if taker is None:
             if not self._has_room(who):
                 return None
-            taker = self.takers[who] = Taker(who, node, redis, self._now())
+            counts = redis not in self._own_redis()
+            taker = self.takers[who] = KnownTaker(who, node, redis, self._now(), counts)
             self._add(taker, self._always)
         taker.node, taker.redis, taker.heard_at = node, redis, self._now()
-        self._count_taker(taker)
+        self._check_counts(taker)
         return taker
 
     def _has_room(self, who: str) -> bool:
@@ -190,7 +178,7 @@ class KnownWants:
         self.no_room["nodes"] += 1
         return False
 
-    def _change(self, taker: Taker, change: Change) -> None:
+    def _change(self, taker: KnownTaker, change: Change) -> None:
         """In order each is right, also when one before it was missed."""
         if taker.version is not None and change.version <= taker.version:
             return
@@ -202,7 +190,7 @@ class KnownWants:
             taker.named.difference_update(change.drop)
             taker.named.update(taker.groups.intersection(change.add))
 
-    def _list(self, taker: Taker, listing: Listing) -> None:
+    def _list(self, taker: KnownTaker, listing: Listing) -> None:
         """What is not named in any part is wanted no more."""
         if taker.listing != (listing.version, listing.parts) or not taker.missing:
             taker.listing = listing.version, listing.parts
@@ -211,58 +199,67 @@ class KnownWants:
             taker.refused = 0
         taker.missing &= ~(1 << listing.part)
         self._add(taker, listing.groups)
-        taker.named.update(taker.groups.intersection(listing.groups))
+        taker.named.update(group for group in listing.groups if group in taker)
         if not taker.missing:
             self._remove(taker, taker.groups - taker.named)
             taker.named = set()
             taker.version = listing.version
 
-    def _add(self, taker: Taker, groups: Iterable[str]) -> None:
-        fresh = list(dict.fromkeys(group for group in groups if group not in taker.groups))
+    def _add(self, taker: KnownTaker, groups: Iterable[str]) -> None:
+        fresh = list(dict.fromkeys(group for group in groups if group not in taker))
         room = max(0, MOST_PAIRS - self.pairs)
         if len(fresh) > room:
             self.no_room["groups"] += len(fresh) - room
             taker.refused += len(fresh) - room
             del fresh[room:]
         self.pairs += len(fresh)
-        taker.groups.update(fresh)
+        taker.add(fresh)
         if taker.counts:
             self._wanted.add(fresh)
 
-    def _remove(self, taker: Taker, groups: Iterable[str]) -> None:
-        gone = [group for group in set(groups) - self._always if group in taker.groups]
+    def _remove(self, taker: KnownTaker, groups: Iterable[str]) -> None:
+        gone = [group for group in set(groups) - self._always if group in taker]
         self.pairs -= len(gone)
-        taker.groups.difference_update(gone)
-        if taker.counts:
-            self._wanted.remove(gone)
+        self._wanted.remove(taker.remove(gone))
 
-    def _count_taker(self, taker: Taker) -> None:
-        """Events of one's own Redis come from there."""
-        counts = taker.redis not in self._own_redis()
-        if counts != taker.counts:
-            taker.counts = counts
-            (self._wanted.add if counts else self._wanted.remove)(taker.groups)
+    def _check_counts(self, taker: KnownTaker) -> None:
+        """Events of one's own Redis come from there. Groups follow later, as each beat may say another Redis."""
+        taker.counts = taker.redis not in self._own_redis()
+        if not taker.is_settled:
+            self._turning[taker.who] = None
+
+    def _turn_some(self) -> None:
+        room = MOST_TURNED
+        for who in list(self._turning):
+            taker = self.takers[who]
+            moved = taker.turn(room)
+            (self._wanted.add if taker.counts else self._wanted.remove)(moved)
+            room -= len(moved)
+            del self._turning[who]
+            if not taker.is_settled:
+                self._turning[who] = None  # behind the others
+                return
 
     def _check_own_names(self) -> None:
         names = tuple(self._own_redis())
         if names != self._own_names:
             self._own_names = names
             for taker in self.takers.values():
-                self._count_taker(taker)
+                self._check_counts(taker)
 
     def _forget(self, who: str) -> None:
         self.publishers.pop(who, None)
+        self._turning.pop(who, None)
         taker = self.takers.pop(who, None)
         if taker is not None:
-            self.pairs -= len(taker.groups)
-            if taker.counts:
-                self._wanted.remove(taker.groups)
+            self.pairs -= len(taker)
+            self._wanted.remove(taker.counted)
 
     def _excuse_all(self, now: float) -> None:
         for one in (*self.takers.values(), *self.publishers.values()):
             one.heard_at = now
 
-    def _is_heard(self, one: Taker | OtherPublisher) -> bool:
+    def _is_heard(self, one: KnownTaker | OtherPublisher) -> bool:
         return one.heard_at >= self._now() - SILENCE
 
     def _list_silent(self, now: float) -> list[str]:

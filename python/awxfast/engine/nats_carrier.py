@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import re
 import time
@@ -13,6 +12,7 @@ from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
 from awxfast.engine.nats_options import NatsOptions
 from awxfast.engine.nats_servers import NatsServers
+from awxfast.engine.nats_subscriptions import Heard, NatsSubscriptions
 from awxfast.engine.waiting_messages import WaitingMessages
 from awxfast.errors import describe_unexpected
 from awxfast.pauses import Pauses
@@ -47,10 +47,7 @@ class NatsCarrier:
         self._servers = NatsServers(address.servers)
         self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         self._quiet_log = QuietLog(log)
-        self._numbers = itertools.count(1)
-        self._subscribed: dict[str, int] = {}
-        self._channels: dict[int, str] = {}
-        self._heard: list[tuple[str, bytes]] = []
+        self._subscriptions = NatsSubscriptions(self._deliver)
         self._waiting = WaitingMessages(self._note_lost)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -62,7 +59,7 @@ class NatsCarrier:
         self._said: set[str] = set()
         self._denied = ""
         self._connects = 0
-        self._published = self._published_bytes = self._received = self._received_bytes = 0
+        self._published = self._published_bytes = 0
         self._listener: Listener | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -93,6 +90,7 @@ class NatsCarrier:
 
     async def stop(self) -> None:
         """Sends what waits for a moment at most, and lets go of everything."""
+        self.release()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._send_rest()
@@ -110,6 +108,15 @@ class NatsCarrier:
         self._idle.clear()
         self._wake.set()
 
+    def hold(self, but: str) -> None:
+        """Messages wait from now on, until `release` or `stop`; not those of this channel."""
+        self._waiting.hold(but)
+
+    def release(self) -> None:
+        """What is held goes out, in order."""
+        self._waiting.release()
+        self._wake.set()
+
     async def subscribe(self, channels: Collection[str]) -> None:
         """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`.
 
@@ -117,9 +124,7 @@ class NatsCarrier:
         """
         if wrong := [channel for channel in channels if not SUBJECT.fullmatch(channel)]:
             raise ValueError(f"{escape(wrong[0])} is no subject")
-        fresh = [(channel, next(self._numbers)) for channel in channels if channel not in self._subscribed]
-        self._subscribed.update(fresh)
-        self._channels.update((number, channel) for channel, number in fresh)
+        fresh = self._subscriptions.add(channels)
         if self._connection is not None:
             self._connection.subscribe(fresh)
         while True:
@@ -129,9 +134,7 @@ class NatsCarrier:
 
     def unsubscribe(self, channels: Collection[str]) -> None:
         """Nothing of them is heard any more."""
-        numbers = [self._subscribed.pop(channel) for channel in channels if channel in self._subscribed]
-        for number in numbers:
-            del self._channels[number]
+        numbers = self._subscriptions.remove(channels)
         if self._connection is not None:
             self._connection.unsubscribe(numbers)
 
@@ -142,11 +145,11 @@ class NatsCarrier:
             reconnects=max(0, self._connects - 1),
             published=self._published,
             published_bytes=self._published_bytes,
-            received=self._received,
-            received_bytes=self._received_bytes,
+            received=self._subscriptions.received,
+            received_bytes=self._subscriptions.received_bytes,
             queued=len(self._waiting),
             queued_bytes=self._waiting.bytes,
-            subscribed=len(self._subscribed),
+            subscribed=len(self._subscriptions),
         )
 
     async def _keep_connected(self) -> None:
@@ -184,7 +187,7 @@ class NatsCarrier:
     def _make_connection(self) -> NatsConnection:
         return NatsConnection(
             self._options,
-            hear=self._hear,
+            hear=self._subscriptions.hear,
             ended=self._note_ended,
             told=self._servers.learn,
             denied=self._note_denied,
@@ -192,7 +195,7 @@ class NatsCarrier:
 
     async def _use(self, connection: NatsConnection) -> None:
         """Sends and listens until it breaks."""
-        connection.subscribe(self._subscribed.items())
+        connection.subscribe(self._subscriptions.list_all())
         if not await connection.confirm():
             return
         self._note_up()
@@ -210,12 +213,13 @@ class NatsCarrier:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while len(self._waiting) and not (connection.ended.done() or self._is_leaving(connection)):
+            while self._waiting.can_be_taken and not (connection.ended.done() or self._is_leaving(connection)):
                 if connection.is_behind and not await connection.confirm():
                     return
                 self._write(connection, self._waiting.take(BATCH_BYTES))
                 await connection.drain()
-            self._idle.set()
+            if not len(self._waiting):
+                self._idle.set()
 
     def _write(self, connection: NatsConnection, batch: list[tuple[str, bytes, int]]) -> None:
         fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
@@ -265,7 +269,7 @@ class NatsCarrier:
         self._wake.set()
         log.info("engine: %s: connected to %s", self._address, write_server(self._place))
         if self._connects > 1 and self._listener is not None:
-            self._deliver()
+            self._subscriptions.deliver()
             self._listener.note_cut(None)
 
     def _note_ended(self, reason: str) -> None:
@@ -290,18 +294,6 @@ class NatsCarrier:
         if self._listener is not None:
             self._listener.note_lost(events, reason)
 
-    def _hear(self, number: int, message: bytes) -> None:
-        channel = self._channels.get(number)
-        if channel is None:
-            return
-        if not self._heard:
-            asyncio.get_running_loop().call_soon(self._deliver)
-        self._heard.append((channel, message))
-
-    def _deliver(self) -> None:
-        """Hands on what one read has brought."""
-        heard, self._heard = self._heard, []
-        if heard and self._listener is not None:
-            self._received += len(heard)
-            self._received_bytes += sum(len(message) for _, message in heard)
+    def _deliver(self, heard: Heard) -> None:
+        if self._listener is not None:
             self._listener.receive(heard)

@@ -10,11 +10,12 @@ from awxfast.engine.carrier import list_carried, list_present
 from awxfast.engine.departures import Departures
 from awxfast.engine.known_wants import KnownWants
 from awxfast.engine.notice_reader import NoticeReader
+from awxfast.engine.roll_call import RollCall
 from awxfast.engine.voice import Voice, name_process, next_beat
 from awxfast.engine.wanted_groups import Joined, WantedGroups
 from awxfast.figures import EngineFigures
 from awxfast.quiet_log import QuietLog
-from awxfast.wire.engine_notices import Ask, Beat, Bye
+from awxfast.wire.engine_notices import Ask, Beat, Bye, Heir
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Publisher:
         self.wanted = WantedGroups(joined)
         self.known = KnownWants(self.who, self.wanted, lambda: voice.redis_names, always)
         self.departures = Departures(self.carrier, self._names, self.who, self._name_redis)
+        self._roll_call = RollCall(lambda: self.carrier.hold(self._names.wants), self.carrier.release)
         self.not_wanted = 0
         """Events of groups that nobody elsewhere wants."""
         self.notices = NoticeReader()
@@ -133,6 +135,7 @@ class Publisher:
             return
         self._has_ended = True
         self.wanted.end()
+        self._roll_call.end()
         if self.carrier.up and not self.is_beside:
             self._voice.say(Bye(who=self.who))
         await self.carrier.stop()
@@ -166,8 +169,10 @@ class Publisher:
             self._quiet.warn(reason, f"engine: {events} events are lost ({reason})")
 
     def note_cut(self, channels: Collection[str] | None) -> None:
-        """Notices may have been missed, and marks."""
+        """Notices may have been missed, and marks. Takers may have been cut off as well: what waits is for them."""
         self.departures.note_cut()
+        if channels is None:
+            self._roll_call.begin(self.known.list_served())
         if channels is None or self._names.wants in channels:
             self.known.doubt_all()
             self._voice.say(Ask(of=None))
@@ -201,6 +206,8 @@ class Publisher:
         if notice is None:
             return
         self._is_announced |= isinstance(notice, Beat) and notice.who == self.who
+        if not isinstance(notice, Ask | Heir):
+            self._roll_call.note(notice.who)
         if self.known.hear(notice):
             self._greet()
 
@@ -213,7 +220,8 @@ class Publisher:
             self._voice.say(ask)
         if self.is_beside:
             return
-        self.departures.send_marks()
+        if not self._roll_call.is_under_way:
+            self.departures.send_marks()
         if time.monotonic() >= self._next_beat:
             self._beat()
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Collection
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_options import read_access
 from awxfast.engine.cluster_publisher import ClusterPublisher
+from awxfast.engine.cluster_return import ClusterReturn
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 8_388_608
 """Of a message: a quarter of what Redis lets wait for one subscriber (`client-output-buffer-limit pubsub`, 32 MiB)."""
+
+NO_SLOT = -1
 
 LOOKS_DOWN = 2
 LOOKS_AT_START = 5
@@ -58,6 +62,7 @@ class RedisClusterCarrier:
         self._trouble = "not connected"
         self._was_up: bool | None = None
         self._looks_down = 0
+        self._return = ClusterReturn(self._come_back)
         self._quiet = QuietLog(log)
 
     @property
@@ -86,7 +91,7 @@ class RedisClusterCarrier:
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and goes on with that until it works."""
         topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
-        self._parts = _Parts(topology, listener, self._note_refusal)
+        self._parts = _Parts(topology, listener, self._note_refusal, self._note_mended)
         self._looking = asyncio.create_task(topology.run(self._is_well))
 
     async def stop(self) -> None:
@@ -94,6 +99,8 @@ class RedisClusterCarrier:
         parts, looking = self._parts, self._looking
         if parts is None or looking is None:
             return
+        self._return.forget()
+        self.release()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
         if events := parts.publisher.queues.clear():
@@ -108,6 +115,17 @@ class RedisClusterCarrier:
         """Queues a message; after the end it is lost."""
         if self._parts is not None:
             self._parts.publisher.publish(channel, message, events)
+
+    def hold(self, but: str) -> None:
+        """Messages wait from now on, until `release` or `stop`; not those of this channel's slot."""
+        if self._parts is not None:
+            self._parts.publisher.queues.hold(find_slot(but.encode()))
+
+    def release(self) -> None:
+        """What is held goes out, in order."""
+        if self._parts is not None and not self._return.is_awaited:
+            self._parts.publisher.queues.release()
+            self._parts.publisher.flush()
 
     async def subscribe(self, channels: Collection[str]) -> None:
         """Returns when the cluster has confirmed all."""
@@ -142,6 +160,8 @@ class RedisClusterCarrier:
     def commands_up(self, server: ClusterServer) -> None:
         """What waits for this server goes out."""
         if self._parts is not None:
+            self._return.note_one()
+            self._note_mended()
             self._parts.publisher.flush_to(server)
 
     def pushes_up(self, server: ClusterServer) -> None:
@@ -159,6 +179,19 @@ class RedisClusterCarrier:
         self._trouble = str(error)
         if self._parts is not None:
             self._parts.topology.look_soon()
+            if not self._parts.topology.has_any and self._return.note_none():
+                self._parts.publisher.queues.hold(NO_SLOT)
+
+    def _note_mended(self) -> None:
+        if self.up:
+            self._return.note_whole()
+
+    def _come_back(self) -> None:
+        """Others may have been away, too: the listener knows whether more is to wait for them."""
+        if self._parts is not None:
+            self._parts.publisher.queues.release()
+            self._parts.listener.note_cut(None)
+            self._parts.publisher.flush()
 
     def _is_well(self) -> bool:
         return self.up and self._parts is not None and None not in self._parts.publisher.queues.destinations()
@@ -171,6 +204,7 @@ class RedisClusterCarrier:
             self._trouble = self._parts.topology.trouble
         self._parts.subscriber.regroup()
         self._parts.publisher.regroup()
+        self._note_mended()
         self._tell()
 
     def _note_refusal(self, text: str) -> None:
@@ -190,8 +224,14 @@ class RedisClusterCarrier:
 class _Parts:
     """What there is from start to stop."""
 
-    def __init__(self, topology: ClusterTopology, listener: Listener, note_refusal: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        topology: ClusterTopology,
+        listener: Listener,
+        note_refusal: Callable[[str], None],
+        note_mended: Callable[[], None],
+    ) -> None:
         self.topology = topology
         self.listener = listener
         self.publisher = ClusterPublisher(topology, listener, note_refusal)
-        self.subscriber = ClusterSubscriber(topology, listener, note_refusal)
+        self.subscriber = ClusterSubscriber(topology, listener, note_refusal, note_mended)

@@ -57,6 +57,8 @@ class SlotQueues:
         self._queues: dict[int, SlotQueue] = {}
         self._ready: dict[HostPort | None, dict[int, SlotQueue]] = {}
         self._ages: collections.deque[Waiting] = collections.deque()
+        self._but: int | None = None
+        """The one slot that is not held; None: none is."""
         self.messages = 0
         self.bytes = 0
 
@@ -128,6 +130,16 @@ class SlotQueues:
             self._make_ready(slot, queue)
         return self._drop_oldest()
 
+    def hold(self, but: int) -> None:
+        """Nothing goes out from now on but of that slot."""
+        self._but = but
+        self.regroup()
+
+    def release(self) -> None:
+        """Everything goes out again."""
+        self._but = None
+        self.regroup()
+
     def regroup(self) -> None:
         """Owners have changed, or time has passed for what was held."""
         self._ready.clear()
@@ -149,7 +161,7 @@ class SlotQueues:
         return events
 
     def _make_ready(self, slot: int, queue: SlotQueue) -> None:
-        if queue.held:
+        if queue.held or self._but not in (None, slot):
             return
         where = queue.detour or self._find_owner(slot)
         ready = self._ready.get(where)

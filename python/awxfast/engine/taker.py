@@ -72,12 +72,19 @@ class Taker:
         self.notices = NoticeReader()
         self.was_there = False
         """Whether the engine has answered yet."""
+        self._refused = 0
         self._held = {METRICS_GROUP}
         self._following: Following | None = None
         self._heir: int | None = None
         self._heir_spoke = asyncio.Event()
         self._former_version: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def no_room(self) -> Mapping[str, int]:
+        """What was not kept: others in the engine, and groups that the process before this one wanted."""
+        counted = {"nodes": self.publishers.no_room, "groups": self._refused}
+        return {what: number for what, number in counted.items() if number}
 
     # Groups that this process holds (`intake.groups`)
 
@@ -164,6 +171,8 @@ class Taker:
         """What was missed the numbers tell; of publishers that were not heard yet it is all that they sent."""
         groups = self.told.subscribed if channels is None else map(self._names.group, channels)
         self.checks.numbers.note_cut(groups)
+        if channels is None and self._following is None:
+            self._beat()  # publishers wait for it
 
     # Links to the same publishers
 
@@ -213,7 +222,7 @@ class Taker:
 
     async def look_ahead(self) -> None:
         """Hears all that the process hears whose place it is to take, before that leaves; at most for a moment."""
-        self._following = following = Following(self.who, self._follow)
+        self._following = following = Following(self.who, self._follow, self._refuse)
         self.arrivals.keep()
         await self._connect()
         with contextlib.suppress(TimeoutError):
@@ -226,6 +235,9 @@ class Taker:
         self.told.unwant(dropped)
         if self.told.is_settled:
             self._tell_heir()
+
+    def _refuse(self, groups: int) -> None:
+        self._refused += groups
 
     def _tell_heir(self) -> None:
         following = self._following

@@ -1,14 +1,15 @@
 """Which groups a taker wants, as the engine and publishers hear: each change, and all when somebody asks.
 
 A group is told of when the engine has confirmed that its channel is subscribed to, so that nothing of it is missed
-from the moment a publisher begins; and it is taken back before the subscription ends.
+from the moment a publisher begins; and it is taken back before the subscription ends. All publishers hear each message,
+so what comes soon after one is gathered.
 """
 
 import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from awxfast.engine.voice import Voice
 from awxfast.wire.engine_notices import Ask, Change, Listing, split_groups
@@ -17,6 +18,11 @@ log = logging.getLogger(__name__)
 
 LISTING_SECONDS = 1.0
 """Between two lists of all, however many ask."""
+GATHER_SECONDS = 0.1
+"""Between two messages of changes at least. The first one is not delayed."""
+LONGEST_GATHER_SECONDS = 0.5
+MANY = 10
+"""Groups in one message that are many: the next one waits for longer in proportion."""
 MOST_SUBSCRIBING = 64
 """Questions to the engine that may be under way: a part of it that is away keeps nobody from the others' groups."""
 PART = 1_000
@@ -36,15 +42,19 @@ class ToldWants:
         self._asked: dict[str, int] = {}
         self._tickets = itertools.count()
         self._fresh: set[str] = set()
+        self._confirmed: set[str] = set()
         self._dropped: set[str] = set()
+        """To be told next, as those that are confirmed."""
         self._told: set[str] = set()
         self._subscribing: set[asyncio.Task[None]] = set()
         self._turn: asyncio.Handle | None = None
+        self._telling: asyncio.TimerHandle | None = None
+        self._gathers_until = float("-inf")
         self._listing: asyncio.TimerHandle | None = None
         self._listed_at = float("-inf")
         self.tells = False
         """Whether publishers hear of it."""
-        self._settled = asyncio.Event()
+        self._moved = asyncio.Event()
         self.on_settled: Callable[[], None] = lambda: None
         """Called when nothing is to be asked or told any more."""
         self.version = time.time_ns() // 1000
@@ -63,13 +73,16 @@ class ToldWants:
     @property
     def is_settled(self) -> bool:
         """Whether all that is wanted was told, and nothing else."""
-        return not (self._fresh or self._dropped or self._subscribing)
+        return not (self._fresh or self._confirmed or self._dropped or self._subscribing)
 
     async def wait_settled(self) -> None:
-        """Returns when it is so."""
+        """Returns when it is so. What is gathered is told at once."""
         while not self.is_settled:
-            self._settled.clear()
-            await self._settled.wait()
+            if self._confirmed or self._dropped:
+                self._tell()
+                continue
+            self._moved.clear()
+            await self._moved.wait()
 
     def want(self, groups: Iterable[str]) -> None:
         """These, from now on."""
@@ -94,13 +107,14 @@ class ToldWants:
 
         Then publishers know of its groups, and go on with those of which the engine has not confirmed ours yet.
         """
+        self._tell()  # to nobody yet
         self.tells = True
         if version is not None:
             self.version = version + 1
             self._told.update(self._asked, self._fresh)
             self._list_all()
         elif self._told:
-            self._tell_change(add=sorted(self._told))
+            self._say_change(sorted(self._told))
 
     def receive_ask(self, ask: Ask) -> None:
         """Somebody wants to know; the answer is for all."""
@@ -113,20 +127,23 @@ class ToldWants:
         self.tells = False
         if self._turn is not None:
             self._turn.cancel()
+        if self._telling is not None:
+            self._telling.cancel()
         if self._listing is not None:
             self._listing.cancel()
         for task in self._subscribing:
             task.cancel()
 
     def _go_on_later(self) -> None:
-        """Once for all changes of a turn of the loop."""
-        if (self._fresh or self._dropped) and self._turn is None:
-            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+        """Asks once for all changes of a turn of the loop, and tells once for all of a while."""
+        loop = asyncio.get_running_loop()
+        if self._fresh and self._turn is None:
+            self._turn = loop.call_soon(self._ask)
+        if (self._confirmed or self._dropped) and self._telling is None:
+            self._telling = loop.call_later(max(0.0, self._gathers_until - loop.time()), self._tell)
 
-    def _go_on(self) -> None:
+    def _ask(self) -> None:
         self._turn = None
-        if self._dropped:
-            self._drop()
         while self._fresh and len(self._subscribing) < MOST_SUBSCRIBING:
             part = [self._fresh.pop() for _ in range(min(PART, len(self._fresh)))]
             ticket = next(self._tickets)
@@ -145,46 +162,54 @@ class ToldWants:
             self._note_settled()
 
     def _note_settled(self) -> None:
+        self._moved.set()
         if self.is_settled:
-            self._settled.set()
             self.on_settled()
 
     async def _subscribe(self, groups: list[str], ticket: int) -> None:
         """`ticket`: groups that were let go of meanwhile, and asked for again, are no affair of this one any more."""
         await self._carrier.subscribe([self._names.of(group) for group in groups])
-        there = sorted(group for group in groups if self._asked.get(group) == ticket and group not in self._told)
-        self._told.update(there)
-        self._tell_change(add=there)
+        self._confirmed.update(
+            group for group in groups if self._asked.get(group) == ticket and group not in self._told
+        )
 
-    def _drop(self) -> None:
-        """Those that were asked for and are not confirmed yet, too."""
-        groups, self._dropped = sorted(self._dropped), set()
-        for group in groups:
+    def _tell(self) -> None:
+        """Of those that are dropped some were asked for and are not confirmed, or not told of yet."""
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        dropped, self._dropped = sorted(self._dropped), set()
+        for group in dropped:
             self._asked.pop(group, None)
-        told = [group for group in groups if group in self._told]
-        self._told.difference_update(groups)
-        self._tell_change(drop=told)
-        self._carrier.unsubscribe([self._names.of(group) for group in groups])
-        self._forget(groups)
+        added = sorted(self._confirmed.difference(dropped))
+        self._confirmed.clear()
+        self._say_change(added, [group for group in dropped if group in self._told])
+        self._told.update(added)
+        self._told.difference_update(dropped)
+        if dropped:
+            self._carrier.unsubscribe([self._names.of(group) for group in dropped])
+            self._forget(dropped)
+        self._note_settled()
 
-    def _tell_change(self, *, add: list[str] | None = None, drop: list[str] | None = None) -> None:
+    def _say_change(self, added: list[str], dropped: Sequence[str] = ()) -> None:
         redis = self._voice.redis
-        if not self.tells or redis is None:
+        if not self.tells or redis is None or not (added or dropped):
             return  # what is told first is told of all
-        for groups, is_added in ((add, True), (drop, False)):
-            for part in split_groups(groups, self._carrier.most_bytes) if groups else ():
-                self.version += 1
-                added, dropped = (tuple(part), ()) if is_added else ((), tuple(part))
-                self._voice.say(
-                    Change(
-                        who=self._voice.who,
-                        node=self._voice.node,
-                        redis=redis,
-                        version=self.version,
-                        add=added,
-                        drop=dropped,
-                    )
+        gone = frozenset(dropped)
+        for part in split_groups([*dropped, *added], self._carrier.most_bytes):
+            self.version += 1
+            self._voice.say(
+                Change(
+                    who=self._voice.who,
+                    node=self._voice.node,
+                    redis=redis,
+                    version=self.version,
+                    add=tuple(group for group in part if group not in gone),
+                    drop=tuple(group for group in part if group in gone),
                 )
+            )
+        wait = GATHER_SECONDS * max(1.0, (len(added) + len(dropped)) / MANY)
+        self._gathers_until = asyncio.get_running_loop().time() + min(LONGEST_GATHER_SECONDS, wait)
 
     def _list_all(self) -> None:
         self._listing = None

@@ -223,7 +223,7 @@ class EngineFeed(NoEngine):
             events=dict(checks.events),
             lost=dict(checks.lost),
             faults={**checks.faults, **taker.notices.faults},
-            no_room={"nodes": taker.publishers.no_room} if taker.publishers.no_room else {},
+            no_room=taker.no_room,
             own=list_carried(carrier),
             present={
                 **list_present(carrier),
