@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from nats import errors
-from nats.aio.client import Client
-from nats.aio.transport import Transport
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.transport import TcpTransport, Transport
 
 from awxfast.engine.address import write_server
 from awxfast.engine.nats_options import NatsOptions
@@ -40,6 +40,16 @@ class NoTls(errors.Error):
     """TLS was asked for, and the server has none: nothing of ours goes there in the clear."""
 
 
+class NatsTransport(TcpTransport):
+    """nats-py's own leaves what reads in ignorance of TLS: asyncio would warn at each end of a connection."""
+
+    async def connect_tls(self, *arguments: Any) -> None:
+        await super().connect_tls(*arguments)
+        assert self._io_writer is not None
+        transport = self._io_writer.transport
+        transport.get_protocol().connection_made(transport)
+
+
 class NatsClient(Client):
     """nats-py's client with another way for messages. What is not of its public interface is used in this module alone.
 
@@ -53,6 +63,10 @@ class NatsClient(Client):
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         self._connection.hear(sid, data)
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self._transport = NatsTransport()
+        await self._transport.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         """It keeps the first limit, and would go on in the clear where a server has no TLS, or need not have it."""
@@ -78,11 +92,11 @@ class NatsConnection:
         hear: Callable[[int, bytes], None],
         ended: Callable[[str], None],
         told: Callable[[Iterable[object]], None],
-        denied: Callable[[str, int], None],
+        denied: Callable[[str, str, int], None],
     ) -> None:
         """Whom it tells: a message of a subscription; that it broke, and why; which servers there are; what is denied.
 
-        The last in words, with how many events were not published therefore.
+        The last is to publish or subscribe, with the channel in small letters, and how many events did not go therefore.
         """
         self.hear = hear
         self._tell_ended = ended
@@ -99,7 +113,7 @@ class NatsConnection:
         self._last_error: Exception | None = None
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
-        """Connects to one server and logs in. Raises `NatsConnectionFailed`."""
+        """Connects to one server and logs in. Raises `NatsConnectionFailed`; `ConfigurationError` if that can't mend itself."""
         try:
             async with answered_within(OPEN_SECONDS):
                 await self._client.connect(
@@ -117,7 +131,8 @@ class NatsConnection:
             told = self._last_error if isinstance(error, errors.NoServersError) else None
             reason = describe_failure(told or error)
             await self.close()
-            raise NatsConnectionFailed(reason) from error
+            kind = ConfigurationError if is_refusal(told or error) else NatsConnectionFailed
+            raise kind(reason) from error
         except asyncio.CancelledError:
             self._abort()
             raise
@@ -236,7 +251,7 @@ class NatsConnection:
         if (found := DENIED.search(str(error))) is not None:
             verb, name = found.groups()
             events = self._forget_denied(name) if verb == "publish" else 0
-            self._tell_denied(f"the server does not let us {verb.replace('ription', 'ribe')} to {escape(name)}", events)
+            self._tell_denied(verb.replace("ription", "ribe"), name, events)
 
     def _forget_denied(self, name: str) -> int:
         """The oldest message to that channel, whose letters nats-py has made small."""
@@ -247,6 +262,16 @@ class NatsConnection:
         return 0
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether somebody has to change something: who we are, certificates, or what the address says."""
+    return isinstance(error, ConfigurationError | NoTls | ssl.SSLError) or says_unauthorized(error)
+
+
+def says_unauthorized(error: Exception) -> bool:
+    """Whether it is the server's word for it."""
+    return isinstance(error, errors.Error) and "authorization" in str(error).lower()
+
+
 def describe_failure(error: Exception) -> str:
     """In words for an operator. Of what nobody has words for only the kind, as a secret may be in its text."""
     match error:
@@ -254,8 +279,6 @@ def describe_failure(error: Exception) -> str:
             return str(error)
         case NoTls():
             return "it has no TLS, which --engine asks for"
-        case errors.AuthorizationError():
-            return "it refuses the user, token or key of --engine"
         case errors.UnexpectedEOF() | errors.StaleConnectionError():
             return "the connection broke"
         case ssl.SSLCertVerificationError():
@@ -266,7 +289,7 @@ def describe_failure(error: Exception) -> str:
             return f"it does not answer within {OPEN_SECONDS:.0f} s"
         case OSError():
             return escape(error.strerror or str(error) or type(error).__name__)
-        case errors.Error() if "authorization" in str(error).lower():
+        case errors.Error() if says_unauthorized(error):
             return "it refuses the user, token or key of --engine"
         case errors.Error():
             return f"it says {escape(str(error).removeprefix('nats: ').strip())}"
