@@ -70,14 +70,18 @@ class Taker:
         self.told = ToldWants(voice, self.checks.numbers.forget)
         self.told.on_settled = self._tell_heir
         self.notices = NoticeReader()
-        self.was_there = False
-        """Whether the engine has answered yet."""
+        self._is_subscribed = self._is_heard = False
         self._held = {METRICS_GROUP}
         self._following: Following | None = None
         self._heir: int | None = None
         self._heir_spoke = asyncio.Event()
         self._former_version: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def was_there(self) -> bool:
+        """Whether the engine has taken what this process says, and brought it; or nothing speaks against that yet."""
+        return self._is_heard or (self._is_subscribed and not self.carrier.trouble)
 
     # Groups that this process holds (`intake.groups`)
 
@@ -112,7 +116,7 @@ class Taker:
     async def _listen(self) -> None:
         """Hears what publishers say, before it says anything itself."""
         await self.carrier.subscribe([self._names.wants])
-        self.was_there = True
+        self._is_subscribed = True
         if self._following is not None:
             self._voice.say(Ask(of=(self.who,)))
         while True:
@@ -186,7 +190,9 @@ class Taker:
         match notice:
             case Beat(role="publisher"):
                 self.publishers.hear(notice)
-            case Beat() if notice.who != self.who and notice.redis in self._voice.redis_names:
+            case Beat() if notice.who == self.who:
+                self._is_heard = True
+            case Beat() if notice.redis in self._voice.redis_names:
                 self.publishers.hear_links(notice.who, notice.linked)
             case Bye():
                 self.publishers.forget(notice.who)

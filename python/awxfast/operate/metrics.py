@@ -85,10 +85,10 @@ def metrics_text(view: View) -> bytes:
 
 def collect_engine(engine: EngineFigures) -> Iterator[Metric]:
     """What carries events between nodes."""
-    yield GaugeMetricFamily("awxfast_engine_up", "1 while the engine is connected.", int(engine.up))
+    yield GaugeMetricFamily("awxfast_engine_up", "1 while the engine is connected and refuses nothing.", int(engine.up))
     for name, documentation, label, values in (
         ("awxfast_engine_events", "Events by result.", "result", engine.events),
-        ("awxfast_engine_lost", "Events that did not leave.", "reason", engine.lost),
+        ("awxfast_engine_lost", "Dialler: events that did not leave, or did not reach the engine; server: that did not reach it or its browsers.", "reason", engine.lost),
         ("awxfast_engine_faults", "Messages that are not the wire's.", "reason", engine.faults),
         ("awxfast_engine_no_room", "What was not kept.", "what", engine.no_room),
         ("awxfast_engine_carried", "Messages, bytes and connections.", "what", engine.own),
