@@ -1,4 +1,4 @@
-"""`python -m awxfast.broadcast --check`: what would keep these settings from working, in one line each. Dials nobody."""
+"""`python -m awxfast.broadcast --check`: what would keep these settings from working, a line each. Dials nobody."""
 
 import asyncio
 

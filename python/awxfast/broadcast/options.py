@@ -101,12 +101,13 @@ class DiallerSettings(LogSettings):
     secret_files: tuple[str, ...]
     admin: str
     status: bool
-    check: bool
     layer: LayerSettings
     encryption_key_files: tuple[str, ...] = ()
     has_keys_of_awx: bool = False
     engine: str | None = dataclasses.field(default=None, repr=False)
     mesh: bool = True
+    check: bool = False
+    """Says what is wrong instead of dialling."""
     secret_of_awx: str = dataclasses.field(default="", repr=False)
 
     @property

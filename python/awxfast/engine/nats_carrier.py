@@ -225,7 +225,9 @@ class NatsCarrier:
     def _write(self, connection: NatsConnection, batch: list[tuple[str, bytes, int]]) -> None:
         fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
         if len(fitting) < len(batch):
-            self._inbox.note_lost(sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused")
+            self._inbox.note_lost(
+                sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused"
+            )
         connection.publish(fitting)
         self._published += len(fitting)
         self._published_bytes += sum(len(message[1]) for message in fitting)

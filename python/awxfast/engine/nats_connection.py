@@ -96,7 +96,7 @@ class NatsConnection:
     ) -> None:
         """Whom it tells: a message of a subscription; that it broke, and why; which servers there are; what is denied.
 
-        The last is to publish or subscribe, with the channel in small letters, and how many events did not go therefore.
+        The last is to publish or to subscribe, with the channel in small letters, and how many events did not go.
         """
         self.hear = hear
         self._tell_ended = ended
@@ -113,7 +113,7 @@ class NatsConnection:
         self._last_error: Exception | None = None
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
-        """Connects to one server and logs in. Raises `NatsConnectionFailed`; `ConfigurationError` if that can't mend itself."""
+        """Connects to one server and logs in. Raises `NatsConnectionFailed`, or `ConfigurationError` (`is_refusal`)."""
         try:
             async with answered_within(OPEN_SECONDS):
                 await self._client.connect(

@@ -9,7 +9,7 @@ from awxfast.quiet_log import QuietLog
 MOST_SAID = 20
 """Reasons that are told in one outage; some have words of a server's."""
 REFUSED_SECONDS = 10.0
-"""For so long a refused message is news: who may send nothing is refused a beat every 5 s, and nobody says when he may."""
+"""For so long a refused message is news: a beat is refused every 5 s, and nobody says when it would not be."""
 
 
 class Troubles:

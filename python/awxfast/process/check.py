@@ -29,6 +29,7 @@ from awxfast.process.wrong_values import VALUE_CHECKS
 from awxfast.redis.address import RedisAddress
 from awxfast.settings import Settings
 
+
 def run(settings: Settings) -> int:
     """Problems on stderr, all else on stdout. Returns 0 without problems, else what a start would end with."""
     configure_log(settings)

@@ -54,7 +54,9 @@ class Findings:
 
     def report(self, never_looked_at: str) -> None:
         """One line each; rooms may find what was found before them."""
-        print(*self.taken, *self.remarks, f"not looked at: {'; '.join([*self.not_looked_at, never_looked_at])}", sep="\n")
+        print(
+            *self.taken, *self.remarks, f"not looked at: {'; '.join([*self.not_looked_at, never_looked_at])}", sep="\n"
+        )
         if not self._problems:
             print("nothing else is wrong" if self.taken else "nothing is wrong")
         drain_streams()

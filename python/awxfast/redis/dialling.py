@@ -45,7 +45,8 @@ async def dial(
                 connection.close()
                 raise
     except TimeoutError:
-        hint = f" (does it speak TLS? if not, {address.url('', tls=False)})" if address.tls else ""  # a plain Redis waits for a line's end
+        plain = address.url("", tls=False)
+        hint = f" (does it speak TLS? if not, {plain})" if address.tls else ""  # a plain Redis waits for a line's end
         raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s{hint}") from None
     return connection
 
