@@ -75,7 +75,7 @@ class Carrier(Protocol):
         """Queues a message with so many events; what is queued in one turn of the loop goes out together."""
 
     async def subscribe(self, channels: Collection[str]) -> None:
-        """Returns when the engine has confirmed all, and refuses none. Stays so over every break until `unsubscribe`."""
+        """Returns when the engine has confirmed all and refuses none. Stays so over every break until `unsubscribe`."""
 
     def unsubscribe(self, channels: Collection[str]) -> None:
         """Nothing of them is heard any more."""

@@ -94,8 +94,8 @@ class RedisClusterCarrier:
         """With what allows it, on each server: each has rights of its own."""
         if "NOPERM" not in text:
             return text
-        user, channels = self.address.username or "default", f"&{self.address.prefix}:*"
-        return f"{text}; on every server: ACL SETUSER {user} {channels} {' '.join(RIGHTS)}"
+        user = self.address.username if self.address.password is not None else "default"
+        return f"{text}; on every server: ACL SETUSER {user} &{self.address.prefix}:* {' '.join(RIGHTS)}"
 
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and goes on with that until it works."""
