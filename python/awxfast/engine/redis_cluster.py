@@ -94,7 +94,7 @@ class RedisClusterCarrier:
         """With what allows it, on each server: each has rights of its own."""
         if "NOPERM" not in text:
             return text
-        user = self.address.username if self.address.password is not None else "default"
+        user = (self.address.password and self.address.username) or "default"
         return f"{text}; on every server: ACL SETUSER {user} &{self.address.prefix}:* {' '.join(RIGHTS)}"
 
     async def start(self, listener: Listener) -> None:
