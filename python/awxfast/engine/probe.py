@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Collection, Sequence
 
 from awxfast.engine.carrier import Carrier, ChannelNames
@@ -13,6 +14,9 @@ PROBE_SECONDS = 5.0
 
 GROUP = "awxfast-check"
 """Nobody wants it but who checks."""
+
+
+WHAT_CARRIERS_LOG = logging.getLogger(__package__)
 
 
 class Echoes:
@@ -36,10 +40,15 @@ class Echoes:
 
 
 async def probe(carrier: Carrier, names: ChannelNames) -> str:
-    """In words what it lets us do. Raises `ConfigurationError` for what somebody has to change, else `StartError`."""
+    """In words what it lets us do. Raises `ConfigurationError` for what somebody has to change, else `StartError`.
+
+    The log says nothing of it.
+    """
     question = encode_notice(Ask(of=(name_process("check", GROUP),)))  # that nobody answers
     channels = names.wants, names.of(GROUP)
     echoes = Echoes(channels)
+    level = WHAT_CARRIERS_LOG.level
+    WHAT_CARRIERS_LOG.setLevel(logging.CRITICAL)
     await carrier.start(echoes)
     try:
         with contextlib.suppress(TimeoutError):
@@ -53,3 +62,4 @@ async def probe(carrier: Carrier, names: ChannelNames) -> str:
         raise kind(f"the engine {carrier.address}: {carrier.trouble or 'what we publish does not come back'}")
     finally:
         await carrier.stop()
+        WHAT_CARRIERS_LOG.setLevel(level)
