@@ -65,7 +65,7 @@ class NatsClient(Client):
         self._connection.hear(sid, data)
 
     async def _connect_to_server(self, s: Srv) -> None:
-        self._transport = NatsTransport()
+        self._transport = NatsTransport()  # type: ignore[no-untyped-call]
         await self._transport.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:

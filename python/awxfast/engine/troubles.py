@@ -42,6 +42,6 @@ class Troubles:
         self.tell("refused", text)
 
     def end(self, text: str) -> None:
-        """All is well again, or for the first time."""
-        self._said.clear()
+        """It is there, again or for the first time."""
+        self._said = {"refused"} if self.refusal else set()
         self._log.info("engine: %s: %s", self._address, text)
