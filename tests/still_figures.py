@@ -86,6 +86,7 @@ SHOWN_ENGINE = {
 }
 """As the ledger's page has it."""
 
+ENGINE_NAME = "nats at 127.0.0.1:4222, prefix awxfast"
 PLACE = Place(4242, 3, {"done": 3, "failed": 1})
 
 
@@ -102,7 +103,7 @@ class StillFigures:
         self.slow = [SlowClient(client=9, frames=20, bytes=2048, shed=3, oldest_age=1.5)]
 
     def about(self) -> About:
-        return About("1.2.3", 90.5, ["127.0.0.1:8055"], "redis://127.0.0.1:6379/0")
+        return About("1.2.3", 90.5, ["127.0.0.1:8055"], "redis://127.0.0.1:6379/0", ENGINE_NAME)
 
     def ledger(self) -> Mapping[str, Any]:
         return LEDGER

@@ -153,12 +153,16 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class About:
-    """Which process this is; `uptime` in seconds, since it began to serve. `redis` None: it needs none."""
+    """Which process this is; `uptime` in seconds, since it began to serve. `redis` None: it needs none.
+
+    `engine`: what carries events between nodes, without any secret; None: links.
+    """
 
     version: str
     uptime: float
     addresses: Sequence[str]
     redis: str | None
+    engine: str | None = None
 
 
 class Figures(Protocol):

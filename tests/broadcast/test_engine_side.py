@@ -89,17 +89,26 @@ class TestReadiness:
     async def test_engine_that_is_away_is_named(self, node: NodeDialler, exchange: Exchange) -> None:
         await until(lambda: not node.figures.unready_reasons())
         exchange.carriers[0].cut()
-        assert node.figures.unready_reasons() == ["the engine: cut"]
+        assert node.figures.unready_reasons() == ["the engine nats at 127.0.0.1:4222: cut"]
         engine = node.figures.engine()
         assert engine is not None
         assert not engine.up
+
+    async def test_engine_that_refuses_is_not_up(self, node: NodeDialler, exchange: Exchange) -> None:
+        await until(lambda: not node.figures.unready_reasons())
+        exchange.carriers[0].trouble = "refuses us"
+        assert node.figures.unready_reasons() == ["the engine nats at 127.0.0.1:4222: refuses us"]
+        engine = node.figures.engine()
+        assert engine is not None
+        assert not engine.up
+        assert node.figures.about().engine == "nats at 127.0.0.1:4222, prefix awxfast"
 
 
 class TestStart:
     def test_no_secret_is_needed_where_nobody_is_dialled(self) -> None:
         assert find_secret(settings_of("unix:///r")) == ""
         assert find_secret(settings_of("unix:///r", "--no-mesh", "--peer", "web-2")) == ""
-        with pytest.raises(ConfigurationError, match="--secret-file"):
+        with pytest.raises(ConfigurationError, match=r"--secret-file.*--engine alone \(--no-mesh\)"):
             find_secret(settings_of("unix:///r", "--peer", "web-2"))
 
     async def test_without_the_mesh_nobody_is_dialled(

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Collection
 
+from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
 
 
@@ -55,6 +56,8 @@ class FakeCarrier:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self.address = EngineAddress.parse("nats://127.0.0.1:4222")
+        self.needs_change = False
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: list[tuple[str, bytes]] = []

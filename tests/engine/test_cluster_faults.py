@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import hiredis
 import pytest
-from awxfast.engine import cluster_return, cluster_topology
+from awxfast.engine import cluster_return, cluster_topology, troubles
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_server import ClusterServer, ServerOwner
@@ -17,6 +17,10 @@ from awxfast.redis.address import RedisAddress
 from carrier_traffic import Hearing, until
 
 CHANNEL = "awxfast:group:jobs-1"
+RULE = (
+    "on every server: ACL SETUSER default &awxfast:* +ping +cluster|info +cluster|slots +spublish +ssubscribe "
+    "+sunsubscribe"
+)
 Words = list[bytes]
 SILENCE = b""
 
@@ -241,6 +245,37 @@ class TestPublishing:
         assert len(places) <= 5
 
 
+class TestRights:
+    async def test_refused_message_is_trouble_for_a_while(
+        self,
+        server: ScriptedServer,
+        carrier: RedisClusterCarrier,
+        hearing: Hearing,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        server.special = lambda words: b"-NOPERM not there\r\n" if words[0] == b"SPUBLISH" else None
+        for _ in range(3):
+            carrier.publish(CHANNEL, b"x", 2)
+        await until(lambda: hearing.lost == {"refused": 6}, "they are not refused")
+        assert carrier.trouble == f"it refuses what we publish: NOPERM not there; {RULE}"
+        assert carrier.up and carrier.needs_change
+        assert caplog.text.count("NOPERM") == 1
+        monkeypatch.setattr(troubles, "REFUSED_SECONDS", 0.0)
+        assert carrier.trouble == "" and not carrier.needs_change
+
+    async def test_look_at_the_cluster_that_is_refused_names_the_server_and_the_right(
+        self, server: ScriptedServer, hearing: Hearing
+    ) -> None:
+        server.special = lambda words: b"-NOPERM 'cluster'\r\n" if words[0] == b"CLUSTER" else None
+        carrier = RedisClusterCarrier(EngineAddress.parse(f"redis-cluster://127.0.0.1:{server.port}"))
+        await carrier.start(hearing)
+        place = f"Redis at redis-cluster://127.0.0.1:{server.port}"
+        await until(lambda: carrier.trouble == f"{place}: NOPERM 'cluster'; {RULE}", "it is not told")
+        assert carrier.needs_change
+        await carrier.stop()
+
+
 class TestSubscribing:
     async def test_refused_channel_is_asked_for_again(
         self, server: ScriptedServer, carrier: RedisClusterCarrier
@@ -251,6 +286,32 @@ class TestSubscribing:
         await carrier.subscribe([CHANNEL])
         assert server.count(b"SSUBSCRIBE") == 3
         assert carrier.up
+
+    async def test_right_that_is_missing_is_told_once_until_it_is_there(
+        self, server: ScriptedServer, carrier: RedisClusterCarrier, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.special = lambda words: b"-NOPERM no such channel\r\n" if words[0] == b"SSUBSCRIBE" else None
+        wanting = asyncio.create_task(carrier.subscribe([CHANNEL]))
+        told = f"some channels are not subscribed to yet: NOPERM no such channel; {RULE}"
+        await until(lambda: carrier.trouble == told, "it is not told")
+        assert not carrier.up and carrier.needs_change
+        await until(lambda: told in caplog.text, "the log does not say it")
+        await asyncio.sleep(2)
+        assert caplog.text.count("NOPERM") == 1
+        server.special = lambda words: None
+        await wanting
+        assert carrier.up and carrier.trouble == ""
+
+    async def test_slots_that_nobody_has_are_told(self, server: ScriptedServer, carrier: RedisClusterCarrier) -> None:
+        server.special = lambda words: b"*0\r\n" if words[1:] == [b"SLOTS"] else None
+        server.epoch = 9
+        looks = server.count(b"CLUSTER")
+        await until(lambda: server.count(b"CLUSTER") > looks + 2, "it is not asked")
+        wanting = asyncio.create_task(carrier.subscribe([CHANNEL]))
+        await until(lambda: carrier.trouble.endswith("yet: no server has their slots"), "it is not told")
+        assert not carrier.needs_change
+        server.special = lambda words: None
+        await wanting
 
     async def test_subscription_that_the_server_ends_is_taken_up_again_and_told(
         self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing

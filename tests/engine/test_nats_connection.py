@@ -125,6 +125,24 @@ class TestTls:
         await until(lambda: taker.cuts == publisher.cuts == 1)
         await pass_one(publisher, taker, b"back")
 
+    async def test_end_of_a_tls_connection_is_told_by_us_alone(
+        self,
+        start_nats: Callable[..., NatsServer],
+        join_nats: Join,
+        signed: SelfSigned,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        server = start_nats(f"{self.settings(signed)}\nauthorization {{ user: awx, password: right }}")
+        query = f"@localhost:{server.port}?ssl_ca_certs={signed.certificate}"
+        right, wrong = await join_nats(f"tls://awx:right{query}"), await join_nats(f"tls://awx:wrong{query}")
+        await right.until_up()
+        await until(lambda: "refuses" in wrong.carrier.trouble)
+        assert server.process is not None
+        server.process.terminate()
+        await until(lambda: not right.carrier.up)
+        await asyncio.sleep(0.5)
+        assert "eof_received" not in caplog.text
+
     async def test_frozen_tls_server_holds_up_nobody(
         self, start_nats: Callable[..., NatsServer], join_nats: Join, signed: SelfSigned
     ) -> None:

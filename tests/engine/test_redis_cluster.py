@@ -139,6 +139,24 @@ class TestSlotsThatMove:
 
 
 class TestBeforeThereIsACluster:
+    async def test_log_says_it_once_without_the_password(self, caplog: pytest.LogCaptureFixture) -> None:
+        ports = free_port(), free_port()
+        servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+        async with carrying(f"redis-cluster://relay:secret@{servers}") as (carrier, _):
+            await until(lambda: "refused" in caplog.text, "it is not told")
+            await asyncio.sleep(2)
+            assert not carrier.needs_change
+        (line,) = caplog.messages
+        assert line.startswith(f"engine: redis-cluster at {servers}: Redis at redis-cluster://127.0.0.1:")
+        assert line.endswith(": connection refused (is Redis running?); trying again")
+        assert "secret" not in caplog.text
+
+    async def test_server_without_tls_is_told_with_the_scheme(self, start_redis: Callable[..., RedisServer]) -> None:
+        port = free_port()
+        start_redis("--port", str(port), url=f"redis://127.0.0.1:{port}")
+        async with carrying(f"rediss-cluster://127.0.0.1:{port}?ssl_cert_reqs=none") as (carrier, _):
+            await until(lambda: "if not, redis-cluster://)" in carrier.trouble, carrier.trouble)
+
     async def test_what_is_wanted_is_had_once_it_is_there(self) -> None:
         async with carrying(f"redis-cluster://127.0.0.1:{free_port()}") as (carrier, _):
             wanting = asyncio.create_task(carrier.subscribe(CHANNELS))
@@ -159,6 +177,7 @@ class TestBeforeThereIsACluster:
         start_redis("--port", str(port), url=f"redis://127.0.0.1:{port}")
         async with carrying(f"redis-cluster://127.0.0.1:{port}") as (carrier, _):
             await until(lambda: "cluster support disabled" in carrier.trouble, carrier.trouble)
+            assert carrier.needs_change
 
 
 class TestWaysIn:
@@ -181,6 +200,7 @@ class TestWaysIn:
     async def test_wrong_password_is_told_without_it(self, guarded: RedisCluster) -> None:
         async with carrying(f"redis-cluster://relay:secret@{guarded.servers}") as (carrier, _):
             await until(lambda: "WRONGPASS" in carrier.trouble, "the refusal is not told")
+            assert carrier.needs_change
             assert "secret" not in carrier.trouble
 
     async def test_tls_with_a_certificate_of_ours(self, tmp_path: Path) -> None:

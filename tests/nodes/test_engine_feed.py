@@ -224,7 +224,7 @@ class TestReadiness:
         monkeypatch.setattr(engine_feed, "open_carrier", lambda _: carrier)
         server = await start_node(engine=ENGINE)
         assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: does not answer\n"
-        carrier.trouble = "nats at 127.0.0.1:4222: refuses us"
+        carrier.trouble = "refuses us"
         assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: refuses us\n"
         carrier.mend()
         carrier.confirms = True
@@ -232,6 +232,35 @@ class TestReadiness:
         carrier.cut()
         assert await server.ask("/readyz") == "ok\n"
         assert (await server.figure("engine"))["up"] is False
+
+    async def test_server_that_is_not_let_speak_is_not_ready(
+        self, start_node: StartNode, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Refusing(FakeCarrier):
+            def publish(self, *words: Any) -> None:
+                if self.allows:
+                    self.trouble = ""
+                    return super().publish(*words)
+                self.trouble = "lets us not publish"
+
+            allows = False
+
+        carrier = Refusing(exchange)
+        exchange.carriers.append(carrier)
+        monkeypatch.setattr(engine_feed, "open_carrier", lambda _: carrier)
+        server = await start_node(engine=ENGINE)
+        reason = "the engine nats at 127.0.0.1:4222: lets us not publish\n"
+        await eventually(lambda: server.ask("/readyz"), reason)
+        assert (await server.figure("engine"))["up"] is False
+        carrier.allows = True
+        await eventually(lambda: server.ask("/readyz"), "ok\n")
+        assert (await server.figure("engine"))["up"] is True
+
+    async def test_about_names_it(self, start_node: StartNode, exchange: Exchange) -> None:
+        server = await start_node(engine=ENGINE.replace("://", "://user:of-nobody@"))
+        about = await server.ask("/about")
+        assert json.loads(about)["engine"] == "nats at 127.0.0.1:4222, prefix awxfast"
+        assert "of-nobody" not in about
 
     async def test_redis_that_does_not_say_which_it_is_is_named(
         self, start_node: StartNode, exchange: Exchange, redis_server: RedisServer

@@ -10,7 +10,7 @@ import pytest
 from awxfast.operate.admin import AdminListener
 from awxfast.operate.view import OwnSource
 from prometheus_client.parser import text_string_to_metric_families
-from still_figures import LEDGER, PEERS, PLACE, SHOWN_ENGINE, StillFigures
+from still_figures import ENGINE_NAME, LEDGER, PEERS, PLACE, SHOWN_ENGINE, StillFigures
 
 
 class Served:
@@ -69,7 +69,8 @@ class TestPages:
     async def test_about(self, served: Served) -> None:
         _, _, response = await served.ask("/about")
         about = {"version": "1.2.3", "uptime": 90.5, "addresses": ["127.0.0.1:8055"]}
-        assert await response.json() == {**about, "redis": "redis://127.0.0.1:6379/0", "main": 4242}
+        names = {"redis": "redis://127.0.0.1:6379/0", "engine": ENGINE_NAME}
+        assert await response.json() == {**about, **names, "main": 4242}
 
     async def test_status_page_needs_nothing_from_elsewhere(self, served: Served) -> None:
         status, text, response = await served.ask("/")

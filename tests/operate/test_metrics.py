@@ -123,6 +123,12 @@ class TestEventAge:
         assert samples["awxfast_event_age_seconds_sum", ()] == 0.5
 
 
+def test_what_an_engine_lost_is_explained_by_reason() -> None:
+    text = metrics_text(view_of(StillFigures())).decode()
+    (line,) = [line for line in text.splitlines() if line.startswith("# HELP awxfast_engine_lost_total")]
+    assert all(word in line for word in ("by reason", "missed", "behind", "did not reach the engine"))
+
+
 def test_engine_is_measured_where_there_is_one() -> None:
     text = metrics_text(view_of(StillFigures())).decode()
     for line in (

@@ -161,13 +161,49 @@ class TestEngine:
         done = check(*LOOPBACK, *words)
         nats.kill()
         assert (done.returncode, done.stderr) == (0, "")
-        assert f"--engine: nats at {nats.place} answers" in done.stdout.splitlines()
+        answer = f"--engine: nats at {nats.place} answers, and lets us publish and subscribe"
+        assert answer in done.stdout.splitlines()
+
+    def test_user_who_may_not_subscribe(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        rights = 'permissions: { publish: "awxfast.>", subscribe: "other.>" }'
+        nats = NatsServer(tmp_path, "nats", f"authorization {{ users: [{{ user: a, password: b, {rights} }}] }}")
+        nats.start()
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", f"nats://a:b@{nats.place}")
+        nats.kill()
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "does not let us subscribe to awxfast." in done.stderr
+        assert 'our user needs permissions: { publish: "awxfast.>", subscribe: "awxfast.>" }' in done.stderr
+
+    def test_password_that_is_refused(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        nats = NatsServer(tmp_path, "nats", "authorization { user: a, password: b }")
+        nats.start()
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", f"nats://a:wrong-one@{nats.place}")
+        nats.kill()
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "it refuses the user, token or key of --engine" in done.stderr and "wrong-one" not in done.stderr
+
+    def test_redis_that_is_no_cluster(self, redis_server: RedisServer, start_redis: Callable[..., RedisServer]) -> None:
+        port = free_port()
+        start_redis("--port", str(port))
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", f"redis-cluster://127.0.0.1:{port}")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "ERR This instance has cluster support disabled" in done.stderr
+
+    def test_client_that_is_not_installed_is_told_before_anything_is_started(
+        self, redis_server: RedisServer, tmp_path: Path
+    ) -> None:
+        (tmp_path / "nats.py").write_text("raise ModuleNotFoundError(name='nats')")
+        words = (*LOOPBACK, "-p", "0", "--redis", redis_server.url, "--engine", "nats://127.0.0.1")
+        for done in (run_to_its_end(*words, PYTHONPATH=str(tmp_path)), check(*words, PYTHONPATH=str(tmp_path))):
+            assert done.returncode == 2
+            assert "pip install 'awxfast[nats]'" in done.stderr.splitlines()[-1]
+            assert "Starting server" not in done.stderr
 
     def test_nobody_listens(self, redis_server: RedisServer) -> None:
         url = f"nats://user:of-nobody@127.0.0.1:{free_port()}"
         done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", url)
-        assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith("awxfast: the engine nats at 127.0.0.1:")
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith("awxfast: the engine nats at 127.0.0.1:")
         assert "of-nobody" not in done.stdout + done.stderr
 
     def test_url_that_is_none(self, redis_server: RedisServer) -> None:

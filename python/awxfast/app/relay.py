@@ -236,7 +236,7 @@ class Relay:
             await self._access_log.close()
 
     async def probe_engine(self) -> str:
-        """Looks once whether the engine answers, and says so; empty without one. Raises `StartError`."""
+        """Tries once what the engine lets us do, and says so; empty without one. Raises what `engine.probe` does."""
         return await self._feed.engine.probe()
 
     async def probe(self) -> str:

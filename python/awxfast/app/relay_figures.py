@@ -44,7 +44,8 @@ class RelayFigures:
     def about(self) -> About:
         """Which process this is."""
         redis = ", ".join(map(str, self._feed.addresses)) or None
-        return About(__version__, time.monotonic() - self._began, self._entrances.addresses, redis)
+        uptime = time.monotonic() - self._began
+        return About(__version__, uptime, self._entrances.addresses, redis, self._feed.engine.describe())
 
     def ledger(self) -> Mapping[str, Any]:
         """What became of all events and frames, as the fan-out counts it."""

@@ -14,6 +14,8 @@ from awxfast.broadcast.era import Era
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.errors import RedisError, StartError
 from awxfast.exit_codes import run_to_exit_code
 from awxfast.process.log import configure_log
@@ -40,13 +42,16 @@ def run(words: Sequence[str]) -> int:
     settings = parse_settings(words, os.environ, load_awx_settings())
     if settings.status:
         return print_status(settings)
+    if settings.check:
+        return check(settings)
     if answer_trial(os.environ, lambda _: check_settings(settings).to_json()):
         return 0
     left = take_left(os.environ)
     configure_log(settings)
     log.info("awxfast %s", __version__)
-    if ignored := name_ignored_variables(os.environ):
-        log.warning("Environment variables that mean nothing: %s", ignored)
+    warn_of_ignored_variables()
+    if settings.engine is not None:
+        open_carrier(EngineAddress.parse(settings.engine))  # what is wrong with it is told before anything is started
     hold_signals()
     resources = (
         DiallerResources.open(settings) if left is None else DiallerResources.adopt(settings, left.facts["resources"])
@@ -56,6 +61,21 @@ def run(words: Sequence[str]) -> int:
     finally:
         resources.close()
     return 0
+
+
+def check(settings: DiallerSettings) -> int:
+    """Says what is wrong instead of dialling."""
+    from awxfast.broadcast.check import run
+
+    configure_log(settings)
+    warn_of_ignored_variables()
+    return run(settings)
+
+
+def warn_of_ignored_variables() -> None:
+    """A typing error in a variable must not pass for a setting."""
+    if ignored := name_ignored_variables(os.environ):
+        log.warning("Environment variables that mean nothing: %s", ignored)
 
 
 def check_settings(settings: DiallerSettings) -> DiallerSettings:

@@ -17,7 +17,10 @@ def find_secret(settings: DiallerSettings) -> str:
     if not secrets and settings.engine is not None and not settings.dials:
         return ""
     if not secrets:
-        raise ConfigurationError("no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one")
+        raise ConfigurationError(
+            "no secret: --secret-file, AWXFAST_SECRET or AWX's settings must give one; "
+            "none is needed where events go by --engine alone (--no-mesh)"
+        )
     return secrets[0]
 
 

@@ -57,7 +57,8 @@ class DiallerFigures:
     def about(self) -> About:
         """It listens nowhere: it dials."""
         redis = ", ".join(str(part.address) for part in self._intake.parts)
-        return About(__version__, time.monotonic() - self._began, (), redis)
+        engine = self._engine.carrier.address.describe() if self._engine is not None else None
+        return About(__version__, time.monotonic() - self._began, (), redis, engine)
 
     def ledger(self) -> Mapping[str, Any]:
         """Events from this node's Redis and from peers; one that still waits for Redis is not in yet."""
@@ -176,7 +177,8 @@ class DiallerFigures:
     def unready_reasons(self) -> Sequence[str]:
         """Peers that are away are no reason: they come and go."""
         engine = self._engine
-        away = [f"the engine: {engine.trouble}"] if engine is not None and not engine.up else []
+        is_away = engine is not None and not engine.is_well
+        away = [f"the engine {engine.carrier.address}: {engine.trouble}"] if engine is not None and is_away else []
         return [*self._list_reasons_of_redis(), *away]
 
     def _list_reasons_of_redis(self) -> list[str]:

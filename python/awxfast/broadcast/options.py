@@ -57,7 +57,13 @@ OPTIONS = (
     OwnOption("--expiry", "expiry", positive, "the channel layer's expiry, seconds"),
     OwnOption("--group-expiry", "group_expiry", positive, "the channel layer's group expiry, seconds"),
     *server_options.ENTRY_OPTIONS,
-    OwnOption("--secret-file", "secret_files", non_empty, "the nodes' secret; the first is sent", many=True),
+    OwnOption(
+        "--secret-file",
+        "secret_files",
+        non_empty,
+        "the nodes' secret; the first is sent; with --engine and --no-mesh none is needed",
+        many=True,
+    ),
     OwnOption("--admin", "admin", non_empty, "the admin listener: HOST:PORT, a socket's path, or off"),
     OwnOption("--log-format", "log_format", one_of("text", "json"), "text or json"),
 )
@@ -100,6 +106,8 @@ class DiallerSettings(LogSettings):
     has_keys_of_awx: bool = False
     engine: str | None = dataclasses.field(default=None, repr=False)
     mesh: bool = True
+    check: bool = False
+    """Says what is wrong instead of dialling."""
     secret_of_awx: str = dataclasses.field(default="", repr=False)
 
     @property
@@ -150,7 +158,7 @@ def name_ignored_variables(environ: Mapping[str, str]) -> str:
     """Variables AWXFAST_<NAME> that mean nothing to the dialler; the server's may stand in the same file."""
     options = (*WITH_VARIABLES, *server_options.WITH_VARIABLES, *server_options.NOT_BUILT)
     known = {*map(variable_of, options), SECRET_VARIABLE}
-    return describe_ignored_variables(environ, known, ("--verify-cert", "--mesh", "--status"))
+    return describe_ignored_variables(environ, known, ("--verify-cert", "--mesh", "--status", "--check"))
 
 
 def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSettings:
@@ -181,6 +189,7 @@ def make_settings(values: Mapping[str, Any], awx: AwxSettings) -> DiallerSetting
         secret_files=tuple(values.get("secret_files", ())),
         admin=values["admin"],
         status=values.get("status", False),
+        check=values.get("check", False),
         layer=LayerSettings(layer=values["layer"], **{name: values[name] for name in LAYER_FIELDS}),
         encryption_key_files=tuple(values.get("encryption_key_files", ())),
         has_keys_of_awx=bool(awx.encryption_keys),
@@ -217,6 +226,7 @@ def build_parser() -> OptionParser:
     )
     parser.add_argument("-v", "--verbosity", type=whole_number(0, 3), help="0 warnings, 1 links, 2 debugging")
     parser.add_argument("--log-fmt", help="the log's format, in Python's %% style")
+    parser.add_argument("--check", action="store_true", help="say what would keep it from working, and exit")
     parser.add_argument("--status", action="store_true", help="print the peers' statistics from Redis, and exit")
     for name in NOT_BUILT:
         parser.add_argument(name, action=RefuseNotBuilt, nargs="?", help=argparse.SUPPRESS)

@@ -74,6 +74,10 @@ class EngineAddress:
         places = ",".join(map(write_server, self.servers))
         return f"{self.kind}{' with TLS' if self.tls else ''} at {places}"
 
+    def describe(self) -> str:
+        """The same, and what else may be told."""
+        return f"{self}, prefix {self.prefix}"
+
 
 def write_server(server: HostPort) -> str:
     """As an address has it."""

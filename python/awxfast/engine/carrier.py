@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from awxfast.engine.address import EngineAddress
+
 
 class Listener(Protocol):
     """Who is told what happens; called on the loop."""
@@ -41,16 +43,27 @@ class Carrier(Protocol):
     """
 
     @property
+    def address(self) -> EngineAddress:
+        """Where it is."""
+
+    @property
     def most_bytes(self) -> int:
         """Of the largest message that it takes; may shrink when a server says so."""
 
     @property
     def up(self) -> bool:
-        """Whether messages can be sent and come."""
+        """Whether messages can be sent and come, from all channels that are subscribed to."""
 
     @property
     def trouble(self) -> str:
-        """What is wrong, in words for an operator; empty while all is well. No secret is in it."""
+        """What is wrong, in words for an operator; empty while all is well. No secret is in it.
+
+        While it is up: a message that was refused lately.
+        """
+
+    @property
+    def needs_change(self) -> bool:
+        """Whether that is for somebody to mend: who we are, what we may, or the address; else the engine is away."""
 
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and returns; also while nobody answers."""
@@ -71,7 +84,7 @@ class Carrier(Protocol):
         """What is held goes out, in order."""
 
     async def subscribe(self, channels: Collection[str]) -> None:
-        """Returns when the engine has confirmed all; stays so, over every break, until `unsubscribe`."""
+        """Returns when the engine has confirmed all and refuses none. Stays so over every break until `unsubscribe`."""
 
     def unsubscribe(self, channels: Collection[str]) -> None:
         """Nothing of them is heard any more."""

@@ -25,7 +25,7 @@ def read_access(address: EngineAddress) -> RedisAddress:
         raise ConfigurationError(f"--engine: {error}") from error
     except ConfigurationError as error:
         raise ConfigurationError(f"--engine: {error}") from error
-    return access
+    return dataclasses.replace(access, is_of_cluster=True)
 
 
 def at(access: RedisAddress, where: HostPort) -> RedisAddress:

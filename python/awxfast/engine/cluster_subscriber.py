@@ -16,9 +16,6 @@ from awxfast.engine.cluster_topology import ClusterTopology
 from awxfast.errors import RedisReplyError
 from awxfast.redis.cluster_push_connection import ClusterPushConnection
 
-NOT_NOW = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "BUSY", "MOVED", "ASK")
-"""First words of answers after which the same may work a little later, there or elsewhere."""
-
 TURN_CHANNELS = 500
 """Asked for in one turn of the loop."""
 
@@ -48,19 +45,13 @@ class ClusterChannel:
 
 
 class ClusterSubscriber:
-    """`note_refusal`: told in Redis' words what it refuses; `note_mended`: called when the listener was told of some."""
+    """Asks again for what is not confirmed, for ever. `note_mended`: called when the listener was told of some."""
 
-    def __init__(
-        self,
-        topology: ClusterTopology,
-        listener: Listener,
-        note_refusal: Callable[[str], None],
-        note_mended: Callable[[], None],
-    ) -> None:
+    def __init__(self, topology: ClusterTopology, listener: Listener, note_mended: Callable[[], None]) -> None:
         self._topology = topology
         self._note_mended = note_mended
         self._listener = listener
-        self._note_refusal = note_refusal
+        self._refusal = ""
         self._channels: dict[bytes, ClusterChannel] = {}
         self._missing: set[ClusterChannel] = set()
         self._mended: list[str] = []
@@ -73,9 +64,11 @@ class ClusterSubscriber:
         return len(self._channels) - len(self._missing)
 
     @property
-    def missing(self) -> int:
-        """How many are not."""
-        return len(self._missing)
+    def trouble(self) -> str:
+        """Why some are not; empty: all are."""
+        if not self._missing:
+            return ""
+        return f"some channels are not subscribed to yet: {self._refusal or 'the cluster has not confirmed them'}"
 
     async def subscribe(self, names: Collection[str]) -> None:
         """Returns when all are confirmed, or not wanted any more."""
@@ -175,6 +168,8 @@ class ClusterSubscriber:
         channel.confirmed = True
         channel.hops = 0
         self._missing.discard(channel)
+        if not self._missing:
+            self._refusal = ""
         if channel.cut:
             channel.cut = False
             self._tell_mended(channel.name)
@@ -188,8 +183,7 @@ class ClusterSubscriber:
         self._lose(channel)
         redirection = read_redirection(error, where)
         if redirection is None or redirection.once:
-            if error.code not in NOT_NOW:
-                self._note_refusal(str(error))
+            self._refusal = str(error)
             self._topology.look_soon()
         elif redirection.slot == channel.slot and redirection.where != where and channel.hops < MOST_HOPS:
             channel.hops += 1
@@ -209,6 +203,8 @@ class ClusterSubscriber:
         asked: dict[HostPort, list[bytes]] = {}
         for channel in channels:
             owner = self._topology.find_owner(channel.slot)
+            if owner is None and self._topology.is_known:
+                self._refusal = "no server has their slots"
             if owner is not None and self._topology.server(owner).want_pushes() is not None:
                 channel.where = owner
                 asked.setdefault(owner, []).append(channel.key)

@@ -13,7 +13,7 @@ from awxfast.engine.address import HostPort, write_server
 from awxfast.engine.cluster_map import MOST_SERVERS, SLOTS, ClusterView, Redirection, read_view
 from awxfast.engine.cluster_options import at
 from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
-from awxfast.errors import ConfigurationError, RedisError, RedisUnavailable
+from awxfast.errors import ConfigurationError, RedisError, RedisReplyError, RedisUnavailable
 from awxfast.pauses import Pauses, shorten_a_little
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
@@ -52,12 +52,18 @@ class ClusterTopology:
         self._leaving: set[asyncio.Task[None]] = set()
         self._alarm = asyncio.Event()
         self._reconnects = 0
-        self.trouble = ""
+        self.failure: RedisError | ConfigurationError | None = None
+        """Of the last look, if nobody has told anything."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any server has told."""
+        return self._epoch >= 0
 
     @property
     def is_whole(self) -> bool:
         """Whether any server has told, and each that is needed answers."""
-        return self._epoch >= 0 and all(
+        return self.is_known and all(
             server.is_up for where, server in self.servers.items() if where not in self._unneeded
         )
 
@@ -120,6 +126,7 @@ class ClusterTopology:
         await asyncio.gather(*(server.close() for server in servers), *self._leaving)
 
     async def _look(self, most: int) -> None:
+        self.failure = None
         tasks = {asyncio.create_task(self._ask(where)) for where in self._choose(most)}
         try:
             views = await gather_views(tasks)
@@ -127,7 +134,7 @@ class ClusterTopology:
             for task in tasks:
                 task.cancel()
         if views:
-            self.trouble = ""
+            self.failure = None
             view = max(views, key=lambda view: view.epoch)
             if view.epoch >= self._epoch or len(views) > 1:
                 self._believe(view)
@@ -157,7 +164,8 @@ class ClusterTopology:
             finally:
                 connection.close()
         except (RedisError, ConfigurationError, ValueError) as error:
-            self.trouble = str(error)
+            if not isinstance(self.failure, ConfigurationError):
+                self.failure = name_failure(error, at(self._access, where))
             return None
 
     def _believe(self, view: ClusterView) -> None:
@@ -176,6 +184,15 @@ class ClusterTopology:
         leaving = asyncio.create_task(server.retire())
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+
+
+def name_failure(error: Exception, where: RedisAddress) -> RedisError | ConfigurationError:
+    """With the server in its text, and by its kind: whether another try may help."""
+    if isinstance(error, RedisUnavailable | ConfigurationError):
+        return error
+    text = f"Redis at {where}: {error}"
+    may_pass = isinstance(error, RedisReplyError) and error.code not in ("ERR", "NOPERM")
+    return RedisUnavailable(text) if may_pass else ConfigurationError(text)
 
 
 async def gather_views(tasks: set[asyncio.Task[ClusterView | None]]) -> list[ClusterView]:

@@ -10,14 +10,15 @@ from collections.abc import Collection
 from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
+from awxfast.engine.nats_inbox import NatsInbox
 from awxfast.engine.nats_options import NatsOptions
 from awxfast.engine.nats_servers import NatsServers
-from awxfast.engine.nats_subscriptions import Heard, NatsSubscriptions
+from awxfast.engine.nats_subscriptions import NatsSubscriptions, name_right
+from awxfast.engine.troubles import Troubles
 from awxfast.engine.waiting_messages import WaitingMessages
-from awxfast.errors import describe_unexpected
+from awxfast.errors import ConfigurationError, describe_unexpected
 from awxfast.pauses import Pauses
 from awxfast.printable import escape
-from awxfast.quiet_log import QuietLog
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ STOP_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Between rounds through all servers."""
 SUBJECT = re.compile(r"[\w~-]+(\.[\w~-]+)*", re.ASCII)
-MOST_SAID = 20
-"""Kinds of trouble that are told in one outage; some have words of a server's."""
+AGAIN_SECONDS = 5.0
+"""Between tries to subscribe to what is refused: of rights that come back a server says nothing."""
 SHORT_LIFE = 2.0
 """Seconds: a connection that broke earlier has not mended anything."""
 
@@ -42,25 +43,24 @@ class NatsCarrier:
 
     def __init__(self, address: EngineAddress) -> None:
         """Raises `ConfigurationError` for options that can't be obeyed."""
-        self._address = address
+        self.address = address
         self._options = NatsOptions.of(address)
         self._servers = NatsServers(address.servers)
         self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
-        self._quiet_log = QuietLog(log)
-        self._subscriptions = NatsSubscriptions(self._deliver)
-        self._waiting = WaitingMessages(self._note_lost)
+        self._troubles = Troubles(log, address)
+        self._subscriptions = NatsSubscriptions()
+        self._inbox = NatsInbox(self._subscriptions)
+        self._waiting = WaitingMessages(self._inbox.note_lost)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._connection: NatsConnection | None = None
         self._place = address.servers[0]
-        self._up = asyncio.Event()
+        self._connected = asyncio.Event()
         self._most_bytes = 1_048_576
         self._trouble = "not connected yet"
-        self._said: set[str] = set()
-        self._denied = ""
+        self._is_refused = False
         self._connects = 0
         self._published = self._published_bytes = 0
-        self._listener: Listener | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -71,12 +71,20 @@ class NatsCarrier:
     @property
     def up(self) -> bool:
         """Whether messages can be sent and come."""
-        return self._up.is_set()
+        return self._connected.is_set() and not self._subscriptions.refused
 
     @property
     def trouble(self) -> str:
         """What is wrong, in words for an operator; empty while all is well."""
-        return self._denied if self.up else self._trouble
+        if not self._connected.is_set():
+            return self._trouble
+        refused = self._subscriptions.refused
+        return name_right(self.address.prefix, "subscribe", refused) if refused else self._troubles.refusal
+
+    @property
+    def needs_change(self) -> bool:
+        """Whether we are not let in, or lack a right."""
+        return bool(self.trouble) if self._connected.is_set() else self._is_refused
 
     @property
     def server(self) -> HostPort:
@@ -85,7 +93,7 @@ class NatsCarrier:
 
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and returns."""
-        self._listener = listener
+        self._inbox.listener = listener
         self._keeping = asyncio.create_task(self._keep_connected())
 
     async def stop(self) -> None:
@@ -102,7 +110,7 @@ class NatsCarrier:
     def publish(self, channel: str, message: bytes, events: int) -> None:
         """Queues a message; what is queued in one turn of the loop goes out together."""
         if not SUBJECT.fullmatch(channel):
-            self._note_lost(events, "refused")
+            self._inbox.note_lost(events, "refused")
             return
         self._waiting.put(channel, message, events)
         self._idle.clear()
@@ -118,7 +126,7 @@ class NatsCarrier:
         self._wake.set()
 
     async def subscribe(self, channels: Collection[str]) -> None:
-        """Returns when the server has confirmed all; stays so, over every break, until `unsubscribe`.
+        """Returns when the server has allowed all; stays so, over every break, until `unsubscribe`.
 
         Raises `ValueError` for a name that NATS can't have, which would end or change what is said to a server.
         """
@@ -128,9 +136,11 @@ class NatsCarrier:
         if self._connection is not None:
             self._connection.subscribe(fresh)
         while True:
-            await self._up.wait()
+            await self._connected.wait()
             if self._connection is not None and await self._connection.confirm():
-                return
+                if not self._subscriptions.is_refused(channels):
+                    return
+                await asyncio.sleep(PING_SECONDS)
 
     def unsubscribe(self, channels: Collection[str]) -> None:
         """Nothing of them is heard any more."""
@@ -145,8 +155,8 @@ class NatsCarrier:
             reconnects=max(0, self._connects - 1),
             published=self._published,
             published_bytes=self._published_bytes,
-            received=self._subscriptions.received,
-            received_bytes=self._subscriptions.received_bytes,
+            received=self._inbox.received,
+            received_bytes=self._inbox.received_bytes,
             queued=len(self._waiting),
             queued_bytes=self._waiting.bytes,
             subscribed=len(self._subscriptions),
@@ -176,7 +186,8 @@ class NatsCarrier:
             connection = self._make_connection()
             try:
                 await connection.open(*self._place, self._servers.name_for_certificate(self._place))
-            except NatsConnectionFailed as error:
+            except (NatsConnectionFailed, ConfigurationError) as error:
+                self._is_refused = isinstance(error, ConfigurationError)
                 self._note_trouble(str(error))
             else:
                 return connection
@@ -187,7 +198,7 @@ class NatsCarrier:
     def _make_connection(self) -> NatsConnection:
         return NatsConnection(
             self._options,
-            hear=self._subscriptions.hear,
+            hear=self._inbox.hear,
             ended=self._note_ended,
             told=self._servers.learn,
             denied=self._note_denied,
@@ -195,7 +206,8 @@ class NatsCarrier:
 
     async def _use(self, connection: NatsConnection) -> None:
         """Sends and listens until it breaks."""
-        connection.subscribe(self._subscriptions.list_all())
+        self._subscriptions.begin_anew()
+        connection.subscribe(self._subscriptions.all)
         if not await connection.confirm():
             return
         self._note_up()
@@ -224,16 +236,21 @@ class NatsCarrier:
     def _write(self, connection: NatsConnection, batch: list[tuple[str, bytes, int]]) -> None:
         fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
         if len(fitting) < len(batch):
-            self._note_lost(sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused")
+            self._inbox.note_lost(
+                sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused"
+            )
         connection.publish(fitting)
         self._published += len(fitting)
         self._published_bytes += sum(len(message[1]) for message in fitting)
 
     async def _watch(self, connection: NatsConnection) -> None:
         """Has the server confirm what was sent, and notices when it is frozen, or about to stop."""
-        asked = time.monotonic()
+        asked = asked_again = time.monotonic()
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
+            if self._subscriptions.refused and time.monotonic() - asked_again >= AGAIN_SECONDS:
+                asked_again = time.monotonic()
+                await self._ask_again(connection)
             is_leaving = self._is_leaving(connection)
             if is_leaving or connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
                 asked = time.monotonic()
@@ -246,54 +263,53 @@ class NatsCarrier:
         """Whether nothing more goes to this server, since it is about to stop and there is another."""
         return connection.is_stopping and len(self._servers) > 1
 
+    async def _ask_again(self, connection: NatsConnection) -> None:
+        connection.subscribe(self._subscriptions.ask_again())
+        if await connection.confirm() and (allowed := self._subscriptions.end_refusals()):
+            if not self._subscriptions.refused:
+                self._troubles.end("it lets us subscribe again")
+            self._inbox.note_cut(allowed)
+
     async def _send_rest(self) -> None:
-        if self._connection is not None and self.up:
+        if self._connection is not None and self._connected.is_set():
             await self._idle.wait()
             await self._connection.confirm()
 
     async def _let_go(self) -> None:
-        self._up.clear()
+        self._connected.clear()
         connection, self._connection = self._connection, None
         if connection is None:
             return
         self._most_bytes = connection.most_bytes
         if lost := connection.unconfirmed_events:
-            self._note_lost(lost, "connection_broken")
+            self._inbox.note_lost(lost, "connection_broken")
         await connection.close()
 
     def _note_up(self) -> None:
         self._connects += 1
-        self._trouble = self._denied = ""
-        self._said.clear()
-        self._up.set()
+        self._trouble = ""
+        self._connected.set()
         self._wake.set()
-        log.info("engine: %s: connected to %s", self._address, write_server(self._place))
-        if self._connects > 1 and self._listener is not None:
-            self._subscriptions.deliver()
-            self._listener.note_cut(None)
+        self._troubles.end(f"connected to {write_server(self._place)}")
+        if self._subscriptions.refused:
+            self._troubles.tell("subscribe", self.trouble)
+        if self._connects > 1:
+            self._inbox.note_cut(None)
 
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
-        self._up.clear()
+        self._connected.clear()
         self._note_trouble(reason)
 
     def _note_trouble(self, reason: str) -> None:
-        """Said once an outage, however many servers have it."""
         self._trouble = f"{write_server(self._place)}: {reason}"
-        if reason not in self._said and len(self._said) < MOST_SAID:
-            self._said.add(reason)
-            self._quiet_log.warn(reason, f"engine: {self._address}: {self._trouble}; trying again")
+        self._troubles.tell(reason, self._trouble)
 
-    def _note_denied(self, words: str, events: int) -> None:
-        self._denied = words
-        self._quiet_log.warn(words.partition(" to ")[0], f"engine: {self._address}: {words}")
-        if events:
-            self._note_lost(events, "refused")
-
-    def _note_lost(self, events: int, reason: str) -> None:
-        if self._listener is not None:
-            self._listener.note_lost(events, reason)
-
-    def _deliver(self, heard: Heard) -> None:
-        if self._listener is not None:
-            self._listener.receive(heard)
+    def _note_denied(self, verb: str, name: str, events: int) -> None:
+        if verb == "publish":
+            self._troubles.refuse(name_right(self.address.prefix, verb, name))
+        else:
+            self._subscriptions.refuse(name)
+            if self._connected.is_set():
+                self._troubles.tell(verb, self.trouble)
+        self._inbox.note_lost(events, "refused")

@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from nats import errors
-from nats.aio.client import Client
-from nats.aio.transport import Transport
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.transport import TcpTransport, Transport
 
 from awxfast.engine.address import write_server
-from awxfast.engine.nats_failures import OPEN_SECONDS, NoTls, describe_failure, quote
+from awxfast.engine.nats_failures import OPEN_SECONDS, NoTls, describe_failure, is_refusal, quote
 from awxfast.engine.nats_options import NatsOptions
 from awxfast.engine.nats_parser import MOST_PAYLOAD, NatsParser
 from awxfast.engine.waiting_messages import Message
-from awxfast.errors import AwxfastError
+from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.late_timeouts import answered_within
 
 PONG_SECONDS = 2.0
@@ -37,6 +37,16 @@ class NatsConnectionFailed(AwxfastError):
     """A server can't be reached, or does not want us; in words for an operator, without a secret."""
 
 
+class NatsTransport(TcpTransport):
+    """nats-py's own leaves what reads in ignorance of TLS: asyncio would warn at each end of a connection."""
+
+    async def connect_tls(self, *arguments: Any) -> None:
+        await super().connect_tls(*arguments)
+        assert self._io_writer is not None
+        transport = self._io_writer.transport
+        transport.get_protocol().connection_made(transport)
+
+
 class NatsClient(Client):
     """nats-py's client with another way for messages. What is not of its public interface is used in this module alone.
 
@@ -48,6 +58,10 @@ class NatsClient(Client):
         self._ps = NatsParser(connection)  # type: ignore[assignment]
         self._connection = connection
         self._wants_tls = wants_tls
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self._transport = NatsTransport()  # type: ignore[no-untyped-call]
+        await self._transport.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         """It would go on in the clear where a server has no TLS, or need not have it."""
@@ -73,11 +87,11 @@ class NatsConnection:
         hear: Callable[[int, bytes], None],
         ended: Callable[[str], None],
         told: Callable[[Iterable[object]], None],
-        denied: Callable[[str, int], None],
+        denied: Callable[[str, str, int], None],
     ) -> None:
         """Whom it tells: a message of a subscription; that it broke, and why; which servers there are; what is denied.
 
-        The last in words, with how many events were not published therefore.
+        The last is to publish or to subscribe, with the channel, and how many events did not go.
         """
         self.hear = hear
         self._tell_ended = ended
@@ -98,7 +112,7 @@ class NatsConnection:
         self._last_error: Exception | None = None
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:
-        """Connects to one server and logs in. Raises `NatsConnectionFailed`."""
+        """Connects to one server and logs in. Raises `NatsConnectionFailed`, or `ConfigurationError` (`is_refusal`)."""
         try:
             login = self._options.read_login()
             self._secrets = [str(words) for name, words in login.items() if name != "user"]
@@ -118,7 +132,8 @@ class NatsConnection:
             told = self._last_error if isinstance(error, errors.NoServersError) else None
             reason = describe_failure(told or error, self._secrets)
             await self.close()
-            raise NatsConnectionFailed(reason) from error
+            kind = ConfigurationError if is_refusal(told or error) else NatsConnectionFailed
+            raise kind(reason) from error
         except asyncio.CancelledError:
             self._abort()
             raise
@@ -262,8 +277,8 @@ class NatsConnection:
         denied, self._denied = self._denied, Counter()
         lost = self._forget_denied(Counter({name: times for (verb, name), times in denied.items() if verb == PUBLISH}))
         for verb, name in denied:
-            what = f"{verb.replace('ription', 'ribe')} to {quote(name, self._secrets)}"
-            self._tell_denied(f"the server does not let us {what}", lost[name] if verb == PUBLISH else 0)
+            what, events = ("publish", lost[name]) if verb == PUBLISH else ("subscribe", 0)
+            self._tell_denied(what, quote(name, self._secrets), events)
 
     def _forget_denied(self, denied: Counter[str]) -> Counter[str]:
         """The oldest messages to these channels, so many of each; how many events were in them."""

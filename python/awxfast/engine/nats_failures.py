@@ -18,6 +18,16 @@ class NoTls(errors.Error):
     """TLS was asked for, and the server has none: nothing of ours goes there in the clear."""
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether somebody has to change something: who we are, certificates, or what the address says."""
+    return isinstance(error, ConfigurationError | NoTls | ssl.SSLError) or says_unauthorized(error)
+
+
+def says_unauthorized(error: Exception) -> bool:
+    """Whether it is the server's word for it."""
+    return isinstance(error, errors.Error) and "authorization" in str(error).lower()
+
+
 def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
     """Of what nobody has words for only the kind, as a secret may be in its text."""
     match error:
@@ -25,8 +35,6 @@ def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
             return str(error)
         case NoTls():
             return "it has no TLS, which --engine asks for"
-        case errors.AuthorizationError():
-            return "it refuses the user, token or key of --engine"
         case errors.UnexpectedEOF() | errors.StaleConnectionError():
             return "the connection broke"
         case ssl.SSLCertVerificationError():
@@ -37,7 +45,7 @@ def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
             return f"it does not answer within {OPEN_SECONDS:.0f} s"
         case OSError():
             return escape(error.strerror or str(error) or type(error).__name__)
-        case errors.Error() if "authorization" in str(error).lower():
+        case errors.Error() if says_unauthorized(error):
             return "it refuses the user, token or key of --engine"
         case errors.Error():
             return f"it says {quote(str(error).removeprefix('nats: ').strip(), secrets)}"

@@ -1,57 +1,90 @@
-"""What a client of NATS is subscribed to, under numbers of its own, and what came of that in one turn of the loop."""
+"""What a NATS carrier has subscribed to, and what of that its server refuses.
 
-import asyncio
+A server says so unasked, also of what it had allowed, and says nothing when rights come back: it has to be asked again.
+"""
+
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterable
 
-Heard = list[tuple[str, bytes]]
+from awxfast.printable import escape
+
+Subscription = tuple[str, int]
+"""A channel, and its number in NATS' protocol."""
+
+
+def name_right(prefix: str, verb: str, name: str) -> str:
+    """What a server does not let us do, and what its administrator has to say there."""
+    needed = f'permissions: {{ publish: "{prefix}.>", subscribe: "{prefix}.>" }}'
+    return f"the server does not let us {verb} to {escape(name)}; our user needs {needed}"
 
 
 class NatsSubscriptions:
-    """`deliver` is given what one read has brought. Plain attributes are for figures."""
+    """Channels that are wanted."""
 
-    def __init__(self, deliver: Callable[[Heard], None]) -> None:
-        self._give = deliver
+    def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._subscribed: dict[str, int] = {}
+        self._wanted: dict[str, int] = {}
         self._channels: dict[int, str] = {}
-        self._heard: Heard = []
-        self.received = self.received_bytes = 0
+        self._refused: dict[str, bool] = {}
+        """Whether that was said since it was asked for again."""
 
     def __len__(self) -> int:
-        return len(self._subscribed)
+        """Of those that are not refused."""
+        return len(self._wanted) - len(self._refused)
 
-    def list_all(self) -> Collection[tuple[str, int]]:
-        """Channels with the number of each."""
-        return self._subscribed.items()
+    @property
+    def all(self) -> Collection[Subscription]:
+        """Each."""
+        return self._wanted.items()
 
-    def add(self, channels: Collection[str]) -> Sequence[tuple[str, int]]:
-        """The numbers of those that are new."""
-        fresh = [(channel, next(self._numbers)) for channel in channels if channel not in self._subscribed]
-        self._subscribed.update(fresh)
+    @property
+    def refused(self) -> str:
+        """One that the server refuses; empty: it refuses none."""
+        return next(iter(self._refused), "")
+
+    def add(self, channels: Iterable[str]) -> list[Subscription]:
+        """Those that were not there yet."""
+        fresh = [(channel, next(self._numbers)) for channel in channels if channel not in self._wanted]
+        self._wanted.update(fresh)
         self._channels.update((number, channel) for channel, number in fresh)
         return fresh
 
-    def remove(self, channels: Collection[str]) -> Sequence[int]:
+    def remove(self, channels: Iterable[str]) -> list[int]:
         """The numbers of those that were there."""
-        numbers = [self._subscribed.pop(channel) for channel in channels if channel in self._subscribed]
-        for number in numbers:
+        gone = [channel for channel in channels if channel in self._wanted]
+        numbers = [self._wanted.pop(channel) for channel in gone]
+        for channel, number in zip(gone, numbers, strict=True):
             del self._channels[number]
+            self._refused.pop(channel, None)
         return numbers
 
-    def hear(self, number: int, message: bytes) -> None:
-        """A message came."""
-        channel = self._channels.get(number)
-        if channel is None:
-            return
-        if not self._heard:
-            asyncio.get_running_loop().call_soon(self.deliver)
-        self._heard.append((channel, message))
+    def channel(self, number: int) -> str | None:
+        """Whose number that is."""
+        return self._channels.get(number)
 
-    def deliver(self) -> None:
-        """Hands on what has come up to now."""
-        heard, self._heard = self._heard, []
-        if heard:
-            self.received += len(heard)
-            self.received_bytes += sum(len(message) for _, message in heard)
-            self._give(heard)
+    # Rights
+
+    def refuse(self, name: str) -> None:
+        """The server does not let us have this one."""
+        if name in self._wanted:
+            self._refused[name] = True
+
+    def is_refused(self, channels: Iterable[str]) -> bool:
+        """Whether any of them is."""
+        return any(channel in self._refused for channel in channels)
+
+    def ask_again(self) -> list[Subscription]:
+        """All that are refused, to be asked for once more."""
+        self._refused = dict.fromkeys(self._refused, False)
+        return [(channel, self._wanted[channel]) for channel in self._refused]
+
+    def end_refusals(self) -> list[str]:
+        """The server has answered: those that it did not refuse again."""
+        allowed = [channel for channel, is_said in self._refused.items() if not is_said]
+        for channel in allowed:
+            del self._refused[channel]
+        return allowed
+
+    def begin_anew(self) -> None:
+        """Another server may allow all."""
+        self._refused.clear()

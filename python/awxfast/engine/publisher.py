@@ -53,7 +53,7 @@ class Publisher:
         self.notices = NoticeReader()
         self.is_beside = False
         """Whether another process is this publisher still."""
-        self._is_heard = self._is_announced = self._was_up = self._has_ended = False
+        self._is_heard = self._is_announced = self._has_ended = False
         self._next_beat = self._last_beat = float("-inf")
         self._quiet = QuietLog(log)
 
@@ -61,6 +61,11 @@ class Publisher:
     def up(self) -> bool:
         """Whether events can be sent and notices come."""
         return self._is_heard and self.carrier.up
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it is up, and nothing is refused."""
+        return self.up and not self.carrier.trouble
 
     @property
     def trouble(self) -> str:
@@ -182,7 +187,7 @@ class Publisher:
         """As the operator's pages show them."""
         departures, known, carrier = self.departures, self.known, self.carrier.figures()
         return EngineFigures(
-            up=self.up,
+            up=self.is_well,
             trouble=self.carrier.trouble,
             events={"sent": departures.events, "not_wanted": self.not_wanted},
             lost=dict(departures.dropped),
@@ -215,7 +220,6 @@ class Publisher:
         self._next_beat = min(self._next_beat, self._last_beat + GREETING_SECONDS)
 
     def _look(self) -> None:
-        self._tell_state()
         for ask in self.known.look(self.up):
             self._voice.say(ask)
         if self.is_beside:
@@ -230,14 +234,6 @@ class Publisher:
         if self.up and redis:
             self._last_beat, self._next_beat = now, now + next_beat()
             self._voice.say(Beat(who=self.who, node=self._voice.node, redis=redis, role="publisher"))
-
-    def _tell_state(self) -> None:
-        if self.up != self._was_up:
-            self._was_up = self.up
-            if self.up:
-                log.info("engine: connected")
-            else:
-                log.warning("engine: disconnected (%s)", self.trouble)
 
 
 async def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:

@@ -18,7 +18,8 @@ from awxfast.engine.cluster_return import ClusterReturn
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
-from awxfast.quiet_log import QuietLog
+from awxfast.engine.troubles import Troubles
+from awxfast.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,11 @@ MOST_BYTES = 8_388_608
 
 NO_SLOT = -1
 
-LOOKS_DOWN = 2
-LOOKS_AT_START = 5
-"""In a row, after which it is told that it is not whole, or has not been yet."""
+LOOKS_DOWN = 3
+"""In a row, after which it is told: at a start, and when a slot moves, the first may be too early."""
+
+RIGHTS = ("+ping", "+cluster|info", "+cluster|slots", "+spublish", "+ssubscribe", "+sunsubscribe")
+"""That our user needs, besides its channels."""
 
 LAST_SECONDS = 1.0
 """For what waits at the end."""
@@ -55,15 +58,15 @@ class RedisClusterCarrier:
     """A `Carrier` over a cluster's shards. Raises `ConfigurationError` for options that can't be obeyed."""
 
     def __init__(self, address: EngineAddress) -> None:
-        self._address = address
+        self.address = address
         self._access = read_access(address)
         self._parts: _Parts | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._trouble = "not connected"
-        self._was_up: bool | None = None
+        self._failure: Exception | None = None
+        self._was_up = False
         self._looks_down = 0
+        self._troubles = Troubles(log, address)
         self._return = ClusterReturn(self._come_back)
-        self._quiet = QuietLog(log)
 
     @property
     def most_bytes(self) -> int:
@@ -74,23 +77,34 @@ class RedisClusterCarrier:
     def up(self) -> bool:
         """Whether the cluster is known, and each server that is needed answers and has all its channels."""
         parts = self._parts
-        if parts is None:
-            return False
-        return parts.subscriber.missing == 0 and parts.topology.is_whole
+        return parts is not None and not parts.subscriber.trouble and parts.topology.is_whole
 
     @property
     def trouble(self) -> str:
         """What is wrong, in words for an operator."""
-        if self.up:
-            return ""
         parts = self._parts
         if parts is not None and parts.topology.is_whole:
-            return f"{self._address}: {parts.subscriber.missing} channels are not subscribed to yet"
-        return f"{self._address}: {self._trouble}"
+            return self._explain(parts.subscriber.trouble) or self._troubles.refusal
+        return self._explain(str(self._failure or "not connected yet"))
+
+    @property
+    def needs_change(self) -> bool:
+        """Whether we are not let in, lack a right, or it is no cluster."""
+        parts = self._parts
+        if parts is not None and parts.topology.is_whole:
+            return any(f"{word} " in self.trouble for word in ("ERR", "NOPERM"))
+        return isinstance(self._failure, ConfigurationError)
+
+    def _explain(self, text: str) -> str:
+        """With what allows it, on each server: each has rights of its own."""
+        if "NOPERM" not in text:
+            return text
+        user = (self.address.password and self.address.username) or "default"
+        return f"{text}; on every server: ACL SETUSER {user} &{self.address.prefix}:* {' '.join(RIGHTS)}"
 
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and goes on with that until it works."""
-        topology = ClusterTopology(self._access, self._address.servers, self, self._regroup)
+        topology = ClusterTopology(self._access, self.address.servers, self, self._regroup)
         self._parts = _Parts(topology, listener, self._note_refusal, self._note_mended)
         self._looking = asyncio.create_task(topology.run(self._is_well))
 
@@ -176,7 +190,7 @@ class RedisClusterCarrier:
 
     def server_failed(self, server: ClusterServer, error: Exception) -> None:
         """The cluster is looked at anew."""
-        self._trouble = str(error)
+        self._failure = error
         if self._parts is not None:
             self._parts.topology.look_soon()
             if not self._parts.topology.has_any and self._return.note_none():
@@ -200,25 +214,26 @@ class RedisClusterCarrier:
         """After each look at the cluster."""
         if self._parts is None:
             return
-        if self._parts.topology.trouble:
-            self._trouble = self._parts.topology.trouble
+        self._failure = self._parts.topology.failure or self._failure
         self._parts.subscriber.regroup()
         self._parts.publisher.regroup()
         self._note_mended()
         self._tell()
 
     def _note_refusal(self, text: str) -> None:
-        self._quiet.warn(text.partition(" ")[0], f"the engine, {self._address}, refuses: {text}")
+        self._troubles.refuse(self._explain(f"it refuses what we publish: {text}"))
 
     def _tell(self) -> None:
-        """One line a change, and none where a slot has only moved."""
+        """What has changed."""
         self._looks_down = 0 if self.up else self._looks_down + 1
         if self.up and not self._was_up:
             self._was_up = True
-            log.info("the engine, %s, is there", self._address)
-        elif self._was_up is not False and self._looks_down >= (LOOKS_DOWN if self._was_up else LOOKS_AT_START):
+            self._failure = None
+            self._troubles.end("connected")
+        elif self._looks_down >= LOOKS_DOWN:
             self._was_up = False
-            log.warning("the engine is not whole: %s; trying again", self.trouble)
+            trouble = self.trouble
+            self._troubles.tell(trouble.partition(": ")[2] or trouble, trouble)
 
 
 class _Parts:
@@ -234,4 +249,4 @@ class _Parts:
         self.topology = topology
         self.listener = listener
         self.publisher = ClusterPublisher(topology, listener, note_refusal)
-        self.subscriber = ClusterSubscriber(topology, listener, note_refusal, note_mended)
+        self.subscriber = ClusterSubscriber(topology, listener, note_mended)

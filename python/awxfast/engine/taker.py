@@ -70,8 +70,7 @@ class Taker:
         self.told = ToldWants(voice, self.checks.numbers.forget)
         self.told.on_settled = self._tell_heir
         self.notices = NoticeReader()
-        self.was_there = False
-        """Whether the engine has answered yet."""
+        self._is_subscribed = self._is_heard = False
         self._refused = 0
         self._held = {METRICS_GROUP}
         self._following: Following | None = None
@@ -85,6 +84,11 @@ class Taker:
         """What was not kept: others in the engine, and groups that the process before this one wanted."""
         counted = {"nodes": self.publishers.no_room, "groups": self._refused}
         return {what: number for what, number in counted.items() if number}
+
+    @property
+    def was_there(self) -> bool:
+        """Whether the engine has taken what this process says, and brought it; or nothing speaks against that yet."""
+        return self._is_heard or (self._is_subscribed and not self.carrier.trouble)
 
     # Groups that this process holds (`intake.groups`)
 
@@ -119,7 +123,7 @@ class Taker:
     async def _listen(self) -> None:
         """Hears what publishers say, before it says anything itself."""
         await self.carrier.subscribe([self._names.wants])
-        self.was_there = True
+        self._is_subscribed = True
         if self._following is not None:
             self._voice.say(Ask(of=(self.who,)))
         while True:
@@ -195,7 +199,9 @@ class Taker:
         match notice:
             case Beat(role="publisher"):
                 self.publishers.hear(notice)
-            case Beat() if notice.who != self.who and notice.redis in self._voice.redis_names:
+            case Beat() if notice.who == self.who:
+                self._is_heard = True
+            case Beat() if notice.redis in self._voice.redis_names:
                 self.publishers.hear_links(notice.who, notice.linked)
             case Bye():
                 self.publishers.forget(notice.who)

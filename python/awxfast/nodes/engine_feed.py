@@ -3,8 +3,6 @@
 Nothing of it goes on into Redis but metrics: each process of awxfast there takes for itself.
 """
 
-import asyncio
-import contextlib
 import itertools
 import socket
 import time
@@ -17,9 +15,9 @@ from awxfast.engine.arrivals import Arrivals, ConsumerTaker
 from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
 from awxfast.engine.open_carrier import name_channels, open_carrier
 from awxfast.engine.packet_checks import OriginCounts, PacketChecks
+from awxfast.engine.probe import probe
 from awxfast.engine.taker import Taker, name_taker
 from awxfast.engine.voice import Voice
-from awxfast.errors import StartError
 from awxfast.figures import EngineFigures, EngineOrigin
 from awxfast.intake.event_intake import EventIntake
 from awxfast.nodes.onward import Onward
@@ -29,7 +27,6 @@ from awxfast.wire.engine_handshake import EngineOffer
 from awxfast.wire.engine_notices import MAX_NODE
 from awxfast.wire.groups import is_valid_group
 
-PROBE_SECONDS = 5.0
 SETTLE_SECONDS = 5.0
 """After a start links of publishers that are not heard yet are put off: the engine may bring their events by then."""
 NAMELESS = (
@@ -46,8 +43,7 @@ def build_engine(
     if settings.engine is None:
         return NoEngine()
     address = EngineAddress.parse(settings.engine)
-    carrier, names = open_carrier(address), name_channels(address)
-    return EngineFeed(str(address), carrier, names, settings, backplane, fanout, intake, consumers)
+    return EngineFeed(open_carrier(address), name_channels(address), settings, backplane, fanout, intake, consumers)
 
 
 class NoEngine:
@@ -93,6 +89,10 @@ class NoEngine:
     def note_link(self, publisher: str, by: int) -> None:
         """What it brings comes in no other way."""
 
+    def describe(self) -> str | None:
+        """None: there is none."""
+        return None
+
     def figures(self) -> EngineFigures | None:
         """None: there is none."""
         return None
@@ -107,7 +107,6 @@ class EngineFeed(NoEngine):
 
     def __init__(
         self,
-        address: str,
         carrier: Carrier,
         names: ChannelNames,
         settings: Settings,
@@ -116,7 +115,7 @@ class EngineFeed(NoEngine):
         intake: EventIntake,
         consumers: ConsumerTaker | None,
     ) -> None:
-        self.address = address
+        self._names = names
         self._backplane = backplane
         self._intake = intake
         self._began = time.monotonic()
@@ -153,15 +152,8 @@ class EngineFeed(NoEngine):
         await self.taker.start()
 
     async def probe(self) -> str:
-        """In place of `start`: whether it answers, in words. Raises `StartError`."""
-        carrier = self.taker.carrier
-        await carrier.start(self.taker)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PROBE_SECONDS):
-                while not carrier.up:  # noqa: ASYNC110  nobody tells
-                    await asyncio.sleep(0.01)
-                return f"{self.address} answers"
-        raise StartError(self._say_away())
+        """In place of `start`: see `engine.probe`."""
+        return await probe(self.taker.carrier, self._names)
 
     async def stop(self) -> None:
         """Nobody takes here any more. What was abandoned is ended."""
@@ -213,12 +205,16 @@ class EngineFeed(NoEngine):
 
     # Figures
 
+    def describe(self) -> str:
+        """Where it is, and the prefix."""
+        return self.taker.carrier.address.describe()
+
     def figures(self) -> EngineFigures:
         """What operators see of it."""
         taker, carrier = self.taker, self.taker.carrier.figures()
         checks = taker.checks
         return EngineFigures(
-            up=taker.carrier.up,
+            up=taker.carrier.up and not taker.carrier.trouble,
             trouble=taker.carrier.trouble,
             events=dict(checks.events),
             lost=dict(checks.lost),
@@ -252,6 +248,5 @@ class EngineFeed(NoEngine):
         return [*away, NAMELESS] if self._intake.redis_name == "" else away
 
     def _say_away(self) -> str:
-        """A trouble may begin with the address itself."""
-        trouble = self.taker.carrier.trouble or "it does not answer"
-        return f"the engine {self.address}: {trouble.removeprefix(f'{self.address}: ')}"
+        carrier = self.taker.carrier
+        return f"the engine {carrier.address}: {carrier.trouble or 'it does not answer'}"

@@ -83,12 +83,18 @@ def metrics_text(view: View) -> bytes:
     return generate_latest(registry)
 
 
+LOST_BY_ENGINE = (
+    "Dialler: events of its Redis that did not reach the engine, by reason. "
+    "Server: events of other nodes that did not reach it (missed), or its browsers (behind)."
+)
+
+
 def collect_engine(engine: EngineFigures) -> Iterator[Metric]:
     """What carries events between nodes."""
-    yield GaugeMetricFamily("awxfast_engine_up", "1 while the engine is connected.", int(engine.up))
+    yield GaugeMetricFamily("awxfast_engine_up", "1 while the engine is connected and refuses nothing.", int(engine.up))
     for name, documentation, label, values in (
         ("awxfast_engine_events", "Events by result.", "result", engine.events),
-        ("awxfast_engine_lost", "Events that did not leave.", "reason", engine.lost),
+        ("awxfast_engine_lost", LOST_BY_ENGINE, "reason", engine.lost),
         ("awxfast_engine_faults", "Messages that are not the wire's.", "reason", engine.faults),
         ("awxfast_engine_no_room", "What was not kept.", "what", engine.no_room),
         ("awxfast_engine_carried", "Messages, bytes and connections.", "what", engine.own),

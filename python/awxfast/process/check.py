@@ -10,95 +10,41 @@ import errno
 import functools
 import os
 import stat
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import uvloop
 from asgiref.typing import ASGI3Application
 
 from awxfast.app.builders import build_relay
-from awxfast.errors import AwxfastError, ConfigurationError, StartError
+from awxfast.errors import ConfigurationError, StartError
 from awxfast.hosted.application import load_application
 from awxfast.process.addresses import describe_endpoints, parse_endpoint
+from awxfast.process.findings import Findings, ask_redis
 from awxfast.process.listeners import Listener, is_stale_socket, open_admin, open_listener, open_unix
 from awxfast.process.log import configure_log
 from awxfast.process.main import warn_of_ignored_variables
 from awxfast.process.main_resources import enter_listener, refuse_open_to_strangers, start_private_redis
 from awxfast.process.wrong_values import VALUE_CHECKS
 from awxfast.redis.address import RedisAddress
-from awxfast.redis.login import open_connection
 from awxfast.settings import Settings
-from awxfast.system.queued_stream import drain_streams
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 def run(settings: Settings) -> int:
     """Problems on stderr, all else on stdout. Returns 0 without problems, else what a start would end with."""
     configure_log(settings)
     warn_of_ignored_variables()
-    findings = Findings()
+    findings = Findings("awxfast")
     with contextlib.ExitStack() as resources:
         check_listeners(findings, settings, resources)
         for check in VALUE_CHECKS:
             findings.attempt(check, settings)
         check_behind_them(findings, settings, resources)
-    findings.report()
+    findings.report(PROXY)
     return findings.exit_code
 
 
 PROXY = "whether a proxy leads browsers here"
-
-
-class Findings:
-    """What was found wrong, and what else is worth a line."""
-
-    def __init__(self) -> None:
-        self._problems: list[AwxfastError] = []
-        self.taken: list[str] = []
-        self.remarks: list[str] = []
-        self.not_looked_at: list[str] = []
-
-    def add(self, problem: AwxfastError) -> None:
-        """Notes a problem that was found without a step."""
-        self._problems.append(problem)
-
-    def attempt(
-        self, step: Callable[Parameters, Result], *arguments: Parameters.args, **more: Parameters.kwargs
-    ) -> Result | None:
-        """Does one step; None when that is a problem."""
-        try:
-            return step(*arguments, **more)
-        except AwxfastError as error:
-            self._problems.append(error)
-            return None
-
-    async def attempt_async(self, step: Awaitable[Result]) -> Result | None:
-        """The same for what needs a loop."""
-        try:
-            return await step
-        except AwxfastError as error:
-            self._problems.append(error)
-            return None
-
-    @property
-    def exit_code(self) -> int:
-        """2 as soon as something has to be changed; what is merely away may come back."""
-        if any(isinstance(problem, ConfigurationError) for problem in self._problems):
-            return 2
-        return 1 if self._problems else 0
-
-    def report(self) -> None:
-        """One line each; rooms may find what was found before them."""
-        print(*self.taken, *self.remarks, f"not looked at: {'; '.join([*self.not_looked_at, PROXY])}", sep="\n")
-        if not self._problems:
-            print("nothing else is wrong" if self.taken else "nothing is wrong")
-        drain_streams()
-        for line in dict.fromkeys(" ".join(str(problem).split()) for problem in self._problems):
-            print("awxfast:", line, file=sys.stderr)
 
 
 def check_listeners(findings: Findings, settings: Settings, resources: contextlib.ExitStack) -> None:
@@ -187,13 +133,3 @@ async def check_rooms(findings: Findings, settings: Settings, application: ASGI3
     elif application is None:
         urls = [findings.attempt(RedisAddress.parse, url) for url in settings.redis]
         await ask_redis(findings, [address for address in urls if address is not None])
-
-
-async def ask_redis(findings: Findings, addresses: Sequence[RedisAddress]) -> None:
-    """Whether each lets us in."""
-    if not addresses:
-        findings.remarks.append("Redis: not asked, there is no channel layer of channels_redis")
-    for address in addresses:
-        if connection := await findings.attempt_async(open_connection(address)):
-            connection.close()
-            findings.remarks.append(f"Redis: {address} answers")

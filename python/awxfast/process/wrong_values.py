@@ -2,6 +2,8 @@
 
 import os
 
+from awxfast.engine.address import EngineAddress
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.http.access_log import check_log_file
 from awxfast.native.auth_option import check_auth
 from awxfast.redis.address import RedisAddress
@@ -39,12 +41,19 @@ def check_key_files(settings: Settings) -> None:
     read_key_files(settings.encryption_key_files)
 
 
+def check_engine(settings: Settings) -> None:
+    """Whether its options can be obeyed, and its client is installed."""
+    if settings.engine is not None:
+        open_carrier(EngineAddress.parse(settings.engine))
+
+
 VALUE_CHECKS = (
     check_redis_urls,
     check_trusted_proxies,
     check_secret_files,
     check_key_files,
     check_auth,
+    check_engine,
     check_log_file,
 )
 """Each raises `ConfigurationError` for its own option."""

@@ -45,6 +45,8 @@ class RedisAddress:
     keepalive: tuple[tuple[int, int], ...] | None = KEEPALIVE
     master_name: str = ""
     sentinels: tuple["RedisAddress", ...] = ()
+    is_of_cluster: bool = False
+    """Whether it is one of an engine's servers, whose URLs are other ones."""
 
     @classmethod
     def parse(cls, url: str) -> "RedisAddress":
@@ -78,7 +80,12 @@ class RedisAddress:
             return f"{'rediss' if self.tls else 'redis'}+sentinel://{places}/{self.master_name}/{self.db}"
         if self.path is not None:
             return f"unix://{self.path}" + (f"?db={self.db}" if self.db else "")
-        return f"{'rediss' if self.tls else 'redis'}://{enclose(self.host)}:{self.port}/{self.db}"
+        place = f"{enclose(self.host)}:{self.port}"
+        return self.url(place if self.is_of_cluster else f"{place}/{self.db}", tls=self.tls is not None)
+
+    def url(self, rest: str, *, tls: bool) -> str:
+        """One of its kind."""
+        return f"redis{'s' if tls else ''}{'-cluster' if self.is_of_cluster else ''}://{rest}"
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """For TLS, else None. Raises `ConfigurationError` for files that can't be used."""

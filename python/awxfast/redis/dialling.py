@@ -45,7 +45,8 @@ async def dial(
                 connection.close()
                 raise
     except TimeoutError:
-        hint = " (does it speak TLS? if not, redis://)" if address.tls else ""  # a plain Redis waits for a line's end
+        plain = address.url("", tls=False)
+        hint = f" (does it speak TLS? if not, {plain})" if address.tls else ""  # a plain Redis waits for a line's end
         raise RedisUnavailable(f"Redis at {address}: no answer within {seconds:g} s{hint}") from None
     return connection
 
@@ -60,7 +61,8 @@ async def _connect(address: RedisAddress, make: Callable[[str], RedisConnection]
     except TimeoutError as error:
         raise RedisUnavailable(f"Redis at {name}: not connected within {address.connect_seconds} s") from error
     except OSError as error:
-        raise RedisUnavailable(f"Redis at {name}: {describe_failure(error)}, as {whoami()}") from error
+        user = f", as {whoami()}" if address.path is not None else ""
+        raise RedisUnavailable(f"Redis at {name}: {describe_failure(error)}{user}") from error
     except UnicodeError as error:  # such as a label of more than 63 letters
         raise ConfigurationError(f"Redis at {name}: no host can have that name") from error
 
@@ -146,10 +148,9 @@ def _refusal(sentence: str, code: str, address: RedisAddress) -> Exception:
     if code not in _NEVER or "max number of clients" in sentence:
         return RedisUnavailable(f"Redis at {address}: {sentence}")
     if code == "NOAUTH":
-        return ConfigurationError(
-            f"Redis at {address}: NOAUTH it wants a password, as in redis://:PASSWORD@host:port/0"
-        )
-    if code == "NOPERM":
+        example = address.url(f":PASSWORD@host:port{'' if address.is_of_cluster else '/0'}", tls=False)
+        return ConfigurationError(f"Redis at {address}: NOAUTH it wants a password, as in {example}")
+    if code == "NOPERM" and not address.is_of_cluster:
         user = address.username or "default"
         return ConfigurationError(f"Redis at {address}: {sentence}; ACL SETUSER {user} +ping +select +client|setname")
     return ConfigurationError(f"Redis at {address}: {sentence}")
