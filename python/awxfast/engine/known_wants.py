@@ -256,8 +256,10 @@ class KnownWants:
             self._wanted.remove(taker.counted)
 
     def _excuse_all(self, now: float) -> None:
-        for one in (*self.takers.values(), *self.publishers.values()):
-            one.heard_at = now
+        for taker in self.takers.values():
+            taker.heard_at = now
+        for publisher in self.publishers.values():
+            publisher.heard_at = now
 
     def _is_heard(self, one: KnownTaker | OtherPublisher) -> bool:
         return one.heard_at >= self._now() - SILENCE
