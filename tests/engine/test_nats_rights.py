@@ -89,7 +89,7 @@ class TestPublishing:
             await until(lambda: bool(user.carrier.trouble))
         assert user.carrier.trouble == f"the server does not let us publish to {CHANNEL}; {NEEDED}"
         assert user.carrier.up and user.carrier.needs_change
-        await until(lambda: user.lost == [(2, "refused")] * 3)
+        await until(lambda: user.lost_events == 6)
         assert len([line for line in caplog.messages if "publish to" in line]) == 1
         server.reload(rights())
         await until(lambda: not user.carrier.trouble)
