@@ -134,7 +134,6 @@ class TestOwnRedis:
         known.look()
         assert known.groups == {"a", "b", "metrics"}
 
-
     def test_groups_follow_a_few_a_look_however_often_it_changes(
         self, monkeypatch: pytest.MonkeyPatch, known: Fixture
     ) -> None:

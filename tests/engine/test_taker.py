@@ -128,7 +128,6 @@ class TestTaking:
         await until(lambda: process.texts == ["three"])
         assert process.gaps == {"engine_missed": 2}
 
-
     async def test_it_says_at_once_that_it_is_back(self, process: Process) -> None:
         said = len(process.said(Beat))
         process.carrier.cut()

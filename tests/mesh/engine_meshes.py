@@ -55,7 +55,7 @@ class EngineMesh(Mesh):
     async def until_engine_is(self, *, up: bool) -> None:
         """In the eyes of all diallers."""
         async with asyncio.timeout(HANG):
-            while any([(await ask_dialler(node))["engine"]["up"] is not up for node in self.nodes]):
+            while any([(await ask_dialler(node))["engine"]["up"] is not up for node in self.nodes]):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def ledgers(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A cluster whose servers were all gone comes back: whoever publishes before all are subscribed again reaches nobody."""
+"""A cluster whose servers were all gone comes back: what is published before all have subscribed again is lost."""
 
 import asyncio
 from collections.abc import Callable

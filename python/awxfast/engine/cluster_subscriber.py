@@ -48,7 +48,7 @@ class ClusterChannel:
 
 
 class ClusterSubscriber:
-    """`note_refusal`: told in Redis' words what it refuses; `note_mended`: called when the listener was told of some."""
+    """`note_refusal`: told in Redis' words what it refuses; `note_mended`: called after the listener's `note_cut`."""
 
     def __init__(
         self,
