@@ -44,9 +44,9 @@ ASSUMPTIONS = f"""\
   and 16 GiB; nodes and engine's servers 10 Gbit/s each way. Groups spread evenly over masters, whose replicas get a
   copy of each event; the control channel has one master.
 - A browser looks at one group and, after the time that it stays, at another. A node tells the others when it was the
-  only one there. Each change is a frame of its own on each link. Through an engine a server tells all that listen to the
-  control channel what it has gathered for {GATHER_S:g} to {LONGEST_GATHER_S:g} s; whoever hears it pays for each group
-  as for a message, the engine for each message, and for {GROUP_BYTES} bytes of each further group.
+  only one there: by a frame on each link for each change, or through an engine, to all that listen to the control
+  channel, what it has gathered for {GATHER_S:g} to {LONGEST_GATHER_S:g} s. Who hears that pays for each group as for a
+  message, the engine for each message and for {GROUP_BYTES} bytes of each further group.
 - Idle links are pinged every {PING_S:g} s; who uses an engine says every {BEAT_S:g} s that it lives, and all hear it.
 - Not in it: latency, bursts, failures, TLS, kernel buffers, joins of groups in a node's Redis, databases, nginx."""
 
