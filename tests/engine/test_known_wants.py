@@ -135,6 +135,20 @@ class TestOwnRedis:
         assert known.groups == {"a", "b", "metrics"}
 
 
+class TestOtherRedis:
+    def test_taker_that_moves_to_this_redis_and_away_is_asked_anew(self, known: Fixture) -> None:
+        known.beat(1, redis=OWN)
+        assert (known.groups, known.known.pairs) == (set(), 1)
+        known.beat(1)
+        assert known.groups == {"metrics"}
+        assert known.look() == [Ask(of=(TAKER,))]
+
+    def test_taker_that_moves_elsewhere_is_the_same(self, known: Fixture) -> None:
+        known.beat(1, redis="cc" * 16)
+        assert known.groups == {"a", "b", "metrics"}
+        assert known.look() == []
+
+
 class TestSilence:
     def test_who_is_silent_is_forgotten(self, known: Fixture) -> None:
         known.pass_time(14)

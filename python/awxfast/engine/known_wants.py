@@ -162,8 +162,14 @@ class KnownWants:
         return is_new
 
     def _find_taker(self, who: str, node: str, redis: str) -> Taker | None:
-        """The one that says so; None: there is no room for it."""
+        """The one that says so; None: there is no room for it.
+
+        Who moves to this node's Redis or away from it begins anew, and is asked: else one word could move millions.
+        """
         taker = self.takers.get(who)
+        if taker is not None and taker.redis != redis and taker.counts != (redis not in self._own_redis()):
+            self._forget(who)
+            taker = None
         if taker is None:
             if not self._has_room(who):
                 return None
