@@ -16,7 +16,7 @@ PAUSE = 0.5
 class NodeBrowser:
     """Counts what it gets in `tally`, and in `missed` what it should have got while it was there.
 
-    A job's counter has no gaps, but begins anew with the node that it runs on.
+    A job's counter has no gaps, but begins anew with the node that it runs on (`forget`).
     """
 
     def __init__(self, tally: Tally, url: str, jobs: list[int]) -> None:
@@ -61,6 +61,10 @@ class NodeBrowser:
             elif "counter" in event:
                 self.receive_event(event["job"], event["counter"])
                 self._tally.count_event(time.time() - datetime.datetime.fromisoformat(event["created"]).timestamp())
+
+    def forget(self, job: int) -> None:
+        """The node that it runs on is gone: what comes next is of another life, whose first events nobody may hear."""
+        self._counters.pop(job, None)
 
     def receive_event(self, job: int, counter: int) -> None:
         """Counts what is missing before it; a lower number than before is that of a new life."""

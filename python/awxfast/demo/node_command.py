@@ -106,6 +106,8 @@ class NodeDemo:
             self._kills += 1
             print(f"{node.name} is killed; it comes back in {DOWN:g} s", flush=True)
             await asyncio.sleep(DOWN)
+            for browser in self._browsers:
+                browser.forget(node.job)
             await node.start()
             await node.run_job()
             print(f"{node.name} is back", flush=True)
