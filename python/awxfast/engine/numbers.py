@@ -49,7 +49,8 @@ class Numbers:
         if epoch != origin.epoch:
             return first - 1, 0
         if last > before:
-            self._doubted.pop((group, origin.publisher), None)
+            if self._doubted:
+                self._doubted.pop((group, origin.publisher), None)
         elif first <= last and self._doubt((group, origin.publisher), first, last):
             return 0, 0
         if last < before:
