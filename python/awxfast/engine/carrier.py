@@ -44,7 +44,7 @@ class Carrier(Protocol):
 
     @property
     def address(self) -> EngineAddress:
-        """Where it is."""
+        """Where the engine is, as operators are told."""
 
     @property
     def most_bytes(self) -> int:

@@ -34,7 +34,7 @@ class NatsSubscriptions:
 
     @property
     def all(self) -> Collection[Subscription]:
-        """Each."""
+        """Each with its number, refused or not."""
         return self._wanted.items()
 
     @property

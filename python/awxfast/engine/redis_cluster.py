@@ -224,7 +224,7 @@ class RedisClusterCarrier:
         self._troubles.refuse(self._explain(f"it refuses what we publish: {text}"))
 
     def _tell(self) -> None:
-        """What has changed."""
+        """What has changed since the last look."""
         self._looks_down = 0 if self.up else self._looks_down + 1
         if self.up and not self._was_up:
             self._was_up = True
