@@ -40,7 +40,7 @@ class NatsSubscriptions:
         return numbers
 
     def hear(self, number: int, message: bytes) -> None:
-        """A message came."""
+        """Keeps a message until this turn of the loop is over; one of what was left meanwhile is dropped."""
         channel = self._channels.get(number)
         if channel is None:
             return
