@@ -23,7 +23,7 @@ class ClusterReturn:
         return is_news
 
     def note_one(self) -> None:
-        """A server answers."""
+        """A server answers; the others, and all subscriptions, have so many seconds from now on."""
         self._was_there = True
         if self.is_awaited and self._limit is None:
             self._limit = asyncio.get_running_loop().call_later(RETURN_SECONDS, self.note_whole)
