@@ -259,7 +259,8 @@ class KnownWants:
                 self._wanted.remove(taker.groups)
 
     def _excuse_all(self, now: float) -> None:
-        for one in (*self.takers.values(), *self.publishers.values()):
+        everybody: list[Taker | OtherPublisher] = [*self.takers.values(), *self.publishers.values()]
+        for one in everybody:
             one.heard_at = now
 
     def _is_heard(self, one: Taker | OtherPublisher) -> bool:
