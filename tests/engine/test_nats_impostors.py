@@ -172,9 +172,10 @@ async def test_that_takes_nothing_but_goes_on_asking_is_left(
     impostor.reads.clear()
 
     async def ask() -> None:
-        while impostor.connections == 1 and impostor.writers:
-            impostor.say(b"PING\r\n" * 10_000 + b"PONG\r\n")
-            await asyncio.sleep(0.001)
+        with contextlib.suppress(RuntimeError):  # uvloop's, of a connection that is closed
+            while impostor.connections == 1:
+                impostor.say(b"PING\r\n" * 10_000 + b"PONG\r\n")
+                await asyncio.sleep(0.001)
 
     asking = asyncio.create_task(ask())
     await until(lambda: bool(read_lines(caplog)))

@@ -21,7 +21,7 @@ LINE_END = b"\r\n"
 
 
 class NatsHearer(Protocol):
-    """Who is told."""
+    """Who is told what a server says: the connection."""
 
     def hear(self, number: int, message: bytes) -> None:
         """A message of the subscription with this number."""
@@ -30,13 +30,13 @@ class NatsHearer(Protocol):
         """What the server says of itself."""
 
     def note_ping(self) -> None:
-        """It wants a sign of life."""
+        """The server wants a sign of life."""
 
     def note_pong(self) -> None:
-        """It gives one."""
+        """The server gives a sign of life."""
 
     def note_complaint(self, text: str) -> None:
-        """It refuses something."""
+        """The server refuses something, in its own words."""
 
     def end(self, reason: str) -> None:
         """The connection is of no use any more."""
@@ -129,7 +129,7 @@ class NatsParser:
 
 
 def read_info(text: bytes) -> dict[str, Any]:
-    """Raises `OutOfProtocol`."""
+    """What a server says of itself. Raises `OutOfProtocol` for what is no JSON object."""
     try:
         info = json.loads(text)
     except (ValueError, RecursionError):
