@@ -12,6 +12,7 @@ from demo.running_demo import RunningDemo
 from programs import require_program
 from servers import list_children, wait_for
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 PROGRAMS = {"redis-cluster": "redis-server", "nats": "nats-server"}
 MORE = 30
 """Events that show that a column goes on: some of each job."""

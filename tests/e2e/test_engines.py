@@ -60,6 +60,8 @@ class TestEngineAlone:
         await mesh.assert_each_once(EVENTS)
         await mesh.assert_metrics_are_stored()
         await assert_books_are_whole(mesh)
+        for ledger in await mesh.ledgers():
+            assert ledger["engine"]["events"]["taken"] >= 2 * EVENTS
 
     async def test_what_nobody_elsewhere_wants_is_not_published(self, start_mesh: StartMesh) -> None:
         mesh = await start_mesh(2)
