@@ -102,7 +102,7 @@ class Traffic:
             numbers = self.heard.numbers(channel)
             assert len(numbers) == len(set(numbers)), channel
             behind += sum(number < newest for number, newest in zip(numbers, accumulate(numbers, max), strict=True))
-        assert behind <= late
+        assert behind <= late, (self.sent.lost, self.heard.cut, self.sender.figures())
 
     def count_missing(self) -> dict[str, int]:
         """By channel, of those that miss some."""

@@ -24,8 +24,12 @@ def cluster() -> Iterator[RedisCluster]:
 
 
 @contextlib.asynccontextmanager
-async def flowing(cluster: RedisCluster) -> AsyncIterator[Traffic]:
-    """By a user who may do what is needed. At the end all flows again soon, and what is missing was told."""
+async def flowing(cluster: RedisCluster, *, once: bool = True) -> AsyncIterator[Traffic]:
+    """By a user who may do what is needed. At the end all flows again soon, and what is missing was told.
+
+    `once`: nothing comes again. Between two servers that are both master for a moment the cluster passes on what one
+    of them has brought already; whoever numbers what is in a message tells that by the number.
+    """
     to_all(cluster, "ACL", "SETUSER", "awxfast", *USER)
     async with two_nodes(f"redis-cluster://awxfast:secret@{cluster.servers}") as traffic:
         async with traffic.flowing():
@@ -34,7 +38,8 @@ async def flowing(cluster: RedisCluster) -> AsyncIterator[Traffic]:
             async with asyncio.timeout(5):
                 await traffic.all_channels_flow()
         await traffic.arrived()
-        traffic.assert_in_order()
+        if once:
+            traffic.assert_in_order()
         traffic.assert_losses_told()
 
 
@@ -48,17 +53,6 @@ def master_and_replica(cluster: RedisCluster) -> tuple[ClusterNode, ClusterNode]
     cluster.wait_until(lambda: all(is_whole(node) for node in cluster.nodes), "it does not become whole")
     master = cluster.owner(SLOT)
     return master, next(node for node in cluster.nodes if node.ask("ROLE")[2] == master.port)
-
-
-class TestFailover:
-    @pytest.mark.parametrize("how", ["", "FORCE", "TAKEOVER"])
-    async def test_replica_takes_over_as_it_is_told(self, cluster: RedisCluster, how: str) -> None:
-        async with flowing(cluster) as traffic:
-            _, replica = await asyncio.to_thread(master_and_replica, cluster)
-            replica.ask("CLUSTER", "FAILOVER", *how.split())
-            await asyncio.to_thread(cluster.wait_until, lambda: cluster.owner(SLOT) is replica, "it does not take over")
-            async with asyncio.timeout(5):
-                await traffic.all_channels_flow()
 
 
 class TestLimits:
@@ -93,3 +87,14 @@ class TestRights:
             await traffic.all_channels_flow()
             assert not traffic.heard.cut and not traffic.sent.lost
             to_all(cluster, "ACL", "SETUSER", "awxfast", ">secret")
+
+
+class TestFailover:
+    @pytest.mark.parametrize("how", ["", "FORCE", "TAKEOVER"])
+    async def test_replica_takes_over_as_it_is_told(self, cluster: RedisCluster, how: str) -> None:
+        async with flowing(cluster, once=not how) as traffic:
+            _, replica = await asyncio.to_thread(master_and_replica, cluster)
+            replica.ask("CLUSTER", "FAILOVER", *how.split())
+            await asyncio.to_thread(cluster.wait_until, lambda: cluster.owner(SLOT) is replica, "it does not take over")
+            async with asyncio.timeout(5):
+                await traffic.all_channels_flow()
