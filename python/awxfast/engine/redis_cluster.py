@@ -16,6 +16,7 @@ from awxfast.engine.cluster_publisher import ClusterPublisher
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
+from awxfast.engine.endings import end_tasks
 from awxfast.engine.troubles import Troubles
 from awxfast.errors import ConfigurationError
 
@@ -112,8 +113,7 @@ class RedisClusterCarrier:
             await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
         if events := parts.publisher.queues.clear():
             parts.listener.note_lost(events, "stopped")
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        await end_tasks(looking)
         parts.subscriber.clear()
         self._parts = None
         await parts.topology.close()
