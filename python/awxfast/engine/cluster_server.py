@@ -10,6 +10,7 @@ from typing import Protocol
 
 from awxfast.engine.address import HostPort
 from awxfast.engine.cluster_options import at
+from awxfast.engine.endings import end_tasks
 from awxfast.errors import ConfigurationError, RedisError
 from awxfast.pauses import Pauses
 from awxfast.redis.address import RedisAddress
@@ -74,9 +75,7 @@ class ClusterServer:
     async def close(self) -> None:
         """Lets go of both."""
         tasks = [task for task in (self._commands_task, self._pushes_task) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
 
     async def retire(self) -> None:
         """As `close`, when what is on its way has its answers: the server has no slot any more, but may be well."""

@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.endings import end_tasks
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
 from awxfast.engine.nats_inbox import NatsInbox
 from awxfast.engine.nats_options import NatsOptions
@@ -103,8 +104,7 @@ class NatsCarrier:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._send_rest()
         if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+            await end_tasks(self._keeping)
         self._waiting.drop_all("stopped")
 
     def publish(self, channel: str, message: bytes, events: int) -> None:

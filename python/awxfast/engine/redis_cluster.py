@@ -18,6 +18,7 @@ from awxfast.engine.cluster_return import ClusterReturn
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_subscriber import ClusterSubscriber
 from awxfast.engine.cluster_topology import ClusterTopology
+from awxfast.engine.endings import end_tasks
 from awxfast.engine.troubles import Troubles
 from awxfast.errors import ConfigurationError
 
@@ -119,8 +120,7 @@ class RedisClusterCarrier:
             await asyncio.wait_for(parts.publisher.finish(), LAST_SECONDS)
         if events := parts.publisher.queues.clear():
             parts.listener.note_lost(events, "stopped")
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        await end_tasks(looking)
         parts.subscriber.clear()
         self._parts = None
         await parts.topology.close()
