@@ -2,7 +2,8 @@
 
 import asyncio
 
-AGAIN_SECONDS = 0.5
+AGAIN_SECONDS = 2.0
+"""Longer than any of them needs to let go of what it has."""
 
 
 async def end_tasks(*tasks: asyncio.Task[None]) -> None:

@@ -227,10 +227,12 @@ class NatsConnection:
         """Lets go of it, whatever the server does."""
         self._is_open = False
         self.end("closed")
-        with contextlib.suppress(Exception):  # nats-py's, of what may be half open; the abort does without it
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._client.close()
-        self._abort()
+        try:
+            with contextlib.suppress(Exception):  # nats-py's, of what may be half open; the abort does without it
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._client.close()
+        finally:
+            self._abort()
 
     def _abort(self) -> None:
         """nats-py waits for its peer when it closes, be that frozen."""
