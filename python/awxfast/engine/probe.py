@@ -12,9 +12,8 @@ from awxfast.wire.engine_notices import Ask, encode_notice
 
 PROBE_SECONDS = 5.0
 
-GROUP = "awxfast-check"
-"""Nobody wants it but who checks."""
-
+GROUPS = tuple(f"awxfast-check-{number}" for number in range(64))
+"""Nobody wants them but who checks; so many that each server of a cluster has one."""
 
 WHAT_CARRIERS_LOG = logging.getLogger(__package__)
 
@@ -44,8 +43,8 @@ async def probe(carrier: Carrier, names: ChannelNames) -> str:
 
     The log says nothing of it.
     """
-    question = encode_notice(Ask(of=(name_process("check", GROUP),)))  # that nobody answers
-    channels = names.wants, names.of(GROUP)
+    question = encode_notice(Ask(of=(name_process("check", GROUPS[0]),)))  # that nobody answers
+    channels = names.wants, *map(names.of, GROUPS)
     echoes = Echoes(channels)
     level = WHAT_CARRIERS_LOG.level
     WHAT_CARRIERS_LOG.setLevel(logging.CRITICAL)
