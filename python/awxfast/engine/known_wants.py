@@ -188,7 +188,7 @@ class KnownWants:
         self._add(taker, change.add)
         if taker.missing:
             taker.named.difference_update(change.drop)
-            taker.named.update(taker.groups.intersection(change.add))
+            taker.named.update(group for group in change.add if group in taker)
 
     def _list(self, taker: KnownTaker, listing: Listing) -> None:
         """What is not named in any part is wanted no more."""
