@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import redis
@@ -13,14 +13,6 @@ from redis_cluster import ClusterNode, RedisCluster, is_whole
 
 USER = ("on", ">secret", "resetchannels", "&awxfast:*", *RIGHTS)
 SLOT = find_slot(CHANNELS[0].encode())
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RedisCluster]:
-    """One for all: who is a master changes."""
-    running = RedisCluster()
-    yield running
-    running.close()
 
 
 @contextlib.asynccontextmanager

@@ -1,10 +1,9 @@
 """The carrier over real clusters of six servers, some of which go away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-import pytest_asyncio
 from awxfast.engine.cluster_map import find_slot
 from carrier_traffic import Traffic, until
 from engine.cluster_traffic import CHANNELS, two_nodes
@@ -18,12 +17,6 @@ def cluster() -> Iterator[RedisCluster]:
     running = RedisCluster()
     yield running
     running.close()
-
-
-@pytest_asyncio.fixture
-async def traffic(cluster: RedisCluster) -> AsyncIterator[Traffic]:
-    async with two_nodes(cluster.url) as traffic:
-        yield traffic
 
 
 @pytest.fixture(params=["8.2", "valkey"])

@@ -1,11 +1,10 @@
 """The carrier over a real cluster of six servers that stays whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.redis_cluster import MOST_BYTES
 from carrier_traffic import Traffic, until
@@ -13,20 +12,6 @@ from certificates import SelfSigned
 from engine.cluster_traffic import CHANNELS, RIGHTS, carrying, two_nodes
 from redis_cluster import RedisCluster
 from redis_servers import HANG, RedisServer, free_port
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RedisCluster]:
-    """Of the installed Redis; each master is one to the end, whichever slots it has."""
-    running = RedisCluster()
-    yield running
-    running.close()
-
-
-@pytest_asyncio.fixture
-async def traffic(cluster: RedisCluster) -> AsyncIterator[Traffic]:
-    async with two_nodes(cluster.url) as traffic:
-        yield traffic
 
 
 class TestWhileAllIsWell:
