@@ -90,7 +90,7 @@ class GonePeers:
 class EngineOrigin:
     """A publisher whose events an engine brings: how many came, never came, and came again.
 
-    `node`: where it is, as it says; empty while it is not heard (`is_heard`).
+    `node`: where it is, as it said last; empty if it was never heard. `is_heard`: whether it is there.
     """
 
     publisher: str

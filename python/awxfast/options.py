@@ -129,7 +129,7 @@ OWN_OPTIONS = (
         "--engine",
         "engine",
         non_empty,
-        "what carries events between nodes, too: redis-cluster://, rediss-cluster:// or nats://",
+        "what carries events between nodes, too: redis-cluster://, rediss-cluster://, nats:// or tls://",
     ),
     OwnOption("--max-clients", "max_clients", positive, "more get 503"),
     OwnOption("--max-groups", "max_groups", positive, "groups of a client; more close it with 1008"),

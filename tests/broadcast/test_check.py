@@ -23,7 +23,7 @@ def test_nothing_is_wrong(redis_server: RedisServer, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"Redis: {redis_server.address} answers",
-        "not looked at: peers, and a database that has them",
+        "not looked at: peers, and a database that has them; rights in Redis",
         "nothing is wrong",
     ]
 

@@ -28,7 +28,7 @@ class TestAccess:
         [
             ("redis-cluster://a?db=1", "db means nothing"),
             ("redis-cluster://a?host=b", "host means nothing"),
-            ("redis-cluster://a?ssl_ca_certs=/x", "ssl_ca_certs needs TLS"),
+            ("redis-cluster://a?ssl_ca_certs=/x", "ssl_ca_certs needs TLS: rediss-cluster://"),
             ("redis-cluster://a?colour=red", "colour: there is no such option"),
             ("rediss-cluster://a?ssl_ca_certs=/not/there", "ssl_ca_certs=/not/there is not a readable PEM file"),
             ("rediss-cluster://a?ssl_check_hostname=perhaps", "ssl_check_hostname is true or false"),

@@ -93,7 +93,7 @@ class TestLosses:
         fixture = Fixture(100)
         fixture.publish("a", b"x" * 100)
         fixture.publish("a", b"y")
-        assert fixture.departures.dropped == {"too_large": 1}
+        assert +fixture.departures.dropped == {"too_large": 1}
         assert [packet.number for packet in fixture.packets] == [2]
 
     def test_texts_leave_room_for_the_header(self) -> None:
@@ -103,7 +103,7 @@ class TestLosses:
     def test_what_the_carrier_loses_is_counted_by_reason(self) -> None:
         fixture = Fixture()
         fixture.departures.note_lost(3, "queue_full")
-        assert fixture.departures.dropped == {"queue_full": 3}
+        assert +fixture.departures.dropped == {"queue_full": 3}
 
 
 class TestMarks:

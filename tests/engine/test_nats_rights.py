@@ -92,6 +92,7 @@ class TestPublishing:
         await until(lambda: user.lost_events == 6)
         assert len([line for line in caplog.messages if "publish to" in line]) == 1
         server.reload(rights())
-        await until(lambda: not user.carrier.trouble)
+        await until(lambda: any("nothing was refused for" in line for line in caplog.messages))
+        assert not user.carrier.trouble
         await pass_one(user, user, b"allowed")
         assert not user.carrier.trouble

@@ -46,7 +46,7 @@ class TestPackets:
         for message in (packet(5, "x"), packet(9, "y"), mark(12)):
             room.check(message)
         assert room.gaps == {"engine_missed": 6}
-        assert room.checks.lost == {"missed": 6}
+        assert room.checks.lost == {"missed": 6, "behind": 0}
 
     def test_only_what_is_new_in_a_packet_goes_on(self, room: Room) -> None:
         room.check(packet(1, "one", "two"))
@@ -87,7 +87,7 @@ class TestLosing:
         room.checks.lose("a", mark(3))
         room.checks.lose("a", b"no packet")
         assert room.check(packet(4, "four")) == texts("four")
-        assert (room.gaps, room.checks.lost) == ({"engine_behind": 2}, {"behind": 2})
+        assert (room.gaps, room.checks.lost) == ({"engine_behind": 2}, {"missed": 0, "behind": 2})
 
 
 class TestOrigins:
@@ -95,8 +95,10 @@ class TestOrigins:
         other = dataclasses.replace(ORIGIN, publisher="c" * 16)
         for message in (packet(1, "x"), packet(3, "y"), packet(3, "y"), packet(1, "z", origin=other)):
             room.check(message)
+        room.checks.name("c" * 16, "node-3")
+        room.checks.name("d" * 16, "node-4")
         counts = {who: dataclasses.astuple(one)[1:] for who, one in room.checks.origins.items()}
-        assert counts == {PUBLISHER: (2, 1, 1), "c" * 16: (1, 0, 0)}
+        assert counts == {PUBLISHER: (2, 1, 1, ""), "c" * 16: (1, 0, 0, "node-3")}
 
     def test_there_is_a_bound_of_them(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(packet_checks, "MOST_ORIGINS", 3)
@@ -120,4 +122,4 @@ def test_invented_numbers_keep_nobody_from_telling_what_was_lost(room: Room) -> 
     for epoch in range(4_000):
         room.check(packet(MOST_NUMBER - 1, "x", origin=dataclasses.replace(ORIGIN, epoch=epoch)))
     assert room.checks.lost["missed"] == room.checks.origins[PUBLISHER].missed == MOST_NUMBER
-    assert orjson.loads(orjson.dumps(room.checks.freeze()))["lost"] == {"missed": MOST_NUMBER}
+    assert orjson.loads(orjson.dumps(room.checks.freeze()))["lost"] == {"missed": MOST_NUMBER, "behind": 0}

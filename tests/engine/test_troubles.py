@@ -54,6 +54,12 @@ def test_refused_message_is_news_for_a_while(
     assert troubles.refusal == "it refuses us"
     monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
     assert troubles.refusal == ""
+    for _ in range(2):
+        troubles.look()
     troubles.refuse("it refuses us again")
-    begins = [f"{BEGIN}it refuses us; trying again", f"{BEGIN}connected", f"{BEGIN}it refuses us again; trying again"]
-    assert caplog.messages == begins
+    assert caplog.messages == [
+        f"{BEGIN}it refuses us; trying again",
+        f"{BEGIN}connected",
+        f"{BEGIN}nothing was refused for 0 s",
+        f"{BEGIN}it refuses us again; trying again",
+    ]

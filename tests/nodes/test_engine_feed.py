@@ -10,7 +10,7 @@ from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.taker import name_taker
 from awxfast.nodes import engine_feed
 from awxfast.wire.engine_handshake import ENGINE_HEADER
-from awxfast.wire.engine_notices import Beat, Change, Listing, encode_notice, read_notice
+from awxfast.wire.engine_notices import Beat, Bye, Change, Listing, encode_notice, read_notice
 from awxfast.wire.engine_packets import Origin
 from channels_redis.core import RedisChannelLayer
 from engine.fake_carrier import Exchange, FakeCarrier
@@ -122,6 +122,19 @@ class TestEvents:
         send(exchange, 5, "five")
         assert [await browser.receive_str() for _ in range(2)] == ["one", "five"]
         assert await taking.figure("gaps") == {"engine_missed": {"times": 1, "at_most": 3}}
+
+    async def test_publisher_that_has_left_is_still_called_by_its_node(
+        self, taking: Running, dialler: Dialler, exchange: Exchange
+    ) -> None:
+        browser = await dialler.subscribe(taking, job_events=[42])
+        await until(lambda: GROUP in wanted(exchange))
+        send(exchange, 1, "one")
+        assert await browser.receive_str() == "one"
+        beat(exchange)
+        exchange.send(NAMES.wants, encode_notice(Bye(who=PUBLISHER)))
+        await asyncio.sleep(0)
+        [origin] = (await taking.figure("engine"))["origins"]
+        assert (origin["node"], origin["is_heard"], origin["events"]) == ("awx-2", False, 1)
 
 
 class TestMetrics:

@@ -13,6 +13,7 @@ from awxfast.engine.probe import probe
 from awxfast.process.findings import Findings, ask_redis
 
 PEERS = "peers, and a database that has them"
+RIGHTS = "rights in Redis"
 
 
 def run(settings: DiallerSettings) -> int:
@@ -24,7 +25,7 @@ def run(settings: DiallerSettings) -> int:
         findings.attempt(PeersFile(settings.peers_file, settings.port).read)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(ask_others(findings, settings))
-    findings.report(PEERS)
+    findings.report("; ".join((PEERS, RIGHTS)) if settings.mesh else RIGHTS)
     return findings.exit_code
 
 

@@ -42,7 +42,10 @@ OPTIONS = (
     OwnOption("--era", "era", one_of(*ERAS), "which wire: broadcast (AWX 10 to 21), relay (22 on), or auto"),
     OwnOption("--peer", "peers", non_empty, "HOST[:PORT] of another node, IPv6 in brackets", many=True),
     OwnOption(
-        "--engine", "engine", non_empty, "what carries events as well: redis-cluster://, rediss-cluster://, nats://"
+        "--engine",
+        "engine",
+        non_empty,
+        "what carries events as well: redis-cluster://, rediss-cluster://, nats://, tls://",
     ),
     OwnOption("--peers-file", "peers_file", non_empty, "one peer a line; read again when it changes"),
     OwnOption("--postgres", "postgres", non_empty, "AWX's database, whose instances and heartbeats are peers"),

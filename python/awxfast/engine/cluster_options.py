@@ -5,6 +5,7 @@ import dataclasses
 from awxfast.engine.address import EngineAddress, HostPort
 from awxfast.errors import ConfigurationError
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.tls import TLS_NAMES
 from awxfast.redis.wrong_option import WrongOption
 
 OF_THE_PLACE = ("host", "port", "path", "db", "ssl", "connection_class")
@@ -16,6 +17,8 @@ def read_access(address: EngineAddress) -> RedisAddress:
     options = dict(address.options)
     if said := [name for name in OF_THE_PLACE if name in options]:
         raise ConfigurationError(f"--engine: {said[0]} means nothing behind the ? of a cluster")
+    if not address.tls and (said := sorted(TLS_NAMES & options.keys())):
+        raise ConfigurationError(f"--engine: {said[0]} needs TLS: rediss-cluster://")
     login = {"username": address.username, "password": address.password}
     tls = {"ssl": True} if address.tls else {}
     try:

@@ -15,6 +15,8 @@ MARKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds after a group's last event at which others are told its number: who was cut learns of a lost tail."""
 IDLE_SECONDS = 120.0
 """After so long a group is forgotten; when it has events again, it counts from 1 in a new epoch."""
+REASONS = ("too_large", "queue_full", "connection_broken", "refused", "stopped")
+"""Why events do not leave. All are shown from the start: what has grown from nothing is no increase for Prometheus."""
 MOST_MARKS = 1_000
 """In one look: after a cut they are due for all groups at once."""
 
@@ -56,7 +58,7 @@ class Departures:
         self._may_miss = False
         """Whether receivers may have missed what left, so that all marks are due again."""
         self.events = self.packets = self.marks = 0
-        self.dropped: collections.Counter[str] = collections.Counter()
+        self.dropped = collections.Counter(dict.fromkeys(REASONS, 0))
         """Events that did not leave, or did not arrive, by reason."""
 
     @property

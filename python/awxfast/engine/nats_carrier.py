@@ -248,6 +248,7 @@ class NatsCarrier:
         asked = asked_again = time.monotonic()
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
+            self._troubles.look()
             if self._subscriptions.refused and time.monotonic() - asked_again >= AGAIN_SECONDS:
                 asked_again = time.monotonic()
                 await self._ask_again(connection)

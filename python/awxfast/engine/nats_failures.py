@@ -38,7 +38,7 @@ def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
         case errors.UnexpectedEOF() | errors.StaleConnectionError():
             return "the connection broke"
         case ssl.SSLCertVerificationError():
-            return f"its certificate is refused: {error.verify_message}"
+            return f"its certificate is refused: {error.verify_message} (authorities: ?ssl_ca_certs=FILE)"
         case ssl.SSLError():
             return f"TLS fails: {(error.reason or 'the connection broke').replace('_', ' ').lower()}"
         case TimeoutError():

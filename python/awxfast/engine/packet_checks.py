@@ -38,6 +38,8 @@ class OriginCounts:
     events: int = 0
     missed: int = 0
     doubles: int = 0
+    node: str = ""
+    """Where it is, or was, as it said last."""
 
 
 class PacketChecks:
@@ -62,7 +64,7 @@ class PacketChecks:
         """Messages that are no packets, by reason."""
         self.events: collections.Counter[str] = collections.Counter()
         """What became of those that came: `taken`, `double`, or left to another way, `own_redis` or `linked`."""
-        self.lost: collections.Counter[str] = collections.Counter()
+        self.lost = collections.Counter({"missed": 0, "behind": 0})
         """Those that never came, `missed`, or found no room here, `behind`."""
         self.origins: dict[str, OriginCounts] = {}
         self.ignores_doubles = False
@@ -81,6 +83,11 @@ class PacketChecks:
                 if doubles is not None and doubles < count:
                     return encode_texts(split_texts(body)[doubles:]) if doubles else body
         return None
+
+    def name(self, publisher: str, node: str) -> None:
+        """Where one is whose events may be counted here: so it is known, too, when that is gone."""
+        if (counts := self.origins.get(publisher)) is not None:
+            counts.node = node
 
     def lose(self, group: str, message: bytes) -> None:
         """A message is dropped unused, since takers are behind: what was new in it is a gap."""

@@ -98,6 +98,8 @@ class RedisClusterCarrier:
 
     def _explain(self, text: str) -> str:
         """With what allows it, on each server: each has rights of its own."""
+        if "cluster support disabled" in text:
+            return f"{text}: it is no Redis Cluster"
         if "NOPERM" not in text:
             return text
         user = (self.address.password and self.address.username) or "default"
@@ -225,6 +227,7 @@ class RedisClusterCarrier:
 
     def _tell(self) -> None:
         """What has changed since the last look."""
+        self._troubles.look()
         self._looks_down = 0 if self.up else self._looks_down + 1
         if self.up and not self._was_up:
             self._was_up = True

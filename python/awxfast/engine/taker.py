@@ -199,6 +199,7 @@ class Taker:
         match notice:
             case Beat(role="publisher"):
                 self.publishers.hear(notice)
+                self.checks.name(notice.who, notice.node)
             case Beat() if notice.who == self.who:
                 self._is_heard = True
             case Beat() if notice.redis in self._voice.redis_names:

@@ -36,10 +36,15 @@ class Troubles:
 
     def refuse(self, text: str) -> None:
         """A message was refused."""
-        if not self.refusal:
-            self._said.discard("refused")
         self._refusal, self._refused_at = text, time.monotonic()
         self.tell("refused", text)
+
+    def look(self) -> None:
+        """Once in a while: nobody says that a message is refused no more."""
+        if self._refusal and not self.refusal:
+            self._refusal = ""
+            self._said.discard("refused")
+            self._log.info("engine: %s: nothing was refused for %g s", self._address, REFUSED_SECONDS)
 
     def end(self, text: str) -> None:
         """It is there, again or for the first time."""

@@ -238,7 +238,7 @@ class EngineFeed(NoEngine):
             (who, heard.get(who), counts.get(who, OriginCounts(""))) for who in itertools.islice(shown, SHOWN_ORIGINS)
         ]
         return [
-            EngineOrigin(who, escape(node or "", LINE), node is not None, one.events, one.missed, one.doubles)
+            EngineOrigin(who, escape(node or one.node, LINE), node is not None, one.events, one.missed, one.doubles)
             for who, node, one in listed
         ]
 
