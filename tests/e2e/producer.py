@@ -15,6 +15,9 @@ from typing import Any
 from events import event_text, group_of
 from layer_forms import FORMS, close_layer
 
+GRAIN = 0.01
+"""Seconds for which a producer with a rate does not sleep: each waking costs as much as an event."""
+
 
 async def send(layer: Any, producer: int, number: int, group: str | None) -> None:
     group = group or group_of(number)
@@ -22,14 +25,21 @@ async def send(layer: Any, producer: int, number: int, group: str | None) -> Non
     await layer.group_send(group, {"type": "internal.message", "text": text, "needs_relay": True})
 
 
+def wait_for_next(options: argparse.Namespace, begin: float, number: int) -> float:
+    """Seconds until it is the next event's turn, with `--rate`; 0 for what is due within `GRAIN`."""
+    if not options.rate:
+        return 0.0
+    ahead = begin + (number - options.first + 1) / options.rate - time.monotonic()
+    return ahead if ahead >= GRAIN else 0.0
+
+
 async def send_all(options: argparse.Namespace) -> None:
     layer = new_layer(options)
     begin = time.monotonic()
     for number in range(options.first, options.first + options.count):
         await send(layer, options.producer, number, options.group)
-        if options.rate:
-            due = begin + (number - options.first + 1) / options.rate
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+        if wait := wait_for_next(options, begin, number):
+            await asyncio.sleep(wait)
     await close_layer(layer)
 
 
@@ -50,8 +60,8 @@ def send_by_own(options: argparse.Namespace) -> None:
         group = options.group or group_of(number)
         text = event_text(options.producer, number, group)
         sender.send(group, {"type": "internal.message", "text": text, "needs_relay": True})
-        if options.rate:
-            time.sleep(max(0.0, begin + (number - options.first + 1) / options.rate - time.monotonic()))
+        if wait := wait_for_next(options, begin, number):
+            time.sleep(wait)
     sender.close()
 
 
