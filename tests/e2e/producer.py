@@ -15,9 +15,6 @@ from typing import Any
 from events import event_text, group_of
 from layer_forms import FORMS, close_layer
 
-GRAIN = 0.01
-"""Seconds for which a producer with a rate does not sleep: each waking costs as much as an event."""
-
 
 async def send(layer: Any, producer: int, number: int, group: str | None) -> None:
     group = group or group_of(number)
@@ -26,11 +23,11 @@ async def send(layer: Any, producer: int, number: int, group: str | None) -> Non
 
 
 def wait_for_next(options: argparse.Namespace, begin: float, number: int) -> float:
-    """Seconds until it is the next event's turn, with `--rate`; 0 for what is due within `GRAIN`."""
+    """Seconds until it is the next event's turn, with `--rate`; 0 for what is of the same burst."""
     if not options.rate:
         return 0.0
     ahead = begin + (number - options.first + 1) / options.rate - time.monotonic()
-    return ahead if ahead >= GRAIN else 0.0
+    return ahead if ahead >= options.burst else 0.0
 
 
 async def send_all(options: argparse.Namespace) -> None:
@@ -85,6 +82,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--group", help="one group instead of all in turn")
     parser.add_argument("--rate", type=float, default=0, help="events a second; 0: as fast as it goes")
+    parser.add_argument("--burst", type=float, default=0.01, help="seconds whose events are sent together")
     parser.add_argument("--fresh-loops", action="store_true")
     parser.add_argument("--on-demand", action="store_true")
     parser.add_argument("--own", action="store_true")

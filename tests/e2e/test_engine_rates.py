@@ -13,6 +13,8 @@ from producers import Producer
 
 RATE = 1_000
 """Events a second of each node."""
+BURST = 0.1
+"""Seconds of a node's events that come together: AWX's receivers keep theirs for up to a second."""
 SLOW = 300.0
 """Seconds after which producers that are to take one or sixty count as failed."""
 SITES = {
@@ -30,7 +32,7 @@ def new_node_producer() -> Iterator[Callable[[list[str], int, int], Producer]]:
 
     def make(urls: list[str], producer: int, count: int) -> Producer:
         own = ("--own",) if LayerForm.chosen == "core" else ()
-        made.append(Producer(urls, producer, count, "--rate", str(RATE), *own))
+        made.append(Producer(urls, producer, count, "--rate", str(RATE), "--burst", str(BURST), *own))
         return made[-1]
 
     yield make
