@@ -29,8 +29,7 @@ ENGINE = ("--engine", "nats://127.0.0.1:4222")
 @pytest.fixture
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
-    monkeypatch.setattr(engine_side, "open_carrier", lambda _: exchange.connect())
-    monkeypatch.setattr(engine_side, "name_channels", lambda _: NAMES)
+    monkeypatch.setattr(engine_side, "open_carrier", lambda _: (exchange.connect(), NAMES))
     return exchange
 
 

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from pathlib import Path
 
 import pytest
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
-from awxfast.engine.open_carrier import name_channels
+from awxfast.engine.open_carrier import open_carrier
 from awxfast_dialler import AwxfastDialler
 from engine_meshes import EngineMesh, ask_dialler
 from events import GROUPS
@@ -165,8 +164,8 @@ async def test_what_is_lost_with_a_master_is_counted(
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
-        channel = name_channels(EngineAddress.parse(engine)).of(GROUPS[0])
-        await asyncio.to_thread(own_cluster.owner(find_slot(channel.encode())).kill)
+        _, names = open_carrier(engine)
+        await asyncio.to_thread(own_cluster.owner(find_slot(names.of(GROUPS[0]).encode())).kill)
         await load.go_on(100)
         await mesh.until_heard()
         await load.go_on()

@@ -2,9 +2,7 @@
 
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.engine.address import EngineAddress
-from awxfast.engine.carrier import Carrier, ChannelNames
-from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.open_carrier import Opened, open_carrier
 from awxfast.engine.publisher import Publisher, name_publisher
 from awxfast.engine.voice import Voice
 from awxfast.errors import HandOverFailed
@@ -23,12 +21,9 @@ def make_publisher(settings: DiallerSettings, intake: EventIntake, joined: Joine
     return Publisher(voice, joined, always)
 
 
-def open_engine(settings: DiallerSettings) -> tuple[Carrier, ChannelNames] | None:
+def open_engine(settings: DiallerSettings) -> Opened | None:
     """The client of what `--engine` names, not started. Raises `ConfigurationError`."""
-    if settings.engine is None:
-        return None
-    address = EngineAddress.parse(settings.engine)
-    return open_carrier(address), name_channels(address)
+    return None if settings.engine is None else open_carrier(settings.engine)
 
 
 async def hear_beside(engine: Publisher, seconds: float | None) -> None:
