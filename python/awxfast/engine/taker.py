@@ -217,13 +217,10 @@ class Taker:
                 self._following.receive_listing(notice)
 
     def _beat(self) -> None:
-        redis = self._voice.redis
-        if redis is not None and self.told.tells:
+        sender = self._voice.sender
+        if sender is not None and self.told.tells:
             linked = tuple(itertools.islice(self.links, MOST_ASKED))
-            version = self.told.version
-            self._voice.say(
-                Beat(who=self.who, node=self._voice.node, redis=redis, role="taker", version=version, linked=linked)
-            )
+            self._voice.say(Beat(**sender, role="taker", version=self.told.version, linked=linked))
 
     # From one process to the next
 
