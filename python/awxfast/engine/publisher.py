@@ -230,10 +230,10 @@ class Publisher:
             self._beat()
 
     def _beat(self) -> None:
-        now, sender = time.monotonic(), self._voice.sender
-        if self.up and sender is not None:
+        now, speaker = time.monotonic(), self._voice.speaker
+        if self.up and speaker is not None:
             self._last_beat, self._next_beat = now, now + next_beat()
-            self._voice.say(Beat(**sender, role="publisher"))
+            self._voice.say(Beat(**speaker, role="publisher"))
 
 
 async def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:

@@ -217,10 +217,10 @@ class Taker:
                 self._following.receive_listing(notice)
 
     def _beat(self) -> None:
-        sender = self._voice.sender
-        if sender is not None and self.told.tells:
+        speaker = self._voice.speaker
+        if speaker is not None and self.told.tells:
             linked = tuple(itertools.islice(self.links, MOST_ASKED))
-            self._voice.say(Beat(**sender, role="taker", version=self.told.version, linked=linked))
+            self._voice.say(Beat(**speaker, role="taker", version=self.told.version, linked=linked))
 
     # From one process to the next
 

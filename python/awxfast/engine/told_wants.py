@@ -192,15 +192,15 @@ class ToldWants:
         self._note_settled()
 
     def _say_change(self, added: list[str], dropped: Sequence[str] = ()) -> None:
-        sender = self._voice.sender
-        if not self.tells or sender is None or not (added or dropped):
+        speaker = self._voice.speaker
+        if not self.tells or speaker is None or not (added or dropped):
             return  # what is told first is told of all
         gone = frozenset(dropped)
         for part in split_groups([*dropped, *added], self._carrier.most_bytes):
             self.version += 1
             self._voice.say(
                 Change(
-                    **sender,
+                    **speaker,
                     version=self.version,
                     add=tuple(group for group in part if group not in gone),
                     drop=tuple(group for group in part if group in gone),
@@ -212,10 +212,10 @@ class ToldWants:
     def _list_all(self) -> None:
         self._listing = None
         self._listed_at = time.monotonic()
-        sender = self._voice.sender
-        if not self.tells or sender is None:
+        speaker = self._voice.speaker
+        if not self.tells or speaker is None:
             return
         parts = [*split_groups(sorted(self._told), self._carrier.most_bytes)]
         for number, part in enumerate(parts):
-            listing = Listing(**sender, version=self.version, part=number, parts=len(parts), groups=tuple(part))
+            listing = Listing(**speaker, version=self.version, part=number, parts=len(parts), groups=tuple(part))
             self._voice.say(listing)

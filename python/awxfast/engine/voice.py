@@ -23,8 +23,8 @@ class OwnRedis(Protocol):
         """All that it had."""
 
 
-class Sender(TypedDict):
-    """What a notice says of who has sent it."""
+class Speaker(TypedDict):
+    """What notices say of whose they are."""
 
     who: str
     node: str
@@ -54,10 +54,10 @@ class Voice:
         return self._redis.redis_names
 
     @property
-    def sender(self) -> Sender | None:
+    def speaker(self) -> Speaker | None:
         """Whom others are to take this process for; None: Redis was not there yet, so it can't say."""
         redis = self.redis
-        return None if redis is None else Sender(who=self.who, node=self._node, redis=redis)
+        return None if redis is None else Speaker(who=self.who, node=self._node, redis=redis)
 
     def say(self, notice: Notice) -> None:
         """To all that listen."""
