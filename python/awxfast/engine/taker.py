@@ -169,7 +169,6 @@ class Taker:
 
     def note_lost(self, events: int, reason: str) -> None:
         """What it said itself: publishers hear of another version with the next beat, and ask."""
-        self.notices.unsent += 1
 
     def note_cut(self, channels: Collection[str] | None) -> None:
         """What was missed the numbers tell; of publishers that were not heard yet it is all that they sent."""

@@ -61,11 +61,6 @@ class ToldWants:
         """Grows by one with each change, and begins anew with a larger one: nobody takes a list of before for this."""
 
     @property
-    def told(self) -> frozenset[str]:
-        """Groups that publishers know of, as far as this process can say."""
-        return frozenset(self._told)
-
-    @property
     def subscribed(self) -> Iterable[str]:
         """Groups whose channels are subscribed to, or about to be."""
         return self._asked
