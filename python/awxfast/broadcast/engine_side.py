@@ -27,9 +27,9 @@ def open_engine(settings: DiallerSettings) -> Opened | None:
 
 
 async def hear_beside(engine: Publisher, seconds: float | None) -> None:
-    """Returns when it hears what is wanted. `seconds`: how long that may take; None: the other process does not, too.
+    """Returns when it hears what is wanted. Raises `HandOverFailed` after so many seconds: events would be lost.
 
-    Raises `HandOverFailed`: events would be lost.
+    `seconds` None: the process beside it does not hear that either, so there is nothing to wait for.
     """
     if seconds is not None and not await engine.wait_up(seconds):
         raise HandOverFailed(f"the new process can't connect to the engine: {engine.trouble}")
