@@ -197,3 +197,14 @@ async def test_that_denies_what_was_never_said_costs_one_line_and_no_time(
     await until(lambda: user.lost_events == 4)
     impostor.reads.set()
     assert user.carrier.up and len(read_lines(caplog)) == 1
+
+
+async def test_that_denies_what_nobody_wants_any_more_is_no_trouble(
+    impostor: Impostor, user: NatsUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    impostor.say(
+        b"-ERR 'Permissions Violation for Subscription to \"gone\"'\r\n" + b'INFO {"connect_urls": ["seen:1"]}\r\n'
+    )
+    await until(lambda: len(user.carrier._connector.servers) == 2)
+    await asyncio.sleep(0.01)
+    assert user.carrier.up and read_lines(caplog) == []

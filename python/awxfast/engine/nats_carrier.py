@@ -223,8 +223,7 @@ class NatsCarrier:
         self._trouble = ""
         self._connected.set()
         self._troubles.end(f"connected to {write_server(self.server)}")
-        if self._subscriptions.refused:
-            self._troubles.tell("subscribe", self.trouble)
+        self._tell_refused()
         if self._connects > 1:
             self._inbox.note_cut(None)
 
@@ -244,8 +243,11 @@ class NatsCarrier:
     def _note_denied(self, verb: str, name: str, events: int) -> None:
         if verb == "publish":
             self._troubles.refuse(name_right(self.address.prefix, verb, name))
+            self._inbox.note_lost(events, "refused")
         else:
             self._subscriptions.refuse(name)
-            if self._connected.is_set():
-                self._troubles.tell(verb, self.trouble)
-        self._inbox.note_lost(events, "refused")
+            self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        if self._connected.is_set() and self._subscriptions.refused:
+            self._troubles.tell("subscribe", self.trouble)
