@@ -18,20 +18,13 @@ class Room:
         self.answers: list[Exception] = []
         self.failed: list[Exception] = []
         self.pauses: list[float] = []
-        monkeypatch.setattr(nats_connector, "NatsConnection", self.make_connection)
         monkeypatch.setattr(asyncio, "sleep", self.sleep)
-        self.connector = NatsConnector(
-            EngineAddress.parse("nats://a:1,b:2"),
-            hear=lambda number, message: None,
-            ended=lambda reason: None,
-            denied=lambda verb, name, events: None,
-            failed=self.failed.append,
-        )
+        self.connector = NatsConnector(EngineAddress.parse("nats://a:1,b:2"), self.make, self.failed.append)
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
-    def make_connection(self, *_: Any, **__: Any) -> Any:
+    def make(self, *_: Any, **__: Any) -> Any:
         return self
 
     async def open(self, host: str, port: int, certificate_name: str) -> None:

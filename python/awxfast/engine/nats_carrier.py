@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from functools import partial
 
 from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
@@ -41,13 +42,8 @@ class NatsCarrier:
         self._subscriptions = NatsSubscriptions()
         self._inbox = NatsInbox(self._subscriptions)
         self._sender = NatsSender(self._inbox.note_lost)
-        self._connector = NatsConnector(
-            address,
-            hear=self._inbox.hear,
-            ended=self._note_ended,
-            denied=self._note_denied,
-            failed=self._note_failed,
-        )
+        make = partial(NatsConnection, hear=self._inbox.hear, ended=self._note_ended, denied=self._note_denied)
+        self._connector = NatsConnector(address, make, self._note_failed)
         self._connection: NatsConnection | None = None
         self._connected = asyncio.Event()
         self._most_bytes = 1_048_576

@@ -18,26 +18,21 @@ SHORT_LIFE = 2.0
 
 
 class NatsConnector:
-    """`hear`, `ended` and `denied` are those of each connection; `failed` is told why a server has not taken us."""
+    """`make` gives a connection that is not open, as `NatsConnection` does."""
 
     def __init__(
         self,
         address: EngineAddress,
-        *,
-        hear: Callable[[int, bytes], None],
-        ended: Callable[[str], None],
-        denied: Callable[[str, str, int], None],
+        make: Callable[..., NatsConnection],
         failed: Callable[[NatsConnectionFailed | ConfigurationError], None],
     ) -> None:
-        """Raises `ConfigurationError` for options that can't be obeyed."""
+        """`failed` is told why a server has not taken us. Raises `ConfigurationError` for what can't be obeyed."""
+        self._make = make
+        self._failed = failed
         self._options = NatsOptions.of(address)
         self.servers = NatsServers(address.servers)
         self.place = address.servers[0]
         """The server that was tried last."""
-        self._hear = hear
-        self._ended = ended
-        self._denied = denied
-        self._failed = failed
         self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         self._since = float("-inf")
 
@@ -60,7 +55,7 @@ class NatsConnector:
         tries = 0
         while True:
             self.place = self.servers.take_next()
-            connection = self._make_connection()
+            connection = self._make(self._options, told=self.servers.learn)
             try:
                 await connection.open(*self.place, self.servers.name_for_certificate(self.place))
             except (NatsConnectionFailed, ConfigurationError) as error:
@@ -70,8 +65,3 @@ class NatsConnector:
             tries += 1
             if tries % len(self.servers) == 0:
                 await asyncio.sleep(self._pauses.take())
-
-    def _make_connection(self) -> NatsConnection:
-        return NatsConnection(
-            self._options, hear=self._hear, ended=self._ended, told=self.servers.learn, denied=self._denied
-        )
