@@ -120,14 +120,9 @@ class ToldWants:
     def stop(self) -> None:
         """Nothing is asked for or told any more."""
         self.tells = False
-        if self._turn is not None:
-            self._turn.cancel()
-        if self._telling is not None:
-            self._telling.cancel()
-        if self._listing is not None:
-            self._listing.cancel()
-        for task in self._subscribing:
-            task.cancel()
+        for later in (self._turn, self._telling, self._listing, *self._subscribing):
+            if later is not None:
+                later.cancel()
 
     def _go_on_later(self) -> None:
         """Asks once for all changes of a turn of the loop, and tells once for all of a while."""
