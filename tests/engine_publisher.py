@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 
-from awxfast.engine.address import EngineAddress
-from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.wire.backplane import Fault
 from awxfast.wire.engine_notices import Ask, Change, Listing, encode_notice, read_notice
 from engine.packets import packet
@@ -15,8 +14,7 @@ class EnginePublisher:
     """`async with EnginePublisher(url) as publisher`."""
 
     def __init__(self, url: str) -> None:
-        address = EngineAddress.parse(url)
-        self.carrier, self.names = open_carrier(address), name_channels(address)
+        self.carrier, self.names = open_carrier(url)
         self.wanted: dict[str, set[str]] = {}
         """By taker."""
         self.numbers: dict[str, int] = {}

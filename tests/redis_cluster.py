@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,19 @@ def is_whole(node: ClusterNode) -> bool:
 
 def known(node: ClusterNode) -> list[str]:
     return [line for line in node.ask("CLUSTER", "NODES").decode().splitlines() if "handshake" not in line]
+
+
+def run_cluster() -> Iterator[RedisCluster]:
+    """Of the installed Redis."""
+    running = RedisCluster()
+    yield running
+    running.close()
+
+
+cluster = pytest.fixture(run_cluster, scope="module")
+"""For all tests of a file: what they do to it, they undo, or nobody minds."""
+own_cluster = pytest.fixture(run_cluster)
+"""For one test."""
 
 
 def owner_port(node: ClusterNode, slot: int) -> int:

@@ -14,7 +14,7 @@ from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.demo.engine_servers import accepts_connections, free_ports
 from awxfast.deploy import FOLDER
 from awxfast.engine.address import EngineAddress
-from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.environment_variables import variable_of
 from awxfast.options import WITH_VARIABLES, parse_settings
 from certificates import SelfSigned
@@ -67,8 +67,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def carry(url: str) -> list[tuple[str, bytes]]:
     """What is heard of one message that is published, by one client, in a group's channel and that of wants."""
-    address = EngineAddress.parse(url)
-    names, carrier, listener = name_channels(address), open_carrier(address), Listener()
+    carrier, names = open_carrier(url)
+    listener = Listener()
     channels = [names.of(GROUP), names.wants]
     await carrier.start(listener)
     try:
@@ -169,7 +169,7 @@ class TestNatsServer:
         url = f"tls://awxfast:secret-of-the-test@{nats_url}&prefix=others"
 
         async def publish() -> str:
-            carrier = open_carrier(EngineAddress.parse(url))
+            carrier, _ = open_carrier(url)
             await carrier.start(Listener())
             try:
                 async with asyncio.timeout(HANG):

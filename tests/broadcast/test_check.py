@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,9 @@ def test_every_problem_has_its_line(tmp_path: Path) -> None:
     assert begins == ["no secret: -", "--ca-file /n", "--peers-file", "Redis at uni"]
 
 
-def test_engine_that_lets_us(redis_server: RedisServer, tmp_path: Path) -> None:
-    nats = NatsServer(tmp_path, "nats")
-    nats.start()
+def test_engine_that_lets_us(redis_server: RedisServer, start_nats: Callable[..., NatsServer]) -> None:
+    nats = start_nats()
     done = check("--redis", redis_server.url, "--no-mesh", "--engine", f"nats://{nats.place}")
-    nats.kill()
     assert (done.returncode, done.stderr) == (0, "")
     assert f"--engine: nats at {nats.place} answers, and lets us publish and subscribe" in done.stdout.splitlines()
 

@@ -8,11 +8,10 @@ import pytest
 from awxfast.broadcast import engine_side
 from awxfast.broadcast.awx_settings import AwxSettings
 from awxfast.broadcast.credentials import find_secret
-from awxfast.broadcast.engine_side import hear_beside
 from awxfast.broadcast.options import DiallerSettings, parse_settings
 from awxfast.broadcast.program import NodeDialler
 from awxfast.engine.nats_channels import NatsChannels
-from awxfast.errors import ConfigurationError, HandOverFailed
+from awxfast.errors import ConfigurationError
 from awxfast.wire.engine_notices import Beat, Listing, encode_notice, read_notice
 from awxfast.wire.engine_packets import EventPacket, read_packet, split_texts
 from channels_redis.core import RedisChannelLayer
@@ -29,8 +28,7 @@ ENGINE = ("--engine", "nats://127.0.0.1:4222")
 @pytest.fixture
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
-    monkeypatch.setattr(engine_side, "open_carrier", lambda _: exchange.connect())
-    monkeypatch.setattr(engine_side, "name_channels", lambda _: NAMES)
+    monkeypatch.setattr(engine_side, "open_carrier", lambda _: (exchange.connect(), NAMES))
     return exchange
 
 
@@ -125,14 +123,3 @@ class TestStart:
         wrong = parse_settings(("--redis", "unix:///r", "--engine", "nats://h?nothing=1"), {}, AwxSettings(secret="s"))
         with pytest.raises(ConfigurationError, match="--engine"):
             engine_side.open_engine(wrong)
-
-
-class TestBeside:
-    async def test_new_process_that_can_not_connect_takes_nobodys_place(
-        self, node: NodeDialler, exchange: Exchange
-    ) -> None:
-        exchange.carriers[0].cut()
-        assert node.engine is not None
-        with pytest.raises(HandOverFailed, match="the engine: cut"):
-            await hear_beside(node.engine, 0.0)
-        await hear_beside(node.engine, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import msgpack
 import pytest
@@ -12,9 +12,8 @@ from awxfast.redis.reconnect import Outages
 from awxfast.settings import LayerSettings, default_layer
 from awxfast.wire.entry_bodies import make_entry_format
 from channels_redis.core import RedisChannelLayer
+from peer_server import HANG, until
 from redis_servers import RedisServer
-
-HANG = 20.0
 
 
 class Running:
@@ -44,14 +43,6 @@ async def layer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
     stock = RedisChannelLayer(hosts=[redis_server.url], capacity=10_000)
     yield stock
     await stock.close_pools()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(HANG):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)
 
 
 async def until_idle(running: Running) -> None:

@@ -5,7 +5,6 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from awxfast.broadcast import statistics_writer
@@ -16,6 +15,7 @@ from awxfast.broadcast.program import NodeDialler
 from awxfast.errors import ConfigurationError, HandOverFailed
 from channels_redis.core import RedisChannelLayer
 from loops import pytest_asyncio_loop_factories  # noqa: F401  a hook
+from peer_server import until
 from redis_servers import RedisServer, group_on
 
 
@@ -29,14 +29,6 @@ async def node(redis_server: RedisServer) -> AsyncIterator[NodeDialler]:
     await node.start()
     yield node
     await node.stop()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)
 
 
 class TestStatistics:

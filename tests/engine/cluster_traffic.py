@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest_asyncio
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.redis_cluster import RedisClusterCarrier
 from carrier_traffic import Hearing, Traffic, until
+from redis_cluster import RedisCluster
 from redis_servers import HANG
 
 CHANNELS = [f"awxfast:group:job_events-{number}" for number in range(24)]
@@ -33,3 +35,10 @@ async def two_nodes(url: str) -> AsyncIterator[Traffic]:
         await asyncio.wait_for(taker.subscribe(CHANNELS), HANG)
         await until(lambda: sender.up and taker.up, "the carriers do not come up")
         yield Traffic(sender, sent, taker, heard, CHANNELS)
+
+
+@pytest_asyncio.fixture
+async def traffic(cluster: RedisCluster) -> AsyncIterator[Traffic]:
+    """Between two nodes at the file's cluster."""
+    async with two_nodes(cluster.url) as traffic:
+        yield traffic

@@ -61,17 +61,7 @@ class FakeCarrier:
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: list[tuple[str, bytes]] = []
-        self._figures = CarrierFigures(
-            up=False,
-            reconnects=0,
-            published=0,
-            published_bytes=0,
-            received=0,
-            received_bytes=0,
-            queued=0,
-            queued_bytes=0,
-            subscribed=0,
-        )
+        self._figures = CarrierFigures(False, 0, 0, 0, 0, 0, 0, 0, 0)
         self._but: str | None = None
         self._waiting: list[tuple[str, bytes, int]] = []
         self._confirming = asyncio.Event()

@@ -12,11 +12,8 @@ from redis_servers import HANG, binary_of
 
 
 @pytest.fixture
-def cluster() -> Iterator[RedisCluster]:
-    """Of the installed Redis, for one test."""
-    running = RedisCluster()
-    yield running
-    running.close()
+def cluster(own_cluster: RedisCluster) -> RedisCluster:
+    return own_cluster
 
 
 @pytest.fixture(params=["8.2", "valkey"])

@@ -112,7 +112,6 @@ class TestMarks:
         fixture.publish("a", b"1", b"2")
         came = {second: fixture.after(1.0) for second in range(1, 110)}
         assert [second for second, marks in came.items() if marks == [("a", 2)]] == [1, 2, 4, 8, 16, 32, 64]
-        assert fixture.departures.marks == 7
 
     def test_busy_group_is_not_marked(self) -> None:
         fixture = Fixture()

@@ -130,16 +130,16 @@ async def test_that_greets_wrongly_is_left_for_another_try(
 @pytest.mark.parametrize("limit", [-1, 0, "x", None, True, [], 10**30, 1.5])
 async def test_limit_that_makes_no_sense_is_none(impostor: Impostor, user: NatsUser, limit: object) -> None:
     impostor.say(introduce(max_payload=limit) + b'INFO {"connect_urls": ["seen:1"]}\r\n')
-    await until(lambda: len(user.carrier._servers) == 2)
+    await until(lambda: len(user.carrier._connector.servers) == 2)
     assert user.carrier.up and 1_048_576 <= user.carrier.most_bytes <= MOST_PAYLOAD
 
 
 async def test_names_without_end_and_of_any_kind_are_bounded(impostor: Impostor, user: NatsUser) -> None:
     names = ["\x1b[31mx:1", "y" * 300 + ":1", 7, None, *(f"host-{number}:1" for number in range(2_000))]
     impostor.say(introduce(connect_urls=names))
-    await until(lambda: len(user.carrier._servers) > 1)
-    assert len(user.carrier._servers) <= 21 and user.carrier.up
-    assert all(host.startswith(("host-", "127.")) for host, _ in user.carrier._servers._turn)
+    await until(lambda: len(user.carrier._connector.servers) > 1)
+    assert len(user.carrier._connector.servers) <= 21 and user.carrier.up
+    assert all(host.startswith(("host-", "127.")) for host, _ in user.carrier._connector.servers._turn)
 
 
 @pytest.mark.parametrize("when", ["login", "later"])
@@ -197,3 +197,14 @@ async def test_that_denies_what_was_never_said_costs_one_line_and_no_time(
     await until(lambda: user.lost_events == 4)
     impostor.reads.set()
     assert user.carrier.up and len(read_lines(caplog)) == 1
+
+
+async def test_that_denies_what_nobody_wants_any_more_is_no_trouble(
+    impostor: Impostor, user: NatsUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    impostor.say(
+        b"-ERR 'Permissions Violation for Subscription to \"gone\"'\r\n" + b'INFO {"connect_urls": ["seen:1"]}\r\n'
+    )
+    await until(lambda: len(user.carrier._connector.servers) == 2)
+    await asyncio.sleep(0.01)
+    assert user.carrier.up and read_lines(caplog) == []

@@ -66,6 +66,15 @@ class TestSubscribing:
         await pass_one(user, user, b"back")
         assert user.cuts or user.cut_channels == {CHANNEL}
 
+    async def test_refusal_is_known_where_the_password_is_a_part_of_the_channel(
+        self, start_nats: Callable[..., NatsServer], join_nats: Join
+    ) -> None:
+        server = start_nats(rights(subscribe="other.>").replace("password: b", "password: awxfast"))
+        user = await join_nats(f"nats://a:awxfast@{server.place}")
+        task = await wanting(user, WANTS)
+        assert user.carrier.trouble == f"the server does not let us subscribe to {WANTS}; {NEEDED}"
+        task.cancel()
+
     async def test_channel_that_is_let_go_of_is_no_trouble(
         self, start_nats: Callable[..., NatsServer], join_nats: Join
     ) -> None:

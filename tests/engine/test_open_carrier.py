@@ -4,19 +4,18 @@ import subprocess
 import sys
 
 import pytest
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.nats_carrier import NatsCarrier
-from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.engine.redis_cluster import RedisClusterCarrier
 from awxfast.errors import ConfigurationError
 
 
 def test_cluster_of_redis_has_its_carrier() -> None:
-    assert isinstance(open_carrier(EngineAddress.parse("redis-cluster://a:1,b:2")), RedisClusterCarrier)
+    assert isinstance(open_carrier("redis-cluster://a:1,b:2")[0], RedisClusterCarrier)
 
 
 def test_nats_has_its_carrier() -> None:
-    assert isinstance(open_carrier(EngineAddress.parse("nats://a:1,b:2")), NatsCarrier)
+    assert isinstance(open_carrier("nats://a:1,b:2")[0], NatsCarrier)
 
 
 def test_operator_without_nats_py_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,12 +26,12 @@ def test_operator_without_nats_py_is_told_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "nats", None)
     monkeypatch.setitem(sys.modules, "nkeys", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'awxfast\[nats\]'"):
-        open_carrier(EngineAddress.parse("nats://a"))
+        open_carrier("nats://a")
 
 
 @pytest.mark.parametrize("group", ["metrics", "job_events-17", "a..b", "a.b", "A-b_c", "."])
 def test_channel_of_a_group_in_nats_tells_the_group(group: str) -> None:
-    names = name_channels(EngineAddress.parse("nats://a?prefix=site"))
+    _, names = open_carrier("nats://a?prefix=site")
     subject = names.of(group)
     assert subject.split(".")[:2] == ["site", "group"] and len(subject.split(".")) == 3
     assert names.group(subject) == group
@@ -41,7 +40,7 @@ def test_channel_of_a_group_in_nats_tells_the_group(group: str) -> None:
 
 @pytest.mark.parametrize("group", ["metrics", "job_events-17", "a..b", "group:x"])
 def test_channel_of_a_group_in_redis_tells_the_group(group: str) -> None:
-    names = name_channels(EngineAddress.parse("redis-cluster://a?prefix=site"))
+    _, names = open_carrier("redis-cluster://a?prefix=site")
     assert names.of(group) == f"site:group:{group}"
     assert names.group(names.of(group)) == group
     assert names.wants == "site:wants"

@@ -192,7 +192,7 @@ class TestCuts:
         await until(lambda: stage.said(Ask).count(Ask(of=None)) == 2)
         for _ in range(3):
             stage.publisher._look()
-        assert stage.publisher.departures.marks == 0
+        assert [events for _, _, events in stage.carrier._waiting] == [1]
 
     async def test_end_holds_nothing(self, stage: Stage) -> None:
         await self.serve(stage)

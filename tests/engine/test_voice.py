@@ -40,6 +40,14 @@ def test_redis_that_does_not_say_which_it_is_is_taken_for_nobody_elses() -> None
     assert all(name is not None and len(name) == 32 for name in nameless)
 
 
+def test_process_says_who_it_is_as_soon_as_its_redis_is_there() -> None:
+    redis = Redis(None)
+    voice = make_voice(Exchange(), redis)
+    assert voice.speaker is None
+    redis.redis_name = REDIS
+    assert voice.speaker == {"who": WHO, "node": "awx-1", "redis": REDIS}
+
+
 async def test_notice_goes_to_the_channel_of_wants_and_counts_as_no_event() -> None:
     exchange, listener = Exchange(), Mock()
     voice = make_voice(exchange, Redis())

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from meshes import Mesh
+from nats_servers import start_nats  # noqa: F401  a fixture
+from redis_cluster import cluster, own_cluster  # noqa: F401  fixtures
 
 
 @pytest.fixture

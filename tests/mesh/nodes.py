@@ -81,6 +81,11 @@ class Node:
             self.dialler = AwxfastDialler(self.redis_url, self.secret_file, era, peers, *words)
             await asyncio.to_thread(self.dialler.start)
 
+    async def reload_server(self) -> None:
+        assert isinstance(self.server, AwxfastServer)
+        done = await asyncio.to_thread(self.server.reload)
+        assert done.returncode == 0, done.stderr + self.server.text()
+
     async def stop_dialler(self) -> None:
         await close_part(self.dialler)
         self.dialler = None

@@ -4,13 +4,12 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.cluster_map import find_slot
-from awxfast.engine.open_carrier import name_channels
+from awxfast.engine.open_carrier import open_carrier
 from awxfast_dialler import AwxfastDialler
 from engine_meshes import EngineMesh, ask_dialler
 from events import GROUPS
@@ -18,7 +17,6 @@ from load import Load, assert_all_came, assert_nothing_is_lost
 from nats_servers import NatsServer
 from pages import close_pages, open_page
 from redis_cluster import ClusterNode, RedisCluster
-from servers import AwxfastServer
 
 RATE = 100.0
 PREFIXES = itertools.count(1)
@@ -26,26 +24,8 @@ StartMesh = Callable[..., Awaitable[EngineMesh]]
 
 
 @pytest.fixture
-def nats(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path, "nats")
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RedisCluster]:
-    """For all tests that do nothing to it."""
-    cluster = RedisCluster()
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
-def own_cluster() -> Iterator[RedisCluster]:
-    cluster = RedisCluster()
-    yield cluster
-    cluster.close()
+def nats(start_nats: Callable[..., NatsServer]) -> NatsServer:
+    return start_nats()
 
 
 @pytest.fixture(params=["nats", "cluster"])
@@ -71,12 +51,6 @@ async def start_mesh(tmp_path: Path, engine: str) -> AsyncIterator[StartMesh]:
         await mesh.close()
 
 
-async def reload(server: object) -> None:
-    assert isinstance(server, AwxfastServer)
-    done = await asyncio.to_thread(server.reload)
-    assert done.returncode == 0, done.stderr + server.text()
-
-
 @pytest.mark.parametrize("linked", [pytest.param(False, marks=pytest.mark.long), True], ids=["alone", "with links"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_every_event_comes_once_through_reloads_of_servers(
@@ -86,7 +60,7 @@ async def test_every_event_comes_once_through_reloads_of_servers(
     async with Load(mesh.nodes, RATE) as load:
         for _ in range(rounds):
             for node in mesh.nodes:
-                await reload(node.server)
+                await node.reload_server()
                 await load.go_on()
         await assert_all_came(mesh, load)
     for ledger in await mesh.ledgers():
@@ -165,8 +139,8 @@ async def test_what_is_lost_with_a_master_is_counted(
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
-        channel = name_channels(EngineAddress.parse(engine)).of(GROUPS[0])
-        await asyncio.to_thread(own_cluster.owner(find_slot(channel.encode())).kill)
+        _, names = open_carrier(engine)
+        await asyncio.to_thread(own_cluster.owner(find_slot(names.of(GROUPS[0]).encode())).kill)
         await load.go_on(100)
         await mesh.until_heard()
         await load.go_on()

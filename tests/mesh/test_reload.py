@@ -14,12 +14,6 @@ StartMesh = Callable[..., Awaitable[Mesh]]
 RATE = 200.0
 
 
-async def reload(server: object) -> None:
-    assert isinstance(server, AwxfastServer)
-    done = await asyncio.to_thread(server.reload)
-    assert done.returncode == 0, done.stderr + server.text()
-
-
 def have_counted_the_same(server: AwxfastServer, dialler: AwxfastDialler) -> bool:
     """Both ends of a link: what one has sent the other has received."""
     (near,), (far,) = server.ledger()["peers"], dialler.ledger()["peers"]
@@ -49,7 +43,7 @@ async def test_every_event_comes_once_through_reloads_of_both_servers(
     async with Load(mesh.nodes, RATE) as load:
         for _ in range(rounds):
             for node in mesh.nodes:
-                await reload(node.server)
+                await node.reload_server()
                 await load.go_on()
         await assert_all_came(mesh, load)
     await assert_books_are_whole(mesh)

@@ -41,13 +41,6 @@ def start(redis_server: RedisServer, tmp_path: Path) -> Iterator[Start]:
         one.stop()
 
 
-@pytest.fixture
-async def producer(redis_server: RedisServer) -> AsyncIterator[RedisChannelLayer]:
-    layer = RedisChannelLayer(hosts=[redis_server.url], capacity=10_000)
-    yield layer
-    await layer.close_pools()
-
-
 class Sockets:
     """Websockets to both workers."""
 

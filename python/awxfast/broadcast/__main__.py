@@ -14,7 +14,6 @@ from awxfast.broadcast.era import Era
 from awxfast.broadcast.node_redis import find_redis
 from awxfast.broadcast.options import DiallerSettings, name_ignored_variables, parse_settings
 from awxfast.broadcast.status_table import choose_rows, format_status
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.open_carrier import open_carrier
 from awxfast.errors import RedisError, StartError
 from awxfast.exit_codes import run_to_exit_code
@@ -51,7 +50,7 @@ def run(words: Sequence[str]) -> int:
     log.info("awxfast %s", __version__)
     warn_of_ignored_variables()
     if settings.engine is not None:
-        open_carrier(EngineAddress.parse(settings.engine))  # what is wrong with it is told before anything is started
+        open_carrier(settings.engine)  # what is wrong with it is told before anything is started
     hold_signals()
     resources = (
         DiallerResources.open(settings) if left is None else DiallerResources.adopt(settings, left.facts["resources"])

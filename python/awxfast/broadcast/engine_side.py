@@ -1,13 +1,10 @@
-"""What `--engine` asks of the dialler: a publisher for this node's Redis, at the start and beside another process's."""
+"""What `--engine` asks of the dialler: a publisher for this node's Redis."""
 
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.engine.address import EngineAddress
-from awxfast.engine.carrier import Carrier, ChannelNames
-from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.open_carrier import Opened, open_carrier
 from awxfast.engine.publisher import Publisher, name_publisher
 from awxfast.engine.voice import Voice
-from awxfast.errors import HandOverFailed
 from awxfast.intake.event_intake import EventIntake
 from awxfast.wire.backplane import METRICS_GROUP
 from awxfast.wire.engine_notices import MAX_NODE
@@ -23,18 +20,6 @@ def make_publisher(settings: DiallerSettings, intake: EventIntake, joined: Joine
     return Publisher(voice, joined, always)
 
 
-def open_engine(settings: DiallerSettings) -> tuple[Carrier, ChannelNames] | None:
+def open_engine(settings: DiallerSettings) -> Opened | None:
     """The client of what `--engine` names, not started. Raises `ConfigurationError`."""
-    if settings.engine is None:
-        return None
-    address = EngineAddress.parse(settings.engine)
-    return open_carrier(address), name_channels(address)
-
-
-async def hear_beside(engine: Publisher, seconds: float | None) -> None:
-    """Returns when it hears what is wanted. `seconds`: how long that may take; None: the other process does not, too.
-
-    Raises `HandOverFailed`: events would be lost.
-    """
-    if seconds is not None and not await engine.wait_up(seconds):
-        raise HandOverFailed(f"the new process can't connect to the engine: {engine.trouble}")
+    return None if settings.engine is None else open_carrier(settings.engine)

@@ -6,9 +6,9 @@ from typing import Any
 
 from awxfast.broadcast.dialler import Dialler
 from awxfast.broadcast.dialler_handover import LINK_SECONDS
-from awxfast.broadcast.engine_side import hear_beside
 from awxfast.broadcast.silencing import Silencing
 from awxfast.engine.publisher import Publisher
+from awxfast.errors import HandOverFailed
 from awxfast.intake.event_intake import EventIntake
 
 ENGINE_SECONDS = 2.0
@@ -87,10 +87,14 @@ class OwnEngine(NoEngine):
     # From one process to the next
 
     async def hear_beside(self, first: Mapping[str, Any]) -> None:
-        """In place of `start`, beside the process whose first word this is. Raises `HandOverFailed`."""
+        """In place of `start`, beside the process whose first word this is.
+
+        Raises `HandOverFailed` if that hears what is wanted and this one does not: events would be lost.
+        """
         self._publisher.is_beside = True
         self._run(self._publisher.run(), "engine")
-        await hear_beside(self._publisher, LINK_SECONDS if first.get("engine") else None)
+        if first.get("engine") and not await self._publisher.wait_up(LINK_SECONDS):
+            raise HandOverFailed(f"the new process can't connect to the engine: {self._publisher.trouble}")
 
     def inherit(self, record: Mapping[str, Any]) -> None:
         """Publishes in the place of the process before this one, which `freeze` has told of, if it had an engine."""

@@ -57,7 +57,7 @@ class Departures:
         """Groups by the marks that they have had, the one that is quiet for longest first."""
         self._may_miss = False
         """Whether receivers may have missed what left, so that all marks are due again."""
-        self.events = self.packets = self.marks = 0
+        self.events = 0
         self.dropped = collections.Counter(dict.fromkeys(REASONS, 0))
         """Events that did not leave, or did not arrive, by reason."""
 
@@ -81,7 +81,6 @@ class Departures:
             self.dropped["too_large"] += count
             return
         self.events += count
-        self.packets += 1
         self._carrier.publish(self._names.of(group), message, count)
 
     def note_lost(self, events: int, reason: str) -> None:
@@ -110,8 +109,7 @@ class Departures:
     def freeze(self) -> dict[str, Any]:
         """As JSON has it, for the process that goes on with it."""
         counts = [[group, one.origin.epoch, one.number] for group, one in self._counts.items()]
-        figures = {"events": self.events, "packets": self.packets, "marks": self.marks, "dropped": dict(self.dropped)}
-        return {"counts": counts, **figures}
+        return {"counts": counts, "events": self.events, "dropped": dict(self.dropped)}
 
     def inherit(self, frozen: Mapping[str, Any]) -> None:
         """What `freeze` gave in the process before this one. Marks are due again for all."""
@@ -119,12 +117,10 @@ class Departures:
         for group, epoch, number in frozen["counts"]:
             self._add(group, Count(Origin(self._redis(), self.publisher, epoch), number, now))
         self.events += frozen["events"]
-        self.packets += frozen["packets"]
-        self.marks += frozen["marks"]
         self.dropped.update(frozen["dropped"])
 
     def _count(self, group: str) -> Count:
-        """The group's, which is busy now."""
+        """What there is of a group that has an event now."""
         counted = self._counts.get(group)
         redis = self._redis()
         if counted is None:
@@ -166,7 +162,6 @@ class Departures:
             self._move(group, counted, stage + 1)
             self._carrier.publish(self._names.of(group), encode_mark(counted.origin, counted.number), 0)
             sent += 1
-        self.marks += sent
         return sent
 
     def _forget_idle(self, last: float) -> None:

@@ -1,4 +1,4 @@
-"""Ends a carrier's tasks, whatever they wait in."""
+"""Ends tasks, whatever they wait in."""
 
 import asyncio
 

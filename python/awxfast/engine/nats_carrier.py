@@ -6,37 +6,30 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from functools import partial
 
 from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.endings import end_tasks
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
+from awxfast.engine.nats_connector import NatsConnector
 from awxfast.engine.nats_inbox import NatsInbox
-from awxfast.engine.nats_options import NatsOptions
-from awxfast.engine.nats_servers import NatsServers
+from awxfast.engine.nats_sender import NatsSender
 from awxfast.engine.nats_subscriptions import NatsSubscriptions, name_right
 from awxfast.engine.troubles import Troubles
-from awxfast.engine.waiting_messages import WaitingMessages
 from awxfast.errors import ConfigurationError, describe_unexpected
-from awxfast.pauses import Pauses
 from awxfast.printable import escape
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES = 262_144
-"""What is written at once before we look whether the server takes it."""
 CONFIRM_SECONDS = 0.2
 """Between confirmations while messages are sent: so much is uncertain when a connection breaks."""
 PING_SECONDS = 1.0
 """Between pings while nothing is sent: a server that freezes is noticed so much and a pong's time later."""
 STOP_SECONDS = 1.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Between rounds through all servers."""
 SUBJECT = re.compile(r"[\w~-]+(\.[\w~-]+)*", re.ASCII)
 AGAIN_SECONDS = 5.0
 """Between tries to subscribe to what is refused: of rights that come back a server says nothing."""
-SHORT_LIFE = 2.0
-"""Seconds: a connection that broke earlier has not mended anything."""
 
 
 class NatsCarrier:
@@ -45,23 +38,18 @@ class NatsCarrier:
     def __init__(self, address: EngineAddress) -> None:
         """Raises `ConfigurationError` for options that can't be obeyed."""
         self.address = address
-        self._options = NatsOptions.of(address)
-        self._servers = NatsServers(address.servers)
-        self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
         self._troubles = Troubles(log, address)
         self._subscriptions = NatsSubscriptions()
         self._inbox = NatsInbox(self._subscriptions)
-        self._waiting = WaitingMessages(self._inbox.note_lost)
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._sender = NatsSender(self._inbox.note_lost)
+        make = partial(NatsConnection, hear=self._inbox.hear, ended=self._note_ended, denied=self._note_denied)
+        self._connector = NatsConnector(address, make, self._note_failed)
         self._connection: NatsConnection | None = None
-        self._place = address.servers[0]
         self._connected = asyncio.Event()
         self._most_bytes = 1_048_576
         self._trouble = "not connected yet"
         self._is_refused = False
         self._connects = 0
-        self._published = self._published_bytes = 0
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -90,7 +78,7 @@ class NatsCarrier:
     @property
     def server(self) -> HostPort:
         """The one that it is connected to, or was last."""
-        return self._place
+        return self._connector.place
 
     async def start(self, listener: Listener) -> None:
         """Begins to connect, and returns."""
@@ -105,25 +93,22 @@ class NatsCarrier:
                 await self._send_rest()
         if self._keeping is not None:
             await end_tasks(self._keeping)
-        self._waiting.drop_all("stopped")
+        self._sender.waiting.drop_all("stopped")
 
     def publish(self, channel: str, message: bytes, events: int) -> None:
         """Queues a message; what is queued in one turn of the loop goes out together."""
-        if not SUBJECT.fullmatch(channel):
+        if SUBJECT.fullmatch(channel):
+            self._sender.put(channel, message, events)
+        else:
             self._inbox.note_lost(events, "refused")
-            return
-        self._waiting.put(channel, message, events)
-        self._idle.clear()
-        self._wake.set()
 
     def hold(self, but: str) -> None:
         """Messages wait from now on, until `release` or `stop`; not those of this channel."""
-        self._waiting.hold(but)
+        self._sender.waiting.hold(but)
 
     def release(self) -> None:
         """What is held goes out, in order."""
-        self._waiting.release()
-        self._wake.set()
+        self._sender.release()
 
     async def subscribe(self, channels: Collection[str]) -> None:
         """Returns when the server has allowed all; stays so, over every break, until `unsubscribe`.
@@ -153,56 +138,24 @@ class NatsCarrier:
         return CarrierFigures(
             up=self.up,
             reconnects=max(0, self._connects - 1),
-            published=self._published,
-            published_bytes=self._published_bytes,
+            published=self._sender.published,
+            published_bytes=self._sender.published_bytes,
             received=self._inbox.received,
             received_bytes=self._inbox.received_bytes,
-            queued=len(self._waiting),
-            queued_bytes=self._waiting.bytes,
+            queued=len(self._sender.waiting),
+            queued_bytes=self._sender.waiting.bytes,
             subscribed=len(self._subscriptions),
         )
 
     async def _keep_connected(self) -> None:
         while True:
-            opened = time.monotonic()
             try:
-                self._connection = await self._connect()
-                opened = time.monotonic()
+                self._connection = await self._connector.connect()
                 await self._use(self._connection)
             except Exception as error:
                 self._note_trouble(describe_unexpected(error))
             finally:
                 await self._let_go()
-            if time.monotonic() - opened < SHORT_LIFE:
-                await asyncio.sleep(self._pauses.take())
-            else:
-                self._pauses.begin_again()
-
-    async def _connect(self) -> NatsConnection:
-        """Tries one server after the other until one takes us."""
-        tries = 0
-        while True:
-            self._place = self._servers.take_next()
-            connection = self._make_connection()
-            try:
-                await connection.open(*self._place, self._servers.name_for_certificate(self._place))
-            except (NatsConnectionFailed, ConfigurationError) as error:
-                self._is_refused = isinstance(error, ConfigurationError)
-                self._note_trouble(str(error))
-            else:
-                return connection
-            tries += 1
-            if tries % len(self._servers) == 0:
-                await asyncio.sleep(self._pauses.take())
-
-    def _make_connection(self) -> NatsConnection:
-        return NatsConnection(
-            self._options,
-            hear=self._inbox.hear,
-            ended=self._note_ended,
-            told=self._servers.learn,
-            denied=self._note_denied,
-        )
 
     async def _use(self, connection: NatsConnection) -> None:
         """Sends and listens until it breaks."""
@@ -211,7 +164,8 @@ class NatsCarrier:
         if not await connection.confirm():
             return
         self._note_up()
-        tasks = (asyncio.create_task(self._send(connection)), asyncio.create_task(self._watch(connection)))
+        sending = self._sender.send(connection, self._connector.is_leaving)
+        tasks = (asyncio.create_task(sending), asyncio.create_task(self._watch(connection)))
         try:
             await asyncio.wait((*tasks, connection.ended), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -220,28 +174,6 @@ class NatsCarrier:
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
                     raise result
-
-    async def _send(self, connection: NatsConnection) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting.can_be_taken and not (connection.ended.done() or self._is_leaving(connection)):
-                if connection.is_behind and not await connection.confirm():
-                    return
-                self._write(connection, self._waiting.take(BATCH_BYTES))
-                await connection.drain()
-            if not len(self._waiting):
-                self._idle.set()
-
-    def _write(self, connection: NatsConnection, batch: list[tuple[str, bytes, int]]) -> None:
-        fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
-        if len(fitting) < len(batch):
-            self._inbox.note_lost(
-                sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused"
-            )
-        connection.publish(fitting)
-        self._published += len(fitting)
-        self._published_bytes += sum(len(message[1]) for message in fitting)
 
     async def _watch(self, connection: NatsConnection) -> None:
         """Has the server confirm what was sent, and notices when it is frozen, or about to stop."""
@@ -252,17 +184,13 @@ class NatsCarrier:
             if self._subscriptions.refused and time.monotonic() - asked_again >= AGAIN_SECONDS:
                 asked_again = time.monotonic()
                 await self._ask_again(connection)
-            is_leaving = self._is_leaving(connection)
+            is_leaving = self._connector.is_leaving(connection)
             if is_leaving or connection.unconfirmed or time.monotonic() - asked >= PING_SECONDS:
                 asked = time.monotonic()
                 if not await connection.confirm():
                     return
             if is_leaving:
                 connection.end("it is about to stop")
-
-    def _is_leaving(self, connection: NatsConnection) -> bool:
-        """Whether nothing more goes to this server, since it is about to stop and there is another."""
-        return connection.is_stopping and len(self._servers) > 1
 
     async def _ask_again(self, connection: NatsConnection) -> None:
         connection.subscribe(self._subscriptions.ask_again())
@@ -273,7 +201,7 @@ class NatsCarrier:
 
     async def _send_rest(self) -> None:
         if self._connection is not None and self._connected.is_set():
-            await self._idle.wait()
+            await self._sender.idle.wait()
             await self._connection.confirm()
 
     async def _let_go(self) -> None:
@@ -290,12 +218,14 @@ class NatsCarrier:
         self._connects += 1
         self._trouble = ""
         self._connected.set()
-        self._wake.set()
-        self._troubles.end(f"connected to {write_server(self._place)}")
-        if self._subscriptions.refused:
-            self._troubles.tell("subscribe", self.trouble)
+        self._troubles.end(f"connected to {write_server(self.server)}")
+        self._tell_refused()
         if self._connects > 1:
             self._inbox.note_cut(None)
+
+    def _note_failed(self, error: NatsConnectionFailed | ConfigurationError) -> None:
+        self._is_refused = isinstance(error, ConfigurationError)
+        self._note_trouble(str(error))
 
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
@@ -303,14 +233,17 @@ class NatsCarrier:
         self._note_trouble(reason)
 
     def _note_trouble(self, reason: str) -> None:
-        self._trouble = f"{write_server(self._place)}: {reason}"
+        self._trouble = f"{write_server(self.server)}: {reason}"
         self._troubles.tell(reason, self._trouble)
 
     def _note_denied(self, verb: str, name: str, events: int) -> None:
         if verb == "publish":
             self._troubles.refuse(name_right(self.address.prefix, verb, name))
+            self._inbox.note_lost(events, "refused")
         else:
             self._subscriptions.refuse(name)
-            if self._connected.is_set():
-                self._troubles.tell(verb, self.trouble)
-        self._inbox.note_lost(events, "refused")
+            self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        if self._connected.is_set() and self._subscriptions.refused:
+            self._troubles.tell("subscribe", self.trouble)

@@ -91,7 +91,8 @@ class NatsConnection:
     ) -> None:
         """Whom it tells: a message of a subscription; that it broke, and why; which servers there are; what is denied.
 
-        The last is to publish or to subscribe, with the channel, and how many events did not go.
+        The last is to publish, with the channel as a log may have it and how many events did not go, or to subscribe,
+        with the channel as the server names it.
         """
         self.hear = hear
         self._tell_ended = ended
@@ -279,8 +280,10 @@ class NatsConnection:
         denied, self._denied = self._denied, Counter()
         lost = self._forget_denied(Counter({name: times for (verb, name), times in denied.items() if verb == PUBLISH}))
         for verb, name in denied:
-            what, events = ("publish", lost[name]) if verb == PUBLISH else ("subscribe", 0)
-            self._tell_denied(what, quote(name, self._secrets), events)
+            if verb == PUBLISH:
+                self._tell_denied("publish", quote(name, self._secrets), lost[name])
+            else:
+                self._tell_denied("subscribe", name, 0)
 
     def _forget_denied(self, denied: Counter[str]) -> Counter[str]:
         """The oldest messages to these channels, so many of each; how many events were in them."""

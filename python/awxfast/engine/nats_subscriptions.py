@@ -6,16 +6,14 @@ A server says so unasked, also of what it had allowed, and says nothing when rig
 import itertools
 from collections.abc import Collection, Iterable
 
-from awxfast.printable import escape
-
 Subscription = tuple[str, int]
 """A channel, and its number in NATS' protocol."""
 
 
 def name_right(prefix: str, verb: str, name: str) -> str:
-    """What a server does not let us do, and what its administrator has to say there."""
+    """What a server does not let us do, and what its administrator has to say there. `name` is fit for a log."""
     needed = f'permissions: {{ publish: "{prefix}.>", subscribe: "{prefix}.>" }}'
-    return f"the server does not let us {verb} to {escape(name)}; our user needs {needed}"
+    return f"the server does not let us {verb} to {name}; our user needs {needed}"
 
 
 class NatsSubscriptions:

@@ -11,11 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class NoticeReader:
-    """`faults`: messages that are no notices, by reason; `unsent`: own ones that were lost."""
+    """`faults`: messages that are no notices, by reason."""
 
     def __init__(self) -> None:
         self.faults: collections.Counter[str] = collections.Counter()
-        self.unsent = 0
         self._log = QuietLog(log)
 
     def read(self, message: bytes, *, wants_groups: bool) -> Notice | None:

@@ -36,7 +36,7 @@ class Numbers:
     def take(self, group: str, origin: Origin, first: int, last: int) -> tuple[int, int]:
         """Events with these numbers come: how many are missing before them, at most; how many of them are known.
 
-        Whoever is heard for the first time sets the number to begin with. `last` is one less than `first` of none.
+        Whoever is heard for the first time sets the number to begin with. Of no events `last` is one less than `first`.
         """
         counts = self._groups.setdefault(group, {})
         known = counts.get(origin.publisher)

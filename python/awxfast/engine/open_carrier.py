@@ -1,33 +1,28 @@
-"""The client of the engine that an address names, and what channels are called there."""
+"""The client of the engine that a URL names, and what channels are called there."""
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import Carrier, ChannelNames
 from awxfast.engine.nats_channels import NatsChannels
 from awxfast.errors import ConfigurationError
 
+Opened = tuple[Carrier, ChannelNames]
+"""A client of an engine, and how groups are named there."""
 
-def open_carrier(address: EngineAddress) -> Carrier:
-    """Not started yet. Raises `ConfigurationError` for options that can't be obeyed, or a client not installed."""
+
+def open_carrier(url: str) -> Opened:
+    """Not started yet. Raises `ConfigurationError` for a URL that can't be obeyed, or a client not installed."""
+    address = EngineAddress.parse(url)
     return _open_redis_cluster(address) if address.kind == "redis-cluster" else _open_nats(address)
 
 
-def name_channels(address: EngineAddress) -> ChannelNames:
-    """How groups are named in that engine, under the address' prefix."""
-    if address.kind != "redis-cluster":
-        return NatsChannels(address.prefix)
-    from awxfast.engine.redis_cluster import RedisChannels
-
-    return RedisChannels(address.prefix)
-
-
-def _open_redis_cluster(address: EngineAddress) -> Carrier:
+def _open_redis_cluster(address: EngineAddress) -> Opened:
     """It brings all of redis-py along, some 8 MiB: processes without an engine do without."""
-    from awxfast.engine.redis_cluster import RedisClusterCarrier
+    from awxfast.engine.redis_cluster import RedisChannels, RedisClusterCarrier
 
-    return RedisClusterCarrier(address)
+    return RedisClusterCarrier(address), RedisChannels(address.prefix)
 
 
-def _open_nats(address: EngineAddress) -> Carrier:
+def _open_nats(address: EngineAddress) -> Opened:
     """nats-py is in an extra: sites without NATS have no use for it."""
     try:
         from awxfast.engine.nats_carrier import NatsCarrier
@@ -35,4 +30,4 @@ def _open_nats(address: EngineAddress) -> Carrier:
         if (error.name or "").partition(".")[0] not in ("nats", "nkeys", "nacl"):
             raise
         raise ConfigurationError("--engine: NATS needs nats-py and nkeys: pip install 'awxfast[nats]'") from error
-    return NatsCarrier(address)
+    return NatsCarrier(address), NatsChannels(address.prefix)

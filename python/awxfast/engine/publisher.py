@@ -230,10 +230,10 @@ class Publisher:
             self._beat()
 
     def _beat(self) -> None:
-        now, redis = time.monotonic(), self._voice.redis
-        if self.up and redis:
+        now, speaker = time.monotonic(), self._voice.speaker
+        if self.up and speaker is not None:
             self._last_beat, self._next_beat = now, now + next_beat()
-            self._voice.say(Beat(who=self.who, node=self._voice.node, redis=redis, role="publisher"))
+            self._voice.say(Beat(**speaker, role="publisher"))
 
 
 async def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:

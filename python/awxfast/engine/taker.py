@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from awxfast.engine.arrivals import Arrivals
+from awxfast.engine.endings import end_tasks
 from awxfast.engine.following import Following
 from awxfast.engine.known_publishers import KnownPublishers
 from awxfast.engine.notice_reader import NoticeReader
@@ -77,7 +78,7 @@ class Taker:
         self._heir: int | None = None
         self._heir_spoke = asyncio.Event()
         self._former_version: int | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._listening: asyncio.Task[None] | None = None
 
     @property
     def no_room(self) -> Mapping[str, int]:
@@ -90,35 +91,39 @@ class Taker:
         """Whether the engine has taken what this process says, and brought it; or nothing speaks against that yet."""
         return self._is_heard or (self._is_subscribed and not self.carrier.trouble)
 
+    @property
+    def _speaks(self) -> bool:
+        """Whether this process says what it wants: it has started, and follows no other any more."""
+        return self._listening is not None and self._following is None
+
     # Groups that this process holds (`intake.groups`)
 
     def note_held(self, groups: Collection[str]) -> None:
         """Somebody in this process wants these."""
         self._held.update(groups)
-        if self._following is None and self._tasks:
+        if self._speaks:
             self.told.want(groups)
 
     def note_left(self, groups: Collection[str]) -> None:
         """And nobody these any more; what AWX's pages are made of is always wanted."""
         left = [group for group in groups if group != METRICS_GROUP]
         self._held.difference_update(left)
-        if self._following is None and self._tasks:
+        if self._speaks:
             self.told.unwant(left)
 
     # Its life
 
     async def start(self) -> None:
         """Begins to take, unless `look_ahead` has begun, which `go_on` ends."""
-        if not self._tasks:
+        if self._listening is None:
             await self._connect()
             self.told.want(self._held)
             self.told.begin()
 
     async def _connect(self) -> None:
         await self.carrier.start(self)
-        listening = asyncio.create_task(self._listen(), name="engine")
-        listening.add_done_callback(tell_failure)
-        self._tasks = [listening]
+        self._listening = asyncio.create_task(self._listen(), name="engine")
+        self._listening.add_done_callback(tell_failure)
 
     async def _listen(self) -> None:
         """Hears what publishers say, before it says anything itself."""
@@ -143,17 +148,16 @@ class Taker:
             self._voice.say(Bye(who=self.who))
         self.told.stop()
         self.arrivals.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening is not None:
+            await end_tasks(self._listening)
         await self.carrier.stop()
 
     def abandon(self) -> None:
         """Another process goes on under its name: nothing is said or taken here from now on, up to `stop`."""
         self.told.stop()
         self.arrivals.stop()
-        for task in self._tasks:
-            task.cancel()
+        if self._listening is not None:
+            self._listening.cancel()
 
     # What the carrier tells
 
@@ -169,7 +173,6 @@ class Taker:
 
     def note_lost(self, events: int, reason: str) -> None:
         """What it said itself: publishers hear of another version with the next beat, and ask."""
-        self.notices.unsent += 1
 
     def note_cut(self, channels: Collection[str] | None) -> None:
         """What was missed the numbers tell; of publishers that were not heard yet it is all that they sent."""
@@ -186,7 +189,7 @@ class Taker:
         self.links[publisher] = links
         if not links:
             del self.links[publisher]
-        if self._following is None and self._tasks:
+        if self._speaks:
             self._beat()
 
     def _is_linked(self, publisher: str) -> bool:
@@ -217,13 +220,10 @@ class Taker:
                 self._following.receive_listing(notice)
 
     def _beat(self) -> None:
-        redis = self._voice.redis
-        if redis is not None and self.told.tells:
+        speaker = self._voice.speaker
+        if speaker is not None and self.told.tells:
             linked = tuple(itertools.islice(self.links, MOST_ASKED))
-            version = self.told.version
-            self._voice.say(
-                Beat(who=self.who, node=self._voice.node, redis=redis, role="taker", version=version, linked=linked)
-            )
+            self._voice.say(Beat(**speaker, role="taker", version=self.told.version, linked=linked))
 
     # From one process to the next
 

@@ -61,11 +61,6 @@ class ToldWants:
         """Grows by one with each change, and begins anew with a larger one: nobody takes a list of before for this."""
 
     @property
-    def told(self) -> frozenset[str]:
-        """Groups that publishers know of, as far as this process can say."""
-        return frozenset(self._told)
-
-    @property
     def subscribed(self) -> Iterable[str]:
         """Groups whose channels are subscribed to, or about to be."""
         return self._asked
@@ -125,14 +120,9 @@ class ToldWants:
     def stop(self) -> None:
         """Nothing is asked for or told any more."""
         self.tells = False
-        if self._turn is not None:
-            self._turn.cancel()
-        if self._telling is not None:
-            self._telling.cancel()
-        if self._listing is not None:
-            self._listing.cancel()
-        for task in self._subscribing:
-            task.cancel()
+        for later in (self._turn, self._telling, self._listing, *self._subscribing):
+            if later is not None:
+                later.cancel()
 
     def _go_on_later(self) -> None:
         """Asks once for all changes of a turn of the loop, and tells once for all of a while."""
@@ -192,17 +182,15 @@ class ToldWants:
         self._note_settled()
 
     def _say_change(self, added: list[str], dropped: Sequence[str] = ()) -> None:
-        redis = self._voice.redis
-        if not self.tells or redis is None or not (added or dropped):
+        speaker = self._voice.speaker
+        if not self.tells or speaker is None or not (added or dropped):
             return  # what is told first is told of all
         gone = frozenset(dropped)
         for part in split_groups([*dropped, *added], self._carrier.most_bytes):
             self.version += 1
             self._voice.say(
                 Change(
-                    who=self._voice.who,
-                    node=self._voice.node,
-                    redis=redis,
+                    **speaker,
                     version=self.version,
                     add=tuple(group for group in part if group not in gone),
                     drop=tuple(group for group in part if group in gone),
@@ -214,19 +202,10 @@ class ToldWants:
     def _list_all(self) -> None:
         self._listing = None
         self._listed_at = time.monotonic()
-        redis = self._voice.redis
-        if not self.tells or redis is None:
+        speaker = self._voice.speaker
+        if not self.tells or speaker is None:
             return
         parts = [*split_groups(sorted(self._told), self._carrier.most_bytes)]
         for number, part in enumerate(parts):
-            self._voice.say(
-                Listing(
-                    who=self._voice.who,
-                    node=self._voice.node,
-                    redis=redis,
-                    version=self.version,
-                    part=number,
-                    parts=len(parts),
-                    groups=tuple(part),
-                )
-            )
+            listing = Listing(**speaker, version=self.version, part=number, parts=len(parts), groups=tuple(part))
+            self._voice.say(listing)

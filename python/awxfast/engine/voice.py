@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from awxfast.engine.carrier import Carrier, ChannelNames
 from awxfast.wire.engine_notices import Notice, encode_notice
@@ -23,6 +23,14 @@ class OwnRedis(Protocol):
         """All that it had."""
 
 
+class Speaker(TypedDict):
+    """What notices say of whose they are."""
+
+    who: str
+    node: str
+    redis: str
+
+
 class Voice:
     """Speaks through `carrier`, as `who` on `node`."""
 
@@ -30,7 +38,7 @@ class Voice:
         self.carrier = carrier
         self.names = names
         self.who = who
-        self.node = node
+        self._node = node
         self._redis = redis
         self._nameless = hashlib.sha256(who.encode()).hexdigest()[:32]
 
@@ -44,6 +52,12 @@ class Voice:
     def redis_names(self) -> Collection[str]:
         """All that it had."""
         return self._redis.redis_names
+
+    @property
+    def speaker(self) -> Speaker | None:
+        """Whom others are to take this process for; None: Redis was not there yet, so it can't say."""
+        redis = self.redis
+        return None if redis is None else Speaker(who=self.who, node=self._node, redis=redis)
 
     def say(self, notice: Notice) -> None:
         """To all that listen."""

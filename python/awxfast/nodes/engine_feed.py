@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awxfast._rust import Fanout
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.arrivals import Arrivals, ConsumerTaker
 from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
-from awxfast.engine.open_carrier import name_channels, open_carrier
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.engine.packet_checks import OriginCounts, PacketChecks
 from awxfast.engine.probe import probe
 from awxfast.engine.taker import Taker, name_taker
@@ -42,8 +41,7 @@ def build_engine(
     """What `--engine` asks for. `backplane`: the group that copies of all events go to. Raises `ConfigurationError`."""
     if settings.engine is None:
         return NoEngine()
-    address = EngineAddress.parse(settings.engine)
-    return EngineFeed(open_carrier(address), name_channels(address), settings, backplane, fanout, intake, consumers)
+    return EngineFeed(*open_carrier(settings.engine), settings, backplane, fanout, intake, consumers)
 
 
 class NoEngine:

@@ -2,7 +2,6 @@
 
 import os
 
-from awxfast.engine.address import EngineAddress
 from awxfast.engine.open_carrier import open_carrier
 from awxfast.http.access_log import check_log_file
 from awxfast.native.auth_option import check_auth
@@ -44,7 +43,7 @@ def check_key_files(settings: Settings) -> None:
 def check_engine(settings: Settings) -> None:
     """Whether its options can be obeyed, and its client is installed."""
     if settings.engine is not None:
-        open_carrier(EngineAddress.parse(settings.engine))
+        open_carrier(settings.engine)
 
 
 VALUE_CHECKS = (
