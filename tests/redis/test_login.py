@@ -183,7 +183,7 @@ class TestNeverWorks:
         server = start_redis("--requirepass", "right")
         error = await refusal(f"unix://right@{server.socket}")
         assert isinstance(error, ConfigurationError)
-        assert str(error).endswith("(is it a password without a user? then redis://:PASSWORD@host:port)")
+        assert str(error).endswith("(a password without a user is written :PASSWORD@)")
 
     async def test_password_that_is_repeated_where_nobody_knows_what_it_is_for(self, start_redis: Start) -> None:
         server = start_redis("--rename-command", "AUTH", "elsewhere")

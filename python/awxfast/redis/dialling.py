@@ -153,8 +153,7 @@ def _refusal(sentence: str, code: str, address: RedisAddress) -> Exception:
         example = address.url(f":PASSWORD@host:port{'' if address.is_of_cluster else '/0'}", tls=False)
         return ConfigurationError(f"Redis at {address}: NOAUTH it wants a password, as in {example}")
     if code == "WRONGPASS" and address.username and address.password is None:
-        example = address.url(":PASSWORD@host:port", tls=bool(address.tls))
-        return ConfigurationError(f"Redis at {address}: {sentence} (is it a password without a user? then {example})")
+        return ConfigurationError(f"Redis at {address}: {sentence} (a password without a user is written :PASSWORD@)")
     if code == "NOPERM" and not address.is_of_cluster:
         user = address.username or "default"
         return ConfigurationError(f"Redis at {address}: {sentence}; ACL SETUSER {user} +ping +select +client|setname")
