@@ -55,6 +55,8 @@ def test_it_ends_by_itself_and_browsers_get_the_jobs_of_all_nodes(kind: str) -> 
         pytest.importorskip("nats")
     done = run_to_its_end("demo", "--engine", kind, "--seconds", "3")
     assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if f"engine: {kind} at " in line]
+    assert {line.partition(": ")[0] for line in told} == {"node-1", "node-2", "node-3"}
     events, frames, missed, killed, half, most = read_summary(done.stdout)
     assert frames > events > 0  # a browser on each node gets its own node's job, and those of the others
     assert (missed, killed) == (0, 0)

@@ -1,5 +1,6 @@
 """What `--check` finds out of an engine."""
 
+import asyncio
 from collections.abc import Collection
 from typing import Any
 
@@ -10,6 +11,7 @@ from awxfast.engine.probe import probe
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.wire.engine_notices import Ask, read_notice
 from engine.fake_carrier import Exchange, FakeCarrier
+from servers import HANG
 
 NAMES = NatsChannels("awxfast")
 BEGIN = "the engine nats at 127.0.0.1:4222: "
@@ -49,6 +51,35 @@ async def test_right_that_is_missing_is_for_somebody_to_change() -> None:
 
     with pytest.raises(ConfigurationError, match=f"^{BEGIN}it refuses us$"):
         await probe(Refusing(Exchange()), NAMES)
+
+
+async def test_refusal_that_stands_is_not_waited_for_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(FakeCarrier):
+        async def subscribe(self, channels: Collection[str]) -> None:
+            self.confirms, self.trouble, self.needs_change = False, "wrong password", True
+            await super().subscribe(channels)
+
+    monkeypatch.setattr(module, "PROBE_SECONDS", 1_000)
+    monkeypatch.setattr(module, "SURE_SECONDS", 0.1)
+    with pytest.raises(ConfigurationError, match=f"^{BEGIN}wrong password$"):
+        await asyncio.wait_for(probe(Refusing(Exchange()), NAMES), HANG)
+
+
+async def test_refusal_of_one_server_is_none_where_another_lets_us_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Passing(FakeCarrier):
+        async def subscribe(self, channels: Collection[str]) -> None:
+            self.needs_change = True
+            await asyncio.sleep(0.1)
+            self.needs_change = False
+            await asyncio.sleep(0.2)
+            await super().subscribe(channels)
+
+    monkeypatch.setattr(module, "PROBE_SECONDS", HANG)
+    monkeypatch.setattr(module, "SURE_SECONDS", 0.25)
+    exchange = Exchange()
+    carrier = Passing(exchange)
+    exchange.carriers.append(carrier)
+    assert "answers" in await probe(carrier, NAMES)
 
 
 async def test_words_that_do_not_come_back_are_a_problem() -> None:

@@ -229,3 +229,14 @@ class TestNextProcess:
         heir.publish([("a", 1, encode_texts([b"2"]))])
         assert stage.packets == [("a", 1, 1), ("a", 2, 1)]
         assert heir.figures().events == {"sent": 2, "not_wanted": 0}
+
+
+async def test_losses_are_told_as_a_sum(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    publisher = stage.publisher
+    for events in (1, 4):
+        publisher.note_lost(events, "queue_full")
+    publisher._quiet.flush("queue_full")
+    assert caplog.messages == [
+        "engine: events lost since the start: 1 (queue_full)",
+        "engine: events lost since the start: 5 (queue_full)",
+    ]

@@ -19,7 +19,7 @@ from awxfast.operate.admin import AdminListener
 from awxfast.operate.status import UnixConnection
 from awxfast.operate.view import OwnSource
 from servers import HANG
-from still_figures import LEDGER, NODE, PEERS, PLACE, SHOWN_ENGINE, StillFigures
+from still_figures import ENGINE, LEDGER, NODE, PEERS, PLACE, SHOWN_ENGINE, StillFigures
 
 
 @pytest.fixture
@@ -100,6 +100,14 @@ class TestNodes:
         assert "web\\n\\x1b[31m" in out
         assert "it said \\x9b2J" in out
         assert out.replace("\n", "").isprintable()
+
+    async def test_trouble_of_an_engine_is_shown_with_the_whole_rule_that_mends_it(
+        self, address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused = dataclasses.replace(ENGINE, trouble=f"NOPERM; {'on every server ' * 20}+sunsubscribe")
+        monkeypatch.setattr(StillFigures, "engine", lambda _: refused)
+        await run("--admin", address)
+        assert "+sunsubscribe\n" in capsys.readouterr().out
 
 
 class TestJson:

@@ -179,6 +179,12 @@ class TestNeverWorks:
         assert "WRONGPASS" in str(error)
         assert "hunter2" not in str(error)
 
+    async def test_password_in_the_place_of_a_user(self, start_redis: Start) -> None:
+        server = start_redis("--requirepass", "right")
+        error = await refusal(f"unix://right@{server.socket}")
+        assert isinstance(error, ConfigurationError)
+        assert str(error).endswith("(a password without a user is written :PASSWORD@)")
+
     async def test_password_that_is_repeated_where_nobody_knows_what_it_is_for(self, start_redis: Start) -> None:
         server = start_redis("--rename-command", "AUTH", "elsewhere")
         error = await refusal(f"unix://:hunter2@{server.socket}")
@@ -220,6 +226,16 @@ class TestNeverWorks:
             error = await refusal(address)
         assert isinstance(error, ConfigurationError)
         assert str(error) == f"Redis at {address}: what answers there is not Redis, or wants TLS"
+
+    async def test_server_that_closes_without_a_word_may_want_tls(self) -> None:
+        async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.close()
+
+        async with impostor(close) as address:
+            error = await refusal(address)
+        assert isinstance(error, RedisUnavailable)
+        assert str(error) == f"Redis at {address}: it closed the connection (does it want TLS? then rediss://)"
 
     async def test_server_that_greets(self) -> None:
         async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

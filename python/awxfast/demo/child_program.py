@@ -39,14 +39,14 @@ class ChildProgram:
         assert self._process.stderr is not None
         return (await self._process.stderr.readline()).decode("utf-8", "replace")
 
-    def echo_log(self) -> None:
-        """Passes on what it says from now on, until it is killed."""
-        self._echo = asyncio.ensure_future(self._pass_on())
+    def echo_log(self, name: str = "") -> None:
+        """Passes on what it says from now on, until it is killed; `name`: whose words these are, of several."""
+        self._echo = asyncio.ensure_future(self._pass_on(f"{name}: " if name else ""))
 
-    async def _pass_on(self) -> None:
+    async def _pass_on(self, before: str) -> None:
         while line := await self.read_line():
             if not self._is_killed:
-                sys.stderr.write(line)
+                sys.stderr.write(before + line)
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""

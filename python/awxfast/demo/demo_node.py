@@ -41,10 +41,10 @@ class DemoNode:
         self.state = "starting"
         self._redis = PrivateRedis(allow_wheel=True)
         words = ["--engine", self._engine_url]
-        self._relay = await RelayProcess.start(self._redis.url, words, self.port, self.admin)
+        self._relay = await RelayProcess.start(self._redis.url, words, self.port, self.admin, self.name)
         words += ["--redis", self._redis.url, "--no-mesh", "--name", self.name, "-v", "0"]
         self._dialler = await ChildProgram.spawn("awxfast.broadcast", words)
-        self._dialler.echo_log()
+        self._dialler.echo_log(f"{self.name}, dialler")
         self.state = "up"
 
     async def run_job(self) -> None:

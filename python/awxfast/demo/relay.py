@@ -21,10 +21,12 @@ class RelayProcess(ChildProgram):
         self.admin = ""
 
     @classmethod
-    async def start(cls, redis_url: str, more: Sequence[str] = (), port: int = 0, admin: int = 0) -> Self:
+    async def start(
+        cls, redis_url: str, more: Sequence[str] = (), port: int = 0, admin: int = 0, name: str = ""
+    ) -> Self:
         """Starts one that lets everybody in; returns when it serves. Raises `StartError` with what it said if not.
 
-        `more`: further options; `port`, `admin`: where it listens, 0: anywhere.
+        `more`: further options; `port`, `admin`: where it listens, 0: anywhere; `name`: before each line of its log.
         """
         words = ["--redis", redis_url, "--auth", "open", "-p", str(port), "--admin", f"127.0.0.1:{admin}", *more]
         relay = await cls.spawn("awxfast", words)
@@ -37,7 +39,7 @@ class RelayProcess(ChildProgram):
         except asyncio.CancelledError:
             await relay.kill()
             raise
-        relay.echo_log()
+        relay.echo_log(name)
         return relay
 
     async def _wait_until_serving(self) -> None:

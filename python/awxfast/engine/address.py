@@ -55,7 +55,7 @@ class EngineAddress:
             raise ConfigurationError(
                 "--engine: hosts, and behind a ? options, are all that the URL may say; escape /, ?, # and @ with %"
             )
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        options = _read_options(parts.query)
         username, _, password = login.partition(":")
         prefix = options.pop("prefix", DEFAULT_PREFIX)
         if not prefix.isascii() or not prefix.replace("-", "").replace("_", "").isalnum():
@@ -83,6 +83,14 @@ def write_server(server: HostPort) -> str:
     """As an address has it."""
     host, port = server
     return f"{enclose(host)}:{port}"
+
+
+def _read_options(query: str) -> dict[str, str]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise ConfigurationError("--engine: an option stands twice behind the ?")
+    return options
 
 
 def _read_server(text: str, default_port: int) -> HostPort:

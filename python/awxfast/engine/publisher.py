@@ -171,7 +171,8 @@ class Publisher:
         """Events did not leave."""
         self.departures.note_lost(events, reason)
         if events:
-            self._quiet.warn(reason, f"engine: {events} events are lost ({reason})")
+            total = self.departures.dropped[reason]
+            self._quiet.warn(reason, f"engine: events lost since the start: {total} ({reason})")
 
     def note_cut(self, channels: Collection[str] | None) -> None:
         """Notices may have been missed, and marks. Takers may have been cut off as well: what waits is for them."""

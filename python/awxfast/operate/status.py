@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from awxfast.errors import ConfigurationError, StartError
 from awxfast.option_parser import OptionParser, read_host_port
-from awxfast.printable import escape
+from awxfast.printable import LINE, escape
 from awxfast.settings import Settings
 
 TIMEOUT = 5.0
@@ -99,7 +99,7 @@ def connect_to_admin(address: str) -> http.client.HTTPConnection:
 def format_table(figures: Mapping[str, Any]) -> Iterator[str]:
     """The table's lines: one figure each, then those clients that have something waiting or lost something."""
     for name, value in flatten("", {key: value for key, value in figures.items() if key != "slow_clients"}):
-        yield f"{escape(name):<32} {escape(str(value)):>14}"
+        yield f"{escape(name):<32} {escape(str(value), LINE):>14}"
     yield from format_workers(figures.get("workers", []))
     yield from format_peers(figures.get("peers", []))
     yield from format_origins(figures.get("engine", {}).get("origins", []))

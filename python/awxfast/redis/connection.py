@@ -17,7 +17,7 @@ import hiredis
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import call_after_reading
 from awxfast.redis.commands import Argument, Command, pack
-from awxfast.redis.connection_failure import describe_failure
+from awxfast.redis.connection_failure import CLOSED, describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
 
 REPLY_LIMIT = 67_108_864
@@ -178,7 +178,7 @@ class RedisConnection(asyncio.Protocol):
         self._beginning = b"" if data[_HEADS:] else seen[:_HEADS]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(describe_failure(exc) if exc else "it closed the connection", cause=exc)
+        self._fail(describe_failure(exc) if exc else CLOSED, cause=exc)
 
     def _take(self, reply: Any) -> None:
         if not self._expected:

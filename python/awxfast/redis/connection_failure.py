@@ -7,11 +7,12 @@ import ssl
 
 from awxfast.system.connect_failure import find_errno
 
+CLOSED = "it closed the connection"
 _WORDS = {
     errno.ENOENT: "no such socket (is Redis running?)",
     errno.EACCES: "no permission to open the socket",
     errno.ECONNREFUSED: "connection refused (is Redis running?)",
-    errno.ECONNRESET: "it closed the connection",
+    errno.ECONNRESET: CLOSED,
 }
 
 

@@ -13,7 +13,7 @@ from awxfast.late_timeouts import answered_within
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import Command
 from awxfast.redis.connection import REPLY_LIMIT, RedisConnection
-from awxfast.redis.connection_failure import describe_failure
+from awxfast.redis.connection_failure import CLOSED, describe_failure
 from awxfast.redis.credentials import find_credentials
 from awxfast.system.whoami import whoami
 
@@ -132,6 +132,8 @@ def _explain(error: RedisUnavailable, address: RedisAddress) -> Exception:
         return ConfigurationError(f"Redis at {address}: what answers there is not Redis, or wants TLS")
     if isinstance(error.__cause__, ssl.SSLError):
         return ConfigurationError(f"Redis at {address}: {describe_failure(error.__cause__)}")
+    if str(error).endswith(CLOSED) and not address.tls and address.path is None:
+        return RedisUnavailable(f"{error} (does it want TLS? then {address.url('', tls=True)})")
     return error
 
 
@@ -150,6 +152,8 @@ def _refusal(sentence: str, code: str, address: RedisAddress) -> Exception:
     if code == "NOAUTH":
         example = address.url(f":PASSWORD@host:port{'' if address.is_of_cluster else '/0'}", tls=False)
         return ConfigurationError(f"Redis at {address}: NOAUTH it wants a password, as in {example}")
+    if code == "WRONGPASS" and address.username and address.password is None:
+        return ConfigurationError(f"Redis at {address}: {sentence} (a password without a user is written :PASSWORD@)")
     if code == "NOPERM" and not address.is_of_cluster:
         user = address.username or "default"
         return ConfigurationError(f"Redis at {address}: {sentence}; ACL SETUSER {user} +ping +select +client|setname")
