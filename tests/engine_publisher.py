@@ -14,7 +14,8 @@ class EnginePublisher:
     """`async with EnginePublisher(url) as publisher`."""
 
     def __init__(self, url: str) -> None:
-        self.carrier, self.names = open_carrier(url)
+        self.carrier = open_carrier(url)
+        self.names = self.carrier.names
         self.wanted: dict[str, set[str]] = {}
         """By taker."""
         self.numbers: dict[str, int] = {}

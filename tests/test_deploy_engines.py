@@ -67,9 +67,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def carry(url: str) -> list[tuple[str, bytes]]:
     """What is heard of one message that is published, by one client, in a group's channel and that of wants."""
-    carrier, names = open_carrier(url)
+    carrier = open_carrier(url)
     listener = Listener()
-    channels = [names.of(GROUP), names.wants]
+    channels = [carrier.names.of(GROUP), carrier.names.wants]
     await carrier.start(listener)
     try:
         async with asyncio.timeout(HANG):
@@ -169,7 +169,7 @@ class TestNatsServer:
         url = f"tls://awxfast:secret-of-the-test@{nats_url}&prefix=others"
 
         async def publish() -> str:
-            carrier, _ = open_carrier(url)
+            carrier = open_carrier(url)
             await carrier.start(Listener())
             try:
                 async with asyncio.timeout(HANG):

@@ -28,7 +28,7 @@ ENGINE = ("--engine", "nats://127.0.0.1:4222")
 @pytest.fixture
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
-    monkeypatch.setattr(engine_side, "open_carrier", lambda _: (exchange.connect(), NAMES))
+    monkeypatch.setattr(engine_side, "open_carrier", lambda _: exchange.connect())
     return exchange
 
 

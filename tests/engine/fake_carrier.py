@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
+from awxfast.engine.nats_channels import NatsChannels
 
 
 class Exchange:
@@ -57,6 +58,7 @@ class FakeCarrier:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.address = EngineAddress.parse("nats://127.0.0.1:4222")
+        self.names = NatsChannels(self.address.prefix)
         self.needs_change = False
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -22,7 +22,7 @@ class Fixture:
         self.departures = self.successor()
 
     def successor(self) -> Departures:
-        return Departures(self.carrier, NAMES, "12" * 8, lambda: self.redis, lambda: self.at)
+        return Departures(self.carrier, "12" * 8, lambda: self.redis, lambda: self.at)
 
     def publish(self, group: str, *texts: bytes) -> None:
         self.departures.publish(group, len(texts), encode_texts(texts))

@@ -11,11 +11,11 @@ from awxfast.errors import ConfigurationError
 
 
 def test_cluster_of_redis_has_its_carrier() -> None:
-    assert isinstance(open_carrier("redis-cluster://a:1,b:2")[0], RedisClusterCarrier)
+    assert isinstance(open_carrier("redis-cluster://a:1,b:2"), RedisClusterCarrier)
 
 
 def test_nats_has_its_carrier() -> None:
-    assert isinstance(open_carrier("nats://a:1,b:2")[0], NatsCarrier)
+    assert isinstance(open_carrier("nats://a:1,b:2"), NatsCarrier)
 
 
 def test_operator_without_nats_py_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_operator_without_nats_py_is_told_what_to_install(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("group", ["metrics", "job_events-17", "a..b", "a.b", "A-b_c", "."])
 def test_channel_of_a_group_in_nats_tells_the_group(group: str) -> None:
-    _, names = open_carrier("nats://a?prefix=site")
+    names = open_carrier("nats://a?prefix=site").names
     subject = names.of(group)
     assert subject.split(".")[:2] == ["site", "group"] and len(subject.split(".")) == 3
     assert names.group(subject) == group
@@ -40,7 +40,7 @@ def test_channel_of_a_group_in_nats_tells_the_group(group: str) -> None:
 
 @pytest.mark.parametrize("group", ["metrics", "job_events-17", "a..b", "group:x"])
 def test_channel_of_a_group_in_redis_tells_the_group(group: str) -> None:
-    _, names = open_carrier("redis-cluster://a?prefix=site")
+    names = open_carrier("redis-cluster://a?prefix=site").names
     assert names.of(group) == f"site:group:{group}"
     assert names.group(names.of(group)) == group
     assert names.wants == "site:wants"

@@ -25,7 +25,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_subscribes_and_publishes_as_a_node_does_and_nobody_has_to_answer() -> None:
     exchange = Exchange()
     carrier = exchange.connect()
-    assert await probe(carrier, NAMES) == "nats at 127.0.0.1:4222 answers, and lets us publish and subscribe"
+    assert await probe(carrier) == "nats at 127.0.0.1:4222 answers, and lets us publish and subscribe"
     of_groups = [f"awxfast.group.awxfast-check-{number}" for number in range(64)]
     assert carrier.subscribed == {NAMES.wants, *of_groups}
     assert [channel for channel, _ in exchange.sent] == [NAMES.wants, *of_groups]
@@ -41,7 +41,7 @@ async def test_engine_that_is_away_may_come_back() -> None:
             await super().subscribe(channels)
 
     with pytest.raises(StartError, match=f"^{BEGIN}nobody answers$"):
-        await probe(Away(Exchange()), NAMES)
+        await probe(Away(Exchange()))
 
 
 async def test_right_that_is_missing_is_for_somebody_to_change() -> None:
@@ -50,7 +50,7 @@ async def test_right_that_is_missing_is_for_somebody_to_change() -> None:
             self.trouble, self.needs_change = "it refuses us", True
 
     with pytest.raises(ConfigurationError, match=f"^{BEGIN}it refuses us$"):
-        await probe(Refusing(Exchange()), NAMES)
+        await probe(Refusing(Exchange()))
 
 
 async def test_refusal_that_stands_is_not_waited_for_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ async def test_refusal_that_stands_is_not_waited_for_any_longer(monkeypatch: pyt
     monkeypatch.setattr(module, "PROBE_SECONDS", 1_000)
     monkeypatch.setattr(module, "SURE_SECONDS", 0.1)
     with pytest.raises(ConfigurationError, match=f"^{BEGIN}wrong password$"):
-        await asyncio.wait_for(probe(Refusing(Exchange()), NAMES), HANG)
+        await asyncio.wait_for(probe(Refusing(Exchange())), HANG)
 
 
 async def test_refusal_of_one_server_is_none_where_another_lets_us_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,11 +79,11 @@ async def test_refusal_of_one_server_is_none_where_another_lets_us_in(monkeypatc
     exchange = Exchange()
     carrier = Passing(exchange)
     exchange.carriers.append(carrier)
-    assert "answers" in await probe(carrier, NAMES)
+    assert "answers" in await probe(carrier)
 
 
 async def test_words_that_do_not_come_back_are_a_problem() -> None:
     exchange = Exchange()
     exchange.drop = 1
     with pytest.raises(StartError, match=f"^{BEGIN}what we publish does not come back$"):
-        await probe(exchange.connect(), NAMES)
+        await probe(exchange.connect())

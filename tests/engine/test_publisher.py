@@ -49,7 +49,7 @@ class Stage:
 
     def make(self) -> Publisher:
         always = ("metrics", "backplane")
-        return Publisher(Voice(self.carrier, NAMES, WHO, "web-1", Redis()), self.joining, always)
+        return Publisher(Voice(self.carrier, WHO, "web-1", Redis()), self.joining, always)
 
     async def start(self) -> None:
         self.publisher.begin()

@@ -35,7 +35,7 @@ class Process:
         self.redis_names = [REDIS, "e" * 32]
         self.texts: list[str] = []
         self.gaps: Counter[str] = Counter()
-        self.taker = Taker(Voice(self.carrier, self.names, who, "awx-1", self), self.count_gap, self.make_arrivals)
+        self.taker = Taker(Voice(self.carrier, who, "awx-1", self), self.count_gap, self.make_arrivals)
 
     def make_arrivals(self, checks: PacketChecks) -> Arrivals:
         async def wait(seconds: float) -> None:

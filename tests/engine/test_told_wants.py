@@ -39,7 +39,7 @@ class Room:
         self.names = NatsChannels("awxfast")
         self.redis: str | None = REDIS
         self.forgotten: list[str] = []
-        self.told = ToldWants(Voice(self.carrier, self.names, WHO, "awx-1", self), self.forget)
+        self.told = ToldWants(Voice(self.carrier, WHO, "awx-1", self), self.forget)
 
     @property
     def redis_name(self) -> str | None:

@@ -21,7 +21,7 @@ class Redis:
 
 
 def make_voice(exchange: Exchange, redis: Redis, who: str = WHO) -> Voice:
-    return Voice(exchange.connect(), NatsChannels("awxfast"), who, "awx-1", redis)
+    return Voice(exchange.connect(), who, "awx-1", redis)
 
 
 def test_taker_and_publisher_of_one_process_have_two_names_which_the_next_process_has_too() -> None:

@@ -139,7 +139,7 @@ async def test_what_is_lost_with_a_master_is_counted(
     mesh = await start_mesh()
     async with Load(mesh.nodes, RATE) as load:
         await load.go_on()
-        _, names = open_carrier(engine)
+        names = open_carrier(engine).names
         await asyncio.to_thread(own_cluster.owner(find_slot(names.of(GROUPS[0]).encode())).kill)
         await load.go_on(100)
         await mesh.until_heard()

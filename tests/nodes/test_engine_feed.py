@@ -29,7 +29,7 @@ GROUP = "job_events-42"
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     """The engine of all servers of the test."""
     exchange = Exchange()
-    monkeypatch.setattr(engine_feed, "open_carrier", lambda _: (exchange.connect(), NAMES))
+    monkeypatch.setattr(engine_feed, "open_carrier", lambda _: exchange.connect())
     monkeypatch.setattr(engine_feed, "SETTLE_SECONDS", 0.0)
     return exchange
 
@@ -233,7 +233,7 @@ class TestReadiness:
 
         carrier = Away(exchange)
         exchange.carriers.append(carrier)
-        monkeypatch.setattr(engine_feed, "open_carrier", lambda _: (carrier, NAMES))
+        monkeypatch.setattr(engine_feed, "open_carrier", lambda _: carrier)
         server = await start_node(engine=ENGINE)
         assert await server.ask("/readyz") == "the engine nats at 127.0.0.1:4222: does not answer\n"
         carrier.trouble = "refuses us"
@@ -259,7 +259,7 @@ class TestReadiness:
 
         carrier = Refusing(exchange)
         exchange.carriers.append(carrier)
-        monkeypatch.setattr(engine_feed, "open_carrier", lambda _: (carrier, NAMES))
+        monkeypatch.setattr(engine_feed, "open_carrier", lambda _: carrier)
         server = await start_node(engine=ENGINE)
         reason = "the engine nats at 127.0.0.1:4222: lets us not publish\n"
         await eventually(lambda: server.ask("/readyz"), reason)

@@ -33,6 +33,6 @@ async def ask_others(findings: Findings, settings: DiallerSettings) -> None:
     """Redis, and the engine if there is one."""
     if addresses := findings.attempt(find_redis, settings):
         await ask_redis(findings, addresses)
-    opened = findings.attempt(open_engine, settings)
-    if opened is not None and (said := await findings.attempt_async(probe(*opened))):
+    carrier = findings.attempt(open_engine, settings)
+    if carrier is not None and (said := await findings.attempt_async(probe(carrier))):
         findings.remarks.append(f"--engine: {said}")

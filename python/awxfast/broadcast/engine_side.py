@@ -2,7 +2,8 @@
 
 from awxfast.broadcast.joined_groups import JoinedGroups
 from awxfast.broadcast.options import DiallerSettings
-from awxfast.engine.open_carrier import Opened, open_carrier
+from awxfast.engine.carrier import Carrier
+from awxfast.engine.open_carrier import open_carrier
 from awxfast.engine.publisher import Publisher, name_publisher
 from awxfast.engine.voice import Voice
 from awxfast.intake.event_intake import EventIntake
@@ -12,14 +13,13 @@ from awxfast.wire.engine_notices import MAX_NODE
 
 def make_publisher(settings: DiallerSettings, intake: EventIntake, joined: JoinedGroups) -> Publisher | None:
     """What `--engine` asks for, if anything. Raises `ConfigurationError`."""
-    if (opened := open_engine(settings)) is None:
+    if (carrier := open_engine(settings)) is None:
         return None
-    carrier, names = opened
     always = METRICS_GROUP, settings.backplane_group
-    voice = Voice(carrier, names, name_publisher(intake.token), settings.name[:MAX_NODE], intake)
+    voice = Voice(carrier, name_publisher(intake.token), settings.name[:MAX_NODE], intake)
     return Publisher(voice, joined, always)
 
 
-def open_engine(settings: DiallerSettings) -> Opened | None:
+def open_engine(settings: DiallerSettings) -> Carrier | None:
     """The client of what `--engine` names, not started. Raises `ConfigurationError`."""
     return None if settings.engine is None else open_carrier(settings.engine)

@@ -36,6 +36,19 @@ class CarrierFigures:
     subscribed: int
 
 
+class ChannelNames(Protocol):
+    """How groups are named in an engine."""
+
+    wants: str
+    """The channel in which nodes say what they want."""
+
+    def of(self, group: str) -> str:
+        """The channel of a group."""
+
+    def group(self, channel: str) -> str:
+        """Whose channel that is."""
+
+
 class Carrier(Protocol):
     """Keeps its connections whatever happens to the engine, and never blocks the loop.
 
@@ -45,6 +58,10 @@ class Carrier(Protocol):
     @property
     def address(self) -> EngineAddress:
         """Where the engine is, as operators are told."""
+
+    @property
+    def names(self) -> ChannelNames:
+        """How groups are named there, under the address' prefix."""
 
     @property
     def most_bytes(self) -> int:
@@ -96,19 +113,6 @@ class Carrier(Protocol):
 QUEUE_MESSAGES = 10_000
 QUEUE_BYTES = 67_108_864
 """What may wait to be sent while the engine is away or slow."""
-
-
-class ChannelNames(Protocol):
-    """How groups are named in an engine."""
-
-    wants: str
-    """The channel in which nodes say what they want."""
-
-    def of(self, group: str) -> str:
-        """The channel of a group."""
-
-    def group(self, channel: str) -> str:
-        """Whose channel that is."""
 
 
 def list_carried(figures: CarrierFigures) -> Mapping[str, int]:

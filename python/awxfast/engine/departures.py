@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.engine.carrier import Carrier
 from awxfast.wire.engine_packets import HEADER_BYTES, PACKET_BYTES, Origin, encode_events, encode_mark
 
 MOST_GROUPS = 100_000
@@ -40,13 +40,12 @@ class Departures:
     def __init__(
         self,
         carrier: Carrier,
-        names: ChannelNames,
         publisher: str,
         redis: Callable[[], str],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._carrier = carrier
-        self._names = names
+        self._names = carrier.names
         self.publisher = publisher
         self._redis = redis
         self._now = now

@@ -11,6 +11,7 @@ from functools import partial
 from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.endings import end_tasks
+from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
 from awxfast.engine.nats_connector import NatsConnector
 from awxfast.engine.nats_inbox import NatsInbox
@@ -38,6 +39,7 @@ class NatsCarrier:
     def __init__(self, address: EngineAddress) -> None:
         """Raises `ConfigurationError` for options that can't be obeyed."""
         self.address = address
+        self.names = NatsChannels(address.prefix)
         self._troubles = Troubles(log, address)
         self._subscriptions = NatsSubscriptions()
         self._inbox = NatsInbox(self._subscriptions)

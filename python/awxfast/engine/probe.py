@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 
-from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.engine.carrier import Carrier
 from awxfast.engine.endings import end_tasks
 from awxfast.engine.voice import name_process
 from awxfast.errors import ConfigurationError, StartError
@@ -41,14 +41,14 @@ class Echoes:
         """Then nothing is heard."""
 
 
-async def probe(carrier: Carrier, names: ChannelNames) -> str:
+async def probe(carrier: Carrier) -> str:
     """In words what it lets us do. Raises `ConfigurationError` for what somebody has to change, else `StartError`.
 
     The log says nothing of it.
     """
     level = WHAT_CARRIERS_LOG.level
     WHAT_CARRIERS_LOG.setLevel(logging.CRITICAL)
-    channels = names.wants, *map(names.of, GROUPS)
+    channels = carrier.names.wants, *map(carrier.names.of, GROUPS)
     echoes = Echoes(channels)
     await carrier.start(echoes)
     tasks = [asyncio.create_task(_speak(carrier, channels, echoes)), asyncio.create_task(_wait_refused(carrier))]

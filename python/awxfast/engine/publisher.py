@@ -43,10 +43,10 @@ class Publisher:
         self.carrier = voice.carrier
         self.who = voice.who
         self._voice = voice
-        self._names = voice.names
+        self._names = voice.carrier.names
         self.wanted = WantedGroups(joined)
         self.known = KnownWants(self.who, self.wanted, lambda: voice.redis_names, always)
-        self.departures = Departures(self.carrier, self._names, self.who, self._name_redis)
+        self.departures = Departures(self.carrier, self.who, self._name_redis)
         self._roll_call = RollCall(lambda: self.carrier.hold(self._names.wants), self.carrier.release)
         self.not_wanted = 0
         """Events of groups that nobody elsewhere wants."""

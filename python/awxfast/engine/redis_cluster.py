@@ -60,6 +60,7 @@ class RedisClusterCarrier:
 
     def __init__(self, address: EngineAddress) -> None:
         self.address = address
+        self.names = RedisChannels(address.prefix)
         self._access = read_access(address)
         self._parts: _Parts | None = None
         self._looking: asyncio.Task[None] | None = None

@@ -62,7 +62,7 @@ class Taker:
         self.carrier = voice.carrier
         self.who = voice.who
         self._voice = voice
-        self._names = voice.names
+        self._names = voice.carrier.names
         self.publishers = KnownPublishers()
         self.links: dict[str, int] = {}
         """Publishers that bring their events over a link to this process, by how many."""

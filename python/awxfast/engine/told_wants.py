@@ -36,7 +36,7 @@ class ToldWants:
         """`forget` is told of groups whose subscription ends."""
         self._voice = voice
         self._carrier = voice.carrier
-        self._names = voice.names
+        self._names = voice.carrier.names
         self._forget = forget
         self._wanted: set[str] = set()
         self._asked: dict[str, int] = {}

@@ -5,7 +5,7 @@ import random
 from collections.abc import Collection
 from typing import Protocol, TypedDict
 
-from awxfast.engine.carrier import Carrier, ChannelNames
+from awxfast.engine.carrier import Carrier
 from awxfast.wire.engine_notices import Notice, encode_notice
 
 BEAT_SECONDS = 5.0
@@ -34,9 +34,8 @@ class Speaker(TypedDict):
 class Voice:
     """Speaks through `carrier`, as `who` on `node`."""
 
-    def __init__(self, carrier: Carrier, names: ChannelNames, who: str, node: str, redis: OwnRedis) -> None:
+    def __init__(self, carrier: Carrier, who: str, node: str, redis: OwnRedis) -> None:
         self.carrier = carrier
-        self.names = names
         self.who = who
         self._node = node
         self._redis = redis
@@ -61,7 +60,7 @@ class Voice:
 
     def say(self, notice: Notice) -> None:
         """To all that listen."""
-        self.carrier.publish(self.names.wants, encode_notice(notice), 0)
+        self.carrier.publish(self.carrier.names.wants, encode_notice(notice), 0)
 
 
 def name_process(kind: str, token: str) -> str:

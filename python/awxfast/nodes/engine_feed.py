@@ -11,7 +11,7 @@ from typing import Any
 
 from awxfast._rust import Fanout
 from awxfast.engine.arrivals import Arrivals, ConsumerTaker
-from awxfast.engine.carrier import Carrier, ChannelNames, list_carried, list_present
+from awxfast.engine.carrier import Carrier, list_carried, list_present
 from awxfast.engine.open_carrier import open_carrier
 from awxfast.engine.packet_checks import OriginCounts, PacketChecks
 from awxfast.engine.probe import probe
@@ -41,7 +41,7 @@ def build_engine(
     """What `--engine` asks for. `backplane`: the group that copies of all events go to. Raises `ConfigurationError`."""
     if settings.engine is None:
         return NoEngine()
-    return EngineFeed(*open_carrier(settings.engine), settings, backplane, fanout, intake, consumers)
+    return EngineFeed(open_carrier(settings.engine), settings, backplane, fanout, intake, consumers)
 
 
 class NoEngine:
@@ -106,14 +106,12 @@ class EngineFeed(NoEngine):
     def __init__(
         self,
         carrier: Carrier,
-        names: ChannelNames,
         settings: Settings,
         backplane: str,
         fanout: Fanout,
         intake: EventIntake,
         consumers: ConsumerTaker | None,
     ) -> None:
-        self._names = names
         self._backplane = backplane
         self._intake = intake
         self._began = time.monotonic()
@@ -124,7 +122,7 @@ class EngineFeed(NoEngine):
             return Arrivals(checks, fanout, consumers, self._metrics.store, intake.caught_up.wait)
 
         node = socket.gethostname()[:MAX_NODE] or "?"
-        voice = Voice(carrier, names, name_taker(intake.token), node, intake)
+        voice = Voice(carrier, name_taker(intake.token), node, intake)
         self.taker = Taker(voice, fanout.count_gap, make_arrivals)
         for part in intake.parts:
             part.groups.watch(self)
@@ -151,7 +149,7 @@ class EngineFeed(NoEngine):
 
     async def probe(self) -> str:
         """In place of `start`: see `engine.probe`."""
-        return await probe(self.taker.carrier, self._names)
+        return await probe(self.taker.carrier)
 
     async def stop(self) -> None:
         """Nobody takes here any more. What was abandoned is ended."""
