@@ -14,6 +14,7 @@ from awxfast.engine.cluster_server import ClusterServer, ServerOwner
 from awxfast.engine.redis_cluster import RedisClusterCarrier
 from awxfast.redis import cluster_push_connection
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.unfinished_replies import UnfinishedReplies
 from carrier_traffic import Hearing, until
 
 CHANNEL = "awxfast:group:jobs-1"
@@ -224,9 +225,11 @@ class TestPublishing:
         places: set[tuple[str, int]] = set()
 
         class Counted(ClusterServer):
-            def __init__(self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner) -> None:
+            def __init__(
+                self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner, unfinished: UnfinishedReplies
+            ) -> None:
                 places.add(where)
-                super().__init__(access, where, owner)
+                super().__init__(access, where, owner, unfinished)
 
         monkeypatch.setattr(cluster_topology, "ClusterServer", Counted)
         ports = itertools.count(1)

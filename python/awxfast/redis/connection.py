@@ -2,23 +2,24 @@
 
 There is no read timeout as client libraries have it, which races with blocking pops. Instead a connection on which an
 answer is `patience` seconds overdue counts as broken. So does one that answers what the command can't have (`replies`),
-or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
+or more than `reply_limit` bytes. hiredis would make room for what a reply announces: it has none that is not whole.
 """
 
 import asyncio
 import collections
 import contextlib
-import re
 from collections.abc import Iterable
 from typing import Any, cast
 
 import hiredis
 
+from awxfast._rust import ReplyBounds
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import call_after_reading
 from awxfast.redis.commands import Argument, Command, pack
 from awxfast.redis.connection_failure import describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
+from awxfast.redis.unfinished_replies import UnfinishedReplies
 
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""
@@ -27,10 +28,10 @@ PROGRESS_BYTES = 65_536
 """Of one reply: so many more are a sign of life, as a whole reply is; fewer may be dripped for ever."""
 TURN_REPLIES = 300
 """How many replies are looked at in one turn of the loop, with what follows from them: some milliseconds' work."""
-_BOUNDLESS = re.compile(rb"(?:[*~%>|][0-9]{1,7}\r\n)*[*~%>|][0-9]{8}")
-"""A reply that begins by announcing ten million elements or more: hiredis makes room for them before they come."""
-_HEADS = 64
-"""Bytes at the beginning of a reply in which such an announcement stands."""
+MOST_ELEMENTS = 1_000_000
+"""Of one reply, in all its lists: a cluster's 16,384 slots, each told for itself with six servers, have 740,000."""
+_KEPT = 1_048_576
+"""Bytes of a reply, behind which hiredis would keep its room until more comes."""
 
 _WATCH_INTERVAL = 1.0
 
@@ -50,13 +51,20 @@ class _Expected:
 class RedisConnection(asyncio.Protocol):
     """Made by `open_connection`. `lost` is done when the connection is gone, with the reason as its result."""
 
-    def __init__(self, name: str, patience: float, reply_limit: int = REPLY_LIMIT) -> None:
+    def __init__(
+        self,
+        name: str,
+        patience: float,
+        reply_limit: int = REPLY_LIMIT,
+        unfinished: UnfinishedReplies | None = None,
+    ) -> None:
         self._name = name
         self._patience = patience
         self._reply_limit = reply_limit
-        self._unfinished = self._seen = 0
-        self._begins = True
-        self._beginning = b""
+        self._bounds = ReplyBounds(reply_limit, MOST_ELEMENTS)
+        self._unfinished = bytearray()
+        self._all_unfinished = unfinished
+        self._seen = 0
         self._loop = asyncio.get_running_loop()
         self._reader, self._incomplete = make_reader()
         self._expected: collections.deque[_Expected] = collections.deque()
@@ -132,30 +140,47 @@ class RedisConnection(asyncio.Protocol):
         self._check_progress()
 
     def data_received(self, data: bytes) -> None:
-        came = len(data)
-        self._unfinished += came
+        if self._error is not None:
+            return
         try:
-            if self._begins or self._beginning:
-                self._check_announced(data)
-            self._reader.feed(data)
-            if self._take_turn(came) or self._unfinished - self._seen >= PROGRESS_BYTES:
-                self._progress, self._seen = self._loop.time(), self._unfinished
-        # A list of so many elements that no list can have them; a map whose key is a list.
-        except (hiredis.ProtocolError, MemoryError, TypeError) as error:
+            self._feed(data)
+            if self._take_turn() or len(self._unfinished) - self._seen >= PROGRESS_BYTES:
+                self._progress, self._seen = self._loop.time(), len(self._unfinished)
+        except hiredis.ProtocolError as error:
             self._fail("its answer is not Redis' protocol", cause=error)
-        if self._unfinished > self._reply_limit:
-            self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
 
-    def _take_turn(self, came: int) -> bool:
+    def _feed(self, data: bytes) -> None:
+        """To hiredis all replies that are whole."""
+        try:
+            whole = self._bounds.look(data)
+        except ValueError as error:
+            raise hiredis.ProtocolError(str(error)) from error
+        except OverflowError:
+            most = f"{self._reply_limit} bytes in one answer, or {MOST_ELEMENTS} elements"
+            self._fail(f"it sends or announces more than {most}")
+            return
+        if whole:
+            self.reply_size = len(self._unfinished) + len(data)
+        if whole == len(data) and not self._unfinished:
+            self._reader.feed(data)
+            return
+        if whole:
+            self._reader.feed(self._unfinished)
+            self._reader.feed(data, 0, whole)
+            self._unfinished.clear()
+        self._unfinished += data[whole:]
+        if self._all_unfinished is not None:
+            self._all_unfinished.note(self, len(self._unfinished))
+
+    def _take_turn(self) -> bool:
         """Takes as many replies as a turn has: whether any. While others wait no more is read: the end comes last."""
         for taken in range(TURN_REPLIES):
             if self._error is not None or (reply := self._reader.gets()) is self._incomplete:
                 return taken > 0
-            self.reply_size, self._unfinished = self._unfinished or came, 0
             self._take(reply)
-            self._beginning = b""
             if not self._reader.has_data():
-                self._begins = True
+                if self.reply_size > _KEPT:
+                    self._reader, self._incomplete = make_reader()
                 return True
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._waits_turn = True
@@ -168,14 +193,6 @@ class RedisConnection(asyncio.Protocol):
         self.data_received(b"")
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._transport.resume_reading()
-
-    def _check_announced(self, data: bytes) -> None:
-        """Of a reply that a read begins with; where those behind it begin, hiredis does not tell."""
-        self._begins = False
-        seen = self._beginning + data[:_HEADS]
-        if _BOUNDLESS.match(seen):
-            self._fail(f"it announces more than {self._reply_limit} bytes in one answer")
-        self._beginning = b"" if data[_HEADS:] else seen[:_HEADS]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(describe_failure(exc) if exc else "it closed the connection", cause=exc)
@@ -224,7 +241,10 @@ class RedisConnection(asyncio.Protocol):
             return
         self._error = RedisUnavailable(f"Redis at {self._name}: {why}")
         self._error.__cause__ = cause
-        self._reader = hiredis.Reader()  # what had come of a reply
+        self._reader = hiredis.Reader()
+        self._unfinished.clear()
+        if self._all_unfinished is not None:
+            self._all_unfinished.note(self, 0)
         if self._watch is not None:
             self._watch.cancel()
         if self._transport is not None:
