@@ -373,8 +373,11 @@ class ReplyBounds:
     """Looks at what comes over one connection, in RESP2, before anything is made of it; bounds are of one reply."""
 
     def __init__(self, most_bytes: int, most_elements: int) -> None: ...
+    @property
+    def elements(self) -> int:
+        """How many elements the lists of a reply have that is not whole."""
     def look(self, data: bytes) -> int:
-        """At how many of these bytes the last reply ends that is whole by now; 0: none is.
+        """How many bytes have come of a reply that is not whole; 0: all are.
 
         Raises `ValueError` for what is out of protocol, `OverflowError` for what goes beyond a bound or announces to.
         """

@@ -2,7 +2,7 @@
 
 There is no read timeout as client libraries have it, which races with blocking pops. Instead a connection on which an
 answer is `patience` seconds overdue counts as broken. So does one that answers what the command can't have (`replies`),
-or more than `reply_limit` bytes. hiredis would make room for what a reply announces: it has none that is not whole.
+or more than `reply_limit` bytes, or announces that: hiredis makes room for what is announced.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ TURN_REPLIES = 300
 """How many replies are looked at in one turn of the loop, with what follows from them: some milliseconds' work."""
 MOST_ELEMENTS = 1_000_000
 """Of one reply, in all its lists: a cluster's 16,384 slots, each told for itself with six servers, have 740,000."""
+ELEMENT_BYTES = 80
+"""Of memory, for each that is announced: an empty list in a list."""
 _KEPT = 1_048_576
 """Bytes of a reply, behind which hiredis would keep its room until more comes."""
 
@@ -62,9 +64,8 @@ class RedisConnection(asyncio.Protocol):
         self._patience = patience
         self._reply_limit = reply_limit
         self._bounds = ReplyBounds(reply_limit, MOST_ELEMENTS)
-        self._unfinished = bytearray()
+        self._unfinished = self._seen = 0
         self._all_unfinished = unfinished
-        self._seen = 0
         self._loop = asyncio.get_running_loop()
         self._reader, self._incomplete = make_reader()
         self._expected: collections.deque[_Expected] = collections.deque()
@@ -140,48 +141,43 @@ class RedisConnection(asyncio.Protocol):
         self._check_progress()
 
     def data_received(self, data: bytes) -> None:
-        if self._error is not None:
-            return
         try:
-            self._feed(data)
-            if self._take_turn() or len(self._unfinished) - self._seen >= PROGRESS_BYTES:
-                self._progress, self._seen = self._loop.time(), len(self._unfinished)
+            if not self._look(data):
+                return
+            self._reader.feed(data)
+            if self._take_turn() or self._unfinished - self._seen >= PROGRESS_BYTES:
+                self._progress, self._seen = self._loop.time(), self._unfinished
         except hiredis.ProtocolError as error:
             self._fail("its answer is not Redis' protocol", cause=error)
 
-    def _feed(self, data: bytes) -> None:
-        """To hiredis all replies that are whole."""
+    def _look(self, data: bytes) -> bool:
+        """Whether what has come is in bounds, and nothing was wrong before."""
+        if self._error is not None:
+            return False
+        before, self.reply_size = self._unfinished, self._unfinished + len(data)
         try:
-            whole = self._bounds.look(data)
+            self._unfinished = self._bounds.look(data)
         except ValueError as error:
             raise hiredis.ProtocolError(str(error)) from error
         except OverflowError:
             most = f"{self._reply_limit} bytes in one answer, or {MOST_ELEMENTS} elements"
             self._fail(f"it sends or announces more than {most}")
-            return
-        if whole:
-            self.reply_size = len(self._unfinished) + len(data)
-        if whole == len(data) and not self._unfinished:
-            self._reader.feed(data)
-            return
-        if whole:
-            self._reader.feed(self._unfinished)
-            self._reader.feed(data, 0, whole)
-            self._unfinished.clear()
-        self._unfinished += data[whole:]
-        if self._all_unfinished is not None:
-            self._all_unfinished.note(self, len(self._unfinished))
+            return False
+        if self._all_unfinished is not None and (self._unfinished or before):
+            self._all_unfinished.note(self, self._unfinished + ELEMENT_BYTES * self._bounds.elements)
+        return self._error is None
 
     def _take_turn(self) -> bool:
         """Takes as many replies as a turn has: whether any. While others wait no more is read: the end comes last."""
+        gets, incomplete = self._reader.gets, self._incomplete
         for taken in range(TURN_REPLIES):
-            if self._error is not None or (reply := self._reader.gets()) is self._incomplete:
+            if self._error is not None:
+                return taken > 0
+            if (reply := gets()) is incomplete:
+                if self.reply_size > _KEPT and not self._unfinished:
+                    self._reader, self._incomplete = make_reader()
                 return taken > 0
             self._take(reply)
-            if not self._reader.has_data():
-                if self.reply_size > _KEPT:
-                    self._reader, self._incomplete = make_reader()
-                return True
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._waits_turn = True
             self._transport.pause_reading()
@@ -242,7 +238,6 @@ class RedisConnection(asyncio.Protocol):
         self._error = RedisUnavailable(f"Redis at {self._name}: {why}")
         self._error.__cause__ = cause
         self._reader = hiredis.Reader()
-        self._unfinished.clear()
         if self._all_unfinished is not None:
             self._all_unfinished.note(self, 0)
         if self._watch is not None:

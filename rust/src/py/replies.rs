@@ -20,6 +20,11 @@ impl ReplyBounds {
         ReplyBounds(replies::ReplyBounds::new(most_bytes, most_elements))
     }
 
+    #[getter]
+    fn elements(&self) -> usize {
+        self.0.elements()
+    }
+
     fn look(&mut self, data: &[u8]) -> PyResult<usize> {
         self.0.look(data).map_err(|fault| match fault {
             Fault::OutOfProtocol => PyValueError::new_err("out of protocol"),

@@ -1,4 +1,4 @@
-//! How far Redis' replies (RESP2) have come, told by their lengths alone: nothing is made of one that is not whole.
+//! How far Redis' replies (RESP2) have come, told by their lengths alone, before anybody makes room for what they announce.
 
 /// Bytes of a line that announces a length, or has a number.
 const HEADER: usize = 24;
@@ -52,24 +52,30 @@ impl ReplyBounds {
         }
     }
 
-    /// At how many of these bytes the last reply ends that is whole by now; 0: none is.
+    /// How many elements the lists of a reply have that is not whole.
+    #[must_use]
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// How many bytes have come of a reply that is not whole; 0: all are.
     ///
     /// # Errors
     ///
     /// A fault, after which nothing more can be read.
     pub fn look(&mut self, data: &[u8]) -> Result<usize, Fault> {
-        let (mut at, mut whole) = (0, 0);
+        let (mut at, mut begin) = (0, 0);
         while at < data.len() {
             let (used, is_element) = self.step(&data[at..])?;
             at += used;
             if is_element && self.is_reply() {
-                whole = at;
+                begin = at;
                 self.bytes = 0;
                 self.elements = 0;
             }
         }
-        self.bytes += data.len() - whole;
-        if self.bytes > self.most_bytes { Err(Fault::TooLong) } else { Ok(whole) }
+        self.bytes += data.len() - begin;
+        if self.bytes > self.most_bytes { Err(Fault::TooLong) } else { Ok(self.bytes) }
     }
 
     /// How many bytes it has used, and whether an element ends with them.
@@ -104,28 +110,38 @@ impl ReplyBounds {
     fn read_header(&mut self, data: &[u8]) -> Result<(usize, bool), Fault> {
         let room = HEADER - self.header.len();
         let end = data.iter().take(room).position(|&byte| byte == b'\n');
+        if let (Some(end), true) = (end, self.header.is_empty()) {
+            return Ok((end + 1, self.take_header(&data[..=end])?));
+        }
         let used = end.map_or(data.len().min(room), |end| end + 1);
         self.header.extend_from_slice(&data[..used]);
         if !matches!(self.header[0], b':' | b'$' | b'*') || (end.is_none() && used == room) {
             return Err(Fault::OutOfProtocol);
         }
-        let is_element = if end.is_some() { self.take_header()? } else { false };
-        Ok((used, is_element))
+        if end.is_none() {
+            return Ok((used, false));
+        }
+        let header = std::mem::take(&mut self.header);
+        Ok((used, self.take_header(&header)?))
     }
 
     /// Whether it is an element already.
-    fn take_header(&mut self) -> Result<bool, Fault> {
-        let line = self.header.strip_suffix(b"\r\n").ok_or(Fault::OutOfProtocol)?;
-        let (kind, length) = (line[0], if line[0] == b':' { 0 } else { read_length(&line[1..])? });
-        self.header.clear();
-        match (kind, usize::try_from(length)) {
-            (b'$', Ok(length)) if length > self.most_bytes => Err(Fault::TooLong),
-            (b'$', Ok(length)) => {
-                self.state = State::String(length + 2);
-                Ok(false)
-            }
-            (b'*', Ok(length)) if length > 0 => self.open_list(length),
-            _ => Ok(true),
+    fn take_header(&mut self, line: &[u8]) -> Result<bool, Fault> {
+        match line {
+            [b':', .., b'\r', b'\n'] => Ok(true),
+            [b'$', digits @ .., b'\r', b'\n'] => match read_length(digits)? {
+                None => Ok(true),
+                Some(length) if length > self.most_bytes => Err(Fault::TooLong),
+                Some(length) => {
+                    self.state = State::String(length + 2);
+                    Ok(false)
+                }
+            },
+            [b'*', digits @ .., b'\r', b'\n'] => match read_length(digits)? {
+                None | Some(0) => Ok(true),
+                Some(length) => self.open_list(length),
+            },
+            _ => Err(Fault::OutOfProtocol),
         }
     }
 
@@ -154,9 +170,17 @@ impl ReplyBounds {
     }
 }
 
-/// A length as Redis writes it: digits without zeroes before them, or -1 of nil.
-fn read_length(digits: &[u8]) -> Result<i64, Fault> {
-    let is_plain = matches!(digits, [b'0'] | [b'-', b'1'] | [b'1'..=b'9', ..]);
-    let text = std::str::from_utf8(digits).ok().filter(|_| is_plain);
-    text.and_then(|text| text.parse().ok()).ok_or(Fault::OutOfProtocol)
+/// A length as Redis writes it, in digits without zeroes before them; `None`: -1, of nil.
+fn read_length(digits: &[u8]) -> Result<Option<usize>, Fault> {
+    match digits {
+        b"-1" => return Ok(None),
+        [] | [b'0', _, ..] => return Err(Fault::OutOfProtocol),
+        _ => {}
+    }
+    let mut length = 0_usize;
+    for &digit in digits {
+        let more = length.checked_mul(10).filter(|_| digit.is_ascii_digit());
+        length = more.and_then(|more| more.checked_add(usize::from(digit - b'0'))).ok_or(Fault::OutOfProtocol)?;
+    }
+    Ok(Some(length))
 }
