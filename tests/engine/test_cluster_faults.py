@@ -358,6 +358,28 @@ class TestSubscribing:
         await until(lambda: carrier.up, "it does not come back")
         assert faults == []
 
+    @pytest.fixture
+    def narrow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster_topology, "MOST_UNFINISHED", 100_000)
+
+    async def test_unfinished_messages_of_all_servers_are_bounded_together(
+        self, narrow: None, server: ScriptedServer, carrier: RedisClusterCarrier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those of one server are two already."""
+        failures: list[str] = []
+        tell = carrier.server_failed
+
+        def note(server: ClusterServer, error: Exception) -> None:
+            failures.append(str(error))
+            tell(server, error)
+
+        monkeypatch.setattr(carrier, "server_failed", note)
+        await carrier.subscribe([CHANNEL])
+        server.push(b"$1000000\r\n" + bytes(60_000))
+        await until(lambda: bool(failures), "nobody fails")
+        assert "unfinished answers have more than 100000 bytes together" in failures[0]
+        await until(lambda: carrier.up, "it does not come back")
+
     async def test_message_of_a_channel_that_is_not_wanted_is_dropped(
         self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing
     ) -> None:

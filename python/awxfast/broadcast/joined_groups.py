@@ -30,6 +30,11 @@ class JoinedGroups:
         """Set while what is wanted is what was wanted in the process before this one."""
 
     @property
+    def joining(self) -> int:
+        """Groups that are wanted and not joined yet."""
+        return len(self._joining)
+
+    @property
     def groups(self) -> Mapping[str, int]:
         """Each group with the number of peers that want it."""
         return self._counts
