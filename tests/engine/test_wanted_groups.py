@@ -6,6 +6,7 @@ import pytest
 from awxfast.engine import wanted_groups
 from awxfast.engine.wanted_groups import WantedGroups
 from awxfast.intake.group_holder import STEP
+from carrier_traffic import until
 
 
 class Joining:
@@ -81,9 +82,7 @@ async def test_more_are_not_joined_while_many_wait_for_redis(
     await asyncio.sleep(0.01)
     assert joining.calls == []
     joining.joining = 9
-    while len(joining.calls) < 2 * STEP:
-        await asyncio.sleep(0.001)
-    wanted.end()
+    await until(lambda: len(joining.calls) == 2 * STEP, "they are not joined")
 
 
 async def test_nothing_is_left_at_the_end() -> None:

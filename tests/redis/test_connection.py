@@ -12,6 +12,7 @@ import pytest
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.redis.connection import TURN_REPLIES, RedisConnection
 from awxfast.redis.unfinished_replies import UnfinishedReplies
+from carrier_traffic import until
 from redis_impostors import connected, impostor
 from redis_servers import RedisServer
 
@@ -112,7 +113,8 @@ class TestReplies:
             assert why in str(await connection.lost)
 
     async def test_slots_of_a_cluster_in_as_many_pieces_as_there_are_come(self) -> None:
-        server = b"*4\r\n$15\r\n192.168.100.100\r\n:6379\r\n$40\r\n" + b"0" * 40 + b"\r\n*2\r\n$8\r\nhostname\r\n$1\r\nx\r\n"
+        names = b"$40\r\n" + b"0" * 40 + b"\r\n*2\r\n$8\r\nhostname\r\n$1\r\nx\r\n"
+        server = b"*4\r\n$15\r\n192.168.100.100\r\n:6379\r\n" + names
         slots = b"*16384\r\n" + (b"*8\r\n:16000\r\n:16000\r\n" + server * 6) * 16_384
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,8 +144,7 @@ class TestReplies:
             connections = [await stack.enter_async_context(connected(address, kind=kind)) for _ in came]
             for connection, least in zip(connections, (600_000, 900_000, 0), strict=True):
                 connection.command("GET", "x")
-                while unfinished.bytes < least:
-                    await asyncio.sleep(0.001)
+                await until(lambda least=least: unfinished.bytes >= least, "nothing comes")
             why = "unfinished answers have more than 1000000 bytes together, and its is the longest"
             assert str(await connections[0].lost).endswith(why)
             assert [connection.lost.done() for connection in connections] == [True, False, False]
