@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Closable(Protocol):
-    """A connection."""
+    """A connection over which replies come."""
 
     def close(self, why: str) -> None:
         """Ends it, which is noted here as nothing unfinished."""
