@@ -28,6 +28,8 @@ TIMEOUT = 20.0
 class Joins:
     """Joins nothing: that costs once a group, however many nodes want it."""
 
+    joining = 0
+
     def want(self, group: str) -> None:
         """Costs nothing, as said above."""
 

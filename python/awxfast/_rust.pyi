@@ -366,6 +366,22 @@ class PushReader:
     def rest(self) -> bytes:
         """What has come of a reply that is not whole."""
 
+# ---- how far Redis' replies have come (rust/src/wire/replies.rs) -------------------------------------------
+
+@final
+class ReplyBounds:
+    """Looks at what comes over one connection, in RESP2, before anything is made of it; bounds are of one reply."""
+
+    def __init__(self, most_bytes: int, most_elements: int) -> None: ...
+    @property
+    def elements(self) -> int:
+        """How many elements the lists of a reply have that is not whole."""
+    def look(self, data: bytes) -> int:
+        """How many bytes have come of a reply that is not whole; 0: all are.
+
+        Raises `ValueError` for what is out of protocol, `OverflowError` for what goes beyond a bound or announces to.
+        """
+
 # ---- to other nodes (rust/src/links/encoder.rs) ------------------------------------------------------------
 
 @final

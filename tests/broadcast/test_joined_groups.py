@@ -29,6 +29,17 @@ class TestJoined:
         assert holder.released == ["jobs-summary"]
         assert not joined.groups
 
+    async def test_group_that_is_joined_keeps_no_task(self, holder: Holder) -> None:
+        joined = JoinedGroups(holder)
+        joined.want("a-1")
+        assert joined.joining == 1
+        holder.answers.set()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (joined.joining, joined.groups) == (0, {"a-1": 1})
+        joined.unwant("a-1")
+        assert holder.released == ["a-1"]
+
     async def test_join_that_still_waits_is_undone_by_its_end(self, holder: Holder) -> None:
         peer = PeerInterest(JoinedGroups(holder))
         peer.apply(subscribe("jobs-summary"))

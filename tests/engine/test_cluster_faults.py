@@ -14,6 +14,7 @@ from awxfast.engine.cluster_server import ClusterServer, ServerOwner
 from awxfast.engine.redis_cluster import RedisClusterCarrier
 from awxfast.redis import cluster_push_connection
 from awxfast.redis.address import RedisAddress
+from awxfast.redis.unfinished_replies import UnfinishedReplies
 from carrier_traffic import Hearing, until
 
 CHANNEL = "awxfast:group:jobs-1"
@@ -224,9 +225,11 @@ class TestPublishing:
         places: set[tuple[str, int]] = set()
 
         class Counted(ClusterServer):
-            def __init__(self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner) -> None:
+            def __init__(
+                self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner, unfinished: UnfinishedReplies
+            ) -> None:
                 places.add(where)
-                super().__init__(access, where, owner)
+                super().__init__(access, where, owner, unfinished)
 
         monkeypatch.setattr(cluster_topology, "ClusterServer", Counted)
         ports = itertools.count(1)
@@ -354,6 +357,28 @@ class TestSubscribing:
         await until(lambda: hearing.cut == {CHANNEL: 1}, "it is not told")
         await until(lambda: carrier.up, "it does not come back")
         assert faults == []
+
+    @pytest.fixture
+    def narrow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster_topology, "MOST_UNFINISHED", 100_000)
+
+    async def test_unfinished_messages_of_all_servers_are_bounded_together(
+        self, narrow: None, server: ScriptedServer, carrier: RedisClusterCarrier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those of one server are two already."""
+        failures: list[str] = []
+        tell = carrier.server_failed
+
+        def note(server: ClusterServer, error: Exception) -> None:
+            failures.append(str(error))
+            tell(server, error)
+
+        monkeypatch.setattr(carrier, "server_failed", note)
+        await carrier.subscribe([CHANNEL])
+        server.push(b"$1000000\r\n" + bytes(60_000))
+        await until(lambda: bool(failures), "nobody fails")
+        assert "unfinished answers have more than 100000 bytes together" in failures[0]
+        await until(lambda: carrier.up, "it does not come back")
 
     async def test_message_of_a_channel_that_is_not_wanted_is_dropped(
         self, server: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing

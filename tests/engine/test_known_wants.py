@@ -13,6 +13,8 @@ ME, TAKER, SECOND = "0" * 16, "1" * 16, "2" * 16
 
 
 class NoRedis:
+    joining = 0
+
     def want(self, group: str) -> None:
         """Nobody asks."""
 
@@ -228,6 +230,38 @@ class TestBounds:
         assert known.look(10.0) == []
         known.change(3, drop="a")
         assert known.look() == [Ask(of=(TAKER,))]
+
+    def test_too_many_different_groups_and_asked_again_when_there_is_room(
+        self, monkeypatch: pytest.MonkeyPatch, known: Fixture
+    ) -> None:
+        monkeypatch.setattr(known_module, "MOST_GROUPS", 4)
+        known.tell_all(1, "abcd", who=SECOND)
+        assert (known.groups, known.known.no_room) == ({"a", "b", "c", "metrics"}, {"groups": 1})
+        known.change(2, add="cd")
+        assert known.known.no_room == {"groups": 2}
+        assert known.look(10.0) == []
+        known.change(3, drop="a")
+        assert known.look() == []
+        known.change(2, drop="a", who=SECOND)
+        assert known.look() == [Ask(of=(TAKER, SECOND))]
+
+    def test_many_takers_share_one_string_for_a_group(self, known: Fixture) -> None:
+        for who in (TAKER, SECOND):
+            known.change(2, who=who)
+            group = "".join(["some-", "group"])
+            common = {"who": who, "node": "n", "redis": OTHER, "version": 3}
+            known.known.hear(Change(**common, add=(group,)))  # type: ignore[arg-type]
+            known.known.hear(Listing(**common, part=0, parts=2, groups=("".join(["some-", "group"]),)))  # type: ignore[arg-type]
+        all_kept = [one for taker in known.known.takers.values() for one in (*taker.groups, *taker.named)]
+        kept = [one for one in all_kept if one == "some-group"]
+        assert len(kept) == 4
+        assert len(set(map(id, kept))) == 1
+
+    def test_names_of_who_has_left_make_room(self, monkeypatch: pytest.MonkeyPatch, known: Fixture) -> None:
+        monkeypatch.setattr(known_module, "MOST_GROUPS", 4)
+        known.known.hear(Bye(who=TAKER))
+        known.tell_all(1, "cde", who=SECOND)
+        assert (known.groups, known.known.no_room) == ({"c", "d", "e", "metrics"}, {})
 
     def test_groups_that_find_no_room_are_not_kept_for_a_list_that_never_ends(
         self, monkeypatch: pytest.MonkeyPatch, known: Fixture

@@ -28,6 +28,8 @@ class Redis:
 
 
 class Joining:
+    joining = 0
+
     def __init__(self) -> None:
         self.groups: set[str] = set()
 

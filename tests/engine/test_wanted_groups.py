@@ -2,11 +2,16 @@
 
 import asyncio
 
+import pytest
+from awxfast.engine import wanted_groups
 from awxfast.engine.wanted_groups import WantedGroups
 from awxfast.intake.group_holder import STEP
+from carrier_traffic import until
 
 
 class Joining:
+    joining = 0
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 
@@ -59,6 +64,25 @@ async def test_nothing_is_joined_before_it_begins_and_then_all() -> None:
     assert joining.calls == []
     wanted.begin()
     assert len(joining.calls) == 2 * STEP
+
+
+@pytest.mark.parametrize("begins_before", [True, False])
+async def test_more_are_not_joined_while_many_wait_for_redis(
+    begins_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wanted_groups, "MOST_JOINING", 10)
+    monkeypatch.setattr(wanted_groups, "JOINING_SECONDS", 0.001)
+    joining = Joining()
+    wanted = WantedGroups(joining)
+    joining.joining = 10
+    if begins_before:
+        wanted.begin()
+    wanted.add([f"g{number}" for number in range(2 * STEP)])
+    wanted.begin()
+    await asyncio.sleep(0.01)
+    assert joining.calls == []
+    joining.joining = 9
+    await until(lambda: len(joining.calls) == 2 * STEP, "they are not joined")
 
 
 async def test_nothing_is_left_at_the_end() -> None:

@@ -1,6 +1,8 @@
 """One connection: replies in order, and how it breaks."""
 
 import asyncio
+import contextlib
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Any
 
 import pytest
 from awxfast.errors import RedisReplyError, RedisUnavailable
-from awxfast.redis.connection import TURN_REPLIES
+from awxfast.redis.connection import TURN_REPLIES, RedisConnection
+from awxfast.redis.unfinished_replies import UnfinishedReplies
+from carrier_traffic import until
 from redis_impostors import connected, impostor
 from redis_servers import RedisServer
 
@@ -76,10 +80,22 @@ class TestReplies:
             assert await connection.command("LRANGE", "many", 0, -1) == few * 20
 
     @pytest.mark.parametrize(
-        "answer", [b"*500000000\r\n", b"*2\r\n*2147483647\r\n", b"%99999999\r\n", b"%1\r\n*0\r\n:1\r\n"]
+        ("answer", "why"),
+        [
+            (b"*500000000\r\n", "announces more than 67108864 bytes in one answer, or 1000000 elements"),
+            (b"*2\r\n*2147483647\r\n", "announces more"),
+            (b"*1000000\r\n*1000000\r\n", "announces more"),
+            (b"*600000\r\n:1\r\n*600000\r\n", "announces more"),
+            (b"$1\r\nx\r\n*2000000000\r\n", "announces more"),
+            (b"$2000000000\r\n", "announces more"),
+            (b"%99999999\r\n", "not Redis' protocol"),
+            (b"%1\r\n*0\r\n:1\r\n", "not Redis' protocol"),
+            (b"$1\r\nx\r\n~2000000000\r\n", "not Redis' protocol"),
+            (b"*1\r\n>2000000000\r\n", "not Redis' protocol"),
+        ],
     )
-    async def test_answer_that_announces_no_end_of_elements_ends_the_connection(
-        self, tmp_path: Path, answer: bytes
+    async def test_answer_that_announces_no_end_ends_the_connection(
+        self, tmp_path: Path, answer: bytes, why: str
     ) -> None:
         async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"PING\r\n")
@@ -93,8 +109,46 @@ class TestReplies:
             await asyncio.start_unix_server(answer_all, tmp_path / "s"),
             connected(f"unix://{tmp_path}/s") as connection,
         ):
-            with pytest.raises(RedisUnavailable, match=r"announces more|not Redis' protocol"):
-                await connection.command("GET", "x")
+            connection.command("GET", "x")
+            assert why in str(await connection.lost)
+
+    async def test_slots_of_a_cluster_in_as_many_pieces_as_there_are_come(self) -> None:
+        names = b"$40\r\n" + b"0" * 40 + b"\r\n*2\r\n$8\r\nhostname\r\n$1\r\nx\r\n"
+        server = b"*4\r\n$15\r\n192.168.100.100\r\n:6379\r\n" + names
+        slots = b"*16384\r\n" + (b"*8\r\n:16000\r\n:16000\r\n" + server * 6) * 16_384
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"+PONG\r\n")
+            await reader.readuntil(b"SLOTS\r\n")
+            writer.write(slots)
+            await reader.read()
+
+        async with impostor(answer) as address, connected(address) as connection:
+            assert len(await connection.command("CLUSTER", "SLOTS")) == 16_384
+
+    async def test_unfinished_ones_of_several_connections_are_bounded_together(self) -> None:
+        unfinished = UnfinishedReplies(1_000_000)
+        came = {0: b"$30000000\r\n" + bytes(600_000), 1: b"$30000000\r\n" + bytes(300_000), 2: b"*3000\r\n"}
+        numbers = iter(came)
+
+        async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"+PONG\r\n")
+            await reader.readuntil(b"GET\r\n")
+            writer.write(came[next(numbers)])
+            await reader.read()
+
+        async with impostor(drip) as address, contextlib.AsyncExitStack() as stack:
+            kind = functools.partial(RedisConnection, unfinished=unfinished)
+            connections = [await stack.enter_async_context(connected(address, kind=kind)) for _ in came]
+            for connection, least in zip(connections, (600_000, 900_000, 0), strict=True):
+                connection.command("GET", "x")
+                await until(lambda least=least: unfinished.bytes >= least, "nothing comes")
+            why = "unfinished answers have more than 1000000 bytes together, and its is the longest"
+            assert str(await connections[0].lost).endswith(why)
+            assert [connection.lost.done() for connection in connections] == [True, False, False]
+        assert unfinished.bytes == 0
 
     async def test_what_stands_in_a_payload_is_no_announcement(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:

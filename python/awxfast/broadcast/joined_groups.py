@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -22,10 +23,16 @@ class JoinedGroups:
         self._holder = holder
         self._counts: collections.Counter[str] = collections.Counter()
         self._joining: dict[str, asyncio.Future[None]] = {}
+        """Only while it lasts: a task is larger than all else that is kept of a group."""
         self._unwanted: collections.deque[str] = collections.deque()
         self._ended = False
         self.inherits = False
         """Set while what is wanted is what was wanted in the process before this one."""
+
+    @property
+    def joining(self) -> int:
+        """Groups that are wanted and not joined yet."""
+        return len(self._joining)
 
     @property
     def groups(self) -> Mapping[str, int]:
@@ -39,12 +46,9 @@ class JoinedGroups:
         self._counts[group] += 1
         if self._counts[group] == 1 and self.inherits:
             self._holder.hold_inherited([group])
-            self._joining[group] = joined = asyncio.get_running_loop().create_future()
-            joined.set_result(None)
         elif self._counts[group] == 1:
-            joining = asyncio.ensure_future(self._holder.hold([group]))
-            joining.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._joining[group] = joining
+            self._joining[group] = joining = asyncio.ensure_future(self._holder.hold([group]))
+            joining.add_done_callback(functools.partial(self._note_joined, group))
 
     def unwant(self, group: str) -> None:
         """One peer less; the last one's leave follows at once."""
@@ -54,7 +58,8 @@ class JoinedGroups:
         if self._counts[group] > 0:
             return
         del self._counts[group]
-        if not self._joining.pop(group).cancel():  # a hold that is cancelled undoes itself
+        joining = self._joining.pop(group, None)
+        if joining is None or not joining.cancel():  # a hold that is cancelled undoes itself
             self._holder.release([group])
 
     def end(self) -> None:
@@ -70,6 +75,12 @@ class JoinedGroups:
         self._unwanted.extend(groups)
         if not running:
             self._unwant_some()
+
+    def _note_joined(self, group: str, joining: asyncio.Future[None]) -> None:
+        if self._joining.get(group) is joining:
+            del self._joining[group]
+        if not joining.cancelled():
+            joining.exception()
 
     def _unwant_some(self) -> None:
         for _ in range(min(STEP, len(self._unwanted))):

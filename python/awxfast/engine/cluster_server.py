@@ -5,6 +5,7 @@ A server that stops without a word (frozen, or cut off) is noticed by what it do
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from awxfast.redis.address import RedisAddress
 from awxfast.redis.cluster_push_connection import ClusterPushConnection
 from awxfast.redis.connection import RedisConnection
 from awxfast.redis.dialling import dial
+from awxfast.redis.unfinished_replies import UnfinishedReplies
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
@@ -28,6 +30,8 @@ ASK_INTERVAL = 0.5
 
 REPLY_LIMIT = 33_554_432
 """Bytes of one reply or message; of more Redis itself does not let wait for a subscriber."""
+MOST_UNFINISHED = 134_217_728
+"""Bytes of those that are not whole, of all servers: there may be a thousand, of which one alone may be true."""
 
 
 class ServerOwner(Protocol):
@@ -47,12 +51,15 @@ class ServerOwner(Protocol):
 
 
 class ClusterServer:
-    """Opens its first connection at once, the one for subscriptions when it is wanted."""
+    """Opens its first connection at once, the one for subscriptions when it is wanted. `unfinished`: all servers'."""
 
-    def __init__(self, access: RedisAddress, where: HostPort, owner: ServerOwner) -> None:
+    def __init__(
+        self, access: RedisAddress, where: HostPort, owner: ServerOwner, unfinished: UnfinishedReplies
+    ) -> None:
         self.where = where
         self._address = at(access, where)
         self._owner = owner
+        self._unfinished = unfinished
         self.commands: RedisConnection | None = None
         self.pushes: ClusterPushConnection | None = None
         self.is_publishing = False
@@ -103,7 +110,7 @@ class ClusterServer:
             self.reconnects += 1
 
     async def _open_commands(self) -> RedisConnection:
-        self.commands = await dial(self._address, PATIENCE, PATIENCE, REPLY_LIMIT)
+        self.commands = await dial_bounded(self._address, PATIENCE, self._unfinished)
         self._owner.commands_up(self)
         return self.commands
 
@@ -111,7 +118,7 @@ class ClusterServer:
         self.commands = None
 
     async def _open_pushes(self) -> RedisConnection:
-        connection = await dial(self._address, PATIENCE, PATIENCE, REPLY_LIMIT, ClusterPushConnection)
+        connection = await dial_bounded(self._address, PATIENCE, self._unfinished, ClusterPushConnection)
         assert isinstance(connection, ClusterPushConnection)
         self.pushes = connection
         self._owner.pushes_up(self)
@@ -120,6 +127,16 @@ class ClusterServer:
     def _close_pushes(self) -> None:
         self.pushes = None
         self._owner.pushes_down(self)
+
+
+async def dial_bounded(
+    address: RedisAddress,
+    seconds: float,
+    unfinished: UnfinishedReplies,
+    kind: type[RedisConnection] = RedisConnection,
+) -> RedisConnection:
+    """As `dial`, with a cluster's bounds."""
+    return await dial(address, seconds, PATIENCE, REPLY_LIMIT, functools.partial(kind, unfinished=unfinished))
 
 
 async def stay(connection: RedisConnection) -> bool:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from awxfast.engine.address import HostPort, write_server
 from awxfast.engine.cluster_map import MOST_SERVERS, SLOTS, ClusterView, Redirection, read_view
 from awxfast.engine.cluster_options import at
-from awxfast.engine.cluster_server import PATIENCE, ClusterServer, ServerOwner
+from awxfast.engine.cluster_server import MOST_UNFINISHED, ClusterServer, ServerOwner, dial_bounded
 from awxfast.errors import ConfigurationError, RedisError, RedisReplyError, RedisUnavailable
 from awxfast.pauses import Pauses, shorten_a_little
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.connection import RedisConnection
-from awxfast.redis.dialling import dial
+from awxfast.redis.unfinished_replies import UnfinishedReplies
 
 LOOK_INTERVAL = 2.0
 FIRST_LOOK = 0.1
@@ -44,6 +44,7 @@ class ClusterTopology:
         self._seeds = seeds
         self._owner = owner
         self._on_change = on_change
+        self._unfinished = UnfinishedReplies(MOST_UNFINISHED)
         self._owners: list[HostPort | None] = [None] * SLOTS
         self._epoch = -1
         self._known: frozenset[HostPort] = frozenset()
@@ -85,7 +86,7 @@ class ClusterTopology:
         """The one to this server; begins to connect where there is none."""
         found = self.servers.get(where)
         if found is None:
-            found = self.servers[where] = ClusterServer(self._access, where, self._owner)
+            found = self.servers[where] = ClusterServer(self._access, where, self._owner, self._unfinished)
         return found
 
     def follow(self, redirection: Redirection) -> None:
@@ -158,7 +159,7 @@ class ClusterTopology:
         try:
             if connection is not None:
                 return await ask_view(connection, where)
-            connection = await dial(at(self._access, where), ANSWER_SECONDS, PATIENCE)
+            connection = await dial_bounded(at(self._access, where), ANSWER_SECONDS, self._unfinished)
             try:
                 return await ask_view(connection, where)
             finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from awxfast.engine.known_taker import KnownTaker
+from awxfast.engine.shared_names import SharedNames
 from awxfast.engine.wanted_groups import WantedGroups
 from awxfast.wire.engine_notices import MOST_ASKED, Ask, Beat, Bye, Change, Heir, Listing, Notice
 
@@ -22,7 +23,9 @@ ASK_SECONDS = 2.0
 MOST_OTHERS = 2_000
 """Takers and publishers that are known at a time."""
 MOST_PAIRS = 2_000_000
-"""Groups of all takers together, some 142 bytes each: a million browsers want fewer."""
+"""Groups of all takers together, at 30 to 130 bytes each: a million browsers on 200 nodes want half of them."""
+MOST_GROUPS = 200_000
+"""Different ones, each of which a dialler joins, at 0.9 KB: those million browsers want half of them, too."""
 MOST_TURNED = 5_000
 """Groups a look that begin or cease to count as their takers' Redis changes; 10 ms. The rest waits for the next one."""
 
@@ -62,6 +65,7 @@ class KnownWants:
         """Takers whose Redis is known as another one than before, while not all their groups have followed that."""
         self.publishers: dict[str, OtherPublisher] = {}
         self.pairs = 0
+        self._names = SharedNames()
         self.no_room: collections.Counter[str] = collections.Counter()
         """What was not kept: `nodes`, or their `groups`."""
 
@@ -188,7 +192,7 @@ class KnownWants:
         self._add(taker, change.add)
         if taker.missing:
             taker.named.difference_update(change.drop)
-            taker.named.update(group for group in change.add if group in taker)
+            taker.named.update(self._names.find(group for group in change.add if group in taker))
 
     def _list(self, taker: KnownTaker, listing: Listing) -> None:
         """What is not named in any part is wanted no more."""
@@ -199,7 +203,7 @@ class KnownWants:
             taker.refused = 0
         taker.missing &= ~(1 << listing.part)
         self._add(taker, listing.groups)
-        taker.named.update(group for group in listing.groups if group in taker)
+        taker.named.update(self._names.find(group for group in listing.groups if group in taker))
         if not taker.missing:
             self._remove(taker, taker.groups - taker.named)
             taker.named = set()
@@ -207,19 +211,19 @@ class KnownWants:
 
     def _add(self, taker: KnownTaker, groups: Iterable[str]) -> None:
         fresh = list(dict.fromkeys(group for group in groups if group not in taker))
-        room = max(0, MOST_PAIRS - self.pairs)
-        if len(fresh) > room:
-            self.no_room["groups"] += len(fresh) - room
-            taker.refused += len(fresh) - room
-            del fresh[room:]
-        self.pairs += len(fresh)
-        taker.add(fresh)
+        kept = self._names.keep(fresh[: max(0, MOST_PAIRS - self.pairs)], MOST_GROUPS)
+        if refused := len(fresh) - len(kept):
+            self.no_room["groups"] += refused
+            taker.refused += refused
+        self.pairs += len(kept)
+        taker.add(kept)
         if taker.counts:
-            self._wanted.add(fresh)
+            self._wanted.add(kept)
 
     def _remove(self, taker: KnownTaker, groups: Iterable[str]) -> None:
         gone = [group for group in set(groups) - self._always if group in taker]
         self.pairs -= len(gone)
+        self._names.leave(gone)
         self._wanted.remove(taker.remove(gone))
 
     def _check_counts(self, taker: KnownTaker) -> None:
@@ -253,6 +257,7 @@ class KnownWants:
         taker = self.takers.pop(who, None)
         if taker is not None:
             self.pairs -= len(taker)
+            self._names.leave(taker.groups)
             self._wanted.remove(taker.counted)
 
     def _excuse_all(self, now: float) -> None:
@@ -270,7 +275,7 @@ class KnownWants:
 
     def _ask_unsure(self, now: float) -> list[Ask]:
         """Those whose wants are not known, and those who may find room now."""
-        has_room = self.pairs < MOST_PAIRS
+        has_room = self.pairs < MOST_PAIRS and len(self._names) < MOST_GROUPS
         unsure = [
             taker
             for taker in self.takers.values()

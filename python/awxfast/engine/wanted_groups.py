@@ -7,9 +7,18 @@ from typing import Protocol
 
 from awxfast.intake.group_holder import STEP
 
+MOST_JOINING = 1_000
+"""Groups that are being joined at a time, each by a task of 2 KB: Redis may be slow, or away."""
+JOINING_SECONDS = 0.02
+"""After which the next follow; 1,000 take Redis and us longer than that."""
+
 
 class Joined(Protocol):
     """Who joins groups of this node's Redis, however many want each."""
+
+    @property
+    def joining(self) -> int:
+        """Groups that are wanted and not joined yet."""
 
     def want(self, group: str) -> None:
         """One more wants it, perhaps the first."""
@@ -26,7 +35,7 @@ class WantedGroups:
         self._counts: collections.Counter[str] = collections.Counter()
         self._held: set[str] = set()
         self._changed: dict[str, None] = {}
-        self._turn: asyncio.Handle | None = None
+        self._turn: asyncio.Handle | None = None  # also of a timer
         self._has_begun = False
 
     def __contains__(self, group: object) -> bool:
@@ -51,10 +60,11 @@ class WantedGroups:
                 self._change(group)
 
     def begin(self) -> None:
-        """Joins what is wanted, all at once, and from now on what will be."""
+        """Joins what is wanted, as far as it goes all at once, and from now on what will be."""
         self._has_begun = True
-        while self._changed:
+        while self._changed and self._joined.joining < MOST_JOINING:
             self._follow_some()
+        self._go_on()
 
     def end(self) -> None:
         """None is joined or left any more."""
@@ -65,13 +75,21 @@ class WantedGroups:
     def _change(self, group: str) -> None:
         self._changed[group] = None
         if self._turn is None and self._has_begun:
-            self._turn = asyncio.get_running_loop().call_soon(self._next_turn)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._changed:
+            self._turn = None
+        elif self._joined.joining < MOST_JOINING:
+            self._turn = loop.call_soon(self._next_turn)
+        else:
+            self._turn = loop.call_later(JOINING_SECONDS, self._next_turn)
 
     def _next_turn(self) -> None:
-        self._turn = None
-        self._follow_some()
-        if self._changed:
-            self._turn = asyncio.get_running_loop().call_soon(self._next_turn)
+        if self._joined.joining < MOST_JOINING:
+            self._follow_some()
+        self._go_on()
 
     def _follow_some(self) -> None:
         for _ in range(min(STEP, len(self._changed))):

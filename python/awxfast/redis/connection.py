@@ -2,23 +2,24 @@
 
 There is no read timeout as client libraries have it, which races with blocking pops. Instead a connection on which an
 answer is `patience` seconds overdue counts as broken. So does one that answers what the command can't have (`replies`),
-or more than `reply_limit` bytes: hiredis keeps a reply until it is whole.
+or more than `reply_limit` bytes, or announces that: hiredis makes room for what is announced.
 """
 
 import asyncio
 import collections
 import contextlib
-import re
 from collections.abc import Iterable
 from typing import Any, cast
 
 import hiredis
 
+from awxfast._rust import ReplyBounds
 from awxfast.errors import RedisReplyError, RedisUnavailable
 from awxfast.late_timeouts import call_after_reading
 from awxfast.redis.commands import Argument, Command, pack
 from awxfast.redis.connection_failure import CLOSED, describe_failure
 from awxfast.redis.replies import Expectation, describe, expect, expect_all
+from awxfast.redis.unfinished_replies import UnfinishedReplies
 
 REPLY_LIMIT = 67_108_864
 """Bytes of one reply, where nobody says otherwise."""
@@ -27,10 +28,12 @@ PROGRESS_BYTES = 65_536
 """Of one reply: so many more are a sign of life, as a whole reply is; fewer may be dripped for ever."""
 TURN_REPLIES = 300
 """How many replies are looked at in one turn of the loop, with what follows from them: some milliseconds' work."""
-_BOUNDLESS = re.compile(rb"(?:[*~%>|][0-9]{1,7}\r\n)*[*~%>|][0-9]{8}")
-"""A reply that begins by announcing ten million elements or more: hiredis makes room for them before they come."""
-_HEADS = 64
-"""Bytes at the beginning of a reply in which such an announcement stands."""
+MOST_ELEMENTS = 1_000_000
+"""Of one reply, in all its lists: a cluster's 16,384 slots, each told for itself with six servers, have 740,000."""
+ELEMENT_BYTES = 80
+"""Of memory, for each that is announced: an empty list in a list."""
+_KEPT = 1_048_576
+"""Bytes of a reply, behind which hiredis would keep its room until more comes."""
 
 _WATCH_INTERVAL = 1.0
 
@@ -50,13 +53,19 @@ class _Expected:
 class RedisConnection(asyncio.Protocol):
     """Made by `open_connection`. `lost` is done when the connection is gone, with the reason as its result."""
 
-    def __init__(self, name: str, patience: float, reply_limit: int = REPLY_LIMIT) -> None:
+    def __init__(
+        self,
+        name: str,
+        patience: float,
+        reply_limit: int = REPLY_LIMIT,
+        unfinished: UnfinishedReplies | None = None,
+    ) -> None:
         self._name = name
         self._patience = patience
         self._reply_limit = reply_limit
+        self._bounds = ReplyBounds(reply_limit, MOST_ELEMENTS)
         self._unfinished = self._seen = 0
-        self._begins = True
-        self._beginning = b""
+        self._all_unfinished = unfinished
         self._loop = asyncio.get_running_loop()
         self._reader, self._incomplete = make_reader()
         self._expected: collections.deque[_Expected] = collections.deque()
@@ -132,31 +141,43 @@ class RedisConnection(asyncio.Protocol):
         self._check_progress()
 
     def data_received(self, data: bytes) -> None:
-        came = len(data)
-        self._unfinished += came
         try:
-            if self._begins or self._beginning:
-                self._check_announced(data)
+            if not self._look(data):
+                return
             self._reader.feed(data)
-            if self._take_turn(came) or self._unfinished - self._seen >= PROGRESS_BYTES:
+            if self._take_turn() or self._unfinished - self._seen >= PROGRESS_BYTES:
                 self._progress, self._seen = self._loop.time(), self._unfinished
-        # A list of so many elements that no list can have them; a map whose key is a list.
-        except (hiredis.ProtocolError, MemoryError, TypeError) as error:
+        except hiredis.ProtocolError as error:
             self._fail("its answer is not Redis' protocol", cause=error)
-        if self._unfinished > self._reply_limit:
-            self._fail(f"it sends more than {self._reply_limit} bytes in one answer")
 
-    def _take_turn(self, came: int) -> bool:
+    def _look(self, data: bytes) -> bool:
+        """Whether what has come is in bounds, and nothing was wrong before."""
+        if self._error is not None:
+            return False
+        before, self.reply_size = self._unfinished, self._unfinished + len(data)
+        try:
+            self._unfinished = self._bounds.look(data)
+        except ValueError as error:
+            raise hiredis.ProtocolError(str(error)) from error
+        except OverflowError:
+            most = f"{self._reply_limit} bytes in one answer, or {MOST_ELEMENTS} elements"
+            self._fail(f"it sends or announces more than {most}")
+            return False
+        if self._all_unfinished is not None and (self._unfinished or before):
+            self._all_unfinished.note(self, self._unfinished + ELEMENT_BYTES * self._bounds.elements)
+        return self._error is None
+
+    def _take_turn(self) -> bool:
         """Takes as many replies as a turn has: whether any. While others wait no more is read: the end comes last."""
+        gets, incomplete = self._reader.gets, self._incomplete
         for taken in range(TURN_REPLIES):
-            if self._error is not None or (reply := self._reader.gets()) is self._incomplete:
+            if self._error is not None:
                 return taken > 0
-            self.reply_size, self._unfinished = self._unfinished or came, 0
+            if (reply := gets()) is incomplete:
+                if self.reply_size > _KEPT and not self._unfinished:
+                    self._reader, self._incomplete = make_reader()
+                return taken > 0
             self._take(reply)
-            self._beginning = b""
-            if not self._reader.has_data():
-                self._begins = True
-                return True
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._waits_turn = True
             self._transport.pause_reading()
@@ -168,14 +189,6 @@ class RedisConnection(asyncio.Protocol):
         self.data_received(b"")
         if not self._waits_turn and self._error is None and self._transport is not None:
             self._transport.resume_reading()
-
-    def _check_announced(self, data: bytes) -> None:
-        """Of a reply that a read begins with; where those behind it begin, hiredis does not tell."""
-        self._begins = False
-        seen = self._beginning + data[:_HEADS]
-        if _BOUNDLESS.match(seen):
-            self._fail(f"it announces more than {self._reply_limit} bytes in one answer")
-        self._beginning = b"" if data[_HEADS:] else seen[:_HEADS]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(describe_failure(exc) if exc else CLOSED, cause=exc)
@@ -224,7 +237,9 @@ class RedisConnection(asyncio.Protocol):
             return
         self._error = RedisUnavailable(f"Redis at {self._name}: {why}")
         self._error.__cause__ = cause
-        self._reader = hiredis.Reader()  # what had come of a reply
+        self._reader = hiredis.Reader()
+        if self._all_unfinished is not None:
+            self._all_unfinished.note(self, 0)
         if self._watch is not None:
             self._watch.cancel()
         if self._transport is not None:

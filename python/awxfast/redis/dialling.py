@@ -29,7 +29,7 @@ async def dial(
     seconds: float,
     patience: float,
     reply_limit: int = REPLY_LIMIT,
-    kind: type[RedisConnection] = RedisConnection,
+    kind: Callable[[str, float, int], RedisConnection] = RedisConnection,
 ) -> RedisConnection:
     """Connects, logs in and selects the database, all within `seconds`.
 

@@ -13,6 +13,7 @@ mod http1;
 mod links;
 mod pairs;
 mod pushes;
+mod replies;
 mod secret;
 mod transport;
 
@@ -29,5 +30,6 @@ fn extension(module: &Bound<'_, PyModule>) -> PyResult<()> {
     front::register(module)?;
     http1::register(module)?;
     links::register(module)?;
-    pushes::register(module)
+    pushes::register(module)?;
+    replies::register(module)
 }

@@ -12,3 +12,4 @@ pub mod packet;
 pub mod peer_event;
 pub mod push;
 pub mod record;
+pub mod replies;
