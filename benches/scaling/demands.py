@@ -21,8 +21,8 @@ REDIS_CLIENTS = 10_000
 """`maxclients` of a Redis that says nothing of it."""
 NATS_CLIENTS = 65_536
 DESCRIPTORS = 65_536
-MOST_WHOS, MOST_PAIRS = 2_000, 2_000_000
-"""What a publisher remembers of who wants what through an engine."""
+MOST_WHOS, MOST_PAIRS, MOST_GROUPS = 2_000, 2_000_000, 200_000
+"""What a publisher remembers of who wants what through an engine; and different groups, which it joins."""
 MOST_GROUPS_OF_A_PEER = 100_000
 BEAT_S = 5.0
 PING_S = 20.0
@@ -151,6 +151,7 @@ def engine_demands(costs: UnitCosts, carrier: str, own: CarrierCosts, load: Load
     yield Demand(ENGINE_NETWORK, copies * load.size + channel, NETWORK, "bytes/s")
     yield Demand("who a publisher remembers", clients, MOST_WHOS, "clients")
     yield Demand("wants that a publisher remembers", load.wanted_pairs, MOST_PAIRS, "groups of nodes")
+    yield Demand("groups that a publisher joins", load.groups, MOST_GROUPS, "groups")
 
 
 def node_bytes_out(carrier: str, load: Load) -> float:

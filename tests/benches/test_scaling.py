@@ -141,6 +141,7 @@ class TestDemands:
 
     def test_bounds_are_those_of_the_programs(self) -> None:
         assert (demands.MOST_WHOS, demands.MOST_PAIRS) == (known_wants.MOST_OTHERS, known_wants.MOST_PAIRS)
+        assert demands.MOST_GROUPS == known_wants.MOST_GROUPS
         gathering = told_wants.GATHER_SECONDS, told_wants.LONGEST_GATHER_SECONDS, told_wants.MANY
         assert gathering == (demands.GATHER_S, demands.LONGEST_GATHER_S, demands.MANY)
         assert demands.MOST_GROUPS_OF_A_PEER == interest.MAX_SUBSCRIPTIONS

@@ -23,7 +23,7 @@ ASK_SECONDS = 2.0
 MOST_OTHERS = 2_000
 """Takers and publishers that are known at a time."""
 MOST_PAIRS = 2_000_000
-"""Groups of all takers together, at 30 to 130 bytes each: a million browsers on 200 nodes want half of them."""
+"""Groups of all takers together, at 30 to 215 bytes each: a million browsers on 200 nodes want half of them."""
 MOST_GROUPS = 200_000
 """Different ones, each of which a dialler joins, at 0.9 KB: those million browsers want half of them, too."""
 MOST_TURNED = 5_000
