@@ -245,6 +245,13 @@ class TestBounds:
         known.change(2, drop="a", who=SECOND)
         assert known.look() == [Ask(of=(TAKER, SECOND))]
 
+    @pytest.mark.parametrize("bound", ["MOST_PAIRS", "MOST_GROUPS"])
+    def test_what_all_want_has_room_always(self, monkeypatch: pytest.MonkeyPatch, known: Fixture, bound: str) -> None:
+        known.known.hear(Bye(who=TAKER))
+        monkeypatch.setattr(known_module, bound, 0)
+        known.tell_all(1, "c", who=SECOND)
+        assert known.groups == {"metrics"}
+
     def test_many_takers_share_one_string_for_a_group(self, known: Fixture) -> None:
         for who in (TAKER, SECOND):
             known.change(2, who=who)

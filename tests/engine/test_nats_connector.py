@@ -63,3 +63,19 @@ async def test_server_that_is_about_to_stop_is_left_where_there_is_another(room:
     assert room.connector.is_leaving(connection)
     connection.is_stopping = False
     assert not room.connector.is_leaving(connection)
+
+
+async def test_servers_that_tell_of_others_without_end_are_not_tried_without_a_pause(room: Room) -> None:
+    tries = 40
+    told = 0
+
+    async def open_one(host: str, port: int, certificate_name: str) -> None:
+        nonlocal told
+        told += 1
+        room.connector.servers.learn([f"h:{1_000 + number}" for number in range(told)])
+        if told < tries:
+            raise NatsConnectionFailed("away")
+
+    room.open = open_one  # type: ignore[method-assign]
+    await room.connector.connect()
+    assert len(room.pauses) > 3

@@ -208,3 +208,32 @@ async def test_that_denies_what_nobody_wants_any_more_is_no_trouble(
     await until(lambda: len(user.carrier._connector.servers) == 2)
     await asyncio.sleep(0.01)
     assert user.carrier.up and read_lines(caplog) == []
+
+
+@pytest.mark.parametrize("last", [b"-ERR 'maximum subscriptions exceeded'\r\n", b""])
+async def test_that_ends_with_its_first_answer_keeps_nobody_waiting(
+    join_nats: Join, caplog: pytest.LogCaptureFixture, last: bytes
+) -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(introduce())
+        pings = 0
+        while pings < 2 and (line := await reader.readline()):
+            pings += line.startswith(b"PING")
+            if pings == 1 and line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")  # to the login
+        writer.write(last + b"PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    user = await join_nats(f"nats://awx:{PASSWORD}@127.0.0.1:{port}")
+    subscribing = asyncio.create_task(user.carrier.subscribe([CHANNEL]))
+    await until(lambda: connections >= 3)
+    assert not user.carrier.up and "connected to" not in caplog.text
+    assert user.carrier.needs_change == bool(last)
+    subscribing.cancel()
+    server.close()

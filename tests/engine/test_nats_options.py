@@ -41,6 +41,12 @@ class TestLogin:
         creds = read(f"nats://a?creds={tmp_path}/c").read_login()["user_credentials"]
         assert operator.users_word in creds and operator.user.seed in creds
 
+    def test_credentials_with_line_ends_of_windows(self, tmp_path: Path) -> None:
+        operator = NatsOperator()
+        operator.write_creds(tmp_path / "c")
+        (tmp_path / "w").write_bytes((tmp_path / "c").read_bytes().replace(b"\n", b"\r\n"))
+        assert str(read(f"nats://a?creds={tmp_path}/w").read_login()["user_credentials"]).count("\r") == 0
+
     def test_nobody_reads_a_secret_in_the_options(self) -> None:
         assert "hidden" not in repr(read("nats://u:hidden@a"))
         assert "hidden" not in repr(read("nats://hidden@a"))

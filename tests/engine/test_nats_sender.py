@@ -36,7 +36,8 @@ class Room:
 
     def __init__(self) -> None:
         self.lost: list[tuple[int, str]] = []
-        self.sender = NatsSender(lambda events, reason: self.lost.append((events, reason)))
+        self.too_small: list[int] = []
+        self.sender = NatsSender(lambda events, reason: self.lost.append((events, reason)), self.too_small.append)
         self.sender.put("c", b"1", 1)
 
     def send(self, connection: Any) -> asyncio.Task[None]:
@@ -56,7 +57,15 @@ async def test_message_that_the_server_does_not_take_is_refused_and_the_others_g
     await until(room.sender.idle.is_set)
     sending.cancel()
     assert (connection.published, room.lost) == ([b"1", b"2"], [(2, "refused")])
-    assert (room.sender.published, room.sender.published_bytes) == (2, 2)
+    assert (room.sender.published, room.sender.published_bytes, room.too_small) == (2, 2, [])
+
+
+async def test_server_that_takes_no_word_of_ours_is_told(room: Room) -> None:
+    room.sender.put("wants", bytes(11), 0)
+    sending = room.send(Connection())
+    await until(room.sender.idle.is_set)
+    sending.cancel()
+    assert (room.too_small, room.lost) == ([10], [(0, "refused")])
 
 
 async def test_server_that_is_behind_gets_nothing_before_it_has_confirmed(room: Room) -> None:

@@ -50,3 +50,11 @@ async def test_next_cut_begins_anew(gate: Gate) -> None:
     gate.call.begin([])
     await asyncio.sleep(0)
     assert gate.said == ["hold", "hold", "release"]
+
+
+async def test_cuts_without_end_hold_nothing_for_ever(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_call, "HOLD_SECONDS", 3600.0)
+    monkeypatch.setattr(roll_call, "LONGEST_HOLD", 0.05)
+    while gate.said[-1:] != ["release"]:
+        gate.call.begin(["a"])
+        await asyncio.sleep(0.01)

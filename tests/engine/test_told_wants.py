@@ -89,6 +89,16 @@ class TestChanges:
         await room.told.wait_settled()
         assert (room.said, room.subscribed) == ([(("a..b",), ())], {"a..b"})
 
+    async def test_group_counts_as_subscribed_to_when_the_engine_has_confirmed_it(self, room: Room) -> None:
+        room.carrier.confirms = False
+        room.told.want(["a"])
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not [*room.told.subscribed]
+        room.carrier.confirms = True
+        await room.told.wait_settled()
+        assert [*room.told.subscribed] == ["a"]
+
     async def test_changes_of_one_turn_are_told_together(self, room: Room) -> None:
         room.told.want(["b"])
         room.told.want(["a"])

@@ -171,7 +171,7 @@ class KnownWants:
                 return None
             counts = redis not in self._own_redis()
             taker = self.takers[who] = KnownTaker(who, node, redis, self._now(), counts)
-            self._add(taker, self._always)
+            self._add(taker, self._always, past_bounds=True)
         taker.node, taker.redis, taker.heard_at = node, redis, self._now()
         self._check_counts(taker)
         return taker
@@ -209,9 +209,11 @@ class KnownWants:
             taker.named = set()
             taker.version = listing.version
 
-    def _add(self, taker: KnownTaker, groups: Iterable[str]) -> None:
+    def _add(self, taker: KnownTaker, groups: Iterable[str], *, past_bounds: bool = False) -> None:
         fresh = list(dict.fromkeys(group for group in groups if group not in taker))
-        kept = self._names.keep(fresh[: max(0, MOST_PAIRS - self.pairs)], MOST_GROUPS)
+        room = len(fresh) if past_bounds else max(0, MOST_PAIRS - self.pairs)
+        most = len(self._names) + room if past_bounds else MOST_GROUPS
+        kept = self._names.keep(fresh[:room], most)
         if refused := len(fresh) - len(kept):
             self.no_room["groups"] += refused
             taker.refused += refused

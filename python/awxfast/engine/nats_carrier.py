@@ -29,6 +29,8 @@ PING_SECONDS = 1.0
 """Between pings while nothing is sent: a server that freezes is noticed so much and a pong's time later."""
 STOP_SECONDS = 1.0
 SUBJECT = re.compile(r"[\w~-]+(\.[\w~-]+)*", re.ASCII)
+TOO_MANY = "maximum subscriptions exceeded"
+"""What a server says of a limit of ours; which of the channels it does not take it does not say."""
 AGAIN_SECONDS = 5.0
 """Between tries to subscribe to what is refused: of rights that come back a server says nothing."""
 
@@ -43,7 +45,7 @@ class NatsCarrier:
         self._troubles = Troubles(log, address)
         self._subscriptions = NatsSubscriptions()
         self._inbox = NatsInbox(self._subscriptions)
-        self._sender = NatsSender(self._inbox.note_lost)
+        self._sender = NatsSender(self._inbox.note_lost, self._note_too_small)
         make = partial(NatsConnection, hear=self._inbox.hear, ended=self._note_ended, denied=self._note_denied)
         self._connector = NatsConnector(address, make, self._note_failed)
         self._connection: NatsConnection | None = None
@@ -128,6 +130,8 @@ class NatsCarrier:
                 if not self._subscriptions.is_refused(channels):
                     return
                 await asyncio.sleep(PING_SECONDS)
+            else:
+                await asyncio.sleep(CONFIRM_SECONDS)
 
     def unsubscribe(self, channels: Collection[str]) -> None:
         """Nothing of them is heard any more."""
@@ -232,6 +236,7 @@ class NatsCarrier:
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
         self._connected.clear()
+        self._is_refused = TOO_MANY in reason
         self._note_trouble(reason)
 
     def _note_trouble(self, reason: str) -> None:
@@ -245,6 +250,9 @@ class NatsCarrier:
         else:
             self._subscriptions.refuse(name)
             self._tell_refused()
+
+    def _note_too_small(self, most_bytes: int) -> None:
+        self._troubles.refuse(f"its max_payload of {most_bytes} bytes is too small for what nodes say of themselves")
 
     def _tell_refused(self) -> None:
         if self._connected.is_set() and self._subscriptions.refused:

@@ -215,7 +215,7 @@ class NatsConnection:
         while self._confirmed < sent:
             self._confirmed += 1
             self._unconfirmed.popleft()
-        return True
+        return not self.ended.done()  # it may have answered, and ended in the same read
 
     def end(self, reason: str) -> None:
         """It is of no use any more."""

@@ -52,7 +52,7 @@ class NatsConnector:
         return connection.is_stopping and len(self.servers) > 1
 
     async def _try_all(self) -> NatsConnection:
-        tries = 0
+        left = len(self.servers)  # in this round: each may tell of others, and so without end
         while True:
             self.place = self.servers.take_next()
             connection = self._make(self._options, told=self.servers.learn)
@@ -62,6 +62,7 @@ class NatsConnector:
                 self._failed(error)
             else:
                 return connection
-            tries += 1
-            if tries % len(self.servers) == 0:
+            left -= 1
+            if left == 0:
                 await asyncio.sleep(self._pauses.take())
+                left = len(self.servers)

@@ -74,7 +74,7 @@ def _read_tls(options: dict[str, str]) -> TlsOptions:
 def _read_file(name: str, file: Path) -> str:
     try:
         with file.open("rb") as opened:
-            return opened.read(LARGEST_SECRET).decode("ascii").strip()
+            return opened.read(LARGEST_SECRET).decode("ascii").strip().replace("\r\n", "\n")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ConfigurationError(f"--engine: {name}={file} can't be read: {reason}") from error

@@ -13,8 +13,10 @@ BATCH_BYTES = 262_144
 class NatsSender:
     """`note_lost` is told of events that do not go out, and why. Plain attributes are for figures."""
 
-    def __init__(self, note_lost: Callable[[int, str], None]) -> None:
+    def __init__(self, note_lost: Callable[[int, str], None], note_too_small: Callable[[int], None]) -> None:
+        """`note_too_small` is told of a server's `max_payload` that keeps us from saying who we are."""
         self._note_lost = note_lost
+        self._note_too_small = note_too_small
         self.waiting = WaitingMessages(note_lost)
         self._wake = asyncio.Event()
         self.idle = asyncio.Event()
@@ -50,6 +52,8 @@ class NatsSender:
         fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
         if len(fitting) < len(batch):
             self._note_lost(sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused")
+            if any(not events and len(text) > connection.most_bytes for _, text, events in batch):
+                self._note_too_small(connection.most_bytes)
         connection.publish(fitting)
         self.published += len(fitting)
         self.published_bytes += sum(len(message[1]) for message in fitting)

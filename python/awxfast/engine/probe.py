@@ -66,7 +66,8 @@ async def probe(carrier: Carrier) -> str:
 
 
 async def _speak(carrier: Carrier, channels: Collection[str], echoes: Echoes) -> None:
-    question = encode_notice(Ask(of=(name_process("check", GROUPS[0]),)))  # that nobody answers
+    # That nobody answers, and as long as what nodes say of themselves.
+    question = encode_notice(Ask(of=tuple(name_process("check", group) for group in GROUPS)))
     await carrier.subscribe(channels)
     for channel in channels:
         carrier.publish(channel, question, 0)

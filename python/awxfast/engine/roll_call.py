@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 
 HOLD_SECONDS = 3.0
 """How long what waits is held for those who say nothing."""
+LONGEST_HOLD = 10.0
+"""The same where one cut follows the other."""
 
 
 class RollCall:
@@ -15,6 +17,7 @@ class RollCall:
         self._release = release
         self._missing: set[str] = set()
         self._limit: asyncio.TimerHandle | None = None
+        self._began = 0.0
 
     @property
     def is_under_way(self) -> bool:
@@ -27,9 +30,12 @@ class RollCall:
         if not self._missing:
             self.end()
             return
+        loop = asyncio.get_running_loop()
+        if self._limit is None:
+            self._began = loop.time()
         self._stop_clock()
         self._hold()
-        self._limit = asyncio.get_running_loop().call_later(HOLD_SECONDS, self.end)
+        self._limit = loop.call_at(min(loop.time() + HOLD_SECONDS, self._began + LONGEST_HOLD), self.end)
 
     def note(self, who: str) -> None:
         """Has said something, or is gone."""

@@ -62,8 +62,8 @@ class ToldWants:
 
     @property
     def subscribed(self) -> Iterable[str]:
-        """Groups whose channels are subscribed to, or about to be."""
-        return self._asked
+        """Groups whose channels are subscribed to, as the engine has confirmed."""
+        return self._told | self._confirmed
 
     @property
     def is_settled(self) -> bool:

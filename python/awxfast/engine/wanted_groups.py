@@ -7,10 +7,10 @@ from typing import Protocol
 
 from awxfast.intake.group_holder import STEP
 
-MOST_JOINING = 1_000
-"""Groups that are being joined at a time, each by a task of 2 KB: Redis may be slow, or away."""
+MANY_JOINING = 1_000
+"""Groups that are being joined at a time, each by a task of 2 KB, are many: their Redis may be slow, or away."""
 JOINING_SECONDS = 0.02
-"""After which the next follow; 1,000 take Redis and us longer than that."""
+"""After which the next follow, for each so many: another Redis may be there."""
 
 
 class Joined(Protocol):
@@ -62,7 +62,7 @@ class WantedGroups:
     def begin(self) -> None:
         """Joins what is wanted, as far as it goes all at once, and from now on what will be."""
         self._has_begun = True
-        while self._changed and self._joined.joining < MOST_JOINING:
+        while self._changed and self._joined.joining < MANY_JOINING:
             self._follow_some()
         self._go_on()
 
@@ -79,16 +79,16 @@ class WantedGroups:
 
     def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
+        wait = self._joined.joining // MANY_JOINING * JOINING_SECONDS
         if not self._changed:
             self._turn = None
-        elif self._joined.joining < MOST_JOINING:
-            self._turn = loop.call_soon(self._next_turn)
+        elif wait:
+            self._turn = loop.call_later(wait, self._next_turn)
         else:
-            self._turn = loop.call_later(JOINING_SECONDS, self._next_turn)
+            self._turn = loop.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
-        if self._joined.joining < MOST_JOINING:
-            self._follow_some()
+        self._follow_some()
         self._go_on()
 
     def _follow_some(self) -> None:
