@@ -11,7 +11,7 @@ from awxfast.errors import ConfigurationError
         ("redis://a", "nats:// or tls://"),
         ("redis-cluster://", "it names no host; as in redis-cluster://10.0.0.1:6379"),
         ("tls://user:password@", "it names no host; as in tls://10.0.0.1:4222"),
-        ("redis-cluster://a?prefix=secret&prefix=other", "an option stands twice"),
+        ("redis-cluster://a?prefix=secret&prefix=other", "prefix stands twice behind the ?"),
         ("nats://user:1/secret@a", "escape /, ?, # and @ with %"),
         ("nats://user:1?secret@a", "escape /, ?, # and @ with %"),
         ("nats://user:1#secret@a", "escape /, ?, # and @ with %"),

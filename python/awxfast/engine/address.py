@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from awxfast.errors import ConfigurationError
+from awxfast.printable import escape
 from awxfast.redis.address import enclose
 
 SCHEMES: Mapping[str, tuple[str, bool, int]] = {
@@ -88,8 +89,9 @@ def write_server(server: HostPort) -> str:
 def _read_options(query: str) -> dict[str, str]:
     pairs = parse_qsl(query, keep_blank_values=True)
     options = dict(pairs)
-    if len(options) < len(pairs):
-        raise ConfigurationError("--engine: an option stands twice behind the ?")
+    names = [name for name, _ in pairs]
+    if twice := [name for name in options if names.count(name) > 1]:
+        raise ConfigurationError(f"--engine: {escape(twice[0])} stands twice behind the ?")
     return options
 
 

@@ -14,6 +14,7 @@ from awxfast.engine.endings import end_tasks
 from awxfast.engine.nats_channels import NatsChannels
 from awxfast.engine.nats_connection import NatsConnection, NatsConnectionFailed
 from awxfast.engine.nats_connector import NatsConnector
+from awxfast.engine.nats_failures import names_limit
 from awxfast.engine.nats_inbox import NatsInbox
 from awxfast.engine.nats_sender import NatsSender
 from awxfast.engine.nats_subscriptions import NatsSubscriptions, name_right
@@ -29,8 +30,6 @@ PING_SECONDS = 1.0
 """Between pings while nothing is sent: a server that freezes is noticed so much and a pong's time later."""
 STOP_SECONDS = 1.0
 SUBJECT = re.compile(r"[\w~-]+(\.[\w~-]+)*", re.ASCII)
-TOO_MANY = "maximum subscriptions exceeded"
-"""What a server says of a limit of ours; which of the channels it does not take it does not say."""
 AGAIN_SECONDS = 5.0
 """Between tries to subscribe to what is refused: of rights that come back a server says nothing."""
 
@@ -236,7 +235,7 @@ class NatsCarrier:
     def _note_ended(self, reason: str) -> None:
         """At once, so that nobody waits for an answer of it."""
         self._connected.clear()
-        self._is_refused = TOO_MANY in reason
+        self._is_refused = names_limit(reason)
         self._note_trouble(reason)
 
     def _note_trouble(self, reason: str) -> None:

@@ -10,6 +10,9 @@ from awxfast.printable import escape
 
 OPEN_SECONDS = 2.0
 """For a server to answer a new connection, its TLS and login included."""
+UNAUTHORIZED = ("authorization violation", "authentication expired", "authentication revoked")
+LIMITS = ("maximum subscriptions exceeded", "maximum account active connections exceeded")
+"""What a server says of limits of ours. Which of the channels it does not take it does not say."""
 LEAST_SECRET = 6
 """Letters: a shorter one would be found in words of all kinds."""
 
@@ -20,12 +23,18 @@ class NoTls(errors.Error):
 
 def is_refusal(error: Exception) -> bool:
     """Whether somebody has to change something: who we are, certificates, or what the address says."""
-    return isinstance(error, ConfigurationError | NoTls | ssl.SSLError) or says_unauthorized(error)
+    is_ours = isinstance(error, ConfigurationError | NoTls | ssl.SSLError)
+    return is_ours or says_unauthorized(error) or names_limit(str(error))
+
+
+def names_limit(text: str) -> bool:
+    """Whether it is one that somebody has to raise."""
+    return any(limit in text.lower() for limit in LIMITS)
 
 
 def says_unauthorized(error: Exception) -> bool:
     """Whether it is the server's word for it."""
-    return isinstance(error, errors.Error) and "authorization" in str(error).lower()
+    return isinstance(error, errors.Error) and any(word in str(error).lower() for word in UNAUTHORIZED)
 
 
 def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
@@ -48,7 +57,8 @@ def describe_failure(error: Exception, secrets: Collection[str] = ()) -> str:
         case errors.Error() if says_unauthorized(error):
             return "it refuses the user, token or key of --engine"
         case errors.Error():
-            return f"it says {quote(str(error).removeprefix('nats: ').strip(), secrets)}"
+            said = str(error).removeprefix("nats: ").strip(" '")  # nats-py repeats it with quotes
+            return f"it says {quote(said, secrets)}"
         case AttributeError() | LookupError() | TypeError() | ValueError() | RecursionError():
             return f"it answers out of protocol ({type(error).__name__})"  # nats-py, of what it did not expect
     return f"unexpected {type(error).__name__}"
