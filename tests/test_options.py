@@ -358,6 +358,17 @@ class TestUnknownOptions:
         assert refusal(*words) == f"{said}; see awxfast --help"
 
     @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["check", "mysite.asgi:application"], "mysite.asgi:application; did you mean --check?"),
+            (["mysite.asgi:application", "check"], "check; did you mean --check?"),
+            (["mysite.asgi:application", "1234"], "1234"),
+        ],
+    )
+    def test_word_without_its_dashes_is_named(self, words: list[str], said: str) -> None:
+        assert refusal(*words) == f"unrecognized arguments: {said}; see awxfast --help"
+
+    @pytest.mark.parametrize(
         "words", [["--websocket_timeout", "-1"], ["--log-fmt", "- %(message)s"], ["-b127.0.0.1"], ["--proxy-headers"]]
     )
     def test_numbers_texts_and_short_ones_with_their_value_are_none(self, words: list[str]) -> None:

@@ -46,7 +46,10 @@ class OptionParser(argparse.ArgumentParser):
         for word in words[: words.index("--")] if "--" in words else words:
             if is_option(word) and not self._knows(word.partition("=")[0]):
                 self.error(f"there is no option {word.partition('=')[0]}{self._suggest(word.partition('=')[0])}")
-        return super().parse_known_args(words, namespace)
+        known, left = super().parse_known_args(words, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}{self._guess_option(words, left[0])}")
+        return known, left
 
     def show_defaults(self, defaults: Mapping[str, Any]) -> None:
         """Behind each option's help what counts where nothing is given; not where that is nothing."""
@@ -63,6 +66,12 @@ class OptionParser(argparse.ArgumentParser):
             return name[:2] in self._option_string_actions
         known = self._option_string_actions
         return name in known or (self.allow_abbrev and any(option.startswith(name) for option in known))
+
+    def _guess_option(self, words: Sequence[str], stray: str) -> str:
+        """Which was meant by a word without its dashes, or by a number that stands alone."""
+        if bare := [word for word in words if f"--{word}" in self._option_string_actions]:
+            return f"; did you mean --{bare[0]}?"
+        return f"; did you mean --pid {stray}?" if stray.isdecimal() and self._knows("--pid") else ""
 
     def _suggest(self, name: str) -> str:
         own = FOREIGN_OPTIONS.get(name, "")

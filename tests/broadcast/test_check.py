@@ -41,6 +41,21 @@ def test_engine_that_lets_us(redis_server: RedisServer, start_nats: Callable[...
     done = check("--redis", redis_server.url, "--no-mesh", "--engine", f"nats://{nats.place}")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"--engine: nats at {nats.place} answers, and lets us publish and subscribe" in done.stdout.splitlines()
+    assert "each address" not in done.stdout
+
+
+def test_engine_of_which_one_server_was_asked(redis_server: RedisServer, start_nats: Callable[..., NatsServer]) -> None:
+    url = f"nats://{start_nats().place},127.0.0.1:{free_port()}"
+    done = check("--redis", redis_server.url, "--no-mesh", "--engine", url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not looked at: whether each address of --engine answers; rights in Redis" in done.stdout.splitlines()
+
+
+def test_peer_that_nobody_dials_is_a_line(redis_server: RedisServer, start_nats: Callable[..., NatsServer]) -> None:
+    url = f"nats://{start_nats().place}"
+    done = check("--redis", redis_server.url, "--no-mesh", "--peer", "web-2", "--engine", url)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.endswith("WARNING  --peer: nobody is dialled, because of --no-mesh\n")
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,24 @@ class TestLayer:
         assert parse(*REDIS, "--layer", "core", awx=awx).layer.prefix == "asgi"
 
 
+class TestPeersInVain:
+    @pytest.mark.parametrize(
+        ("words", "named"),
+        [
+            ("--no-mesh --peer web-2 --peer web-3", "--peer"),
+            ("--no-mesh --peer web-2 --peers-file f", "--peer and --peers-file"),
+            ("--no-mesh", ""),
+            ("--peer web-2", ""),
+        ],
+    )
+    def test_those_beside_no_mesh_are_named(self, words: str, named: str) -> None:
+        assert parse(*REDIS, "--engine", "nats://h", *words.split()).named_in_vain == named
+
+    def test_database_of_awx_is_not_given_by_anybody(self) -> None:
+        awx = AwxSettings(postgres="host=db")
+        assert parse(*REDIS, "--engine", "nats://h", "--no-mesh", awx=awx).named_in_vain == ""
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "named"),

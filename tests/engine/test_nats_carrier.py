@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,24 @@ from nats_users import CHANNEL, Join, numbers_heard, pair_of, pass_one, publish_
 def is_rising(numbers: list[int]) -> bool:
     """In order, and nothing twice."""
     return all(one < next_one for one, next_one in itertools.pairwise(numbers))
+
+
+class TestPrefix:
+    @pytest.mark.parametrize(("query", "more"), [("", ""), ("?prefix=site", ", prefix site")])
+    async def test_log_names_one_that_others_may_not_have(
+        self,
+        start_nats: Callable[..., NatsServer],
+        join_nats: Join,
+        caplog: pytest.LogCaptureFixture,
+        query: str,
+        more: str,
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        server = start_nats()
+        user = await join_nats(f"nats://{server.place}{query}")
+        await user.until_up()
+        (line,) = [line for line in caplog.messages if line.startswith("engine")]
+        assert line == f"engine: nats at {server.place}: connected to {server.place}{more}"
 
 
 class TestMessages:

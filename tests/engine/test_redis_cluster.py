@@ -1,6 +1,7 @@
 """The carrier over a real cluster of six servers that stays whole."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,6 +122,17 @@ class TestSlotsThatMove:
         traffic.assert_losses_told()
         if not traffic.sender.figures().reconnects:  # on a busy machine a server may seem to be frozen
             assert not traffic.sent.lost
+
+
+class TestPrefix:
+    @pytest.mark.parametrize(("query", "said"), [("", "connected"), ("?prefix=site", "connected, prefix site")])
+    async def test_log_names_one_that_others_may_not_have(
+        self, cluster: RedisCluster, caplog: pytest.LogCaptureFixture, query: str, said: str
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        async with carrying(f"{cluster.url}{query}") as (carrier, _):
+            await until(lambda: f"{carrier.address}: {said}" in " ".join(caplog.messages), "it is not told")
+        assert caplog.messages[-1].endswith(f": {said}")
 
 
 class TestBeforeThereIsACluster:

@@ -129,6 +129,12 @@ class TestFailures:
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 1
 
+    def test_file_that_can_not_be_read_as_python_is_named_with_its_folder(self, write: Write, tmp_path: Path) -> None:
+        name = write("a = )")
+        with pytest.raises(StartError) as caught:
+            load_application(f"{name}:a")
+        assert f"({name}.py, line 1) in {tmp_path}/{name}.py; -v 2 shows the way there" in str(caught.value)
+
     @pytest.mark.parametrize(
         ("path", "reason"),
         [

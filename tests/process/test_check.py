@@ -163,6 +163,15 @@ class TestEngine:
         assert (done.returncode, done.stderr) == (0, "")
         answer = f"--engine: nats at {nats.place} answers, and lets us publish and subscribe"
         assert answer in done.stdout.splitlines()
+        assert "each address" not in done.stdout
+
+    def test_one_of_two_servers_was_asked(self, redis_server: RedisServer, tmp_path: Path) -> None:
+        nats = NatsServer(tmp_path, "nats")
+        nats.start()
+        done = check(*LOOPBACK, "--redis", redis_server.url, "--engine", f"nats://{nats.place},127.0.0.1:{free_port()}")
+        nats.kill()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "not looked at: whether each address of --engine answers; whether a proxy" in done.stdout
 
     def test_user_who_may_not_subscribe(self, redis_server: RedisServer, tmp_path: Path) -> None:
         rights = 'permissions: { publish: "awxfast.>", subscribe: "other.>" }'

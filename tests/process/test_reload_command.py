@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from awxfast.errors import StartError
+from awxfast.errors import ConfigurationError, StartError
 from awxfast.operate.status import UnixConnection
 from awxfast.process import reload_command
 from awxfast.process.reload_command import reload, run
@@ -29,6 +29,11 @@ connection, _ = server.accept()
 connection.sendall({answer!r})
 connection.recv(1)
 """
+
+
+def test_number_that_stands_alone_is_taken_for_a_process() -> None:
+    with pytest.raises(ConfigurationError, match=r"unrecognized arguments: 1234; did you mean --pid 1234\?; see"):
+        run(["1234"], {})
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def run(words: Sequence[str]) -> int:
     left = take_left(os.environ)
     configure_log(settings)
     log.info("awxfast %s", __version__)
-    warn_of_ignored_variables()
+    warn_of_what_is_ignored(settings)
     if settings.engine is not None:
         open_carrier(settings.engine)  # what is wrong with it is told before anything is started
     hold_signals()
@@ -67,12 +67,14 @@ def check(settings: DiallerSettings) -> int:
     from awxfast.broadcast.check import run
 
     configure_log(settings)
-    warn_of_ignored_variables()
+    warn_of_what_is_ignored(settings)
     return run(settings)
 
 
-def warn_of_ignored_variables() -> None:
-    """A typing error in a variable must not pass for a setting."""
+def warn_of_what_is_ignored(settings: DiallerSettings) -> None:
+    """A typing error in a variable must not pass for a setting, nor a peer for one that is dialled."""
+    if settings.named_in_vain:
+        log.warning("%s: nobody is dialled, because of --no-mesh", settings.named_in_vain)
     if ignored := name_ignored_variables(os.environ):
         log.warning("Environment variables that mean nothing: %s", ignored)
 

@@ -35,4 +35,4 @@ async def ask_others(findings: Findings, settings: DiallerSettings) -> None:
         await ask_redis(findings, addresses)
     carrier = findings.attempt(open_engine, settings)
     if carrier is not None and (said := await findings.attempt_async(probe(carrier))):
-        findings.remarks.append(f"--engine: {said}")
+        findings.note_engine(said, settings.engine)

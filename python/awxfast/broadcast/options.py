@@ -118,6 +118,12 @@ class DiallerSettings(LogSettings):
         """Whether there may be anybody to dial."""
         return self.mesh and bool(self.peers or self.peers_file or self.postgres)
 
+    @property
+    def named_in_vain(self) -> str:
+        """Options that name peers though nobody is dialled; AWX's own database is none."""
+        named = {"--peer": self.peers, "--peers-file": self.peers_file}
+        return "" if self.mesh else " and ".join(option for option, value in named.items() if value)
+
     def to_json(self) -> str:
         """For the child process, with all secrets that are not in files; never to be logged."""
         values = dataclasses.asdict(self)

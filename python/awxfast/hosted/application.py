@@ -141,7 +141,7 @@ def find_place(error: BaseException) -> str:
     The import's own frames count as nobody's.
     """
     if isinstance(error, SyntaxError):
-        return ""  # its text has file and line
+        return f" in {error.filename}" if error.filename else ""  # its text has the file's name and the line
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
     frames = [frame for frame in frames if frame.filename not in (__file__, importlib.__file__)]
     own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]

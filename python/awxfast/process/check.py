@@ -128,7 +128,7 @@ async def check_rooms(findings: Findings, settings: Settings, application: ASGI3
         if said := await findings.attempt_async(relay.probe()):
             findings.remarks.append(f"--auth forward: {said}")
         if said := await findings.attempt_async(relay.probe_engine()):
-            findings.remarks.append(f"--engine: {said}")
+            findings.note_engine(said, settings.engine)
         await relay.stop()
     elif application is None:
         urls = [findings.attempt(RedisAddress.parse, url) for url in settings.redis]

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec, TypeVar
 
+from awxfast.engine.address import EngineAddress
 from awxfast.errors import AwxfastError, ConfigurationError
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.login import open_connection
@@ -44,6 +45,12 @@ class Findings:
         except AwxfastError as error:
             self._problems.append(error)
             return None
+
+    def note_engine(self, said: str, url: str | None) -> None:
+        """What the engine lets us do; of several servers in the URL, one that answers was enough."""
+        self.remarks.append(f"--engine: {said}")
+        if url is not None and len(EngineAddress.parse(url).servers) > 1:
+            self.not_looked_at.append("whether each address of --engine answers")
 
     @property
     def exit_code(self) -> int:
