@@ -51,6 +51,8 @@ class ClusterTopology:
         self.servers: dict[HostPort, ClusterServer] = {}
         self._unneeded: dict[HostPort, int] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._lacking = 0
+        """Owners of slots that were not connected to at the last look: there must be room for these."""
         self._alarm = asyncio.Event()
         self._reconnects = 0
         self.failure: RedisError | ConfigurationError | None = None
@@ -82,10 +84,10 @@ class ClusterTopology:
         """Who has it, as far as is known."""
         return self._owners[slot]
 
-    def server(self, where: HostPort) -> ClusterServer:
-        """The one to this server; begins to connect where there is none."""
+    def server(self, where: HostPort) -> ClusterServer | None:
+        """The one to this server; begins to connect where there is none. None: too many, with those about to go."""
         found = self.servers.get(where)
-        if found is None:
+        if found is None and len(self.servers) + len(self._leaving) < MOST_SERVERS:
             found = self.servers[where] = ClusterServer(self._access, where, self._owner, self._unfinished)
         return found
 
@@ -97,10 +99,8 @@ class ClusterTopology:
 
     def admit(self, where: HostPort) -> bool:
         """Begins to connect to a server that another one has named, which may name them without end; whether it may."""
-        if where not in self.servers and len(self.servers) >= MOST_SERVERS:
-            return False
-        self.server(where)
-        return True
+        has_room = len(self.servers) + self._lacking < MOST_SERVERS
+        return (has_room or where in self.servers) and self.server(where) is not None
 
     def look_soon(self) -> None:
         """Something is not as it was."""
@@ -173,8 +173,9 @@ class ClusterTopology:
         self._epoch = view.epoch
         self._known = view.servers
         self._owners = list(view.owners)
-        owners = set(self._owners)
+        owners = {where for where in view.owners if where is not None}
         self._unneeded = {where: self._unneeded.get(where, 0) + 1 for where in self.servers if where not in owners}
+        self._lacking = len(owners - self.servers.keys())
         for where in [where for where, looks in self._unneeded.items() if looks >= LOOKS_UNNEEDED]:
             self._leave(where)
 

@@ -211,7 +211,8 @@ class RedisClusterCarrier:
             self._parts.publisher.flush()
 
     def _is_well(self) -> bool:
-        return self.up and self._parts is not None and None not in self._parts.publisher.queues.destinations()
+        parts = self._parts
+        return self.up and parts is not None and parts.topology.servers.keys() >= {*parts.publisher.queues.destinations()}
 
     def _regroup(self) -> None:
         """After each look at the cluster."""
