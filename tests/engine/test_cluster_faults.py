@@ -247,6 +247,24 @@ class TestPublishing:
         await asyncio.sleep(0.5)
         assert len(places) <= 5
 
+    async def test_owner_that_there_is_no_room_for_gets_it_once_another_server_has_gone(
+        self,
+        server: ScriptedServer,
+        other: ScriptedServer,
+        carrier: RedisClusterCarrier,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(cluster_topology, "MOST_SERVERS", 1)
+        assert carrier._parts is not None
+        topology = carrier._parts.topology
+        topology.server(("127.0.0.1", server.port))
+        server.epoch, server.owner = 5, other.port
+        await until(lambda: topology.find_owner(0) == ("127.0.0.1", other.port), "the new owner is not found")
+        carrier.publish(CHANNEL, b"1", 1)
+        assert not carrier._is_well()
+        await until(lambda: other.count(b"SPUBLISH") == 1, "it does not arrive")
+        assert not set(topology.servers) - {("127.0.0.1", other.port)}
+
 
 class TestRights:
     async def test_refused_message_is_trouble_for_a_while(

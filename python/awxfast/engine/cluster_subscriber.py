@@ -5,12 +5,12 @@ moved, or its server was gone, is told once the channel is subscribed to again.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from awxfast.engine.address import HostPort
 from awxfast.engine.carrier import Listener
-from awxfast.engine.cluster_map import find_slot, read_redirection
+from awxfast.engine.cluster_channel import ClusterChannel, release
+from awxfast.engine.cluster_map import read_redirection
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_topology import ClusterTopology
 from awxfast.errors import RedisReplyError
@@ -25,25 +25,6 @@ a change some servers still tell of the time before it."""
 
 MOST_HOPS = 5
 """Redirections in a row after which a channel waits for the next look at the cluster."""
-
-
-class ClusterChannel:
-    """One channel: where it is asked for, and whether that is confirmed."""
-
-    __slots__ = ("awaited", "confirmed", "cut", "doubted", "hops", "key", "name", "slot", "waiters", "where")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.key = name.encode()
-        self.slot = find_slot(self.key)
-        self.where: HostPort | None = None
-        self.awaited: HostPort | None = None
-        """Where it is asked for, or will be once that is up."""
-        self.confirmed = False
-        self.cut = False
-        self.doubted: float | None = None
-        self.hops = 0
-        self.waiters: list[asyncio.Future[None]] = []
 
 
 class ClusterSubscriber:
@@ -306,11 +287,3 @@ class ServerListener:
     def end(self, channel: bytes) -> None:
         """This server has the slot no more."""
         self._subscriber.end(self._place, channel)
-
-
-def release(channel: ClusterChannel) -> None:
-    """Whoever waits for it goes on."""
-    waiters, channel.waiters = channel.waiters, []
-    for waiter in waiters:
-        with contextlib.suppress(asyncio.InvalidStateError):
-            waiter.set_result(None)

@@ -212,7 +212,9 @@ class RedisClusterCarrier:
 
     def _is_well(self) -> bool:
         parts = self._parts
-        return self.up and parts is not None and parts.topology.servers.keys() >= {*parts.publisher.queues.destinations()}
+        if not self.up or parts is None:
+            return False
+        return all(where in parts.topology.servers for where in parts.publisher.queues.destinations())
 
     def _regroup(self) -> None:
         """After each look at the cluster."""
