@@ -226,10 +226,15 @@ class TestPublishing:
 
         class Counted(ClusterServer):
             def __init__(
-                self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner, unfinished: UnfinishedReplies
+                self,
+                access: RedisAddress,
+                where: tuple[str, int],
+                owner: ServerOwner,
+                unfinished: UnfinishedReplies,
+                begin: float,
             ) -> None:
                 places.add(where)
-                super().__init__(access, where, owner, unfinished)
+                super().__init__(access, where, owner, unfinished, begin)
 
         monkeypatch.setattr(cluster_topology, "ClusterServer", Counted)
         ports = itertools.count(1)
