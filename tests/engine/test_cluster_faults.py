@@ -226,10 +226,15 @@ class TestPublishing:
 
         class Counted(ClusterServer):
             def __init__(
-                self, access: RedisAddress, where: tuple[str, int], owner: ServerOwner, unfinished: UnfinishedReplies
+                self,
+                access: RedisAddress,
+                where: tuple[str, int],
+                owner: ServerOwner,
+                unfinished: UnfinishedReplies,
+                begin: float,
             ) -> None:
                 places.add(where)
-                super().__init__(access, where, owner, unfinished)
+                super().__init__(access, where, owner, unfinished, begin)
 
         monkeypatch.setattr(cluster_topology, "ClusterServer", Counted)
         ports = itertools.count(1)
@@ -246,6 +251,24 @@ class TestPublishing:
         await until(lambda: server.count(b"SPUBLISH") >= 50, "they are not sent")
         await asyncio.sleep(0.5)
         assert len(places) <= 5
+
+    async def test_owner_that_there_is_no_room_for_gets_it_once_another_server_has_gone(
+        self,
+        server: ScriptedServer,
+        other: ScriptedServer,
+        carrier: RedisClusterCarrier,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(cluster_topology, "MOST_SERVERS", 1)
+        assert carrier._parts is not None
+        topology = carrier._parts.topology
+        topology.server(("127.0.0.1", server.port))
+        server.epoch, server.owner = 5, other.port
+        await until(lambda: topology.find_owner(0) == ("127.0.0.1", other.port), "the new owner is not found")
+        carrier.publish(CHANNEL, b"1", 1)
+        assert not carrier._is_well()
+        await until(lambda: other.count(b"SPUBLISH") == 1, "it does not arrive")
+        assert not set(topology.servers) - {("127.0.0.1", other.port)}
 
 
 class TestRights:

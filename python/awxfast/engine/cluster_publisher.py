@@ -56,8 +56,8 @@ class ClusterPublisher:
         """Sends what can be sent."""
         self._flushes = False
         for where in self.queues.destinations():
-            if where is not None:
-                self.flush_to(self._topology.server(where))
+            if where is not None and (server := self._topology.server(where)) is not None:
+                self.flush_to(server)
 
     def flush_to(self, server: ClusterServer) -> None:
         """The next batch to this server, unless one is on its way."""

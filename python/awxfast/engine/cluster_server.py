@@ -51,15 +51,19 @@ class ServerOwner(Protocol):
 
 
 class ClusterServer:
-    """Opens its first connection at once, the one for subscriptions when it is wanted. `unfinished`: all servers'."""
+    """Opens its first connection from that time of the loop on, the one for subscriptions when it is wanted.
+
+    `unfinished`: all servers'.
+    """
 
     def __init__(
-        self, access: RedisAddress, where: HostPort, owner: ServerOwner, unfinished: UnfinishedReplies
+        self, access: RedisAddress, where: HostPort, owner: ServerOwner, unfinished: UnfinishedReplies, begin: float
     ) -> None:
         self.where = where
         self._address = at(access, where)
         self._owner = owner
         self._unfinished = unfinished
+        self._begin = begin
         self.commands: RedisConnection | None = None
         self.pushes: ClusterPushConnection | None = None
         self.is_publishing = False
@@ -93,6 +97,7 @@ class ClusterServer:
 
     async def _keep(self, open_one: Callable[[], Awaitable[RedisConnection]], forget: Callable[[], None]) -> None:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        await asyncio.sleep(self._begin - asyncio.get_running_loop().time())
         while True:
             try:
                 connection = await open_one()

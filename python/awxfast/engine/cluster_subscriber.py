@@ -5,12 +5,12 @@ moved, or its server was gone, is told once the channel is subscribed to again.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from awxfast.engine.address import HostPort
 from awxfast.engine.carrier import Listener
-from awxfast.engine.cluster_map import find_slot, read_redirection
+from awxfast.engine.cluster_channel import ClusterChannel, release
+from awxfast.engine.cluster_map import read_redirection
 from awxfast.engine.cluster_server import ClusterServer
 from awxfast.engine.cluster_topology import ClusterTopology
 from awxfast.errors import RedisReplyError
@@ -27,23 +27,6 @@ MOST_HOPS = 5
 """Redirections in a row after which a channel waits for the next look at the cluster."""
 
 
-class ClusterChannel:
-    """One channel: where it is asked for, and whether that is confirmed."""
-
-    __slots__ = ("confirmed", "cut", "doubted", "hops", "key", "name", "slot", "waiters", "where")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.key = name.encode()
-        self.slot = find_slot(self.key)
-        self.where: HostPort | None = None
-        self.confirmed = False
-        self.cut = False
-        self.doubted: float | None = None
-        self.hops = 0
-        self.waiters: list[asyncio.Future[None]] = []
-
-
 class ClusterSubscriber:
     """Asks again for what is not confirmed, for ever. `note_mended`: called when the listener was told of some."""
 
@@ -54,6 +37,10 @@ class ClusterSubscriber:
         self._refusal = ""
         self._channels: dict[bytes, ClusterChannel] = {}
         self._missing: set[ClusterChannel] = set()
+        self._by_server: dict[HostPort, set[ClusterChannel]] = {}
+        """By what they await: a server that comes or goes costs its own channels only."""
+        self._due: set[ClusterChannel] = set()
+        """To be asked for in the next turns of the loop."""
         self._mended: list[str] = []
         self.received = 0
         self.received_bytes = 0
@@ -107,6 +94,8 @@ class ClusterSubscriber:
             if channel is None:
                 continue
             self._missing.discard(channel)
+            self._due.discard(channel)
+            self._await(channel, None)
             release(channel)
             if channel.where is not None:
                 leaving.setdefault(channel.where, []).append(channel.key)
@@ -124,24 +113,23 @@ class ClusterSubscriber:
                 leaving.setdefault(channel.where, []).append(channel.key)
                 self._lose(channel)
         self._leave(leaving)
-        self._ask([channel for channel in self._missing if channel.where is None])
+        self._ask_soon([channel for channel in self._missing if channel.where is None])
 
     def pushes_up(self, server: ClusterServer) -> None:
         """A server can be asked for the channels that are its own."""
         assert server.pushes is not None
         server.pushes.begin(ServerListener(self, server.where))
-        self._ask([channel for channel in self._missing if channel.where is None])
+        self._lose_all(server.where)  # what connections of another life of it may still have
+        self._ask_soon(self._by_server.get(server.where, ()))
 
     def pushes_down(self, server: ClusterServer) -> None:
         """All that was subscribed to there is so no more, unless connections of another life of it have that now."""
-        if self._topology.servers.get(server.where, server) is not server:
-            return
-        for channel in self._channels.values():
-            if channel.where == server.where:
-                self._lose(channel)
+        if self._find_pushes(server.where) is None:
+            self._lose_all(server.where)
 
     def clear(self) -> None:
         """Whoever waits has waited in vain."""
+        self._due.clear()
         for channel in self._channels.values():
             release(channel)
 
@@ -198,6 +186,18 @@ class ClusterSubscriber:
             self._topology.look_soon()
             self._ask([channel])
 
+    def _ask_soon(self, channels: Collection[ClusterChannel]) -> None:
+        """Many at once: so many servers may come up in one turn."""
+        if channels and not self._due:
+            asyncio.get_running_loop().call_soon(self._ask_some)
+        self._due.update(channels)
+
+    def _ask_some(self) -> None:
+        some = [self._due.pop() for _ in range(min(TURN_CHANNELS, len(self._due)))]
+        self._ask([channel for channel in some if channel.where is None])
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._ask_some)
+
     def _ask(self, channels: Iterable[ClusterChannel]) -> None:
         """Of each the owner of its slot, if that is known and up."""
         asked: dict[HostPort, list[bytes]] = {}
@@ -205,7 +205,9 @@ class ClusterSubscriber:
             owner = self._topology.find_owner(channel.slot)
             if owner is None and self._topology.is_known:
                 self._refusal = "no server has their slots"
-            if owner is not None and self._topology.server(owner).want_pushes() is not None:
+            self._await(channel, owner)
+            server = self._topology.server(owner) if owner is not None else None
+            if owner is not None and server is not None and server.want_pushes() is not None:
                 channel.where = owner
                 asked.setdefault(owner, []).append(channel.key)
         for where, keys in asked.items():
@@ -233,6 +235,23 @@ class ClusterSubscriber:
         channel.doubted = None
         channel.where = None
         self._missing.add(channel)
+        self._await(channel, self._topology.find_owner(channel.slot))
+
+    def _lose_all(self, where: HostPort) -> None:
+        for channel in [channel for channel in self._by_server.get(where, ()) if channel.where == where]:
+            self._lose(channel)
+
+    def _await(self, channel: ClusterChannel, where: HostPort | None) -> None:
+        if channel.awaited == where:
+            return
+        if channel.awaited is not None:
+            fellows = self._by_server[channel.awaited]
+            fellows.discard(channel)
+            if not fellows:
+                del self._by_server[channel.awaited]
+        if where is not None:
+            self._by_server.setdefault(where, set()).add(channel)
+        channel.awaited = where
 
     def _tell_mended(self, name: str) -> None:
         """Many at once: they come in one read."""
@@ -268,11 +287,3 @@ class ServerListener:
     def end(self, channel: bytes) -> None:
         """This server has the slot no more."""
         self._subscriber.end(self._place, channel)
-
-
-def release(channel: ClusterChannel) -> None:
-    """Whoever waits for it goes on."""
-    waiters, channel.waiters = channel.waiters, []
-    for waiter in waiters:
-        with contextlib.suppress(asyncio.InvalidStateError):
-            waiter.set_result(None)

@@ -25,6 +25,8 @@ LONGEST_LOOK = 1.0
 """Seconds between looks: while all is well, and while it is not."""
 LEAST_LOOK = 0.05
 """Between two looks whatever happens: what a server refuses may be refused again at once."""
+BEGIN_INTERVAL = 0.001
+"""Between the first connections to two servers: a thousand may be named at once."""
 ASKED = 5
 """Servers that are asked in one look while something is wrong."""
 LOOKS_UNNEEDED = 3
@@ -51,6 +53,9 @@ class ClusterTopology:
         self.servers: dict[HostPort, ClusterServer] = {}
         self._unneeded: dict[HostPort, int] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._begin = 0.0
+        self._lacking: set[HostPort] = set()
+        """Owners of slots that were not connected to at the last look: there must be room for these."""
         self._alarm = asyncio.Event()
         self._reconnects = 0
         self.failure: RedisError | ConfigurationError | None = None
@@ -82,11 +87,12 @@ class ClusterTopology:
         """Who has it, as far as is known."""
         return self._owners[slot]
 
-    def server(self, where: HostPort) -> ClusterServer:
-        """The one to this server; begins to connect where there is none."""
+    def server(self, where: HostPort) -> ClusterServer | None:
+        """The one to this server; begins to connect where there is none. None: too many, with those about to go."""
         found = self.servers.get(where)
-        if found is None:
-            found = self.servers[where] = ClusterServer(self._access, where, self._owner, self._unfinished)
+        if found is None and len(self.servers) + len(self._leaving) < MOST_SERVERS:
+            self._begin = max(self._begin + BEGIN_INTERVAL, asyncio.get_running_loop().time())
+            found = self.servers[where] = ClusterServer(self._access, where, self._owner, self._unfinished, self._begin)
         return found
 
     def follow(self, redirection: Redirection) -> None:
@@ -97,10 +103,8 @@ class ClusterTopology:
 
     def admit(self, where: HostPort) -> bool:
         """Begins to connect to a server that another one has named, which may name them without end; whether it may."""
-        if where not in self.servers and len(self.servers) >= MOST_SERVERS:
-            return False
-        self.server(where)
-        return True
+        has_room = len(self.servers) + len(self._lacking) < MOST_SERVERS
+        return (has_room or where in self._lacking or where in self.servers) and self.server(where) is not None
 
     def look_soon(self) -> None:
         """Something is not as it was."""
@@ -173,8 +177,9 @@ class ClusterTopology:
         self._epoch = view.epoch
         self._known = view.servers
         self._owners = list(view.owners)
-        owners = set(self._owners)
+        owners = {where for where in view.owners if where is not None}
         self._unneeded = {where: self._unneeded.get(where, 0) + 1 for where in self.servers if where not in owners}
+        self._lacking = owners - self.servers.keys()
         for where in [where for where, looks in self._unneeded.items() if looks >= LOOKS_UNNEEDED]:
             self._leave(where)
 

@@ -211,7 +211,10 @@ class RedisClusterCarrier:
             self._parts.publisher.flush()
 
     def _is_well(self) -> bool:
-        return self.up and self._parts is not None and None not in self._parts.publisher.queues.destinations()
+        parts = self._parts
+        if not self.up or parts is None:
+            return False
+        return all(where in parts.topology.servers for where in parts.publisher.queues.destinations())
 
     def _regroup(self) -> None:
         """After each look at the cluster."""
