@@ -481,7 +481,7 @@ class TestTopology:
         await until(lambda: server.count(b"AUTH") >= 8, "it is not tried again")
         await carrier.stop()
         (line,) = caplog.messages
-        assert "WRONGPASS no such user or ***" in line
+        assert "WRONGPASS no such user or *** (on every server user awx needs this password)" in line
 
     async def test_subscription_stays_where_the_cluster_names_another_owner_for_a_moment(
         self, server: ScriptedServer, other: ScriptedServer, carrier: RedisClusterCarrier, hearing: Hearing

@@ -97,6 +97,7 @@ class ClusterServer:
 
     async def _keep(self, open_one: Callable[[], Awaitable[RedisConnection]], forget: Callable[[], None]) -> None:
         pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        is_first = True
         await asyncio.sleep(self._begin - asyncio.get_running_loop().time())
         while True:
             try:
@@ -104,6 +105,8 @@ class ClusterServer:
             except (RedisError, ConfigurationError) as error:
                 self._owner.server_failed(self, error)
             else:
+                self.reconnects += not is_first
+                is_first = False
                 try:
                     if await stay(connection):
                         pauses.begin_again()
@@ -112,7 +115,6 @@ class ClusterServer:
                     forget()
                 self._owner.server_failed(self, connection.lost.result())
             await asyncio.sleep(pauses.take())
-            self.reconnects += 1
 
     async def _open_commands(self) -> RedisConnection:
         self.commands = await dial_bounded(self._address, PATIENCE, self._unfinished)

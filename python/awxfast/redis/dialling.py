@@ -152,6 +152,9 @@ def _refusal(sentence: str, code: str, address: RedisAddress) -> Exception:
     if code == "NOAUTH":
         example = address.url(f":PASSWORD@host:port{'' if address.is_of_cluster else '/0'}", tls=False)
         return ConfigurationError(f"Redis at {address}: NOAUTH it wants a password, as in {example}")
+    if code == "WRONGPASS" and address.is_of_cluster and address.password is not None:
+        hint = f"on every server user {address.username or 'default'} needs this password"
+        return ConfigurationError(f"Redis at {address}: {sentence.rstrip('.')} ({hint})")
     if code == "WRONGPASS" and address.username and address.password is None:
         return ConfigurationError(f"Redis at {address}: {sentence} (a password without a user is written :PASSWORD@)")
     if code == "NOPERM" and not address.is_of_cluster:
