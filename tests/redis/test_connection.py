@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,22 @@ class TestReplies:
             assert await asyncio.gather(*answers) == [1] * len(answers)
             with pytest.raises(RedisUnavailable):
                 await last
+
+    async def test_those_that_came_before_a_write_failed_are_all_taken(self) -> None:
+        loop = asyncio.get_running_loop()
+        ours, peer = socket.socketpair()
+        with ours, peer:
+            _, connection = await loop.create_connection(lambda: RedisConnection("x", 5.0), sock=ours)
+            answers = [connection.command("PING") for _ in range(10 * TURN_REPLIES)]
+            answers[0].add_done_callback(lambda _: connection.command("PING"))
+            peer.setblocking(False)
+            left = len(answers) * len(b"*1\r\n$4\r\nPING\r\n")
+            while left:
+                left -= len(await loop.sock_recv(peer, left))
+            await loop.sock_sendall(peer, b"+PONG\r\n" * len(answers))
+            peer.close()
+            assert await asyncio.gather(*answers) == [b"PONG"] * len(answers)
+            assert isinstance(await connection.lost, RedisUnavailable)
 
     async def test_error_reply_is_raised(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:
