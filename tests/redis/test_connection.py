@@ -77,6 +77,10 @@ class TestReplies:
             assert caught.value.code == "ERR"
             assert await connection.command("PING") == b"PONG"
 
+    def test_error_is_kept_cut_with_its_first_word(self) -> None:
+        error = RedisReplyError("x" * 1_000)
+        assert len(str(error)) == len(error.code) == 500
+
     async def test_error_among_several_is_a_result(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:
             first, second, third = await connection.commands([("SET", "k", "v"), ("ZCARD", "k"), ("GET", "k")])
