@@ -66,8 +66,9 @@ class RedisReplyError(RedisError):
     """Redis answered with an error, which is shown cut, and without what a terminal would obey."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("".join(char if char.isprintable() else "?" for char in text[:500]))
-        self.code = text.split(" ", 1)[0]
+        shown = "".join(char if char.isprintable() else "?" for char in text[:500])
+        super().__init__(shown)
+        self.code = shown.split(" ", 1)[0]
 
 
 def describe_unexpected(error: Exception) -> str:

@@ -75,6 +75,24 @@ fn what_announces_too_much_is_a_fault_at_once() {
 }
 
 #[test]
+fn no_redis_sends_so_long_a_line_or_so_many_errors_in_a_list() {
+    let look = |chunks: &[&[u8]]| {
+        let mut bounds = ReplyBounds::new(1_000_000, 20_000);
+        chunks.iter().map(|chunk| bounds.look(chunk)).collect::<Result<Vec<usize>, Fault>>()
+    };
+    for chunk in [65_537, 1_000] {
+        let line = vec![b'\r'; 65_537];
+        let chunks: Vec<&[u8]> = [&b"*1\r\n-"[..]].into_iter().chain(line.chunks(chunk)).collect();
+        assert_eq!(look(&chunks), Err(Fault::OutOfProtocol));
+    }
+    let text = [&vec![b'+'; 65_535][..], b"\r\n"].concat();
+    assert_eq!(look(&[&text, &text, b"*20000\r\n", &b"+\r\n".repeat(20_000)]), Ok(vec![0, 0, 8, 0]));
+    let errors = b"-\r\n".repeat(10_000);
+    assert_eq!(look(&[&errors, b"*10000\r\n", &errors, b"*10000\r\n", &errors]), Ok(vec![0, 8, 0, 8, 0]));
+    assert_eq!(look(&[b"*20000\r\n", &errors, b"-"]), Err(Fault::OutOfProtocol));
+}
+
+#[test]
 fn what_sends_too_much_is_a_fault() {
     assert_eq!(look(&[&[b'+'; 600], &[b'x'; 401]]), Err(Fault::TooLong));
     assert_eq!(look(&[&b"+OK\r\n".repeat(1_000)]), Ok(vec![0]));

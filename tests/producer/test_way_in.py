@@ -1,7 +1,9 @@
 """Every way in to a Redis for code that may block: TLS, providers, names, databases."""
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,25 @@ class TestProvider:
         address = RedisAddress(path=str(redis_server.socket), credential_provider=Provider((b"secret",)))
         with pytest.raises(ConfigurationError, match="credential_provider gives neither"):
             RedisSocket.connect(address)
+
+
+class TestPatience:
+    def test_answer_that_is_dripped_is_overdue(self) -> None:
+        ours, peer = socket.socketpair()
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                for byte in (b"+", *[b"x"] * 100, b"\r", b"\n"):
+                    peer.sendall(byte)
+                    time.sleep(0.05)
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        redis = RedisSocket(ours, patience=0.3)
+        with peer, pytest.raises(ConnectionError, match="does not answer"):
+            redis.ask("PING")
+        redis.close()
+        dripping.join()
 
 
 class TestAddress:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,12 +54,32 @@ class TestReplies:
             with pytest.raises(RedisUnavailable):
                 await last
 
+    async def test_those_that_came_before_a_write_failed_are_all_taken(self) -> None:
+        loop = asyncio.get_running_loop()
+        ours, peer = socket.socketpair()
+        with ours, peer:
+            _, connection = await loop.create_connection(lambda: RedisConnection("x", 5.0), sock=ours)
+            answers = [connection.command("PING") for _ in range(10 * TURN_REPLIES)]
+            answers[0].add_done_callback(lambda _: connection.command("PING"))
+            peer.setblocking(False)
+            left = len(answers) * len(b"*1\r\n$4\r\nPING\r\n")
+            while left:
+                left -= len(await loop.sock_recv(peer, left))
+            await loop.sock_sendall(peer, b"+PONG\r\n" * len(answers))
+            peer.close()
+            assert await asyncio.gather(*answers) == [b"PONG"] * len(answers)
+            assert isinstance(await connection.lost, RedisUnavailable)
+
     async def test_error_reply_is_raised(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:
             with pytest.raises(RedisReplyError) as caught:
                 await connection.command("NONSENSE")
             assert caught.value.code == "ERR"
             assert await connection.command("PING") == b"PONG"
+
+    def test_error_is_kept_cut_with_its_first_word(self) -> None:
+        error = RedisReplyError("x" * 1_000)
+        assert len(str(error)) == len(error.code) == 500
 
     async def test_error_among_several_is_a_result(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.address) as connection:

@@ -12,6 +12,7 @@ class TestOneCommand:
         ("name", "reply"),
         [
             ("PING", b"PONG"),
+            ("ASKING", b"OK"),
             ("get", None),
             ("ZCARD", 0),
             ("LLEN", 0),
@@ -41,6 +42,11 @@ class TestOneCommand:
         ("name", "reply"),
         [
             ("PING", 1),
+            ("ASKING", 1),
+            ("ASKING", b"x" * 1_000),
+            ("WATCH", b"x" * 1_000),
+            ("SET", b"x" * 1_000),
+            ("INCR", b"1"),
             ("ZCARD", b"0"),
             ("LLEN", b"0"),
             ("BRPOP", [b"key"]),
@@ -72,6 +78,7 @@ class TestTransaction:
         assert [one.command for one in expected] == names
         assert all(one.fits(reply) for one, reply in zip(expected, replies, strict=True))
         assert not expected[2].fits(1)
+        assert not expected[2].fits(b"x" * 1_000)
 
     def test_without_multi_each_has_its_own_answer(self) -> None:
         assert [one.fits(1) for one in expect_all(["ZREM", "GET"])] == [True, False]

@@ -6,6 +6,7 @@ AWX sends each event from a new event loop. A stream belongs to its loop and wou
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -71,10 +72,12 @@ class RedisSocket:
     def ask(self, *words: Word) -> Any:
         """The reply. Raises `hiredis.ReplyError` for an error that Redis reports."""
         packed = pack(words)
+        overdue = time.monotonic() + self._patience
         self._socket.settimeout(self._patience)
         try:
             self._socket.sendall(packed)
             while (reply := self._next_reply()) is False:
+                self._socket.settimeout(_seconds_to(overdue))
                 self._feed(self._socket.recv(CHUNK))
         except OSError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
@@ -125,6 +128,13 @@ class RedisSocket:
         if not data:
             raise ConnectionResetError("it closed the connection")
         self._reader.feed(data)
+
+
+def _seconds_to(overdue: float) -> float:
+    """Raises `TimeoutError` where there are none."""
+    if (left := overdue - time.monotonic()) > 0:
+        return left
+    raise TimeoutError("timed out")
 
 
 def is_unknown_script(error: Exception) -> bool:

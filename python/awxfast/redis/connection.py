@@ -32,6 +32,8 @@ MOST_ELEMENTS = 1_000_000
 """Of one reply, in all its lists: a cluster's 16,384 slots, each told for itself with six servers, have 740,000."""
 ELEMENT_BYTES = 80
 """Of memory, for each that is announced: an empty list in a list."""
+LAST_TURNS = 20
+"""So many turns' replies are taken at once when the end comes before their turn; a batch in a cluster has 2,000."""
 _KEPT = 1_048_576
 """Bytes of a reply, behind which hiredis would keep its room until more comes."""
 
@@ -191,6 +193,10 @@ class RedisConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None  # which takes neither more to write nor that reading pauses
+        if self._waits_turn:  # and what was written meanwhile has told the end
+            for _ in range(LAST_TURNS):
+                self.data_received(b"")
         self._fail(describe_failure(exc) if exc else CLOSED, cause=exc)
 
     def _take(self, reply: Any) -> None:

@@ -9,6 +9,9 @@ from awxfast.errors import RedisReplyError
 
 Check = Callable[[Any], bool]
 
+LONGEST_WORD = 64
+"""Bytes, of OK, QUEUED, a score or a type. Answers of a batch are all kept until the last one has come."""
+
 
 class Expectation(NamedTuple):
     """What one command may be answered. An error is always allowed."""
@@ -33,7 +36,7 @@ def expect_all(names: Sequence[object]) -> list[Expectation]:
     for name in names:
         one = expect(name)
         queues = queues and one.command != "EXEC"
-        expected.append(Expectation(one.command, is_text) if queues else one)
+        expected.append(Expectation(one.command, is_word) if queues else one)
         queues = queues or one.command == "MULTI"
     return expected
 
@@ -46,6 +49,11 @@ def describe(reply: Any) -> str:
 def is_text(reply: Any) -> bool:
     """A string of either form."""
     return type(reply) is bytes
+
+
+def is_word(reply: Any) -> bool:
+    """A string, and a short one."""
+    return type(reply) is bytes and len(reply) <= LONGEST_WORD
 
 
 def is_text_or_nil(reply: Any) -> bool:
@@ -92,6 +100,10 @@ def _is_number_or_text(reply: Any) -> bool:
     return is_number(reply) or is_text(reply)
 
 
+def _is_word_or_nil(reply: Any) -> bool:
+    return reply is None or is_word(reply)
+
+
 def _is_scan(reply: Any) -> bool:
     return type(reply) is list and len(reply) == 2 and is_text(reply[0]) and is_texts(reply[1])
 
@@ -131,7 +143,7 @@ def _is_texts_or_nil(reply: Any) -> bool:
 
 def _is_scored(reply: Any) -> bool:
     """Of ZADD: a number, or with INCR a score or nil."""
-    return is_number(reply) or is_text_or_nil(reply)
+    return is_number(reply) or _is_word_or_nil(reply)
 
 
 def _is_subscribed(reply: Any) -> bool:
@@ -152,9 +164,12 @@ KINDS: dict[type, str] = {
 }
 
 CHECKS: dict[str, Check] = {
-    **dict.fromkeys(("AUTH", "SELECT", "PING", "INFO", "WATCH", "UNWATCH", "MULTI", "TYPE"), is_text),
-    **dict.fromkeys(("GET", "SET", "ZSCORE"), is_text_or_nil),
-    **dict.fromkeys(("DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "LLEN"), is_number),
+    **dict.fromkeys(("ASKING", "AUTH", "SELECT", "PING", "TYPE"), is_word),
+    **dict.fromkeys(("WATCH", "UNWATCH", "MULTI", "DISCARD"), is_word),
+    **dict.fromkeys(("SET", "ZSCORE"), _is_word_or_nil),
+    "GET": is_text_or_nil,
+    "INFO": is_text,
+    **dict.fromkeys(("DEL", "EXISTS", "EXPIRE", "HDEL", "HSET", "INCR", "LLEN"), is_number),
     **dict.fromkeys(("SADD", "SREM", "ZCARD", "ZREM"), is_number),
     **dict.fromkeys(("SMEMBERS", "ZRANGE"), is_texts),
     **dict.fromkeys(("HGETALL", "ZPOPMIN"), is_pairs),

@@ -4,6 +4,10 @@
 const HEADER: usize = 24;
 /// Lists in lists: of a cluster's slots there are four, and hiredis once took nine.
 const MOST_DEPTH: usize = 9;
+/// Bytes of a line of text, which hiredis searches from its beginning at each read.
+const MOST_TEXT: usize = 65_536;
+/// In the lists of a reply: each is made in Python. Redis has them in what a transaction is answered, one a command.
+const MOST_ERRORS: usize = 10_000;
 
 /// Why a connection can't be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +22,8 @@ pub enum Fault {
 enum State {
     /// A type and what follows it in its line, as far as it has come.
     Header,
-    /// The rest of a line of text; whether a carriage return was the last of it.
-    Text(bool),
+    /// The rest of a line of text; whether a carriage return was the last of it, and how much has come.
+    Text(bool, usize),
     /// So many bytes more of a string and its end.
     String(usize),
 }
@@ -34,6 +38,7 @@ pub struct ReplyBounds {
     /// How many elements are still to come of each list that has begun.
     open: Vec<usize>,
     elements: usize,
+    errors: usize,
     bytes: usize,
 }
 
@@ -48,6 +53,7 @@ impl ReplyBounds {
             header: Vec::new(),
             open: Vec::new(),
             elements: 0,
+            errors: 0,
             bytes: 0,
         }
     }
@@ -72,6 +78,7 @@ impl ReplyBounds {
                 begin = at;
                 self.bytes = 0;
                 self.elements = 0;
+                self.errors = 0;
             }
         }
         self.bytes += data.len() - begin;
@@ -86,25 +93,30 @@ impl ReplyBounds {
                 self.state = if used == left { State::Header } else { State::String(left - used) };
                 Ok((used, used == left))
             }
-            State::Text(is_return) => Ok(self.skip_text(data, is_return)),
+            State::Text(is_return, length) => self.skip_text(data, is_return, length),
             State::Header if self.header.is_empty() && matches!(data[0], b'+' | b'-') => {
-                self.state = State::Text(false);
-                Ok((1, false))
+                self.state = State::Text(false, 0);
+                self.errors += usize::from(data[0] == b'-' && !self.open.is_empty());
+                if self.errors > MOST_ERRORS { Err(Fault::OutOfProtocol) } else { Ok((1, false)) }
             }
             State::Header => self.read_header(data),
         }
     }
 
-    fn skip_text(&mut self, data: &[u8], mut is_return: bool) -> (usize, bool) {
-        for (at, &byte) in data.iter().enumerate() {
+    fn skip_text(&mut self, data: &[u8], mut is_return: bool, length: usize) -> Result<(usize, bool), Fault> {
+        let seen = &data[..data.len().min(MOST_TEXT - length)];
+        for (at, &byte) in seen.iter().enumerate() {
             if is_return && byte == b'\n' {
                 self.state = State::Header;
-                return (at + 1, true);
+                return Ok((at + 1, true));
             }
             is_return = byte == b'\r';
         }
-        self.state = State::Text(is_return);
-        (data.len(), false)
+        if seen.len() < data.len() {
+            return Err(Fault::OutOfProtocol);
+        }
+        self.state = State::Text(is_return, length + data.len());
+        Ok((data.len(), false))
     }
 
     fn read_header(&mut self, data: &[u8]) -> Result<(usize, bool), Fault> {
