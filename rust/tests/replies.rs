@@ -21,8 +21,18 @@ const REPLIES: [&[u8]; 10] = [
 ];
 
 fn look(chunks: &[&[u8]]) -> Result<Vec<usize>, Fault> {
-    let mut bounds = ReplyBounds::new(MOST_BYTES, MOST_ELEMENTS);
+    look_within(MOST_BYTES, MOST_ELEMENTS, chunks)
+}
+
+fn look_within(most_bytes: usize, most_elements: usize, chunks: &[&[u8]]) -> Result<Vec<usize>, Fault> {
+    let mut bounds = ReplyBounds::new(most_bytes, most_elements);
     chunks.iter().map(|chunk| bounds.look(chunk)).collect()
+}
+
+fn assert_each_is(fault: Fault, all: &[&[u8]]) {
+    for bytes in all {
+        assert_eq!(look(&[bytes]), Err(fault), "{}", bytes.escape_ascii());
+    }
 }
 
 #[test]
@@ -60,26 +70,22 @@ proptest! {
 
 #[test]
 fn what_announces_too_much_is_a_fault_at_once() {
-    for announced in [
-        &b"*2000000000\r\n"[..],
+    let announced: [&[u8]; 7] = [
+        b"*2000000000\r\n",
         b"+OK\r\n*101\r\n",
         b"*60\r\n*60\r\n",
         b"*60\r\n:1\r\n*60\r\n",
         b"*1\r\n*101\r\n",
         b"$2000000000\r\n",
         b"*1\r\n$1001\r\n",
-    ] {
-        assert_eq!(look(&[announced]), Err(Fault::TooLong));
-    }
+    ];
+    assert_each_is(Fault::TooLong, &announced);
     assert_eq!(look(&[b"*100\r\n", &b":1\r\n".repeat(99), b":1\r\n*100\r\n"]), Ok(vec![6, 402, 6]));
 }
 
 #[test]
 fn no_redis_sends_so_long_a_line_or_so_many_errors_in_a_list() {
-    let look = |chunks: &[&[u8]]| {
-        let mut bounds = ReplyBounds::new(1_000_000, 20_000);
-        chunks.iter().map(|chunk| bounds.look(chunk)).collect::<Result<Vec<usize>, Fault>>()
-    };
+    let look = |chunks: &[&[u8]]| look_within(1_000_000, 20_000, chunks);
     for chunk in [65_537, 1_000] {
         let line = vec![b'\r'; 65_537];
         let chunks: Vec<&[u8]> = [&b"*1\r\n-"[..]].into_iter().chain(line.chunks(chunk)).collect();
@@ -101,8 +107,8 @@ fn what_sends_too_much_is_a_fault() {
 #[test]
 fn what_is_no_resp2_is_a_fault() {
     let deep = b"*1\r\n".repeat(10);
-    for bytes in [
-        &b"%1\r\n"[..],
+    let foreign: [&[u8]; 15] = [
+        b"%1\r\n",
         b"~1\r\n",
         b">1\r\n",
         b"|1\r\n",
@@ -117,8 +123,7 @@ fn what_is_no_resp2_is_a_fault() {
         b"$99999999999999999999\r\n",
         b":1234567890123456789012345678\r\n",
         &deep,
-    ] {
-        assert_eq!(look(&[bytes]), Err(Fault::OutOfProtocol), "{}", bytes.escape_ascii());
-    }
+    ];
+    assert_each_is(Fault::OutOfProtocol, &foreign);
     assert_eq!(look(&[&deep[..36]]), Ok(vec![36]));
 }

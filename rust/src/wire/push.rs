@@ -3,10 +3,11 @@
 //! The only replies on such a connection are small arrays of strings and numbers, a line of text, and errors; anything
 //! else is out of protocol. Lengths are believed only as far as there are bytes.
 
+pub use super::replies::Fault;
+use super::replies::HEADER;
+
 /// Strings or numbers in one reply: a message of a pattern has four.
 const MOST_ITEMS: usize = 4;
-/// Bytes of a line that announces something.
-const HEADER: usize = 24;
 /// Bytes of a line of text, such as an error.
 const LINE: usize = 4096;
 /// What is kept of memory that a large message has taken.
@@ -26,15 +27,6 @@ pub enum Push<'a> {
     Answer(&'a [u8]),
     /// Redis refuses a command, in its own words.
     Error(&'a [u8]),
-}
-
-/// Why a connection can't be used any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// What came is nothing that a Redis sends here.
-    OutOfProtocol,
-    /// A reply is longer than the limit.
-    TooLong,
 }
 
 /// Takes bytes as they come. What is left of the last reply is kept, and can be had for another process.

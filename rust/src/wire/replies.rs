@@ -1,7 +1,7 @@
 //! How far Redis' replies (RESP2) have come, told by their lengths alone, before anybody makes room for what they announce.
 
 /// Bytes of a line that announces a length, or has a number.
-const HEADER: usize = 24;
+pub(super) const HEADER: usize = 24;
 /// Lists in lists: of a cluster's slots there are four, and hiredis once took nine.
 const MOST_DEPTH: usize = 9;
 /// Bytes of a line of text, which hiredis searches from its beginning at each read.
