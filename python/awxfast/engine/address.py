@@ -75,6 +75,11 @@ class EngineAddress:
         places = ",".join(map(write_server, self.servers))
         return f"{self.kind}{' with TLS' if self.tls else ''} at {places}"
 
+    @property
+    def said_prefix(self) -> str:
+        """Behind where it is connected to; nothing for the one that all sites begin with."""
+        return "" if self.prefix == DEFAULT_PREFIX else f", prefix {self.prefix}"
+
     def describe(self) -> str:
         """The same, and what else may be told."""
         return f"{self}, prefix {self.prefix}"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from functools import partial
 
-from awxfast.engine.address import DEFAULT_PREFIX, EngineAddress, HostPort, write_server
+from awxfast.engine.address import EngineAddress, HostPort, write_server
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.endings import end_tasks
 from awxfast.engine.nats_channels import NatsChannels
@@ -223,9 +223,7 @@ class NatsCarrier:
         self._connects += 1
         self._trouble = ""
         self._connected.set()
-        prefix = self.address.prefix
-        named = "" if prefix == DEFAULT_PREFIX else f", prefix {prefix}"
-        self._troubles.end(f"connected to {write_server(self.server)}{named}")
+        self._troubles.end(f"connected to {write_server(self.server)}{self.address.said_prefix}")
         self._tell_refused()
         if self._connects > 1:
             self._inbox.note_cut(None)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection
 
-from awxfast.engine.address import DEFAULT_PREFIX, EngineAddress
+from awxfast.engine.address import EngineAddress
 from awxfast.engine.carrier import CarrierFigures, Listener
 from awxfast.engine.cluster_map import find_slot
 from awxfast.engine.cluster_options import read_access
@@ -236,8 +236,7 @@ class RedisClusterCarrier:
         if self.up and not self._was_up:
             self._was_up = True
             self._failure = None
-            prefix = self.address.prefix
-            self._troubles.end("connected" if prefix == DEFAULT_PREFIX else f"connected, prefix {prefix}")
+            self._troubles.end(f"connected{self.address.said_prefix}")
         elif self._looks_down >= LOOKS_DOWN:
             self._was_up = False
             trouble = self.trouble
