@@ -64,13 +64,15 @@ class WantedGroups:
         self._has_begun = True
         while self._changed and self._joined.joining < MANY_JOINING:
             self._follow_some()
-        self._go_on()
+        if self._turn is None:
+            self._go_on()
 
     def end(self) -> None:
         """None is joined or left any more."""
         self._has_begun = False
         if self._turn is not None:
             self._turn.cancel()
+            self._turn = None
 
     def _change(self, group: str) -> None:
         self._changed[group] = None
