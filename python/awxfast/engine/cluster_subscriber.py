@@ -207,9 +207,9 @@ class ClusterSubscriber:
                 self._refusal = "no server has their slots"
             self._await(channel, owner)
             server = self._topology.server(owner) if owner is not None else None
-            if owner is not None and server is not None and server.want_pushes() is not None:
-                channel.where = owner
-                asked.setdefault(owner, []).append(channel.key)
+            if server is not None and server.want_pushes() is not None:
+                channel.where = server.where
+                asked.setdefault(server.where, []).append(channel.key)
         for where, keys in asked.items():
             if (pushes := self._find_pushes(where)) is not None:
                 pushes.subscribe(keys)

@@ -192,7 +192,7 @@ class KnownWants:
         self._add(taker, change.add)
         if taker.missing:
             taker.named.difference_update(change.drop)
-            taker.named.update(self._names.find(group for group in change.add if group in taker))
+            self._note_named(taker, change.add)
 
     def _list(self, taker: KnownTaker, listing: Listing) -> None:
         """What is not named in any part is wanted no more."""
@@ -203,11 +203,14 @@ class KnownWants:
             taker.refused = 0
         taker.missing &= ~(1 << listing.part)
         self._add(taker, listing.groups)
-        taker.named.update(self._names.find(group for group in listing.groups if group in taker))
+        self._note_named(taker, listing.groups)
         if not taker.missing:
             self._remove(taker, taker.groups - taker.named)
             taker.named = set()
             taker.version = listing.version
+
+    def _note_named(self, taker: KnownTaker, groups: Iterable[str]) -> None:
+        taker.named.update(self._names.find(group for group in groups if group in taker))
 
     def _add(self, taker: KnownTaker, groups: Iterable[str], *, past_bounds: bool = False) -> None:
         fresh = list(dict.fromkeys(group for group in groups if group not in taker))

@@ -49,11 +49,12 @@ class NatsSender:
                 self.idle.set()
 
     def _write(self, connection: NatsConnection, batch: Sequence[Message]) -> None:
-        fitting = [message for message in batch if len(message[1]) <= connection.most_bytes]
-        if len(fitting) < len(batch):
-            self._note_lost(sum(message[2] for message in batch) - sum(message[2] for message in fitting), "refused")
-            if any(not events and len(text) > connection.most_bytes for _, text, events in batch):
-                self._note_too_small(connection.most_bytes)
+        most = connection.most_bytes
+        fitting = [message for message in batch if len(message[1]) <= most]
+        if too_large := [events for _, text, events in batch if len(text) > most]:
+            self._note_lost(sum(too_large), "refused")
+            if 0 in too_large:
+                self._note_too_small(most)
         connection.publish(fitting)
         self.published += len(fitting)
         self.published_bytes += sum(len(message[1]) for message in fitting)

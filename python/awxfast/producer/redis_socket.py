@@ -16,7 +16,7 @@ from awxfast.errors import RedisUnavailable
 from awxfast.producer.way_in import PATIENCE, get_in, open_socket
 from awxfast.redis.address import RedisAddress
 from awxfast.redis.commands import pack
-from awxfast.redis.connection_failure import describe_failure
+from awxfast.redis.connection_failure import CLOSED, describe_failure
 from awxfast.wire.group_send import Script, Word
 
 CHUNK = 65_536
@@ -126,7 +126,7 @@ class RedisSocket:
 
     def _feed(self, data: bytes) -> None:
         if not data:
-            raise ConnectionResetError("it closed the connection")
+            raise ConnectionResetError(CLOSED)
         self._reader.feed(data)
 
 
